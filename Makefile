@@ -1,0 +1,53 @@
+# Two commands do it all on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= auto
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check format openapi bench requirements system clean
+
+help:  ## Say what there is.
+	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
+
+run: $(VENV)/run  ## Serve an embedded demo mailbox on http://127.0.0.1:8000.
+	@$(BIN)/python -m service demo $(ARGS)
+
+test: system $(VENV)/dev  ## Run every test, on a real Dovecot too (Debian packages are installed where root runs it).
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(VENV)/dev  ## Lint, types, import rules, and the contract file equal to the app's.
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m service openapi | diff -u openapi/openapi.json -
+
+openapi: $(VENV)/dev  ## Write the contract.
+	$(BIN)/python -m service openapi > openapi/openapi.json
+
+bench: $(VENV)/dev  ## Time framing, parsing and decoding in this process.
+	$(BIN)/python -m pytest tests/bench --benchmark-only -p no:xdist -o addopts= $(ARGS)
+
+requirements:  ## Pin anew, with hashes and without addresses (needs uv).
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+system:  ## Install the Debian packages the tests need, where they are missing.
+	@.ci/system
+
+clean:  ## Remove the environment.
+	rm -rf $(VENV)
+
+$(VENV)/run: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV), once: about half a minute."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV), once: about a minute."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/run

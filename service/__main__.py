@@ -1,0 +1,5 @@
+"""``python -m service`` is ``casella``."""
+
+from service.cli import app
+
+app()

@@ -1,0 +1,101 @@
+"""Credentials to one live Backend: opened on first use, shared by all requests of the account, closed when idle.
+
+No protocol is known here: the composition root says how a backend is made.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from service.mail.backend import Backend
+from service.mail.errors import LoginRefused
+from service.mail.ids import account_id
+from service.mail.model import Protocol
+from service.servers import Endpoint as Endpoint
+from service.servers import Security as Security
+
+
+class SecretKind(StrEnum):
+    """What the secret is."""
+
+    PASSWORD = "password"  # noqa: S105 - the kind's name
+    ACCESS_TOKEN = "accessToken"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who, on which server, by which protocol. Equal credentials share connections; a wrong password never rides on a
+    right one's, because it is part of what is compared."""
+
+    server: str
+    protocol: Protocol
+    username: str
+    secret: str = field(repr=False)
+    kind: SecretKind = SecretKind.PASSWORD
+
+    @property
+    def account(self) -> str:
+        """The account's id: the same whatever the secret."""
+        return account_id(self.server, self.protocol, self.username)
+
+
+@dataclass(slots=True)
+class _Shared:
+    backend: Backend
+    users: int = 0
+    idle_since: float = 0.0
+
+
+class Accounts:
+    """The live backends. ``idle`` is how many seconds one is kept after its last request."""
+
+    def __init__(self, make: Callable[[Credentials], Backend], idle: float = 120.0) -> None:
+        self._make = make
+        self._idle = idle
+        self._shared: dict[Credentials, _Shared] = {}
+
+    def __len__(self) -> int:
+        return len(self._shared)
+
+    @asynccontextmanager
+    async def mailbox(self, credentials: Credentials) -> AsyncIterator[Backend]:
+        """The account's backend, kept alive while the caller is inside. Refused credentials are forgotten at once."""
+        shared = self._shared.get(credentials)
+        if shared is None:
+            shared = self._shared[credentials] = _Shared(self._make(credentials))
+        shared.users += 1
+        try:
+            yield shared.backend
+        except LoginRefused:
+            await self.close(credentials)
+            raise
+        finally:
+            shared.users -= 1
+            shared.idle_since = asyncio.get_running_loop().time()
+
+    async def close(self, credentials: Credentials) -> None:
+        """Close the account's connections; the next request opens new ones."""
+        shared = self._shared.pop(credentials, None)
+        if shared is not None:
+            await shared.backend.aclose()
+
+    async def close_idle(self) -> None:
+        """Close what nobody has used for a while."""
+        before = asyncio.get_running_loop().time() - self._idle
+        for credentials, shared in list(self._shared.items()):
+            if shared.users == 0 and shared.idle_since < before:
+                await self.close(credentials)
+
+    async def sweep(self, every: float = 5.0) -> None:
+        """Close idle backends for ever; cancelled at shutdown."""
+        while True:
+            await asyncio.sleep(every)
+            with suppress(Exception):  # one server's odd goodbye must not end the sweep
+                await self.close_idle()
+
+    async def aclose(self) -> None:
+        """Close all of them."""
+        for credentials in list(self._shared):
+            await self.close(credentials)

@@ -1,0 +1,223 @@
+"""A message's body, headers, parts and source."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Protocol
+
+from service.adapters.imap.connection import Connection
+from service.adapters.imap.download import WINDOW, Octets, Read, count, cut, decoded, size_of, stored
+from service.adapters.imap.envelope import SUMMARY_ITEMS, addresses, envelope_of, read_summary, structure_of
+from service.adapters.imap.places import Ids, Place
+from service.adapters.imap.responses import Row, fetch_rows, octets
+from service.mail.errors import NotFound, TooLarge
+from service.mail.mime.addresses import sender_warnings
+from service.mail.mime.body import Leaf, attachments, choose, read_body
+from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.message import read_message
+from service.mail.model import Download, Header, HtmlForm, Message, Part, Span
+
+MAX_HEADER = 256 << 10
+MAX_BODY = 400 << 10
+"""Stored octets of a text that are read to show it: 256 KiB after decoding, whatever the encoding but the rarest."""
+MAX_PARSED = 32 << 20
+_FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
+_IDENTITY = frozenset({None, "7bit", "8bit", "binary"})
+
+
+class At(Protocol):
+    """Runs work where a message is."""
+
+    def __call__(self, place: Place, work: Callable[[Connection], Awaitable[Any]]) -> Awaitable[Any]: ...
+
+
+class Content:
+    """Reads what is inside messages. ``at`` gives a connection with the message's folder selected."""
+
+    def __init__(self, ids: Ids, at: At) -> None:
+        self._ids = ids
+        self._at = at
+
+    async def message(self, place: Place, html: HtmlForm) -> Message:
+        """Structure and header first, then the texts: two round trips on one connection."""
+        row, leaves = await self._at(place, lambda connection: _read_texts(connection, place, html))
+        structure = structure_of(row)
+        if structure is None:
+            return await self._from_source(place, row, html)
+        summary = read_summary(row, self._id(place), self._ids.folder(place.folder))
+        envelope, fields = envelope_of(row), split_headers(_header_fields(row))
+        senders = [field.raw for field in fields if field.name.lower() == "from"]
+        return Message(
+            **dict(summary),
+            sender=addresses(envelope[3]) if envelope[3] != envelope[2] else (),
+            reply_to=addresses(envelope[4]) if envelope[4] != envelope[2] else (),
+            cc=addresses(envelope[6]),
+            bcc=addresses(envelope[7]),
+            references=parse_message_ids(first(fields, "References") or b""),
+            structure=structure,
+            attachments=attachments(structure),
+            body=read_body(leaves[0], leaves[1], form=html, warnings=sender_warnings(senders)),
+        )
+
+    async def _from_source(self, place: Place, row: Row, html: HtmlForm) -> Message:
+        """For a message whose structure the server garbles."""
+        summary = read_summary(row, self._id(place), self._ids.folder(place.folder))
+        source = bytearray()
+        async with aclosing(stored(self._reader(place, b""), announced=summary.size)) as pieces:
+            async for piece in pieces:
+                source += piece
+                if len(source) > MAX_PARSED:
+                    raise TooLarge("The message is too large to be read here. Download its source.")
+        return read_message(
+            bytes(source),
+            id=summary.id,
+            folder_id=summary.folder_id,
+            size=summary.size,
+            received_at=summary.received_at,
+            flags=summary.flags,
+            html=html,
+        )
+
+    async def headers(self, place: Place, names: Sequence[str]) -> tuple[Header, ...]:
+        """All in one round trip; of a header beyond 256 KiB the beginning."""
+        block = await self._reader(place, b"HEADER")(0, MAX_HEADER)
+        return list_headers(block, names)
+
+    async def source(self, place: Place, span: Span | None) -> Download:
+        """The first window comes with the announced size; a message longer than that has the size confirmed."""
+        row = await self._fetch(place, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % WINDOW)
+        announced = _announced(row.get(b"RFC822.SIZE"))
+        opened = Download(_nothing(), etag=self._id(place), type="message/rfc822", name="message.eml")
+        return await self._stored(opened, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
+
+    async def part(self, place: Place, part_id: str, *, encoded: bool, span: Span | None) -> Download:
+        """Structure and first window in one round trip."""
+        section = _section(part_id)
+        row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, WINDOW))
+        part = _find(structure_of(row), part_id)
+        head = octets(row, b"BODY[%b]<0>" % section) or b""
+        read = self._reader(place, section)
+        stays = encoded or part.parts is not None or part.encoding in _IDENTITY
+        etag = f"{self._id(place)}.{part_id}{'.e' if encoded else ''}"
+        opened = Download(_nothing(), etag=etag, type=part.type, name=part.name)
+        if stays:
+            return await self._stored(opened, read, head, part.size, span)
+        return await _decoded(opened, read, head, part, span)
+
+    async def _stored(
+        self, opened: Download, read: Read, head: bytes, announced: int | None, span: Span | None
+    ) -> Download:
+        size = len(head) if len(head) < WINDOW else await size_of(read, announced)
+        if span is None:
+            return _with(opened, stored(read, first=head, announced=size, stop=size), size, 0, size)
+        start, stop = span.within(size)
+        if stop <= len(head):
+            return _with(opened, cut(stored(read, first=head, stop=stop), start, stop), size, start, stop)
+        return _with(opened, stored(read, start, stop), size, start, stop)
+
+    def _reader(self, place: Place, section: bytes) -> Read:
+        async def read(start: int, length: int) -> bytes:
+            row = await self._fetch(place, b"BODY.PEEK[%b]<%d.%d>" % (section, start, length))
+            found = octets(row, b"BODY[%b]<%d>" % (section, start)) or b""
+            return found[:length]
+
+        return read
+
+    async def _fetch(self, place: Place, items: bytes) -> Row:
+        row: Row = await self._at(place, lambda connection: _fetch_row(connection, place, b"(UID %b)" % items))
+        return row
+
+    def _id(self, place: Place) -> str:
+        return self._ids.message(place.folder, place.uid_validity, place.uid)
+
+
+async def _decoded(opened: Download, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
+    """Size is known where one window holds the part; for a range it has to be, so the part is read through once
+    more."""
+
+    def source() -> Octets:
+        return decoded(
+            stored(read, first=head, announced=part.size, stop=len(head) if len(head) < WINDOW else None), part.encoding
+        )
+
+    size = await count(source()) if span or len(head) < WINDOW else None
+    if span is None or size is None:
+        return _with(opened, source(), size, 0, size)
+    start, stop = span.within(size)
+    return _with(opened, cut(source(), start, stop), size, start, stop)
+
+
+def _with(opened: Download, chunks: Octets, size: int | None, start: int, stop: int | None) -> Download:
+    return Download(chunks, opened.etag, opened.type, opened.name, size, start, stop)
+
+
+async def _nothing() -> Octets:
+    return
+    yield b""
+
+
+async def _fetch_row(connection: Connection, place: Place, items: bytes) -> Row:
+    """The row of one message; NotFound where the server has none with this UID."""
+    answer = await connection.run(b"UID", b"FETCH", b"%d" % place.uid, items)
+    row = fetch_rows(answer.untagged).get(place.uid)
+    if row is None or len(row) <= 2:
+        raise NotFound("message")
+    return row
+
+
+async def _read_texts(
+    connection: Connection, place: Place, html: HtmlForm
+) -> tuple[Row, tuple[Leaf | None, Leaf | None]]:
+    row = await _fetch_row(connection, place, b"(%b %b)" % (SUMMARY_ITEMS, _FIELDS))
+    structure = structure_of(row)
+    if structure is None:
+        return row, (None, None)
+    chosen = choose(structure)
+    wanted = [part for part in chosen if part is not None]
+    if not wanted:
+        return row, (None, None)
+    items = b" ".join(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in wanted)
+    texts = await _fetch_row(connection, place, b"(UID %b)" % items)
+    return row, (_leaf(chosen.text, texts), _leaf(chosen.html, texts))
+
+
+def _leaf(part: Part | None, row: Row) -> Leaf | None:
+    if part is None:
+        return None
+    found = octets(row, b"BODY[%b]<0>" % part.id.encode()) or b""
+    return Leaf(part, found, len(found) >= MAX_BODY)
+
+
+def _header_fields(row: Row) -> bytes:
+    """Servers differ in how they write the section back."""
+    return next(
+        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
+        b"",
+    )
+
+
+def _section(part_id: str) -> bytes:
+    """The part's id as a section (RFC 9051, 6.4.5); NotFound for what is no id."""
+    numbers = part_id.split(".")
+    if len(part_id) > 400 or not all(
+        number.isascii() and number.isdigit() and number == str(int(number)) for number in numbers
+    ):
+        raise NotFound("part")
+    if numbers[-1] == "0":
+        numbers[-1] = "TEXT"
+    if "0" in numbers:
+        raise NotFound("part")
+    return ".".join(numbers).encode()
+
+
+def _find(structure: Part | None, part_id: str) -> Part:
+    pending = [structure] if structure else []
+    while pending:
+        part = pending.pop()
+        if part.id == part_id:
+            return part
+        pending.extend(part.parts or ())
+    raise NotFound("part")
+
+
+def _announced(token: Any) -> int | None:
+    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None

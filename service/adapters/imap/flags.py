@@ -1,0 +1,33 @@
+"""Flags on the wire and in JSON (RFC 8621, 4.1.1): ``\\Seen`` is ``$seen``, keywords are as they are, all lower
+case."""
+
+from collections.abc import Iterable
+
+from service.adapters.imap.tokens import Token
+
+_SYSTEM = {
+    "$seen": "\\Seen",
+    "$answered": "\\Answered",
+    "$flagged": "\\Flagged",
+    "$draft": "\\Draft",
+    "$deleted": "\\Deleted",
+}
+_FROM_WIRE = {wire.lower().encode(): name for name, wire in _SYSTEM.items()}
+
+
+def to_wire(flag: str) -> str:
+    """A flag's name in JSON to its name in IMAP."""
+    return _SYSTEM.get(flag.lower(), flag)
+
+
+def from_wire(flags: Token) -> tuple[str, ...]:
+    """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
+    words: Iterable[Token] = flags if isinstance(flags, list) else ()
+    found = (_name(word.lower()) for word in words if isinstance(word, bytes))
+    return tuple(dict.fromkeys(flag for flag in found if flag))
+
+
+def _name(word: bytes) -> str:
+    if word == b"\\recent":
+        return ""
+    return _FROM_WIRE.get(word) or word.decode(errors="replace")

@@ -1,0 +1,93 @@
+"""Octets in, whole responses out (RFC 9051, 2.2 and 4.3).
+
+A response is a line with the literals in it, as it came and without its last CRLF. Iterative, linear in what arrives,
+whatever the chunking, and bounded: a line without end or a literal beyond the limit is refused before it is stored.
+"""
+
+import re
+from dataclasses import dataclass
+
+from service.mail.errors import UpstreamProtocol
+
+_LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
+_BROKEN_LITERAL = re.compile(rb'\{[^{}"]*\}\Z')
+# What follows these is text for people, which has no literals however it ends (RFC 9051, 7.1).
+_TEXT = re.compile(rb"(?:\* (?:OK|NO|BAD|BYE|PREAUTH)|\+|[A-Za-z0-9.]+ (?:OK|NO|BAD))(?: |\Z)", re.IGNORECASE)
+_CLOSING_BRACE = ord("}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In octets. ``response`` counts all answers to one command."""
+
+    line: int = 1 << 20
+    literal: int = 8 << 20
+    response: int = 32 << 20
+
+
+class Framer:
+    """Cuts what arrives into responses. Raises UpstreamProtocol once and is unusable then."""
+
+    __slots__ = ("_buffer", "_limits", "_literals", "_scan", "_segment")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = bytearray()
+        self._scan = 0  # where to look for the next CRLF
+        self._segment = 0  # where the text after the last literal began
+        self._literals = 0  # octets of literals in the response at hand
+
+    @property
+    def rest(self) -> bytes:
+        """What has arrived of a response that is not complete."""
+        return bytes(self._buffer)
+
+    def feed(self, octets: bytes) -> list[bytes]:
+        """The responses that are complete with these octets."""
+        buffer = self._buffer
+        buffer += octets
+        done: list[bytes] = []
+        start, scan = 0, self._scan
+        if scan > len(buffer):  # in the midst of a literal
+            return done
+        while (end := buffer.find(b"\r\n", scan)) >= 0:
+            if (
+                end > self._segment
+                and buffer[end - 1] == _CLOSING_BRACE
+                and (size := self._literal_at(start, end)) is not None
+            ):
+                scan = self._segment = end + 2 + size
+                self._literals += size
+                if scan > len(buffer):
+                    break
+                continue
+            self._refuse_long(end - start)
+            done.append(bytes(buffer[start:end]))
+            start = scan = self._segment = end + 2
+            self._literals = 0
+        else:
+            self._refuse_long(len(buffer) - start)
+            scan = max(self._segment, len(buffer) - 1)
+        del buffer[:start]
+        self._scan, self._segment = scan - start, self._segment - start
+        return done
+
+    def _refuse_long(self, octets: int) -> None:
+        if octets - self._literals > self._limits.line:
+            raise UpstreamProtocol("The mail server sent a line that does not end.", protocol="imap")
+
+    def _literal_at(self, start: int, end: int) -> int | None:
+        """The size of the literal announced just before ``end``, None where the line only looks like it."""
+        if self._segment == start and _TEXT.match(self._buffer, start, end):
+            return None
+        found = _LITERAL.search(self._buffer, max(self._segment, end - 24), end)
+        if found is None:
+            if _BROKEN_LITERAL.search(self._buffer, max(self._segment, end - 64), end):
+                raise UpstreamProtocol("The mail server announced a literal of no size.", protocol="imap")
+            return None
+        size = int(found[1])
+        if size > self._limits.literal:
+            raise UpstreamProtocol(f"The mail server announced {size} octets, more than were asked.", protocol="imap")
+        if self._literals + size > self._limits.response:
+            raise UpstreamProtocol("The mail server's answer is larger than allowed.", protocol="imap")
+        return size

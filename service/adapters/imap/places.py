@@ -1,0 +1,76 @@
+"""Ids and cursors of this adapter: a folder is its name on the wire, a message is folder, UIDVALIDITY and UID."""
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error, crc32
+from typing import NamedTuple
+
+from service.mail.errors import InvalidRequest, NotFound, StaleToken
+from service.mail.ids import account_tag, make_id, read_id
+
+_MESSAGE = struct.Struct(">II")
+_CURSOR = struct.Struct(">IIIII")
+
+
+class Place(NamedTuple):
+    """Where a message is. UIDs are never used again within a UIDVALIDITY (RFC 9051, 2.3.1.1)."""
+
+    folder: bytes
+    uid_validity: int
+    uid: int
+
+
+class Cursor(NamedTuple):
+    """The last message shown: its UID, and the sequence number it had, which only falls as others are expunged."""
+
+    uid: int
+    sequence: int
+
+
+class Ids:
+    """The ids of one account."""
+
+    def __init__(self, account: str) -> None:
+        self._tag = account_tag(account)
+
+    def folder(self, name: bytes) -> str:
+        return make_id("f", self._tag, name)
+
+    def folder_name(self, folder: str) -> bytes:
+        """NotFound for what is no folder id of this account."""
+        return read_id("f", self._tag, folder, "folder")
+
+    def message(self, folder: bytes, uid_validity: int, uid: int) -> str:
+        return make_id("m", self._tag, _MESSAGE.pack(uid_validity, uid) + folder)
+
+    def place(self, message: str) -> Place:
+        """NotFound for what is no message id of this account."""
+        octets = read_id("m", self._tag, message, "message")
+        if len(octets) <= _MESSAGE.size:
+            raise NotFound("message")
+        uid_validity, uid = _MESSAGE.unpack_from(octets)
+        if not uid or not uid_validity:
+            raise NotFound("message")
+        return Place(octets[_MESSAGE.size :], uid_validity, uid)
+
+    def cursor(self, list_of: bytes, uid_validity: int, cursor: Cursor) -> str:
+        """``list_of`` says which list it continues: the folder and the filter."""
+        octets = _CURSOR.pack(self._list(list_of), uid_validity, cursor.uid, cursor.sequence, 0)
+        check = crc32(octets)
+        return urlsafe_b64encode(octets[:-4] + struct.pack(">I", check)).rstrip(b"=").decode()
+
+    def read_cursor(self, text: str, list_of: bytes, uid_validity: int) -> Cursor:
+        """InvalidRequest for a cursor of another list, StaleToken where the folder was renumbered meanwhile."""
+        try:
+            octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+            list_id, validity, uid, sequence, check = _CURSOR.unpack(octets)
+        except (Error, UnicodeEncodeError, struct.error):
+            raise InvalidRequest("This is no cursor.") from None
+        if check != crc32(octets[:-4] + bytes(4)) or list_id != self._list(list_of):
+            raise InvalidRequest("This cursor belongs to another list.")
+        if validity != uid_validity:
+            raise StaleToken("The folder was renumbered since this cursor was given. Start the list again.")
+        return Cursor(uid, sequence)
+
+    def _list(self, list_of: bytes) -> int:
+        return crc32(self._tag + list_of)

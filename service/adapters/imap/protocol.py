@@ -1,0 +1,295 @@
+"""Commands and their answers, on aioimaplib's protocol with a receive path of our own.
+
+aioimaplib gives the client, its connection, the tags and the states. What it does with octets that arrive is replaced
+whole: it recurses once a line, is quadratic in lines, alters text, knows no limits and tells nobody that the
+connection is gone. The version is pinned, and a test holds the private names used here.
+
+One command at a time, unless they are pipelined on purpose. When in doubt the connection is closed: a tag that was not
+sent, an answer without a question, a limit crossed, a caller that went away.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aioimaplib.aioimaplib import CONNECTED, IMAP4, IMAP4ClientProtocol
+
+from service.adapters.imap.codes import Status, clean_text, read_status
+from service.adapters.imap.framing import Framer, Limits
+from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
+
+MAX_UNCLAIMED = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """In seconds. ``progress`` ends a command when no octet comes, ``command`` however many come."""
+
+    connect: float = 10.0
+    greeting: float = 10.0
+    login: float = 20.0
+    progress: float = 30.0
+    command: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command brought: the untagged responses in order, without their ``* ``, and the tagged status.
+
+    Commands that were sent together share the untagged responses: Dovecot, for one, answers a NOOP only after the
+    search behind it.
+    """
+
+    untagged: list[bytes]
+    status: Status
+
+
+class Pending:
+    """A command that was sent. ``replies`` are written one for each ``+``."""
+
+    __slots__ = ("answer", "last", "optional", "replies", "tag", "untagged")
+
+    def __init__(
+        self, tag: bytes, replies: Sequence[bytes], untagged: list[bytes], *, optional: bool, last: bool
+    ) -> None:
+        self.tag = tag
+        self.replies = deque(replies)
+        self.optional = optional  # the server may finish without having asked for all of them
+        self.last = last  # nothing may come in clear after its answer (STARTTLS)
+        self.untagged = untagged
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+
+class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is untyped
+    """One connection. ``unclaimed`` holds what the server said when nobody had asked."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
+        super().__init__(loop)
+        self.limits = limits
+        self.unclaimed: list[bytes] = []
+        self._unclaimed_octets = 0
+        self.error: MailError | None = None
+        self.greeting: asyncio.Future[Status] = loop.create_future()
+        self._framer = Framer(limits)
+        self._pending: deque[Pending] = deque()
+        self._octets = 0  # of untagged responses since the last send
+        self._heard = loop.time()
+        self._sealed = False
+        self._bye: Status | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Connected, and nothing went wrong so far."""
+        return self.error is None and self.transport is not None and not self.transport.is_closing()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing asked, nothing half received."""
+        return not self._pending and not self._framer.rest
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._heard = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Everybody who waits is told at once."""
+        bye = self._bye
+        self.fail(
+            UpstreamUnavailable(
+                clean_text(bye.text) if bye and self.greeting.done() else "The mail server closed the connection.",
+                protocol="imap",
+                code=bye.code or "BYE" if bye else None,
+                retry_after=1,
+            )
+        )
+
+    def fail(self, error: MailError) -> None:
+        """Close without a goodbye, and say why to everybody who waits and to whoever asks later."""
+        if self.error is None:
+            self.error = error
+        if self.transport is not None:
+            self.transport.abort()
+        waiting: list[asyncio.Future[Any]] = [self.greeting, *(pending.answer for pending in self._pending)]
+        self._pending.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(self.error)
+                future.exception()  # a caller that left does not read it
+
+    def data_received(self, octets: bytes) -> None:
+        self._heard = self.loop.time()
+        if self.error is not None:
+            return
+        try:
+            if self._sealed:
+                raise UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")
+            for response in self._framer.feed(octets):
+                self._receive(response)
+            if not self.greeting.done():
+                self._refuse_odd_greeting()
+        except MailError as error:
+            self.fail(error)
+
+    def _refuse_odd_greeting(self) -> None:
+        """A server of another kind is told by its first octets; waiting for a line of it may take for ever."""
+        start = self._framer.rest[:2]
+        if not b"* ".startswith(start):
+            raise UpstreamProtocol("This is no IMAP server.", protocol="imap")
+
+    def _receive(self, response: bytes) -> None:
+        if response.startswith(b"* "):
+            self._receive_untagged(response[2:])
+        elif response.startswith(b"+"):
+            self._receive_continuation()
+        else:
+            self._receive_tagged(response)
+
+    def _receive_untagged(self, response: bytes) -> None:
+        if not self.greeting.done():
+            status = read_status(response)
+            if status is None or status.kind not in {"OK", "PREAUTH", "BYE"}:
+                raise UpstreamProtocol("This is no IMAP server.", protocol="imap")
+            self.greeting.set_result(status)
+            return
+        if response[:3].upper() == b"BYE":
+            self._bye = read_status(response)
+        if not self._pending:
+            self._keep_unclaimed(response)
+            return
+        self._pending[0].untagged.append(response)
+        self._octets += len(response)
+        if self._octets > self.limits.response:
+            raise UpstreamProtocol("The mail server's answer is larger than allowed.", protocol="imap")
+
+    def _keep_unclaimed(self, response: bytes) -> None:
+        self._unclaimed_octets += len(response) + 64
+        if self._unclaimed_octets > MAX_UNCLAIMED:
+            raise UpstreamProtocol("The mail server does not stop talking.", protocol="imap")
+        self.unclaimed.append(response)
+
+    def claim(self) -> list[bytes]:
+        """What was said when nobody had asked; whoever takes it answers for it."""
+        claimed, self.unclaimed, self._unclaimed_octets = self.unclaimed, [], 0
+        return claimed
+
+    def _receive_continuation(self) -> None:
+        if not self._pending or not self._pending[0].replies:
+            raise UpstreamProtocol("The mail server asked for more where there is no more.", protocol="imap")
+        self.transport.write(self._pending[0].replies.popleft())
+
+    def _receive_tagged(self, response: bytes) -> None:
+        tag, _, rest = response.partition(b" ")
+        status = read_status(rest)
+        if not self._pending or tag != self._pending[0].tag or status is None or status.kind not in {"OK", "NO", "BAD"}:
+            raise UpstreamProtocol("The mail server answered something else than was asked.", protocol="imap")
+        pending = self._pending.popleft()
+        if status.kind == "OK" and pending.replies and not pending.optional:
+            raise UpstreamProtocol("The mail server was done before it had all of the command.", protocol="imap")
+        if pending.last and status.kind == "OK":
+            self._seal()
+        if not pending.answer.done():
+            pending.answer.set_result(Answer(pending.untagged, status))
+
+    def _seal(self) -> None:
+        """From here on every octet in clear is an injection (CVE-2021-29969 and its kin)."""
+        self._sealed = True
+        self.transport.pause_reading()
+        if self._framer.rest:
+            raise UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")
+
+    def secure(self, transport: asyncio.Transport) -> None:
+        """Go on over TLS; what was said in clear is forgotten."""
+        self.transport = transport
+        self.claim()
+        self._framer = Framer(self.limits)
+        self._sealed = False
+
+    def tag(self) -> bytes:
+        """The next tag."""
+        tag: str = self.new_tag()
+        return tag.encode()
+
+    def send(
+        self, commands: Sequence[tuple[bytes, Sequence[bytes]]], *, optional: bool = False, last: bool = False
+    ) -> list["asyncio.Future[Answer]"]:
+        """Write the commands, each a tag with its chunks, in one go. Only the last may have more than one chunk."""
+        if self.error is not None:
+            raise self.error
+        self._octets = 0
+        out = bytearray()
+        answers: list[asyncio.Future[Answer]] = []
+        untagged: list[bytes] = []
+        for tag, chunks in commands:
+            pending = Pending(tag, chunks[1:], untagged, optional=optional, last=last)
+            self._pending.append(pending)
+            answers.append(pending.answer)
+            out += chunks[0]
+        self.transport.write(bytes(out))
+        return answers
+
+    async def wait(
+        self, answers: Sequence["asyncio.Future[Answer]"], timing: Timing, seconds: float | None = None
+    ) -> list[Answer]:
+        """The answers, in order. A deadline or a caller that goes away closes the connection: what comes later would be
+        taken for the answer to something else."""
+        watch = self.loop.call_later(timing.progress, self._watch, timing.progress, answers[-1])
+        try:
+            async with asyncio.timeout(seconds or timing.command):
+                return [await answer for answer in answers]
+        except TimeoutError:
+            error = UpstreamTimeout(protocol="imap")
+            self.fail(error)
+            raise error from None
+        except asyncio.CancelledError:
+            self.fail(UpstreamUnavailable("The caller went away in mid-command.", protocol="imap"))
+            raise
+        finally:
+            watch.cancel()
+
+    def _watch(self, progress: float, answer: "asyncio.Future[Answer]") -> None:
+        """Fails the command when no octet came for ``progress`` seconds; looks again until then."""
+        if answer.done() or self.error is not None:
+            return
+        silent = self.loop.time() - self._heard
+        if silent >= progress:
+            self.fail(UpstreamTimeout(protocol="imap"))
+        else:
+            self.loop.call_later(progress - silent, self._watch, progress, answer)
+
+
+class Client(IMAP4):  # type: ignore[misc]  # the library is untyped
+    """aioimaplib's client with our protocol plugged in."""
+
+    protocol: WireProtocol
+
+    def __init__(self, host: str, port: int, limits: Limits, context: ssl.SSLContext | None) -> None:
+        self._limits = limits
+        super().__init__(host, port, ssl_context=context)
+
+    def create_client(
+        self,
+        host: str,
+        port: int,
+        loop: asyncio.AbstractEventLoop | None,
+        conn_lost_cb: Callable[[Exception | None], None] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Called by the constructor of the base: only the protocol differs from it."""
+        loop = loop or asyncio.get_running_loop()
+        self.protocol = WireProtocol(loop, self._limits)
+        self._client_task = loop.create_task(loop.create_connection(lambda: self.protocol, host, port, ssl=ssl_context))
+
+    async def connected(self, seconds: float) -> WireProtocol:
+        """The protocol once the connection stands; OSError, ssl.SSLError or TimeoutError where it does not."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._client_task
+        except BaseException:
+            self._client_task.cancel()
+            self.protocol.fail(UpstreamUnavailable(protocol="imap"))
+            raise
+        assert self.protocol.state == CONNECTED
+        return self.protocol

@@ -1,0 +1,263 @@
+"""The port over POP3: one folder, listed, read and deleted from. The rest is what ``Backend`` says by default."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from functools import partial
+from hashlib import blake2s
+
+from service.accounts import Credentials, Endpoint
+from service.adapters.pop3.cursor import MARKS, Cursor, read_cursor
+from service.adapters.pop3.door import Door
+from service.adapters.pop3.drop import Drop, header_of
+from service.adapters.pop3.replies import PROTOCOL
+from service.adapters.pop3.session import HEADER_LIMIT, LARGE, WHOLE, Session, demand_ok
+from service.adapters.pop3.source import PARSED_LIMIT, Recent, Shelf, Slice, Source
+from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
+from service.mail.backend import Backend
+from service.mail.errors import MailError, NotFound, UpstreamError
+from service.mail.ids import account_tag, make_id, read_id
+from service.mail.mime.headers import list_headers
+from service.mail.mime.message import read_message, read_summary
+from service.mail.model import (
+    Capability,
+    Download,
+    Folder,
+    Header,
+    HtmlForm,
+    Message,
+    MessageSummary,
+    Outcome,
+    Page,
+    Protocol,
+    Span,
+)
+from service.mail.query import ListQuery
+
+INBOX = "INBOX"
+ROWS = 5_000
+SOURCE_LIMIT = 1024 * 1024 * 1024
+"""The largest message that is passed on; it lies in a temporary file meanwhile."""
+AT_ONCE = 50
+"""Headers in memory at a time: 200 of the largest would be 50 MiB."""
+CUTS = 4
+"""Logins a list spends on headers of large messages, on a server without TOP."""
+
+
+class Pop3Backend(Backend):
+    """One maildrop. Requests take turns in it, but only while they talk to the server: what was fetched is put aside
+    first, so that a slow reader holds up nobody."""
+
+    protocol = Protocol.POP3
+    capabilities: frozenset[Capability] = frozenset()
+
+    def __init__(
+        self, endpoint: Endpoint, credentials: Credentials, account: str, timing: Timing = DEFAULT_TIMING
+    ) -> None:
+        self.account = account
+        self._tag = account_tag(account)
+        self._inbox = make_id("f", self._tag, INBOX.encode())
+        self._door = Door(endpoint, credentials, timing)
+        self._shelf = Shelf(timing.keep)
+        self._rows: Recent[bytes, MessageSummary] = Recent(ROWS)
+
+    async def list_folders(self) -> tuple[Folder, ...]:
+        drop = await self._door.reading(Session.drop)
+        inbox = Folder(
+            id=self._inbox, name=INBOX, path=(INBOX,), role="inbox", total_messages=len(drop.sizes),
+            is_subscribed=True, is_selectable=True,
+        )
+        return (inbox,)
+
+    async def list_messages(self, folder: str, query: ListQuery) -> Page:
+        self._demand_inbox(folder)
+        if query.filter is not None:
+            raise self.lacks(Capability.SEARCH)
+        cursor = None if query.cursor is None else read_cursor(query.cursor, self._tag)
+        for last in (False,) * CUTS + (True,):
+            page = await self._door.reading(partial(self._page, cursor, query.limit, last=last))
+            if page is not None:
+                break
+        assert page is not None
+        return page
+
+    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+        octets = (await self._source(message, PARSED_LIMIT)).octets()
+        read = partial(read_message, octets, id=message, folder_id=self._inbox, size=len(octets), html=html)
+        return await asyncio.to_thread(read) if len(octets) > LARGE else read()
+
+    async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
+        place = self._place(message)
+        source = self._shelf.get(place)
+        if source is not None:
+            return list_headers(header_of(source.spool.read(0, HEADER_LIMIT)), names)
+        return list_headers(await self._door.reading(partial(_header, place)), names)
+
+    async def open_part(
+        self, message: str, part: str, *, encoded: bool = False, span: Span | None = None
+    ) -> Download:
+        source = await self._source(message, PARSED_LIMIT)
+        entity = await source.part(part)
+        body = await source.body(entity, encoded=encoded)
+        etag = _etag(message, part, "encoded" if encoded else "decoded")
+        return _download(body, etag, entity.part.type, entity.part.name, span)
+
+    async def open_source(self, message: str, *, span: Span | None = None) -> Download:
+        """Byte for byte as the server sends it: with a CRLF at its end, which POP3 adds to a message that has none."""
+        spool = (await self._source(message, SOURCE_LIMIT)).spool
+        return _download(Slice(spool, 0, spool.size), _etag(message), "message/rfc822", None, span)
+
+    async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
+        errors: dict[str, MailError] = {}
+        places: dict[str, bytes] = {}
+        for message in messages:
+            try:
+                places[message] = self._place(message)
+            except NotFound as error:
+                errors[message] = error
+        if places:
+            errors |= await self._door.reading(partial(self._delete, places))
+        return tuple(Outcome(message, errors.get(message)) for message in messages)
+
+    async def check(self) -> None:
+        await self._door.reading(_greet)
+
+    async def aclose(self) -> None:
+        self._shelf.clear()
+        self._rows.clear()
+        await self._door.aclose()
+
+    def _demand_inbox(self, folder: str) -> None:
+        if folder not in ("inbox", self._inbox):
+            raise NotFound("folder")
+
+    def _place(self, message: str) -> bytes:
+        return read_id("m", self._tag, message, "message")
+
+    async def _page(self, cursor: Cursor | None, limit: int, session: Session, *, last: bool) -> Page | None:
+        """None where the session was spent on the header of a large message: ask again, it is known now."""
+        drop = await session.drop()
+        older = await _older(session, drop, cursor)
+        numbers = older[:limit]
+        rows = await self._known_rows(session, drop, numbers)
+        if not last and await self._cut_one(session, drop, [number for number in numbers if number not in rows]):
+            return None
+        for number in [number for number in numbers if number not in rows]:
+            rows[number] = self._row(await session.place(number), b"", drop.sizes[number])
+        onward = None
+        if len(older) > limit:
+            marks = [await session.place(number) for number in reversed(numbers[-MARKS:])]
+            onward = Cursor(numbers[-1], tuple(marks)).write(self._tag)
+        return Page(items=tuple(rows[number] for number in numbers), next_cursor=onward, total=len(drop.sizes))
+
+    async def _known_rows(self, session: Session, drop: Drop, numbers: Sequence[int]) -> dict[int, MessageSummary]:
+        """Rows by number, from memory or from the headers the server gives at a fair price."""
+        kept = {number: self._rows.get(drop.uidls.get(number, b"")) for number in numbers}
+        rows = {number: row for number, row in kept.items() if row is not None}
+        missing = [number for number in numbers if number not in rows]
+        for start in range(0, len(missing), AT_ONCE):
+            for number, block in (await session.blocks(missing[start : start + AT_ONCE])).items():
+                place = await session.place(number)
+                await asyncio.sleep(0)  # a header may take 10 ms to read: others go in between
+                make = self._keep if block else self._row  # what was refused may be given another time
+                rows[number] = make(place, block, drop.sizes[number])
+        return rows
+
+    async def _cut_one(self, session: Session, drop: Drop, numbers: Iterable[int]) -> bool:
+        """Read the header of the first large message of these, at the price of the session."""
+        for number in numbers:
+            if drop.sizes[number] > WHOLE and number in drop.uidls:
+                self._keep(drop.uidls[number], await session.cut(number), drop.sizes[number])
+                return True
+        return False
+
+    def _keep(self, place: bytes, block: bytes, size: int) -> MessageSummary:
+        row = self._row(place, block, size)
+        self._rows.put(place, row)
+        return row
+
+    def _row(self, place: bytes, block: bytes, size: int) -> MessageSummary:
+        return read_summary(block, id=make_id("m", self._tag, place), folder_id=self._inbox, size=size)
+
+    async def _source(self, message: str, limit: int) -> Source:
+        place = self._place(message)
+        source = self._shelf.get(place)
+        if source is not None:
+            return source
+        return await self._door.reading(partial(self._fetch, place, limit))
+
+    async def _fetch(self, place: bytes, limit: int, session: Session) -> Source:
+        source = self._shelf.get(place)  # fetched by whoever was in before us
+        if source is None:
+            number, *_ = await session.find(place)
+            source = Source(await session.fetch(number, limit))
+            self._shelf.put(place, source)
+        return source
+
+    async def _delete(self, places: dict[str, bytes], session: Session) -> dict[str, MailError]:
+        """What was not deleted, and why. Nothing is sent to the server before every message is known for sure."""
+        errors: dict[str, MailError] = {}
+        numbers: dict[str, int] = {}
+        for message, place in places.items():
+            try:
+                numbers[message] = _only(await session.find(place))
+            except (NotFound, UpstreamError) as error:
+                errors[message] = error
+        if not numbers:
+            return errors
+        await session.confirm({number: places[message] for message, number in numbers.items()})
+        refused = await session.remove(numbers.values())
+        for message in numbers:
+            self._shelf.forget(places[message])
+            self._rows.forget(places[message])
+        return errors | {message: refused[number] for message, number in numbers.items() if number in refused}
+
+
+async def _older(session: Session, drop: Drop, cursor: Cursor | None) -> list[int]:
+    """The numbers a list goes on with, newest first."""
+    newest_first = list(reversed(drop.sizes))
+    if cursor is None:
+        return newest_first
+    last = cursor.number
+    for mark in cursor.marks:
+        try:
+            last = (await session.find(mark))[-1]
+            break
+        except NotFound:
+            continue
+    return [number for number in newest_first if number < last]
+
+
+async def _header(place: bytes, session: Session) -> bytes:
+    number, *_ = await session.find(place)
+    block = (await session.blocks([number])).get(number) or await session.cut(number)
+    if not block:
+        raise UpstreamError("The mail server does not give this message's header.", protocol=PROTOCOL)
+    return block
+
+
+async def _greet(session: Session) -> None:
+    """A session just opened has shown that it works."""
+    if session.reused:
+        demand_ok(await session.connection.ask("NOOP"))
+
+
+def _only(numbers: list[int]) -> int:
+    """Never delete one of two that look alike."""
+    if len(numbers) > 1:
+        detail = "The mail server tells this message and another one not apart. Nothing was deleted."
+        raise UpstreamError(detail, protocol=PROTOCOL, code="ambiguousId")
+    return numbers[0]
+
+
+def _etag(*identity: str) -> str:
+    """The octets behind an id never change."""
+    return blake2s("\0".join(identity).encode(), digest_size=16).hexdigest()
+
+
+def _download(body: Slice, etag: str, media_type: str, name: str | None, span: Span | None) -> Download:
+    size = body.stop - body.start
+    start, stop = span.within(size) if span is not None else (0, size)
+    return Download(
+        chunks=body.spool.chunks(body.start + start, body.start + stop), etag=etag, type=media_type, name=name,
+        size=size, start=start, stop=stop,
+    )

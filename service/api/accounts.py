@@ -1,0 +1,43 @@
+"""The signed-in account."""
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from service.accounts import Credentials
+from service.api.caller import Caller, Mailbox
+from service.api.problems import SIGNED_IN, problem_responses
+from service.mail.backend import Backend
+from service.mail.model import Protocol, Value
+
+router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
+
+
+class Account(Value):
+    """A mailbox and what it can do."""
+
+    id: str
+    username: str
+    server: str = Field(description="The server's name in the operator's table.")
+    protocol: Protocol
+    capabilities: tuple[str, ...] = Field(
+        description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. A call for one that is "
+        "missing is answered 501 not-supported."
+    )
+
+
+def describe(credentials: Credentials, backend: Backend) -> Account:
+    """What the API says of an account."""
+    return Account(
+        id=credentials.account,
+        username=credentials.username,
+        server=credentials.server,
+        protocol=credentials.protocol,
+        capabilities=tuple(sorted(backend.capabilities)),
+    )
+
+
+@router.get("", response_model_exclude_none=True)
+async def get_account(caller: Caller, mailbox: Mailbox) -> Account:
+    """Who is signed in, by which protocol, and what the mailbox can do."""
+    await mailbox.check()
+    return describe(caller, mailbox)

@@ -1,0 +1,97 @@
+"""Who is calling: from the Authorization header to the account's mailbox."""
+
+from base64 import b64decode
+from binascii import Error
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from service.accounts import Accounts, Credentials, SecretKind
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
+from service.mail.model import Protocol
+from service.servers import ServerTable
+from service.sessions import Sessions
+
+MAX_USERNAME = 1000
+MAX_SECRET = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the routes stand on; made by the composition root."""
+
+    servers: ServerTable
+    accounts: Accounts
+    sessions: Sessions
+
+
+def service_of(request: Request) -> Service:
+    """The service this request came to."""
+    service: Service = request.app.state.service
+    return service
+
+
+def sign_in(
+    service: Service,
+    username: str,
+    secret: str,
+    server: str | None,
+    protocol: str | None,
+    kind: SecretKind = SecretKind.PASSWORD,
+) -> Credentials:
+    """Credentials for a server of the table. InvalidRequest for what no mail server could be sent."""
+    if any(char in "\0\r\n" for char in username + secret):
+        raise InvalidRequest("A username or password must not contain NUL, CR or LF.")
+    if not 0 < len(username) <= MAX_USERNAME or len(secret) > MAX_SECRET:
+        raise InvalidRequest(
+            f"A username has 1 to {MAX_USERNAME} characters, a password or token at most {MAX_SECRET}."
+        )
+    row = service.servers.pick(username, server)
+    try:
+        chosen = Protocol(protocol.lower()) if protocol else row.protocol
+    except ValueError:
+        raise InvalidRequest("The protocol is imap or pop3.") from None
+    row.endpoint(chosen)
+    return Credentials(row.name, chosen, username, secret, kind)
+
+
+def credentials_of(request: Request) -> Credentials:
+    """From Basic (RFC 7617, UTF-8) or Bearer; Unauthenticated for anything else."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    service = service_of(request)
+    match scheme.lower():
+        case "bearer":
+            return service.sessions.open(value.strip())
+        case "basic":
+            username, secret = _basic(value.strip())
+            headers = request.headers
+            return sign_in(service, username, secret, headers.get("casella-server"), headers.get("casella-protocol"))
+    raise Unauthenticated
+
+
+def _basic(value: str) -> tuple[str, str]:
+    try:
+        username, colon, secret = b64decode(value, validate=True).decode().partition(":")
+    except (Error, ValueError):
+        raise Unauthenticated("The Basic credentials are not base64 of UTF-8.") from None
+    if not colon:
+        raise Unauthenticated("The Basic credentials have no colon between login and password.")
+    return username, secret
+
+
+async def mailbox(
+    request: Request, account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")]
+) -> AsyncIterator[Backend]:
+    """The signed-in account's mailbox, kept open until the response is sent."""
+    credentials = credentials_of(request)
+    if account not in {"me", credentials.account}:
+        raise NotFound("account", "You are not signed in to this account.")
+    async with service_of(request).accounts.mailbox(credentials) as backend:
+        yield backend
+
+
+Caller = Annotated[Credentials, Depends(credentials_of)]
+Mailbox = Annotated[Backend, Depends(mailbox)]

@@ -1,0 +1,54 @@
+"""What every request and response passes: request id, security headers, the access log."""
+
+import re
+import time
+from secrets import token_hex
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+_log = structlog.get_logger("service.access")
+
+
+class Edge:
+    """Outermost of our own: ``X-Request-Id`` in and out, ``nosniff`` on all, one line of log a request.
+
+    The line has the route's template, not the path, and nothing of query, headers or body: those hold people's mail.
+    """
+
+    def __init__(self, app: ASGIApp, access_log: bool = True) -> None:
+        self._app = app
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
+        began, status = time.perf_counter(), 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            if self._access_log:
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    route=getattr(scope.get("route"), "path", None),
+                    status=status,
+                    ms=round((time.perf_counter() - began) * 1000, 1),
+                    request_id=request_id,
+                )

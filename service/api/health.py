@@ -1,0 +1,32 @@
+"""For the platform: is it alive, may it take traffic."""
+
+from fastapi import APIRouter, Request, Response
+
+from service.mail.model import Value
+
+router = APIRouter(tags=["health"])
+
+
+class Health(Value):
+    """A word for people; the status is what counts."""
+
+    status: str
+
+
+@router.get("/healthz", response_model_exclude_none=True)
+async def get_health() -> Health:
+    """Alive. Depends on nothing outside of the process."""
+    return Health(status="alive")
+
+
+@router.get(
+    "/readyz",
+    responses={503: {"model": Health, "description": "Starting or shutting down"}},
+    response_model_exclude_none=True,
+)
+async def get_readiness(request: Request, response: Response) -> Health:
+    """May take traffic: 503 while starting and from the moment a shutdown begins."""
+    if not request.app.state.is_ready:
+        response.status_code = 503
+        return Health(status="not ready")
+    return Health(status="ready")

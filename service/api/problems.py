@@ -1,0 +1,210 @@
+"""The one error table: RFC 9457 problem+json for everything that goes wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import Field
+from starlette.exceptions import HTTPException
+
+from service.mail import errors
+from service.mail.model import Value
+
+MEDIA_TYPE = "application/problem+json"
+_log = structlog.get_logger("service.api")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A problem type. ``retryable``: the same request may succeed later. ``advice`` is the page at its address."""
+
+    name: str
+    status: int
+    title: str
+    advice: str
+    retryable: bool = False
+
+
+KINDS: Mapping[type[errors.MailError], Kind] = {
+    errors.Unauthenticated: Kind("unauthenticated", 401, "Sign in", "Send Authorization: Basic with the mailbox's login and password, or Bearer with a token from POST /v1/sessions."),
+    errors.LoginRefused: Kind("login-refused", 401, "The mail server refused the login", "Check username and password, or get a new access token. The service does not try again by itself, so that the account is not locked."),
+    errors.NotPermitted: Kind("not-permitted", 403, "The mail server does not allow this", "The signed-in user lacks the right for this folder or action."),
+    errors.NotFound: Kind("not-found", 404, "Not found", "`what` says what is missing: folder, message, part, server, account or address. Ids belong to one account and end with the thing they name."),
+    errors.AlreadyExists: Kind("already-exists", 409, "It exists already", "Choose another name."),
+    errors.InUse: Kind("in-use", 409, "The mailbox is in use", "Another client holds the maildrop. Wait as Retry-After says.", retryable=True),
+    errors.StaleId: Kind("stale-id", 410, "The id is from before a renumbering", "The folder got a new UIDVALIDITY, so ids given earlier name nothing. List the folder again."),
+    errors.StaleToken: Kind("stale-token", 410, "The cursor or token is too old", "What it continues can no longer be told. Start the list again."),
+    errors.Changed: Kind("changed", 412, "It changed meanwhile", "Read it again and decide anew."),
+    errors.TooLarge: Kind("too-large", 413, "Too large", "Send or ask less at once."),
+    errors.RangeNotSatisfiable: Kind("range-not-satisfiable", 416, "The range lies outside", "Content-Range says how many octets there are."),
+    errors.InvalidRequest: Kind("invalid-request", 422, "The request has an invalid value", "`errors` or `detail` says which value and why."),
+    errors.TooManyRequests: Kind("too-many-requests", 429, "Too many requests", "Wait as Retry-After says.", retryable=True),
+    errors.NotSupported: Kind("not-supported", 501, "This mailbox cannot do that", "`capability` names what is missing. GET /v1/accounts/me lists what the mailbox can do."),
+    errors.UpstreamError: Kind("upstream-error", 502, "The mail server refused", "`upstream` has its code where it gave one."),
+    errors.UpstreamProtocol: Kind("upstream-protocol", 502, "The mail server broke its protocol", "Its answer was malformed or beyond a limit; the connection was closed. The server's operator should know."),
+    errors.UpstreamTls: Kind("upstream-tls", 502, "No trusted TLS to the mail server", "Certificate, host name or TLS version do not hold. Only the operator can change what is trusted."),
+    errors.UpstreamUnavailable: Kind("upstream-unavailable", 503, "The mail server is unavailable", "It cannot be reached or is going down. Wait as Retry-After says.", retryable=True),
+    errors.ServerBusy: Kind("busy", 503, "All connections are busy", "Too many requests for this mailbox at once. Wait as Retry-After says.", retryable=True),
+    errors.UpstreamTimeout: Kind("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
+    errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
+}  # fmt: skip
+_METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
+_MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json.")
+_INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
+_BY_STATUS = {kind.status: kind for kind in (*KINDS.values(), _METHOD, _MEDIA, _INTERNAL)} | {
+    404: KINDS[errors.NotFound],
+    401: KINDS[errors.Unauthenticated],
+    400: KINDS[errors.InvalidRequest],
+    502: KINDS[errors.UpstreamError],
+    503: KINDS[errors.ServerBusy],
+}
+BY_NAME = {kind.name: kind for kind in (*KINDS.values(), _METHOD, _MEDIA, _INTERNAL)}
+
+
+class Upstream(Value):
+    """Whose words a problem repeats."""
+
+    protocol: str
+    code: str | None = Field(None, description="The server's response code (RFC 5530, RFC 2449).")
+
+
+class Invalid(Value):
+    """One value that does not fit. The value itself is not repeated."""
+
+    location: str = Field(description="Where it is, such as `query.limit` or `body.username`.")
+    message: str
+
+
+class Problem(Value):
+    """RFC 9457: what went wrong, for programs (`type`, `retryable`) and for people (`title`, `detail`)."""
+
+    type: str = Field(description="`/problems/<name>`, which explains itself when opened.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="The path of the request.")
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+    request_id: str
+    upstream: Upstream | None = None
+    what: str | None = Field(None, description="With not-found: the kind of thing that is missing.")
+    capability: str | None = Field(None, description="With not-supported: what the mailbox lacks.")
+    errors: tuple[Invalid, ...] | None = Field(None, description="With invalid-request: the values that do not fit.")
+
+
+def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:
+    """What a route declares: these problems, and those any route of an account can answer."""
+    kinds = [BY_NAME[name] for name in names]
+    return {kind.status: {"model": Problem, "description": HTTPStatus(kind.status).phrase} for kind in kinds}
+
+
+SIGNED_IN = (
+    "unauthenticated",
+    "not-found",
+    "invalid-request",
+    "too-many-requests",
+    "upstream-error",
+    "upstream-unavailable",
+    "upstream-timeout",
+)
+
+
+def answer(
+    request: Request, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """One problem as a response."""
+    problem = Problem(
+        type=f"/problems/{kind.name}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        instance=_shown(request.url.path),
+        retryable=kind.retryable,
+        request_id=request.scope.get("request_id", ""),
+        **more,
+    )
+    return JSONResponse(
+        problem.model_dump(mode="json", by_alias=True, exclude_none=True), kind.status, headers, media_type=MEDIA_TYPE
+    )
+
+
+def _shown(path: str) -> str:
+    """Any path a client can send, as text that JSON can carry."""
+    return path.encode(errors="replace").decode()[:1000]
+
+
+def kind_of(error: errors.MailError) -> Kind:
+    """The table's row: the error's own or its nearest base's."""
+    return next((KINDS[leaf] for leaf in type(error).__mro__ if leaf in KINDS), _INTERNAL)
+
+
+async def _mail_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.MailError)
+    kind = kind_of(error)
+    headers: dict[str, str] = {}
+    more: dict[str, Any] = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    match error:
+        case errors.NotFound():
+            more["what"] = error.what
+        case errors.NotSupported():
+            more["capability"] = error.capability
+        case errors.RangeNotSatisfiable():
+            headers["Content-Range"] = f"bytes */{error.size}"
+        case errors.UpstreamFailure() if error.protocol:
+            more["upstream"] = Upstream(protocol=error.protocol, code=error.code)
+    if kind.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="casella", Basic realm="casella", charset="UTF-8"'
+    return answer(request, kind, error.detail, headers, **more)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """Says where and why, and never repeats what was sent: it may be a password."""
+    assert isinstance(error, RequestValidationError)
+    found = tuple(
+        Invalid(location=".".join(_shown(str(step)) for step in one["loc"])[:200], message=str(one["msg"])[:200])
+        for one in error.errors()[:20]
+    )
+    kind = KINDS[errors.InvalidRequest]
+    return answer(request, kind, "; ".join(f"{one.location}: {one.message}" for one in found)[:500], errors=found)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    """What the framework refuses by itself: unknown paths, wrong methods, bodies too large."""
+    assert isinstance(error, HTTPException)
+    kind = _BY_STATUS.get(error.status_code, KINDS[errors.InvalidRequest])
+    more = {"what": "address"} if kind.status == HTTPStatus.NOT_FOUND else {}
+    return answer(request, kind, kind.advice, error.headers, **more)
+
+
+async def _fault(request: Request, error: Exception) -> JSONResponse:
+    _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__)
+    return answer(request, _INTERNAL, _INTERNAL.advice)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of every route passes here."""
+    app.add_exception_handler(errors.MailError, _mail_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _fault)
+
+    @app.get("/problems/{name}", include_in_schema=False)
+    async def explain_problem(name: str) -> HTMLResponse:
+        kind = BY_NAME.get(name)
+        if kind is None:
+            raise errors.NotFound("address")
+        return HTMLResponse(_page(kind))
+
+
+def _page(kind: Kind) -> str:
+    again = "The same request may succeed later." if kind.retryable else "The same request will fail again."
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{kind.name}</title>"
+        f"<h1>{kind.status} {kind.title}</h1><p>{kind.advice}</p><p>{again}</p>"
+    )

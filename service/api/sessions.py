@@ -1,0 +1,121 @@
+"""Signing in and out, and the servers one may sign in to."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from service.accounts import SecretKind
+from service.api.accounts import Account, describe
+from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, service_of, sign_in
+from service.api.problems import problem_responses
+from service.mail.model import Protocol, Value
+
+router = APIRouter(prefix="/v1", tags=["sessions"])
+
+
+def _whole(text: str) -> str:
+    text.encode()  # half a character (a lone surrogate) is a ValueError here
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
+
+
+class NewSession(Value):
+    """Credentials of a mailbox: a password, or an access token from its provider (OAuth 2.0)."""
+
+    username: Text = Field(min_length=1, max_length=MAX_USERNAME)
+    password: SecretStr | None = Field(None, max_length=MAX_SECRET)
+    access_token: SecretStr | None = Field(None, max_length=MAX_SECRET)
+    server: str | None = Field(
+        None, description="A name from GET /v1/servers; else the username's domain picks the server."
+    )
+    protocol: str | None = Field(None, description="`imap` or `pop3`; IMAP where the server has both.")
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> "NewSession":
+        if (self.password is None) == (self.access_token is None):
+            raise ValueError("give either password or accessToken")
+        return self
+
+
+class Session(Value):
+    """A signed-in mailbox. Send `token` as `Authorization: Bearer`."""
+
+    token: str
+    expires_at: datetime
+    account: Account
+
+
+class Server(Value):
+    """A mail server one may sign in to."""
+
+    name: str
+    domains: tuple[str, ...] = Field(description="Usernames of these domains are served by it without naming it.")
+    protocols: tuple[Protocol, ...]
+
+
+class Servers(Value):
+    """The operator's table."""
+
+    items: tuple[Server, ...]
+
+
+@router.post(
+    "/sessions",
+    status_code=201,
+    responses=problem_responses(
+        "login-refused",
+        "not-found",
+        "invalid-request",
+        "too-many-requests",
+        "upstream-error",
+        "upstream-unavailable",
+        "upstream-timeout",
+    ),
+    response_model_exclude_none=True,
+)
+async def create_session(request: Request, new: NewSession) -> Session:
+    """Log in to the mail server, there and then, and get a token for it.
+
+    The token is the sealed credential itself: nothing is stored, and any replica with the same key opens it.
+    """
+    service = service_of(request)
+    given = new.password or new.access_token
+    kind = SecretKind.PASSWORD if new.password is not None else SecretKind.ACCESS_TOKEN
+    secret = given.get_secret_value() if given else ""
+    credentials = sign_in(service, new.username, secret, new.server, new.protocol, kind)
+    async with service.accounts.mailbox(credentials) as backend:
+        await backend.check()
+        token, expires = service.sessions.seal(credentials)
+        return Session(
+            token=token, expires_at=datetime.fromtimestamp(expires, UTC), account=describe(credentials, backend)
+        )
+
+
+@router.delete("/sessions/current", status_code=204, responses=problem_responses("unauthenticated"))
+async def delete_session(request: Request, caller: Caller) -> None:
+    """Close the account's connections to the mail server. The token itself stays valid until it expires: forget it."""
+    await service_of(request).accounts.close(caller)
+
+
+@router.get("/servers", response_model_exclude_none=True)
+async def list_servers(request: Request) -> Servers:
+    """The names one may give as `server`, with the domains they serve. No host is told."""
+    rows = service_of(request).servers
+    return Servers(
+        items=tuple(
+            Server(
+                name=row.name,
+                domains=tuple(sorted(row.domains)),
+                protocols=tuple(
+                    protocol
+                    for protocol, listener in ((Protocol.IMAP, row.imap), (Protocol.POP3, row.pop3))
+                    if listener
+                ),
+            )
+            for row in rows
+        )
+    )

@@ -1,0 +1,118 @@
+"""``casella serve``, ``casella demo``, ``casella check``, ``casella openapi``."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from service import __version__, logs
+from service.app import create_app
+from service.config import Settings, read_settings
+
+app = typer.Typer(
+    name="casella", help="One HTTP/JSON API in front of any mailbox.", no_args_is_help=True, add_completion=False
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="CASELLA_CONFIG", help="TOML file with the server table and all settings."),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
+GRACE_SECONDS = 25
+
+
+def _settings(config: Path | None) -> Settings:
+    """The settings, or a list of what is wrong with them and exit code 2."""
+    try:
+        settings = read_settings(config)
+    except FileNotFoundError as missing:
+        typer.echo(f"There is no file {missing}.", err=True)
+    except ValidationError as wrong:
+        for one in wrong.errors(include_input=False, include_url=False):
+            typer.echo(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}", err=True)
+    except ValueError as wrong:
+        typer.echo(f"{config} is no TOML: {wrong}", err=True)
+    else:
+        return settings
+    raise typer.Exit(2)
+
+
+def server(settings: Settings, host: str, port: int) -> uvicorn.Config:
+    """How HTTP is served, whoever starts it."""
+    return uvicorn.Config(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+@app.command()
+def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Serve the API for the mail servers of the configuration."""
+    settings = _settings(config)
+    logs.configure(settings.log_level)
+    if not settings.servers:
+        typer.echo(
+            "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
+        )
+        raise typer.Exit(2)
+    uvicorn.Server(server(settings, host, port)).run()
+
+
+@app.command()
+def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
+    try:
+        from service.demo import run  # noqa: PLC0415 - pymap is an extra
+    except ImportError:
+        typer.echo("The demo needs its extra: pip install 'casella[demo]'.", err=True)
+        raise typer.Exit(2) from None
+    logs.configure("WARNING")
+    run.run(host, port)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI contract."""
+    logs.configure("ERROR")
+    typer.echo(json.dumps(create_app(Settings(servers={})).openapi(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Try each mail server of the configuration and say what it can do. Nobody is logged in."""
+    from service import probe  # noqa: PLC0415 - only this command needs it
+
+    settings = _settings(config)
+    logs.configure("ERROR")
+    table = settings.server_table()
+    failures = 0
+    for row in table:
+        for line in asyncio.run(probe.describe(row)):
+            failures += not line.is_good
+            typer.echo(line.text)
+    raise typer.Exit(1 if failures else 0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One HTTP/JSON API in front of any mailbox."""

@@ -1,0 +1,140 @@
+"""Settings from a TOML file and the environment. Read by ``app`` and ``cli`` alone.
+
+Every key can be set by the environment too, with the prefix ``CASELLA_`` and ``__`` between levels:
+``CASELLA_SERVERS__HOME__IMAP__HOST=imap.example.org``.
+"""
+
+from base64 import urlsafe_b64decode
+from binascii import Error
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from service.servers import Endpoint, MailServer, Security, ServerTable
+
+KEY_OCTETS = 32
+
+
+class EndpointSettings(BaseModel):
+    """One listener of a mail server."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(ge=1, le=65535)
+    security: Security = Security.TLS
+    ca_file: Path | None = Field(None, description="Authorities to trust instead of the system's.")
+
+    def endpoint(self) -> Endpoint:
+        return Endpoint(self.host, self.port, self.security, self.ca_file)
+
+
+class ServerSettings(BaseModel):
+    """A row of the server table."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    domains: frozenset[str] = Field(frozenset(), description="Domains of usernames that this server serves.")
+    imap: EndpointSettings | None = None
+    pop3: EndpointSettings | None = None
+    smtp: EndpointSettings | None = None
+
+    @model_validator(mode="after")
+    def _has_a_mailbox(self) -> "ServerSettings":
+        if self.imap is None and self.pop3 is None:
+            raise ValueError("a server needs imap or pop3")
+        return self
+
+
+class Settings(BaseSettings):
+    """All there is to set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CASELLA_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+    )
+
+    default_server: str | None = Field(None, description="The server for usernames whose domain no server claims.")
+    servers: dict[str, ServerSettings] = Field(
+        default_factory=dict, description="The mail servers that may be reached."
+    )
+    secret_keys: Annotated[tuple[SecretBytes, ...], NoDecode] = Field(
+        (),
+        description="Keys of session tokens, base64url of 32 octets each, separated by commas. The first seals, all open.",
+    )
+    session_seconds: int = Field(7 * 24 * 3600, ge=60, description="How long a session token lives.")
+    account_idle_seconds: float = Field(120, ge=1, description="How long connections of an unused account are kept.")
+    account_connections: int = Field(
+        4, ge=1, le=100, description="IMAP connections an account may have, in one process."
+    )
+    max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    access_log: bool = Field(True, description="A line of log for each request, without query and identities.")
+
+    @field_validator("secret_keys", mode="before")
+    @classmethod
+    def _read_keys(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(_key(word.strip()) for word in value.split(",") if word.strip())
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> "Settings":
+        if self.default_server is not None and self.default_server not in self.servers:
+            raise ValueError("default_server names no server of the table")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file, so that a secret need not be in it."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def server_table(self) -> ServerTable:
+        servers = {
+            name: MailServer(
+                name,
+                row.domains,
+                *(listener.endpoint() if listener else None for listener in (row.imap, row.pop3, row.smtp)),
+            )
+            for name, row in self.servers.items()
+        }
+        return ServerTable(servers, self.default_server)
+
+
+def read_settings(file: Path | None) -> Settings:
+    """From ``file`` and the environment; pydantic.ValidationError says what is wrong, without the values."""
+    if file is None:
+        return Settings()
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    if not file.is_file():
+        raise FileNotFoundError(file)
+    return FromFile()
+
+
+def _key(word: str) -> SecretBytes:
+    try:
+        octets = urlsafe_b64decode(word + "=" * (-len(word) % 4))
+    except Error:
+        octets = b""
+    if len(octets) != KEY_OCTETS:
+        raise ValueError(
+            "a key is base64url of 32 octets: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return SecretBytes(octets)

@@ -1,0 +1,44 @@
+"""JSON lines on standard error, for the whole process."""
+
+import logging
+import sys
+
+import structlog
+
+_SECRET = frozenset({"authorization", "password", "secret", "token", "access_token", "accesstoken"})
+
+
+def _redact(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Belt and braces: no call of ours logs such a key."""
+    for key in event:
+        if key.lower() in _SECRET:
+            event[key] = "[redacted]"
+    return event
+
+
+def configure(level: str) -> None:
+    """Ours and the libraries' lines in one form. aioimaplib stays silent below WARNING: it logs what is in mail."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _redact,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    foreign = logging.StreamHandler(sys.stderr)
+    foreign.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[foreign], level=level, force=True)
+    logging.getLogger("aioimaplib").setLevel(logging.WARNING)

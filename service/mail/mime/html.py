@@ -1,0 +1,173 @@
+"""HTML of strangers, made safe to show by an allow-list, and made into text.
+
+The allow-list is nh3's work (the HTML standard's own parsing rules); what is added here is that nothing is loaded from
+anywhere, that styles cannot leave their place, and that no input costs more than its length.
+"""
+
+import re
+from contextvars import ContextVar
+from html import escape
+from html.entities import html5
+from typing import NamedTuple
+
+import nh3
+from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
+
+from service.mail.mime.styles import safe_style, style_urls
+from service.mail.mime.tags import is_costly, without_tags
+
+MAX_CHARACTERS = 1024 * 1024
+MAX_READ = 512 * 1024
+MAX_IMAGE = 64 * 1024
+MAX_REMOTE = 1000
+_MAX_STYLE = 4000
+_MAX_REFERENCES = 10_000
+_MAX_ESCAPED = 640 * 1024
+
+
+class SafeHtml(NamedTuple):
+    """``remote`` lists what would have been loaded, in order of appearance, each once."""
+
+    html: str
+    remote: tuple[str, ...]
+
+
+# Media are among them so that what they point to is seen and listed; without a source they show nothing.
+_TAG_NAMES = (
+    "a abbr acronym address article aside b bdi bdo big blockquote br caption center cite code col colgroup dd"
+    " del details dfn div dl dt em figcaption figure font footer h1 h2 h3 h4 h5 h6 header hgroup hr i img ins kbd"
+    " li main mark nav ol p picture pre q rp rt ruby s samp section small span strike strong sub summary sup table"
+    " tbody td tfoot th thead time tr tt u ul var wbr audio source video"
+)
+_DROPPED_NAMES = (
+    "script style title template iframe frame frameset object embed applet noembed noframes noscript xmp"
+    " plaintext textarea select option x-svg x-math"
+)
+_SOURCES = {"src", "srcset", "background", "poster"}
+_ATTRIBUTES = {
+    "*": {"style", "dir", "lang", "title", "align", "valign", "bgcolor", "width", "height", "background", "color"},
+    "a": {"href"},
+    "img": {"src", "srcset", "alt", "border", "hspace", "vspace"},
+    "font": {"face", "size"},
+    "table": {"border", "cellpadding", "cellspacing", "summary"},
+    "td": {"colspan", "rowspan", "nowrap", "headers"},
+    "th": {"colspan", "rowspan", "nowrap", "headers", "scope"},
+    "col": {"span"}, "colgroup": {"span"},
+    "ol": {"start", "type"}, "ul": {"type"}, "li": {"value", "type"},
+    "hr": {"size", "noshade"},
+    "time": {"datetime"}, "details": {"open"},
+    "audio": {"src"}, "video": {"src", "poster"}, "source": {"src", "srcset"},
+}
+_LINK = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
+_INLINE_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
+_FOREIGN = re.compile(r"<(/?)(svg|math)(?=[\s/>])", re.IGNORECASE)
+_REFERENCE = re.compile(r"&(?!#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});)([a-zA-Z][a-zA-Z0-9]{1,31};)?")
+
+
+def safe_html(html: str) -> SafeHtml:
+    """HTML that runs nothing, loads nothing and stays in its place. What is too dear to parse comes back as plain text.
+
+    Cleaning what is clean changes nothing.
+    """
+    # Without foreign elements there are none of their parsing rules, which most mutation attacks build on.
+    html = _FOREIGN.sub(r"<\1x-\2", html[:MAX_CHARACTERS].replace("\0", "\ufffd"))
+    if is_costly(html):
+        return SafeHtml(f"<div>{escape(' '.join(without_tags(html).split()), quote=False)}</div>", ())
+    found: dict[str, None] = {}
+    _remote.set(found)
+    cleaned = _CLEANER.clean(_plain_references(html))
+    return SafeHtml(cleaned, tuple(found))
+
+
+def _plain_references(html: str) -> str:
+    """The parser pays for each ampersand by the length of the rest, so where there are many less is read."""
+    return _REFERENCE.sub(_reference, html)[:_MAX_ESCAPED] if html.count("&") > _MAX_REFERENCES else html
+
+
+def _reference(match: re.Match[str]) -> str:
+    return match[0] if match[1] in html5 else f"&amp;{match[1] or ''}"
+
+
+_remote: ContextVar[dict[str, None]] = ContextVar("remote")
+"""What the cleaning under way has taken out."""
+
+
+def _filter(tag: str, name: str, value: str) -> str | None:
+    if name == "style":
+        _list(style_urls(value))
+        return safe_style(value[:_MAX_STYLE])
+    if name == "href":
+        return value if _LINK.match(value.strip()) else None
+    if name not in _SOURCES:
+        return value
+    if tag == "img" and name == "src" and _is_inline(value.strip()):
+        return value
+    _list([each.strip().split(" ")[0] for each in value.split(",")[:20]] if name == "srcset" else [value.strip()])
+    return None
+
+
+def _list(urls: list[str]) -> None:
+    found = _remote.get()
+    for url in urls:
+        if url[:6].lower().startswith(("http:", "https:", "//", "ftp:")) and len(found) < MAX_REMOTE:
+            found[url[:2000]] = None
+
+
+def _is_inline(value: str) -> bool:
+    if value[:4].lower() == "cid:":
+        return True
+    return len(value) <= MAX_IMAGE and _INLINE_IMAGE.fullmatch(value) is not None
+
+
+def _without_base(url: str) -> str | None:
+    """Mail has no base address: what names a host gets a scheme, all else points nowhere."""
+    return f"https:{url}" if url.startswith("//") else None
+
+
+_CLEANER = nh3.Cleaner(
+    tags=set(_TAG_NAMES.split()),
+    clean_content_tags=set(_DROPPED_NAMES.split()),
+    attributes=_ATTRIBUTES,
+    attribute_filter=_filter,
+    link_rel="noopener noreferrer nofollow",
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    url_schemes={"http", "https", "mailto", "cid", "data", "ftp"},
+    url_relative=_without_base,
+)
+
+
+# Marks that no text holds by now, because controls were taken out of it: a break, an empty line, a cell's end.
+_PARAGRAPH = re.compile(r"(?=<(?:/?(?:p|h[1-6]|blockquote|pre|ul|ol|dl|table)[\s/>]))", re.IGNORECASE)
+_LINE = re.compile(
+    r"(?=<(?:br|hr|/?(?:div|tr|dt|dd|section|article|header|footer|address|center|caption|li))[\s/>])", re.IGNORECASE
+)
+_CELL = re.compile(r"(?=</t[dh][\s>])", re.IGNORECASE)
+_MARKS = re.compile("[\x00\x1c-\x1e]")
+_UNREAD = [
+    "head", "script", "style", "title", "template",
+    "noscript", "iframe", "object", "x-svg", "x-math", "textarea", "select",
+]
+
+
+def text_from_html(html: str) -> str:
+    """The words of the HTML with a line for each block and an empty line between paragraphs; half a MiB is read."""
+    html = _MARKS.sub("", html[:MAX_READ])
+    html = _FOREIGN.sub(r"<\1x-\2", html)
+    if is_costly(html):
+        return _fold(without_tags(html))
+    marked = _CELL.sub("\x1c", _LINE.sub("\x1d", _PARAGRAPH.sub("\x1e", html)))
+    # Its mirroring of a chosen option costs quadratic time, and nobody reads it.
+    tree = LexborHTMLParser(marked, options=LexborDocumentOptions.WO_EVENTS)
+    tree.strip_tags(_UNREAD)
+    return _fold(tree.text() if tree.root is not None else "")
+
+
+def _fold(text: str) -> str:
+    """White space folded as a browser would, marks turned into line breaks, at most one empty line in a row."""
+    paragraphs = []
+    for paragraph in text.replace("\x1c", " ").split("\x1e"):
+        lines = (" ".join(line.split()) for line in paragraph.split("\x1d"))
+        kept = "\n".join(line for line in lines if line)
+        if kept:
+            paragraphs.append(kept)
+    return "\n\n".join(paragraphs)

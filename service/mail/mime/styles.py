@@ -1,0 +1,50 @@
+"""Inline styles reduced to what dresses the element itself."""
+
+import re
+from functools import lru_cache
+
+_PROPERTY_NAMES = (
+    "background background-color border border-bottom border-bottom-color border-bottom-style border-bottom-width"
+    " border-collapse border-color border-left border-left-color border-left-style border-left-width border-radius"
+    " border-right border-right-color border-right-style border-right-width border-spacing border-style border-top"
+    " border-top-color border-top-style border-top-width border-width caption-side clear color direction display"
+    " empty-cells float font font-family font-size font-style font-variant font-weight height letter-spacing"
+    " line-height list-style list-style-type margin margin-bottom margin-left margin-right margin-top max-height"
+    " max-width min-height min-width overflow-wrap padding padding-bottom padding-left padding-right padding-top"
+    " table-layout text-align text-decoration text-indent text-transform vertical-align white-space width word-break"
+    " word-spacing word-wrap"
+)
+_PROPERTIES = frozenset(_PROPERTY_NAMES.split())
+# Words, numbers, quoted names and plain colour functions: no url(), no expression(), no escapes, no variables.
+_VALUE = re.compile(r"(?:[\w\s#%.,+\-!'\"/]|(?:rgb|hsl)a?\([\d\s.,%/]{1,60}\)){1,300}+", re.IGNORECASE)
+# Negative sizes, sizes of five digits, and sizes measured by the window.
+_BEYOND = re.compile(r"(?<![\w#])-\s*\.?\d|\d{5}|(?<![\w#])\d+\.?\d*v(?:w|h|min|max)", re.IGNORECASE)
+_HUGE_FONT = re.compile(
+    r"(?<![\w#.])(?:\d{3,}(?:\.\d+)?(?:px|pt)|\d{2,}(?:\.\d+)?(?:r?em|ex|ch|in|cm|pc)|[1-9]\d{3,}%)", re.IGNORECASE
+)
+_HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{3,8}\b")
+_URL = re.compile(r"url\(\s*[\"']?([^\"')\s]{1,2000})", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def safe_style(style: str) -> str | None:
+    """The declarations that stay in their place; None where none is left. Negative and absurd sizes could cover what
+    stands elsewhere, so they go too. Mails repeat the same few styles, hence the cache."""
+    kept = []
+    for declaration in style.split(";"):
+        name, colon, value = declaration.partition(":")
+        name, value = name.strip().lower(), " ".join(value.split())
+        if colon and name in _PROPERTIES and _is_harmless(name, value):
+            kept.append(f"{name}:{value}")
+    return ";".join(kept) or None
+
+
+def style_urls(style: str) -> list[str]:
+    """What the style would load."""
+    return _URL.findall(style) if "url" in style.lower() else []
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    if not value or _VALUE.fullmatch(value) is None or _BEYOND.search(_HEX_COLOUR.sub("#", value)):
+        return False
+    return not (name.startswith("font") and _HUGE_FONT.search(value))

@@ -1,0 +1,194 @@
+"""The values that travel from an adapter to JSON, unchanged.
+
+Names follow RFC 8621 (JMAP Mail) where it has one. A field without a value is ``None`` here and absent in JSON.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from service.mail.errors import MailError, RangeNotSatisfiable
+
+
+class Value(BaseModel):
+    """An immutable value, camelCase in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Protocol(StrEnum):
+    """How the mail server is spoken to."""
+
+    IMAP = "imap"
+    POP3 = "pop3"
+
+
+class Capability(StrEnum):
+    """What a mailbox may be able to do beyond listing, reading and deleting."""
+
+    FOLDERS = "folders"
+    FLAGS = "flags"
+    MOVE = "move"
+    APPEND = "append"
+    SEARCH = "search"
+    SORT = "sort"
+    THREADS = "threads"
+    CHANGES = "changes"
+    PUSH = "push"
+    QUOTA = "quota"
+    ACL = "acl"
+
+
+class HtmlForm(StrEnum):
+    """What a caller wants of a message's HTML."""
+
+    SAFE = "safe"
+    ORIGINAL = "original"
+    NONE = "none"
+
+
+class Address(Value):
+    """One mailbox of an address header (RFC 5322, 3.4)."""
+
+    name: str | None = Field(None, description="The display name, decoded.")
+    email: str = Field(description="The address itself, `local@domain`, as the header has it.")
+
+
+class Folder(Value):
+    """A place that holds messages, or only other folders."""
+
+    id: str = Field(description="Opaque and URL-safe. A role may stand wherever an id is taken.")
+    name: str = Field(description="The last step of `path`, in Unicode.")
+    path: tuple[str, ...] = Field(description="All names from the root to this folder.")
+    parent_id: str | None = Field(None, description="The folder above, absent at the root.")
+    role: str | None = Field(None, description="One of inbox, sent, drafts, trash, junk, archive, all, flagged.")
+    total_messages: int | None = Field(None, description="Messages in it, where the server told.")
+    unread_messages: int | None = Field(None, description="Messages in it without `$seen`, where the server told.")
+    is_subscribed: bool = Field(description="Whether the user chose to see it (RFC 9051, 6.3.7).")
+    is_selectable: bool = Field(description="False for a folder that can only hold other folders.")
+
+
+class Part(Value):
+    """A node of a message's structure (RFC 2045). Ids are IMAP's: "1", "1.2", with "0" for the multipart that is the
+    body itself and "2.0" for the one that is the body of the message attached as part 2."""
+
+    id: str
+    type: str = Field(description="The media type, lower case, as the mail declares it. Never trust it.")
+    name: str | None = Field(None, description="The file name, cleaned of path, control and direction characters.")
+    size: int | None = Field(
+        None, description="Octets as stored, that is before decoding.", json_schema_extra={"format": "int64"}
+    )
+    encoding: str | None = Field(None, description="The content transfer encoding, lower case.")
+    disposition: str | None = Field(None, description="`inline`, `attachment` or what the mail says.")
+    cid: str | None = Field(None, description="The Content-ID without its angle brackets.")
+    charset: str | None = None
+    language: tuple[str, ...] | None = None
+    parts: tuple["Part", ...] | None = Field(None, description="Children of a multipart, or of an attached message.")
+
+
+class MessageSummary(Value):
+    """What a list shows of a message."""
+
+    id: str = Field(description="Opaque and URL-safe: folder, UIDVALIDITY and UID in one.")
+    folder_id: str
+    subject: str | None = None
+    from_: tuple[Address, ...] = Field((), alias="from")
+    to: tuple[Address, ...] = ()
+    received_at: datetime | None = Field(None, description="When the server got it (INTERNALDATE), in UTC.")
+    sent_at: datetime | None = Field(None, description="The Date header, with its own offset.")
+    size: int | None = Field(None, description="Octets of the whole message.", json_schema_extra={"format": "int64"})
+    flags: tuple[str, ...] = Field(
+        (), description="Lower case: $seen, $answered, $flagged, $draft, $deleted, keywords."
+    )
+    has_attachment: bool | None = None
+    message_id: str | None = Field(None, description="The Message-ID header without its angle brackets.")
+    in_reply_to: tuple[str, ...] | None = None
+
+
+class Body(Value):
+    """The part of a message that a person reads."""
+
+    text: str | None = Field(None, description="The text part, or text made from the HTML.")
+    html: str | None = Field(None, description="Safe HTML, unless `html=original` was asked.")
+    is_truncated: bool = Field(False, description="True where text or HTML were cut at the limit; the parts have all.")
+    remote_content: tuple[str, ...] = Field(
+        (), description="Addresses of remote content that was taken out of the HTML."
+    )
+    warnings: tuple[str, ...] = Field((), description="What a reader should know, such as `charset-problem`.")
+
+
+class Message(MessageSummary):
+    """A message with its body and structure."""
+
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    reply_to: tuple[Address, ...] = ()
+    sender: tuple[Address, ...] = ()
+    references: tuple[str, ...] = ()
+    structure: Part
+    attachments: tuple[Part, ...] = ()
+    body: Body
+
+
+class Header(Value):
+    """One header field of a message, in its place."""
+
+    name: str
+    value: str = Field(description="Unfolded, encoded words decoded, control characters removed.")
+    raw: str = Field(description="As it stands in the message; octets above 127 as Latin-1 characters.")
+
+
+class Page(Value):
+    """A page of a list, newest arrival first."""
+
+    items: tuple[MessageSummary, ...]
+    next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; absent on the last.")
+    total: int | None = Field(None, description="Messages that match, on all pages.")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A byte range as asked (RFC 9110, 14.1.2): ``first`` to ``last`` inclusive; ``last`` None reads to the end;
+    ``first`` None asks for the ``last`` final octets."""
+
+    first: int | None
+    last: int | None
+
+    def within(self, size: int) -> tuple[int, int]:
+        """Start and stop (exclusive) of the range in ``size`` octets; RangeNotSatisfiable where there is none."""
+        if self.first is None:
+            start, stop = max(0, size - (self.last or 0)), size
+        else:
+            start, stop = self.first, size if self.last is None else min(size, self.last + 1)
+        if start >= stop:
+            raise RangeNotSatisfiable(size)
+        return start, stop
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Octets on their way. Who holds one reads ``chunks`` to the end or closes it; closing stops the work upstream.
+
+    ``size`` is that of the whole representation, None where only its end will tell. Where a span was asked ``size`` is
+    exact and ``chunks`` carries ``start`` to ``stop``.
+    """
+
+    chunks: AsyncGenerator[bytes, None]
+    etag: str
+    type: str
+    name: str | None = None
+    size: int | None = None
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one message of several: ``error`` is None where it was done."""
+
+    id: str
+    error: MailError | None = None

@@ -1,0 +1,73 @@
+"""Sign-in: credentials sealed into a bearer token, and back. Nothing is stored.
+
+A token is a compact JWE (RFC 7516; direct key, AES-256-GCM): who has no key can neither read nor change it. The first
+key seals, all of them open, so keys rotate without signing anybody out.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from service.accounts import Credentials, SecretKind
+from service.mail.errors import Unauthenticated
+from service.mail.model import Protocol
+
+MAX_TOKEN = 16 << 10
+_ALGORITHMS = ["dir", "A256GCM"]
+_INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
+
+
+class Sessions:
+    """Seals and opens tokens. ``lifetime`` is in seconds."""
+
+    def __init__(self, keys: Sequence[bytes], lifetime: int) -> None:
+        self._keys = {_key_id(key): OctKey.import_key(key) for key in keys}
+        self._sealing = _key_id(keys[0])
+        self.lifetime = lifetime
+
+    def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
+        """The token, and when it expires in seconds since the epoch."""
+        expires = int(time.time() if now is None else now) + self.lifetime
+        claims = {
+            "v": credentials.server,
+            "p": credentials.protocol,
+            "u": credentials.username,
+            "s": credentials.secret,
+            "k": credentials.kind,
+            "exp": expires,
+        }
+        header = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}
+        token = jwe.encrypt_compact(
+            header, json.dumps(claims).encode(), self._keys[self._sealing], algorithms=_ALGORITHMS
+        )
+        return token, expires
+
+    def open(self, token: str, now: float | None = None) -> Credentials:
+        """Unauthenticated for anything that was not sealed by one of the keys, or has expired."""
+        if len(token) > MAX_TOKEN:
+            raise Unauthenticated(_INVALID)
+        try:
+            claims = json.loads(jwe.decrypt_compact(token, self._key, algorithms=_ALGORITHMS).plaintext or b"")
+            if claims["exp"] <= (time.time() if now is None else now):
+                raise Unauthenticated("This token has expired. Sign in again with POST /v1/sessions.")
+            return Credentials(claims["v"], Protocol(claims["p"]), claims["u"], claims["s"], SecretKind(claims["k"]))
+        except (JoseError, ValueError, KeyError, TypeError):
+            raise Unauthenticated(_INVALID) from None
+
+    def _key(self, sealed: Any) -> OctKey:
+        headers = sealed.headers()
+        key = self._keys.get(headers.get("kid", ""))
+        if key is None or headers.get("alg") != "dir":
+            raise ValueError("sealed by a key that is not ours")
+        return key
+
+
+def _key_id(key: bytes) -> str:
+    """Tells keys apart and nothing about them."""
+    return sha256(b"casella key id\0" + key).hexdigest()[:8]

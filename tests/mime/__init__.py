@@ -1,0 +1,1 @@
+"""Reading mail: what people send, what machines get wrong, and what attackers try."""

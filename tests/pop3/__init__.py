@@ -1,0 +1,1 @@
+"""POP3 on a server that holds messages and, where told, lies."""

@@ -1,0 +1,320 @@
+"""Lists: their pages and cursors, the commands they cost, and servers that lie about what is there."""
+
+from dataclasses import replace
+
+import pytest
+
+from service.adapters.pop3 import session as sessions
+from service.mail.backend import Backend
+from service.mail.errors import (
+    InvalidRequest,
+    NotFound,
+    NotSupported,
+    TooLarge,
+    UpstreamFailure,
+    UpstreamProtocol,
+    UpstreamTimeout,
+)
+from service.mail.model import Page
+from service.mail.query import Condition, Criterion, ListQuery
+
+from .conftest import FAST, Mailboxes
+from .server import CAPABILITIES, Pop3Server, Stored, letter, letters
+
+WITHOUT_PIPELINING = tuple(name for name in CAPABILITIES if name != "PIPELINING")
+WITHOUT_UIDL = tuple(name for name in CAPABILITIES if name != "UIDL")
+WITHOUT_TOP = tuple(name for name in CAPABILITIES if name != "TOP")
+PATIENT = replace(FAST, linger=5.0)
+
+
+def subjects(page: Page) -> list[str]:
+    return [str(item.subject) for item in page.items]
+
+
+async def pages(backend: Backend, limit: int) -> list[str]:
+    """All subjects, a page at a time."""
+    seen, cursor = [], None
+    while True:
+        page = await backend.list_messages("inbox", ListQuery(limit, cursor))
+        seen += subjects(page)
+        cursor = page.next_cursor
+        if cursor is None:
+            return seen
+
+
+async def test_the_one_folder(mailboxes: Mailboxes) -> None:
+    backend = await mailboxes.open(Pop3Server(letters(3)))
+    (inbox,) = await backend.list_folders()
+    assert (inbox.path, inbox.role, inbox.total_messages, inbox.unread_messages) == (("INBOX",), "inbox", 3, None)
+    assert len((await backend.list_messages(inbox.id, ListQuery())).items) == 3
+    for other in ("sent", "f_AAAA", ""):
+        with pytest.raises(NotFound):
+            await backend.list_messages(other, ListQuery())
+
+
+async def test_a_page_is_newest_first_and_asks_for_its_own_headers_alone(mailboxes: Mailboxes) -> None:
+    server = Pop3Server(letters(5))
+    backend = await mailboxes.open(server)
+    page = await backend.list_messages("inbox", ListQuery(2))
+    assert subjects(page) == ["Letter uid-5", "Letter uid-4"]
+    assert page.total == 5
+    assert page.items[0].has_attachment is None
+    assert page.items[0].size == len(server.messages[4].octets)
+    assert server.heard[4:] == ["UIDL", "LIST", "TOP 5 0", "TOP 4 0"]
+
+
+async def test_headers_already_read_are_not_asked_for_again(mailboxes: Mailboxes) -> None:
+    server = Pop3Server(letters(5))
+    backend = await mailboxes.open(server)
+    first = await backend.list_messages("inbox", ListQuery(5))
+    server.messages.append(letter("new"))
+    await backend.aclose()
+    again = await backend.list_messages("inbox", ListQuery(5))
+    assert server.verbs.count("TOP") == 10  # closing forgets; what follows is remembered
+    await backend.list_messages("inbox", ListQuery(5))
+    assert server.verbs.count("TOP") == 10
+    assert {item.id for item in first.items} - {item.id for item in again.items}
+
+
+@pytest.mark.parametrize("capabilities", [CAPABILITIES, WITHOUT_PIPELINING, WITHOUT_UIDL, WITHOUT_TOP, None])
+@pytest.mark.parametrize("limit", [1, 3, 10, 200])
+async def test_pages_show_each_message_once(
+    mailboxes: Mailboxes, capabilities: tuple[str, ...] | None, limit: int
+) -> None:
+    backend = await mailboxes.open(Pop3Server(letters(10), capabilities), timing=PATIENT)
+    assert await pages(backend, limit) == [f"Letter uid-{number}" for number in range(10, 0, -1)]
+
+
+async def test_many_headers_are_pipelined_in_order(mailboxes: Mailboxes) -> None:
+    server = Pop3Server([letter(f"u{n}", X_Filler="x" * 3000) for n in range(200)])
+    backend = await mailboxes.open(server)
+    page = await backend.list_messages("inbox", ListQuery(200))
+    assert subjects(page) == [f"Letter u{n}" for n in reversed(range(200))]
+
+
+async def test_nothing_is_pipelined_where_it_is_not_offered(mailboxes: Mailboxes) -> None:
+    """A server that reads one command at a time answers each before the next is sent, or says too much."""
+    server = Pop3Server(letters(2), WITHOUT_PIPELINING, twists={"UIDL": b"+OK\r\n.\r\n+OK\r\n.\r\n"})
+    backend = await mailboxes.open(server)
+    with pytest.raises(UpstreamProtocol):
+        await backend.list_folders()
+    assert server.verbs[-1] == "UIDL"
+
+
+@pytest.mark.parametrize("gone", [(4,), (4, 5), (3, 4), (1, 2, 4), (4, 5, 6), (1, 4, 5, 6)])
+async def test_a_page_goes_on_after_deletions(mailboxes: Mailboxes, gone: tuple[int, ...]) -> None:
+    """R-CONC-07: neither twice nor skipped, though the last message shown is gone and the others are renumbered."""
+    server = Pop3Server(letters(8))
+    backend = await mailboxes.open(server)
+    first = await backend.list_messages("inbox", ListQuery(5))
+    await backend.aclose()
+    server.messages = [stored for stored in server.messages if int(stored.uidl[4:]) not in gone]
+    server.messages.append(letter("new"))
+    rest = await backend.list_messages("inbox", ListQuery(5, first.next_cursor))
+    assert subjects(rest) == [f"Letter uid-{n}" for n in (3, 2, 1) if n not in gone]
+
+
+async def test_a_cursor_whose_messages_are_all_gone_goes_on_by_number(mailboxes: Mailboxes) -> None:
+    server = Pop3Server(letters(8))
+    backend = await mailboxes.open(server)
+    first = await backend.list_messages("inbox", ListQuery(5))
+    await backend.aclose()
+    server.messages = server.messages[:3]
+    rest = await backend.list_messages("inbox", ListQuery(5, first.next_cursor))
+    assert subjects(rest) == ["Letter uid-3", "Letter uid-2", "Letter uid-1"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "p_", "p_AAAA", "m_AAAAAAA", "p_" + "A" * 5000, "é", "p_é"])
+async def test_what_is_no_cursor_is_refused_before_there_is_a_connection(mailboxes: Mailboxes, cursor: str) -> None:
+    server = Pop3Server(letters(3))
+    backend = await mailboxes.open(server)
+    with pytest.raises(InvalidRequest):
+        await backend.list_messages("inbox", ListQuery(1, cursor))
+    assert server.connections == 0
+
+
+async def test_what_pop3_cannot_do_is_said_before_there_is_a_connection(mailboxes: Mailboxes) -> None:
+    """R-POP-10: searching, flags and the rest."""
+    server = Pop3Server()
+    backend = await mailboxes.open(server)
+    with pytest.raises(NotSupported):
+        await backend.list_messages("inbox", ListQuery(filter=Condition(Criterion.TEXT, "x")))
+    with pytest.raises(NotSupported):
+        await backend.set_flags("m_x", ["$seen"])
+    assert backend.capabilities == frozenset()
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "uidls",
+    [
+        ["same", "same", "other"],
+        ["x" * 71, "ok", "y" * 500],
+        ["with space", "a\tb", "caf\xe9"],
+        ["", "\x7f", "fine"],
+    ],
+)
+async def test_unique_ids_that_are_none_are_made_from_content(mailboxes: Mailboxes, uidls: list[str]) -> None:
+    """R-POP-04: duplicate, too long or with characters no unique-id has: the id is of the content, and finds it."""
+    stored = [replace(letter(f"n{n}"), uidl=uidl) for n, uidl in enumerate(uidls)]
+    server = Pop3Server(stored)
+    backend = await mailboxes.open(server)
+    items = (await backend.list_messages("inbox", ListQuery())).items
+    assert len({item.id for item in items}) == 3
+    server.messages = server.messages[::-1]
+    await backend.aclose()
+    for item in items:
+        assert (await backend.get_message(item.id)).subject == item.subject
+
+
+@pytest.mark.parametrize("answer", [None, b"-ERR unknown command\r\n"])
+async def test_a_server_without_unique_ids(mailboxes: Mailboxes, answer: bytes | None) -> None:
+    """R-POP-04: no UIDL, or -ERR to it: ids hold from one session to the next all the same, whatever the numbers."""
+    capabilities = WITHOUT_UIDL if answer is None else CAPABILITIES
+    server = Pop3Server(letters(3), capabilities, twists={"UIDL": answer} if answer else {})
+    backend = await mailboxes.open(server)
+    before = {item.subject: item.id for item in (await backend.list_messages("inbox", ListQuery())).items}
+    await backend.aclose()
+    server.messages = [letter("x"), *server.messages[1:]]
+    after = {item.subject: item.id for item in (await backend.list_messages("inbox", ListQuery())).items}
+    assert before["Letter uid-2"] == after["Letter uid-2"]
+    with pytest.raises(NotFound):
+        await backend.get_message(before["Letter uid-1"])
+
+
+@pytest.mark.parametrize(
+    "twists",
+    [
+        {"LIST": b"+OK\r\n1 -5\r\n.\r\n"},
+        {"LIST": b"+OK\r\n1 9223372036854775808\r\n.\r\n"},
+        {"LIST": b"+OK\r\n1 99999999999999999999999999\r\n.\r\n"},
+        {"LIST": b"+OK\r\n1\r\n.\r\n"},
+        {"LIST": b"+OK\r\n0 5\r\n.\r\n"},
+        {"LIST": b"+OK\r\n1 5\r\n1 6\r\n.\r\n"},
+        {"LIST": b"+OK\r\n\xff 5\r\n.\r\n"},
+        {"LIST": b"+OK\r\n1 5\r\n.\r\nmore"},
+        {"LIST": b"+OK\r\n1 5\r\n.\r\n+OK\r\n"},
+        {"LIST": b"1 5\r\n.\r\n"},
+        {"UIDL": b"+OK\r\n1 a\r\n1 b\r\n.\r\n"},
+        {"UIDL": b"+OK\r\nuid-1\r\n.\r\n"},
+        {"LIST": b"-ERR no\r\n"},
+        {"LIST": b"+OK\r\n" + b"1 " + b"5" * 9000 + b"\r\n.\r\n"},
+        {"LIST": b"+OK\r\n1 5\r\n"},
+        {"LIST": b"+OK\r\n1 5\n.\n"},
+    ],
+)
+async def test_listings_that_lie_are_refused(mailboxes: Mailboxes, twists: dict[str, bytes]) -> None:
+    """R-POP-07: sizes and numbers that are none, an answer too many, one without an end: bounded and closed."""
+    server = Pop3Server(letters(1), twists=dict(twists))
+    backend = await mailboxes.open(server)
+    with pytest.raises(UpstreamFailure):
+        await backend.list_folders()
+    server.twists = {}
+    assert (await backend.list_folders())[0].total_messages == 1
+    assert server.connections == 2 or twists == {"LIST": b"-ERR no\r\n"}
+
+
+async def test_sizes_that_are_wrong_are_only_shown(mailboxes: Mailboxes) -> None:
+    """R-POP-07: nothing is allocated by what LIST says."""
+    listing = b"+OK\r\n1 9223372036854775807\r\n7 1\r\n.\r\n"
+    server = Pop3Server(letters(1), twists={"LIST": listing, "TOP 7": b"-ERR\r\n", "RETR 7": b"-ERR\r\n"})
+    backend = await mailboxes.open(server)
+    page = await backend.list_messages("inbox", ListQuery())
+    assert subjects(page) == ["None", "Letter uid-1"]
+    assert page.items[1].size == 2**63 - 1
+    with pytest.raises(UpstreamProtocol):
+        await backend.delete_messages([page.items[0].id])
+    assert "DELE" not in server.verbs
+    with pytest.raises(UpstreamFailure):
+        await backend.list_headers(page.items[0].id)
+
+
+async def test_an_endless_listing_is_cut(mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-POP-07: a listing stops at its limit, whatever the server still has to say."""
+    monkeypatch.setattr(sessions, "LISTING_LIMIT", 100_000)
+    backend = await mailboxes.open(Pop3Server(twists={"UIDL": b"+OK\r\n" + b"1 x\r\n" * 100_000}))
+    with pytest.raises(UpstreamProtocol):
+        await backend.list_folders()
+
+
+async def test_a_header_of_any_size_is_cut_and_the_session_goes_on(mailboxes: Mailboxes) -> None:
+    """R-POP-02: a header line of 1 MB neither breaks the list nor fills the memory."""
+    server = Pop3Server([letter("big", X_Long="x" * 1_000_000), letter("small")])
+    backend = await mailboxes.open(server)
+    assert subjects(await backend.list_messages("inbox", ListQuery())) == ["Letter small", "Letter big"]
+    assert server.connections == 1
+
+
+async def test_a_list_without_top_reads_small_messages_whole(mailboxes: Mailboxes) -> None:
+    """R-POP-08: headers by RETR, in one session."""
+    server = Pop3Server(letters(5), WITHOUT_TOP)
+    backend = await mailboxes.open(server)
+    assert subjects(await backend.list_messages("inbox", ListQuery(3))) == [f"Letter uid-{n}" for n in (5, 4, 3)]
+    assert server.verbs.count("RETR") == 3
+    assert server.connections == 1
+
+
+async def test_a_list_without_top_cuts_large_messages(
+    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-POP-08: a large message is read as far as its header, which costs a login; after so many, rows come bare."""
+    monkeypatch.setattr("service.adapters.pop3.session.WHOLE", 10_000)
+    monkeypatch.setattr("service.adapters.pop3.backend.WHOLE", 10_000)
+    large = [letter(f"large-{n}", "x" * 78 + "\r\n" + "y" * 3_000_000) for n in range(6)]
+    server = Pop3Server([*large, letter("small")], WITHOUT_TOP)
+    backend = await mailboxes.open(server)
+    page = await backend.list_messages("inbox", ListQuery())
+    assert subjects(page) == ["Letter small", *(f"Letter large-{n}" for n in (5, 4, 3, 2)), "None", "None"]
+    assert server.connections == 5
+    again = await backend.list_messages("inbox", ListQuery())
+    assert subjects(again)[-2:] == ["Letter large-1", "Letter large-0"]
+
+
+async def test_a_list_without_top_has_a_budget(mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-POP-08: no list downloads a mailbox."""
+    server = Pop3Server(letters(10), WITHOUT_TOP)
+    size = len(server.messages[-1].octets)
+    monkeypatch.setattr(sessions, "BUDGET", 3 * size)
+    backend = await mailboxes.open(server)
+    page = await backend.list_messages("inbox", ListQuery())
+    assert server.verbs.count("RETR") == 3
+    assert subjects(page)[2:] == ["Letter uid-8", *["None"] * 7]
+
+
+async def test_neither_unique_ids_nor_top_and_too_large_for_both(
+    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-POP-04, R-POP-08: without a way to name a message it is not shown under a wrong name."""
+    monkeypatch.setattr(sessions, "BUDGET", 10)
+    backend = await mailboxes.open(Pop3Server(letters(2), ("USER",)))
+    with pytest.raises(TooLarge):
+        await backend.list_messages("inbox", ListQuery())
+
+
+async def test_a_message_far_larger_than_listed_is_cut(
+    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-POP-07, R-POP-08: LIST's size is not trusted."""
+    monkeypatch.setattr(sessions, "WHOLE", 10_000)
+    server = Pop3Server([letter("x", "y" * 500_000)], WITHOUT_TOP, twists={"LIST": b"+OK\r\n1 100\r\n.\r\n"})
+    backend = await mailboxes.open(server)
+    with pytest.raises(UpstreamProtocol):
+        await backend.list_messages("inbox", ListQuery())
+
+
+async def test_a_header_dripped_octet_by_octet_meets_the_whole_deadline(mailboxes: Mailboxes) -> None:
+    server = Pop3Server(letters(1), twists={"TOP": b"+OK\r\n" + b"x"})
+    backend = await mailboxes.open(server)
+    with pytest.raises(UpstreamTimeout):
+        await backend.list_messages("inbox", ListQuery())
+
+
+async def test_an_empty_maildrop(mailboxes: Mailboxes) -> None:
+    backend = await mailboxes.open(Pop3Server())
+    page = await backend.list_messages("inbox", ListQuery())
+    assert (page.items, page.total, page.next_cursor) == ((), 0, None)
+
+
+async def test_a_message_without_a_header(mailboxes: Mailboxes) -> None:
+    backend = await mailboxes.open(Pop3Server([Stored("bare", b"\r\nHello\r\n"), Stored("none", b"")]))
+    assert subjects(await backend.list_messages("inbox", ListQuery())) == ["None", "None"]
