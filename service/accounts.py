@@ -13,8 +13,6 @@ from service.mail.backend import Backend
 from service.mail.errors import LoginRefused
 from service.mail.ids import account_id
 from service.mail.model import Protocol
-from service.servers import Endpoint as Endpoint
-from service.servers import Security as Security
 
 
 class SecretKind(StrEnum):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from service.adapters.imap import login as imap
 from service.adapters.imap.framing import Limits
 from service.adapters.imap.protocol import Timing
-from service.adapters.pop3 import connection as pop3
+from service.adapters.pop3.connection import Connection
+from service.adapters.pop3.timing import DEFAULT_TIMING
 from service.mail.errors import MailError, UpstreamUnavailable
 from service.servers import Endpoint, MailServer
 
@@ -44,4 +45,8 @@ async def _ask_imap(endpoint: Endpoint) -> frozenset[str]:
 
 
 async def _ask_pop3(endpoint: Endpoint) -> frozenset[str]:
-    return await pop3.offered(endpoint)
+    connection = await Connection.open(endpoint, DEFAULT_TIMING)
+    try:
+        return frozenset(connection.capabilities or ())
+    finally:
+        await connection.leave()

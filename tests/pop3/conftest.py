@@ -9,15 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts import Credentials, Security
+from service.accounts import Credentials
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.timing import Timing
+from service.servers import Security
 
 from .server import CREDENTIALS, Pop3Server
 
 FAST = Timing(
-    connect=2.0, greeting=0.3, idle=0.3, command=0.6, slowest=1024, queue=0.5, linger=0.05, session=5.0, in_use=0.1,
-    reconnect=0.01, quit=0.2, keep=0.5,
+    connect=2.0,
+    greeting=0.3,
+    idle=0.3,
+    command=0.6,
+    slowest=1024,
+    queue=0.5,
+    linger=0.05,
+    session=5.0,
+    in_use=0.1,
+    reconnect=0.01,
+    quit=0.2,
+    keep=0.5,
 )
 
 
@@ -28,8 +39,12 @@ class Mailboxes:
         self._stack = stack
 
     async def open(
-        self, server: Pop3Server, timing: Timing = FAST, credentials: Credentials = CREDENTIALS,
-        security: Security = Security.NONE, ca_file: Path | None = None,
+        self,
+        server: Pop3Server,
+        timing: Timing = FAST,
+        credentials: Credentials = CREDENTIALS,
+        security: Security = Security.NONE,
+        ca_file: Path | None = None,
     ) -> Pop3Backend:
         endpoint = await self._stack.enter_async_context(server.running(security, ca_file))
         backend = Pop3Backend(endpoint, credentials, "account", timing)
@@ -54,7 +69,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=example.org"]
     subprocess.run(
         [*command, "-addext", names, "-keyout", "key.pem", "-out", "cert.pem"],
-        cwd=folder, check=True, capture_output=True,
+        cwd=folder,
+        check=True,
+        capture_output=True,
     )
     both = folder / "both.pem"
     both.write_text((folder / "cert.pem").read_text() + (folder / "key.pem").read_text())
@@ -66,4 +83,3 @@ def server_tls(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
-

@@ -10,8 +10,9 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TypeAlias
 
-from service.accounts import Credentials, Endpoint, Security
+from service.accounts import Credentials
 from service.mail.model import Protocol
+from service.servers import Endpoint, Security
 
 USER = "user@example.org"
 SECRET = "open-sesame"

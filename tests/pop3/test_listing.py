@@ -254,9 +254,7 @@ async def test_a_list_without_top_reads_small_messages_whole(mailboxes: Mailboxe
     assert server.connections == 1
 
 
-async def test_a_list_without_top_cuts_large_messages(
-    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_list_without_top_cuts_large_messages(mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-POP-08: a large message is read as far as its header, which costs a login; after so many, rows come bare."""
     monkeypatch.setattr("service.adapters.pop3.session.WHOLE", 10_000)
     monkeypatch.setattr("service.adapters.pop3.backend.WHOLE", 10_000)
@@ -291,9 +289,7 @@ async def test_neither_unique_ids_nor_top_and_too_large_for_both(
         await backend.list_messages("inbox", ListQuery())
 
 
-async def test_a_message_far_larger_than_listed_is_cut(
-    mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_message_far_larger_than_listed_is_cut(mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-POP-07, R-POP-08: LIST's size is not trusted."""
     monkeypatch.setattr(sessions, "WHOLE", 10_000)
     server = Pop3Server([letter("x", "y" * 500_000)], WITHOUT_TOP, twists={"LIST": b"+OK\r\n1 100\r\n.\r\n"})

@@ -23,7 +23,8 @@ PARTS = (
     b'Subject: Parts\r\nContent-Type: multipart/mixed; boundary="b"\r\n\r\n'
     b"--b\r\nContent-Type: text/plain\r\n\r\n.dots\r\n..\r\n.\r\n"
     b'--b\r\nContent-Type: image/png; name="a.png"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
-    + encodebytes(BLOB).replace(b"\n", b"\r\n") + b"--b--\r\n"
+    + encodebytes(BLOB).replace(b"\n", b"\r\n")
+    + b"--b--\r\n"
 )
 
 
@@ -62,8 +63,10 @@ async def test_a_last_line_without_its_end_is_given_one(mailboxes: Mailboxes) ->
 @pytest.mark.parametrize(
     ("span", "expected"),
     [
-        (Span(0, 9), slice(0, 10)), (Span(100_000, 299_999), slice(100_000, 300_000)),
-        (Span(500_000, None), slice(500_000, None)), (Span(None, 5), slice(-5, None)),
+        (Span(0, 9), slice(0, 10)),
+        (Span(100_000, 299_999), slice(100_000, 300_000)),
+        (Span(500_000, None), slice(500_000, None)),
+        (Span(None, 5), slice(-5, None)),
     ],
 )
 async def test_ranges_of_a_part_are_cut_from_one_fetch(mailboxes: Mailboxes, span: Span, expected: slice) -> None:
@@ -237,6 +240,7 @@ def test_a_spool_reads_the_same_from_memory_and_file() -> None:
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by /proc")
 def test_a_spool_gives_its_file_back() -> None:
     """Nobody closes a spool: it goes with its last reader, even one that never read."""
+
     def files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.accounts import Credentials, SecretKind, Security
+from service.accounts import Credentials, SecretKind
 from service.adapters.pop3.login import demand_sendable
 from service.mail.errors import (
     InUse,
@@ -23,6 +23,7 @@ from service.mail.errors import (
     UpstreamTls,
     UpstreamUnavailable,
 )
+from service.servers import Security
 
 from .conftest import FAST, Mailboxes
 from .server import CREDENTIALS, GREETING, SECRET, USER, Act, Pop3Server, Twist, letters
@@ -78,8 +79,18 @@ async def test_the_login_delay_announced_is_passed_on(mailboxes: Mailboxes) -> N
 @pytest.mark.parametrize(
     "greeting",
     [
-        b"HTTP/1.1 200 OK\r\n", b"220 smtp\r\n", b"SSH-2.0-x\r\n", b"\x16\x03\x01\x00\x05\r\n", b"* OK imap\r\n",
-        b"+OKAY\r\n", b"OK\r\n", b"+ok\r\n", b"\r\n", b"+OK x\n", b"x" * 9000, b"+OK " + b"x" * 9000 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"220 smtp\r\n",
+        b"SSH-2.0-x\r\n",
+        b"\x16\x03\x01\x00\x05\r\n",
+        b"* OK imap\r\n",
+        b"+OKAY\r\n",
+        b"OK\r\n",
+        b"+ok\r\n",
+        b"\r\n",
+        b"+OK x\n",
+        b"x" * 9000,
+        b"+OK " + b"x" * 9000 + b"\r\n",
         b"+OK\r\n+OK\r\n",
     ],
 )
@@ -239,9 +250,7 @@ async def test_stls_comes_before_anything_secret(
     assert server.verbs == ["CAPA", "STLS", "CAPA", "USER", "PASS", "CAPA", "UIDL", "LIST"]
 
 
-async def test_implicit_tls_is_verified(
-    mailboxes: Mailboxes, certificate: Path, server_tls: ssl.SSLContext
-) -> None:
+async def test_implicit_tls_is_verified(mailboxes: Mailboxes, certificate: Path, server_tls: ssl.SSLContext) -> None:
     trusted = Pop3Server(letters(2), tls=server_tls, implicit=True)
     await (await mailboxes.open(trusted, security=Security.TLS, ca_file=certificate)).check()
     assert trusted.logins == 1
@@ -262,7 +271,10 @@ async def test_implicit_tls_is_verified(
     ],
 )
 async def test_stls_stripped_refused_or_injected_into_is_the_end(
-    mailboxes: Mailboxes, certificate: Path, capabilities: tuple[str, ...] | None, answer: bytes | None,
+    mailboxes: Mailboxes,
+    certificate: Path,
+    capabilities: tuple[str, ...] | None,
+    answer: bytes | None,
 ) -> None:
     """R-POP-09: no TLS where TLS is demanded: nothing secret is sent, nothing said in clear is believed."""
     server = Pop3Server(capabilities=capabilities, twists={"STLS": answer} if answer else {})

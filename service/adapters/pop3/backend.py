@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from hashlib import blake2s
 
-from service.accounts import Credentials, Endpoint
+from service.accounts import Credentials
 from service.adapters.pop3.cursor import MARKS, Cursor, read_cursor
 from service.adapters.pop3.door import Door
 from service.adapters.pop3.drop import Drop, header_of
@@ -32,6 +32,7 @@ from service.mail.model import (
     Span,
 )
 from service.mail.query import ListQuery
+from service.servers import Endpoint
 
 INBOX = "INBOX"
 ROWS = 5_000
@@ -63,8 +64,13 @@ class Pop3Backend(Backend):
     async def list_folders(self) -> tuple[Folder, ...]:
         drop = await self._door.reading(Session.drop)
         inbox = Folder(
-            id=self._inbox, name=INBOX, path=(INBOX,), role="inbox", total_messages=len(drop.sizes),
-            is_subscribed=True, is_selectable=True,
+            id=self._inbox,
+            name=INBOX,
+            path=(INBOX,),
+            role="inbox",
+            total_messages=len(drop.sizes),
+            is_subscribed=True,
+            is_selectable=True,
         )
         return (inbox,)
 
@@ -92,9 +98,7 @@ class Pop3Backend(Backend):
             return list_headers(header_of(source.spool.read(0, HEADER_LIMIT)), names)
         return list_headers(await self._door.reading(partial(_header, place)), names)
 
-    async def open_part(
-        self, message: str, part: str, *, encoded: bool = False, span: Span | None = None
-    ) -> Download:
+    async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
         source = await self._source(message, PARSED_LIMIT)
         entity = await source.part(part)
         body = await source.body(entity, encoded=encoded)
@@ -258,6 +262,11 @@ def _download(body: Slice, etag: str, media_type: str, name: str | None, span: S
     size = body.stop - body.start
     start, stop = span.within(size) if span is not None else (0, size)
     return Download(
-        chunks=body.spool.chunks(body.start + start, body.start + stop), etag=etag, type=media_type, name=name,
-        size=size, start=start, stop=stop,
+        chunks=body.spool.chunks(body.start + start, body.start + stop),
+        etag=etag,
+        type=media_type,
+        name=name,
+        size=size,
+        start=start,
+        stop=stop,
     )

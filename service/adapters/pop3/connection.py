@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
-from service.accounts import Endpoint, Security
 from service.adapters.pop3.replies import PROTOCOL, Reply, broken, greeting_refusal, insecure, translated
 from service.adapters.pop3.timing import Timing
 from service.adapters.pop3.unstuff import Unstuffer
 from service.adapters.pop3.wire import Wire, dial
 from service.mail.errors import MailError, UpstreamTimeout
+from service.servers import Endpoint, Security
 
 IN_FLIGHT = 50
 """Pipelined commands without an answer: about a kilobyte, which every server's receive buffer takes, so that neither

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
-from service.accounts import Credentials, Endpoint
+from service.accounts import Credentials
 from service.adapters.pop3.connection import Connection
 from service.adapters.pop3.login import demand_sendable, sign_in
 from service.adapters.pop3.replies import IN_USE_SECONDS, PROTOCOL
 from service.adapters.pop3.session import Session
 from service.adapters.pop3.timing import Timing
 from service.mail.errors import InUse, MailError, ServerBusy, UpstreamProtocol, UpstreamUnavailable
+from service.servers import Endpoint
 
 T = TypeVar("T")
 PAUSES = (0.1, 0.25, 0.65)

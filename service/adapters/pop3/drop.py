@@ -79,7 +79,8 @@ def _uidls(unique_ids: bytes, sizes: dict[int, int]) -> dict[int, bytes]:
         claimed[number] = rest.rstrip(b" ")
     uses = Counter(claimed.values())
     return {
-        number: uidl for number, uidl in claimed.items()
+        number: uidl
+        for number, uidl in claimed.items()
         if number in sizes and uses[uidl] == 1 and UNIQUE.fullmatch(uidl)
     }
 

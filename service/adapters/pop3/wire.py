@@ -3,9 +3,9 @@
 import asyncio
 from typing import cast
 
-from service.accounts import Endpoint, Security
 from service.adapters.pop3.replies import broken, insecure
 from service.adapters.pop3.timing import Timing
+from service.servers import Endpoint, Security
 
 LINE_LIMIT = 8 * 1024
 FULL = 256 * 1024
@@ -132,7 +132,10 @@ async def dial(endpoint: Endpoint, timing: Timing) -> Wire:
     tls = endpoint.tls_context() if endpoint.security is Security.TLS else None
     async with asyncio.timeout(timing.connect):
         _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(timing.idle), endpoint.host, endpoint.port,
-            ssl=tls, server_hostname=endpoint.host if tls else None,
+            lambda: Wire(timing.idle),
+            endpoint.host,
+            endpoint.port,
+            ssl=tls,
+            server_hostname=endpoint.host if tls else None,
         )
     return wire

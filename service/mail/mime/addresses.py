@@ -114,6 +114,8 @@ class _Scanner:
             self._comment = self._comment or token
             self._space()
         elif token == b"<":
+            # Of several the last counts; what an earlier one showed stays visible in the name.
+            self._phrase += [("space", b" "), ("atom", self._angle), ("space", b" ")] if self._angle else []
             self._angle, self._route = None, []
         elif token == b">":
             self._close()

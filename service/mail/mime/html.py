@@ -21,6 +21,7 @@ MAX_READ = 512 * 1024
 MAX_IMAGE = 64 * 1024
 MAX_REMOTE = 1000
 _MAX_STYLE = 4000
+_MAX_PASSES = 6
 _MAX_REFERENCES = 10_000
 _MAX_ESCAPED = 640 * 1024
 
@@ -59,6 +60,9 @@ _ATTRIBUTES = {
     "audio": {"src"}, "video": {"src", "poster"}, "source": {"src", "srcset"},
 }
 _LINK = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
+# nh3 would put these anywhere among the attributes, and elsewhere the next time. In what it wrote all values are quoted.
+_LINK_TAG = re.compile(r"(<a(?: [^\s\"=<>]++=\"[^\"]*+\")*+)>")
+_LINK_END = r'\1 target="_blank" rel="noopener noreferrer nofollow">'
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 _FOREIGN = re.compile(r"<(/?)(svg|math)(?=[\s/>])", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?!#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});)([a-zA-Z][a-zA-Z0-9]{1,31};)?")
@@ -72,11 +76,34 @@ def safe_html(html: str) -> SafeHtml:
     # Without foreign elements there are none of their parsing rules, which most mutation attacks build on.
     html = _FOREIGN.sub(r"<\1x-\2", html[:MAX_CHARACTERS].replace("\0", "\ufffd"))
     if is_costly(html):
-        return SafeHtml(f"<div>{escape(' '.join(without_tags(html).split()), quote=False)}</div>", ())
+        return SafeHtml(_as_text(html), ())
     found: dict[str, None] = {}
     _remote.set(found)
     cleaned = _CLEANER.clean(_plain_references(html))
-    return SafeHtml(cleaned, tuple(found))
+    return SafeHtml(_LINK_TAG.sub(_LINK_END, _settled(cleaned)), tuple(found))
+
+
+def _settled(cleaned: str) -> str:
+    """Some trees (a list item in a table, a link in a link) cannot be written so that a browser reads the same tree again.
+    Those are cleaned until what is read is what was written."""
+    for _ in range(_MAX_PASSES):
+        if _reads_same(cleaned):
+            return cleaned
+        again = _CLEANER.clean(cleaned)
+        if again == cleaned:
+            return cleaned
+        cleaned = again
+    return _as_text(cleaned)
+
+
+def _reads_same(html: str) -> bool:
+    """A quick yes by another parser; its no may only be another way of writing."""
+    body = LexborHTMLParser(f"<!doctype html><body>{html}").body
+    return body is not None and body.inner_html == html
+
+
+def _as_text(html: str) -> str:
+    return f"<div>{escape(' '.join(without_tags(html).split()), quote=False)}</div>"
 
 
 def _plain_references(html: str) -> str:
@@ -129,8 +156,7 @@ _CLEANER = nh3.Cleaner(
     clean_content_tags=set(_DROPPED_NAMES.split()),
     attributes=_ATTRIBUTES,
     attribute_filter=_filter,
-    link_rel="noopener noreferrer nofollow",
-    set_tag_attribute_values={"a": {"target": "_blank"}},
+    link_rel=None,
     url_schemes={"http", "https", "mailto", "cid", "data", "ftp"},
     url_relative=_without_base,
 )

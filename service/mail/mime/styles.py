@@ -16,7 +16,7 @@ _PROPERTY_NAMES = (
 )
 _PROPERTIES = frozenset(_PROPERTY_NAMES.split())
 # Words, numbers, quoted names and plain colour functions: no url(), no expression(), no escapes, no variables.
-_VALUE = re.compile(r"(?:[\w\s#%.,+\-!'\"/]|(?:rgb|hsl)a?\([\d\s.,%/]{1,60}\)){1,300}+", re.IGNORECASE)
+_VALUE = re.compile(r"(?:(?:rgb|hsl)a?\([\d\s.,%/]{1,60}\)|[\w\s#%.,+\-!'\"/]){1,300}+", re.IGNORECASE)
 # Negative sizes, sizes of five digits, and sizes measured by the window.
 _BEYOND = re.compile(r"(?<![\w#])-\s*\.?\d|\d{5}|(?<![\w#])\d+\.?\d*v(?:w|h|min|max)", re.IGNORECASE)
 _HUGE_FONT = re.compile(
