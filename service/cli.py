@@ -3,15 +3,17 @@
 import asyncio
 import json
 from pathlib import Path
+from secrets import token_bytes
 from typing import Annotated
 
 import typer
 import uvicorn
-from pydantic import ValidationError
+from pydantic import SecretBytes, ValidationError
 
-from service import __version__, logs
+from service import __version__, logs, probe
 from service.app import create_app
-from service.config import Settings, read_settings
+from service.config import KEY_OCTETS, Settings, read_settings
+from service.servers import Endpoint, MailServer, Security, ServerTable
 
 app = typer.Typer(
     name="casella", help="One HTTP/JSON API in front of any mailbox.", no_args_is_help=True, add_completion=False
@@ -24,6 +26,16 @@ Config = Annotated[
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 GRACE_SECONDS = 25
+_WELCOME = """
+Casella shows a demo mailbox of {count} messages on {url}
+Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
+
+  curl -s -u {login} {url}/v1/accounts/me
+  curl -s -u {login} {url}/v1/accounts/me/folders
+  curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&unread=true"
+  curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&subject=%C3%9Cbersicht"
+  curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
+"""
 
 
 def _settings(config: Path | None) -> Settings:
@@ -42,10 +54,10 @@ def _settings(config: Path | None) -> Settings:
     raise typer.Exit(2)
 
 
-def server(settings: Settings, host: str, port: int) -> uvicorn.Config:
+def _http(settings: Settings, host: str, port: int, table: ServerTable | None = None) -> uvicorn.Config:
     """How HTTP is served, whoever starts it."""
     return uvicorn.Config(
-        create_app(settings),
+        create_app(settings, table),
         host=host,
         port=port,
         log_config=None,
@@ -65,19 +77,46 @@ def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) ->
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
         )
         raise typer.Exit(2)
-    uvicorn.Server(server(settings, host, port)).run()
+    uvicorn.Server(_http(settings, host, port)).run()
 
 
 @app.command()
 def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
     try:
-        from service.demo import run  # noqa: PLC0415 - pymap is an extra
-    except ImportError:
-        typer.echo("The demo needs its extra: pip install 'casella[demo]'.", err=True)
+        asyncio.run(_demo(host, port))
+    except ModuleNotFoundError as missing:
+        typer.echo(f"The demo needs its extra: pip install 'casella[demo]' ({missing}).", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("The demo has ended, and its mailbox with it.")
+
+
+async def _demo(host: str, port: int) -> None:
+    from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415 - pymap is an extra
+    from service.demo.imap import imap_mailbox  # noqa: PLC0415
+    from service.demo.messages import demo_messages  # noqa: PLC0415
+    from service.demo.pop3 import pop3_mailbox  # noqa: PLC0415
+
     logs.configure("WARNING")
-    run.run(host, port)
+    messages = list(demo_messages())
+    async with (
+        imap_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as imap_port,
+        pop3_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as pop3_port,
+    ):
+        listeners = [Endpoint("127.0.0.1", at, Security.NONE) for at in (imap_port, pop3_port)]
+        table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), *listeners)})
+        settings = Settings(servers={}, secret_keys=(SecretBytes(token_bytes(KEY_OCTETS)),))
+        http = uvicorn.Server(_http(settings, host, port, table))
+        serving = asyncio.create_task(http.serve())
+        while not http.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if http.started:
+            at = http.servers[0].sockets[0].getsockname()[1]
+            typer.echo(
+                _WELCOME.format(url=f"http://{host}:{at}", login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=len(messages))
+            )
+        await serving
 
 
 @app.command()
@@ -90,8 +129,6 @@ def openapi() -> None:
 @app.command()
 def check(config: Config = None) -> None:
     """Try each mail server of the configuration and say what it can do. Nobody is logged in."""
-    from service import probe  # noqa: PLC0415 - only this command needs it
-
     settings = _settings(config)
     logs.configure("ERROR")
     table = settings.server_table()

@@ -14,13 +14,18 @@ def pairs(raw: bytes | str) -> list[tuple[str | None, str]]:
     [
         (b"a@example.org", [(None, "a@example.org")]),
         (b"Ann Ex <a@example.org>", [("Ann Ex", "a@example.org")]),
-        (b'"Ex, Ann \\"A\\"" <a@example.org>, b@example.org', [('Ex, Ann "A"', "a@example.org"), (None, "b@example.org")]),
+        (
+            b'"Ex, Ann \\"A\\"" <a@example.org>, b@example.org',
+            [('Ex, Ann "A"', "a@example.org"), (None, "b@example.org")],
+        ),
         (b"a@example.org (Ann Ex)", [("Ann Ex", "a@example.org")]),
         (b"=?utf-8?Q?J=C3=BCrgen?= <j@example.org>", [("Jürgen", "j@example.org")]),
         (b'"=?utf-8?Q?J=C3=BCrgen?=" <j@example.org>', [("Jürgen", "j@example.org")]),
         (b"=?utf-8?Q?Ex=2C_Ann?= <a@example.org>", [("Ex, Ann", "a@example.org")]),
-        (b"friends: a@example.org, Bo <b@example.org>;, c@example.org",
-         [(None, "a@example.org"), ("Bo", "b@example.org"), (None, "c@example.org")]),
+        (
+            b"friends: a@example.org, Bo <b@example.org>;, c@example.org",
+            [(None, "a@example.org"), ("Bo", "b@example.org"), (None, "c@example.org")],
+        ),
         (b"undisclosed-recipients:;", []),
         (b"", []),
         (b" , ,; ", []),
@@ -55,8 +60,10 @@ def test_lists_are_read_as_people_write_them(raw: bytes | str, found: list[tuple
         (b'"<a@bank.example>" <x@evil.example>', "x@evil.example"),
         (b"=?utf-8?Q?a=40bank.example_=3Ca=40bank.example=3E=2C?= <x@evil.example>", "x@evil.example"),
         (b"(a@bank.example) x@evil.example", "x@evil.example"),
-        (b"=?utf-8?b?YUBiYW5rLmV4YW1wbGU=?==?utf-8?Q?=00?==?utf-8?b?KGEp?=@evil.example",
-         "=?utf-8?b?YUBiYW5rLmV4YW1wbGU=?==?utf-8?Q?=00?==?utf-8?b?KGEp?=@evil.example"),
+        (
+            b"=?utf-8?b?YUBiYW5rLmV4YW1wbGU=?==?utf-8?Q?=00?==?utf-8?b?KGEp?=@evil.example",
+            "=?utf-8?b?YUBiYW5rLmV4YW1wbGU=?==?utf-8?Q?=00?==?utf-8?b?KGEp?=@evil.example",
+        ),
     ],
 )
 def test_a_disguised_sender_is_shown_by_the_real_address(raw: bytes, email: str) -> None:

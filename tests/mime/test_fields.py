@@ -93,9 +93,22 @@ def test_dates_keep_their_offset(raw: bytes | str, iso: str) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [None, b"", b"yesterday", b"1 Jul 2003 10:52:37 +99999999", b"1 Jul 2003 10:52:37 +9999", b"1 Jul 0 10:52:37 +0000",
-     b"1 Jul 0000 10:52:37 +0000", b"1 Jul 99999 10:52:37 +0000", b"9" * 5000, b"32 Jul 2003 10:52:37 +0000",
-     b"1 Foo 2003 10:52:37 +0000", b"1 Jul 2003 25:52:37 +0000", b"31 Dec 9999 23:59:59 -1200", b"\0\xff"],
+    [
+        None,
+        b"",
+        b"yesterday",
+        b"1 Jul 2003 10:52:37 +99999999",
+        b"1 Jul 2003 10:52:37 +9999",
+        b"1 Jul 0 10:52:37 +0000",
+        b"1 Jul 0000 10:52:37 +0000",
+        b"1 Jul 99999 10:52:37 +0000",
+        b"9" * 5000,
+        b"32 Jul 2003 10:52:37 +0000",
+        b"1 Foo 2003 10:52:37 +0000",
+        b"1 Jul 2003 25:52:37 +0000",
+        b"31 Dec 9999 23:59:59 -1200",
+        b"\0\xff",
+    ],
 )
 def test_what_is_no_date_is_none(raw: bytes | None) -> None:
     """R-MIME-20."""
@@ -117,10 +130,24 @@ def test_message_ids_lose_their_brackets() -> None:
 @pytest.mark.parametrize(
     ("raw", "name"),
     [
-        ("a.txt", "a.txt"), ("../../etc/passwd", "passwd"), ("C:\\dir\\a.txt", "a.txt"), ("a\u202egpj.exe", "agpj.exe"),
-        ("a.exe. . ", "a.exe"), ("con.txt", "_con.txt"), ('a<b>:"|?*.txt', "a_b______.txt"), ("a\0\r\nb", "ab"),
-        ("..", None), ("", None), (None, None), ("\u200b\u2060", None), ("a\u200b.pdf", "a.pdf"), ("  a  b ", "a b"),
-        (b"=?utf-8?Q?gr=C3=BCn.txt?=", "grün.txt"), (b"gr\xfcn.txt", "grün.txt"), ("a/b/", "b"), ("grün.txt", "grün.txt"),
+        ("a.txt", "a.txt"),
+        ("../../etc/passwd", "passwd"),
+        ("C:\\dir\\a.txt", "a.txt"),
+        ("a\u202egpj.exe", "agpj.exe"),
+        ("a.exe. . ", "a.exe"),
+        ("con.txt", "_con.txt"),
+        ('a<b>:"|?*.txt', "a_b______.txt"),
+        ("a\0\r\nb", "ab"),
+        ("..", None),
+        ("", None),
+        (None, None),
+        ("\u200b\u2060", None),
+        ("a\u200b.pdf", "a.pdf"),
+        ("  a  b ", "a b"),
+        (b"=?utf-8?Q?gr=C3=BCn.txt?=", "grün.txt"),
+        (b"gr\xfcn.txt", "grün.txt"),
+        ("a/b/", "b"),
+        ("grün.txt", "grün.txt"),
         ("u\u0308.txt", "ü.txt"),
     ],
 )

@@ -33,7 +33,10 @@ def read(source: bytes) -> str:
 
 
 def multiparts(levels: int) -> bytes:
-    return b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(levels)) + b"\r\nx"
+    return (
+        b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(levels))
+        + b"\r\nx"
+    )
 
 
 @pytest.mark.parametrize("levels", [100, 500, 2000, 10_000])
@@ -60,9 +63,13 @@ ROOT = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
         pytest.param(ROOT + b"--c\n" * 500_000, id="lines that look like delimiters"),
         pytest.param(ROOT + b"-" * 2 * MIB, id="only dashes"),
         pytest.param(ROOT.replace(b"=b", b"=") + b"--\n" * 100_000, id="empty boundary"),
-        pytest.param(ROOT.replace(b"=b", b"=" + b"b" * 10_000) + (b"--" + b"b" * 10_000 + b"\n\n") * 500, id="10 KB boundary"),
-        pytest.param(b"".join(b"--b%d\nContent-Type: multipart/mixed; boundary=b%d\n" % (n - 1, n) for n in range(3000)),
-                     id="boundaries in headers"),
+        pytest.param(
+            ROOT.replace(b"=b", b"=" + b"b" * 10_000) + (b"--" + b"b" * 10_000 + b"\n\n") * 500, id="10 KB boundary"
+        ),
+        pytest.param(
+            b"".join(b"--b%d\nContent-Type: multipart/mixed; boundary=b%d\n" % (n - 1, n) for n in range(3000)),
+            id="boundaries in headers",
+        ),
     ],
 )
 def test_boundaries_take_linear_time(source: bytes) -> None:
@@ -73,9 +80,21 @@ def test_boundaries_take_linear_time(source: bytes) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"(" * 5000 + b"a@example.org", b"(" * 250_000, b", ".join(b"a%d@example.org" % n for n in range(100_000)),
-        b"a@example.org," * 16_000, b"@" * 300_000, b"<" * 300_000, b'"\\' * 150_000, b"a b " * 70_000, b"a . " * 70_000,
-        b"=?a?q?" * 50_000, b":;" * 150_000, b"[" * 300_000, b"a:" * 100_000, b"()" * 130_000, b"\\" * 300_000,
+        b"(" * 5000 + b"a@example.org",
+        b"(" * 250_000,
+        b", ".join(b"a%d@example.org" % n for n in range(100_000)),
+        b"a@example.org," * 16_000,
+        b"@" * 300_000,
+        b"<" * 300_000,
+        b'"\\' * 150_000,
+        b"a b " * 70_000,
+        b"a . " * 70_000,
+        b"=?a?q?" * 50_000,
+        b":;" * 150_000,
+        b"[" * 300_000,
+        b"a:" * 100_000,
+        b"()" * 130_000,
+        b"\\" * 300_000,
     ],
     ids=lambda raw: f"{raw[:6]!r}x{len(raw)}",
 )
@@ -91,7 +110,9 @@ def test_addresses_take_linear_time(raw: bytes) -> None:
         pytest.param(lambda: read(b"A: b\r\n" * 1_000_000), id="1M headers"),
         pytest.param(lambda: split_headers(b"A\n" * 130_000), id="no colons"),
         pytest.param(lambda: read(b"Subject: a" + b"\r\n " * 90_000), id="folds"),
-        pytest.param(lambda: parse_parameters(b"a/b" + b"".join(b"; x*%d*=%%41" % n for n in range(3000))), id="3k pieces"),
+        pytest.param(
+            lambda: parse_parameters(b"a/b" + b"".join(b"; x*%d*=%%41" % n for n in range(3000))), id="3k pieces"
+        ),
         pytest.param(lambda: parse_parameters(b'a/b; x="' + b'\\"' * 40_000), id="escapes"),
         pytest.param(lambda: parse_parameters(b"(" * 70_000), id="parentheses"),
         pytest.param(lambda: parse_parameters(b"a" + b" " * 60_000 + b"/"), id="spaces before a slash"),
@@ -110,8 +131,14 @@ def test_headers_take_linear_time(work: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"=?" * 40_000, b"=?a?q?" * 12_000, b"=?u?q? " * 9_000 + b"?=", b"=?utf-8?q?a?= " * 10_000,
-     b"=?utf-8?q?a?= =?utf-8?b?YQ?= " * 5_000, b"=?utf-8?b?" + b"A" * 60_000 + b"?="],
+    [
+        b"=?" * 40_000,
+        b"=?a?q?" * 12_000,
+        b"=?u?q? " * 9_000 + b"?=",
+        b"=?utf-8?q?a?= " * 10_000,
+        b"=?utf-8?q?a?= =?utf-8?b?YQ?= " * 5_000,
+        b"=?utf-8?b?" + b"A" * 60_000 + b"?=",
+    ],
     ids=lambda raw: f"{raw[:12]!r}",
 )
 def test_encoded_words_take_linear_time(raw: bytes) -> None:

@@ -40,16 +40,36 @@ PDF = leaf("4", "application/pdf", disposition="attachment", name="a.pdf")
         (multi("0", "alternative", TEXT, multi("9", "related", HTML, PICTURE)), TEXT, HTML, (PICTURE,), False),
         (multi("0", "mixed", PDF, TEXT), TEXT, None, (PDF,), True),
         (PDF, None, None, (PDF,), True),
-        (leaf("1", "text/plain", disposition="attachment"), None, None,
-         (leaf("1", "text/plain", disposition="attachment"),), True),
-        (multi("0", "signed", TEXT, leaf("5", "application/pgp-signature", name="signature.asc")), TEXT, None,
-         (leaf("5", "application/pgp-signature", name="signature.asc"),), False),
-        (multi("0", "report", TEXT, leaf("5", "message/delivery-status")), TEXT, None,
-         (leaf("5", "message/delivery-status"),), False),
+        (
+            leaf("1", "text/plain", disposition="attachment"),
+            None,
+            None,
+            (leaf("1", "text/plain", disposition="attachment"),),
+            True,
+        ),
+        (
+            multi("0", "signed", TEXT, leaf("5", "application/pgp-signature", name="signature.asc")),
+            TEXT,
+            None,
+            (leaf("5", "application/pgp-signature", name="signature.asc"),),
+            False,
+        ),
+        (
+            multi("0", "report", TEXT, leaf("5", "message/delivery-status")),
+            TEXT,
+            None,
+            (leaf("5", "message/delivery-status"),),
+            False,
+        ),
         (multi("0", "mixed", TEXT, leaf("5", "text/plain")), TEXT, None, (leaf("5", "text/plain"),), False),
         (multi("0", "alternative", TEXT, leaf("5", "text/calendar")), TEXT, None, (leaf("5", "text/calendar"),), True),
-        (multi("0", "mixed", TEXT, Part(id="5", type="message/rfc822", parts=(leaf("5.1", "text/plain"),))), TEXT, None,
-         (Part(id="5", type="message/rfc822", parts=(leaf("5.1", "text/plain"),)),), True),
+        (
+            multi("0", "mixed", TEXT, Part(id="5", type="message/rfc822", parts=(leaf("5.1", "text/plain"),))),
+            TEXT,
+            None,
+            (Part(id="5", type="message/rfc822", parts=(leaf("5.1", "text/plain"),)),),
+            True,
+        ),
         (Part(id="0", type="multipart/mixed"), Part(id="0", type="multipart/mixed"), None, (), False),
     ],
 )
@@ -99,7 +119,8 @@ def test_a_long_text_is_cut_at_the_limit() -> None:
 
 
 SOURCE = (
-    b"Received: from a by b; Tue, 1 Jul 2003 10:52:37 +0200\r\nReceived: from c by d; Mon, 30 Jun 2003 10:00:00 +0000\r\n"
+    b"Received: from a by b; Tue, 1 Jul 2003 10:52:37 +0200\r\n"
+    b"Received: from c by d; Mon, 30 Jun 2003 10:00:00 +0000\r\n"
     b"From: Ann <a@example.org>\r\nTo: b@example.org\r\nCc: c@example.org\r\nTo: d@example.org\r\n"
     b"Subject: =?utf-8?Q?gr=C3=BCn?=\r\nDate: Tue, 1 Jul 2003 10:50:00 +0200\r\nMessage-ID: <1@example.org>\r\n"
     b"In-Reply-To: <0@example.org>\r\nReferences: <z@example.org> <0@example.org>\r\n"
@@ -130,7 +151,7 @@ def test_a_message_is_read_whole() -> None:
 def test_what_is_missing_is_none() -> None:
     """R-MIME-11, R-MIME-20."""
     found = message(b"\r\nhello")
-    assert found.subject is found.received_at is found.sent_at is found.message_id is None
+    assert (found.subject, found.received_at, found.sent_at, found.message_id) == (None, None, None, None)
     assert found.from_ == ()
     assert found.body.text == "hello"
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import quopri
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,23 +21,98 @@ from service.mail.mime.transfer import decode, decoder
 from service.mail.mime.words import clean_text, decode_words
 
 LINES = [
-    b"Content-Type: multipart/mixed; boundary=b", b'Content-Type: multipart/alternative; boundary="c"', b"--b", b"--c", b"--b--",
-    b"--c--", b"", b"Content-Type: message/rfc822", b"Content-Type: text/html; charset=utf-7", b"Subject: =?utf-8?Q?=FC?=",
-    b"Content-Transfer-Encoding: base64", b"Content-Transfer-Encoding: quoted-printable", b"aGVsbG8=", b"=FC=", b" folded",
-    b"From: a@example.org <b@example.org>", b"<p>html", b"\xfc\0", b"Content-Type: multipart/digest; boundary=b", b"text",
+    b"Content-Type: multipart/mixed; boundary=b",
+    b'Content-Type: multipart/alternative; boundary="c"',
+    b"--b",
+    b"--c",
+    b"--b--",
+    b"--c--",
+    b"",
+    b"Content-Type: message/rfc822",
+    b"Content-Type: text/html; charset=utf-7",
+    b"Subject: =?utf-8?Q?=FC?=",
+    b"Content-Transfer-Encoding: base64",
+    b"Content-Transfer-Encoding: quoted-printable",
+    b"aGVsbG8=",
+    b"=FC=",
+    b" folded",
+    b"From: a@example.org <b@example.org>",
+    b"<p>html",
+    b"\xfc\0",
+    b"Content-Type: multipart/digest; boundary=b",
+    b"text",
 ]
 MAIL = st.lists(st.sampled_from(LINES) | st.binary(max_size=12), max_size=30).flatmap(
     lambda lines: st.sampled_from([b"\n", b"\r\n", b"\r"]).map(lambda end: end.join(lines))
 )
 FIELD = st.lists(
-    st.sampled_from([b"(", b")", b"<", b">", b'"', b"\\", b",", b";", b":", b"@", b".", b" ", b"=", b"*0*=", b"=?utf-8?Q?", b"?=",
-                     b"a", b"bc", b"\r\n ", b"\xfc", b"\0", b"%41", b"'"]) | st.binary(max_size=4),
+    st.sampled_from(
+        [
+            b"(",
+            b")",
+            b"<",
+            b">",
+            b'"',
+            b"\\",
+            b",",
+            b";",
+            b":",
+            b"@",
+            b".",
+            b" ",
+            b"=",
+            b"*0*=",
+            b"=?utf-8?Q?",
+            b"?=",
+            b"a",
+            b"bc",
+            b"\r\n ",
+            b"\xfc",
+            b"\0",
+            b"%41",
+            b"'",
+        ]
+    )
+    | st.binary(max_size=4),
     max_size=30,
 ).map(b"".join)
 MARKUP = st.lists(
-    st.sampled_from(["<a href='", "<img src=", "'>", ">", "<b>", "</b>", "<p>", "</p>", "<table>", "<td>", "<svg>", "<style>",
-                     "</style>", "<!--", "-->", "https://t.example/x", "cid:x", "&lt;", "&", "style='color:red;top:1px'", "'", '"',
-                     "<math>", "<select>", "<title>", "</title>", "<li>", "</div>", "<div ", "onclick=x ", "javascript:", "text"])
+    st.sampled_from(
+        [
+            "<a href='",
+            "<img src=",
+            "'>",
+            ">",
+            "<b>",
+            "</b>",
+            "<p>",
+            "</p>",
+            "<table>",
+            "<td>",
+            "<svg>",
+            "<style>",
+            "</style>",
+            "<!--",
+            "-->",
+            "https://t.example/x",
+            "cid:x",
+            "&lt;",
+            "&",
+            "style='color:red;top:1px'",
+            "'",
+            '"',
+            "<math>",
+            "<select>",
+            "<title>",
+            "</title>",
+            "<li>",
+            "</div>",
+            "<div ",
+            "onclick=x ",
+            "javascript:",
+            "text",
+        ]
+    )
     | st.text(max_size=4),
     max_size=30,
 ).map("".join)
@@ -44,7 +120,7 @@ MARKUP = st.lists(
 
 def chunks(octets: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(octets), *(cut % (len(octets) + 1) for cut in cuts)})
-    return [octets[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    return [octets[start:stop] for start, stop in pairwise(places)]
 
 
 def spans(entity: Entity) -> list[tuple[int, int, int]]:
@@ -82,6 +158,18 @@ def test_any_octets_are_a_field(raw: bytes) -> None:
     assert decode_words(raw).isprintable() or "\n" not in decode_words(raw)
 
 
+@given(
+    st.sampled_from(["{} <{}>", '"{}" <{}>', " {}<{}> "]),
+    st.text("ab  '_-,.@=?()<>", max_size=12),
+    st.text("a.b@-=?", max_size=9),
+)
+@settings(max_examples=500, deadline=None)
+def test_an_address_is_the_same_alone_and_in_a_list(form: str, name: str, email: str) -> None:
+    """R-MIME-06. Fields of one plain mailbox take a shorter way."""
+    raw = form.format(name, email).encode()
+    assert parse_addresses(raw) == parse_addresses(raw + b",")
+
+
 @given(st.text() | FIELD.map(lambda raw: raw.decode("latin-1")))
 def test_clean_text_is_one_line(text: str) -> None:
     """R-MIME-10."""
@@ -91,7 +179,11 @@ def test_clean_text_is_one_line(text: str) -> None:
     cleaned.encode()
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp", "Zs", "Co", "Cn"]) | st.just(" "), max_size=60))
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zl", "Zp", "Zs", "Co", "Cn"]) | st.just(" "), max_size=60
+    )
+)
 def test_encoding_a_text_and_decoding_it_gives_it_back(text: str) -> None:
     """R-MIME-10."""
     octets = text.encode()
@@ -111,10 +203,18 @@ def test_a_clean_file_name_stays(name: str) -> None:
         assert found[-1] not in ". "
 
 
-@given(st.binary(max_size=200) | st.sampled_from([b"", b"=", b"=\r\n", b"a=", b"=4", b"begin 1 a\n#86)C\n`\nend\n"])
-       | st.lists(st.sampled_from([b"=", b"4", b"\r", b"\n", b" ", b"\t", b"A", b"=3D", b"QUJD", b"QQ==", b"begin 1 a\n", b"end\n"]),
-                  max_size=40).map(b"".join),
-       st.lists(st.integers(0, 400), max_size=12), st.sampled_from(["base64", "quoted-printable", "x-uuencode", "7bit", "x"]))
+@given(
+    st.binary(max_size=200)
+    | st.sampled_from([b"", b"=", b"=\r\n", b"a=", b"=4", b"begin 1 a\n#86)C\n`\nend\n"])
+    | st.lists(
+        st.sampled_from(
+            [b"=", b"4", b"\r", b"\n", b" ", b"\t", b"A", b"=3D", b"QUJD", b"QQ==", b"begin 1 a\n", b"end\n"]
+        ),
+        max_size=40,
+    ).map(b"".join),
+    st.lists(st.integers(0, 400), max_size=12),
+    st.sampled_from(["base64", "quoted-printable", "x-uuencode", "7bit", "x"]),
+)
 @settings(max_examples=800, deadline=None)
 def test_how_a_body_is_cut_never_matters(octets: bytes, cuts: list[int], encoding: str) -> None:
     """R-MIME-09."""
@@ -134,7 +234,10 @@ def test_what_was_encoded_is_decoded(octets: bytes) -> None:
     assert decode(printable, "quoted-printable") == octets.replace(b"\r", b"")
 
 
-@given(st.binary(max_size=100), st.sampled_from(["utf-8", "utf-7", "utf-16", "utf-32", "iso-2022-jp", "big5", "x", "koi8-r", ""]))
+@given(
+    st.binary(max_size=100),
+    st.sampled_from(["utf-8", "utf-7", "utf-16", "utf-32", "iso-2022-jp", "big5", "x", "koi8-r", ""]),
+)
 def test_any_octets_are_text(octets: bytes, charset: str) -> None:
     """R-MIME-08."""
     text = decode_text(octets, charset).text

@@ -20,12 +20,13 @@ def body(source: bytes, part_id: str) -> bytes:
 
 MIXED = (
     b"Subject: x\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\npreamble\r\n"
-    b"--out\r\nContent-Type: multipart/alternative; boundary=\"in ner\"\r\n\r\n"
+    b'--out\r\nContent-Type: multipart/alternative; boundary="in ner"\r\n\r\n'
     b"--in ner\r\n\r\ntext\r\n"
     b"--in ner  \r\nContent-Type: text/html\r\n\r\n<p>html\r\n"
     b"--in ner--\r\nepilogue\r\n"
     b"--out\r\nContent-Type: message/rfc822\r\n\r\n"
-    b"Subject: inner\r\nContent-Type: multipart/mixed; boundary=deep\r\n\r\n--deep\r\n\r\nfirst\r\n--deep\r\n\r\nsecond\r\n"
+    b"Subject: inner\r\nContent-Type: multipart/mixed; boundary=deep\r\n\r\n"
+    b"--deep\r\n\r\nfirst\r\n--deep\r\n\r\nsecond\r\n"
     b"--deep--\r\n"
     b"--out\r\nContent-Type: message/rfc822\r\n\r\nSubject: plain\r\n\r\nwords\r\n"
     b"--out--\r\ntrailer"
@@ -35,9 +36,16 @@ MIXED = (
 def test_ids_are_those_of_imap() -> None:
     """R-MIME-02."""
     assert outline(parse(MIXED)) == [
-        ("0", "multipart/mixed"), ("1", "multipart/alternative"), ("1.1", "text/plain"), ("1.2", "text/html"),
-        ("2", "message/rfc822"), ("2.0", "multipart/mixed"), ("2.1", "text/plain"), ("2.2", "text/plain"),
-        ("3", "message/rfc822"), ("3.1", "text/plain"),
+        ("0", "multipart/mixed"),
+        ("1", "multipart/alternative"),
+        ("1.1", "text/plain"),
+        ("1.2", "text/html"),
+        ("2", "message/rfc822"),
+        ("2.0", "multipart/mixed"),
+        ("2.1", "text/plain"),
+        ("2.2", "text/plain"),
+        ("3", "message/rfc822"),
+        ("3.1", "text/plain"),
     ]
     assert find(parse(MIXED), "4") is None
 
@@ -54,7 +62,9 @@ def test_bodies_end_before_the_line_break_of_the_delimiter(source: bytes) -> Non
 def test_a_tenth_part_has_children_of_its_own() -> None:
     """R-MIME-05."""
     inner = b"Content-Type: multipart/mixed; boundary=i\n\n--i\n\nx\n--i--\n"
-    source = b"Content-Type: multipart/mixed; boundary=o\n\n" + b"".join(b"--o\n" + inner for _ in range(10)) + b"--o--\n"
+    source = (
+        b"Content-Type: multipart/mixed; boundary=o\n\n" + b"".join(b"--o\n" + inner for _ in range(10)) + b"--o--\n"
+    )
     assert outline(parse(source))[-1] == ("10.1", "text/plain")
 
 
@@ -117,10 +127,14 @@ def test_without_a_boundary_there_are_no_parts(boundary: bytes) -> None:
 
 def test_the_depth_limit_cuts_and_says_so() -> None:
     """R-MIME-04."""
+
     def nested(levels: int) -> bytes:
-        return b"".join(
-            b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (level, level) for level in range(levels)
-        ) + b"\nx"
+        return (
+            b"".join(
+                b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (level, level) for level in range(levels)
+            )
+            + b"\nx"
+        )
 
     assert not parse(nested(100)).is_truncated
     cut = parse(nested(101))
@@ -130,6 +144,7 @@ def test_the_depth_limit_cuts_and_says_so() -> None:
 
 def test_the_part_limit_cuts_and_says_so() -> None:
     """R-MIME-05."""
+
     def flat(parts: int) -> bytes:
         return b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * parts + b"--b--\n"
 
@@ -150,7 +165,7 @@ def test_a_part_tells_what_it_declares() -> None:
     """R-MIME-02."""
     part = parse(
         b"Content-Type: Image/PNG; name=other.png\nContent-Transfer-Encoding: BASE64 (so)\nContent-ID: <x@y>\n"
-        b"Content-Disposition: Inline; filename=\"../a.png\"\nContent-Language: de, en\n\nAAAA\n"
+        b'Content-Disposition: Inline; filename="../a.png"\nContent-Language: de, en\n\nAAAA\n'
     ).part
     assert (part.type, part.name, part.encoding, part.cid) == ("image/png", "a.png", "base64", "x@y")
     assert (part.disposition, part.language, part.size) == ("inline", ("de", "en"), 5)
@@ -158,8 +173,15 @@ def test_a_part_tells_what_it_declares() -> None:
 
 @pytest.mark.parametrize(
     ("declared", "type_"),
-    [(b"text", "text/plain"), (b"image", "application/octet-stream"), (b"foo bar", "text/plain"), (b"a/b/c", "text/plain"),
-     (b"", "text/plain"), (b"\xff/\xff", "text/plain"), (b"application/x; y", "application/x")],
+    [
+        (b"text", "text/plain"),
+        (b"image", "application/octet-stream"),
+        (b"foo bar", "text/plain"),
+        (b"a/b/c", "text/plain"),
+        (b"", "text/plain"),
+        (b"\xff/\xff", "text/plain"),
+        (b"application/x; y", "application/x"),
+    ],
 )
 def test_a_broken_type_is_replaced(declared: bytes, type_: str) -> None:
     """R-MIME-16."""

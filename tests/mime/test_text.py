@@ -39,8 +39,26 @@ def test_the_charsets_of_real_mail_are_read(charset: str, octets: bytes, text: s
 
 @pytest.mark.parametrize(
     "charset",
-    ["unicode_escape", "raw_unicode_escape", "idna", "punycode", "rot13", "hex", "base64", "zlib", "bz2", "uu", "mbcs",
-     "undefined", "charmap", "x\0y", "?", "utf_8_sig", "unknown-8bit", "x-" + "a" * 10_000],
+    [
+        "unicode_escape",
+        "raw_unicode_escape",
+        "idna",
+        "punycode",
+        "rot13",
+        "hex",
+        "base64",
+        "zlib",
+        "bz2",
+        "uu",
+        "mbcs",
+        "undefined",
+        "charmap",
+        "x\0y",
+        "?",
+        "utf_8_sig",
+        "unknown-8bit",
+        "x-" + "a" * 10_000,
+    ],
 )
 def test_no_other_codec_is_ever_used(charset: str) -> None:
     """R-MIME-08. ``\\u003c`` must not become a tag because the mail asks for an escape codec."""

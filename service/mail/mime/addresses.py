@@ -20,6 +20,11 @@ _TOKEN = re.compile(
     rb"|(?P<literal>\[[^\[\]\s]{0,255}\])|(?P<escape>\\.)|(?P<atom>[^\s\0\"()<>,;:@\[\]\\.]++)|(?P<special>.)",
     re.DOTALL,
 )
+# What most fields are: one mailbox, with nothing in it that needs scanning.
+_PLAIN = re.compile(
+    rb"[ \t]*+(?:\"([^\"\\\r\n]{0,200}+)\"|([A-Za-z0-9 '_-]{0,200}+))[ \t]*+"
+    rb"<([A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}+@[A-Za-z0-9.-]{1,255}+)>[ \t]*+"
+)
 _PAREN = re.compile(rb"[()]|\\.", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SPACES = re.compile(r" {2,}")
@@ -32,6 +37,9 @@ def parse_addresses(raw: bytes | str, limit: int = 1000) -> tuple[Address, ...]:
     What holds no address gives its words: one word is the ``email`` (a local user), several are the ``name``.
     """
     octets = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
+    if (plain := _PLAIN.fullmatch(octets)) is not None:
+        name = decode_words(plain[1] if plain[1] is not None else plain[2])
+        return (Address(name=_SPACES.sub(" ", name) or None, email=plain[3].decode("ascii")),)[:limit]
     scanner = _Scanner(unfold(octets[:MAX_OCTETS]))
     found: list[Address] = []
     for address in scanner.addresses():

@@ -60,7 +60,7 @@ _ATTRIBUTES = {
     "audio": {"src"}, "video": {"src", "poster"}, "source": {"src", "srcset"},
 }
 _LINK = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
-# nh3 would put these anywhere among the attributes, and elsewhere the next time. In what it wrote all values are quoted.
+# nh3 would put these anywhere among the attributes, and elsewhere the next time. All values it writes are quoted.
 _LINK_TAG = re.compile(r"(<a(?: [^\s\"=<>]++=\"[^\"]*+\")*+)>")
 _LINK_END = r'\1 target="_blank" rel="noopener noreferrer nofollow">'
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
@@ -84,8 +84,8 @@ def safe_html(html: str) -> SafeHtml:
 
 
 def _settled(cleaned: str) -> str:
-    """Some trees (a list item in a table, a link in a link) cannot be written so that a browser reads the same tree again.
-    Those are cleaned until what is read is what was written."""
+    """Some trees (a list item in a table, a link in a link) cannot be written so that a browser reads the same tree
+    again. Those are cleaned until what is read is what was written."""
     for _ in range(_MAX_PASSES):
         if _reads_same(cleaned):
             return cleaned

@@ -80,7 +80,8 @@ class _Parse:
     def run(self) -> Entity:
         self._open_message(0, "", "text/plain")
         for start, stop, line in self._dashed_lines():
-            if self._is_delimiter(line) and not self._delimit(start, stop, line):
+            named = self._named(line)
+            if named is not None and not self._delimit(start, stop, named):
                 break
         self._close(0, len(self._source))
         assert self._root is not None
@@ -99,8 +100,13 @@ class _Parse:
                 return
             start = found + 1
 
-    def _is_delimiter(self, line: bytes) -> bool:
-        return line in self._boundaries or line.removesuffix(b"--") in self._boundaries
+    def _named(self, line: bytes) -> bytes | None:
+        """The delimiter that a dashed line holds: all of it, or its first word, since what follows a boundary does not
+        count (RFC 2046, 5.1.1, note)."""
+        for text in (line, line.split(b" ", 1)[0]):
+            if text in self._boundaries or text.removesuffix(b"--") in self._boundaries:
+                return text
+        return None
 
     def _delimit(self, start: int, stop: int, line: bytes) -> bool:
         """Close what the delimiter ends and open what it begins; False once the limit of parts is reached."""
@@ -187,7 +193,7 @@ class _Parse:
         while found:
             line_end = self._source.find(b"\n", found, end)
             line = self._source[found + 2 : end if line_end < 0 else line_end].rstrip(b" \t\r\n")
-            if self._is_delimiter(line):
+            if self._named(line) is not None:
                 return found
             found = self._source.find(b"\n--", found, end) + 1
         return -1

@@ -5,6 +5,7 @@ tag has, and how many formatting elements are left open for every later block to
 """
 
 import re
+from html import unescape
 
 MAX_DEPTH = 400
 MAX_ATTRIBUTES = 2000
@@ -34,7 +35,7 @@ def is_costly(html: str) -> bool:
 
 def without_tags(html: str) -> str:
     """The rough text of what is too dear to parse."""
-    return _ANY_TAG.sub(" ", html)
+    return unescape(_ANY_TAG.sub(" ", html))
 
 
 def _nests_deep(html: str) -> bool:
