@@ -1,8 +1,7 @@
 """A mailbox on a scripted server, with deadlines short enough for tests."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -11,29 +10,38 @@ from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.framing import Limits
 from service.adapters.imap.protocol import Timing
 from service.mail.model import Protocol
-from tests.servers.scripted import Answer, ScriptedImap
+from service.servers import Endpoint, Security
+from tests.servers.scripted import Answers, Imap, ScriptedServer, Step
 
 CREDENTIALS = Credentials("scripted", Protocol.IMAP, "user", "canary-password")
 TIMING = Timing(connect=1, greeting=0.5, login=0.5, progress=0.5, command=1)
-Scripted = Callable[..., AbstractAsyncContextManager[tuple[ScriptedImap, ImapBackend]]]
+CAPABILITIES = b"IMAP4rev1 UIDPLUS LITERAL+ SASL-IR AUTH=PLAIN"
+Scripted = Callable[..., AbstractAsyncContextManager[tuple[ScriptedServer, ImapBackend]]]
 
 
 @pytest.fixture
 def scripted() -> Scripted:
-    """``async with scripted({verb: answer}, limits=..., connections=...) as (server, mailbox)``."""
+    """``async with scripted({verb: answer}, limits=..., connections=...) as (server, mailbox)``. The inbox has the
+    UIDVALIDITY 7 and three messages."""
 
     @asynccontextmanager
     async def run(
-        script: Mapping[str, Answer] | None = None, *, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
-        connections: int = 2, timing: Timing = TIMING, **server: Any,
-    ) -> AsyncIterator[tuple[ScriptedImap, ImapBackend]]:  # fmt: skip
-        async with ScriptedImap(script, **server) as imap:
-            mailbox = ImapBackend(
-                imap.endpoint, credentials, connections=connections, timing=timing, limits=limits or Limits()
-            )
+        answers: "Answers | None" = None, *, opening: "Step | None" = None, capabilities: bytes = CAPABILITIES,
+        security: Security = Security.NONE, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
+        connections: int = 2, timing: Timing = TIMING,
+    ) -> AsyncIterator[tuple[ScriptedServer, ImapBackend]]:  # fmt: skip
+        imap = Imap(exists=3, uid_validity=7, capabilities=capabilities, answers=answers or {})
+        async with ScriptedServer([imap] if opening is None else [opening, Imap(greeting=None)]) as server:
+            endpoint = Endpoint(server.host, server.port, security)
+            mailbox = ImapBackend(endpoint, credentials, connections=connections, timing=timing, limits=limits)
             try:
-                yield imap, mailbox
+                yield server, mailbox
             finally:
                 await mailbox.aclose()
 
     return run
+
+
+def asked(server: ScriptedServer) -> list[str]:
+    """The verbs the server heard, without those of signing in and out."""
+    return [verb for verb in server.verbs if verb not in {"CAPABILITY", "LOGIN", "LOGOUT", "AUTHENTICATE"}]

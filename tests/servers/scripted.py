@@ -1,7 +1,8 @@
 """A server on the wire that says what a test wants said, right or wrong.
 
-    async with ScriptedServer([Imap(exists=2, answers={"UID FETCH": b"* 1 FETCH (UID 1 FLAGS ())\\r\\n{tag} OK done\\r\\n"})]) as server:
-        ... connect to server.host, server.port ...
+    imap = Imap(exists=2, answers={"UID FETCH": b"* 1 FETCH (UID 1 FLAGS ())\\r\\n{tag} OK done\\r\\n"})
+    async with ScriptedServer([imap]) as server:
+        ...              # connect to server.host, server.port
     server.commands      # b"LOGIN {4}\\r\\nuser secret", b"SELECT INBOX": whole, without tag and last line break
     server.round_trips   # how often octets came after the server had had its say
 
@@ -41,6 +42,11 @@ class Connection(asyncio.Protocol):
         self._is_over = False
         self._has_spoken = True
         self._play: asyncio.Task[None] | None = None
+
+    @property
+    def offers_tls(self) -> bool:
+        """Whether STARTTLS is still to come."""
+        return self.server.tls is not None and self.transport.get_extra_info("sslcontext") is None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -315,39 +321,44 @@ class Imap:
         await play_all([answer] if isinstance(answer, bytes) else answer, connection)
 
     def _usual(self, verb: str, command: bytes, connection: Connection) -> Answer:
+        signed_in = Send(b"{tag} OK [CAPABILITY " + self.capabilities + b"] signed in\r\n")
         match verb:
             case "CAPABILITY":
-                return b"* CAPABILITY " + self.capabilities + b"\r\n{tag} OK done\r\n"
+                offers = b" STARTTLS" if connection.offers_tls else b""
+                return b"* CAPABILITY " + self.capabilities + offers + b"\r\n{tag} OK done\r\n"
             case "LOGIN":
-                return b"{tag} OK [CAPABILITY " + self.capabilities + b"] signed in\r\n"
+                return [signed_in]
             case "AUTHENTICATE":
-                asks: list[Step] = [] if command.count(b" ") > 1 else [Send(b"+ \r\n"), Expect(tagged=False)]
-                return [*asks, Send(b"{tag} OK [CAPABILITY " + self.capabilities + b"] signed in\r\n")]
-            case "STARTTLS" if connection.server.tls is not None:
+                has_response = command.count(b" ") > 1
+                return [signed_in] if has_response else [Send(b"+ \r\n"), Expect(tagged=False), signed_in]
+            case "STARTTLS" if connection.offers_tls:
                 return [Send(b"{tag} OK begin\r\n"), StartTls()]
             case "SELECT" | "EXAMINE":
                 return self._selected(verb)
-            case "LIST":
-                return b'* LIST (\\HasNoChildren) "/" INBOX\r\n{tag} OK done\r\n'
             case "STATUS":
                 return b"* STATUS INBOX (MESSAGES %d UNSEEN 0)\r\n{tag} OK done\r\n" % self.exists
-            case "LOGOUT":
-                return b"* BYE see you\r\n{tag} OK done\r\n"
-            case "NOOP" | "CHECK" | "CLOSE" | "UNSELECT" | "ENABLE" | "ID" | "LSUB" | "NAMESPACE":
-                return b"{tag} OK done\r\n"
-            case "FETCH" | "UID FETCH" | "STORE" | "UID STORE" | "UID EXPUNGE" | "EXPUNGE":
-                return b"{tag} OK done\r\n"
-            case "SEARCH" | "UID SEARCH":
-                return b"* SEARCH\r\n{tag} OK done\r\n"
-        return b"{tag} BAD unknown command\r\n"
+        return _USUAL.get(verb, b"{tag} BAD unknown command\r\n")
 
     def _selected(self, verb: str) -> bytes:
         return (
             b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n"
             b"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] limited\r\n"
-            b"* %d EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n{tag} OK [%b] done\r\n"
+            b"* %d EXISTS\r\n* 0 RECENT\r\n* OK [UIDVALIDITY %d] valid\r\n* OK [UIDNEXT %d] next\r\n"
+            b"{tag} OK [%b] done\r\n"
         ) % (self.exists, self.uid_validity, self.uid_next, b"READ-WRITE" if verb == "SELECT" else b"READ-ONLY")
 
+
+_DONE = b"{tag} OK done\r\n"
+_NOTHING_TO_SAY = (
+    *("NOOP", "CHECK", "CLOSE", "UNSELECT", "ENABLE", "ID", "LSUB", "NAMESPACE"),
+    *("FETCH", "UID FETCH", "STORE", "UID STORE", "EXPUNGE", "UID EXPUNGE"),
+)
+_USUAL = dict.fromkeys(_NOTHING_TO_SAY, _DONE) | {
+    "LIST": b'* LIST (\\HasNoChildren) "/" INBOX\r\n' + _DONE,
+    "SEARCH": b"* SEARCH\r\n" + _DONE,
+    "UID SEARCH": b"* SEARCH\r\n" + _DONE,
+    "LOGOUT": b"* BYE see you\r\n" + _DONE,
+}
 
 Step: TypeAlias = "bytes | Send | Expect | Chunked | Drip | Flood | StartTls | Close | Hang | Repeat | Imap"
 Script: TypeAlias = Sequence[Step]
@@ -394,6 +405,10 @@ class ScriptedServer:
     def open(self) -> int:
         """Connections that are open now."""
         return sum(not connection.lost.done() for connection in self._open)
+
+    async def all_closed(self) -> None:
+        """Returns when no client is connected any more."""
+        await asyncio.gather(*(connection.lost for connection in self._open))
 
     @property
     def verbs(self) -> list[str]:

@@ -5,7 +5,16 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_REQUEST = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+_REQUEST: list[str | Path] = [
+    "openssl",
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+]
 _NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 
 
@@ -30,10 +39,39 @@ def make_certificate(folder: Path, names: str = _NAMES) -> Certificate:
     """An authority and a certificate it signed for ``names``, valid for two days."""
     ca_file, ca_key = folder / "ca.pem", folder / "ca-key.pem"
     made = Certificate(ca_file, folder / "cert.pem", folder / "key.pem")
-    authority = [*_REQUEST, "-subj", "/CN=Test authority", "-keyout", ca_key, "-out", ca_file, "-days", "2"]
-    leaf = [*_REQUEST, "-subj", "/CN=localhost", "-keyout", made.key_file, "-out", made.cert_file, "-days", "2"]
+    authority: list[str | Path] = [
+        *_REQUEST,
+        "-subj",
+        "/CN=Test authority",
+        "-keyout",
+        ca_key,
+        "-out",
+        ca_file,
+        "-days",
+        "2",
+    ]
+    leaf: list[str | Path] = [
+        *_REQUEST,
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        made.key_file,
+        "-out",
+        made.cert_file,
+        "-days",
+        "2",
+    ]
     _openssl([*authority, "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
-    signed = ["-CA", ca_file, "-CAkey", ca_key, "-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"]
+    signed: list[str | Path] = [
+        "-CA",
+        ca_file,
+        "-CAkey",
+        ca_key,
+        "-addext",
+        names,
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+    ]
     _openssl([*leaf, *signed])
     return made
 

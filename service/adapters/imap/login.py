@@ -83,6 +83,8 @@ async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing)
         raise UpstreamTls(error.detail, protocol="imap") from None
     if answer.status.kind != "OK":
         raise UpstreamTls("The mail server refuses STARTTLS.", protocol="imap")
+    if protocol.error is not None:
+        raise UpstreamTls(protocol.error.detail, protocol="imap")
     async with network_errors(), asyncio.timeout(timing.connect):
         transport = await protocol.loop.start_tls(
             protocol.transport, protocol, endpoint.tls_context(), server_hostname=endpoint.host

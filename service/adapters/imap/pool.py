@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from service.adapters.imap.connection import Connection
-from service.mail.errors import ServerBusy
+from service.mail.errors import ServerBusy, UpstreamProtocol
 
 
 class Pool:
@@ -31,7 +31,8 @@ class Pool:
 
     @asynccontextmanager
     async def selected(self, folder: bytes) -> AsyncIterator[Connection]:
-        """A connection with ``folder`` selected: one that has it, else a new one below the limit, else another."""
+        """A connection with ``folder`` selected: one that has it, else one that has none, else a new one below the limit,
+        else one that has another."""
         async with self._held(folder) as connection:
             if connection.selected is None or connection.selected.name != folder:
                 await connection.select(folder)
@@ -42,6 +43,9 @@ class Pool:
         connection = await self._acquire(folder)
         try:
             yield connection
+        except UpstreamProtocol as error:  # what was read makes no sense: nothing more is read here
+            connection.fail(error)
+            raise
         finally:
             connection.is_fresh = False
             self._release(connection)
@@ -64,10 +68,12 @@ class Pool:
             raise
 
     def _take_idle(self, folder: bytes | None) -> Connection | None:
-        for at in range(len(self._idle) - 1, -1, -1):
-            selected = self._idle[at].selected
-            if folder is None or (selected is not None and selected.name == folder):
-                return self._idle.pop(at)
+        """The one used last that has the folder; else one that has none; for who needs no folder, any."""
+        names = [connection.selected.name if connection.selected else None for connection in self._idle]
+        for wanted in (folder, None):
+            for at in range(len(names) - 1, -1, -1):
+                if folder is None or names[at] == wanted:
+                    return self._idle.pop(at)
         return None
 
     async def _wait(self) -> Connection | None:

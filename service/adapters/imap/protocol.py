@@ -125,8 +125,10 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             return
         try:
             if self._sealed:
-                raise UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")
+                raise injected()
             for response in self._framer.feed(octets):
+                if self._sealed:
+                    raise injected()
                 self._receive(response)
             if not self.greeting.done():
                 self._refuse_odd_greeting()
@@ -185,11 +187,12 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         status = read_status(rest)
         if not self._pending or tag != self._pending[0].tag or status is None or status.kind not in {"OK", "NO", "BAD"}:
             raise UpstreamProtocol("The mail server answered something else than was asked.", protocol="imap")
-        pending = self._pending.popleft()
+        pending = self._pending[0]
         if status.kind == "OK" and pending.replies and not pending.optional:
             raise UpstreamProtocol("The mail server was done before it had all of the command.", protocol="imap")
         if pending.last and status.kind == "OK":
             self._seal()
+        self._pending.popleft()
         if not pending.answer.done():
             pending.answer.set_result(Answer(pending.untagged, status))
 
@@ -198,7 +201,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._sealed = True
         self.transport.pause_reading()
         if self._framer.rest:
-            raise UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")
+            raise injected()
 
     def secure(self, transport: asyncio.Transport) -> None:
         """Go on over TLS; what was said in clear is forgotten."""
@@ -258,6 +261,11 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self.fail(UpstreamTimeout(protocol="imap"))
         else:
             self.loop.call_later(progress - silent, self._watch, progress, answer)
+
+
+def injected() -> UpstreamProtocol:
+    """Octets in clear where TLS was to begin."""
+    return UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")
 
 
 class Client(IMAP4):  # type: ignore[misc]  # the library is untyped

@@ -12,9 +12,15 @@ MAX_TEXT = 256 * 1024
 
 # What a mail program makes for its own kind, and nobody would call an attachment.
 _MACHINERY = {
-    "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature",
-    "application/pgp-encrypted", "message/delivery-status", "message/disposition-notification",
-    "message/global-delivery-status", "text/rfc822-headers", "text/x-amp-html",
+    "application/pgp-signature",
+    "application/pkcs7-signature",
+    "application/x-pkcs7-signature",
+    "application/pgp-encrypted",
+    "message/delivery-status",
+    "message/disposition-notification",
+    "message/global-delivery-status",
+    "text/rfc822-headers",
+    "text/x-amp-html",
 }
 
 

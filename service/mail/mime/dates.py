@@ -42,8 +42,13 @@ def _date(fields: dict[str, str | None]) -> datetime | None:
         hour = hour % 12 + (12 if fields["noon"].lower() == "pm" else 0)
     try:
         date = datetime(
-            _year(fields["year"] or ""), month, int(fields["day"] or 0), hour, int(fields["minute"] or 0),
-            min(int(fields["second"] or 0), 59), tzinfo=_zone(fields["zone"] or ""),
+            _year(fields["year"] or ""),
+            month,
+            int(fields["day"] or 0),
+            hour,
+            int(fields["minute"] or 0),
+            min(int(fields["second"] or 0), 59),
+            tzinfo=_zone(fields["zone"] or ""),
         )
         # Near year 1 and 9999 a date may exist that UTC cannot say.
         return date if date.astimezone(UTC).year >= 1900 else None

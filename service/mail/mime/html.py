@@ -53,11 +53,17 @@ _ATTRIBUTES = {
     "table": {"border", "cellpadding", "cellspacing", "summary"},
     "td": {"colspan", "rowspan", "nowrap", "headers"},
     "th": {"colspan", "rowspan", "nowrap", "headers", "scope"},
-    "col": {"span"}, "colgroup": {"span"},
-    "ol": {"start", "type"}, "ul": {"type"}, "li": {"value", "type"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "ol": {"start", "type"},
+    "ul": {"type"},
+    "li": {"value", "type"},
     "hr": {"size", "noshade"},
-    "time": {"datetime"}, "details": {"open"},
-    "audio": {"src"}, "video": {"src", "poster"}, "source": {"src", "srcset"},
+    "time": {"datetime"},
+    "details": {"open"},
+    "audio": {"src"},
+    "video": {"src", "poster"},
+    "source": {"src", "srcset"},
 }
 _LINK = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
 # nh3 would put these anywhere among the attributes, and elsewhere the next time. All values it writes are quoted.
@@ -170,8 +176,18 @@ _LINE = re.compile(
 _CELL = re.compile(r"(?=</t[dh][\s>])", re.IGNORECASE)
 _MARKS = re.compile("[\x00\x1c-\x1e]")
 _UNREAD = [
-    "head", "script", "style", "title", "template",
-    "noscript", "iframe", "object", "x-svg", "x-math", "textarea", "select",
+    "head",
+    "script",
+    "style",
+    "title",
+    "template",
+    "noscript",
+    "iframe",
+    "object",
+    "x-svg",
+    "x-math",
+    "textarea",
+    "select",
 ]
 
 

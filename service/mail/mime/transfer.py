@@ -175,7 +175,15 @@ class Uuencode:
 
 _IDENTITIES = {"", "7bit", "8bit", "binary", "7-bit", "8-bit", "7 bit", "8 bit", "none"}
 _DECODERS: dict[str, type[Base64 | QuotedPrintable | Uuencode]] = {
-    "base64": Base64, "base-64": Base64, "b": Base64,
-    "quoted-printable": QuotedPrintable, "quotedprintable": QuotedPrintable, "q": QuotedPrintable,
-    "x-uuencode": Uuencode, "uuencode": Uuencode, "x-uue": Uuencode, "uue": Uuencode, "x-uu": Uuencode,
+    "base64": Base64,
+    "base-64": Base64,
+    "b": Base64,
+    "quoted-printable": QuotedPrintable,
+    "quotedprintable": QuotedPrintable,
+    "q": QuotedPrintable,
+    "x-uuencode": Uuencode,
+    "uuencode": Uuencode,
+    "x-uue": Uuencode,
+    "uue": Uuencode,
+    "x-uu": Uuencode,
 }
