@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 from secrets import token_bytes
+from socket import socket
 from typing import Annotated
 
 import typer
@@ -107,16 +108,24 @@ async def _demo(host: str, port: int) -> None:
         listeners = [Endpoint("127.0.0.1", at, Security.NONE) for at in (imap_port, pop3_port)]
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), *listeners)})
         settings = Settings(servers={}, secret_keys=(SecretBytes(token_bytes(KEY_OCTETS)),))
-        http = uvicorn.Server(_http(settings, host, port, table))
-        serving = asyncio.create_task(http.serve())
-        while not http.started and not serving.done():
-            await asyncio.sleep(0.01)
-        if http.started:
-            at = http.servers[0].sockets[0].getsockname()[1]
-            typer.echo(
-                _WELCOME.format(url=f"http://{host}:{at}", login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=len(messages))
-            )
-        await serving
+        await _Announcing(_http(settings, host, port, table), len(messages)).serve()
+
+
+class _Announcing(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, count: int) -> None:
+        super().__init__(config)
+        self._count = count
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
+
+            port = self.servers[0].sockets[0].getsockname()[1]
+            url, login = f"http://{self.config.host}:{port}", f"{DEMO_USER}:{DEMO_PASSWORD}"
+            typer.echo(_WELCOME.format(url=url, login=login, count=self._count))
 
 
 @app.command()
