@@ -8,6 +8,7 @@ from secrets import token_bytes
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from service import __version__
 from service.accounts import Accounts, Credentials
@@ -54,7 +55,6 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         description=_DESCRIPTION,
         lifespan=_lifespan,
         generate_unique_id_function=contract.operation_id,
-        max_body_size=settings.max_body_octets,
         license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         redirect_slashes=False,
         telemetry={
@@ -70,6 +70,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     problems.install(app)
     for module in (sessions, accounts, folders, messages, flags, content, health):
         app.include_router(module.router)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     app.add_middleware(Edge, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app

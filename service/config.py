@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     )
     secret_keys: Annotated[tuple[SecretBytes, ...], NoDecode] = Field(
         (),
-        description="Keys of session tokens, base64url of 32 octets each, separated by commas. The first seals, all open.",
+        description="Keys of session tokens: base64url of 32 octets, separated by commas. The first seals, all open.",
     )
     session_seconds: int = Field(7 * 24 * 3600, ge=60, description="How long a session token lives.")
     account_idle_seconds: float = Field(120, ge=1, description="How long connections of an unused account are kept.")

@@ -91,7 +91,7 @@ class Box:
     role: str | None = None
     validity: int = 1
     messages: dict[int, Stored] = field(default_factory=dict)
-    uids: count[int] = field(default_factory=lambda: count(1))
+    uids: "count[int]" = field(default_factory=lambda: count(1))
 
 
 class MemoryBackend(Backend):

@@ -20,8 +20,8 @@ class Account(Value):
     server: str = Field(description="The server's name in the operator's table.")
     protocol: Protocol
     capabilities: tuple[str, ...] = Field(
-        description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. A call for one that is "
-        "missing is answered 501 not-supported."
+        description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
+        "A call for one that is missing is answered 501 not-supported."
     )
 
 

@@ -6,10 +6,18 @@ from secrets import token_hex
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.problems import too_large
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _log = structlog.get_logger("service.access")
+
+
+def _is_foreign_refusal(message: Message) -> bool:
+    """Starlette's body limit answers by itself, in plain text."""
+    return message["status"] == 413 and (b"content-type", b"text/plain; charset=utf-8") in message["headers"]
 
 
 class Edge:
@@ -28,12 +36,18 @@ class Edge:
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
-        began, status = time.perf_counter(), 0
+        began, status, is_replaced = time.perf_counter(), 0, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_replaced
+            if is_replaced:
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if _is_foreign_refusal(message):
+                    is_replaced = True
+                    await too_large(Request(scope))(scope, receive, send)
+                    return
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -187,6 +187,13 @@ async def _fault(request: Request, error: Exception) -> JSONResponse:
     return answer(request, _INTERNAL, _INTERNAL.advice)
 
 
+def too_large(request: Request) -> JSONResponse:
+    """For a request body above the limit."""
+    kind = KINDS[errors.TooLarge]
+    headers = {"X-Request-Id": request.scope["request_id"], "Connection": "close"}
+    return answer(request, kind, "The request's body is larger than allowed.", headers)
+
+
 def install(app: FastAPI) -> None:
     """Every error of every route passes here."""
     app.add_exception_handler(errors.MailError, _mail_error)

@@ -1,4 +1,5 @@
-"""The embedded mailboxes of ``casella demo``: a few hundred generated messages, by IMAP (pymap, in process) and by POP3."""
+"""The embedded mailboxes of ``casella demo``: a few hundred generated messages, by IMAP (pymap, in process) and by
+POP3."""
 
 DEMO_USER = "demo@example.org"
 DEMO_PASSWORD = "demo"  # noqa: S105 - it is printed for everybody to use

@@ -19,7 +19,7 @@ from pymap.user import Passwords, UserMetadata
 from service.demo.messages import DemoMessage
 
 
-class _Config(Config):  # type: ignore[misc]  # pymap ships no types we can use
+class _Config(Config):
     """Without looking up this machine's name in the DNS for a greeting."""
 
     @property
@@ -34,8 +34,8 @@ async def imap_mailbox(
     """Serves them while the context is open; yields the port. Another user's login is refused."""
     args = Namespace(passlib_cfg=None, proxy_protocol=None)
     config = _Config(
-        args, host="127.0.0.1", port=port, tls_enabled=False, demo_data=False, demo_user=username, demo_password=password,
-        cpu_subsystem=Subsystem.for_asyncio(), bad_command_limit=None,
+        args, host="127.0.0.1", port=port, tls_enabled=False, demo_data=False, demo_user=username,
+        demo_password=password, cpu_subsystem=Subsystem.for_asyncio(), bad_command_limit=None,
     )  # fmt: skip
     config.apply_context()
     login = Login(config)

@@ -53,11 +53,17 @@ def demo_messages(count: int = 300) -> Iterator[DemoMessage]:
             kinds, folder = ((_welcome,) if number == count - 1 else (_large,)), "INBOX"
         mail = _envelope(number, received, chance)
         kinds[number % len(kinds)](mail, number, chance)
-        yield DemoMessage(mail.as_bytes(policy=SMTP.clone(max_line_length=78)), received, _flags(number, folder), folder)
+        yield DemoMessage(
+            mail.as_bytes(policy=SMTP.clone(max_line_length=78)), received, _flags(number, folder), folder
+        )
 
 
 def _flags(number: int, folder: str) -> tuple[str, ...]:
-    flags = [flag for flag, every in (("\\Seen", 3), ("\\Flagged", 11), ("\\Answered", 7), ("$work", 13)) if number % every == 1]
+    flags = [
+        flag
+        for flag, every in (("\\Seen", 3), ("\\Flagged", 11), ("\\Answered", 7), ("$work", 13))
+        if number % every == 1
+    ]
     return (*flags, "\\Draft") if folder == "Drafts" else tuple(flags)
 
 
@@ -67,7 +73,10 @@ def _envelope(number: int, received: datetime, chance: random.Random) -> EmailMe
     mail["Received"] = f"from mx.example.net by mail.example.org; {received:%a, %d %b %Y %H:%M:%S} +0000"
     mail["From"] = Address(name, local, "example.net")
     others = chance.sample(_PEOPLE, 1 + number % 3)
-    mail["To"] = [Address("Demo", "demo", "example.org"), *(Address(name, local, "example.com") for name, local in others)]
+    mail["To"] = [
+        Address("Demo", "demo", "example.org"),
+        *(Address(name, local, "example.com") for name, local in others),
+    ]
     if number % 5 == 0:
         mail["Cc"] = Address("All of us", "team", "example.org")
     subject = _SUBJECTS[number % len(_SUBJECTS)]
@@ -106,7 +115,9 @@ def _newsletter(mail: EmailMessage, number: int, chance: random.Random) -> None:
     remote = f'<img src="https://pixel.example.com/{number}.png" width="1" height="1" alt="">'
     text = _words(number, chance)
     mail.set_content(text)
-    mail.add_alternative(f'<html><body>{remote}<p>{text}</p><a href="https://example.com/">Read on</a></body></html>', subtype="html")
+    mail.add_alternative(
+        f'<html><body>{remote}<p>{text}</p><a href="https://example.com/">Read on</a></body></html>', subtype="html"
+    )
     mail["List-Unsubscribe"] = "<mailto:unsubscribe@example.com>"
 
 
@@ -120,14 +131,18 @@ def _inline_image(mail: EmailMessage, number: int, chance: random.Random) -> Non
 
 def _attachments(mail: EmailMessage, number: int, chance: random.Random) -> None:
     mail.set_content(_words(number, chance))
-    mail.add_attachment(b"%PDF-1.4\n" + chance.randbytes(2000), "application", "pdf", filename=f"Überblick {number}.pdf")
+    mail.add_attachment(
+        b"%PDF-1.4\n" + chance.randbytes(2000), "application", "pdf", filename=f"Überblick {number}.pdf"
+    )
     if number % 2:
         mail.add_attachment("day,count\n1,2\n", subtype="csv", filename="figures.csv")
 
 
 def _invitation(mail: EmailMessage, number: int, chance: random.Random) -> None:
     mail.set_content(_words(number, chance))
-    mail.add_attachment("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n", subtype="calendar", filename="invite.ics")
+    mail.add_attachment(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n", subtype="calendar", filename="invite.ics"
+    )
 
 
 def _forwarded(mail: EmailMessage, number: int, chance: random.Random) -> None:
@@ -162,7 +177,9 @@ def _png(chance: random.Random) -> bytes:
     side = 16
     pixels = zlib.compress((b"\0" + chance.randbytes(3) * side) * side)
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        _chunk(kind, body) for kind, body in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    )
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

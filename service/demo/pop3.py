@@ -61,10 +61,8 @@ class _Session:
             case "DELE", [number]:
                 self._deleted.add(self._at(number))
                 return b"+OK marked\r\n"
-            case "RSET", []:
-                self._deleted.clear()
-                return b"+OK\r\n"
-            case "NOOP", []:
+            case "RSET" | "NOOP", []:
+                self._deleted -= self._deleted if verb == "RSET" else set()
                 return b"+OK\r\n"
         raise Refused("no such command")
 

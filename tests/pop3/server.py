@@ -248,5 +248,5 @@ def letters(count: int) -> list[Stored]:
 async def until(condition: Callable[[], bool], seconds: float = 3.0) -> None:
     """Waits for what happens soon; fails where it does not."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for is often the other side of a socket
+        while not condition():
             await asyncio.sleep(0.001)

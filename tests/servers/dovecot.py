@@ -24,7 +24,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -165,26 +165,14 @@ class Dovecot:
     ) -> int:
         """Put one message in by APPEND; answers its UID."""
         with self.connect(user) as client:
-            vars(client)["literal"] = source  # IMAP4.append would rewrite line breaks
-            answer = client.xatom("APPEND", *append_arguments(folder, flags, received_at))
-            if answer[0] != "OK":
-                raise imaplib.IMAP4.error(answer)
+            append(client, source, flags, received_at, folder)
             code = client.response("APPENDUID")[1][-1]
             assert isinstance(code, bytes)
             return int(code.split()[1])
 
-    @contextmanager
-    def connect(self, user: str, password: str = PASSWORD) -> Iterator[imaplib.IMAP4]:
+    def connect(self, user: str, password: str = PASSWORD) -> AbstractContextManager[imaplib.IMAP4]:
         """A second client, signed in."""
-        client = imaplib.IMAP4(HOST, self.ports.imap, timeout=10)
-        try:
-            client.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
-            yield client
-        finally:
-            with suppress(imaplib.IMAP4.error, OSError):
-                client.logout()
-            with suppress(OSError):  # logout closes only where it was answered
-                client.shutdown()
+        return signed_in(self.ports.imap, user, password)
 
     def client_context(self) -> ssl.SSLContext:
         """Trusts this server."""
@@ -304,12 +292,36 @@ class _Keywords:
         return chr(ord("a") + self._names.index(keyword))
 
 
-def append_arguments(folder: str, flags: Sequence[str], received_at: datetime | None) -> list[str]:
-    """What stands before the literal of APPEND."""
+@contextmanager
+def signed_in(port: int, user: str, password: str) -> Iterator[imaplib.IMAP4]:
+    """A client of any IMAP server on this machine."""
+    client = imaplib.IMAP4(HOST, port, timeout=10)
+    try:
+        client.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+        yield client
+    finally:
+        with suppress(imaplib.IMAP4.error, OSError):
+            client.logout()
+        with suppress(OSError):  # logout closes only where it was answered
+            client.shutdown()
+
+
+def append(
+    client: imaplib.IMAP4, source: bytes, flags: Sequence[str], received_at: datetime | None, folder: str = "INBOX"
+) -> None:
+    """APPEND of exactly these octets: ``client.append`` would rewrite line breaks."""
     name = imap_utf7.encode(folder).decode("ascii").replace("\\", "\\\\").replace('"', '\\"')
-    words = " ".join(_SYSTEM_FLAGS.get(flag.lower(), flag) for flag in flags)
+    words = " ".join(map(system_flag, flags))
     when = [] if received_at is None else [imaplib.Time2Internaldate(received_at)]
-    return [f'"{name}"', f"({words})", *when]
+    vars(client)["literal"] = source
+    answer = client.xatom("APPEND", f'"{name}"', f"({words})", *when)
+    if answer[0] != "OK":
+        raise imaplib.IMAP4.error(answer)
+
+
+def system_flag(flag: str) -> str:
+    """The flag as IMAP has it."""
+    return _SYSTEM_FLAGS.get(flag.lower(), flag)
 
 
 def _free_ports() -> Ports:

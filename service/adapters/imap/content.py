@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.download import WINDOW, Octets, Read, count, cut, decoded, size_of, stored
@@ -28,6 +28,12 @@ class At(Protocol):
     """Runs work where a message is."""
 
     def __call__(self, place: Place, work: Callable[[Connection], Awaitable[Any]]) -> Awaitable[Any]: ...
+
+
+class _Label(NamedTuple):
+    etag: str
+    type: str
+    name: str | None
 
 
 class Content:
@@ -86,8 +92,8 @@ class Content:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
         row = await self._fetch(place, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % WINDOW)
         announced = _announced(row.get(b"RFC822.SIZE"))
-        opened = Download(_nothing(), etag=self._id(place), type="message/rfc822", name="message.eml")
-        return await self._stored(opened, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
+        label = _Label(self._id(place), "message/rfc822", "message.eml")
+        return await self._stored(label, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
     async def part(self, place: Place, part_id: str, *, encoded: bool, span: Span | None) -> Download:
         """Structure and first window in one round trip."""
@@ -98,21 +104,21 @@ class Content:
         read = self._reader(place, section)
         stays = encoded or part.parts is not None or part.encoding in _IDENTITY
         etag = f"{self._id(place)}.{part_id}{'.e' if encoded else ''}"
-        opened = Download(_nothing(), etag=etag, type=part.type, name=part.name)
+        label = _Label(etag, part.type, part.name)
         if stays:
-            return await self._stored(opened, read, head, part.size, span)
-        return await _decoded(opened, read, head, part, span)
+            return await self._stored(label, read, head, part.size, span)
+        return await _decoded(label, read, head, part, span)
 
     async def _stored(
-        self, opened: Download, read: Read, head: bytes, announced: int | None, span: Span | None
+        self, label: _Label, read: Read, head: bytes, announced: int | None, span: Span | None
     ) -> Download:
         size = len(head) if len(head) < WINDOW else await size_of(read, announced)
         if span is None:
-            return _with(opened, stored(read, first=head, announced=size, stop=size), size, 0, size)
+            return _with(label, stored(read, first=head, announced=size, stop=size), size, 0, size)
         start, stop = span.within(size)
         if stop <= len(head):
-            return _with(opened, cut(stored(read, first=head, stop=stop), start, stop), size, start, stop)
-        return _with(opened, stored(read, start, stop), size, start, stop)
+            return _with(label, cut(stored(read, first=head, stop=stop), start, stop), size, start, stop)
+        return _with(label, stored(read, start, stop), size, start, stop)
 
     def _reader(self, place: Place, section: bytes) -> Read:
         async def read(start: int, length: int) -> bytes:
@@ -130,7 +136,7 @@ class Content:
         return self._ids.message(place.folder, place.uid_validity, place.uid)
 
 
-async def _decoded(opened: Download, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
+async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
     """Size is known where one window holds the part; for a range it has to be, so the part is read through once
     more."""
 
@@ -141,18 +147,13 @@ async def _decoded(opened: Download, read: Read, head: bytes, part: Part, span: 
 
     size = await count(source()) if span or len(head) < WINDOW else None
     if span is None or size is None:
-        return _with(opened, source(), size, 0, size)
+        return _with(label, source(), size, 0, size)
     start, stop = span.within(size)
-    return _with(opened, cut(source(), start, stop), size, start, stop)
+    return _with(label, cut(source(), start, stop), size, start, stop)
 
 
-def _with(opened: Download, chunks: Octets, size: int | None, start: int, stop: int | None) -> Download:
-    return Download(chunks, opened.etag, opened.type, opened.name, size, start, stop)
-
-
-async def _nothing() -> Octets:
-    return
-    yield b""
+def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int | None) -> Download:
+    return Download(chunks, label.etag, label.type, label.name, size, start, stop)
 
 
 async def _fetch_row(connection: Connection, place: Place, items: bytes) -> Row:

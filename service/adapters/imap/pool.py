@@ -31,8 +31,8 @@ class Pool:
 
     @asynccontextmanager
     async def selected(self, folder: bytes) -> AsyncIterator[Connection]:
-        """A connection with ``folder`` selected: one that has it, else one that has none, else a new one below the limit,
-        else one that has another."""
+        """A connection with ``folder`` selected: one that has it, else one that has none, else a new one below the
+        limit, else one that has another."""
         async with self._held(folder) as connection:
             if connection.selected is None or connection.selected.name != folder:
                 await connection.select(folder)

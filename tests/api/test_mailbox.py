@@ -1,0 +1,195 @@
+"""A mailbox of 10,000 messages over HTTP, by IMAP and by POP3, on a real Dovecot, with a second client looking on."""
+
+from hashlib import sha256
+
+import pytest
+
+from tests.api.conftest import ATTACHED, PARTS, Connect, mail
+from tests.servers.dovecot import PASSWORD, Dovecot
+
+ME = "/v1/accounts/me"
+PROTOCOLS = pytest.mark.parametrize("protocol", ["imap", "pop3"])
+STORED = sha256(PARTS).hexdigest()
+
+
+@PROTOCOLS
+async def test_a_list_is_walked_to_its_end(connect: Connect, large_inbox: str, protocol: str) -> None:
+    """Newest first, no repeat, no gap."""
+    async with connect(large_inbox, Casella_Protocol=protocol) as client:
+        seen: list[str] = []
+        query = {"limit": "200"}
+        while True:
+            page = (await client.get(f"{ME}/folders/inbox/messages", params=query)).json()
+            assert page["total"] == 10_000
+            seen += [item["id"] for item in page["items"]]
+            if "nextCursor" not in page:
+                break
+            query["cursor"] = page["nextCursor"]
+        assert len(seen) == len(set(seen)) == 10_000
+
+
+@PROTOCOLS
+async def test_a_message_is_read_whole_and_in_parts(connect: Connect, large_inbox: str, protocol: str) -> None:
+    """List, message, headers, part, range of a part, source byte for byte."""
+    async with connect(large_inbox, Casella_Protocol=protocol) as client:
+        [newest] = (await client.get(f"{ME}/folders/inbox/messages?limit=1")).json()["items"]
+        assert newest["subject"] == "with parts"
+        at = f"{ME}/messages/{newest['id']}"
+        message = (await client.get(at)).json()
+        assert message["body"]["text"].strip() == "See file."
+        [attachment] = message["attachments"]
+        assert (attachment["type"], attachment["name"]) == ("application/pdf", "Über.pdf")
+        headers = (await client.get(f"{at}/headers", params={"name": ["subject", "from"]})).json()["items"]
+        assert [(one["name"], one["value"]) for one in headers] == [
+            ("From", "Ann <ann@example.org>"),
+            ("Subject", "with parts"),
+        ]
+
+        part = f"{at}/parts/{attachment['id']}"
+        whole = await client.get(part)
+        assert whole.content == ATTACHED
+        assert (
+            whole.headers["content-disposition"] == "attachment; filename=\"_ber.pdf\"; filename*=UTF-8''%C3%9Cber.pdf"
+        )
+        for asked, start, stop in (
+            ("10-19", 10, 20),
+            ("65990-", 65990, 66000),
+            ("-7", 65993, 66000),
+            ("0-99999999", 0, 66000),
+        ):
+            piece = await client.get(part, headers={"Range": f"bytes={asked}"})
+            assert (piece.status_code, piece.content) == (206, ATTACHED[start:stop])
+            assert piece.headers["content-range"] == f"bytes {start}-{stop - 1}/66000"
+        beyond = await client.get(part, headers={"Range": "bytes=66000-"})
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, "bytes */66000")
+        encoded = await client.get(part, params={"encoded": "true"})
+        assert encoded.content.replace(b"\r\n", b"")[:8] == b"MDEyMzQ1"
+
+        source = await client.get(f"{at}/source")
+        assert sha256(source.content).hexdigest() == STORED
+        again = await client.get(f"{at}/source", headers={"If-None-Match": source.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        head = await client.head(f"{at}/source")
+        assert (head.content, head.headers["content-length"]) == (b"", str(len(PARTS)))
+
+
+async def test_a_flag_is_set_and_seen_by_another_client(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    uid = dovecot.append(user, mail())
+    async with connect(user) as client:
+        [item] = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        flags = f"{ME}/messages/{item['id']}/flags"
+        changed = await client.patch(flags, json={"add": ["$flagged", "$seen", "Work"]})
+        assert sorted(changed.json()["flags"]) == ["$flagged", "$seen", "work"]
+        with dovecot.connect(user) as other:
+            other.select("INBOX")
+            told = b"".join(
+                part for part in other.uid("FETCH", str(uid), "(FLAGS)")[1] if isinstance(part, bytes)
+            ).lower()
+            assert all(flag in told for flag in (b"\\flagged", b"\\seen", b"work"))
+            other.uid("STORE", str(uid), "-FLAGS", "(\\Flagged)")
+        assert sorted((await client.get(flags)).json()["flags"]) == ["$seen", "work"]
+        assert (await client.put(flags, json={"flags": ["$answered"]})).json()["flags"] == ["$answered"]
+
+
+async def test_any_unicode_subject_is_found(connect: Connect, large_inbox: str) -> None:
+    async with connect(large_inbox) as client:
+        for words in ("Übersicht", "会議", "übersicht 会議 9"):
+            page = (await client.get(f"{ME}/folders/inbox/messages", params={"subject": words})).json()
+            assert page["items"]
+            assert all(words.casefold() in item["subject"].casefold() for item in page["items"])
+        found = (await client.get(f"{ME}/folders/inbox/messages", params={"subject": "Übersicht", "limit": 60})).json()
+        rest = (
+            await client.get(
+                f"{ME}/folders/inbox/messages",
+                params={"subject": "Übersicht", "limit": 60, "cursor": found["nextCursor"]},
+            )
+        ).json()
+        assert found["total"] == rest["total"] == 100
+        assert len({item["id"] for item in (*found["items"], *rest["items"])}) == 100
+        assert "nextCursor" not in rest
+
+
+@PROTOCOLS
+async def test_exactly_the_message_asked_for_is_deleted(connect: Connect, dovecot: Dovecot, protocol: str) -> None:
+    user = dovecot.user()
+    for number in range(3):
+        dovecot.append(user, mail(f"number {number}"))
+    async with connect(user, Casella_Protocol=protocol) as client:
+        items = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        assert [item["subject"] for item in items] == ["number 2", "number 1", "number 0"]
+        assert (await client.delete(f"{ME}/messages/{items[1]['id']}")).status_code == 204
+        gone = await client.get(f"{ME}/messages/{items[1]['id']}")
+        assert (gone.status_code, gone.json()["what"]) == (404, "message")
+        assert (await client.delete(f"{ME}/messages/{items[1]['id']}")).status_code == 404
+        left = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        assert [item["subject"] for item in left] == ["number 2", "number 0"]
+
+
+async def test_what_pop3_cannot_do_is_said_with_the_capability(connect: Connect, dovecot: Dovecot) -> None:
+    """R-POP-10."""
+    user = dovecot.user()
+    dovecot.append(user, mail())
+    async with connect(user, Casella_Protocol="pop3") as client:
+        account = (await client.get(ME)).json()
+        assert (account["protocol"], account["capabilities"]) == ("pop3", [])
+        [folder] = (await client.get(f"{ME}/folders")).json()["items"]
+        assert (folder["role"], folder["totalMessages"]) == ("inbox", 1)
+        [item] = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        flags = f"{ME}/messages/{item['id']}/flags"
+        asked = [
+            (await client.get(flags), "flags"), (await client.put(flags, json={"flags": []}), "flags"),
+            (await client.patch(flags, json={"add": ["$seen"]}), "flags"),
+            (await client.get(f"{ME}/folders/inbox/messages?subject=x"), "search"),
+        ]  # fmt: skip
+        for answer, capability in asked:
+            assert (answer.status_code, answer.json()["capability"]) == (501, capability)
+            assert answer.json()["type"] == "/problems/not-supported"
+
+
+async def test_a_renumbered_folder_is_410(connect: Connect, dovecot: Dovecot) -> None:
+    """R-IMAP-08: the folder was deleted and made anew, so its UIDVALIDITY is another."""
+    user = dovecot.user()
+    with dovecot.connect(user) as other:
+        other.create("Box")
+    dovecot.append(user, mail(), folder="Box")
+    async with connect(user) as client:
+        box = next(one for one in (await client.get(f"{ME}/folders")).json()["items"] if one["name"] == "Box")
+        [item] = (await client.get(f"{ME}/folders/{box['id']}/messages")).json()["items"]
+    with dovecot.connect(user) as other:
+        other.delete("Box")
+        other.create("Box")
+    dovecot.append(user, mail(), folder="Box")
+    async with connect(user) as client:
+        for answer in (
+            await client.get(f"{ME}/messages/{item['id']}"),
+            await client.delete(f"{ME}/messages/{item['id']}"),
+        ):
+            assert (answer.status_code, answer.json()["type"]) == (410, "/problems/stale-id")
+        assert (await client.get(f"{ME}/folders/{box['id']}/messages")).json()["total"] == 1
+
+
+async def test_folders_have_roles_counts_and_unicode_names(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    dovecot.append(user, mail(), ["$seen"])
+    dovecot.append(user, mail())
+    with dovecot.connect(user) as other:
+        other.create("Projekte/&ANw-bersicht")
+    async with connect(user) as client:
+        folders = (await client.get(f"{ME}/folders")).json()["items"]
+        inbox = folders[0]
+        assert (inbox["role"], inbox["totalMessages"], inbox["unreadMessages"]) == ("inbox", 2, 1)
+        assert {one.get("role") for one in folders} >= {"sent", "drafts", "trash"}
+        [below] = [one for one in folders if one["path"] == ["Projekte", "Übersicht"]]
+        above = next(one for one in folders if one["path"] == ["Projekte"])
+        assert below["parentId"] == above["id"]
+        assert (await client.get(f"{ME}/folders/{below['id']}")).json() == below
+        assert (await client.get(f"{ME}/folders/sent")).json()["role"] == "sent"
+        assert (await client.get(f"{ME}/folders/flagged")).status_code == 404
+
+
+async def test_a_user_with_a_space_and_quotes_signs_in(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user('a "b" ü ')
+    for protocol in ("imap", "pop3"):
+        async with connect(user, PASSWORD, Casella_Protocol=protocol) as client:
+            assert (await client.get(ME)).json()["username"] == user

@@ -1,0 +1,14 @@
+"""One Dovecot a process of the test run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.dovecot import Dovecot
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    """Fails, with what to install, where there is no Dovecot: a run without it proves nothing."""
+    with Dovecot() as server:
+        yield server

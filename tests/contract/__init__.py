@@ -1,0 +1,1 @@
+"""What every mailbox keeps, whatever is behind it."""
