@@ -1,8 +1,9 @@
 """Mailboxes of every kind, for tests that hold for all of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import AsyncExitStack
+import re
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -13,7 +14,7 @@ import pytest
 
 from service.accounts import Credentials
 from service.mail.backend import Backend
-from service.mail.model import MessageSummary, Protocol
+from service.mail.model import Download, MessageSummary, Protocol
 from service.mail.query import Filter, ListQuery
 from service.servers import Endpoint, Security
 from tests.contract.letters import Letter
@@ -25,7 +26,38 @@ if TYPE_CHECKING:
 
 PATIENCE = 10.0
 """Seconds that something may take to be seen."""
+KINDS = (
+    "memory",
+    "imap-dovecot",
+    "imap-dovecot-tls",
+    "imap-dovecot-starttls",
+    "pop3-dovecot",
+    "pop3-dovecot-tls",
+    "imap-pymap",
+    "pop3-demo",
+)
+WITH_FLAGS = WITH_SEARCH = tuple(kind for kind in KINDS if not kind.startswith("pop3"))
+WITH_LATE_MAIL = tuple(kind for kind in KINDS if kind != "pop3-demo")
+_LINE_BREAK = "pymap 0.36 counts the line break before a delimiter as part of the part"
+KNOWN = {
+    r"test_a_message_says_its_structure_and_attachments\[imap-pymap": "pymap 0.36 counts a part's header in its size",
+    r"test_a_part_is_decoded_octet_for_octet\[imap-pymap-(quoted-printable|8bit|message)": _LINE_BREAK,
+    r"test_a_part_may_be_read_as_stored\[imap-pymap": _LINE_BREAK,
+    r"test_a_span_of_a_part_is_cut_exactly\[imap-pymap-as stored": _LINE_BREAK,
+    r"test_a_span_beyond_the_end_cannot_be_satisfied\[imap-pymap": _LINE_BREAK,
+    r"test_a_download_says_type_and_name_and_keeps_its_etag\[imap-pymap": "pymap 0.36 leaves out filename*",
+    r"test_flags_are_replaced_on_one_message_only\[imap-pymap": "pymap 0.36 keeps no new keywords",
+    r"test_a_condition_finds_what_it_names\[imap-pymap-subject-\\xe4rger": "pymap 0.36 searches no encoded words",
+    r"test_a_condition_finds_what_it_names\[imap-pymap-body-ann": "pymap 0.36 searches headers for BODY too",
+}
+"""What a server, not its adapter, keeps a test from holding, and why."""
 _usernames = count(1)
+
+
+async def read(download: Download) -> bytes:
+    """All of its octets."""
+    async with aclosing(download.chunks) as chunks:
+        return b"".join([chunk async for chunk in chunks])
 
 
 class Deliver(Shape):
@@ -75,27 +107,20 @@ class OpenMailbox(Shape):
     def __call__(self, *letters: Letter) -> Awaitable[Mailbox]: ...
 
 
-@pytest.fixture(scope="session")
-def dovecot() -> Iterator[Dovecot]:
-    with Dovecot() as server:
-        yield server
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module's ``KINDS`` names the mailboxes that its tests are for; without it they are for all."""
+    if "kind" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "KINDS", KINDS)
+        marks = {kind: [pytest.mark.dovecot] if "dovecot" in kind else [] for kind in kinds}
+        metafunc.parametrize("kind", [pytest.param(kind, marks=marks[kind]) for kind in kinds])
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("imap-dovecot", marks=pytest.mark.dovecot),
-        pytest.param("imap-dovecot-tls", marks=pytest.mark.dovecot),
-        pytest.param("imap-dovecot-starttls", marks=pytest.mark.dovecot),
-        pytest.param("pop3-dovecot", marks=pytest.mark.dovecot),
-        pytest.param("pop3-dovecot-tls", marks=pytest.mark.dovecot),
-        "imap-pymap",
-        "pop3-demo",
-    ]
-)
-async def open_mailbox(request: pytest.FixtureRequest) -> AsyncIterator[OpenMailbox]:
+@pytest.fixture
+async def open_mailbox(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[OpenMailbox]:
     """Each call opens another account of the same kind; all are closed after the test."""
-    kind: str = request.param
+    for pattern, reason in KNOWN.items():
+        if re.match(pattern, request.node.name):
+            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     async with AsyncExitStack() as stack:
 
         async def open_one(*letters: Letter) -> Mailbox:
@@ -168,7 +193,7 @@ async def _on_pop3_demo(stack: AsyncExitStack, letters: Sequence[Letter]) -> Mai
     port = await stack.enter_async_context(pop3_mailbox([_demo(letter) for letter in letters], user, PASSWORD))
 
     async def deliver(source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None) -> None:
-        pytest.skip("the demo's maildrop is filled once, when it starts")
+        raise NotImplementedError("the demo's maildrop is filled once, when it starts")
 
     endpoint = Endpoint(HOST, port, Security.NONE)
     return Mailbox("pop3-demo", make_backend(Protocol.POP3, endpoint, user, PASSWORD), deliver)

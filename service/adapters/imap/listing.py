@@ -24,7 +24,7 @@ async def list_page(connection: Connection, ids: Ids, query: ListQuery) -> Page:
     assert connection.selected is not None
     name, validity = connection.selected.name, connection.selected.uid_validity
     list_of = name + repr(query.filter).encode() if query.filter else name
-    after = ids.read_cursor(query.cursor, list_of, validity) if query.cursor else None
+    after = ids.read_cursor(query.cursor, list_of, validity) if query.cursor is not None else None
     if query.filter is None:
         rows, total = await _newest(connection, query.limit, after)
         is_last = not rows or _sequence(rows[-1][1]) == 1

@@ -38,7 +38,10 @@ class Ids:
 
     def folder_name(self, folder: str) -> bytes:
         """NotFound for what is no folder id of this account."""
-        return read_id("f", self._tag, folder, "folder")
+        name = read_id("f", self._tag, folder, "folder")
+        if b"\0" in name:
+            raise NotFound("folder")
+        return name
 
     def message(self, folder: bytes, uid_validity: int, uid: int) -> str:
         return make_id("m", self._tag, _MESSAGE.pack(uid_validity, uid) + folder)
@@ -49,7 +52,7 @@ class Ids:
         if len(octets) <= _MESSAGE.size:
             raise NotFound("message")
         uid_validity, uid = _MESSAGE.unpack_from(octets)
-        if not uid or not uid_validity:
+        if not uid or not uid_validity or 0 in octets[_MESSAGE.size :]:
             raise NotFound("message")
         return Place(octets[_MESSAGE.size :], uid_validity, uid)
 

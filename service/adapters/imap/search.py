@@ -5,7 +5,7 @@ from datetime import date
 from service.adapters.imap.arguments import Piece, flag_list, string
 from service.adapters.imap.flags import to_wire
 from service.mail.errors import InvalidRequest
-from service.mail.query import MAX_CONDITIONS, MAX_DEPTH, Condition, Criterion, Filter, Logic, Operator
+from service.mail.query import MAX_CONDITIONS, MAX_DEPTH, Condition, Criterion, Filter, Logic
 
 _TEXT_KEYS = {
     Criterion.TEXT: b"TEXT",
@@ -29,6 +29,8 @@ _SYSTEM_KEYS = {
     "\\Draft": b"DRAFT",
     "\\Deleted": b"DELETED",
 }
+_UNSET = frozenset(b"UN" + key for key in _SYSTEM_KEYS.values())
+_EVERY = (b"UID", b"1:*")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -45,38 +47,44 @@ def is_ascii(keys: list[Piece]) -> bool:
     return all(key.isascii() for key in keys)
 
 
-def _keys(tree: Filter, depth: int) -> list[Piece]:
+def _keys(tree: Filter, depth: int, *, negated: bool = False) -> list[Piece]:
+    """NOT is carried down to the conditions, because Dovecot 2.3 reads ``NOT (SEEN FLAGGED)`` as neither of them."""
     if depth > MAX_DEPTH:
         raise InvalidRequest(f"A search may nest {MAX_DEPTH} deep.")
     if isinstance(tree, Condition):
-        return _condition(tree)
-    return _operator(tree, depth)
-
-
-def _operator(tree: Operator, depth: int) -> list[Piece]:
+        return _condition(tree, negated=negated)
     if not tree.conditions:
         raise InvalidRequest("An operator needs conditions.")
-    branches = [_keys(condition, depth + 1) for condition in tree.conditions]
-    if tree.logic is Logic.AND:
-        return [key for branch in branches for key in branch]
-    if tree.logic is Logic.NOT:
-        return [key for branch in branches for key in (b"NOT", *_grouped(branch))]
-    found = _grouped(branches[-1])
+    below = negated is not (tree.logic is Logic.NOT)
+    branches = [_keys(condition, depth + 1, negated=below) for condition in tree.conditions]
+    return _either(branches) if negated is not (tree.logic is Logic.OR) else [key for one in branches for key in one]
+
+
+def _either(branches: list[list[Piece]]) -> list[Piece]:
+    """OR takes two keys; several are nested to the right. Dovecot 2.3 reads ``OR UNSEEN UNFLAGGED`` as neither of them
+    too, unless a key that is no flag stands beside each."""
+    branches = [[*branch, *_EVERY] if len(branch) == 1 and branch[0] in _UNSET else branch for branch in branches]
+    found = branches[-1]
     for branch in reversed(branches[:-1]):
-        found = [b"OR", *_grouped(branch), *found]
+        found = [b"OR", *_grouped(branch), *_grouped(found)]
     return found
 
 
 def _grouped(keys: list[Piece]) -> list[Piece]:
-    """One search key; several are taken together by parentheses, which spaces may surround."""
+    """One search key: several are taken together by parentheses."""
     return [b"(", *keys, b")"] if len(keys) > 1 else keys
 
 
-def _condition(condition: Condition) -> list[Piece]:
+def _condition(condition: Condition, *, negated: bool) -> list[Piece]:
+    if condition.criterion in {Criterion.HAS_KEYWORD, Criterion.NOT_KEYWORD}:
+        has = (condition.criterion is Criterion.HAS_KEYWORD) is not negated
+        return _keyword(str(condition.value), has=has)
+    return [b"NOT", *_compared(condition)] if negated else _compared(condition)
+
+
+def _compared(condition: Condition) -> list[Piece]:
     criterion, value = condition.criterion, condition.value
     match criterion:
-        case Criterion.HAS_KEYWORD | Criterion.NOT_KEYWORD:
-            return _keyword(str(value), has=criterion is Criterion.HAS_KEYWORD)
         case Criterion.MIN_SIZE:
             return [b"LARGER", b"%d" % max(0, int(str(value)) - 1)] if int(str(value)) > 0 else [b"ALL"]
         case Criterion.MAX_SIZE:
