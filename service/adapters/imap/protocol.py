@@ -39,7 +39,8 @@ class Timing:
 class Answer:
     """What a command brought: the untagged responses in order, without their ``* ``, and the tagged status.
 
-    Commands that were sent together share the untagged responses: Dovecot, for one, answers a NOOP only after the
+    Commands that were sent together share the untagged responses, and are done in any order: Dovecot, for one, answers
+    a NOOP only after the
     search behind it.
     """
 
@@ -178,21 +179,22 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         return claimed
 
     def _receive_continuation(self) -> None:
-        if not self._pending or not self._pending[0].replies:
+        asked = next((one for one in self._pending if one.replies), None)
+        if asked is None:
             raise UpstreamProtocol("The mail server asked for more where there is no more.", protocol="imap")
-        self.transport.write(self._pending[0].replies.popleft())
+        self.transport.write(asked.replies.popleft())
 
     def _receive_tagged(self, response: bytes) -> None:
         tag, _, rest = response.partition(b" ")
         status = read_status(rest)
-        if not self._pending or tag != self._pending[0].tag or status is None or status.kind not in {"OK", "NO", "BAD"}:
+        pending = next((one for one in self._pending if one.tag == tag), None)
+        if pending is None or status is None or status.kind not in {"OK", "NO", "BAD"}:
             raise UpstreamProtocol("The mail server answered something else than was asked.", protocol="imap")
-        pending = self._pending[0]
         if status.kind == "OK" and pending.replies and not pending.optional:
             raise UpstreamProtocol("The mail server was done before it had all of the command.", protocol="imap")
         if pending.last and status.kind == "OK":
             self._seal()
-        self._pending.popleft()
+        self._pending.remove(pending)
         if not pending.answer.done():
             pending.answer.set_result(Answer(pending.untagged, status))
 
