@@ -27,7 +27,7 @@ openapi: $(VENV)/dev  ## Write the contract.
 	$(BIN)/python -m service openapi > openapi/openapi.json
 
 bench: $(VENV)/dev  ## Time framing, parsing and decoding in this process.
-	$(BIN)/python -m pytest tests/bench --benchmark-only -p no:xdist -o addopts= $(ARGS)
+	$(BIN)/python -m pytest tests/bench -o python_files="bench_*.py" -o addopts= --benchmark-only $(ARGS)
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo -o requirements.txt pyproject.toml
