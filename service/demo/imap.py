@@ -5,7 +5,6 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from proxyprotocol.reader import ProxyProtocolReader
 from proxyprotocol.sock import SocketInfo
 from pymap.backend.dict import Config, Login
 from pymap.backend.dict.filter import FilterSet
@@ -15,8 +14,13 @@ from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
 from pymap.parsing.specials import Flag
 from pymap.user import Passwords, UserMetadata
+from pysasl.hashing import BuiltinHash
 
+from service.demo.listener import listening
 from service.demo.messages import DemoMessage
+
+LINE = 1 << 20
+"""Octets of a command without its literals. pymap ends the connection beyond it."""
 
 
 class _Config(Config):
@@ -31,37 +35,36 @@ class _Config(Config):
 async def imap_mailbox(
     messages: Iterable[DemoMessage], username: str, password: str, port: int = 0
 ) -> AsyncIterator[int]:
-    """Serves them while the context is open; yields the port. Another user's login is refused."""
-    args = Namespace(passlib_cfg=None, proxy_protocol=None)
-    config = _Config(
-        args, host="127.0.0.1", port=port, tls_enabled=False, demo_data=False, demo_user=username,
-        demo_password=password, cpu_subsystem=Subsystem.for_asyncio(), bad_command_limit=None,
-    )  # fmt: skip
+    """Serves them while the context is open; yields the port. Another user's login is refused.
+
+    In every folder UIDs rise in the order given. UIDVALIDITY is another one each time.
+    """
+    config = _config(username, password, port)
     config.apply_context()
+    config.set_cache[username] = (await _filled(messages), FilterSet())
+    serve = IMAPServer(await _login(config, username, password), config)
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve(reader, writer, SocketInfo.get(writer, None))
+
+    async with listening(converse, port, LINE) as listens_at:
+        yield listens_at
+
+
+def _config(username: str, password: str, port: int) -> _Config:
+    """One round of hashing: the password is printed for everybody, and half a million stop the event loop."""
+    return _Config(
+        Namespace(passlib_cfg=None, proxy_protocol=None), host="127.0.0.1", port=port, tls_enabled=False,
+        demo_data=False, demo_user=username, demo_password=password, hash_context=BuiltinHash(rounds=1),
+        cpu_subsystem=Subsystem.for_asyncio(), bad_command_limit=None,
+    )  # fmt: skip
+
+
+async def _login(config: _Config, username: str, password: str) -> Login:
     login = Login(config)
     hashed = await Passwords(config).hash_password(password)
     await login.demo_user_identity.set(UserMetadata(config, username, password=hashed))
-    config.set_cache[username] = (await _filled(messages), FilterSet())
-    connections: set[asyncio.Task[None]] = set()
-    serve = IMAPServer(login, config)
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, info: SocketInfo) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connections.add(task)
-        task.add_done_callback(connections.discard)
-        await serve(reader, writer, info)
-
-    callback = ProxyProtocolReader(config.proxy_protocol).get_callback(connected)
-    server = await asyncio.start_server(callback, "127.0.0.1", port)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in connections:
-            task.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
-        await server.wait_closed()
+    return login
 
 
 async def _filled(messages: Iterable[DemoMessage]) -> MailboxSet:

@@ -1,35 +1,25 @@
-"""Generated mail, the same octets every time: many scripts, charsets and encodings, HTML, inline images, attachments."""
+"""Generated mail, the same octets every time: many scripts, charsets, encodings, HTML, images, attachments, threads."""
 
-import random
-import struct
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
+from random import Random
+
+from service.demo import forms
+from service.demo.forms import Form, Letter
+from service.demo.mime import CRLF, encoded, header, mailbox
+from service.demo.words import ENGLISH, GERMAN, TONGUES, Tongue
 
 SEED = 20260901
 NEWEST = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
-LARGE = 10 << 20
+WELCOME = "Welcome to Casella: Übersicht"
+TEN_MEGABYTES = "Ten megabytes attached"
 _FOLDERS = ("Sent", "Drafts", "Archive/2025", "Trash", "Junk", "Projekte/Übersicht")
-_IN_OTHER_FOLDERS = 4  # one in so many messages
-_PEOPLE = (
-    ("Front Desk", "desk"), ("Ada Example", "ada"), ("Müller, Büro", "buero"), ("Пример Почты", "primer"), ("例示 太郎", "reiji"),
-    ("مثال البريد", "mithal"), ("Zoë Muster", "zoe"), ("예시 사서함", "yesi"), ("Παράδειγμα", "paradeigma"), ("noreply", "noreply"),
-)  # fmt: skip
-_SUBJECTS = (
-    "Übersicht der Termine", "Your invoice is ready", "Re: draft of the contract", "会議の日程変更について", "Перенос встречи",
-    "تحديث المشروع", "📦 Your parcel is on its way", "Zażółć gęślą jaźń", "회의록 공유", "Συνάντηση", "Fwd: minutes", "",
-)  # fmt: skip
-_SENTENCES = (
-    "The meeting moves to Thursday at ten.", "Bitte bestätigen Sie die Übergabe bis Freitag.", "資料を添付しました。",
-    "Счёт во вложении.", "Nothing to do for you, this is for information.", "La réunion est reportée à jeudi.",
-    "Please find the figures of the quarter below.", "A line that is long enough to be wrapped by most programs that show it.",
-)  # fmt: skip
-_CHARSETS = ("utf-8", "utf-8", "iso-8859-1", "windows-1252", "shift_jis", "koi8-r", "utf-8")
-_ENCODINGS = ("quoted-printable", "base64", "8bit")
+_ROUND = 10
+_REPLIES = (4, 7, 9)  # of a round of ten, they answer its second
+_ZONES = (2, 0, -5, 9, 5.5, -3.5, 12.75)
+_LONG = "A subject that does not know where to end, " * 6 + "and then it does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,145 +32,151 @@ class DemoMessage:
     folder: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is written about in a form; without subjects of its own, about anything and in any tongue."""
+
+    form: Form
+    subjects: tuple[str, ...] = ()
+    tongue: Tongue | None = None
+
+
+_KINDS = (
+    _Kind(forms.plain), _Kind(forms.alternative), _Kind(forms.legacy),
+    _Kind(forms.documents, ("Your invoice for August", "Invoice 2026-{number}", "Reminder: invoice {number}"), ENGLISH),
+    _Kind(forms.newsletter, ("🌻 News of the house", "Ten things to read"), ENGLISH), _Kind(forms.legacy),
+    _Kind(forms.pictures), _Kind(forms.bare, (_LONG, "FYI", "Re: Re: Fwd: hello"), ENGLISH), _Kind(forms.plain),
+    _Kind(forms.invitation, ("Übersicht der Planung", "Einladung: Sommerfest"), GERMAN), _Kind(forms.legacy),
+    _Kind(forms.bundle), _Kind(forms.html_only, ("Act now!!!", "👩‍💻🎉 You have been chosen"), ENGLISH),
+    _Kind(forms.forwarded, ("Fwd: Inside", "WG: Übersicht und Angebot"), GERMAN), _Kind(forms.alternative),
+    _Kind(forms.empty, ("",), ENGLISH), _Kind(forms.undelivered, ("Undelivered mail returned to sender",), ENGLISH),
+)  # fmt: skip
+_REPLY = _Kind(forms.reply)
+_ODD_SENDERS = (
+    '"Office \\"North\\", desk 3" <north@example.com>', "desk@example.com (Front Desk (ground floor))",
+    '"front desk"@example.net', "=?utf-8?q?J=C3=B6rn?= =?utf-8?q?_Beispiel?= <joern@example.net>",
+    "<noreply@example.com>",
+    "A. N. Example <an.example+tag=x@sub.example.org>",
+)  # fmt: skip
+_TO_DEMO = "Demo <demo@example.org>"
+
+
 def demo_messages(count: int = 300) -> Iterator[DemoMessage]:
     """Oldest first. The newest but one has an attachment of 10 MB, the newest a subject that stays."""
-    chance = random.Random(SEED)  # noqa: S311 - the same mail every time
     for number in range(count):
-        received = NEWEST - timedelta(hours=7 * (count - 1 - number), minutes=number % 60)
-        folder = _FOLDERS[number // _IN_OTHER_FOLDERS % len(_FOLDERS)] if number % _IN_OTHER_FOLDERS == 1 else "INBOX"
-        kinds = _KINDS
-        if number >= count - 2:
-            kinds, folder = ((_welcome,) if number == count - 1 else (_large,)), "INBOX"
-        mail = _envelope(number, received, chance)
-        kinds[number % len(kinds)](mail, number, chance)
-        yield DemoMessage(
-            mail.as_bytes(policy=SMTP.clone(max_line_length=78)), received, _flags(number, folder), folder
-        )
+        left = count - 1 - number
+        received = NEWEST - timedelta(hours=7 * left, minutes=left % 60)
+        folder = "INBOX" if left < 2 else _folder(number)
+        if left == 0:
+            kind = _Kind(forms.alternative, (WELCOME,), ENGLISH)
+        elif left == 1:
+            kind = _Kind(forms.large, (TEN_MEGABYTES,), ENGLISH)
+        else:
+            kind = _kind(number)
+        yield DemoMessage(_write(number, kind, received, folder), received, _flags(number, left, folder), folder)
 
 
-def _flags(number: int, folder: str) -> tuple[str, ...]:
-    flags = [
-        flag
-        for flag, every in (("\\Seen", 3), ("\\Flagged", 11), ("\\Answered", 7), ("$work", 13))
-        if number % every == 1
+def _folder(number: int) -> str:
+    """One message in four lies elsewhere."""
+    return _FOLDERS[number // 4 % len(_FOLDERS)] if number % 4 == 1 else "INBOX"
+
+
+def _flags(number: int, left: int, folder: str) -> tuple[str, ...]:
+    """What is new is unread, and one in five of the rest."""
+    flags = {
+        "\\Seen": folder in {"Sent", "Drafts"} or (left >= 10 and number % 5 != 0),
+        "\\Flagged": number % 11 == 1,
+        "\\Answered": number % _ROUND == 1,
+        "\\Draft": folder == "Drafts",
+        "$work": number % 13 == 1,
+        "$Junk": folder == "Junk",
+    }
+    return tuple(flag for flag, is_set in flags.items() if is_set)
+
+
+def _kind(number: int) -> _Kind:
+    return _REPLY if number % _ROUND in _REPLIES else _KINDS[number % len(_KINDS)]
+
+
+def _root(number: int) -> int:
+    return number - number % _ROUND + 1
+
+
+def _tongue(number: int, kind: _Kind) -> Tongue:
+    """An answer is in that of what it answers."""
+    if kind is _REPLY:
+        return _tongue(_root(number), _kind(_root(number)))
+    return kind.tongue or TONGUES[number % len(TONGUES)]
+
+
+def _subject(number: int, kind: _Kind) -> str:
+    """An answer has that of what it answers."""
+    if kind is _REPLY:
+        subject = _subject(_root(number), _kind(_root(number)))
+        return subject if subject.startswith("Re:") else f"Re: {subject}".rstrip()
+    subjects = kind.subjects or _tongue(number, kind).subjects
+    return subjects[number // len(_KINDS) % len(subjects)].format(number=number)
+
+
+def _write(number: int, kind: _Kind, received: datetime, folder: str) -> bytes:
+    chance = Random(f"{SEED}.{number}")  # noqa: S311 - the same mail every time
+    letter = Letter(number, _subject(number, kind), _tongue(number, kind), chance)
+    rest = kind.form(letter)
+    mime = b"" if rest.startswith(CRLF) else header("MIME-Version", "1.0")
+    return _addresses(letter, received, folder) + _thread(number) + mime + rest
+
+
+def _addresses(letter: Letter, received: datetime, folder: str) -> bytes:
+    number, charset = letter.number, _header_charset(letter)
+    zone = timezone(timedelta(hours=_ZONES[number % len(_ZONES)]))
+    written = format_datetime((received - timedelta(seconds=30)).astimezone(zone))
+    people = [mailbox(name, f"{local}@example.net", charset) for name, local in letter.tongue.people]
+    others = [
+        mailbox(name, f"{local}@example.com") for tongue in TONGUES[: number % 5] for name, local in tongue.people[:1]
     ]
-    return (*flags, "\\Draft") if folder == "Drafts" else tuple(flags)
-
-
-def _envelope(number: int, received: datetime, chance: random.Random) -> EmailMessage:
-    mail = EmailMessage(policy=SMTP)
-    name, local = _PEOPLE[number % len(_PEOPLE)]
-    mail["Received"] = f"from mx.example.net by mail.example.org; {received:%a, %d %b %Y %H:%M:%S} +0000"
-    mail["From"] = Address(name, local, "example.net")
-    others = chance.sample(_PEOPLE, 1 + number % 3)
-    mail["To"] = [
-        Address("Demo", "demo", "example.org"),
-        *(Address(name, local, "example.com") for name, local in others),
-    ]
+    is_outgoing = folder in {"Sent", "Drafts"}
+    sender = _TO_DEMO if is_outgoing else _sender(number, people)
+    head = (
+        b""
+        if is_outgoing
+        else header("Received", f"from mx.example.net by mail.example.org;\r\n {format_datetime(received)}")
+    )
+    head += header("From", sender)
+    head += header("To", ",\r\n ".join([people[0] if is_outgoing else _TO_DEMO, *others]))
     if number % 5 == 0:
-        mail["Cc"] = Address("All of us", "team", "example.org")
-    subject = _SUBJECTS[number % len(_SUBJECTS)]
-    mail["Subject"] = f"{subject} #{number}" if subject else ""
-    mail["Date"] = received.astimezone()
-    mail.replace_header("Date", received - timedelta(seconds=30))
-    mail["Message-ID"] = f"<demo.{number}@example.net>"
-    if subject.startswith(("Re:", "Fwd:")):
-        mail["In-Reply-To"] = f"<demo.{max(0, number - 12)}@example.net>"
-        mail["References"] = f"<demo.0@example.net> <demo.{max(0, number - 12)}@example.net>"
-    return mail
+        head += header("Cc", '"Everybody; really" <team@example.org>')
+    if letter.subject:
+        head += header("Subject", _raw_or_encoded(letter, charset))
+    return head + header("Date", written) + header("Message-ID", _message_id(number))
 
 
-def _words(number: int, chance: random.Random) -> str:
-    return "\n\n".join(" ".join(chance.choices(_SENTENCES, k=3 + number % 4)) for _ in range(1 + number % 5)) + "\n"
+def _sender(number: int, people: list[str]) -> str:
+    if number % 19 == 3:
+        return _ODD_SENDERS[number // 19 % len(_ODD_SENDERS)]
+    return people[number // len(TONGUES) % len(people)]
 
 
-def _plain(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    charset = _CHARSETS[number % len(_CHARSETS)]
-    text = _words(number, chance).encode(charset, "ignore").decode(charset)
-    mail.set_content(text, charset=charset, cte=_ENCODINGS[number % 2])
+def _header_charset(letter: Letter) -> str:
+    """UTF-8, or for some what the tongue was written in before."""
+    charset = letter.tongue.charsets[0]
+    words = letter.subject + "".join(name for name, _ in letter.tongue.people)
+    fits = words.encode(charset, "ignore").decode(charset) == words
+    return charset if letter.number % 3 == 0 and fits else "utf-8"
 
 
-def _eight_bit(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.set_content(_words(number, chance), charset="utf-8", cte="8bit")
+def _raw_or_encoded(letter: Letter, charset: str) -> str:
+    """Some have raw UTF-8 in it, as RFC 6532 allows."""
+    return letter.subject if letter.number % 37 == 5 else encoded(letter.subject, charset)
 
 
-def _html(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    text = _words(number, chance)
-    paragraphs = "".join(f'<p style="color:#234">{part}</p>' for part in text.split("\n\n"))
-    mail.set_content(text)
-    mail.add_alternative(f"<html><body><h1>{mail['Subject']}</h1>{paragraphs}</body></html>", subtype="html")
+def _thread(number: int) -> bytes:
+    """Each answers the one before, and names all before (RFC 5322, 3.6.4)."""
+    if number % _ROUND not in _REPLIES:
+        return b""
+    start = number - number % _ROUND
+    before = [_message_id(start + place) for place in (1, *_REPLIES) if start + place < number]
+    return header("In-Reply-To", before[-1]) + header("References", "\r\n ".join(before))
 
 
-def _newsletter(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    remote = f'<img src="https://pixel.example.com/{number}.png" width="1" height="1" alt="">'
-    text = _words(number, chance)
-    mail.set_content(text)
-    mail.add_alternative(
-        f'<html><body>{remote}<p>{text}</p><a href="https://example.com/">Read on</a></body></html>', subtype="html"
-    )
-    mail["List-Unsubscribe"] = "<mailto:unsubscribe@example.com>"
-
-
-def _inline_image(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.set_content("The picture is in the HTML.\n")
-    mail.add_alternative(f'<p>See: <img src="cid:picture{number}@example.net" alt="a colour"></p>', subtype="html")
-    *_, html = mail.iter_parts()
-    assert isinstance(html, EmailMessage)
-    html.add_related(_png(chance), "image", "png", cid=f"<picture{number}@example.net>", filename="picture.png")
-
-
-def _attachments(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.set_content(_words(number, chance))
-    mail.add_attachment(
-        b"%PDF-1.4\n" + chance.randbytes(2000), "application", "pdf", filename=f"Überblick {number}.pdf"
-    )
-    if number % 2:
-        mail.add_attachment("day,count\n1,2\n", subtype="csv", filename="figures.csv")
-
-
-def _invitation(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.set_content(_words(number, chance))
-    mail.add_attachment(
-        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n", subtype="calendar", filename="invite.ics"
-    )
-
-
-def _forwarded(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    inner = _envelope(number + 10_000, NEWEST, chance)
-    inner.set_content(_words(number, chance))
-    mail.set_content("The message is attached.\n")
-    mail.add_attachment(inner)
-
-
-def _empty(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.set_content("")
-
-
-def _welcome(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.replace_header("Subject", "Welcome to Casella: Übersicht")
-    _html(mail, number, chance)
-
-
-def _large(mail: EmailMessage, number: int, chance: random.Random) -> None:
-    mail.replace_header("Subject", "Ten megabytes attached")
-    mail.set_content("The attachment is large.\n")
-    mail.add_attachment(chance.randbytes(LARGE), "application", "octet-stream", filename="Große Datei.bin")
-
-
-_KINDS: tuple[Callable[[EmailMessage, int, random.Random], None], ...] = (
-    _html, _plain, _attachments, _newsletter, _eight_bit, _inline_image, _invitation, _plain, _forwarded, _html, _empty,
-)  # fmt: skip
-
-
-def _png(chance: random.Random) -> bytes:
-    """A square of one colour."""
-    side = 16
-    pixels = zlib.compress((b"\0" + chance.randbytes(3) * side) * side)
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        _chunk(kind, body) for kind, body in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    )
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+def _message_id(number: int) -> str:
+    return f"<{number}.demo@example.net>"

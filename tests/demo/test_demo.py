@@ -1,0 +1,138 @@
+"""What a newcomer types: the demo, its own curl lines, and those of the README."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.demo.forms import LARGE
+from service.demo.messages import demo_messages
+from service.mail.mime.message import read_message
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 30
+
+
+class Demo:
+    """`casella demo` as a process of its own; ``lines`` is what it printed until it was ready."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "service", "demo", "--port", "0"]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.lines: list[str] = []
+        deadline = time.monotonic() + START_SECONDS
+        assert self.process.stdout is not None
+        while sum("curl" in line for line in self.lines) < 5:
+            line = self.process.stdout.readline()
+            assert line, "".join(self.lines)
+            assert time.monotonic() < deadline
+            self.lines.append(line)
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"http://127\.0\.0\.1:\d+", "".join(self.lines))
+        assert found
+        return found[0]
+
+    def end(self) -> tuple[int, str]:
+        """As Ctrl-C does; the exit code and the last words."""
+        self.process.send_signal(signal.SIGINT)
+        rest, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, rest
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    running = Demo()
+    yield running
+    if running.process.poll() is None:
+        running.end()
+
+
+def shell(script: str) -> str:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+
+
+def test_the_demo_answers_the_lines_it_prints(demo: Demo) -> None:
+    for line in demo.lines:
+        if "curl" in line:
+            answer = json.loads(shell(line.strip()))
+            assert "type" not in answer, answer
+            assert answer.get("items", True)
+
+
+def test_the_readme_s_five_curls_work(demo: Demo) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    [curls] = [block for block in blocks if "# 5. Flag it" in block]
+    assert curls.count("curl -s") == 7
+    out = shell(curls.replace("http://127.0.0.1:8000", demo.url).replace("curl -s", "curl -sf"))
+    assert '"flags":' in out
+    assert '"$flagged"' in out
+
+
+def test_the_large_attachment_comes_whole_by_imap_and_by_pop3(demo: Demo) -> None:
+    for protocol in ("imap", "pop3"):
+        get = f"curl -sf -u demo@example.org:demo -H 'Casella-Protocol: {protocol}' {demo.url}/v1/accounts/me"
+        items = json.loads(shell(f"{get}/folders/inbox/messages?limit=2"))["items"]
+        message = json.loads(shell(f"{get}/messages/{items[1]['id']}"))
+        [attachment] = message["attachments"]
+        size = shell(f"{get}/messages/{items[1]['id']}/parts/{attachment['id']} | wc -c")
+        assert int(size) == LARGE
+
+
+def test_ctrl_c_ends_it_cleanly() -> None:
+    code, rest = Demo().end()
+    assert code == 0
+    assert "Traceback" not in rest
+    assert "ended" in rest
+
+
+def test_the_mail_is_the_same_every_time_and_of_every_kind() -> None:
+    first, again = (list(demo_messages(60)) for _ in range(2))
+    assert first == again
+    read = [
+        read_message(one.source, id="m", folder_id="f", size=len(one.source))
+        for one in first
+        if len(one.source) < 100_000
+    ]
+    types = {part.type for message in read for part in message.attachments}
+    assert types >= {"application/pdf", "image/png", "text/calendar", "message/rfc822", "text/csv"}
+    assert {one.folder for one in first} >= {"INBOX", "Sent", "Projekte/Übersicht"}
+    assert any(message.body.remote_content for message in read)
+    assert all(b"\n" not in one.source.replace(b"\r\n", b"") for one in first)
+    assert not any(message.body.warnings for message in read)
+
+
+def test_the_command_line_says_what_is_wrong(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text('default_server = "nowhere"\nsecret_keys = "canary"\n[servers.x]\n')
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CASELLA_")}
+
+    def casella(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "service", *arguments],
+            check=False,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env=clean,
+            timeout=60,
+        )
+
+    wrong = casella("serve", "--config", str(bad))
+    assert wrong.returncode == 2
+    assert "servers.x" in wrong.stderr
+    assert "canary" not in wrong.stderr + wrong.stdout
+    assert casella("serve", "--config", str(tmp_path / "none.toml")).returncode == 2
+    assert "No mail server" in casella("serve").stderr
+    assert casella("--version").stdout.strip() == __import__("service").__version__
+    assert json.loads(casella("openapi").stdout)["openapi"].startswith("3.")
