@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench requirements system clean
+.PHONY: help run serve test check format openapi bench chart image drill requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -29,9 +29,19 @@ openapi: $(VENV)/dev  ## Write the contract.
 bench: $(VENV)/dev  ## Time framing, parsing and decoding in this process.
 	$(BIN)/python -m pytest tests/bench -o python_files="bench_*.py" -o addopts= --benchmark-only $(ARGS)
 
+chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
+	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
+
+image:  ## Build the image by buildah, on Debian packages alone where BASE names no other image, and start it.
+	.ci/image
+
+drill: system $(VENV)/deploy  ## Restart three replicas one by one under load, behind Debian's haproxy: nothing may fail.
+	$(BIN)/python -m tests.deploy.drill $(ARGS)
+
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo -o requirements.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 
 system:  ## Install the Debian packages the tests need, where they are missing.
 	@.ci/system
@@ -51,3 +61,8 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run
+
+$(VENV)/deploy: requirements-deploy.txt .ci/tools $(VENV)/dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-deploy.txt
+	@PYTHON=$(BIN)/python .ci/tools
+	@touch $@

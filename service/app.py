@@ -13,10 +13,12 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from service import __version__
 from service.accounts import Accounts, Credentials
 from service.adapters.imap.backend import ImapBackend
+from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
-from service.api import accounts, content, contract, flags, folders, health, messages, problems, sessions
+from service.api import accounts, content, contract, flags, folders, health, messages, problems, sessions, writing
 from service.api.caller import Service
 from service.api.edge import Edge
+from service.api.idempotency import Repeats
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
 from service.mail.model import Protocol
@@ -39,14 +41,22 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         endpoint = servers.named(credentials.server).endpoint(credentials.protocol)
         if credentials.protocol is Protocol.POP3:
             return Pop3Backend(endpoint, credentials, credentials.account)
-        return ImapBackend(endpoint, credentials, credentials.account, connections=settings.account_connections)
+        return ImapBackend(
+            endpoint, credentials, credentials.account, connections=settings.account_connections, rows=rows
+        )
+
+    rows = Rows(settings.cache_octets)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
         keys = [token_bytes(KEY_OCTETS)]
         _log.warning("no secret_keys: session tokens end with this process, and no other replica opens them")
     service = Service(
-        servers, Accounts(open_backend, settings.account_idle_seconds), Sessions(keys, settings.session_seconds)
+        servers,
+        Accounts(open_backend, settings.account_idle_seconds),
+        Sessions(keys, settings.session_seconds),
+        Repeats(),
+        settings.public_url,
     )
     app = FastAPIOffline(
         title="Casella",
@@ -68,8 +78,9 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    for module in (sessions, accounts, folders, messages, flags, content, health):
+    for module in (sessions, accounts, folders, messages, writing, flags, content, health):
         app.include_router(module.router)
+    app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     app.add_middleware(Edge, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]

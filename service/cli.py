@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import signal
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -27,6 +29,9 @@ Config = Annotated[
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 GRACE_SECONDS = 25
+"""What is being answered when draining ends may take so long, open streams too; then it is cut off."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep an idle connection (60 s is usual), so that none sends on one that is just being closed."""
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -65,6 +70,7 @@ def _http(settings: Settings, host: str, port: int, table: ServerTable | None = 
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
 
 
@@ -78,7 +84,38 @@ def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) ->
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
         )
         raise typer.Exit(2)
-    uvicorn.Server(_http(settings, host, port)).run()
+    _Draining(_http(settings, host, port), settings.drain_seconds).run()
+
+
+class _Draining(uvicorn.Server):
+    """On SIGTERM unready at once, but serving until the platform has seen it and sends no more; then exit code 0.
+
+    Ctrl-C ends it without draining, a second one without waiting for anything.
+    """
+
+    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
+        super().__init__(config)
+        self._seconds = seconds
+        self._drains = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM:
+            super().handle_exit(sig, frame)
+            return
+        # uvicorn would raise it again at the end, and an orderly shutdown would look like a death by signal.
+        self.should_exit = self._drains = True
+
+    async def main_loop(self) -> None:
+        await super().main_loop()
+        if not self._drains:
+            return
+        self.config.app.state.is_ready = False  # type: ignore[union-attr]
+        # Pooled connections end with an answer: closed from this side alone, one may cross a request.
+        self.config.encoded_headers.append((b"connection", b"close"))
+        until = asyncio.get_running_loop().time() + self._seconds
+        while asyncio.get_running_loop().time() < until and not self.force_exit:
+            await self.on_tick(0)  # it takes the header up, and keeps Date right
+            await asyncio.sleep(0.1)
 
 
 @app.command()

@@ -74,7 +74,19 @@ class Settings(BaseSettings):
     account_connections: int = Field(
         4, ge=1, le=100, description="IMAP connections an account may have, in one process."
     )
+    cache_octets: int = Field(
+        64 << 20, ge=0, description="Memory for rows of lists that were read before, of all accounts together."
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+[^/\s?#]$",
+        description="Where clients reach the service, for links in HTML; without it, where a request came to.",
+    )
+    max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
     max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
+    drain_seconds: float = Field(
+        5, ge=0, le=300, description="After SIGTERM, how long requests are still taken while /readyz says 503."
+    )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     access_log: bool = Field(True, description="A line of log for each request, without query and identities.")
 

@@ -19,6 +19,7 @@ from service.mail.errors import Unauthenticated
 from service.mail.model import Protocol
 
 MAX_TOKEN = 16 << 10
+TICKET_SECONDS = 600
 _ALGORITHMS = ["dir", "A256GCM"]
 _INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
 
@@ -34,26 +35,34 @@ class Sessions:
     def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
         """The token, and when it expires in seconds since the epoch."""
         expires = int(time.time() if now is None else now) + self.lifetime
-        claims = {
-            "v": credentials.server,
-            "p": credentials.protocol,
-            "u": credentials.username,
-            "s": credentials.secret,
-            "k": credentials.kind,
-            "exp": expires,
-        }
+        return self._seal(_claims(credentials, expires)), expires
+
+    def seal_ticket(self, credentials: Credentials, message: str, part: str, now: float | None = None) -> str:
+        """A permission to read one part of one message for ``TICKET_SECONDS``; it opens nothing else."""
+        expires = int(time.time() if now is None else now) + TICKET_SECONDS
+        return self._seal({**_claims(credentials, expires), "for": _purpose(message, part)})
+
+    def _seal(self, claims: dict[str, str | int]) -> str:
         header = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}
-        token = jwe.encrypt_compact(
+        return jwe.encrypt_compact(
             header, json.dumps(claims).encode(), self._keys[self._sealing], algorithms=_ALGORITHMS
         )
-        return token, expires
 
     def open(self, token: str, now: float | None = None) -> Credentials:
         """Unauthenticated for anything that was not sealed by one of the keys, or has expired."""
+        return self._open(token, None, now)
+
+    def open_ticket(self, ticket: str, message: str, part: str, now: float | None = None) -> Credentials:
+        """Unauthenticated for anything but an unexpired ticket for this part."""
+        return self._open(ticket, _purpose(message, part), now)
+
+    def _open(self, token: str, purpose: str | None, now: float | None) -> Credentials:
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(_INVALID)
         try:
             claims = json.loads(jwe.decrypt_compact(token, self._key, algorithms=_ALGORITHMS).plaintext or b"")
+            if claims.get("for") != purpose:
+                raise Unauthenticated(_INVALID)
             if claims["exp"] <= (time.time() if now is None else now):
                 raise Unauthenticated("This token has expired. Sign in again with POST /v1/sessions.")
             return Credentials(claims["v"], Protocol(claims["p"]), claims["u"], claims["s"], SecretKind(claims["k"]))
@@ -66,6 +75,21 @@ class Sessions:
         if key is None or headers.get("alg") != "dir":
             raise ValueError("sealed by a key that is not ours")
         return key
+
+
+def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:
+    return {
+        "v": credentials.server,
+        "p": credentials.protocol,
+        "u": credentials.username,
+        "s": credentials.secret,
+        "k": credentials.kind,
+        "exp": expires,
+    }
+
+
+def _purpose(message: str, part: str) -> str:
+    return f"{message}/{part}"
 
 
 def _key_id(key: bytes) -> str:

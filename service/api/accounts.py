@@ -7,9 +7,16 @@ from service.accounts import Credentials
 from service.api.caller import Caller, Mailbox
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
-from service.mail.model import Protocol, Value
+from service.mail.model import Capability, Protocol, Value
 
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
+
+
+class Usage(Value):
+    """Octets used, of so many."""
+
+    used: int = Field(json_schema_extra={"format": "int64"})
+    limit: int = Field(json_schema_extra={"format": "int64"})
 
 
 class Account(Value):
@@ -23,6 +30,10 @@ class Account(Value):
         description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
         "A call for one that is missing is answered 501 not-supported."
     )
+    quota: Usage | None = Field(None, description="Where the server tells: the room for messages, in octets.")
+    warnings: tuple[str, ...] | None = Field(
+        None, description="What to know of this mailbox's server, such as `ids-unstable`."
+    )
 
 
 def describe(credentials: Credentials, backend: Backend) -> Account:
@@ -33,6 +44,7 @@ def describe(credentials: Credentials, backend: Backend) -> Account:
         server=credentials.server,
         protocol=credentials.protocol,
         capabilities=tuple(sorted(backend.capabilities)),
+        warnings=backend.warnings or None,
     )
 
 
@@ -40,4 +52,9 @@ def describe(credentials: Credentials, backend: Backend) -> Account:
 async def get_account(caller: Caller, mailbox: Mailbox) -> Account:
     """Who is signed in, by which protocol, and what the mailbox can do."""
     await mailbox.check()
-    return describe(caller, mailbox)
+    account = describe(caller, mailbox)
+    if Capability.QUOTA not in mailbox.capabilities:
+        return account
+    storage = [quota for quota in await mailbox.list_quotas() if quota.resource == "storage"]
+    usage = Usage(used=storage[0].used, limit=storage[0].limit) if storage else None
+    return account.model_copy(update={"quota": usage})

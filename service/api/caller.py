@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 
 from service.accounts import Accounts, Credentials, SecretKind
+from service.api.idempotency import Repeats
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import Protocol
@@ -17,6 +18,7 @@ from service.sessions import Sessions
 
 MAX_USERNAME = 1000
 MAX_SECRET = 8192
+MAX_TICKET = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,9 @@ class Service:
     servers: ServerTable
     accounts: Accounts
     sessions: Sessions
+    repeats: Repeats
+    public_url: str | None = None
+    """Where clients reach the service, without a slash at its end; None: where the request came to."""
 
 
 def service_of(request: Request) -> Service:
@@ -93,5 +98,24 @@ async def mailbox(
         yield backend
 
 
+async def part_mailbox(
+    request: Request,
+    account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")],
+    message: str,
+    part: str,
+    ticket: Annotated[
+        str | None, Query(max_length=MAX_TICKET, description="From a link in a message's HTML; stands for a sign-in.")
+    ] = None,
+) -> AsyncIterator[Backend]:
+    """As ``mailbox``, also for who has a ticket for this part."""
+    service = service_of(request)
+    credentials = credentials_of(request) if ticket is None else service.sessions.open_ticket(ticket, message, part)
+    if account not in {"me", credentials.account}:
+        raise NotFound("account", "You are not signed in to this account.")
+    async with service.accounts.mailbox(credentials) as backend:
+        yield backend
+
+
 Caller = Annotated[Credentials, Depends(credentials_of)]
 Mailbox = Annotated[Backend, Depends(mailbox)]
+PartMailbox = Annotated[Backend, Depends(part_mailbox)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from service.api.caller import Mailbox
+from service.api.caller import Mailbox, PartMailbox
 from service.api.downloads import BINARY, respond
 from service.api.problems import SIGNED_IN, problem_responses
 
@@ -21,7 +21,7 @@ Inline = Annotated[
 @router.get("/parts/{part}", response_class=Response, responses=BINARY)
 async def get_part(
     request: Request,
-    mailbox: Mailbox,
+    mailbox: PartMailbox,
     message: str,
     part: str,
     encoded: Annotated[bool, Query(description="As stored, without decoding.")] = False,
@@ -41,7 +41,7 @@ async def get_source(request: Request, mailbox: Mailbox, message: str) -> Respon
 
 @router.head("/parts/{part}", include_in_schema=False)
 async def head_part(
-    request: Request, mailbox: Mailbox, message: str, part: str, encoded: bool = False, inline: bool = False
+    request: Request, mailbox: PartMailbox, message: str, part: str, encoded: bool = False, inline: bool = False
 ) -> Response:
     """As GET, without the octets."""
     return await get_part(request, mailbox, message, part, encoded, inline)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
+from service.api.answers import matches
 from service.mail.model import Download, Span
 
 _RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z")
@@ -58,7 +59,9 @@ async def respond(
         await download.chunks.aclose()
         span, download = None, await open_span(None)
     headers = _headers(download, inline)
-    if _matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if "ticket" in request.query_params:  # an image tag, in a page of anybody's who has the link
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         await download.chunks.aclose()
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
     if span:
@@ -86,11 +89,6 @@ async def _octets(download: Download) -> AsyncIterator[bytes]:
     async with aclosing(download.chunks) as chunks:
         async for chunk in chunks:
             yield chunk
-
-
-def _matches(condition: str, etag: str) -> bool:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2)."""
-    return condition.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in condition.split(","))
 
 
 def _headers(download: Download, inline: bool) -> dict[str, str]:

@@ -1,68 +1,25 @@
 """Lists of messages, and single ones."""
 
-from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
+from service.api.answers import json_answer, list_tag, matches, not_modified
 from service.api.caller import Mailbox
+from service.api.criteria import MAX_TEXT, Criteria, SearchRequest, shown_fields
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.tickets import with_links
 from service.mail.errors import InvalidRequest
-from service.mail.model import Header, HtmlForm, Message, Page, Value
-from service.mail.query import Condition, Criterion, Filter, ListQuery, Logic, Operator
+from service.mail.model import Header, HtmlForm, Message, MessageSummary, Page, Value
 
 router = APIRouter(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "stale-id", "not-supported"),
 )
-MAX_TEXT = 1000
-_WITH_VALUE = {
-    "text": Criterion.TEXT,
-    "from_": Criterion.FROM,
-    "to": Criterion.TO,
-    "subject": Criterion.SUBJECT,
-    "since": Criterion.SINCE,
-    "before": Criterion.BEFORE,
-    "has_keyword": Criterion.HAS_KEYWORD,
-}
-
-
-class Criteria(Value):
-    """What a page of a list is asked with: all criteria given must hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-    limit: int = Field(50, ge=1, le=200, description="Messages a page.")
-    cursor: str | None = Field(
-        None, max_length=MAX_TEXT, description="`nextCursor` of the page before, with the same criteria."
-    )
-    text: str | None = Field(None, max_length=MAX_TEXT, description="Anywhere in headers or body.")
-    from_: str | None = Field(None, alias="from", max_length=MAX_TEXT, description="In the From header.")
-    to: str | None = Field(None, max_length=MAX_TEXT, description="In the To header.")
-    subject: str | None = Field(None, max_length=MAX_TEXT, description="In the subject, any Unicode text.")
-    since: date | None = Field(None, description="Received on this day or later.")
-    before: date | None = Field(None, description="Received before this day.")
-    unread: bool | None = Field(None, description="true: without `$seen`; false: with it.")
-    flagged: bool | None = Field(None, description="true: with `$flagged`; false: without it.")
-    has_keyword: str | None = Field(None, max_length=250, description="With this flag or keyword.")
-
-    def query(self) -> ListQuery:
-        """As the port is asked."""
-        return ListQuery(self.limit, self.cursor, self._filter())
-
-    def _filter(self) -> Filter | None:
-        found = [
-            Condition(criterion, value)
-            for name, criterion in _WITH_VALUE.items()
-            if (value := getattr(self, name)) is not None
-        ]
-        for value, keyword, has in ((self.unread, "$seen", False), (self.flagged, "$flagged", True)):
-            if value is not None:
-                found.append(Condition(Criterion.HAS_KEYWORD if value is has else Criterion.NOT_KEYWORD, keyword))
-        return Operator(Logic.AND, tuple(found)) if found else None
+MAX_IDS = 200
+KEPT: dict[int | str, dict[str, Any]] = {304: {"description": "What If-None-Match has is still so"}}
 
 
 class Headers(Value):
@@ -71,16 +28,73 @@ class Headers(Value):
     items: tuple[Header, ...]
 
 
-@router.get("/folders/{folder}/messages", response_model_exclude_none=True)
-async def list_messages(mailbox: Mailbox, folder: str, criteria: Annotated[Criteria, Query()]) -> Page:
-    """A page of a folder, newest arrival first. Follow `nextCursor` for the rest."""
-    return await mailbox.list_messages(folder, criteria.query())
+class Messages(Value):
+    """Rows of the messages asked for, in the order asked."""
+
+    items: tuple[MessageSummary, ...]
+    not_found: tuple[str, ...] | None = Field(None, description="Ids that name no message, or no longer.")
 
 
-@router.get("/messages/{message}", response_model_exclude_none=True)
-async def get_message(mailbox: Mailbox, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
-    """A message with body and structure. `html` is safe to show, unless `html=original` asks for the source."""
-    return await mailbox.get_message(message, html)
+@router.get("/folders/{folder}/messages", response_model=Page, responses=KEPT)
+async def list_messages(
+    request: Request, mailbox: Mailbox, folder: str, criteria: Annotated[Criteria, Query()]
+) -> Response:
+    """A page of a folder, newest arrival first, or what matches the criteria. Follow `nextCursor` for the rest.
+
+    Answers If-None-Match with 304 where nothing in the folder changed; on servers that count changes (CONDSTORE) for
+    one round trip and no rows.
+    """
+    query = criteria.query()
+    condition = request.headers.get("if-none-match", "")
+    if condition and (state := await mailbox.get_state(folder)) is not None:
+        tag = list_tag(request, mailbox.account, state)
+        if matches(condition, tag):
+            return not_modified({"ETag": tag})
+    page = await mailbox.list_messages(folder, query)
+    kept = list_tag(request, mailbox.account, page.state) if page.state is not None else None
+    return json_answer(request, page, kept, shown_fields(criteria.fields))
+
+
+@router.post("/search", response_model=Page)
+async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequest) -> Response:
+    """A search over one folder, several or all, merged, newest first or as `sort` says.
+
+    Whatever the server cannot decide itself is decided here, and `evaluatedBy` says so. The search is bounded in time:
+    folders that could not be searched, or not to their end, are named in `unsearched`, and what was found is right.
+    """
+    page = await mailbox.search_messages(search.folders, search.query())
+    return json_answer(request, page, include=shown_fields(search.fields))
+
+
+@router.get("/messages", response_model_exclude_none=True)
+async def get_messages(
+    mailbox: Mailbox,
+    id: Annotated[list[str], Query(min_length=1, max_length=MAX_IDS)],  # noqa: A002
+) -> Messages:
+    """Several rows at once, in the order of `?id=…&id=…`."""
+    found = await mailbox.get_messages(id)
+    there = {row.id for row in found}
+    missing = tuple(one[:MAX_TEXT] for one in dict.fromkeys(id) if one not in there)
+    return Messages(items=found, not_found=missing or None)
+
+
+@router.get("/messages/{message}", response_model=Message, responses=KEPT)
+async def get_message(request: Request, mailbox: Mailbox, message: str, html: HtmlForm = HtmlForm.SAFE) -> Response:
+    """A message with body and structure. `html` is safe to show, unless `html=original` asks for the source.
+
+    Images of the mail itself (`cid:`) are links that open for some minutes without signing in. The ETag is for
+    `If-Match` on its flags, where the server counts changes.
+    """
+    found = await mailbox.get_message(message, html)
+    tag = f'"{found.version}"' if found.version is not None else None
+    if tag and matches(request.headers.get("if-none-match", ""), tag):
+        return not_modified({"ETag": tag})
+    if html is HtmlForm.SAFE:
+        found = with_links(request, found)
+    answer = json_answer(request, found, tag)
+    if tag is None:
+        del answer.headers["ETag"]
+    return answer
 
 
 @router.get("/messages/{message}/headers", response_model_exclude_none=True)

@@ -53,9 +53,10 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
     errors.UpstreamTimeout: Kind("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
     errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
 }  # fmt: skip
+_MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
 _METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
-_MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json.")
 _INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
+_KINDS: Mapping[type[errors.MailError], Kind] = {**KINDS, errors.UnsupportedMedia: _MEDIA}
 _BY_STATUS = {kind.status: kind for kind in (*KINDS.values(), _METHOD, _MEDIA, _INTERNAL)} | {
     404: KINDS[errors.NotFound],
     401: KINDS[errors.Unauthenticated],
@@ -78,6 +79,7 @@ class Invalid(Value):
 
     location: str = Field(description="Where it is, such as `query.limit` or `body.username`.")
     message: str
+    column: int | None = Field(None, description="In a search text: where, counted from 1.")
 
 
 class Problem(Value):
@@ -113,11 +115,8 @@ SIGNED_IN = (
 )
 
 
-def answer(
-    request: Request, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
-) -> JSONResponse:
-    """One problem as a response."""
-    problem = Problem(
+def _problem(request: Request, kind: Kind, detail: str, **more: Any) -> Problem:
+    return Problem(
         type=f"/problems/{kind.name}",
         title=kind.title,
         status=kind.status,
@@ -127,9 +126,18 @@ def answer(
         request_id=request.scope.get("request_id", ""),
         **more,
     )
-    return JSONResponse(
-        problem.model_dump(mode="json", by_alias=True, exclude_none=True), kind.status, headers, media_type=MEDIA_TYPE
-    )
+
+
+def answer(
+    request: Request, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """One problem as a response."""
+    return _response(_problem(request, kind, detail, **more), headers)
+
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    body = problem.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
 def _shown(path: str) -> str:
@@ -139,28 +147,35 @@ def _shown(path: str) -> str:
 
 def kind_of(error: errors.MailError) -> Kind:
     """The table's row: the error's own or its nearest base's."""
-    return next((KINDS[leaf] for leaf in type(error).__mro__ if leaf in KINDS), _INTERNAL)
+    return next((_KINDS[leaf] for leaf in type(error).__mro__ if leaf in _KINDS), _INTERNAL)
 
 
-async def _mail_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, errors.MailError)
-    kind = kind_of(error)
-    headers: dict[str, str] = {}
+def describe(request: Request, error: errors.MailError) -> Problem:
+    """The error as a problem, for an answer of its own or within one about many."""
     more: dict[str, Any] = {}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after)
     match error:
         case errors.NotFound():
             more["what"] = error.what
         case errors.NotSupported():
             more["capability"] = error.capability
-        case errors.RangeNotSatisfiable():
-            headers["Content-Range"] = f"bytes */{error.size}"
+        case errors.InvalidQuery():
+            more["errors"] = (Invalid(location="q", message=error.detail, column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
             more["upstream"] = Upstream(protocol=error.protocol, code=error.code)
-    if kind.status == HTTPStatus.UNAUTHORIZED:
+    return _problem(request, kind_of(error), error.detail, **more)
+
+
+async def _mail_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.MailError)
+    headers: dict[str, str] = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.RangeNotSatisfiable):
+        headers["Content-Range"] = f"bytes */{error.size}"
+    problem = describe(request, error)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="casella", Basic realm="casella", charset="UTF-8"'
-    return answer(request, kind, error.detail, headers, **more)
+    return _response(problem, headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

@@ -8,9 +8,26 @@ behind it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 
 from service.mail.errors import NotFound, NotSupported
-from service.mail.model import Capability, Download, Folder, Header, HtmlForm, Message, Outcome, Page, Protocol, Span
+from service.mail.model import (
+    Capability,
+    Download,
+    Flags,
+    Folder,
+    Grant,
+    Header,
+    HtmlForm,
+    Message,
+    MessageSummary,
+    Outcome,
+    Page,
+    Protocol,
+    Quota,
+    Source,
+    Span,
+)
 from service.mail.query import ListQuery
 
 ROLES = ("inbox", "sent", "drafts", "trash", "junk", "archive", "all", "flagged")
@@ -24,6 +41,8 @@ class Backend(ABC):
     """The account's id; see ``ids.account_id``."""
     capabilities: frozenset[Capability]
     """Learnt from the server at login."""
+    warnings: tuple[str, ...] = ()
+    """What a user of this mailbox should know of its server, such as ``ids-unstable``."""
 
     @abstractmethod
     async def list_folders(self) -> tuple[Folder, ...]:
@@ -36,6 +55,38 @@ class Backend(ABC):
                 return found
         raise NotFound("folder")
 
+    async def create_folder(self, name: str, parent: str | None = None) -> Folder:
+        """A new folder, subscribed, at the root or in ``parent``. AlreadyExists, InvalidRequest (a name the server's
+        hierarchy cannot hold). Two round trips and those of ``list_folders``."""
+        raise self.lacks(Capability.FOLDERS)
+
+    async def change_folder(
+        self, folder: str, *, name: str | None = None, parent: str | None = None, is_subscribed: bool | None = None
+    ) -> Folder:
+        """Rename, move (with all that is in it) or subscribe; ``parent`` empty means the root, None leaves it. Its id
+        changes with name and parent; ids of messages in it do too."""
+        raise self.lacks(Capability.FOLDERS)
+
+    async def delete_folder(self, folder: str) -> None:
+        """Remove the folder with its messages. AlreadyExists where it has folders in it: those go first."""
+        raise self.lacks(Capability.FOLDERS)
+
+    async def list_grants(self, folder: str) -> tuple[Grant, ...]:
+        """Who may do what with the folder (RFC 4314, 3.3). One round trip."""
+        raise self.lacks(Capability.ACL)
+
+    async def set_grant(self, folder: str, identifier: str, rights: str) -> Grant:
+        """Give exactly these rights; answers what the server made of them. Two round trips."""
+        raise self.lacks(Capability.ACL)
+
+    async def delete_grant(self, folder: str, identifier: str) -> None:
+        """Take all rights from ``identifier``. One round trip."""
+        raise self.lacks(Capability.ACL)
+
+    async def list_quotas(self) -> tuple[Quota, ...]:
+        """The limits on this mailbox (RFC 9208, 4.3: of INBOX). One round trip."""
+        raise self.lacks(Capability.QUOTA)
+
     @abstractmethod
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
         """A page, newest arrival first. ``folder`` is an id or a role. IMAP: two round trips on a warm connection
@@ -43,6 +94,20 @@ class Backend(ABC):
 
         NotFound (folder), StaleToken (cursor of a renumbered folder), InvalidRequest (not a cursor of this list).
         """
+
+    async def get_state(self, folder: str) -> str | None:
+        """What ``list_messages`` would have as ``Page.state`` now, without the list; None where that is not known
+        without it. One round trip."""
+        return None
+
+    async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
+        """A page over several folders (None: all), merged. Errors as ``list_messages``. A folder that cannot be
+        searched is named in ``unsearched``."""
+        raise self.lacks(Capability.SEARCH)
+
+    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+        """Several rows, in order of asking; what is no longer there is left out. IMAP: one round trip a folder."""
+        raise NotImplementedError
 
     @abstractmethod
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
@@ -66,17 +131,56 @@ class Backend(ABC):
         """Remove for good, in order of asking, exactly these: by UID and UIDVALIDITY (IMAP) or UIDL checked in the same
         session (POP3). An Outcome without error is a removal the server confirmed."""
 
-    async def get_flags(self, message: str) -> tuple[str, ...]:
+    async def get_flags(self, message: str) -> Flags:
         """The message's flags now. One round trip."""
         raise self.lacks(Capability.FLAGS)
 
-    async def set_flags(self, message: str, flags: Sequence[str]) -> tuple[str, ...]:
-        """Replace all flags; answers what is set afterwards. One round trip."""
+    async def set_flags(self, message: str, flags: Sequence[str], *, version: str | None = None) -> Flags:
+        """Replace all flags; answers what is set afterwards. One round trip. With ``version`` only while the message
+        has it, else Changed; NotSupported where the server keeps no versions. NotPermitted for a flag that the folder
+        does not keep."""
         raise self.lacks(Capability.FLAGS)
 
-    async def change_flags(self, message: str, add: Sequence[str], remove: Sequence[str]) -> tuple[str, ...]:
+    async def change_flags(
+        self, message: str, add: Sequence[str], remove: Sequence[str], *, version: str | None = None
+    ) -> Flags:
         """Set some and clear others, touching no other flag; answers what is set afterwards. A round trip each."""
         raise self.lacks(Capability.FLAGS)
+
+    async def change_many(
+        self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]
+    ) -> tuple[Outcome, ...]:
+        """``change_flags`` on many, in order of asking: a round trip a folder."""
+        raise self.lacks(Capability.FLAGS)
+
+    async def append_message(
+        self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
+    ) -> str | None:
+        """Put a message into the folder; answers its id, None where the server does not tell and it cannot be found.
+        Two round trips. UpstreamError with the code ``outcomeUnknown`` where the answer was lost and the
+        folder does not tell either."""
+        raise self.lacks(Capability.APPEND)
+
+    async def append_once(
+        self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
+    ) -> str | None:
+        """``append_message``, unless the folder already has a message of the same octets: then its id. For requests
+        that are sent again because their answer was lost, whoever got them first."""
+        raise self.lacks(Capability.APPEND)
+
+    async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+        """Copy, in order of asking: a command for each folder they come from."""
+        raise self.lacks(Capability.MOVE)
+
+    async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+        """Move, in order of asking: a command for each folder they come from with MOVE, three without it. At every
+        moment each message is in at least one of the two."""
+        raise self.lacks(Capability.MOVE)
+
+    async def empty_folder(self, folder: str) -> int:
+        """Remove for good all messages that are in the folder now, and none that arrives meanwhile; answers how
+        many."""
+        raise self.lacks(Capability.FOLDERS)
 
     @abstractmethod
     async def check(self) -> None:

@@ -3,7 +3,7 @@
     MailError
       Unauthenticated, LoginRefused, NotPermitted       who you are, what you may
       NotFound, AlreadyExists, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
-      InvalidRequest, TooLarge, TooManyRequests, RangeNotSatisfiable              the request
+      InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
       NotSupported                                      the port has it, this mailbox does not
       UpstreamFailure                                   the mail server
         UpstreamError, UpstreamProtocol, UpstreamTls, UpstreamUnavailable, UpstreamTimeout, ServerBusy
@@ -92,6 +92,18 @@ class InvalidRequest(MailError):
     """A value no server could be asked with."""
 
     default = "The request has a value that cannot be used."
+
+
+class InvalidQuery(InvalidRequest):
+    """A search text that cannot be read; ``column`` is where, counted from 1."""
+
+    def __init__(self, detail: str, column: int) -> None:
+        super().__init__(f"Column {column}: {detail}")
+        self.column = column
+
+
+class UnsupportedMedia(MailError):
+    """A body of another media type than is taken."""
 
 
 class TooLarge(MailError):

@@ -3,15 +3,18 @@
 Names follow RFC 8621 (JMAP Mail) where it has one. A field without a value is ``None`` here and absent in JSON.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol as Shape
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from service.mail.errors import MailError, RangeNotSatisfiable
+
+MAX_FLAGS = 100
 
 
 class Value(BaseModel):
@@ -51,6 +54,22 @@ class HtmlForm(StrEnum):
     NONE = "none"
 
 
+class Namespace(StrEnum):
+    """Whose folder it is (RFC 2342)."""
+
+    PERSONAL = "personal"
+    OTHER = "other"
+    SHARED = "shared"
+
+
+class EvaluatedBy(StrEnum):
+    """Who found and sorted: the mail server, Casella on what it read from there, or both in part."""
+
+    SERVER = "server"
+    LOCAL = "local"
+    MIXED = "mixed"
+
+
 class Address(Value):
     """One mailbox of an address header (RFC 5322, 3.4)."""
 
@@ -70,6 +89,33 @@ class Folder(Value):
     unread_messages: int | None = Field(None, description="Messages in it without `$seen`, where the server told.")
     is_subscribed: bool = Field(description="Whether the user chose to see it (RFC 9051, 6.3.7).")
     is_selectable: bool = Field(description="False for a folder that can only hold other folders.")
+    namespace: str | None = Field(
+        None, description="`other` for a folder of another user, `shared` for a public one, absent for one's own."
+    )
+    rights: str | None = Field(
+        None,
+        description="What the signed-in user may do with a folder that is not their own: letters of RFC 4314 such as"
+        " `lrswipkxtea`, where the server told.",
+    )
+
+
+class Grant(Value):
+    """What one user or group may do with a folder (RFC 4314)."""
+
+    identifier: str = Field(description="A user or group as the server names them; `anyone` is everybody.")
+    rights: str = Field(
+        description="Letters: l see, r read, s set $seen, w set other flags, i insert, p post, k create folders in it,"
+        " x delete it, t set $deleted, e expunge, a administer."
+    )
+
+
+class Quota(Value):
+    """A limit and what is used of it (RFC 9208)."""
+
+    root: str = Field(description="What the limit is on, as the server names it; may be empty.")
+    resource: str = Field(description="`storage` in octets, `message` in messages, or another the server has.")
+    used: int = Field(json_schema_extra={"format": "int64"})
+    limit: int = Field(json_schema_extra={"format": "int64"})
 
 
 class Part(Value):
@@ -107,6 +153,16 @@ class MessageSummary(Value):
     has_attachment: bool | None = None
     message_id: str | None = Field(None, description="The Message-ID header without its angle brackets.")
     in_reply_to: tuple[str, ...] | None = None
+    preview: str | None = Field(None, description="The first words of the text, where `fields` asks for them.")
+    thread_id: str | None = Field(None, description="The same for all of a conversation, where `fields` asks for it.")
+
+
+class Flags(Value):
+    """$seen, $answered, $flagged, $draft, $deleted, and keywords as they are, lower case."""
+
+    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS)
+    version: str | None = Field(None, exclude=True)
+    """Changes with the message (its MODSEQ, RFC 7162); None where the server keeps no count. Sent as ETag."""
 
 
 class Body(Value):
@@ -132,6 +188,8 @@ class Message(MessageSummary):
     structure: Part
     attachments: tuple[Part, ...] = ()
     body: Body
+    version: str | None = Field(None, exclude=True)
+    """As ``Flags.version``."""
 
 
 class Header(Value):
@@ -148,6 +206,14 @@ class Page(Value):
     items: tuple[MessageSummary, ...]
     next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; absent on the last.")
     total: int | None = Field(None, description="Messages that match, on all pages.")
+    evaluated_by: EvaluatedBy | None = Field(
+        None, description="With criteria or a sort: who applied them, `server`, `local` or `mixed`."
+    )
+    unsearched: tuple[str, ...] | None = Field(
+        None, description="Folders, by id, that could not be searched in time or at all; absent where all were."
+    )
+    state: str | None = Field(None, exclude=True)
+    """Changes whenever the list may; None where only the list itself can tell. Sent as part of the ETag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +252,31 @@ class Download:
     stop: int | None = None
 
 
+class Source(Shape):
+    """A message's octets on their way in, as often as they are asked for."""
+
+    @property
+    def size(self) -> int:
+        """In octets."""
+
+    @property
+    def message_id(self) -> str | None:
+        """The Message-ID header without its angle brackets."""
+
+    @property
+    def digest(self) -> bytes:
+        """Of the octets, but for what servers alter on the way in; see ``mime.digest``."""
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """From the first octet to the last."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one message of several: ``error`` is None where it was done."""
+    """What became of one message of several: ``error`` is None where it was done, ``new_id`` where it is now, if the
+    server told."""
 
     id: str
     error: MailError | None = None
+    new_id: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from service.adapters.imap.envelope import read_summary
+from service.adapters.imap.envelope import read_summary, structure_of
 from service.adapters.imap.framing import Framer, Limits
 from service.adapters.imap.responses import fetch_rows
 from service.mail.mime.transfer import decoder
@@ -43,11 +43,13 @@ def test_rows_of_a_page_of_fifty(benchmark: Benchmark) -> None:
 
 def test_values_of_a_page_of_fifty(benchmark: Benchmark) -> None:
     rows = fetch_rows(framed(PAGE))
-    assert len(benchmark(lambda: [read_summary(row, "m", "f") for row in rows.values()])) == 50
+    assert len(benchmark(lambda: [read_summary(row, "m", "f", structure_of(row)) for row in rows.values()])) == 50
 
 
 def test_json_of_a_page_of_fifty(benchmark: Benchmark) -> None:
-    page = Page(items=tuple(read_summary(row, "m", "f") for row in fetch_rows(framed(PAGE)).values()))
+    page = Page(
+        items=tuple(read_summary(row, "m", "f", structure_of(row)) for row in fetch_rows(framed(PAGE)).values())
+    )
     assert benchmark(lambda: page.model_dump_json(by_alias=True, exclude_none=True))
 
 

@@ -28,9 +28,10 @@ def scripted() -> Scripted:
     async def run(
         answers: "Answers | None" = None, *, opening: "Step | None" = None, capabilities: bytes = CAPABILITIES,
         security: Security = Security.NONE, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
-        connections: int = 2, timing: Timing = TIMING,
+        connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n",
     ) -> AsyncIterator[tuple[ScriptedServer, ImapBackend]]:  # fmt: skip
-        imap = Imap(exists=3, uid_validity=7, capabilities=capabilities, answers=answers or {})
+        imap = Imap(exists=3, uid_validity=7, capabilities=capabilities, answers=answers or {},
+                    continuation=continuation)  # fmt: skip
         async with ScriptedServer([imap] if opening is None else [opening, Imap(greeting=None)]) as server:
             endpoint = Endpoint(server.host, server.port, security)
             mailbox = ImapBackend(endpoint, credentials, connections=connections, timing=timing, limits=limits)

@@ -30,19 +30,19 @@ def test_whatever_a_server_says_a_row_is_a_summary(structure: Token, envelope: T
         b"INTERNALDATE": date,
         b"FLAGS": size,
     }
-    read_summary(row, "m", "f").model_dump_json()
+    read_summary(row, "m", "f", structure_of(row)).model_dump_json()
 
 
 @given(st.lists(tokens, min_size=10, max_size=10))
 def test_an_envelope_of_garbage_is_read(fields: list[Token]) -> None:
     """R-IMAP-29: NIL everywhere, 8-bit, lists where strings belong."""
-    read_summary({b"ENVELOPE": fields}, "m", "f").model_dump_json()
+    read_summary({b"ENVELOPE": fields}, "m", "f", None).model_dump_json()
 
 
 @pytest.mark.parametrize("size", [b"-1", b"9" * 30, b"x", b"", None, [b"1"]])
 def test_sizes_that_are_none_are_absent(size: Token) -> None:
     """R-IMAP-29: negative, beyond 2^63, no number."""
-    assert read_summary({b"RFC822.SIZE": size}, "m", "f").size is None
+    assert read_summary({b"RFC822.SIZE": size}, "m", "f", None).size is None
 
 
 @pytest.mark.parametrize(

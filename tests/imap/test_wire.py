@@ -111,7 +111,8 @@ async def test_three_concurrent_fetches_each_get_their_own(scripted: Scripted) -
         return b"* %b FETCH (UID %b FLAGS (f%b))\r\n{tag} OK done\r\n" % (uid, uid, uid)
 
     async with scripted({"UID FETCH": own}) as (server, mailbox):
-        flags = await asyncio.gather(*(mailbox.get_flags(IDS.message(b"INBOX", 7, uid)) for uid in range(1, 31)))
+        told = await asyncio.gather(*(mailbox.get_flags(IDS.message(b"INBOX", 7, uid)) for uid in range(1, 31)))
+        flags = [one.flags for one in told]
         assert flags == [(f"f{uid}",) for uid in range(1, 31)]
         assert server.connections == 2
 
@@ -136,7 +137,7 @@ async def test_a_dead_pooled_connection_is_replaced_for_a_read(scripted: Scripte
         return [Close()] if calls == 1 else b"* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n{tag} OK done\r\n"
 
     async with scripted({"UID FETCH": leave_once}) as (server, mailbox):
-        assert await mailbox.get_flags(FIRST) == ("$seen",)
+        assert (await mailbox.get_flags(FIRST)).flags == ("$seen",)
         assert server.connections == 2
 
 
@@ -481,7 +482,7 @@ async def test_a_caller_that_goes_away_takes_its_connection_along(scripted: Scri
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await mailbox.get_flags(FIRST) == ()
+        assert (await mailbox.get_flags(FIRST)).flags == ()
         assert server.connections == 2
 
 
@@ -493,7 +494,7 @@ async def test_an_idle_server_that_does_not_stop_talking_is_left(scripted: Scrip
         async with asyncio.timeout(5):
             while server.open:
                 await asyncio.sleep(0.01)
-        assert await mailbox.get_flags(FIRST) == ()
+        assert (await mailbox.get_flags(FIRST)).flags == ()
 
 
 async def test_the_total_of_an_answer_is_bounded(scripted: Scripted) -> None:
@@ -511,5 +512,6 @@ async def test_who_finds_no_connection_waits_in_turn(scripted: Scripted) -> None
         server,
         mailbox,
     ):
-        assert await asyncio.gather(*(mailbox.get_flags(FIRST) for _ in range(200))) == [("a",)] * 200
+        told = await asyncio.gather(*(mailbox.get_flags(FIRST) for _ in range(200)))
+        assert [one.flags for one in told] == [("a",)] * 200
         assert server.connections == 1

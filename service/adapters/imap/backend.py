@@ -1,35 +1,56 @@
-"""The port on IMAP."""
+"""The port on IMAP: which folder a call concerns, and what may be done again where a connection was lost."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 from service.accounts import Credentials
-from service.adapters.imap import listing
-from service.adapters.imap.arguments import flag_list
-from service.adapters.imap.connection import Connection
+from service.adapters.imap import arguments, listing, sharing, storing
+from service.adapters.imap.connection import STATE_ITEMS, Connection, state_of
 from service.adapters.imap.content import Content
-from service.adapters.imap.deletion import delete
-from service.adapters.imap.flags import from_wire, to_wire
+from service.adapters.imap.evaluation import FOLDERS
 from service.adapters.imap.folders import Folders
 from service.adapters.imap.framing import Limits
+from service.adapters.imap.moving import lost
+from service.adapters.imap.offers import capabilities_of
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.pool import Pool
 from service.adapters.imap.protocol import Timing
-from service.adapters.imap.responses import fetch_rows
+from service.adapters.imap.responses import status_rows
+from service.adapters.imap.rows import FolderRows, Rows
+from service.adapters.imap.searching import Search
+from service.adapters.imap.writing import Writing
 from service.mail.backend import Backend
-from service.mail.errors import MailError, NotFound, StaleId, UpstreamUnavailable
-from service.mail.model import Capability, Download, Folder, Header, HtmlForm, Message, Outcome, Page, Protocol, Span
-from service.mail.query import ListQuery
+from service.mail.errors import Changed, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
+from service.mail.model import (
+    Capability,
+    Download,
+    Flags,
+    Folder,
+    Grant,
+    Header,
+    HtmlForm,
+    Message,
+    MessageSummary,
+    Outcome,
+    Page,
+    Protocol,
+    Quota,
+    Source,
+    Span,
+)
+from service.mail.query import Condition, Filter, ListQuery, Operator, conditions
 from service.servers import Endpoint
 
 T = TypeVar("T")
 
 
 class ImapBackend(Backend):
-    """One mailbox by IMAP. No connection is opened before the first call."""
+    """One mailbox by IMAP. No connection is opened before the first call. ``rows`` may be shared by all mailboxes of a
+    process; ``avoid`` are capabilities not to be used, whatever the server says."""
 
     protocol = Protocol.IMAP
-    capabilities = frozenset({Capability.FLAGS, Capability.SEARCH})
 
     def __init__(
         self,
@@ -40,12 +61,24 @@ class ImapBackend(Backend):
         connections: int = 4,
         timing: Timing | None = None,
         limits: Limits | None = None,
+        rows: Rows | None = None,
+        avoid: Iterable[str] = (),
     ) -> None:
         self.account = account or credentials.account
+        self.capabilities: frozenset[Capability] = capabilities_of(frozenset())
         self._ids = Ids(self.account)
-        self._pool = Pool(lambda: Connection.open(endpoint, credentials, timing, limits), connections)
-        self._folders = Folders(self._ids, self._anywhere)
+        self._rows = rows or Rows()
+        untrue = set(avoid)
+
+        async def open_connection() -> Connection:
+            connection = await Connection.open(endpoint, credentials, timing, limits, untrue)
+            self.capabilities = capabilities_of(connection.capabilities)
+            return connection
+
+        self._pool = Pool(open_connection, connections)
+        self._folders = Folders(self._ids, self._anywhere, self._once, self._pool.forget)
         self._content = Content(self._ids, self._at)
+        self._writing = Writing(self._ids, self._pool)
 
     async def check(self) -> None:
         async with self._pool.connection():
@@ -57,9 +90,76 @@ class ImapBackend(Backend):
     async def list_folders(self) -> tuple[Folder, ...]:
         return await self._folders.list()
 
+    async def create_folder(self, name: str, parent: str | None = None) -> Folder:
+        return await self._folders.create(name, parent)
+
+    async def change_folder(
+        self, folder: str, *, name: str | None = None, parent: str | None = None, is_subscribed: bool | None = None
+    ) -> Folder:
+        return await self._folders.change(folder, name=name, parent=parent, is_subscribed=is_subscribed)
+
+    async def delete_folder(self, folder: str) -> None:
+        await self._folders.delete(folder)
+
+    async def list_grants(self, folder: str) -> tuple[Grant, ...]:
+        return await sharing.list_grants(self._folders, folder)
+
+    async def set_grant(self, folder: str, identifier: str, rights: str) -> Grant:
+        return await sharing.set_grant(self._folders, folder, identifier, rights)
+
+    async def delete_grant(self, folder: str, identifier: str) -> None:
+        await sharing.delete_grant(self._folders, folder, identifier)
+
+    async def list_quotas(self) -> tuple[Quota, ...]:
+        return await sharing.list_quotas(self._folders)
+
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
         name = await self._folders.name(folder)
-        return await self._in(name, lambda connection: listing.list_page(connection, self._ids, query))
+        query = await self._with_ids(query)
+        return await self._rows_of(name, lambda rows: listing.list_page(rows, self._ids, query))
+
+    async def _with_ids(self, query: ListQuery) -> ListQuery:
+        """Roles in its conditions replaced by the folders that play them; a role nobody plays stays, and holds
+        nowhere."""
+        if query.filter is None or not any(one.criterion in FOLDERS for one in conditions(query.filter)):
+            return query
+        roles = {folder.role: folder.id for folder in await self._folders.list() if folder.role}
+        return replace(query, filter=_with_ids(query.filter, roles))
+
+    async def get_state(self, folder: str) -> str | None:
+        name = await self._folders.name(folder)
+        return await self._anywhere(lambda connection: _state(connection, name))
+
+    async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
+        query = await self._with_ids(query)
+        return await Search(self._ids, self._rows_of, await self._searched(folders), query).page()
+
+    async def _searched(self, folders: Sequence[str] | None) -> Sequence[bytes]:
+        """The folders' names on the wire."""
+        listed = await self._folders.list()
+        if folders is None:
+            wanted = [folder for folder in listed if folder.is_selectable and folder.total_messages != 0]
+        else:
+            by_name = {name: folder for folder in listed for name in (folder.id, folder.role) if name}
+            if missing := [folder for folder in folders if folder not in by_name]:
+                raise NotFound("folder", f"There is no folder {missing[0][:200]}.")
+            wanted = [by_name[folder] for folder in folders]
+        return [self._ids.folder_name(folder.id) for folder in wanted]
+
+    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+        groups, _ = self._writing.group(messages)
+        found: dict[str, MessageSummary] = {}
+        for group in groups:
+
+            async def read(rows: FolderRows, uids: Sequence[int] = list(group.ids)) -> dict[int, MessageSummary]:
+                return await rows.summaries(uids)
+
+            try:
+                rows = await self._rows_of(group.folder, read, group.uid_validity)
+            except (NotFound, StaleId):
+                continue
+            found |= {group.ids[uid]: summary for uid, summary in rows.items()}
+        return tuple(found[message] for message in dict.fromkeys(messages) if message in found)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
         return await self._content.message(self._ids.place(message), html)
@@ -73,62 +173,99 @@ class ImapBackend(Backend):
     async def open_source(self, message: str, *, span: Span | None = None) -> Download:
         return await self._content.source(self._ids.place(message), span)
 
-    async def get_flags(self, message: str) -> tuple[str, ...]:
+    async def get_flags(self, message: str) -> Flags:
         place = self._ids.place(message)
-        return await self._at(place, lambda connection: _flags(connection, place, b"FETCH", b"(UID FLAGS)"))
+        return await self._at(place, lambda connection: storing.get_flags(connection, place.uid))
 
-    async def set_flags(self, message: str, flags: Sequence[str]) -> tuple[str, ...]:
-        return await self._store(message, b"FLAGS", flags)
-
-    async def change_flags(self, message: str, add: Sequence[str], remove: Sequence[str]) -> tuple[str, ...]:
-        if not add and not remove:
-            return await self.get_flags(message)
-        flags: tuple[str, ...] = ()
-        for change, names in ((b"+FLAGS", add), (b"-FLAGS", remove)):
-            if names:
-                flags = await self._store(message, change, names)
-        return flags
-
-    async def _store(self, message: str, change: bytes, flags: Sequence[str]) -> tuple[str, ...]:
+    async def set_flags(self, message: str, flags: Sequence[str], *, version: str | None = None) -> Flags:
         place = self._ids.place(message)
-        words = flag_list(map(to_wire, flags))
-        return await self._at(place, lambda connection: _flags(connection, place, b"STORE", change, words))
+        wanted = frozenset(flag.lower() for flag in flags)
+        return await self._stored(
+            place,
+            lambda connection: storing.set_flags(connection, place.uid, flags, version),
+            lambda found: found == wanted,
+        )
+
+    async def change_flags(
+        self, message: str, add: Sequence[str], remove: Sequence[str], *, version: str | None = None
+    ) -> Flags:
+        place = self._ids.place(message)
+        added, removed = ({flag.lower() for flag in flags} for flags in (add, remove))
+        return await self._stored(
+            place,
+            lambda connection: storing.change_flags(connection, place.uid, add, remove, version),
+            lambda found: added - removed <= found and not removed & found,
+        )
+
+    async def _stored(
+        self, place: Place, store: Callable[[Connection], Awaitable[Flags]], is_done: Callable[[frozenset[str]], bool]
+    ) -> Flags:
+        """A change of flags is the same done twice. Under a version it is not: a second try that finds the message
+        changed looks whether that was the first."""
+        tries = 0
+
+        async def work(connection: Connection) -> Flags:
+            nonlocal tries
+            tries += 1
+            try:
+                return await store(connection)
+            except Changed:
+                if tries > 1 and is_done(frozenset((now := await storing.get_flags(connection, place.uid)).flags)):
+                    return now
+                raise
+
+        return await self._at(place, work)
+
+    async def change_many(
+        self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]
+    ) -> tuple[Outcome, ...]:
+        return await self._writing.change(messages, add, remove)
+
+    async def append_message(
+        self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
+    ) -> str | None:
+        return await self._writing.append(await self._folders.name(folder), source, flags, received_at)
+
+    async def append_once(
+        self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
+    ) -> str | None:
+        return await self._writing.append_once(await self._folders.name(folder), source, flags, received_at)
+
+    async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+        return await self._writing.copy(messages, await self._folders.name(folder))
+
+    async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+        return await self._writing.move(messages, await self._folders.name(folder))
 
     async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
-        outcomes: dict[str, Outcome] = {}
-        by_folder: dict[tuple[bytes, int], dict[int, str]] = {}
-        for message in messages:
-            try:
-                place = self._ids.place(message)
-            except MailError as error:
-                outcomes[message] = Outcome(message, error)
-            else:
-                by_folder.setdefault((place.folder, place.uid_validity), {})[place.uid] = message
-        for (folder, validity), ids in by_folder.items():
-            outcomes.update(await self._delete_in(folder, validity, ids))
-        return tuple(outcomes[message] for message in messages)
+        return await self._writing.delete(messages)
 
-    async def _delete_in(self, folder: bytes, validity: int, ids: dict[int, str]) -> dict[str, Outcome]:
-        """Not tried again where the connection is lost: whether it was done is not known then, and is said so."""
-        try:
-            async with self._pool.selected(folder) as connection:
-                _refuse_stale(connection, validity)
-                errors = await delete(connection, ids)
-        except MailError as error:
-            return {message: Outcome(message, error) for message in ids.values()}
-        return {message: Outcome(message, errors.get(uid)) for uid, message in ids.items()}
+    async def empty_folder(self, folder: str) -> int:
+        return await self._writing.empty(await self._folders.name(folder))
 
     async def _at(self, place: Place, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Work where a message is; StaleId where its folder was renumbered since."""
 
         async def checked(connection: Connection) -> T:
-            _refuse_stale(connection, place.uid_validity)
+            refuse_stale(connection, place.uid_validity)
             return await work(connection)
 
         try:
             return await self._in(place.folder, checked)
         except NotFound as error:
             raise (NotFound("message") if error.what == "folder" else error) from None
+
+    async def _rows_of(
+        self, folder: bytes, work: Callable[[FolderRows], Awaitable[T]], uid_validity: int | None = None
+    ) -> T:
+        """Work on the rows of a folder."""
+
+        async def with_rows(connection: Connection) -> T:
+            if uid_validity is not None:
+                refuse_stale(connection, uid_validity)
+            return await work(FolderRows(self._rows, self._ids, connection))
+
+        return await self._in(folder, with_rows)
 
     async def _in(self, folder: bytes, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Work that may be done twice: a connection that died unnoticed is replaced once."""
@@ -138,6 +275,14 @@ class ImapBackend(Backend):
         except UpstreamUnavailable:
             async with self._pool.selected(folder) as connection:
                 return await work(connection)
+
+    async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Work that needs no folder and must not be done twice."""
+        try:
+            async with self._pool.connection() as connection:
+                return await work(connection)
+        except (UpstreamUnavailable, UpstreamTimeout) as error:
+            raise lost(error, "List the folders to see.") from None
 
     async def _anywhere(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """As ``_in``, for work that needs no folder."""
@@ -149,17 +294,23 @@ class ImapBackend(Backend):
                 return await work(connection)
 
 
-def _refuse_stale(connection: Connection, uid_validity: int) -> None:
+def _with_ids(tree: Filter, roles: Mapping[str, str]) -> Filter:
+    if isinstance(tree, Operator):
+        return Operator(tree.logic, tuple(_with_ids(one, roles) for one in tree.conditions))
+    if tree.criterion not in FOLDERS:
+        return tree
+    names = tree.value if isinstance(tree.value, tuple) else (str(tree.value),)
+    return Condition(tree.criterion, tuple(roles.get(name, name) for name in names))
+
+
+async def _state(connection: Connection, name: bytes) -> str | None:
+    if "CONDSTORE" not in connection.capabilities and "QRESYNC" not in connection.capabilities:
+        return None
+    answer = await connection.run(b"STATUS", arguments.string(name), STATE_ITEMS)
+    return state_of(status_rows(answer.untagged).get(name, {}))
+
+
+def refuse_stale(connection: Connection, uid_validity: int) -> None:
+    """StaleId where the selected folder was renumbered since an id was given."""
     if connection.selected is None or connection.selected.uid_validity != uid_validity:
         raise StaleId
-
-
-async def _flags(connection: Connection, place: Place, verb: bytes, *arguments: bytes) -> tuple[str, ...]:
-    """The flags that a FETCH or STORE answers for the message; asked for where the server left them out."""
-    answer = await connection.run(b"UID", verb, b"%d" % place.uid, *arguments)
-    row = fetch_rows(answer.untagged).get(place.uid)
-    if row is not None and b"FLAGS" in row:
-        return from_wire(row[b"FLAGS"])
-    if verb == b"FETCH":
-        raise NotFound("message")
-    return await _flags(connection, place, b"FETCH", b"(UID FLAGS)")

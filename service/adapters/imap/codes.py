@@ -42,7 +42,9 @@ def read_status(line: bytes) -> Status | None:
     found = _STATUS.match(line)
     if found is None:
         return None
-    return Status(found[1].decode().upper(), (found[2] or b"").decode().upper(), found[3] or b"", found[4] or b"")
+    text = found[4] or b""
+    code = found[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it in mid-text
+    return Status(found[1].decode().upper(), code.decode().upper(), found[3] or b"", text)
 
 
 def clean_text(text: bytes) -> str:

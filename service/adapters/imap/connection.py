@@ -1,7 +1,7 @@
 """One logged-in connection and the folder it has selected."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from service.adapters.imap.codes import read_status, refusal
 from service.adapters.imap.framing import Limits
 from service.adapters.imap.login import connect, literal_plus, log_in
 from service.adapters.imap.protocol import Answer, Timing, WireProtocol
+from service.adapters.imap.responses import status_rows
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 
@@ -25,29 +26,66 @@ class Selected:
     name: bytes
     uid_validity: int = 0
     exists: int = 0
+    is_read_only: bool = False
+    permanent: frozenset[str] | None = None
+    """The flags that can be kept, lower case; ``\\*`` for any keyword. None: all (the server did not say)."""
+    has_modseq: bool = False
+    """Whether each change of a message is counted (RFC 7162)."""
+    state: str | None = None
+    """As ``state_of``, of when the folder was last selected or refreshed."""
+
+    def keeps(self, flag: str) -> bool:
+        """Whether a flag, as IMAP names it, will still be there in the next session."""
+        word = flag.lower()
+        if self.permanent is None or word in self.permanent:
+            return True
+        return not word.startswith("\\") and "\\*" in self.permanent
 
 
 class Connection:
     """Made by ``open``. Whoever holds it is alone on it; after an error of the wire it is closed for good."""
 
-    def __init__(self, protocol: WireProtocol, capabilities: frozenset[str], timing: Timing) -> None:
+    def __init__(self, protocol: WireProtocol, capabilities: frozenset[str], timing: Timing, untrue: set[str]) -> None:
         self._protocol = protocol
         self._timing = timing
-        self._literal_plus = literal_plus(capabilities)
-        self.capabilities = capabilities
+        self._untrue = untrue
+        self._offered = capabilities
+        self._literal_plus = literal_plus(capabilities - untrue)
         self.selected: Selected | None = None
+        self.searches_raw = False
+        """The server compares text with the octets of a message as they are stored, encoded or not."""
         self.is_fresh = False
         """The folder was selected for whoever holds the connection now, so nothing is newer than what it told."""
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the server offers and, as far as was tried, keeps."""
+        return self._offered - self._untrue
+
+    def is_distrusted(self, capability: str) -> bool:
+        """Whether it was tried and refused."""
+        return capability in self._untrue
+
+    def distrust(self, capability: str) -> None:
+        """The server offers it and refuses it: from now on no connection of this mailbox asks for it."""
+        self._untrue.add(capability)
+
     @classmethod
     async def open(
-        cls, endpoint: Endpoint, credentials: Credentials, timing: Timing | None = None, limits: Limits | None = None
+        cls,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        timing: Timing | None = None,
+        limits: Limits | None = None,
+        untrue: set[str] | None = None,
     ) -> "Connection":
-        """Connect and log in: three to five round trips."""
+        """Connect and log in: three to five round trips. ``untrue`` are capabilities the server was seen not to keep;
+        connections of a mailbox share the set."""
         timing = timing or Timing()
         protocol = await connect(endpoint, timing, limits or Limits())
         try:
-            return cls(protocol, await log_in(protocol, credentials, timing), timing)
+            offered = await log_in(protocol, credentials, timing)
+            return cls(protocol, offered, timing, set() if untrue is None else untrue)
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
             raise
@@ -69,6 +107,14 @@ class Connection:
             raise refusal(answer.status)
         return answer
 
+    async def run_all(self, commands: Sequence[Sequence[Piece]]) -> Answer:
+        """As ``attempt_all``, where each has to succeed; answers what all of them brought."""
+        answers = await self.attempt_all(commands)
+        for answer in answers:
+            if answer.status.kind != "OK":
+                raise refusal(answer.status)
+        return answers[-1]
+
     async def attempt_all(self, commands: Sequence[Sequence[Piece]], seconds: float | None = None) -> list[Answer]:
         """Several commands in one go, with one list of untagged responses. Only where none depends on what another one
         changes (RFC 9051, 5.5), and where only the last has literals."""
@@ -81,16 +127,32 @@ class Connection:
             self._note(response)
         return answers
 
+    async def append(self, pieces: Sequence[Piece], size: int, chunks: AsyncIterator[bytes]) -> Answer:
+        """APPEND with a message of ``size`` octets as its last argument, read as the server takes it."""
+        for response in self._protocol.claim():
+            self._note(response)
+        tag = self._protocol.tag()
+        *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
+        goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
+        lines.append(last[:-2] + (b" {%d+}\r\n" if goes_ahead else b" {%d}\r\n") % size)
+        answer = await self._protocol.stream(tag, lines, size, chunks, self._timing, goes_ahead=goes_ahead)
+        for response in answer.untagged:
+            self._note(response)
+        return answer
+
     async def select(self, name: bytes) -> Selected:
         """Select a folder; NotFound where the server does not have it or lets nobody in."""
         self.selected = None
-        answer = await self.attempt(b"SELECT", arguments.string(name))
+        answer = await self._select(arguments.string(name))
         if answer.status.kind != "OK":
             error = refusal(answer.status)
             raise NotFound("folder") if type(error) is UpstreamError and answer.status.kind == "NO" else error
         selected = Selected(name)
         for response in answer.untagged:
             _note_selection(selected, response)
+        numbers = {b"MESSAGES": selected.exists, **_told_numbers(answer.untagged)}
+        selected.is_read_only = answer.status.code == "READ-ONLY"
+        selected.state = state_of(numbers) if selected.has_modseq else None
         if not selected.uid_validity:
             self.fail(error := UpstreamProtocol("The mail server gives no UIDVALIDITY.", protocol="imap"))
             raise error
@@ -98,13 +160,34 @@ class Connection:
         self.is_fresh = True
         return selected
 
+    async def _select(self, name: Piece) -> Answer:
+        """With CONDSTORE, so that the server counts changes from now on (RFC 7162, 3.1.8)."""
+        if "CONDSTORE" in self.capabilities:
+            answer = await self.attempt(b"SELECT", name, b"(CONDSTORE)")
+            if answer.status.kind != "BAD":
+                return answer
+            self.distrust("CONDSTORE")
+            self.distrust("QRESYNC")
+        return await self.attempt(b"SELECT", name)
+
     async def refresh(self) -> Selected:
         """Hear of what came and went since the folder was selected: a round trip, unless that was just now."""
-        if not self.is_fresh:
-            await self.run(b"NOOP")
-        self.is_fresh = True
         assert self.selected is not None
+        if not self.is_fresh:
+            commands: list[list[Piece]] = [[b"NOOP"]]
+            if self.counts_changes:
+                commands.append([b"STATUS", arguments.string(self.selected.name), STATE_ITEMS])
+            answer = await self.run_all(commands)
+            if self.counts_changes:
+                self.selected.state = state_of(status_rows(answer.untagged).get(self.selected.name, {}))
+        self.is_fresh = True
         return self.selected
+
+    @property
+    def counts_changes(self) -> bool:
+        """Whether each change of a message in the selected folder has a number (RFC 7162)."""
+        is_offered = "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities
+        return is_offered and self.selected is not None and self.selected.has_modseq
 
     def _note(self, response: bytes) -> None:
         """What an untagged response says of the selected folder."""
@@ -137,11 +220,36 @@ class Connection:
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))
 
 
+STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
+
+
+def state_of(numbers: Mapping[bytes, int]) -> str | None:
+    """What changes with every change of a folder; None where the server does not tell all of it."""
+    told = [numbers.get(item) for item in STATE_ITEMS[1:-1].split()]
+    return ".".join(map(str, told)) if None not in told else None
+
+
+def _told_numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
+    """UIDNEXT and its kin from the answer to SELECT."""
+    told = (status for line in untagged if (status := read_status(line)))
+    return {status.code.encode(): int(status.argument) for status in told if status.argument.isdigit()}
+
+
 def _note_selection(selected: Selected, response: bytes) -> None:
     if found := _NUMBERED.match(response):
         if found[2].upper() == b"EXISTS":
             selected.exists = int(found[1])
         return
     status = read_status(response)
-    if status and status.code == "UIDVALIDITY" and status.argument.isdigit():
-        selected.uid_validity = int(status.argument) if int(status.argument) < 1 << 32 else 0
+    if status is None:
+        return
+    match status.code:
+        case "UIDVALIDITY" if status.argument.isdigit():
+            selected.uid_validity = int(status.argument) if int(status.argument) < 1 << 32 else 0
+        case "PERMANENTFLAGS":
+            words = status.argument.decode("ascii", "replace").lower()
+            selected.permanent = frozenset(words.strip("()").split())
+        case "HIGHESTMODSEQ":
+            selected.has_modseq = True
+        case "NOMODSEQ":
+            selected.has_modseq = False

@@ -9,6 +9,7 @@ from service.adapters.imap.download import WINDOW, Octets, Read, count, cut, dec
 from service.adapters.imap.envelope import SUMMARY_ITEMS, addresses, envelope_of, read_summary, structure_of
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.responses import Row, fetch_rows, octets
+from service.adapters.imap.storing import version_of
 from service.mail.errors import NotFound, TooLarge
 from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
@@ -49,7 +50,7 @@ class Content:
         structure = structure_of(row)
         if structure is None:
             return await self._from_source(place, row, html)
-        summary = read_summary(row, self._id(place), self._ids.folder(place.folder))
+        summary = read_summary(row, self._id(place), self._ids.folder(place.folder), structure)
         envelope, fields = envelope_of(row), split_headers(_header_fields(row))
         senders = [field.raw for field in fields if field.name.lower() == "from"]
         return Message(
@@ -62,11 +63,12 @@ class Content:
             structure=structure,
             attachments=attachments(structure),
             body=read_body(leaves[0], leaves[1], form=html, warnings=sender_warnings(senders)),
+            version=version_of(row),
         )
 
     async def _from_source(self, place: Place, row: Row, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
-        summary = read_summary(row, self._id(place), self._ids.folder(place.folder))
+        summary = read_summary(row, self._id(place), self._ids.folder(place.folder), None)
         source = bytearray()
         async with aclosing(stored(self._reader(place, b""), announced=summary.size)) as pieces:
             async for piece in pieces:
@@ -168,7 +170,8 @@ async def _fetch_row(connection: Connection, place: Place, items: bytes) -> Row:
 async def _read_texts(
     connection: Connection, place: Place, html: HtmlForm
 ) -> tuple[Row, tuple[Leaf | None, Leaf | None]]:
-    row = await _fetch_row(connection, place, b"(%b %b)" % (SUMMARY_ITEMS, _FIELDS))
+    counted = b" MODSEQ" if connection.counts_changes else b""
+    row = await _fetch_row(connection, place, b"(%b %b%b)" % (SUMMARY_ITEMS, _FIELDS, counted))
     structure = structure_of(row)
     if structure is None:
         return row, (None, None)

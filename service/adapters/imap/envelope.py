@@ -20,10 +20,9 @@ MAX_ADDRESSES = 1000
 _MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 
 
-def read_summary(row: Row, message_id: str, folder_id: str) -> MessageSummary:
+def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
     """What a list shows. A field the server garbled is absent; the message still stands in the list."""
     envelope = envelope_of(row)
-    structure = structure_of(row)
     return MessageSummary(
         id=message_id,
         folder_id=folder_id,

@@ -1,58 +1,101 @@
-"""A page of a folder, newest arrival first, by sequence numbers for place and by UID for identity.
+"""A page of a folder (RFC 9051, 6.4.4 and 6.4.5).
 
-Arrival is the order of UIDs. A page costs the same wherever it lies: no search, no walk over the mailbox.
+The newest first, without criteria: by sequence numbers for place and by UID for identity, so a page costs the same
+wherever it lies, with no search and no walk over the mailbox. Arrival is the order of UIDs. With criteria or a sort the
+server finds or sorts UIDs, and the page is cut from those.
 """
 
-from service.adapters.imap.arguments import uid_set
-from service.adapters.imap.codes import refusal
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, TypeVar
+
 from service.adapters.imap.connection import Connection
-from service.adapters.imap.envelope import SUMMARY_ITEMS, read_summary
-from service.adapters.imap.places import Cursor, Ids
+from service.adapters.imap.envelope import SUMMARY_ITEMS
+from service.adapters.imap.evaluation import Evaluation
+from service.adapters.imap.extras import with_extras
+from service.adapters.imap.places import Ids
 from service.adapters.imap.responses import MAX_UID, SEQUENCE, Row, fetch_rows, found_uids, number
-from service.adapters.imap.search import is_ascii, search_keys
-from service.mail.errors import UpstreamProtocol
-from service.mail.model import Page
-from service.mail.query import Filter, ListQuery
+from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.sorting import in_order
+from service.mail.errors import StaleToken, UpstreamProtocol
+from service.mail.model import MessageSummary, Page
+from service.mail.query import ListQuery
 
-_ITEMS = b"(%b)" % SUMMARY_ITEMS
-Rows = list[tuple[int, Row]]
-"""UID and row, newest first."""
+K = TypeVar("K", bound=Hashable)
+ANCHORS = 40
+"""UIDs of a sorted page that its cursor carries. While one of them is left, the next page neither repeats nor skips."""
+# Of a cold folder all is asked in one round trip; of a known one the flags, then the rest of what is new.
+_ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
+_FLAG_ITEMS = b"(UID FLAGS)"
 
 
-async def list_page(connection: Connection, ids: Ids, query: ListQuery) -> Page:
+class _After(NamedTuple):
+    """The last message shown: its UID, and the sequence number it had, which only falls as others are expunged."""
+
+    uid: int
+    sequence: int
+
+
+async def list_page(rows: FolderRows, ids: Ids, query: ListQuery) -> Page:
     """A page of the selected folder."""
-    assert connection.selected is not None
-    name, validity = connection.selected.name, connection.selected.uid_validity
-    list_of = name + repr(query.filter).encode() if query.filter else name
-    after = ids.read_cursor(query.cursor, list_of, validity) if query.cursor is not None else None
-    if query.filter is None:
-        rows, total = await _newest(connection, query.limit, after)
-        is_last = not rows or _sequence(rows[-1][1]) == 1
+    list_of = list_name(rows.name, query)
+    after = ids.read_cursor(query.cursor, list_of, rows.uid_validity) if query.cursor is not None else ()
+    selected = await rows.connection.refresh()
+    if query.filter is None and not query.sort:
+        page = await _newest_page(rows, query.limit, _After(after[0], after[1]) if len(after) > 1 else None)
+    elif query.sort:
+        page = await _sorted_page(rows, query, after)
     else:
-        rows, total, is_last = await _matching(connection, query.filter, query.limit, after)
-    folder_id = ids.folder(name)
+        page = await _found_page(rows, query, after[0] if after else MAX_UID + 1)
+    items, total, next_numbers, by = page
+    if query.with_preview or query.with_thread:
+        items = await with_extras(rows, items, query)
     return Page(
-        items=tuple(read_summary(row, ids.message(name, validity, uid), folder_id) for uid, row in rows),
-        next_cursor=None if is_last else ids.cursor(list_of, validity, Cursor(rows[-1][0], _sequence(rows[-1][1]))),
+        items=tuple(items.values()),
+        next_cursor=ids.cursor(list_of, rows.uid_validity, next_numbers) if next_numbers else None,
         total=total,
+        evaluated_by=by.by if by else None,
+        unsearched=(ids.folder(rows.name),) if by and by.is_partial else None,
+        state=selected.state,
     )
 
 
-async def _newest(connection: Connection, limit: int, after: Cursor | None) -> tuple[Rows, int]:
+def list_name(folders: bytes, query: ListQuery) -> bytes:
+    """Which list it is: what a cursor of one must not be used for on another."""
+    return folders + repr((query.filter, query.sort)).encode() if query.filter or query.sort else folders
+
+
+class _Cut(NamedTuple):
+    """A page's rows by UID in order, how many match, the numbers of the next cursor, and who found them."""
+
+    items: dict[int, MessageSummary]
+    total: int
+    next: Sequence[int] = ()
+    by: Evaluation | None = None
+
+
+async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut:
     """The newest below the cursor. Its sequence number only falls as others are expunged, so everything below its UID
     lies below its number; what lies between is dropped by UID."""
-    selected = await connection.refresh()
+    selected = rows.connection.selected
+    assert selected is not None
     below = MAX_UID + 1 if after is None else after.uid
     high = selected.exists if after is None else min(selected.exists, after.sequence - 1)
-    rows: Rows = []
-    while high > 0 and len(rows) < limit:
-        low = max(1, high - (limit - len(rows)) + 1)
-        answer = await connection.run(b"FETCH", b"%d:%d" % (low, high), _ITEMS)
-        found = fetch_rows(answer.untagged)
-        fitting = [(uid, found[uid]) for uid in sorted(found, reverse=True) if uid < below and _is_whole(found[uid])]
-        rows += fitting
-        high = low - 1 if fitting or after is None else min(low - 1, await _count_below(connection, after.uid))
-    return rows[:limit], selected.exists
+    items: dict[int, MessageSummary] = {}
+    last = 0
+    while high > 0 and len(items) < limit:
+        low = max(1, high - (limit - len(items)) + 1)
+        told = await _fetch_range(rows.connection, low, high, _ALL_ITEMS if rows.is_cold else _FLAG_ITEMS)
+        fitting = [uid for uid in sorted(told, reverse=True) if uid < below]
+        items |= rows.read(fitting, told, await rows.entries(fitting, told))
+        last = min((_sequence(told[uid]) for uid in fitting), default=last)
+        high = low - 1 if fitting or after is None else min(low - 1, await _count_below(rows.connection, after.uid))
+    return _Cut(items, selected.exists, (min(items), last) if items and last > 1 else ())
+
+
+async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, Row]:
+    """The rows from one sequence number to another, without the news of others that come in between."""
+    told = fetch_rows((await connection.run(b"FETCH", b"%d:%d" % (low, high), items)).untagged)
+    return {uid: row for uid, row in told.items() if low <= _sequence(row) <= high}
 
 
 async def _count_below(connection: Connection, uid: int) -> int:
@@ -61,40 +104,44 @@ async def _count_below(connection: Connection, uid: int) -> int:
     return len(found_uids(answer.untagged)) if answer else 0
 
 
-async def _matching(connection: Connection, tree: Filter, limit: int, after: Cursor | None) -> tuple[Rows, int, bool]:
-    uids = await search(connection, tree)
-    wanted = [uid for uid in uids if after is None or uid < after.uid]
-    page = wanted[-limit:]
-    if not page:
-        return [], len(uids), True
-    answer = await connection.run(b"UID", b"FETCH", uid_set(page), _ITEMS)
-    found = fetch_rows(answer.untagged)
-    rows = [(uid, found[uid]) for uid in reversed(page) if uid in found and _is_whole(found[uid])]
-    if not rows and len(wanted) > limit:  # all of the page was expunged meanwhile: the next one
-        return await _matching(connection, tree, limit, replace_uid(after, page[0]))
-    return rows, len(uids), len(wanted) <= limit or not rows
+async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
+    """What matches, the newest first, below a UID."""
+    assert query.filter is not None
+    evaluation = Evaluation(rows)
+    uids = sorted(await evaluation.find(query.filter), reverse=True)
+    older = [uid for uid in uids if uid < below]
+    items, shown = await _filled(rows, older, query.limit)
+    return _Cut(items, len(uids), (older[shown - 1],) if shown < len(older) else (), evaluation)
 
 
-def replace_uid(after: Cursor | None, uid: int) -> Cursor:
-    """The cursor moved on to ``uid``."""
-    return Cursor(uid, after.sequence if after else 0)
+async def _sorted_page(rows: FolderRows, query: ListQuery, anchors: Sequence[int]) -> _Cut:
+    evaluation = Evaluation(rows)
+    uids = await in_order(evaluation, query.filter, query.sort)
+    start = behind(uids, anchors)
+    items, shown = await _filled(rows, uids[start:], query.limit)
+    stop = start + shown
+    return _Cut(items, len(uids), uids[max(start, stop - ANCHORS) : stop] if stop < len(uids) else (), evaluation)
 
 
-async def search(connection: Connection, tree: Filter) -> list[int]:
-    """The UIDs that match, ascending. NOOP goes ahead in the same round trip, so that what just arrived is found."""
-    keys = search_keys(tree)
-    form = [b"RETURN", b"(ALL)"] if "ESEARCH" in connection.capabilities else []
-    charset = [] if is_ascii(keys) else [b"CHARSET", b"UTF-8"]
-    noop, found = await connection.attempt_all([[b"NOOP"], [b"UID", b"SEARCH", *form, *charset, *keys]])
-    for answer in (noop, found):
-        if answer.status.kind != "OK":
-            raise refusal(answer.status)
-    return found_uids(found.untagged)
+def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
+    """Where the page begins that follows the one whose last messages were ``anchors``. The order of those that stay
+    never changes, so behind the last that is left lies what was not shown yet."""
+    places = {uid: at for at, uid in enumerate(order)} if anchors else {}
+    left = [places[uid] for uid in anchors if uid in places]
+    if anchors and not left:
+        raise StaleToken("All messages around this cursor are gone. Start the list again.")
+    return max(left) + 1 if left else 0
 
 
-def _is_whole(row: Row) -> bool:
-    """Whether all of a row came: news of flags from other clients arrive in the same answer as what was asked."""
-    return b"ENVELOPE" in row or b"RFC822.SIZE" in row
+async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[dict[int, MessageSummary], int]:
+    """The first rows that are still there, and how many UIDs were used up for them."""
+    items: dict[int, MessageSummary] = {}
+    used = 0
+    while used < len(uids) and len(items) < limit:
+        batch = uids[used : used + limit - len(items)]
+        items |= await rows.summaries(batch)
+        used += len(batch)
+    return items, used
 
 
 def _sequence(row: Row) -> int:

@@ -3,6 +3,7 @@
 import re
 from binascii import Error, a2b_base64, b2a_base64
 
+from service.adapters.imap.known_names import ROLES
 from service.adapters.imap.responses import Listed
 
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
@@ -17,26 +18,6 @@ _SPECIAL_USE = {
     "\\archive": "archive",
     "\\all": "all",
     "\\flagged": "flagged",
-}
-# For servers without SPECIAL-USE: the names programs give, at the top level or below INBOX.
-_WELL_KNOWN = {
-    "sent": "sent",
-    "sent items": "sent",
-    "sent messages": "sent",
-    "sent mail": "sent",
-    "drafts": "drafts",
-    "draft": "drafts",
-    "trash": "trash",
-    "deleted items": "trash",
-    "deleted messages": "trash",
-    "bin": "trash",
-    "junk": "junk",
-    "spam": "junk",
-    "junk e-mail": "junk",
-    "junk email": "junk",
-    "bulk mail": "junk",
-    "archive": "archive",
-    "archives": "archive",
 }
 
 
@@ -68,12 +49,15 @@ def _shift(found: re.Match[str]) -> str:
     return f"&{octets.rstrip(b'=').replace(b'/', b',').decode()}-"
 
 
-def role_of(folder: Listed, path: tuple[str, ...]) -> str | None:
-    """By SPECIAL-USE, else by name; INBOX is the inbox in any letter case."""
+def role_of(folder: Listed) -> str | None:
+    """By SPECIAL-USE; INBOX is the inbox in any letter case."""
     if folder.name.upper() == b"INBOX":
         return "inbox"
-    for attribute, role in _SPECIAL_USE.items():
-        if attribute in folder.attributes:
-            return role
-    top = path[1:] if path[0].upper() == "INBOX" else path
-    return _WELL_KNOWN.get(top[0].casefold()) if len(top) == 1 else None
+    return next((role for attribute, role in _SPECIAL_USE.items() if attribute in folder.attributes), None)
+
+
+def guessed_role(path: tuple[str, ...]) -> str | None:
+    """By the name, at the top or one below INBOX or a provider's own root such as ``[Gmail]``."""
+    is_below = path[0].upper() == "INBOX" or path[0].startswith("[")
+    top = path[1:] if is_below else path
+    return ROLES.get(top[0].casefold()) if len(top) == 1 else None

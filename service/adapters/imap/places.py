@@ -3,13 +3,13 @@
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error, crc32
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.mail.errors import InvalidRequest, NotFound, StaleToken
 from service.mail.ids import account_tag, make_id, read_id
 
 _MESSAGE = struct.Struct(">II")
-_CURSOR = struct.Struct(">IIIII")
 
 
 class Place(NamedTuple):
@@ -20,17 +20,11 @@ class Place(NamedTuple):
     uid: int
 
 
-class Cursor(NamedTuple):
-    """The last message shown: its UID, and the sequence number it had, which only falls as others are expunged."""
-
-    uid: int
-    sequence: int
-
-
 class Ids:
     """The ids of one account."""
 
     def __init__(self, account: str) -> None:
+        self.account = account
         self._tag = account_tag(account)
 
     def folder(self, name: bytes) -> str:
@@ -56,24 +50,24 @@ class Ids:
             raise NotFound("message")
         return Place(octets[_MESSAGE.size :], uid_validity, uid)
 
-    def cursor(self, list_of: bytes, uid_validity: int, cursor: Cursor) -> str:
-        """``list_of`` says which list it continues: the folder and the filter."""
-        octets = _CURSOR.pack(self._list(list_of), uid_validity, cursor.uid, cursor.sequence, 0)
-        check = crc32(octets)
-        return urlsafe_b64encode(octets[:-4] + struct.pack(">I", check)).rstrip(b"=").decode()
+    def cursor(self, list_of: bytes, uid_validity: int, numbers: Sequence[int]) -> str:
+        """``list_of`` says which list it continues: folder, criteria and sort; ``numbers`` from where."""
+        octets = struct.pack(f">II{len(numbers)}I", self._list(list_of), uid_validity, *numbers)
+        return urlsafe_b64encode(octets + struct.pack(">I", crc32(octets))).rstrip(b"=").decode()
 
-    def read_cursor(self, text: str, list_of: bytes, uid_validity: int) -> Cursor:
-        """InvalidRequest for a cursor of another list, StaleToken where the folder was renumbered meanwhile."""
+    def read_cursor(self, text: str, list_of: bytes, uid_validity: int) -> tuple[int, ...]:
+        """The numbers; InvalidRequest for a cursor of another list, StaleToken where the folder was renumbered
+        meanwhile."""
         try:
             octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-            list_id, validity, uid, sequence, check = _CURSOR.unpack(octets)
-        except (Error, UnicodeEncodeError, struct.error):
+            list_id, validity, *numbers, check = struct.unpack(f">{len(octets) // 4}I", octets)
+        except (Error, UnicodeEncodeError, struct.error, ValueError):
             raise InvalidRequest("This is no cursor.") from None
-        if check != crc32(octets[:-4] + bytes(4)) or list_id != self._list(list_of):
+        if check != crc32(octets[:-4]) or list_id != self._list(list_of) or not numbers:
             raise InvalidRequest("This cursor belongs to another list.")
         if validity != uid_validity:
             raise StaleToken("The folder was renumbered since this cursor was given. Start the list again.")
-        return Cursor(uid, sequence)
+        return tuple(numbers)
 
     def _list(self, list_of: bytes) -> int:
         return crc32(self._tag + list_of)

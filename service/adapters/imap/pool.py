@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from service.adapters.imap.connection import Connection
-from service.mail.errors import ServerBusy, UpstreamProtocol
+from service.mail.errors import ServerBusy, UpstreamProtocol, UpstreamUnavailable
 
 
 class Pool:
@@ -111,6 +111,14 @@ class Pool:
         alive = [connection for connection in self._idle if connection.is_open]
         self._count -= len(self._idle) - len(alive)
         self._idle = alive
+
+    def forget(self, folder: bytes) -> None:
+        """The folder is about to go or to be renamed, with what lies below it: idle connections that have it selected
+        are closed. Dovecot for one ends such connections whatever they do."""
+        for connection in self._idle:
+            if connection.selected is not None and connection.selected.name.startswith(folder):
+                connection.fail(UpstreamUnavailable("The folder is gone.", protocol="imap"))
+        self._drop_closed()
 
     async def aclose(self) -> None:
         """Log out what is idle; what is in use closes as it comes back."""

@@ -11,7 +11,7 @@ sent, an answer without a question, a limit crossed, a caller that went away.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from service.adapters.imap.framing import Framer, Limits
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
 
 MAX_UNCLAIMED = 1 << 20
+MIN_RATE = 64 << 10
+"""Octets a second that a server has to take of an upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,7 @@ class Answer:
     """What a command brought: the untagged responses in order, without their ``* ``, and the tagged status.
 
     Commands that were sent together share the untagged responses, and are done in any order: Dovecot, for one, answers
-    a NOOP only after the
-    search behind it.
+    a NOOP only after the search behind it.
     """
 
     untagged: list[bytes]
@@ -51,7 +52,7 @@ class Answer:
 class Pending:
     """A command that was sent. ``replies`` are written one for each ``+``."""
 
-    __slots__ = ("answer", "last", "optional", "replies", "tag", "untagged")
+    __slots__ = ("answer", "go", "last", "optional", "replies", "tag", "untagged")
 
     def __init__(
         self, tag: bytes, replies: Sequence[bytes], untagged: list[bytes], *, optional: bool, last: bool
@@ -61,6 +62,7 @@ class Pending:
         self.optional = optional  # the server may finish without having asked for all of them
         self.last = last  # nothing may come in clear after its answer (STARTTLS)
         self.untagged = untagged
+        self.go: asyncio.Event | None = None  # set by a ``+``, for who writes the rest without ``replies``
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
 
@@ -79,6 +81,8 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._octets = 0  # of untagged responses since the last send
         self._heard = loop.time()
         self._sealed = False
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._bye: Status | None = None
 
     @property
@@ -107,12 +111,22 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             )
         )
 
+    def pause_writing(self) -> None:
+        """The server reads slower than we write."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The server has caught up, which counts as a sign of life."""
+        self._heard = self.loop.time()
+        self._writable.set()
+
     def fail(self, error: MailError) -> None:
         """Close without a goodbye, and say why to everybody who waits and to whoever asks later."""
         if self.error is None:
             self.error = error
         if self.transport is not None:
             self.transport.abort()
+        self._writable.set()
         waiting: list[asyncio.Future[Any]] = [self.greeting, *(pending.answer for pending in self._pending)]
         self._pending.clear()
         for future in waiting:
@@ -179,10 +193,14 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         return claimed
 
     def _receive_continuation(self) -> None:
-        asked = next((one for one in self._pending if one.replies), None)
+        asked = next((one for one in self._pending if one.replies or one.go), None)
         if asked is None:
             raise UpstreamProtocol("The mail server asked for more where there is no more.", protocol="imap")
-        self.transport.write(asked.replies.popleft())
+        if asked.replies:
+            self.transport.write(asked.replies.popleft())
+        elif asked.go is not None:
+            asked.go.set()
+            asked.go = None
 
     def _receive_tagged(self, response: bytes) -> None:
         tag, _, rest = response.partition(b" ")
@@ -254,6 +272,50 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         finally:
             watch.cancel()
 
+    async def stream(
+        self,
+        tag: bytes,
+        head: Sequence[bytes],
+        size: int,
+        chunks: AsyncIterator[bytes],
+        timing: Timing,
+        *,
+        goes_ahead: bool,
+    ) -> Answer:
+        """One command whose last argument is a literal of ``size`` octets, written as fast as the server takes it:
+        ``head`` announces it, ``chunks`` are its octets. Where the server says no before it has them, they are not
+        sent."""
+        [answer] = self.send([(tag, head)])
+        go = asyncio.Event()
+        if not goes_ahead:
+            self._pending[-1].go = go
+        watch = self.loop.call_later(timing.progress, self._watch, timing.progress, answer)
+        try:
+            async with asyncio.timeout(timing.command + size / MIN_RATE):
+                if not goes_ahead and not await _first(go, answer):
+                    return _refused(await answer)
+                await self._write(chunks, answer)
+                return await answer
+        except TimeoutError:
+            self.fail(error := UpstreamTimeout(protocol="imap"))
+            raise error from None
+        except BaseException:
+            self.fail(UpstreamUnavailable("The upload ended in mid-message.", protocol="imap"))
+            raise
+        finally:
+            watch.cancel()
+
+    async def _write(self, chunks: AsyncIterator[bytes], answer: "asyncio.Future[Answer]") -> None:
+        """All of them and the command's end. A server that answers in the midst of a literal is beyond repair."""
+        async for chunk in chunks:
+            await self._writable.wait()
+            if answer.done():
+                answer.result()
+                raise UpstreamProtocol("The mail server answered in mid-upload.", protocol="imap")
+            self.transport.write(chunk)
+            self._heard = self.loop.time()
+        self.transport.write(b"\r\n")
+
     def _watch(self, progress: float, answer: "asyncio.Future[Answer]") -> None:
         """Fails the command when no octet came for ``progress`` seconds; looks again until then."""
         if answer.done() or self.error is not None:
@@ -263,6 +325,23 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self.fail(UpstreamTimeout(protocol="imap"))
         else:
             self.loop.call_later(progress - silent, self._watch, progress, answer)
+
+
+def _refused(answer: Answer) -> Answer:
+    if answer.status.kind == "OK":
+        raise UpstreamProtocol("The mail server was done before it had the message.", protocol="imap")
+    return answer
+
+
+async def _first(go: asyncio.Event, answer: "asyncio.Future[Answer]") -> bool:
+    """Whether the server asked for more; False where it answered instead."""
+    asked: asyncio.Future[Any] = asyncio.ensure_future(go.wait())
+    both: set[asyncio.Future[Any]] = {asked, answer}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return asked.done()
+    finally:
+        asked.cancel()
 
 
 def injected() -> UpstreamProtocol:

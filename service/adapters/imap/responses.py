@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from service.adapters.imap.tokens import Token, parse
@@ -13,6 +14,7 @@ Row: TypeAlias = dict[bytes, Token]
 
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 _ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
+_BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
 # What a server may tell anew at any time; everything else of a message never changes.
 _CHANGING = frozenset({b"FLAGS", b"MODSEQ"})
 SEQUENCE = b"#"
@@ -92,6 +94,17 @@ def found_uids(untagged: Iterable[bytes]) -> list[int]:
     return sorted(found)
 
 
+def sorted_uids(untagged: Iterable[bytes]) -> list[int]:
+    """What UID SORT answers, in its order, each once."""
+    found: dict[int, None] = {}
+    for response in untagged:
+        if response[:5].upper() == b"SORT " or response.upper() == b"SORT":
+            found.update(dict.fromkeys(_plain_result(response[5:])))
+            if len(found) > MAX_FOUND:
+                raise UpstreamProtocol("The mail server found more than a million messages.", protocol="imap")
+    return list(found)
+
+
 def _plain_result(text: bytes) -> Iterator[int]:
     for word in text.split():
         if word.startswith(b"("):  # (MODSEQ n) ends the list, RFC 7162
@@ -152,17 +165,23 @@ def status_rows(untagged: Iterable[bytes]) -> dict[bytes, dict[bytes, int]]:
     """The rows of STATUS by name; what is not a number is left out."""
     rows: dict[bytes, dict[bytes, int]] = {}
     for response in untagged:
-        if response[:7].upper() != b"STATUS ":
-            continue
+        if response[:7].upper() == b"STATUS ":
+            name, items = _status(response)
+            pairs = zip(items[::2], items[1::2], strict=False)
+            rows[name] = {k.upper(): int(v) for k, v in pairs if v.isdigit()}
+    return rows
+
+
+def _status(response: bytes) -> tuple[bytes, list[bytes]]:
+    """GNU mailutils quotes no name, whatever is in it."""
+    with suppress(UpstreamProtocol):
         match parse(response, 7):
             case [bytes() as name, list() as items]:
-                pairs = zip(items[::2], items[1::2], strict=False)
-                rows[name] = {
-                    k.upper(): int(v) for k, v in pairs if isinstance(k, bytes) and isinstance(v, bytes) and v.isdigit()
-                }
-            case _:
-                raise _broken()
-    return rows
+                return name, [item if isinstance(item, bytes) else b"" for item in items]
+    found = _BARE_STATUS.match(response)
+    if found is None:
+        raise _broken()
+    return found[1], found[2].split()
 
 
 def _broken() -> UpstreamProtocol:

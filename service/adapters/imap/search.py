@@ -3,9 +3,10 @@
 from datetime import date
 
 from service.adapters.imap.arguments import Piece, flag_list, string
+from service.adapters.imap.connection import Connection
 from service.adapters.imap.flags import to_wire
-from service.mail.errors import InvalidRequest
-from service.mail.query import MAX_CONDITIONS, MAX_DEPTH, Condition, Criterion, Filter, Logic
+from service.adapters.imap.responses import found_uids
+from service.mail.query import Condition, Criterion, Filter, HeaderText, Logic
 
 _TEXT_KEYS = {
     Criterion.TEXT: b"TEXT",
@@ -35,11 +36,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def search_keys(tree: Filter) -> list[Piece]:
-    """The search keys; InvalidRequest for a tree too deep or too wide."""
-    keys = _keys(tree, 0)
-    if len(keys) > 3 * MAX_CONDITIONS:
-        raise InvalidRequest(f"A search may have {MAX_CONDITIONS} conditions.")
-    return keys
+    """The search keys of conditions a server can decide. The tree is not empty, and no deeper than filters may be."""
+    return _keys(tree)
 
 
 def is_ascii(keys: list[Piece]) -> bool:
@@ -47,16 +45,17 @@ def is_ascii(keys: list[Piece]) -> bool:
     return all(key.isascii() for key in keys)
 
 
-def _keys(tree: Filter, depth: int, *, negated: bool = False) -> list[Piece]:
+async def found_all(connection: Connection) -> list[int]:
+    """Every UID of the selected folder, ascending. One round trip."""
+    return found_uids((await connection.run(b"UID", b"SEARCH", b"ALL")).untagged)
+
+
+def _keys(tree: Filter, *, negated: bool = False) -> list[Piece]:
     """NOT is carried down to the conditions, because Dovecot 2.3 reads ``NOT (SEEN FLAGGED)`` as neither of them."""
-    if depth > MAX_DEPTH:
-        raise InvalidRequest(f"A search may nest {MAX_DEPTH} deep.")
     if isinstance(tree, Condition):
         return _condition(tree, negated=negated)
-    if not tree.conditions:
-        raise InvalidRequest("An operator needs conditions.")
     below = negated is not (tree.logic is Logic.NOT)
-    branches = [_keys(condition, depth + 1, negated=below) for condition in tree.conditions]
+    branches = [_keys(condition, negated=below) for condition in tree.conditions]
     return _either(branches) if negated is not (tree.logic is Logic.OR) else [key for one in branches for key in one]
 
 
@@ -91,6 +90,8 @@ def _compared(condition: Condition) -> list[Piece]:
             return [b"SMALLER", b"%d" % int(str(value))]
     if criterion in _DATE_KEYS and isinstance(value, date):
         return [_DATE_KEYS[criterion], _date(value)]
+    if isinstance(value, HeaderText):
+        return [b"HEADER", string(value.name), string(value.text)]
     return [_TEXT_KEYS[criterion], string(str(value))]
 
 

@@ -69,6 +69,10 @@ _LINK = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
 # nh3 would put these anywhere among the attributes, and elsewhere the next time. All values it writes are quoted.
 _LINK_TAG = re.compile(r"(<a(?: [^\s\"=<>]++=\"[^\"]*+\")*+)>")
 _LINK_END = r'\1 target="_blank" rel="noopener noreferrer nofollow">'
+# As browsers read addresses (URL Standard, 4.4): blanks within and controls around do not count, "\\" is "/".
+_REMOTE = re.compile(r"(?:https?|ftp):|[/\\]{2}", re.IGNORECASE)
+_BLANK = re.compile(r"[\t\n\r]")
+_EDGE = "".join(map(chr, range(0x21)))
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 _FOREIGN = re.compile(r"<(/?)(svg|math)(?=[\s/>])", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?!#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});)([a-zA-Z][a-zA-Z0-9]{1,31};)?")
@@ -135,14 +139,19 @@ def _filter(tag: str, name: str, value: str) -> str | None:
         return value
     if tag == "img" and name == "src" and _is_inline(value.strip()):
         return value
-    _list([each.strip().split(" ")[0] for each in value.split(",")[:20]] if name == "srcset" else [value.strip()])
+    _list(_candidates(value) if name == "srcset" else [value])
     return None
+
+
+def _candidates(srcset: str) -> list[str]:
+    return [each.lstrip().partition(" ")[0] for each in _BLANK.sub(" ", srcset).split(",")[:20]]
 
 
 def _list(urls: list[str]) -> None:
     found = _remote.get()
     for url in urls:
-        if url[:6].lower().startswith(("http:", "https:", "//", "ftp:")) and len(found) < MAX_REMOTE:
+        url = _BLANK.sub("", url[:4000]).strip(_EDGE)
+        if _REMOTE.match(url) and len(found) < MAX_REMOTE:
             found[url[:2000]] = None
 
 

@@ -1,0 +1,83 @@
+"""Conversations of a folder: as the server tells them (RFC 5256, 4), else by the Message-IDs that messages name."""
+
+from collections.abc import Iterable
+
+from service.adapters.imap.reading import fetch
+from service.adapters.imap.responses import MAX_UID, Row, number
+from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.search import found_all
+from service.adapters.imap.tokens import Token, parse
+from service.mail.errors import NotSupported
+from service.mail.mime.headers import first, parse_message_ids, split_headers
+
+MAX_MESSAGES = 10_000
+_BATCH = 1000
+THREAD_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
+
+
+async def threads_of(rows: FolderRows) -> list[set[int]]:
+    """The UIDs of each conversation. One round trip with THREAD; else the folder's headers are read, of ten thousand
+    messages at most."""
+    if "THREAD=REFERENCES" in rows.connection.capabilities:
+        answer = await rows.connection.attempt(b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL")
+        if answer.status.kind == "OK":
+            return [thread for line in answer.untagged for thread in _told(line)]
+        rows.connection.distrust("THREAD=REFERENCES")
+    uids = await found_all(rows.connection)
+    if len(uids) > MAX_MESSAGES:
+        raise NotSupported(
+            "threads", f"This server tells no threads, and Casella makes them of {MAX_MESSAGES} messages at most."
+        )
+    names: dict[int, list[str]] = {}
+    for at in range(0, len(uids), _BATCH):
+        told = await fetch(rows, uids[at : at + _BATCH], THREAD_FIELDS)
+        names |= {uid: message_names(row) for uid, row in told.items()}
+    return _joined(names)
+
+
+def message_names(row: Row) -> list[str]:
+    """All Message-IDs a message names, the oldest first and its own last."""
+    block = next(
+        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
+        b"",
+    )
+    fields = split_headers(block)
+    found = [parse_message_ids(first(fields, name) or b"") for name in ("References", "In-Reply-To", "Message-ID")]
+    return [name for names in found for name in names]
+
+
+def _told(line: bytes) -> Iterable[set[int]]:
+    """``THREAD (1 2 (3)(4 5))(6)``: what nests is one conversation."""
+    if line[:7].upper() == b"THREAD ":
+        for thread in parse(line, 7):
+            yield set(_numbers(thread))
+
+
+def _numbers(token: Token) -> Iterable[int]:
+    pending = [token]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, list):
+            pending.extend(one)
+        elif one is not None:
+            yield number(one, MAX_UID)
+
+
+def _joined(names: dict[int, list[str]]) -> list[set[int]]:
+    """Messages that name the same Message-ID belong together, and so does whoever else does with one of them."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while (above := parent.setdefault(name, name)) != name:
+            parent[name] = parent[above]
+            name = above
+        return name
+
+    for uid, found in names.items():
+        own = f"uid {uid}"
+        for name in found:
+            parent[root(name)] = root(own)
+    threads: dict[str, set[int]] = {}
+    for uid in names:
+        threads.setdefault(root(f"uid {uid}"), set()).add(uid)
+    return list(threads.values())

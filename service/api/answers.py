@@ -1,0 +1,44 @@
+"""JSON answers that a client may keep: a weak ETag, and 304 where nothing changed (RFC 9110, 8.8 and 13.1.2)."""
+
+from hashlib import blake2b
+from typing import Any
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+_NOT_STORED_BUT_KEPT = "private, no-cache"
+
+
+def matches(condition: str, etag: str) -> bool:
+    """If-None-Match compares weakly (RFC 9110, 13.1.2)."""
+    strong = etag.removeprefix("W/")
+    return condition.strip() == "*" or strong in (one.strip().removeprefix("W/") for one in condition.split(","))
+
+
+def weak_tag(*parts: str | bytes) -> str:
+    """Of whatever an answer depends on."""
+    digest = blake2b(digest_size=12)
+    for part in parts:
+        octets = part.encode(errors="surrogatepass") if isinstance(part, str) else part
+        digest.update(b"%d:" % len(octets) + octets)
+    return f'W/"{digest.hexdigest()}"'
+
+
+def list_tag(request: Request, account: str, state: str) -> str:
+    """Of a list of this account: the folder's state and what was asked."""
+    return weak_tag(account, request.url.path, request.url.query, state)
+
+
+def json_answer(request: Request, value: BaseModel, etag: str | None = None, include: Any = None) -> Response:
+    """The value, or 304 where the client has it. Without a tag its own octets make one."""
+    body = value.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
+    etag = etag or weak_tag(body)
+    headers = {"ETag": etag, "Cache-Control": _NOT_STORED_BUT_KEPT}
+    if matches(request.headers.get("if-none-match", ""), etag):
+        return not_modified(headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def not_modified(headers: dict[str, str]) -> Response:
+    """304: the client has it already."""
+    return Response(status_code=304, headers=headers)

@@ -1,0 +1,157 @@
+"""Lists sorted, with previews and threads, rows by id, and what tells that a list changed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from service.mail.errors import InvalidRequest, StaleToken
+from service.mail.model import MessageSummary
+from service.mail.query import Condition, Criterion, ListQuery, Order, SortKey
+from tests.contract.conftest import WITH_FLAGS, Mailbox, OpenMailbox
+from tests.contract.letters import Letter, plain, plains
+
+KINDS = WITH_FLAGS
+NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
+
+
+def letter(
+    name: str, *, hours: int, sender: str = "ann@example.org", to: str = "ben@example.org", size: int = 0
+) -> Letter:
+    source = plain(name, sender=sender, to=to, body="x" * size or "text")
+    day = f"Date: Fri, {1 + hours:02} Mar 2024 10:00:00 +0100"
+    return Letter(
+        source.replace(b"Date: Fri, 01 Mar 2024 10:00:00 +0100", day.encode()), (), NOON + timedelta(hours=hours)
+    )
+
+
+LETTERS = (
+    letter("Re: pears", hours=3, sender="Dan <dan@example.org>", to="zoe@example.org", size=10),
+    letter("apples", hours=1, sender="Cat <cat@example.org>", to="ann@example.org", size=900),
+    letter("Fwd: cherries", hours=4, sender="Ann <ann@example.org>", to="dan@example.org", size=400),
+    letter("bananas", hours=2, sender="Ben <ben@example.org>", to="cat@example.org", size=1500),
+)
+
+
+async def walk(mailbox: Mailbox, sort: tuple[Order, ...], limit: int = 2) -> list[str | None]:
+    rows: list[MessageSummary] = []
+    cursor = None
+    while True:
+        page = await mailbox.backend.list_messages("inbox", ListQuery(limit, cursor, sort=sort))
+        rows += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return [row.subject for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("key", "order"),
+    [
+        (SortKey.RECEIVED_AT, ["apples", "bananas", "Re: pears", "Fwd: cherries"]),
+        (SortKey.SENT_AT, ["apples", "bananas", "Re: pears", "Fwd: cherries"]),
+        (SortKey.FROM, ["Fwd: cherries", "bananas", "apples", "Re: pears"]),
+        (SortKey.TO, ["apples", "bananas", "Fwd: cherries", "Re: pears"]),
+        (SortKey.SUBJECT, ["apples", "bananas", "Fwd: cherries", "Re: pears"]),
+        (SortKey.SIZE, ["Re: pears", "Fwd: cherries", "apples", "bananas"]),
+    ],
+)
+async def test_a_list_is_sorted_either_way(open_mailbox: OpenMailbox, key: SortKey, order: list[str]) -> None:
+    mailbox = await open_mailbox(*LETTERS)
+    assert await walk(mailbox, (Order(key),)) == order
+    assert await walk(mailbox, (Order(key, is_descending=True),), limit=3) == order[::-1]
+
+
+async def test_equals_stay_in_the_order_they_arrived_in(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*(Letter(plain(n, sender=f"{'ab'[n % 2]}@example.org"), (), NOON) for n in range(6)))
+    assert await walk(mailbox, (Order(SortKey.FROM), Order(SortKey.RECEIVED_AT))) == ["0", "2", "4", "1", "3", "5"]
+    assert await walk(mailbox, (Order(SortKey.FROM, is_descending=True),), 4) == ["1", "3", "5", "0", "2", "4"]
+
+
+async def test_a_sorted_list_goes_on_while_mail_comes_and_goes(open_mailbox: OpenMailbox) -> None:
+    """R-CONC-07: no repeat and no silent skip."""
+    mailbox = await open_mailbox(*(Letter(plain(f"s{n:02}"), (), NOON) for n in range(12)))
+    sort, ids = (Order(SortKey.SUBJECT),), await mailbox.ids()
+    first = await mailbox.backend.list_messages("inbox", ListQuery(4, sort=sort))
+    assert [row.subject for row in first.items] == ["s00", "s01", "s02", "s03"]
+    await mailbox.deliver(plain("s015"))
+    await mailbox.deliver(plain("s075"))
+    await mailbox.shows(14)
+    if "plain" not in mailbox.name:
+        await mailbox.backend.delete_messages([ids["s03"], ids["s05"]])
+    second = await mailbox.backend.list_messages("inbox", ListQuery(5, first.next_cursor, sort=sort))
+    gone = set() if "plain" in mailbox.name else {"s05"}
+    assert [row.subject for row in second.items] == [
+        s for s in ("s04", "s05", "s06", "s07", "s075", "s08") if s not in gone
+    ][:5]
+
+
+async def test_a_cursor_none_of_whose_messages_is_left_is_stale(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*(Letter(plain(f"s{n}"), (), NOON) for n in range(4)))
+    if "plain" in mailbox.name:
+        return
+    sort, ids = (Order(SortKey.SUBJECT),), await mailbox.ids()
+    page = await mailbox.backend.list_messages("inbox", ListQuery(2, sort=sort))
+    await mailbox.backend.delete_messages([ids["s0"], ids["s1"]])
+    with pytest.raises(StaleToken):
+        await mailbox.backend.list_messages("inbox", ListQuery(2, page.next_cursor, sort=sort))
+
+
+async def test_a_cursor_belongs_to_its_sort(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*plains(3))
+    page = await mailbox.backend.list_messages("inbox", ListQuery(1, sort=(Order(SortKey.SUBJECT),)))
+    for sort in ((), (Order(SortKey.SIZE),), (Order(SortKey.SUBJECT, is_descending=True),)):
+        with pytest.raises(InvalidRequest):
+            await mailbox.backend.list_messages("inbox", ListQuery(1, page.next_cursor, sort=sort))
+
+
+async def test_criteria_and_sort_go_together(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*LETTERS)
+    query = ListQuery(filter=Condition(Criterion.MIN_SIZE, 600), sort=(Order(SortKey.SUBJECT, is_descending=True),))
+    page = await mailbox.backend.list_messages("inbox", query)
+    assert [row.subject for row in page.items] == ["Fwd: cherries", "bananas", "apples"]
+    assert page.total == 3
+
+
+async def test_previews_and_threads_come_where_they_are_asked_for(open_mailbox: OpenMailbox) -> None:
+    reply = plain("answer", body="Yes.").replace(b"MIME-Version", b"References: <first@example.org>\r\nMIME-Version")
+    html = plain("html", body="<style>p {}</style><p>Zwölf <b>Boxkämpfer</b></p>").replace(b"text/plain", b"text/html")
+    mailbox = await open_mailbox(Letter(plain("first", body="Grüße\r\n  aus   Köln.")), Letter(reply), Letter(html))
+    assert {(row.preview, row.thread_id) for row in await mailbox.all()} == {(None, None)}
+    page = await mailbox.backend.list_messages("inbox", ListQuery(with_preview=True, with_thread=True))
+    rows = {row.subject: row for row in page.items}
+    assert rows["first"].preview == "Grüße aus Köln."
+    assert rows["answer"].preview == "Yes."
+    assert rows["html"].preview == "Zwölf Boxkämpfer"
+    assert rows["first"].thread_id
+    assert rows["first"].thread_id == rows["answer"].thread_id != rows["html"].thread_id
+    again = await mailbox.backend.list_messages("inbox", ListQuery(with_preview=True, with_thread=True))
+    assert again.items == page.items
+
+
+async def test_rows_are_had_by_their_ids(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*plains(5))
+    rows = {row.id: row for row in await mailbox.all()}
+    ids = [*list(rows)[:3], "m_AAAA", "nonsense", *list(rows)[:1]]
+    assert list(await mailbox.backend.get_messages(ids)) == [rows[one] for one in list(rows)[:3]]
+
+
+async def test_the_state_of_a_list_changes_with_it(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*plains(2))
+    states = []
+    for _ in range(2):
+        page = await mailbox.backend.list_messages("inbox", ListQuery())
+        states.append(await mailbox.backend.get_state("inbox"))
+        assert page.state == states[-1]
+    assert states[0] == states[1]
+    if states[0] is None:
+        return
+    message = (await mailbox.newest()).id
+    await mailbox.backend.change_flags(message, ["$flagged"], [])
+    states.append(await mailbox.backend.get_state("inbox"))
+    await mailbox.deliver(plain("new"))
+    await mailbox.shows(3)
+    states.append(await mailbox.backend.get_state("inbox"))
+    await mailbox.backend.delete_messages([message])
+    states.append(await mailbox.backend.get_state("inbox"))
+    assert len(set(states)) == 4
+    page = await mailbox.backend.list_messages("inbox", ListQuery())
+    assert page.state == states[-1]

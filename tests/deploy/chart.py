@@ -1,0 +1,57 @@
+"""The chart as helm renders it."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm"
+RELEASE, NAMESPACE = "mail", "post"
+Object = dict[str, Any]
+
+
+class Refused(Exception):
+    """helm does not take it, and says why."""
+
+
+def helm(command: str, *arguments: str, values: Object | None = None) -> str:
+    """What it prints. ``values`` go before those of files."""
+    program = ROOT / ".tools" / "helm"
+    assert program.exists(), "helm is not there: .ci/tools fetches it"
+    done = subprocess.run(
+        [program, command, *arguments, *(["--values", "-"] if values else [])],
+        input=json.dumps(values),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Refused(done.stderr)
+    return done.stdout
+
+
+def render(values: Object | None = None, file: Path | None = None) -> list[Object]:
+    """All objects of a release."""
+    files = ["--values", str(file)] if file else []
+    text = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, *files, values=values)
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def one(objects: list[Object], kind: str) -> Object:
+    """The only one of its kind."""
+    (found,) = (each for each in objects if each["kind"] == kind)
+    return found
+
+
+def container(objects: list[Object]) -> Object:
+    """Casella's, in the deployment."""
+    (found,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def settings_file(objects: list[Object]) -> str:
+    """The TOML that the container reads."""
+    return next(str(each["data"]["casella.toml"]) for each in objects if "casella.toml" in each.get("data", {}))

@@ -1,0 +1,93 @@
+"""Casella as the platform runs it: a process with arguments and an environment, probed over HTTP and ended by signals."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.servers.dovecot import HOST, Dovecot
+
+ENTRYPOINT = (sys.executable, "-m", "service")
+START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def environment(dovecot: Dovecot, **settings: object) -> dict[str, str]:
+    """Dovecot as the only server, for every username, and more settings."""
+    named = {f"CASELLA_{name.upper()}": str(value) for name, value in settings.items()}
+    return named | {
+        "CASELLA_DEFAULT_SERVER": "home",
+        "CASELLA_SERVERS__HOME__IMAP__HOST": HOST,
+        "CASELLA_SERVERS__HOME__IMAP__PORT": str(dovecot.ports.imap),
+        "CASELLA_SERVERS__HOME__IMAP__SECURITY": "none",
+    }
+
+
+class Replica:
+    """``async with Replica(env) as replica``; restart() as often as wanted, and whatever runs at the end is killed."""
+
+    def __init__(self, env: Mapping[str, str], entrypoint: Sequence[str] = ENTRYPOINT) -> None:
+        self.port = free_port()
+        self.args = ["serve", "--host", HOST, "--port", str(self.port)]
+        self._entrypoint = entrypoint
+        self._env = dict(os.environ) | dict(env)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the replica
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        self._log.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """What it wrote so far, in all its lives."""
+        return os.pread(self._log.fileno(), 1 << 24, 0).decode()
+
+    async def start(self) -> None:
+        """Returns when it is ready."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._entrypoint, *self.args, env=self._env, stdout=self._log, stderr=self._log
+        )
+        async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(base_url=self.url) as client:
+            while not await self._answers(client, "/readyz"):
+                assert self._process.returncode is None, self.log
+                await asyncio.sleep(0.02)
+
+    def send(self, sig: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(sig)
+
+    async def ended(self, seconds: float) -> int:
+        """Its exit code; TimeoutError where the platform would kill it."""
+        assert self._process is not None
+        async with asyncio.timeout(seconds):
+            return await self._process.wait()
+
+    async def _answers(self, client: httpx.AsyncClient, path: str) -> bool:
+        try:
+            return (await client.get(path)).status_code == 200
+        except httpx.TransportError:
+            return False

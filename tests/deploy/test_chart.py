@@ -1,0 +1,329 @@
+"""The chart: what it renders is what Kubernetes takes, what Casella reads, and what its README says."""
+
+import json
+import re
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import __version__
+from service.cli import GRACE_SECONDS
+from service.config import read_settings
+
+pytest.importorskip("yaml", reason="make chart installs it")
+from tests.deploy import generated
+from tests.deploy.chart import CHART, NAMESPACE, RELEASE, Object, Refused, container, helm, one, render, settings_file
+
+pytestmark = pytest.mark.deploy
+
+KUBERNETES = "1.37"
+FILES = [CHART / "values.yaml", *sorted((CHART / "ci").glob("*-values.yaml"))]
+FULL, MINIMAL = CHART / "ci" / "full-values.yaml", CHART / "ci" / "minimal-values.yaml"
+CUSTOM = {"HTTPRoute", "BackendTrafficPolicy", "DestinationRule", "ServiceMonitor", "PrometheusRule"}
+METRICS = {
+    "casella_requests_total": {"route", "method", "status"},
+    "casella_request_seconds": {"route", "method", "status", "le"},
+    "casella_upstream_seconds": {"protocol", "verb", "outcome", "le"},
+    "casella_pool_connections": {"state"},
+    "casella_loop_lag_seconds": set(),
+    "process_resident_memory_bytes": set(),
+    "up": set(),
+}
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+SERVERS = {"home": {"imap": {"host": "imap.example.org", "port": 993}}}
+SEVERAL: Object = {"replicaCount": 3, "config": {"servers": SERVERS}, "secretKeys": [KEY]}
+
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+@pytest.fixture(scope="module")
+def full() -> list[Object]:
+    return render(file=FULL)
+
+
+@each_file
+def test_helm_finds_no_fault(file: Path) -> None:
+    helm("lint", "--strict", str(CHART), "--values", str(file))
+
+
+@each_file
+def test_kubernetes_takes_what_is_rendered(file: Path) -> None:
+    import kubernetes_validate
+
+    for each in render(file=file):
+        if each["kind"] not in CUSTOM:
+            kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+def test_all_kinds_are_there(full: list[Object]) -> None:
+    kinds = {each["kind"] for each in full}
+    assert kinds == CUSTOM - {"DestinationRule"} | {
+        *("ConfigMap", "Secret", "ServiceAccount", "Deployment", "Service", "HorizontalPodAutoscaler"),
+        *("PodDisruptionBudget", "NetworkPolicy", "Ingress", "Pod"),
+    }
+
+
+def test_all_objects_say_whose_they_are(full: list[Object]) -> None:
+    for each in full:
+        metadata = each["metadata"]
+        assert metadata["namespace"] == NAMESPACE
+        assert metadata["labels"].items() >= {"app.kubernetes.io/instance": RELEASE, "team": "platform"}.items()
+        assert metadata["annotations"]["example.org/owner"] == "platform"
+
+
+@each_file
+def test_selectors_pick_the_pods_and_not_the_test(file: Path) -> None:
+    objects = render(file=file)
+    pods = one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    test = one(objects, "Pod")["metadata"]["labels"]
+    selectors = [
+        one(objects, "Deployment")["spec"]["selector"]["matchLabels"],
+        one(objects, "Service")["spec"]["selector"],
+        one(objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        *(each["spec"]["selector"]["matchLabels"] for each in objects if each["kind"] == "PodDisruptionBudget"),
+    ]
+    assert all(selector.items() <= pods.items() and not selector.items() <= test.items() for selector in selectors)
+
+
+@each_file
+def test_pods_are_restricted(file: Path) -> None:
+    objects = render(file=file)
+    for pod in (one(objects, "Deployment")["spec"]["template"]["spec"], one(objects, "Pod")["spec"]):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["containers"][0]["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    volumes = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
+    assert [volume for volume in volumes if "emptyDir" in volume] == [
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
+    ]
+
+
+def test_casella_reads_its_settings(full: list[Object], tmp_path: Path) -> None:
+    assert "--config=/etc/casella/casella.toml" in container(full)["args"]
+    file = tmp_path / "casella.toml"
+    file.write_text(settings_file(full))
+    settings = read_settings(file)
+    assert settings.session_seconds == 86400
+    assert settings.access_log is False
+    assert settings.default_server == "home"
+    assert list(settings.servers) == ["home", "the other"]
+    home = settings.servers["home"]
+    assert home.domains == {"example.org", 'quoted "name".example.org'}
+    assert home.imap is not None
+    assert (home.imap.port, home.imap.ca_file) == (993, Path("/etc/authorities/ca.pem"))
+
+
+def test_keys_are_in_a_secret_alone(full: list[Object]) -> None:
+    assert one(full, "Secret")["stringData"] == {"secret-keys": f"{KEY},HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
+    assert container(full)["env"][0] == {
+        "name": "CASELLA_SECRET_KEYS",
+        "valueFrom": {"secretKeyRef": {"name": "mail-api", "key": "secret-keys"}},
+    }
+    assert KEY not in json.dumps([each for each in full if each["kind"] != "Secret"])
+    own = render({"existingSecret": {"name": "ours", "key": "keys"}}, MINIMAL)
+    assert not [each for each in own if each["kind"] == "Secret"]
+    assert container(own)["env"][0]["valueFrom"] == {"secretKeyRef": {"name": "ours", "key": "keys"}}
+
+
+def test_without_servers_the_demo_is_served() -> None:
+    objects = render()
+    assert container(objects)["args"][0] == "demo"
+    assert "ConfigMap" not in {each["kind"] for each in objects}
+
+
+def test_extras_reach_the_container(full: list[Object]) -> None:
+    own = container(full)
+    assert own["args"][-2:] == ["--host", "::"]
+    assert own["env"][-1]["name"] == "CASELLA_ACCOUNT_IDLE_SECONDS"
+    assert own["envFrom"] == [{"secretRef": {"name": "more"}}]
+    assert own["volumeMounts"][-1]["mountPath"] == "/etc/authorities"
+    assert own["image"].startswith("registry.example.org/casella@sha256:")
+    assert container(render())["image"] == f"casella:{__version__}"
+
+
+def test_new_settings_make_new_pods() -> None:
+    def checksums(more: Object) -> Any:
+        return one(render(SEVERAL | more), "Deployment")["spec"]["template"]["metadata"]["annotations"]
+
+    before = checksums({})
+    assert before == checksums({"replicaCount": 2})
+    assert before != checksums({"config": {"servers": SERVERS, "session_seconds": 60}})
+    assert before != checksums({"secretKeys": [KEY[::-1]]})
+
+
+def test_a_pod_has_time_to_end() -> None:
+    pod = one(render(), "Deployment")["spec"]["template"]["spec"]
+    probe, drain = pod["containers"][0]["readinessProbe"], read_settings(None).drain_seconds
+    assert pod["terminationGracePeriodSeconds"] >= drain + GRACE_SECONDS + 5
+    assert probe["periodSeconds"] * probe["failureThreshold"] < drain
+    assert (probe["httpGet"]["path"], pod["containers"][0]["livenessProbe"]["httpGet"]["path"]) == (
+        "/readyz",
+        "/healthz",
+    )
+
+
+def test_a_budget_is_for_several_pods() -> None:
+    assert "PodDisruptionBudget" not in {each["kind"] for each in render()}
+    assert one(render(SEVERAL), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_the_autoscaler_alone_sets_the_number_of_pods(full: list[Object]) -> None:
+    assert "replicas" not in one(full, "Deployment")["spec"]
+    scaler = one(full, "HorizontalPodAutoscaler")["spec"]
+    assert [metric["resource"]["name"] for metric in scaler["metrics"]] == ["cpu", "memory"]
+
+
+def test_pods_reach_mail_servers_and_dns(full: list[Object]) -> None:
+    dns, mail, own = one(full, "NetworkPolicy")["spec"]["egress"]
+    assert {(each["port"], each["protocol"]) for each in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
+    assert {each["port"] for each in mail["ports"]} == {143, 993, 110, 995, 465, 587, 2110}
+    assert mail["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+    assert own == {"ports": [{"port": 443}]}
+
+
+def test_an_account_stays_on_one_pod(full: list[Object]) -> None:
+    annotations = one(full, "Ingress")["metadata"]["annotations"]
+    assert annotations["nginx.ingress.kubernetes.io/upstream-hash-by"] == "$http_authorization"
+    policy = one(full, "BackendTrafficPolicy")["spec"]
+    assert policy["targetRefs"][0]["name"] == one(full, "HTTPRoute")["metadata"]["name"]
+    assert policy["loadBalancer"]["consistentHash"] == {"type": "Header", "header": {"name": "Authorization"}}
+    route = {"enabled": True, "parentRefs": [{"name": "public"}], "affinity": "istio"}
+    rule = one(render({"httpRoute": route}), "DestinationRule")["spec"]
+    assert rule["trafficPolicy"]["loadBalancer"] == {"consistentHash": {"httpHeaderName": "Authorization"}}
+
+
+def test_the_route_leads_to_the_service(full: list[Object]) -> None:
+    """Its schema is not Kubernetes' own: this is its shape in gateway.networking.k8s.io/v1."""
+    route, service = one(full, "HTTPRoute"), one(full, "Service")
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["spec"] == {
+        "parentRefs": [{"name": "public", "namespace": "gateways"}],
+        "hostnames": ["casella.example.org"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}],
+            }
+        ],
+    }
+
+
+def test_prometheus_finds_the_pods(full: list[Object]) -> None:
+    monitor, service = one(full, "ServiceMonitor"), one(full, "Service")
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == (service["spec"]["ports"][0]["name"], "/metrics")
+
+
+def test_alerts_say_what_to_do(full: list[Object]) -> None:
+    rule = one(full, "PrometheusRule")
+    assert rule["apiVersion"] == "monitoring.coreos.com/v1"
+    (group,) = rule["spec"]["groups"]
+    *ours, theirs = group["rules"]
+    assert theirs["alert"] == "Ours"
+    for alert in ours:
+        assert alert["labels"]["severity"] in {"warning", "critical"}
+        assert alert["annotations"].keys() == {"summary", "description"}
+        assert f'job="mail-api",namespace="{NAMESPACE}"' in alert["expr"]
+
+
+def test_alerts_and_dashboard_ask_for_metrics_that_there_are(full: list[Object]) -> None:
+    """501 says what a mailbox cannot do, and is no error."""
+    expressions = [alert["expr"] for alert in one(full, "PrometheusRule")["spec"]["groups"][0]["rules"][:-1]]
+    boards = [json.loads(each["data"]["casella.json"]) for each in full if "casella.json" in each.get("data", {})]
+    expressions += [target["expr"] for panel in boards[0]["panels"] for target in panel["targets"]]
+    assert len(expressions) > 15
+    for expression in expressions:
+        for name, matchers in re.findall(r"(\w+)\{([^}]*)\}", expression):
+            labels = METRICS[re.sub("_(bucket|count|sum)$", "", name)]
+            assert set(re.findall(r"(\w+)[=!]~?", matchers)) <= labels | {"job", "namespace"}
+            assert not re.search(r'status=~"5\.\.', matchers) or 'status!="501"' in matchers
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"replicas": 3},
+        {"image": {"registry": "example.org"}},
+        {"replicaCount": "3"},
+        {"secretKeys": ["short"]},
+        {"config": {"servers": SERVERS, "sesion_seconds": 60}},
+        {"config": {"servers": SERVERS, "session_seconds": 1}},
+        {"config": {"servers": SERVERS, "secret_keys": [KEY]}},
+        {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": "993"}}}}},
+        {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": 993, "security": "ssl"}}}}},
+        {"ingress": {"hosts": ["casella.example.org"]}},
+        {"networkPolicy": {"mailPorts": [0]}},
+        {"extraEnv": {"NAME": "value"}},
+        {"podAnnotations": {"example.org/count": 1}},
+    ],
+    ids=json.dumps,
+)
+def test_the_schema_refuses(values: Object) -> None:
+    with pytest.raises(Refused, match="don't meet the specifications of the schema"):
+        render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (SEVERAL | {"existingSecret": {"name": "ours"}}, "give one of them"),
+        (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
+        ({"terminationGracePeriodSeconds": 30}, "at least 35"),
+        ({"config": {"drain_seconds": 20}}, "at least 50"),
+    ],
+    ids=str,
+)
+def test_the_chart_refuses(values: Object, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        render(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, ["port-forward", "demo mailbox"]),
+        ({"config": {"servers": SERVERS}}, ["NEXT: session tokens end with the pod"]),
+        (SEVERAL, ["MIND: an account may take 4 connections in each of 3 pods"]),
+        (
+            SEVERAL | {"ingress": {"enabled": True}},
+            ["https://casella.example.org/docs", "NEXT: the Ingress has no certificate"],
+        ),
+    ],
+    ids=["demo", "no key", "several", "no certificate"],
+)
+def test_notes_say_what_to_do_next(values: Object, words: list[str]) -> None:
+    notes = helm("install", RELEASE, str(CHART), "--dry-run=client", values=values).split("NOTES:")[1]
+    assert all(word in notes for word in words)
+
+
+def test_notes_trust_in_affinity() -> None:
+    notes = helm("install", RELEASE, str(CHART), "--dry-run=client", values=SEVERAL | {"ingress": {"enabled": True}})
+    assert "MIND" not in notes
+
+
+def test_every_value_has_a_sentence() -> None:
+    assert [value.path for value in generated.values() if not value.sentence.endswith(".")] == []
+
+
+def test_readme_and_schema_are_up_to_date() -> None:
+    """python -m tests.deploy.generated writes them anew."""
+    for file, made in ((generated.README, generated.readme), (generated.SCHEMA, generated.schema)):
+        assert made(file.read_text()) == file.read_text(), file
+
+
+def test_a_package_holds_the_chart_alone(tmp_path: Path) -> None:
+    helm("package", str(CHART), "--destination", str(tmp_path))
+    with tarfile.open(tmp_path / f"casella-{__version__}.tgz") as package:
+        names = {name.removeprefix("casella/").split("/")[0] for name in package.getnames()}
+    assert names == {"Chart.yaml", "README.md", "values.yaml", "values.schema.json", "templates", "dashboards"}
