@@ -1,5 +1,7 @@
 """What is not there is not found, whichever way it is asked for."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from service.mail.backend import Backend
@@ -25,24 +27,24 @@ async def test_an_unknown_folder_is_not_found(mailbox: Mailbox) -> None:
 
 async def errors_of(backend: Backend, message: str) -> list[MailError | None]:
     """What each way to a message answers for it."""
-    calls = [
-        backend.get_message(message),
-        backend.list_headers(message),
-        backend.open_part(message, "1"),
-        backend.open_source(message),
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: backend.get_message(message),
+        lambda: backend.list_headers(message),
+        lambda: backend.open_part(message, "1"),
+        lambda: backend.open_source(message),
     ]
     if Capability.FLAGS in backend.capabilities:
         calls += [
-            backend.get_flags(message),
-            backend.set_flags(message, ["$seen"]),
-            backend.change_flags(message, ["$seen"], []),
-            backend.change_flags(message, [], ["$seen"]),
-            backend.change_flags(message, [], []),
+            lambda: backend.get_flags(message),
+            lambda: backend.set_flags(message, ["$seen"]),
+            lambda: backend.change_flags(message, ["$seen"], []),
+            lambda: backend.change_flags(message, [], ["$seen"]),
+            lambda: backend.change_flags(message, [], []),
         ]
     found: list[MailError | None] = []
     for call in calls:
         with pytest.raises(MailError) as told:
-            await call
+            await call()
         found.append(told.value)
     (outcome,) = await backend.delete_messages([message])
     assert outcome.id == message

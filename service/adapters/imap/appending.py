@@ -62,10 +62,10 @@ async def find_same(connection: Connection, source: Source) -> int | None:
     else:  # line ends may have made it longer or shorter by a few octets a line
         slack = source.size // 20 + 64
         keys = [b"LARGER", b"%d" % max(0, source.size - slack), b"SMALLER", b"%d" % (source.size + slack)]
-    noop, answer = await connection.attempt_all([[b"NOOP"], [b"UID", b"SEARCH", *keys]])
-    for one in (noop, answer):
-        if one.status.kind != "OK":
-            raise refusal(one.status)
+    assert connection.selected is not None
+    if not connection.is_fresh:  # a NOOP does not tell every server's new mail
+        await connection.select(connection.selected.name)
+    answer = await connection.run(b"UID", b"SEARCH", *keys)
     for uid in found_uids(answer.untagged)[-MAX_COMPARED:]:
         if await _digest(connection, uid, 2 * source.size + WINDOW) == source.digest:
             return uid

@@ -16,6 +16,9 @@ from service.adapters.imap.responses import status_rows
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 
+SELECT_AGAIN_SECONDS = 2.0
+"""How long the news of an old server are believed."""
+_MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
 _NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
@@ -27,12 +30,18 @@ class Selected:
     uid_validity: int = 0
     exists: int = 0
     is_read_only: bool = False
+    flags: frozenset[str] = frozenset()
+    """The flags any message has, lower case, as far as the server said."""
     permanent: frozenset[str] | None = None
     """The flags that can be kept, lower case; ``\\*`` for any keyword. None: all (the server did not say)."""
     has_modseq: bool = False
     """Whether each change of a message is counted (RFC 7162)."""
     state: str | None = None
     """As ``state_of``, of when the folder was last selected or refreshed."""
+
+    def may_have(self, flag: str) -> bool:
+        """Whether some message may have the flag."""
+        return self.keeps(flag) or not self.flags or flag.lower() in self.flags
 
     def keeps(self, flag: str) -> bool:
         """Whether a flag, as IMAP names it, will still be there in the next session."""
@@ -52,8 +61,7 @@ class Connection:
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - untrue)
         self.selected: Selected | None = None
-        self.searches_raw = False
-        """The server compares text with the octets of a message as they are stored, encoded or not."""
+        self._selected_at = 0.0
         self.is_fresh = False
         """The folder was selected for whoever holds the connection now, so nothing is newer than what it told."""
 
@@ -157,8 +165,25 @@ class Connection:
             self.fail(error := UpstreamProtocol("The mail server gives no UIDVALIDITY.", protocol="imap"))
             raise error
         self.selected = selected
+        self._selected_at = self._loop_time()
         self.is_fresh = True
         return selected
+
+    async def _select_again(self, before: Selected) -> Selected:
+        selected = await self.select(before.name)
+        if selected.uid_validity != before.uid_validity:
+            raise self._renumbered()
+        return selected
+
+    def _renumbered(self) -> UpstreamUnavailable:
+        """Closes the connection: what was read on it so far names nothing any more."""
+        error = UpstreamUnavailable("The folder was renumbered just now.", protocol="imap", retry_after=1)
+        self.fail(error)
+        return error
+
+    def _loop_time(self) -> float:
+        now: float = self._protocol.loop.time()
+        return now
 
     async def _select(self, name: Piece) -> Answer:
         """With CONDSTORE, so that the server counts changes from now on (RFC 7162, 3.1.8)."""
@@ -173,6 +198,8 @@ class Connection:
     async def refresh(self) -> Selected:
         """Hear of what came and went since the folder was selected: a round trip, unless that was just now."""
         assert self.selected is not None
+        if not self.is_fresh and self.is_old and self._loop_time() > self._selected_at + SELECT_AGAIN_SECONDS:
+            return await self._select_again(self.selected)
         if not self.is_fresh:
             commands: list[list[Piece]] = [[b"NOOP"]]
             if self.counts_changes:
@@ -182,6 +209,12 @@ class Connection:
                 self.selected.state = state_of(status_rows(answer.untagged).get(self.selected.name, {}))
         self.is_fresh = True
         return self.selected
+
+    @property
+    def is_old(self) -> bool:
+        """A server of before 2006 or of its kind. Some of those tell of new mail to SELECT alone, and take a UID that
+        is gone for its neighbour's (GNU mailutils)."""
+        return not self._offered & _MODERN
 
     @property
     def counts_changes(self) -> bool:
@@ -204,10 +237,7 @@ class Connection:
             before = selected.uid_validity
             _note_selection(selected, response)
             if selected.uid_validity != before:
-                self.fail(
-                    error := UpstreamUnavailable("The folder was renumbered just now.", protocol="imap", retry_after=1)
-                )
-                raise error
+                raise self._renumbered()
 
     def fail(self, error: MailError) -> None:
         """Close without a goodbye: for whoever found the connection at fault."""
@@ -236,6 +266,9 @@ def _told_numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
 
 
 def _note_selection(selected: Selected, response: bytes) -> None:
+    if response[:6].upper() == b"FLAGS ":
+        selected.flags = frozenset(response[6:].decode("ascii", "replace").lower().strip("() ").split())
+        return
     if found := _NUMBERED.match(response):
         if found[2].upper() == b"EXISTS":
             selected.exists = int(found[1])

@@ -26,6 +26,9 @@ async def delete(connection: Connection, uids: Iterable[int]) -> dict[int, MailE
     them, which tells which exist; then expunge them and look for what is left."""
     wanted = set(uids)
     demand_uidplus(connection)
+    assert connection.selected is not None
+    if connection.selected.is_read_only or not connection.selected.keeps("\\Deleted"):
+        raise NotPermitted("Messages of this folder cannot be removed by this user.")
     marked = await connection.run(b"UID", b"STORE", uid_set(wanted), b"+FLAGS", b"(\\Deleted)")
     there = fetch_rows(marked.untagged).keys() & wanted
     errors: dict[int, MailError] = {uid: NotFound("message") for uid in wanted - there}

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from service.adapters.imap.arguments import Piece
 from service.adapters.imap.codes import refusal
+from service.adapters.imap.connection import Selected
+from service.adapters.imap.flags import to_wire
 from service.adapters.imap.protocol import Answer
 from service.adapters.imap.reading import Reader
 from service.adapters.imap.responses import found_uids
@@ -38,6 +40,7 @@ _TEXTS = frozenset({
     Criterion.TEXT, Criterion.FROM, Criterion.TO, Criterion.CC, Criterion.BCC, Criterion.SUBJECT, Criterion.BODY,
     Criterion.HEADER,
 })  # fmt: skip
+_KEYWORDS = frozenset({Criterion.HAS_KEYWORD, Criterion.NOT_KEYWORD})
 _DEAR = frozenset({Criterion.TEXT, Criterion.BODY, Criterion.HEADER})
 _Found = Collection[int] | None
 """UIDs, or None: every message."""
@@ -110,6 +113,8 @@ class Evaluation:
     async def _find_condition(self, condition: Condition, within: _Found) -> set[int]:
         if self.is_remote(condition):
             return await self._search(condition, within)
+        if condition.criterion in _KEYWORDS:
+            return await self._universe(within) if condition.criterion is Criterion.NOT_KEYWORD else set()
         if condition.criterion in FOLDERS:
             return await self._universe(within) if lies_in(condition, self.rows.folder_id) else set()
         self.note(EvaluatedBy.LOCAL)
@@ -147,6 +152,8 @@ class Evaluation:
         if isinstance(tree, Operator):
             return bool(tree.conditions) and all(self.is_remote(one) for one in tree.conditions)
         value = tree.value
+        if tree.criterion in _KEYWORDS:  # GNU mailutils aborts where it is asked for a keyword that it does not keep
+            return not self.rows.connection.is_old or self._selected.may_have(to_wire(str(value)))
         if tree.criterion in _THREADS or tree.criterion in FOLDERS or tree.criterion is Criterion.HAS_ATTACHMENT:
             return False
         if tree.criterion in _TEXTS:
@@ -155,7 +162,12 @@ class Evaluation:
 
     def _searches(self, is_plain: bool) -> bool:
         connection = self.rows.connection
-        return not connection.searches_raw and (is_plain or not connection.is_distrusted(NO_UNICODE))
+        return is_plain or not connection.is_distrusted(NO_UNICODE)
+
+    @property
+    def _selected(self) -> Selected:
+        assert self.rows.connection.selected is not None
+        return self.rows.connection.selected
 
     async def _universe(self, within: _Found) -> set[int]:
         return set(within) if within is not None else found_uids_set(await self._run([b"ALL"]))

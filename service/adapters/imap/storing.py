@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from service.adapters.imap.arguments import Piece, flag_list, uid_set
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
+from service.adapters.imap.deletion import still_there
 from service.adapters.imap.flags import from_wire, to_wire
 from service.adapters.imap.responses import Row, fetch_rows
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
@@ -65,6 +66,8 @@ async def _store(
     words = [to_wire(flag) for flag in flags]
     listed = flag_list(words)
     _refuse_forbidden(connection, words, change)
+    if connection.is_old and not (uids := await still_there(connection, uids)):
+        return {}
     pieces: list[Piece] = [b"UID", b"STORE", uid_set(uids), *modifier, change, listed]
     answer = await connection.attempt(*pieces)
     if answer.status.kind != "OK" or answer.status.code == "MODIFIED":
