@@ -1,14 +1,22 @@
-"""One Dovecot a process of the test run."""
+"""One server of each kind a process of the test run."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.servers.dovecot import Dovecot
+from tests.servers.mailutils import Mailutils
 
 
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[Dovecot]:
     """Fails, with what to install, where there is no Dovecot: a run without it proves nothing."""
     with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailutils() -> Iterator[Mailutils]:
+    """Fails, with what to install, where there is no mailutils."""
+    with Mailutils() as server:
         yield server

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -187,13 +187,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         kinds = getattr(metafunc.module, "KINDS", KINDS)
         marks = {kind: [pytest.mark.dovecot] if "dovecot" in kind or kind == "imap-plain" else [] for kind in kinds}
         metafunc.parametrize("kind", [pytest.param(kind, marks=marks[kind]) for kind in kinds])
-
-
-@pytest.fixture(scope="session")
-def mailutils() -> Iterator[Mailutils]:
-    """Fails, with what to install, where there is no mailutils."""
-    with Mailutils() as server:
-        yield server
 
 
 @pytest.fixture

@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from secrets import token_urlsafe
 from typing import Any
 
 import httpx
 import pytest
 
 from service.app import create_app
+from service.config import Settings
 from service.mail.grammar import parse_query
 from service.mail.query import Condition, Criterion, Filter, Logic, Operator
-from tests.api.conftest import settings_for
+from tests.contract.conftest import EXTENSIONS, make_backend
 from tests.search.mail import Kept, find, make_mail
-from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.dovecot import HOST, PASSWORD, Dovecot
+from tests.servers.mailutils import Mailutils
 
 MAIL = make_mail()
 QUERIES = (
@@ -37,32 +41,51 @@ THREADS = (
 )
 
 
+SERVERS = ("dovecot", "plain", "mailutils")
+"""``plain`` is Dovecot as a server without extensions; mailutils has few of its own (R-IMAP-23)."""
+on_every_server = pytest.mark.parametrize("server", SERVERS)
+MAILUTILS = re.compile(r"keyword:|\$|after:|before:|on:|since:|larger|smaller|is:answered|due date")
+"""What GNU mailutils keeps no record of (keywords, the date of receipt), or counts otherwise (sizes)."""
+
+
 @pytest.fixture(scope="session")
-def user(dovecot: Dovecot) -> str:
+def dovecot_user(dovecot: Dovecot) -> str:
     user = dovecot.user("search")
     dovecot.seed(user, [(kept.source, kept.flags, kept.received_at) for kept in MAIL])
     return user
 
 
+@pytest.fixture(scope="session")
+def mailutils_user(mailutils: Mailutils) -> str:
+    user = mailutils.user()
+    mailutils.seed(user, [(kept.source, kept.flags, kept.received_at) for kept in MAIL])
+    return user
+
+
 @pytest.fixture
-async def client(dovecot: Dovecot, user: str, avoid: bool) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(settings_for(dovecot))
-    if avoid:
+async def client(server: str, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
+    if server == "mailutils":
+        port = request.getfixturevalue("mailutils").ports.imap
+        user = request.getfixturevalue("mailutils_user")
+    else:
+        port, user = request.getfixturevalue("dovecot").ports.imap, request.getfixturevalue("dovecot_user")
+    home = {"imap": {"host": HOST, "port": port, "security": "none"}}
+    app = create_app(Settings(servers={"home": home}, default_server="home", secret_keys=token_urlsafe(32)))
+    if server == "plain":
         _without_extensions(app)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://casella.example.org", auth=(user, PASSWORD), timeout=60
+            transport=httpx.ASGITransport(app),
+            base_url="http://casella.example.org",
+            auth=(user, PASSWORD),
+            timeout=60,
         ) as http,
     ):
         yield http
 
 
 def _without_extensions(app: Any) -> None:
-    from dataclasses import replace
-
-    from tests.contract.conftest import EXTENSIONS, make_backend
-
     service = app.state.service
 
     def plain(credentials: Any) -> Any:
@@ -92,10 +115,12 @@ async def walk(
         asked = {**asked, "cursor": page["nextCursor"]}
 
 
-@pytest.mark.parametrize("avoid", [False, True], ids=["dovecot", "plain"])
+@on_every_server
 @pytest.mark.parametrize("query", QUERIES)
-async def test_a_query_finds_what_it_should(client: httpx.AsyncClient, query: str) -> None:
+async def test_a_query_finds_what_it_should(client: httpx.AsyncClient, server: str, query: str) -> None:
     """R-IMAP-23 for the searches of a server without extensions."""
+    if server == "mailutils" and MAILUTILS.search(query):
+        return
     wanted = find(MAIL, parse_query(query))
     found, page = await walk(client, "GET", "/v1/accounts/me/folders/inbox/messages", {"q": query, "limit": 50})
     assert set(found) == wanted
@@ -103,11 +128,12 @@ async def test_a_query_finds_what_it_should(client: httpx.AsyncClient, query: st
     assert found == sorted(found, reverse=True)
     assert page["evaluatedBy"] in {"server", "local", "mixed"}
     everywhere, page = await walk(client, "POST", "/v1/accounts/me/search", {"q": query, "limit": 40})
-    assert everywhere == found
+    assert set(everywhere) == wanted
+    assert everywhere == found or server == "mailutils"  # which takes the date of receipt from the header
     assert "unsearched" not in page
 
 
-@pytest.mark.parametrize("avoid", [False, True], ids=["dovecot", "plain"])
+@pytest.mark.parametrize("server", ["dovecot", "plain"])
 @pytest.mark.parametrize("tree", THREADS, ids=["all", "some", "none"])
 async def test_conversations_are_searched(client: httpx.AsyncClient, tree: Filter) -> None:
     found, _ = await walk(client, "POST", "/v1/accounts/me/search", {"filter": as_json(tree), "folders": ["inbox"]})
@@ -120,7 +146,7 @@ def as_json(tree: Filter) -> dict[str, Any]:
     return {"operator": str(tree.logic), "conditions": [as_json(one) for one in tree.conditions]}
 
 
-@pytest.mark.parametrize("avoid", [False], ids=["dovecot"])
+@pytest.mark.parametrize("server", ["dovecot"])
 async def test_the_doors_lead_to_the_same(client: httpx.AsyncClient) -> None:
     inbox = "/v1/accounts/me/folders/inbox/messages"
     by_query, _ = await walk(client, "GET", inbox, {"q": "from:anna has:attachment -is:read larger:2K", "limit": 7})
@@ -133,7 +159,7 @@ async def test_the_doors_lead_to_the_same(client: httpx.AsyncClient) -> None:
     assert by_query
 
 
-@pytest.mark.parametrize("avoid", [False], ids=["dovecot"])
+@pytest.mark.parametrize("server", ["dovecot"])
 async def test_an_error_points_at_its_column(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/accounts/me/folders/inbox/messages", params={"q": 'invoice before:soon "x'})
     assert answer.status_code == 422
