@@ -105,9 +105,10 @@ class Backend(ABC):
         searched is named in ``unsearched``."""
         raise self.lacks(Capability.SEARCH)
 
+    @abstractmethod
     async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
-        """Several rows, in order of asking; what is no longer there is left out. IMAP: one round trip a folder."""
-        raise NotImplementedError
+        """Several rows, in order of asking; what is no longer there is left out. IMAP: one round trip a folder. POP3:
+        as a page of those."""
 
     @abstractmethod
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
@@ -178,9 +179,9 @@ class Backend(ABC):
         raise self.lacks(Capability.MOVE)
 
     async def empty_folder(self, folder: str) -> int:
-        """Remove for good all messages that are in the folder now, and none that arrives meanwhile; answers how
-        many."""
-        raise self.lacks(Capability.FOLDERS)
+        """Remove for good all messages that are in the folder now, and none that arrives meanwhile; answers how many.
+        IMAP: four round trips, and three for each thousand messages."""
+        raise self.lacks(Capability.MOVE)
 
     @abstractmethod
     async def check(self) -> None:

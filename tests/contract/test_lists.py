@@ -127,13 +127,6 @@ async def test_previews_and_threads_come_where_they_are_asked_for(open_mailbox: 
     assert again.items == page.items
 
 
-async def test_rows_are_had_by_their_ids(open_mailbox: OpenMailbox) -> None:
-    mailbox = await open_mailbox(*plains(5))
-    rows = {row.id: row for row in await mailbox.all()}
-    ids = [*list(rows)[:3], "m_AAAA", "nonsense", *list(rows)[:1]]
-    assert list(await mailbox.backend.get_messages(ids)) == [rows[one] for one in list(rows)[:3]]
-
-
 async def test_the_state_of_a_list_changes_with_it(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(*plains(2))
     states = []

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2s
 
@@ -76,8 +77,13 @@ class Pop3Backend(Backend):
 
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
         self._demand_inbox(folder)
-        if query.filter is not None:
-            raise self.lacks(Capability.SEARCH)
+        for asked, capability in (
+            (query.filter, Capability.SEARCH),
+            (query.sort, Capability.SORT),
+            (query.with_thread, Capability.THREADS),
+        ):
+            if asked:
+                raise self.lacks(capability)
         cursor = None if query.cursor is None else read_cursor(query.cursor, self._tag)
         for last in (False,) * CUTS + (True,):
             page = await self._door.reading(partial(self._page, cursor, query.limit, last=last))
@@ -85,6 +91,14 @@ class Pop3Backend(Backend):
                 break
         assert page is not None
         return page
+
+    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+        places: dict[str, bytes] = {}
+        for message in messages:
+            with suppress(NotFound):
+                places[message] = self._place(message)
+        rows = await self._door.reading(partial(self._rows_at, tuple(places.values()))) if places else {}
+        return tuple(rows[place] for place in places.values() if place in rows)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
         octets = (await self._source(message, PARSED_LIMIT)).octets()
@@ -152,6 +166,21 @@ class Pop3Backend(Backend):
             marks = [await session.place(number) for number in reversed(numbers[-MARKS:])]
             onward = Cursor(numbers[-1], tuple(marks)).write(self._tag)
         return Page(items=tuple(rows[number] for number in numbers), next_cursor=onward, total=len(drop.sizes))
+
+    async def _rows_at(self, places: Sequence[bytes], session: Session) -> dict[bytes, MessageSummary]:
+        """The rows of those that are there. What the server gives only with the whole message is told without its
+        header."""
+        drop = await session.drop()
+        numbers: dict[int, bytes] = {}
+        for place in places:
+            with suppress(NotFound):
+                number, *_ = await session.find(place)
+                numbers[number] = place
+        rows = await self._known_rows(session, drop, list(numbers))
+        missing = {
+            number: self._row(numbers[number], b"", drop.sizes[number]) for number in numbers.keys() - rows.keys()
+        }
+        return {numbers[number]: row for number, row in (rows | missing).items()}
 
     async def _known_rows(self, session: Session, drop: Drop, numbers: Sequence[int]) -> dict[int, MessageSummary]:
         """Rows by number, from memory or from the headers the server gives at a fair price."""
