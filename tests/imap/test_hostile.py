@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.adapters.imap.envelope import envelope_of, internal_date, read_summary, structure_of
@@ -21,6 +21,7 @@ tokens = st.recursive(
 
 
 @given(tokens, tokens, tokens, tokens)
+@example([None, None, [b"\x80", b""]], None, None, None)
 def test_whatever_a_server_says_a_row_is_a_summary(structure: Token, envelope: Token, size: Token, date: Token) -> None:
     """R-IMAP-29: fields that are garbage are absent, and the row can be written as JSON."""
     row = {

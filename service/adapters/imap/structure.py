@@ -11,7 +11,7 @@ from service.mail.mime.words import clean_text
 from service.mail.model import Part
 
 MAX_PARTS = 10_000
-_PLAIN = re.compile(rb"[^*=]+=(?!.*=\?)[\x20-\x7e]*\Z")
+_PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
 
 
 def read_structure(token: Token) -> Part:
