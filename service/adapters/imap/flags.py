@@ -1,7 +1,7 @@
 """Flags on the wire and in JSON (RFC 8621, 4.1.1): ``\\Seen`` is ``$seen``, keywords are as they are, all lower
 case."""
 
-from collections.abc import Iterable
+from functools import lru_cache
 
 from service.adapters.imap.tokens import Token
 
@@ -22,8 +22,14 @@ def to_wire(flag: str) -> str:
 
 def from_wire(flags: Token) -> tuple[str, ...]:
     """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
-    words: Iterable[Token] = flags if isinstance(flags, list) else ()
-    found = (_name(word.lower()) for word in words if isinstance(word, bytes))
+    words = flags if isinstance(flags, list) else ()
+    return _named(tuple(word for word in words if isinstance(word, bytes)))
+
+
+@lru_cache(maxsize=4096)
+def _named(words: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Messages share a few sets of flags."""
+    found = (_name(word.lower()) for word in words)
     return tuple(dict.fromkeys(flag for flag in found if flag))
 
 

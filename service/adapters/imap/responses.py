@@ -12,6 +12,8 @@ MAX_UID = (1 << 32) - 1
 MAX_FOUND = 1_000_000
 Row: TypeAlias = dict[bytes, Token]
 
+# The most frequent row by far, of a page whose other columns are known: read by one expression instead of tokens.
+_FLAGS_ROW = re.compile(rb"(\d{1,10}) FETCH \(UID (\d{1,10}) FLAGS \(([^()\"\r\n]*)\)(?: MODSEQ \((\d+)\))?\)\Z")
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 _ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
@@ -26,13 +28,17 @@ def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
     that nobody asked for, and are passed over. Attributes that contradict each other are a broken answer."""
     rows: dict[int, Row] = {}
     for response in untagged:
-        found = _FETCH.match(response)
-        if found is None:
+        if quick := _FLAGS_ROW.match(response):
+            row: Row = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
+            if quick[4]:
+                row[b"MODSEQ"] = [quick[4]]
+        elif found := _FETCH.match(response):
+            row = _row(response, found.end())
+            row[SEQUENCE] = found[1]
+        else:
             continue
-        row = _row(response, found.end())
         if b"UID" not in row:
             continue
-        row[SEQUENCE] = found[1]
         uid = number(row[b"UID"], MAX_UID)
         if uid == 0:
             raise _broken()
