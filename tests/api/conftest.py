@@ -11,7 +11,8 @@ import pytest
 
 from service.app import create_app
 from service.config import Settings
-from tests.servers.dovecot import HOST, PASSWORD, Dovecot
+from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST
 
 Connect = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 

@@ -19,8 +19,9 @@ from service.mail.query import Filter, ListQuery
 from service.servers import Endpoint, Security
 from tests.contract.letters import Letter
 from tests.memory import MemoryBackend
-from tests.servers.dovecot import HOST, PASSWORD, Dovecot, append, signed_in, system_flag
+from tests.servers.dovecot import PASSWORD, Dovecot, append, signed_in, system_flag
 from tests.servers.mailutils import Mailutils
+from tests.servers.process import HOST
 
 if TYPE_CHECKING:
     from service.demo.messages import DemoMessage

@@ -29,8 +29,9 @@ from secrets import token_urlsafe
 import httpx
 
 from tests.deploy.chart import ROOT, Object, container, one, render, settings_file
-from tests.deploy.replica import Replica, free_port
-from tests.servers.dovecot import HOST, PASSWORD, Dovecot, NotStarted
+from tests.deploy.replica import Replica
+from tests.servers.dovecot import PASSWORD, Dovecot, NotStarted
+from tests.servers.process import HOST, free_ports
 
 REPLICAS, ACCOUNTS, MESSAGES, ATTACHMENT = 3, 30, 60, 200_000
 CONNECTIONS = 10  # Dovecot's default of mail_max_userip_connections
@@ -112,7 +113,7 @@ async def haproxy(replicas: list[Replica], probe: Object, folder: Path) -> Async
     program = shutil.which("haproxy", path=path)
     if program is None:
         raise NotStarted("The drill needs haproxy: apt-get install haproxy")
-    port = free_port()
+    [port] = free_ports(1)
     servers = "\n".join(f"  server casella{replica.port} {HOST}:{replica.port}" for replica in replicas)
     file = folder / "haproxy.cfg"
     fall, period = probe["failureThreshold"], probe["periodSeconds"]

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,15 +11,11 @@ from typing import Self
 
 import httpx
 
-from tests.servers.dovecot import HOST, Dovecot
+from tests.servers.dovecot import Dovecot
+from tests.servers.process import HOST, free_ports
 
 ENTRYPOINT = (sys.executable, "-m", "service")
 START_SECONDS = 30.0
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def environment(dovecot: Dovecot, **settings: object) -> dict[str, str]:
@@ -38,7 +33,7 @@ class Replica:
     """``async with Replica(env) as replica``; restart() as often as wanted, and whatever runs at the end is killed."""
 
     def __init__(self, env: Mapping[str, str], entrypoint: Sequence[str] = ENTRYPOINT) -> None:
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.args = ["serve", "--host", HOST, "--port", str(self.port)]
         self._entrypoint = entrypoint
         self._env = dict(os.environ) | dict(env)

@@ -15,8 +15,9 @@ from service.mail.grammar import parse_query
 from service.mail.query import Condition, Criterion, Filter, Logic, Operator
 from tests.contract.conftest import EXTENSIONS, make_backend
 from tests.search.mail import Kept, find, make_mail
-from tests.servers.dovecot import HOST, PASSWORD, Dovecot
+from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.mailutils import Mailutils
+from tests.servers.process import HOST
 
 MAIL = make_mail()
 QUERIES = (

@@ -16,15 +16,13 @@ import itertools
 import os
 import pwd
 import shutil
-import signal
-import socket
 import ssl
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -33,12 +31,11 @@ from typing import NamedTuple
 
 from imapclient import imap_utf7
 
+from tests.servers.process import HOST, end, free_ports, greets
 from tests.servers.tls import Certificate, make_certificate
 
-HOST = "127.0.0.1"
 PASSWORD = "secret"
 START_SECONDS = 15.0
-STOP_SECONDS = 10.0
 _LETTERS = {"$draft": "D", "$flagged": "F", "$answered": "R", "$seen": "S", "$deleted": "T"}
 _SYSTEM_FLAGS = {name: f"\\{name[1:].capitalize()}" for name in _LETTERS}
 Mail = tuple[bytes, Sequence[str], datetime | None]
@@ -204,7 +201,7 @@ class Dovecot:
 
     def _run(self, program: str) -> bool:
         """Whether it greets; False where it ended instead, which other ports may help."""
-        self.ports = _free_ports()
+        self.ports = Ports(*free_ports(len(Ports._fields)))
         (self.folder / "dovecot.conf").write_text(self._conf())
         is_nobody = self._is_root and not self._drops_rights
         with (self.folder / "stderr").open("wb") as errors:
@@ -224,24 +221,15 @@ class Dovecot:
             if self._process.poll() is not None:
                 self._end()
                 return False
-            if all(_greets(port) for port in (self.ports.imap, self.ports.pop3)):
+            if all(greets(port) for port in (self.ports.imap, self.ports.pop3)):
                 return True
             time.sleep(0.01)
         raise NotStarted(f"Dovecot did not greet within {START_SECONDS} s:\n{self.log}")
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        # A child that still serves a client may stay behind its master.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        while _group_lives(process.pid):
-            time.sleep(0.001)
+        if process is not None:
+            end(process)
 
     def _conf(self) -> str:
         assert self._certificate is not None
@@ -322,28 +310,6 @@ def append(
 def system_flag(flag: str) -> str:
     """The flag as IMAP has it."""
     return _SYSTEM_FLAGS.get(flag.lower(), flag)
-
-
-def _free_ports() -> Ports:
-    """Held together, so that they differ, and let go together."""
-    with ExitStack() as stack:
-        return Ports(*(stack.enter_context(socket.create_server((HOST, 0))).getsockname()[1] for _ in Ports._fields))
-
-
-def _greets(port: int) -> bool:
-    try:
-        with socket.create_connection((HOST, port), 5) as connection:
-            return connection.recv(1) in {b"*", b"+"}
-    except OSError:
-        return False
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 _CONF = """\

@@ -26,9 +26,8 @@ STORE 9 read and change 6. UID SEARCH UID takes numbers for UIDs, and finds noth
 Copies and mail in ``new`` get another UID each time somebody looks, by STATUS too, until a SELECT makes it last.
 UIDVALIDITY is kept.
 
-Expunging: untagged answers say ``* 1 EXPUNGED`` for ``* 1 EXPUNGE``. What others deliver or expunge is told by no NOOP
-and no CHECK, only by the next SELECT; STATUS counts it. One's own APPEND is not told either. What is gone meanwhile has
-the BODY[] "".
+Expunging: untagged answers say ``* 1 EXPUNGED`` for ``* 1 EXPUNGE``. Only the next SELECT is sure to tell what others
+deliver or expunge, and one's own APPEND; STATUS counts it. What is gone meanwhile has the BODY[] "".
 
 Dates: INTERNALDATE is X-Envelope-Date, Received or Date of the header, whichever comes first in this row, else the time
 of asking; the date of APPEND is lost. SEARCH BEFORE and SINCE go by the same.
@@ -57,14 +56,12 @@ import itertools
 import os
 import pwd
 import shutil
-import signal
-import socket
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -72,10 +69,10 @@ from typing import NamedTuple
 
 from imapclient import imap_utf7
 
-from tests.servers.dovecot import HOST, PASSWORD, Mail, NotStarted, append
+from tests.servers.dovecot import PASSWORD, Mail, NotStarted, append
+from tests.servers.process import HOST, end, free_ports, greets
 
 START_SECONDS = 15.0
-STOP_SECONDS = 10.0
 _LETTERS = {"$draft": "D", "$flagged": "F", "$answered": "R", "$seen": "S", "$deleted": "T"}
 _HASH = "$5$casella$ia8Qrxv1dZf9q1Z2kSHAPPv0RRw0195.5nLIWDj7tu1"
 """PASSWORD, as crypt keeps it."""
@@ -234,7 +231,7 @@ class Mailutils:
     def _run(self, programs: Sequence[str]) -> bool:
         """Whether they greet; False where one ended instead, which other ports may help."""
         has_pop3 = self._is_root or self._mail_group in {os.getegid(), *os.getgroups()}
-        imap, pop3 = _free_ports()
+        imap, pop3 = free_ports(len(Ports._fields))
         self.ports = Ports(imap, pop3 if has_pop3 else 0)
         ports = [port for port in self.ports if port]
         for program, port in zip(programs, ports, strict=False):
@@ -244,7 +241,7 @@ class Mailutils:
             if any(process.poll() is not None for process in self._processes):
                 self._end()
                 return False
-            if all(_greets(port) for port in ports):
+            if all(greets(port) for port in ports):
                 return True
             time.sleep(0.01)
         raise NotStarted(f"mailutils did not greet within {START_SECONDS} s:\n{self.log}")
@@ -270,16 +267,7 @@ class Mailutils:
     def _end(self) -> None:
         processes, self._processes = self._processes, []
         for process in processes:
-            process.terminate()
-        for process in processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS)
-            # A child that still serves a client may stay behind its master.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            while _group_lives(process.pid):
-                time.sleep(0.001)
+            end(process)
 
     def _conf(self, name: str, port: int) -> str:
         return _CONF.format(
@@ -298,28 +286,6 @@ def _program(name: str) -> str:
     if path is None:
         raise NotStarted("These tests need GNU mailutils: apt-get install mailutils-imap4d mailutils-pop3d")
     return path
-
-
-def _free_ports() -> Ports:
-    """Held together, so that they differ, and let go together."""
-    with ExitStack() as stack:
-        return Ports(*(stack.enter_context(socket.create_server((HOST, 0))).getsockname()[1] for _ in Ports._fields))
-
-
-def _greets(port: int) -> bool:
-    try:
-        with socket.create_connection((HOST, port), 5) as connection:
-            return connection.recv(1) in {b"*", b"+"}
-    except OSError:
-        return False
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 _CONF = """\

@@ -1,0 +1,59 @@
+"""A server as a process: a free port to give it, whether it greets, and its end with all its children."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+HOST = "127.0.0.1"
+STOP_SECONDS = 10.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Held together, so that they differ, and let go together."""
+    with ExitStack() as stack:
+        return [stack.enter_context(socket.create_server((HOST, 0))).getsockname()[1] for _ in range(count)]
+
+
+def greets(port: int) -> bool:
+    """Whether an IMAP or POP3 server says hello there."""
+    try:
+        with socket.create_connection((HOST, port), 5) as connection:
+            return connection.recv(1) in {b"*", b"+"}
+    except OSError:
+        return False
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End it and its group, which it leads. TimeoutError with the pids where one of them does not go."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    # A child that still serves a client may stay behind its master.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(STOP_SECONDS)
+    deadline = time.monotonic() + STOP_SECONDS
+    while left := living(process.pid):
+        if time.monotonic() > deadline:
+            raise TimeoutError(left)
+        time.sleep(0.001)
+
+
+def living(group: int) -> list[int]:
+    """The group's processes that run. A dead one may stay listed for ever where nobody waits for orphans: the first
+    process of a container often does not, so asking ``killpg`` would not do."""
+    return [pid for pid, (state, its_group) in _processes() if its_group == group and state not in "ZX"]
+
+
+def _processes() -> list[tuple[int, tuple[str, int]]]:
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            with suppress(OSError):  # it ended meanwhile
+                state, _, group = (place / "stat").read_text().rpartition(")")[2].split()[:3]
+                found.append((int(place.name), (state, int(group))))
+    return found
