@@ -6,6 +6,9 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from service.mail.model import Page
+from service.mail.rows import page_json
+
 _NOT_STORED_BUT_KEPT = "private, no-cache"
 
 
@@ -29,9 +32,17 @@ def list_tag(request: Request, account: str, state: str) -> str:
     return weak_tag(account, request.url.path, request.url.query, state)
 
 
-def json_answer(request: Request, value: BaseModel, etag: str | None = None, include: Any = None) -> Response:
+def json_answer(request: Request, value: BaseModel, etag: str | None = None) -> Response:
     """The value, or 304 where the client has it. Without a tag its own octets make one."""
-    body = value.model_dump_json(by_alias=True, exclude_none=True, include=include).encode()
+    return _answer(request, value.model_dump_json(by_alias=True, exclude_none=True).encode(), etag)
+
+
+def page_answer(request: Request, page: Page, etag: str | None, include: Any) -> Response:
+    """As ``json_answer``, with only some members of its rows where ``include`` names them as pydantic does."""
+    return _answer(request, page_json(page, include), etag)
+
+
+def _answer(request: Request, body: bytes, etag: str | None) -> Response:
     etag = etag or weak_tag(body)
     headers = {"ETag": etag, "Cache-Control": _NOT_STORED_BUT_KEPT}
     if matches(request.headers.get("if-none-match", ""), etag):

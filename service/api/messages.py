@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from service.api.answers import json_answer, list_tag, matches, not_modified
+from service.api.answers import json_answer, list_tag, matches, not_modified, page_answer
 from service.api.caller import Mailbox
 from service.api.criteria import MAX_TEXT, Criteria, SearchRequest, shown_fields
 from service.api.problems import SIGNED_IN, problem_responses
@@ -52,7 +52,7 @@ async def list_messages(
             return not_modified({"ETag": tag})
     page = await mailbox.list_messages(folder, query)
     kept = list_tag(request, mailbox.account, page.state) if page.state is not None else None
-    return json_answer(request, page, kept, shown_fields(criteria.fields))
+    return page_answer(request, page, kept, shown_fields(criteria.fields))
 
 
 @router.post("/search", response_model=Page)
@@ -63,7 +63,7 @@ async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequ
     folders that could not be searched, or not to their end, are named in `unsearched`, and what was found is right.
     """
     page = await mailbox.search_messages(search.folders, search.query())
-    return json_answer(request, page, include=shown_fields(search.fields))
+    return page_answer(request, page, None, shown_fields(search.fields))
 
 
 @router.get("/messages", response_model_exclude_none=True)
@@ -75,7 +75,7 @@ async def get_messages(
     found = await mailbox.get_messages(id)
     there = {row.id for row in found}
     missing = tuple(one[:MAX_TEXT] for one in dict.fromkeys(id) if one not in there)
-    return Messages(items=found, not_found=missing or None)
+    return Messages(items=tuple(found), not_found=missing or None)
 
 
 @router.get("/messages/{message}", response_model=Message, responses=KEPT)

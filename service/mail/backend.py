@@ -106,7 +106,7 @@ class Backend(ABC):
         raise self.lacks(Capability.SEARCH)
 
     @abstractmethod
-    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+    async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
         """Several rows, in order of asking; what is no longer there is left out. IMAP: one round trip a folder. POP3:
         as a page of those."""
 

@@ -3,13 +3,14 @@
 Names follow RFC 8621 (JMAP Mail) where it has one. A field without a value is ``None`` here and absent in JSON.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from typing import Protocol as Shape
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.alias_generators import to_camel
 
 from service.mail.errors import MailError, RangeNotSatisfiable
@@ -203,7 +204,7 @@ class Header(Value):
 class Page(Value):
     """A page of a list, newest arrival first."""
 
-    items: tuple[MessageSummary, ...]
+    items: Annotated[Sequence[MessageSummary], SkipValidation]
     next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; absent on the last.")
     total: int | None = Field(None, description="Messages that match, on all pages.")
     evaluated_by: EvaluatedBy | None = Field(

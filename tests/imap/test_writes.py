@@ -336,14 +336,29 @@ async def test_a_repeated_page_costs_flags_alone(scripted: Scripted) -> None:
     rows = there(2, 3, items=whole % structure)
     news = b"* 1 FETCH (UID 1 FLAGS (x))\r\n"
     flags = news + there(2, 3, items=b" FLAGS (y)")
-    async with scripted({"FETCH": after(1, rows + OK, flags + OK)}) as (server, mailbox):
+    async with scripted({"FETCH": rows + OK, "UID FETCH": flags + OK}) as (server, mailbox):
         first = await mailbox.list_messages("inbox", ListQuery(limit=2))
         second = await mailbox.list_messages("inbox", ListQuery(limit=2))
         assert [item.flags for item in first.items] == [("$seen",)] * 2
         assert [item.flags for item in second.items] == [("y",)] * 2
         assert [item.id for item in second.items] == [item.id for item in first.items]
         fetches = [command for command in server.commands if b"FETCH" in command]
-        assert fetches[1:] == [b"FETCH 2:3 (UID FLAGS)"]
+        assert fetches[1:] == [b"UID FETCH 2:* (UID FLAGS)"]
+
+
+@pytest.mark.parametrize(
+    "news", [b"* 4 EXISTS", b"* 1 EXPUNGE", b"* 3 FETCH (FLAGS (new))", b"* 3 FETCH (MODSEQ (9) FLAGS (new))"]
+)
+async def test_a_repeated_page_is_read_again_where_there_is_news(scripted: Scripted, news: bytes) -> None:
+    """Dovecot looks for news after what was sent behind the NOOP, so that is older than the news."""
+    whole = b" FLAGS (%b) RFC822.SIZE 9 ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) BODYSTRUCTURE (%b)"
+    structure = b'"TEXT" "PLAIN" NIL NIL NIL "7BIT" 3 1'
+    before, behind = (there(2, 3, items=whole % (flag, structure)) + OK for flag in (b"old", b"new"))
+    answers = {"FETCH": after(1, before, behind), "UID FETCH": there(2, 3, items=b" FLAGS (old)") + news + b"\r\n" + OK}
+    async with scripted(answers) as (_, mailbox):
+        await mailbox.list_messages("inbox", ListQuery(limit=2))
+        second = await mailbox.list_messages("inbox", ListQuery(limit=2))
+        assert {item.flags for item in second.items} == {("new",)}
 
 
 async def test_a_bulk_is_one_command_a_folder(scripted: Scripted) -> None:

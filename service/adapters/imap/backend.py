@@ -32,7 +32,6 @@ from service.mail.model import (
     Header,
     HtmlForm,
     Message,
-    MessageSummary,
     Outcome,
     Page,
     Protocol,
@@ -41,6 +40,7 @@ from service.mail.model import (
     Span,
 )
 from service.mail.query import Condition, Filter, ListQuery, Operator, conditions
+from service.mail.rows import JsonRows
 from service.servers import Endpoint
 
 T = TypeVar("T")
@@ -146,12 +146,12 @@ class ImapBackend(Backend):
             wanted = [by_name[folder] for folder in folders]
         return [self._ids.folder_name(folder.id) for folder in wanted]
 
-    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+    async def get_messages(self, messages: Sequence[str]) -> JsonRows:
         groups, _ = self._writing.group(messages)
-        found: dict[str, MessageSummary] = {}
+        found: dict[str, bytes] = {}
         for group in groups:
 
-            async def read(rows: FolderRows, uids: Sequence[int] = list(group.ids)) -> dict[int, MessageSummary]:
+            async def read(rows: FolderRows, uids: Sequence[int] = list(group.ids)) -> dict[int, bytes]:
                 return await rows.summaries(uids)
 
             try:
@@ -159,7 +159,7 @@ class ImapBackend(Backend):
             except (NotFound, StaleId):
                 continue
             found |= {group.ids[uid]: summary for uid, summary in rows.items()}
-        return tuple(found[message] for message in dict.fromkeys(messages) if message in found)
+        return JsonRows(found[message] for message in dict.fromkeys(messages) if message in found)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
         return await self._content.message(self._ids.place(message), html)

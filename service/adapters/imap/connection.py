@@ -19,6 +19,8 @@ from service.servers import Endpoint
 SELECT_AGAIN_SECONDS = 2.0
 """How long the news of an old server are believed."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
+# What tells of a change: flags without the UID that was asked for, and messages that are gone.
+_NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID ))|VANISHED ", re.IGNORECASE)
 _NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
@@ -201,14 +203,31 @@ class Connection:
         if not self.is_fresh and self.is_old and self._loop_time() > self._selected_at + SELECT_AGAIN_SECONDS:
             return await self._select_again(self.selected)
         if not self.is_fresh:
-            commands: list[list[Piece]] = [[b"NOOP"]]
-            if self.counts_changes:
-                commands.append([b"STATUS", arguments.string(self.selected.name), STATE_ITEMS])
-            answer = await self.run_all(commands)
-            if self.counts_changes:
-                self.selected.state = state_of(status_rows(answer.untagged).get(self.selected.name, {}))
-        self.is_fresh = True
+            await self._refresh()
         return self.selected
+
+    async def refresh_with(self, *pieces: Piece) -> list[bytes] | None:
+        """Refresh, and a command of UIDs in the same round trip: what it brought. None where there was news, or no way
+        to hear it so: servers do commands that are sent together in any order (Dovecot looks for news last), so what
+        the command brought may be older than the news."""
+        assert self.selected is not None
+        if self.is_fresh or self.is_old:
+            return None
+        exists = self.selected.exists
+        untagged = await self._refresh(pieces)
+        is_quiet = self.selected.exists == exists and not any(map(_NEWS.match, untagged))
+        return untagged if is_quiet else None
+
+    async def _refresh(self, *more: Sequence[Piece]) -> list[bytes]:
+        assert self.selected is not None
+        commands: list[Sequence[Piece]] = [[b"NOOP"]]
+        if self.counts_changes:
+            commands.append([b"STATUS", arguments.string(self.selected.name), STATE_ITEMS])
+        answer = await self.run_all([*commands, *more])
+        if self.counts_changes:
+            self.selected.state = state_of(status_rows(answer.untagged).get(self.selected.name, {}))
+        self.is_fresh = True
+        return answer.untagged
 
     @property
     def is_old(self) -> bool:

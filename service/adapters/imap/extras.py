@@ -6,9 +6,10 @@ from hashlib import blake2s
 
 from service.adapters.imap.reading import fetch, read_texts
 from service.adapters.imap.responses import Row
-from service.adapters.imap.rows import Entry, FolderRows, Summaries
+from service.adapters.imap.rows import Entry, FolderRows, JsonOf
 from service.adapters.imap.threads import THREAD_FIELDS, message_names
 from service.mail.query import ListQuery
+from service.mail.rows import with_text
 
 MAX_PREVIEW = 256
 """Characters (RFC 8970, 3.1)."""
@@ -16,23 +17,22 @@ _READ = 8 << 10
 """Stored octets of a text that are read for its first words."""
 
 
-async def with_extras(rows: FolderRows, items: Summaries, query: ListQuery) -> Summaries:
+async def with_extras(rows: FolderRows, items: JsonOf, query: ListQuery) -> JsonOf:
     """The rows with previews and thread ids: a round trip or a few for those never read before."""
     entries = await rows.entries(items)
     if query.with_preview:
         await _read_previews(rows, {uid: one for uid, one in entries.items() if one.preview is None})
     if query.with_thread:
         await _read_threads(rows, {uid: one for uid, one in entries.items() if one.thread_id is None})
-    return {
-        uid: summary.model_copy(
-            update={
-                "preview": entries[uid].preview or None if query.with_preview else None,
-                "thread_id": entries[uid].thread_id if query.with_thread else None,
-            }
-        )
-        for uid, summary in items.items()
-        if uid in entries
-    }
+    return {uid: _extended(row, entries[uid], query) for uid, row in items.items() if uid in entries}
+
+
+def _extended(row: bytes, entry: Entry, query: ListQuery) -> bytes:
+    if query.with_preview and entry.preview:
+        row = with_text(row, b"preview", entry.preview)
+    if query.with_thread and entry.thread_id:
+        row = with_text(row, b"threadId", entry.thread_id)
+    return row
 
 
 async def _read_previews(rows: FolderRows, entries: dict[int, Entry]) -> None:

@@ -14,11 +14,12 @@ from service.adapters.imap.evaluation import Evaluation
 from service.adapters.imap.extras import with_extras
 from service.adapters.imap.places import Ids
 from service.adapters.imap.responses import MAX_UID, SEQUENCE, Row, fetch_rows, found_uids, number
-from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.rows import FolderRows, JsonOf
 from service.adapters.imap.sorting import in_order
 from service.mail.errors import StaleToken, UpstreamProtocol
-from service.mail.model import MessageSummary, Page
+from service.mail.model import Page
 from service.mail.query import ListQuery
+from service.mail.rows import JsonRows
 
 K = TypeVar("K", bound=Hashable)
 ANCHORS = 40
@@ -39,9 +40,9 @@ async def list_page(rows: FolderRows, ids: Ids, query: ListQuery) -> Page:
     """A page of the selected folder."""
     list_of = list_name(rows.name, query)
     after = ids.read_cursor(query.cursor, list_of, rows.uid_validity) if query.cursor is not None else ()
-    selected = await rows.connection.refresh()
     if query.filter is None and not query.sort:
-        page = await _newest_page(rows, query.limit, _After(after[0], after[1]) if len(after) > 1 else None)
+        newest = _After(after[0], after[1]) if len(after) > 1 else None
+        page = await _known_page(rows, query.limit, newest) or await _newest_page(rows, query.limit, newest)
     elif query.sort:
         page = await _sorted_page(rows, query, after)
     else:
@@ -50,12 +51,12 @@ async def list_page(rows: FolderRows, ids: Ids, query: ListQuery) -> Page:
     if query.with_preview or query.with_thread:
         items = await with_extras(rows, items, query)
     return Page(
-        items=tuple(items.values()),
+        items=JsonRows(items.values()),
         next_cursor=ids.cursor(list_of, rows.uid_validity, next_numbers) if next_numbers else None,
         total=total,
         evaluated_by=by.by if by else None,
         unsearched=(ids.folder(rows.name),) if by and by.is_partial else None,
-        state=selected.state,
+        state=rows.selected.state,
     )
 
 
@@ -67,20 +68,36 @@ def list_name(folders: bytes, query: ListQuery) -> bytes:
 class _Cut(NamedTuple):
     """A page's rows by UID in order, how many match, the numbers of the next cursor, and who found them."""
 
-    items: dict[int, MessageSummary]
+    items: JsonOf
     total: int
     next: Sequence[int] = ()
     by: Evaluation | None = None
 
 
+async def _known_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut | None:
+    """The page where it lay when it was last shown, in one round trip with the news. None where there is news, or
+    another number of messages than a page has: then the place has to be found first."""
+    below = MAX_UID + 1 if after is None else after.uid
+    lowest = rows.shelf.pages.get((limit, below))
+    if lowest is None:
+        return None
+    uids = b"%d:*" % lowest if after is None else b"%d:%d" % (lowest, below - 1)
+    untagged = await rows.connection.refresh_with(b"UID", b"FETCH", uids, _FLAG_ITEMS)
+    told = fetch_rows(untagged or ())
+    fitting = sorted((uid for uid in told if lowest <= uid < below), reverse=True)
+    if len(fitting) != limit:
+        return None
+    items = rows.read(fitting, told, await rows.entries(fitting))
+    return _Cut(items, rows.selected.exists, _next(fitting[-1], _sequence(told[fitting[-1]])))
+
+
 async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut:
     """The newest below the cursor. Its sequence number only falls as others are expunged, so everything below its UID
     lies below its number; what lies between is dropped by UID."""
-    selected = rows.connection.selected
-    assert selected is not None
+    selected = await rows.connection.refresh()
     below = MAX_UID + 1 if after is None else after.uid
     high = selected.exists if after is None else min(selected.exists, after.sequence - 1)
-    items: dict[int, MessageSummary] = {}
+    items: JsonOf = {}
     last = 0
     while high > 0 and len(items) < limit:
         low = max(1, high - (limit - len(items)) + 1)
@@ -89,7 +106,14 @@ async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _C
         items |= rows.read(fitting, told, await rows.entries(fitting, told))
         last = min((_sequence(told[uid]) for uid in fitting), default=last)
         high = low - 1 if fitting or after is None else min(low - 1, await _count_below(rows.connection, after.uid))
-    return _Cut(items, selected.exists, (min(items), last) if items and last > 1 else ())
+    if len(items) == limit:
+        rows.shelf.note_page(limit, below, min(items))
+    return _Cut(items, selected.exists, _next(min(items), last) if items else ())
+
+
+def _next(uid: int, sequence: int) -> Sequence[int]:
+    """The cursor's numbers behind the last row of a page."""
+    return (uid, sequence) if sequence > 1 else ()
 
 
 async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, Row]:
@@ -107,6 +131,7 @@ async def _count_below(connection: Connection, uid: int) -> int:
 async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
     """What matches, the newest first, below a UID."""
     assert query.filter is not None
+    await rows.connection.refresh()
     evaluation = Evaluation(rows)
     uids = sorted(await evaluation.find(query.filter), reverse=True)
     older = [uid for uid in uids if uid < below]
@@ -115,6 +140,7 @@ async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
 
 
 async def _sorted_page(rows: FolderRows, query: ListQuery, anchors: Sequence[int]) -> _Cut:
+    await rows.connection.refresh()
     evaluation = Evaluation(rows)
     uids = await in_order(evaluation, query.filter, query.sort)
     start = behind(uids, anchors)
@@ -133,9 +159,9 @@ def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
     return max(left) + 1 if left else 0
 
 
-async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[dict[int, MessageSummary], int]:
+async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[JsonOf, int]:
     """The first rows that are still there, and how many UIDs were used up for them."""
-    items: dict[int, MessageSummary] = {}
+    items: JsonOf = {}
     used = 0
     while used < len(uids) and len(items) < limit:
         batch = uids[used : used + limit - len(items)]

@@ -37,7 +37,7 @@ class Reader:
     def _known(
         self, uid: int, entry: Entry, row: Row, headers: dict[int, bytes], texts: dict[int, str | None]
     ) -> Known:
-        summary = entry.summary
+        summary, rest = entry.summary, entry.rest
         return Known(
             flags=from_wire(row.get(b"FLAGS")),
             size=summary.size,
@@ -47,8 +47,8 @@ class Reader:
             subject=summary.subject,
             from_=address_text(summary.from_),
             to=address_text(summary.to),
-            cc=address_text(entry.cc),
-            bcc=address_text(entry.bcc),
+            cc=address_text(rest.cc),
+            bcc=address_text(rest.bcc),
             headers=list_headers(headers[uid]) if uid in headers else None,
             text=texts.get(uid),
         )
@@ -80,7 +80,8 @@ async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) ->
     by_section: dict[bytes, list[int]] = {}
     leaves: dict[int, Part] = {}
     for uid, entry in entries.items():
-        choice = choose(entry.structure) if entry.structure else None
+        structure = entry.rest.structure
+        choice = choose(structure) if structure else None
         leaf = (choice.text or choice.html) if choice else None
         if leaf is not None:
             leaves[uid] = leaf

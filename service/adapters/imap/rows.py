@@ -6,11 +6,11 @@ first.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from service.adapters.imap.arguments import uid_set
-from service.adapters.imap.connection import Connection
+from service.adapters.imap.connection import Connection, Selected
 from service.adapters.imap.envelope import (
     SUMMARY_ITEMS,
     addresses,
@@ -19,38 +19,71 @@ from service.adapters.imap.envelope import (
     read_summary,
     structure_of,
 )
-from service.adapters.imap.flags import from_wire
+from service.adapters.imap.flags import json_from_wire
 from service.adapters.imap.places import Ids
 from service.adapters.imap.responses import Row, fetch_rows
-from service.mail.model import Address, MessageSummary, Part
+from service.mail.model import Address, MessageSummary, Part, Value
+from service.mail.rows import row_json, with_member
 
 BUDGET = 64 << 20
-_COST = 1500
-"""Octets of a row in memory beside its texts, measured with tracemalloc on a page of fifty."""
+_COST = 400
+"""Octets of a row in memory beside its JSON, measured with tracemalloc."""
+_PAGES = 200
 _BATCH = 500
 _DATES_BATCH = 5000
 
 
-@dataclass(slots=True)
-class Entry:
-    """A row as it is kept: the summary without flags, and what only searches look at."""
+class Rest(Value):
+    """What no list shows: for searches, and to find the text of a preview."""
 
-    summary: MessageSummary
     structure: Part | None = None
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
+
+
+@dataclass(slots=True)
+class Entry:
+    """A row as it is kept: octets, of which models are made where somebody looks into them."""
+
+    row: bytes
+    """The summary's JSON, without flags."""
+    rest_json: bytes
     preview: str | None = None
     thread_id: str | None = None
-    cost: int = _COST
 
-    def shown(self, flags: tuple[str, ...]) -> MessageSummary:
-        """With the flags of this moment."""
-        return self.summary.model_copy(update={"flags": flags})
+    @property
+    def summary(self) -> MessageSummary:
+        """Without flags."""
+        return MessageSummary.model_validate_json(self.row)
+
+    @property
+    def rest(self) -> Rest:
+        return Rest.model_validate_json(self.rest_json)
+
+    @property
+    def cost(self) -> int:
+        """About its octets in memory."""
+        return _COST + len(self.row) + len(self.rest_json)
 
 
-Shelf = dict[int, Entry]
-"""The entries of one folder by UID."""
-Summaries = dict[int, MessageSummary]
+@dataclass(slots=True)
+class Shelf:
+    """The entries of one folder by UID, and where its pages were seen to end."""
+
+    entries: dict[int, Entry] = field(default_factory=dict)
+    pages: OrderedDict[tuple[int, int], int] = field(default_factory=OrderedDict)
+    """By limit and the UID it lies below: the lowest UID of a page. A hint, never an answer."""
+
+    def note_page(self, limit: int, below: int, lowest: int) -> None:
+        """Remember where a page ended."""
+        self.pages[limit, below] = lowest
+        self.pages.move_to_end((limit, below))
+        if len(self.pages) > _PAGES:
+            self.pages.popitem(last=False)
+
+
+JsonOf = dict[int, bytes]
+"""Rows by UID as they are sent."""
 _Place = tuple[str, bytes, int]
 
 
@@ -70,48 +103,58 @@ class Rows:
     def shelf(self, account: str, folder: bytes, uid_validity: int) -> Shelf:
         """The folder's entries, from now on the last to go."""
         place = (account, folder, uid_validity)
-        shelf = self._shelves.setdefault(place, {})
+        shelf = self._shelves.setdefault(place, Shelf())
         self._shelves.move_to_end(place)
         return shelf
 
     def keep(self, shelf: Shelf, uid: int, entry: Entry) -> None:
         """Put it on its shelf; what is used least makes room."""
-        if uid not in shelf:
-            shelf[uid] = entry
+        if uid not in shelf.entries:
+            shelf.entries[uid] = entry
             self._used += entry.cost
         while self._used > self._budget:
             place, oldest = next(iter(self._shelves.items()))
-            self._used -= oldest.pop(next(iter(oldest))).cost if oldest else 0
-            if not oldest:
+            self._used -= _pop_oldest(oldest.entries)
+            if not oldest.entries:
                 del self._shelves[place]
+
+
+def _pop_oldest(entries: dict[int, Entry]) -> int:
+    return entries.pop(next(iter(entries))).cost if entries else 0
 
 
 class FolderRows:
     """Rows of the folder a connection has selected."""
 
     def __init__(self, rows: Rows, ids: Ids, connection: Connection) -> None:
-        assert connection.selected is not None
         self.connection = connection
-        self.name = connection.selected.name
-        self.uid_validity = connection.selected.uid_validity
+        self.name = self.selected.name
+        self.uid_validity = self.selected.uid_validity
         self._ids = ids
         self._rows = rows
-        self._shelf = rows.shelf(ids.account, self.name, self.uid_validity)
+        self.shelf = rows.shelf(ids.account, self.name, self.uid_validity)
+        self._known = self.shelf.entries
         self.folder_id = ids.folder(self.name)
+
+    @property
+    def selected(self) -> Selected:
+        """The folder as the server told it last."""
+        assert self.connection.selected is not None
+        return self.connection.selected
 
     @property
     def is_cold(self) -> bool:
         """Whether nothing is known of the folder."""
-        return not self._shelf
+        return not self._known
 
     def id(self, uid: int) -> str:
         """The message's id."""
         return self._ids.message(self.name, self.uid_validity, uid)
 
-    async def summaries(self, uids: Sequence[int]) -> Summaries:
+    async def summaries(self, uids: Sequence[int]) -> JsonOf:
         """The rows of those that are there, in the order asked, in one round trip: flags of all, and the rest of those
         not known."""
-        known = {uid: self._shelf[uid] for uid in uids if uid in self._shelf}
+        known = {uid: self._known[uid] for uid in uids if uid in self._known}
         unknown = [uid for uid in uids if uid not in known]
         commands = []
         if known:
@@ -121,15 +164,15 @@ class FolderRows:
         told = fetch_rows((await self.connection.run_all(commands)).untagged) if commands else {}
         return self.read(uids, told, known | self._read_entries(told, unknown))
 
-    def read(self, uids: Iterable[int], told: Mapping[int, Row], entries: Mapping[int, Entry]) -> Summaries:
+    def read(self, uids: Iterable[int], told: Mapping[int, Row], entries: Mapping[int, Entry]) -> JsonOf:
         """The entries of these with the flags that were told, in the order asked."""
-        both = (uid for uid in uids if uid in told and uid in entries)
-        return {uid: entries[uid].shown(from_wire(told[uid].get(b"FLAGS"))) for uid in both}
+        both = [uid for uid in uids if uid in told and uid in entries]
+        return {uid: with_member(entries[uid].row, b"flags", json_from_wire(told[uid].get(b"FLAGS"))) for uid in both}
 
     async def entries(self, uids: Iterable[int], told: Mapping[int, Row] | None = None) -> dict[int, Entry]:
         """The entries of those that are there; a round trip for each five hundred that are neither known nor
         ``told``."""
-        found = {uid: self._shelf[uid] for uid in uids if uid in self._shelf}
+        found = {uid: self._known[uid] for uid in uids if uid in self._known}
         found |= self._read_entries(told or {}, [uid for uid in uids if uid not in found])
         missing = [uid for uid in uids if uid not in found]
         for at in range(0, len(missing), _BATCH):
@@ -140,7 +183,7 @@ class FolderRows:
 
     async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
         """When each of those that are there was received; known ones may have gone meanwhile."""
-        dates = {uid: self._shelf[uid].summary.received_at for uid in uids if uid in self._shelf}
+        dates = {uid: self._known[uid].summary.received_at for uid in uids if uid in self._known}
         missing = [uid for uid in uids if uid not in dates]
         for at in range(0, len(missing), _DATES_BATCH):
             batch = uid_set(missing[at : at + _DATES_BATCH])
@@ -158,9 +201,9 @@ class FolderRows:
         if b"ENVELOPE" not in row and b"RFC822.SIZE" not in row:
             return None
         structure, envelope = structure_of(row), envelope_of(row)
-        summary = read_summary({**row, b"FLAGS": None}, self.id(uid), self.folder_id, structure)
-        texts = len(summary.subject or "") + 60 * (len(summary.from_) + len(summary.to))
-        entry = Entry(summary, structure, addresses(envelope[6]), addresses(envelope[7]), cost=_COST + texts)
+        summary = read_summary(row, self.id(uid), self.folder_id, structure)
+        rest = Rest(structure=structure, cc=addresses(envelope[6]), bcc=addresses(envelope[7]))
+        entry = Entry(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
         if b"ENVELOPE" in row and b"BODYSTRUCTURE" in row:
-            self._rows.keep(self._shelf, uid, entry)
+            self._rows.keep(self.shelf, uid, entry)
         return entry

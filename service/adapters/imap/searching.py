@@ -19,8 +19,9 @@ from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all
 from service.mail.errors import InvalidRequest, NotFound, NotPermitted, UpstreamError, UpstreamTimeout
 from service.mail.matching import sort_value
-from service.mail.model import EvaluatedBy, MessageSummary, Page
+from service.mail.model import EvaluatedBy, Page
 from service.mail.query import Condition, Filter, ListQuery, Logic, Order, SortKey
+from service.mail.rows import JsonRows
 
 SECONDS = 20.0
 """What is not found by then is left out, and said so."""
@@ -81,7 +82,7 @@ class Search:
         shown = numbers[max(start, stop - ANCHORS // 2) : stop]
         summaries = await self._summaries(page)
         return Page(
-            items=tuple(summaries[match] for match in page if match in summaries),
+            items=JsonRows(summaries[match] for match in page if match in summaries),
             next_cursor=self._ids.cursor(list_of, 0, [n for pair in shown for n in pair])
             if stop < len(order)
             else None,
@@ -141,7 +142,8 @@ class Search:
             dates = await rows.dates(uids)
             return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
         entries = await rows.entries(uids)
-        return {uid: [sort_value(one.key, entry.summary) for one in self._sort] for uid, entry in entries.items()}
+        summaries = {uid: entry.summary for uid, entry in entries.items()}
+        return {uid: [sort_value(one.key, summary) for one in self._sort] for uid, summary in summaries.items()}
 
     def _merged(self) -> list[_Match]:
         """Sorting keeps the order of equals, so the least significant key comes first; equals lie folder by folder, the
@@ -154,12 +156,12 @@ class Search:
             )
         return order
 
-    async def _summaries(self, page: Sequence[_Match]) -> dict[_Match, MessageSummary]:
-        found: dict[_Match, MessageSummary] = {}
+    async def _summaries(self, page: Sequence[_Match]) -> dict[_Match, bytes]:
+        found: dict[_Match, bytes] = {}
         for name in dict.fromkeys(match.folder for match in page):
             mine = {match.uid: match for match in page if match.folder == name}
 
-            async def read(rows: FolderRows, mine: dict[int, _Match] = mine) -> dict[_Match, MessageSummary]:
+            async def read(rows: FolderRows, mine: dict[int, _Match] = mine) -> dict[_Match, bytes]:
                 items = await rows.summaries(list(mine))
                 if self._query.with_preview or self._query.with_thread:
                     items = await with_extras(rows, items, self._query)

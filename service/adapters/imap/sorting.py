@@ -62,7 +62,8 @@ async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Orde
             " Narrow the list by a criterion.",
         )
     entries = await rows.entries(sorted(uids))
-    order = sorted(entries)
+    summaries = {uid: entry.summary for uid, entry in entries.items()}
+    order = sorted(summaries)
     for one in reversed(sort):
-        order.sort(key=lambda uid: sort_value(one.key, entries[uid].summary), reverse=one.is_descending)
+        order.sort(key=lambda uid: sort_value(one.key, summaries[uid]), reverse=one.is_descending)
     return order
