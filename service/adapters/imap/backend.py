@@ -77,7 +77,7 @@ class ImapBackend(Backend):
 
         self._pool = Pool(open_connection, connections)
         self._folders = Folders(self._ids, self._anywhere, self._once, self._pool.forget)
-        self._content = Content(self._ids, self._at)
+        self._content = Content(self._ids, self._at, self._rows_on)
         self._writing = Writing(self._ids, self._pool)
 
     async def check(self) -> None:
@@ -263,9 +263,12 @@ class ImapBackend(Backend):
         async def with_rows(connection: Connection) -> T:
             if uid_validity is not None:
                 refuse_stale(connection, uid_validity)
-            return await work(FolderRows(self._rows, self._ids, connection))
+            return await work(self._rows_on(connection))
 
         return await self._in(folder, with_rows)
+
+    def _rows_on(self, connection: Connection) -> FolderRows:
+        return FolderRows(self._rows, self._ids, connection)
 
     async def _in(self, folder: bytes, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Work that may be done twice: a connection that died unnoticed is replaced once."""

@@ -6,16 +6,18 @@ from typing import Any, NamedTuple, Protocol
 
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.download import WINDOW, Octets, Read, count, cut, decoded, size_of, stored
-from service.adapters.imap.envelope import SUMMARY_ITEMS, addresses, envelope_of, read_summary, structure_of
+from service.adapters.imap.envelope import SUMMARY_ITEMS, structure_of
+from service.adapters.imap.flags import from_wire
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.responses import Row, fetch_rows, octets
+from service.adapters.imap.rows import Entry, FolderRows
 from service.adapters.imap.storing import version_of
 from service.mail.errors import NotFound, TooLarge
 from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.message import read_message
-from service.mail.model import Download, Header, HtmlForm, Message, Part, Span
+from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
@@ -40,35 +42,38 @@ class _Label(NamedTuple):
 class Content:
     """Reads what is inside messages. ``at`` gives a connection with the message's folder selected."""
 
-    def __init__(self, ids: Ids, at: At) -> None:
+    def __init__(self, ids: Ids, at: At, rows_on: Callable[[Connection], FolderRows]) -> None:
         self._ids = ids
         self._at = at
+        self._rows_on = rows_on
 
     async def message(self, place: Place, html: HtmlForm) -> Message:
-        """Structure and header first, then the texts: two round trips on one connection."""
-        row, leaves = await self._at(place, lambda connection: _read_texts(connection, place, html))
-        structure = structure_of(row)
-        if structure is None:
-            return await self._from_source(place, row, html)
-        summary = read_summary(row, self._id(place), self._ids.folder(place.folder), structure)
-        envelope, fields = envelope_of(row), split_headers(_header_fields(row))
+        """One round trip for a message that was in a list before, else two: where its texts are has to be known."""
+        entry, row = await self._at(place, lambda connection: _read(self._rows_on(connection), place))
+        summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+        rest = entry.rest
+        if rest.structure is None:
+            return await self._from_source(place, summary, html)
+        fields = split_headers(_header_fields(row))
         senders = [field.raw for field in fields if field.name.lower() == "from"]
+        chosen = choose(rest.structure)
         return Message(
             **dict(summary),
-            sender=addresses(envelope[3]) if envelope[3] != envelope[2] else (),
-            reply_to=addresses(envelope[4]) if envelope[4] != envelope[2] else (),
-            cc=addresses(envelope[6]),
-            bcc=addresses(envelope[7]),
+            sender=rest.sender,
+            reply_to=rest.reply_to,
+            cc=rest.cc,
+            bcc=rest.bcc,
             references=parse_message_ids(first(fields, "References") or b""),
-            structure=structure,
-            attachments=attachments(structure),
-            body=read_body(leaves[0], leaves[1], form=html, warnings=sender_warnings(senders)),
+            structure=rest.structure,
+            attachments=attachments(rest.structure),
+            body=read_body(
+                _leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)
+            ),
             version=version_of(row),
         )
 
-    async def _from_source(self, place: Place, row: Row, html: HtmlForm) -> Message:
+    async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
-        summary = read_summary(row, self._id(place), self._ids.folder(place.folder), None)
         source = bytearray()
         async with aclosing(stored(self._reader(place, b""), announced=summary.size)) as pieces:
             async for piece in pieces:
@@ -131,7 +136,7 @@ class Content:
         return read
 
     async def _fetch(self, place: Place, items: bytes) -> Row:
-        row: Row = await self._at(place, lambda connection: _fetch_row(connection, place, b"(UID %b)" % items))
+        row: Row = await self._at(place, lambda connection: _fetch_row(connection, place.uid, b"(UID %b)" % items))
         return row
 
     def _id(self, place: Place) -> str:
@@ -158,30 +163,25 @@ def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int
     return Download(chunks, label.etag, label.type, label.name, size, start, stop)
 
 
-async def _fetch_row(connection: Connection, place: Place, items: bytes) -> Row:
+async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
     """The row of one message; NotFound where the server has none with this UID."""
-    answer = await connection.run(b"UID", b"FETCH", b"%d" % place.uid, items)
-    row = fetch_rows(answer.untagged).get(place.uid)
+    answer = await connection.run(b"UID", b"FETCH", b"%d" % uid, items)
+    row = fetch_rows(answer.untagged).get(uid)
     if row is None or len(row) <= 2:
         raise NotFound("message")
     return row
 
 
-async def _read_texts(
-    connection: Connection, place: Place, html: HtmlForm
-) -> tuple[Row, tuple[Leaf | None, Leaf | None]]:
-    counted = b" MODSEQ" if connection.counts_changes else b""
-    row = await _fetch_row(connection, place, b"(%b %b%b)" % (SUMMARY_ITEMS, _FIELDS, counted))
-    structure = structure_of(row)
-    if structure is None:
-        return row, (None, None)
-    chosen = choose(structure)
-    wanted = [part for part in chosen if part is not None]
-    if not wanted:
-        return row, (None, None)
-    items = b" ".join(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in wanted)
-    texts = await _fetch_row(connection, place, b"(UID %b)" % items)
-    return row, (_leaf(chosen.text, texts), _leaf(chosen.html, texts))
+async def _read(rows: FolderRows, place: Place) -> tuple[Entry, Row]:
+    """What is kept of the message, and a row with its flags, some header fields and the texts that people read."""
+    connection, uid = rows.connection, place.uid
+    entry = rows.known(uid) or rows.learn(uid, await _fetch_row(connection, uid, b"(%b)" % SUMMARY_ITEMS))
+    structure = entry.rest.structure
+    chosen = [part for part in choose(structure) if part is not None] if structure else []
+    items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]
+    if connection.counts_changes:
+        items.append(b"MODSEQ")
+    return entry, await _fetch_row(connection, uid, b"(%b)" % b" ".join(items))
 
 
 def _leaf(part: Part | None, row: Row) -> Leaf | None:

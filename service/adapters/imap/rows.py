@@ -29,14 +29,18 @@ BUDGET = 64 << 20
 _COST = 400
 """Octets of a row in memory beside its JSON, measured with tracemalloc."""
 _PAGES = 200
+_SUMMARY = frozenset({b"ENVELOPE", b"RFC822.SIZE"})
 _BATCH = 500
 _DATES_BATCH = 5000
 
 
 class Rest(Value):
-    """What no list shows: for searches, and to find the text of a preview."""
+    """What no list shows: for searches, and for who opens the message."""
 
     structure: Part | None = None
+    sender: tuple[Address, ...] = ()
+    """This and ``reply_to`` are empty where they are who it is from, which is what servers put there."""
+    reply_to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
 
@@ -193,16 +197,25 @@ class FolderRows:
         return dates
 
     def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
-        read = {uid: self._entry(uid, told[uid]) for uid in uids if uid in told}
-        return {uid: entry for uid, entry in read.items() if entry is not None}
+        """News of flags from other clients arrive in the same answer as what was asked, and are no rows."""
+        return {uid: self.learn(uid, told[uid]) for uid in uids if uid in told and not _SUMMARY.isdisjoint(told[uid])}
 
-    def _entry(self, uid: int, row: Row) -> Entry | None:
-        """None for news of flags from other clients, which arrive in the same answer as what was asked."""
-        if b"ENVELOPE" not in row and b"RFC822.SIZE" not in row:
-            return None
+    def known(self, uid: int) -> Entry | None:
+        """The message's entry, where it was read before. It may be gone meanwhile."""
+        return self._known.get(uid)
+
+    def learn(self, uid: int, row: Row) -> Entry:
+        """The entry of a row, kept from now on where the row is whole."""
         structure, envelope = structure_of(row), envelope_of(row)
+        _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+        rest = Rest(
+            structure=structure,
+            sender=addresses(sender) if sender != from_ else (),
+            reply_to=addresses(reply_to) if reply_to != from_ else (),
+            cc=addresses(cc),
+            bcc=addresses(bcc),
+        )
         summary = read_summary(row, self.id(uid), self.folder_id, structure)
-        rest = Rest(structure=structure, cc=addresses(envelope[6]), bcc=addresses(envelope[7]))
         entry = Entry(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
         if b"ENVELOPE" in row and b"BODYSTRUCTURE" in row:
             self._rows.keep(self.shelf, uid, entry)
