@@ -78,7 +78,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    for module in (sessions, accounts, folders, messages, writing, flags, content, health):
+    # Routes are tried one by one: what is asked most comes first.
+    for module in (messages, flags, content, folders, writing, accounts, sessions, health):
         app.include_router(module.router)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)

@@ -2,8 +2,11 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import structlog
+from pydantic_core import to_json
 
 _SECRET = frozenset({"authorization", "password", "secret", "token", "access_token", "accesstoken"})
 
@@ -16,6 +19,11 @@ def _redact(_: object, __: str, event: structlog.typing.EventDict) -> structlog.
     return event
 
 
+def _json(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> bytes:
+    """A line a request is written: pydantic's writer is several times quicker than the standard library's."""
+    return to_json(event, fallback=default)
+
+
 def configure(level: str) -> None:
     """Ours and the libraries' lines in one form. aioimaplib stays silent below WARNING: it logs what is in mail."""
     shared: list[structlog.typing.Processor] = [
@@ -24,9 +32,9 @@ def configure(level: str) -> None:
         _redact,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_json)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     foreign = logging.StreamHandler(sys.stderr)
