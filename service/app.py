@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
 
 import structlog
+from anyio import CancelScope
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -92,6 +93,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     sweep = asyncio.create_task(service.accounts.sweep())
+    with CancelScope():  # anyio loads the better part of itself on first use: 30 ms that the first caller would wait
+        pass
     app.state.is_ready = True
     try:
         yield

@@ -1,6 +1,7 @@
 """``casella serve``, ``casella demo``, ``casella check``, ``casella openapi``."""
 
 import asyncio
+import gc
 import json
 import signal
 from pathlib import Path
@@ -84,7 +85,10 @@ def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) ->
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
         )
         raise typer.Exit(2)
-    _Draining(_http(settings, host, port), settings.drain_seconds).run()
+    server = _Draining(_http(settings, host, port), settings.drain_seconds)
+    gc.collect()
+    gc.freeze()  # what was made so far stays: no collection has to walk over it
+    server.run()
 
 
 class _Draining(uvicorn.Server):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.responses import Row
@@ -82,8 +83,14 @@ def _addresses(fields: list[Token]) -> Iterator[Address]:
     for field in fields[:MAX_ADDRESSES]:
         match field:
             case [name, _, bytes() as local, bytes() as domain, *_]:
-                email = decode_words(local + b"@" + domain if domain else local)
-                yield Address(name=(decode_words(name) or None) if isinstance(name, bytes) else None, email=email)
+                yield _address(name if isinstance(name, bytes) else None, local, domain)
+
+
+@lru_cache(maxsize=4096)
+def _address(name: bytes | None, local: bytes, domain: bytes) -> Address:
+    """People write more than once."""
+    email = decode_words(local + b"@" + domain if domain else local)
+    return Address(name=(decode_words(name) or None) if name is not None else None, email=email)
 
 
 def internal_date(token: Token) -> datetime | None:

@@ -24,7 +24,7 @@ from service.mail.rows import JsonRows
 K = TypeVar("K", bound=Hashable)
 ANCHORS = 40
 """UIDs of a sorted page that its cursor carries. While one of them is left, the next page neither repeats nor skips."""
-# Of a cold folder all is asked in one round trip; of a known one the flags, then the rest of what is new.
+# Where nothing was read before all is asked in one round trip; elsewhere the flags, then the rest of what is new.
 _ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
 _FLAG_ITEMS = b"(UID FLAGS)"
 
@@ -101,7 +101,7 @@ async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _C
     last = 0
     while high > 0 and len(items) < limit:
         low = max(1, high - (limit - len(items)) + 1)
-        told = await _fetch_range(rows.connection, low, high, _ALL_ITEMS if rows.is_cold else _FLAG_ITEMS)
+        told = await _fetch_range(rows.connection, low, high, _ALL_ITEMS if rows.is_unread(below) else _FLAG_ITEMS)
         fitting = [uid for uid in sorted(told, reverse=True) if uid < below]
         items |= rows.read(fitting, told, await rows.entries(fitting, told))
         last = min((_sequence(told[uid]) for uid in fitting), default=last)

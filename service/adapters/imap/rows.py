@@ -21,7 +21,7 @@ from service.adapters.imap.envelope import (
 )
 from service.adapters.imap.flags import json_from_wire
 from service.adapters.imap.places import Ids
-from service.adapters.imap.responses import Row, fetch_rows
+from service.adapters.imap.responses import MAX_UID, Row, fetch_rows
 from service.mail.model import Address, MessageSummary, Part, Value
 from service.mail.rows import row_json, with_member
 
@@ -77,6 +77,8 @@ class Shelf:
     entries: dict[int, Entry] = field(default_factory=dict)
     pages: OrderedDict[tuple[int, int], int] = field(default_factory=OrderedDict)
     """By limit and the UID it lies below: the lowest UID of a page. A hint, never an answer."""
+    lowest: int = MAX_UID + 1
+    """No UID below it was read."""
 
     def note_page(self, limit: int, below: int, lowest: int) -> None:
         """Remember where a page ended."""
@@ -115,6 +117,7 @@ class Rows:
         """Put it on its shelf; what is used least makes room."""
         if uid not in shelf.entries:
             shelf.entries[uid] = entry
+            shelf.lowest = min(shelf.lowest, uid)
             self._used += entry.cost
         while self._used > self._budget:
             place, oldest = next(iter(self._shelves.items()))
@@ -146,10 +149,9 @@ class FolderRows:
         assert self.connection.selected is not None
         return self.connection.selected
 
-    @property
-    def is_cold(self) -> bool:
-        """Whether nothing is known of the folder."""
-        return not self._known
+    def is_unread(self, below: int) -> bool:
+        """Whether nothing is known of the folder below this UID."""
+        return below <= self.shelf.lowest
 
     def id(self, uid: int) -> str:
         """The message's id."""

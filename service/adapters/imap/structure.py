@@ -1,7 +1,8 @@
 """BODYSTRUCTURE to a tree of Part (RFC 9051, 7.5.2)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from service.adapters.imap.tokens import Token
 from service.mail.errors import UpstreamProtocol
@@ -83,7 +84,13 @@ def _at(token: list[Token], index: int) -> Token:
 
 
 def _word(token: Token) -> str | None:
-    return clean_text(token.decode(errors="replace")).strip().lower() or None if isinstance(token, bytes) else None
+    return _lower(token) if isinstance(token, bytes) else None
+
+
+@lru_cache(maxsize=1024)
+def _lower(octets: bytes) -> str | None:
+    """Media types, encodings and charsets are few."""
+    return clean_text(octets.decode(errors="replace")).strip().lower() or None
 
 
 def _size(token: Token) -> int | None:
@@ -103,6 +110,12 @@ def _parameters(token: Token) -> dict[str, str]:
         for name, value in zip(token[::2], token[1::2], strict=False)
         if isinstance(name, bytes) and isinstance(value, bytes)
     ]
+    return dict(_read_pairs(tuple(pairs)))
+
+
+@lru_cache(maxsize=1024)
+def _read_pairs(pairs: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
+    """The charset alone, most of the time."""
     if all(_PLAIN.match(name + b"=" + value) for name, value in pairs):
         return {name.decode().lower(): value.decode() for name, value in pairs}
     quoted = (b'%b="%b"' % (name, value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')) for name, value in pairs)
