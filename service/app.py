@@ -5,14 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from secrets import token_bytes
 
+import anyio
+import anyio.lowlevel
 import structlog
-from anyio import CancelScope
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from service import __version__
 from service.accounts import Accounts, Credentials
+from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
@@ -43,10 +45,16 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         if credentials.protocol is Protocol.POP3:
             return Pop3Backend(endpoint, credentials, credentials.account)
         return ImapBackend(
-            endpoint, credentials, credentials.account, connections=settings.account_connections, rows=rows
+            endpoint,
+            credentials,
+            credentials.account,
+            connections=settings.account_connections,
+            rows=rows,
+            host=hosts.named(credentials.server),
         )
 
     rows = Rows(settings.cache_octets)
+    hosts = Hosts(settings.server_connections)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
@@ -93,8 +101,9 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     sweep = asyncio.create_task(service.accounts.sweep())
-    with CancelScope():  # anyio loads the better part of itself on first use: 30 ms that the first caller would wait
-        pass
+    await (
+        anyio.lowlevel.checkpoint()
+    )  # it loads the better part of itself on first use: 30 ms that the first caller would wait
     app.state.is_ready = True
     try:
         yield

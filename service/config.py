@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     account_connections: int = Field(
         4, ge=1, le=100, description="IMAP connections an account may have, in one process."
     )
+    server_connections: int = Field(
+        1000, ge=1, description="Connections one mail server gets from one process, of all accounts together."
+    )
     cache_octets: int = Field(
         64 << 20, ge=0, description="Memory for rows of lists that were read before, of all accounts together."
     )

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from service.accounts import Credentials
+from service.adapters.hosts import Host
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.framing import Limits
 from service.adapters.imap.protocol import Timing
@@ -14,7 +15,7 @@ from service.servers import Endpoint, Security
 from tests.servers.scripted import Answers, Imap, ScriptedServer, Step
 
 CREDENTIALS = Credentials("scripted", Protocol.IMAP, "user", "canary-password")
-TIMING = Timing(connect=1, greeting=0.5, login=0.5, progress=0.5, command=1)
+TIMING = Timing(connect=1, greeting=0.5, login=0.5, progress=0.5, command=1, patience=0.4)
 CAPABILITIES = b"IMAP4rev1 UIDPLUS LITERAL+ SASL-IR AUTH=PLAIN"
 Scripted = Callable[..., AbstractAsyncContextManager[tuple[ScriptedServer, ImapBackend]]]
 
@@ -28,13 +29,15 @@ def scripted() -> Scripted:
     async def run(
         answers: "Answers | None" = None, *, opening: "Step | None" = None, capabilities: bytes = CAPABILITIES,
         security: Security = Security.NONE, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
-        connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n",
+        connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n", host: Host | None = None,
     ) -> AsyncIterator[tuple[ScriptedServer, ImapBackend]]:  # fmt: skip
         imap = Imap(exists=3, uid_validity=7, capabilities=capabilities, answers=answers or {},
                     continuation=continuation)  # fmt: skip
         async with ScriptedServer([imap] if opening is None else [opening, Imap(greeting=None)]) as server:
             endpoint = Endpoint(server.host, server.port, security)
-            mailbox = ImapBackend(endpoint, credentials, connections=connections, timing=timing, limits=limits)
+            mailbox = ImapBackend(
+                endpoint, credentials, connections=connections, timing=timing, limits=limits, host=host
+            )
             try:
                 yield server, mailbox
             finally:

@@ -6,16 +6,18 @@ from datetime import datetime
 from typing import TypeVar
 
 from service.accounts import Credentials
+from service.adapters.hosts import Host
 from service.adapters.imap import arguments, listing, sharing, storing
 from service.adapters.imap.connection import STATE_ITEMS, Connection, state_of
 from service.adapters.imap.content import Content
 from service.adapters.imap.evaluation import FOLDERS
 from service.adapters.imap.folders import Folders
 from service.adapters.imap.framing import Limits
+from service.adapters.imap.joint import Joint
 from service.adapters.imap.moving import lost
 from service.adapters.imap.offers import capabilities_of
 from service.adapters.imap.places import Ids, Place
-from service.adapters.imap.pool import Pool
+from service.adapters.imap.pool import Lane, Pool
 from service.adapters.imap.protocol import Timing
 from service.adapters.imap.responses import status_rows
 from service.adapters.imap.rows import FolderRows, Rows
@@ -62,6 +64,7 @@ class ImapBackend(Backend):
         timing: Timing | None = None,
         limits: Limits | None = None,
         rows: Rows | None = None,
+        host: Host | None = None,
         avoid: Iterable[str] = (),
     ) -> None:
         self.account = account or credentials.account
@@ -75,9 +78,10 @@ class ImapBackend(Backend):
             self.capabilities = capabilities_of(connection.capabilities)
             return connection
 
-        self._pool = Pool(open_connection, connections)
+        self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host)
+        self._joint = Joint()
         self._folders = Folders(self._ids, self._anywhere, self._once, self._pool.forget)
-        self._content = Content(self._ids, self._at, self._rows_on)
+        self._content = Content(self._ids, self._at, self._octets_at, self._rows_on)
         self._writing = Writing(self._ids, self._pool)
 
     async def check(self) -> None:
@@ -116,7 +120,13 @@ class ImapBackend(Backend):
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
         name = await self._folders.name(folder)
         query = await self._with_ids(query)
-        return await self._rows_of(name, lambda rows: listing.list_page(rows, self._ids, query))
+
+        async def work(rows: FolderRows) -> Page:
+            return await listing.list_page(rows, self._ids, query)
+
+        if not self._pool.is_busy:
+            return await self._rows_of(name, work)
+        return await self._joint.run((name, query), lambda begin: self._rows_of(name, _begun(begin, work)))
 
     async def _with_ids(self, query: ListQuery) -> ListQuery:
         """Roles in its conditions replaced by the folders that play them; a role nobody plays stays, and holds
@@ -132,7 +142,7 @@ class ImapBackend(Backend):
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
         query = await self._with_ids(query)
-        return await Search(self._ids, self._rows_of, await self._searched(folders), query).page()
+        return await Search(self._ids, self._bulk_rows_of, await self._searched(folders), query).page()
 
     async def _searched(self, folders: Sequence[str] | None) -> Sequence[bytes]:
         """The folders' names on the wire."""
@@ -162,7 +172,10 @@ class ImapBackend(Backend):
         return JsonRows(found[message] for message in dict.fromkeys(messages) if message in found)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
-        return await self._content.message(self._ids.place(message), html)
+        place = self._ids.place(message)
+        if not self._pool.is_busy:
+            return await self._content.message(place, html)
+        return await self._joint.run((place, html), lambda begin: self._content.message(place, html, begin))
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
         return await self._content.headers(self._ids.place(message), names)
@@ -243,7 +256,11 @@ class ImapBackend(Backend):
     async def empty_folder(self, folder: str) -> int:
         return await self._writing.empty(await self._folders.name(folder))
 
-    async def _at(self, place: Place, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _octets_at(self, place: Place, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """As ``_at``, for what takes its time."""
+        return await self._at(place, work, Lane.BULK)
+
+    async def _at(self, place: Place, work: Callable[[Connection], Awaitable[T]], lane: Lane = Lane.INTERACTIVE) -> T:
         """Work where a message is; StaleId where its folder was renumbered since."""
 
         async def checked(connection: Connection) -> T:
@@ -251,12 +268,20 @@ class ImapBackend(Backend):
             return await work(connection)
 
         try:
-            return await self._in(place.folder, checked)
+            return await self._in(place.folder, checked, lane)
         except NotFound as error:
             raise (NotFound("message") if error.what == "folder" else error) from None
 
+    async def _bulk_rows_of(self, folder: bytes, work: Callable[[FolderRows], Awaitable[T]]) -> T:
+        """As ``_rows_of``, for what takes its time."""
+        return await self._rows_of(folder, work, lane=Lane.BULK)
+
     async def _rows_of(
-        self, folder: bytes, work: Callable[[FolderRows], Awaitable[T]], uid_validity: int | None = None
+        self,
+        folder: bytes,
+        work: Callable[[FolderRows], Awaitable[T]],
+        uid_validity: int | None = None,
+        lane: Lane = Lane.INTERACTIVE,
     ) -> T:
         """Work on the rows of a folder."""
 
@@ -265,18 +290,18 @@ class ImapBackend(Backend):
                 refuse_stale(connection, uid_validity)
             return await work(self._rows_on(connection))
 
-        return await self._in(folder, with_rows)
+        return await self._in(folder, with_rows, lane)
 
     def _rows_on(self, connection: Connection) -> FolderRows:
         return FolderRows(self._rows, self._ids, connection)
 
-    async def _in(self, folder: bytes, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _in(self, folder: bytes, work: Callable[[Connection], Awaitable[T]], lane: Lane = Lane.INTERACTIVE) -> T:
         """Work that may be done twice: a connection that died unnoticed is replaced once."""
         try:
-            async with self._pool.selected(folder) as connection:
+            async with self._pool.selected(folder, lane) as connection:
                 return await work(connection)
         except UpstreamUnavailable:
-            async with self._pool.selected(folder) as connection:
+            async with self._pool.selected(folder, lane) as connection:
                 return await work(connection)
 
     async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -295,6 +320,18 @@ class ImapBackend(Backend):
         except UpstreamUnavailable:
             async with self._pool.connection() as connection:
                 return await work(connection)
+
+
+def _begun(
+    begin: Callable[[], None], work: Callable[[FolderRows], Awaitable[T]]
+) -> Callable[[FolderRows], Awaitable[T]]:
+    """The work, which says when it begins."""
+
+    async def begun(rows: FolderRows) -> T:
+        begin()
+        return await work(rows)
+
+    return begun
 
 
 def _with_ids(tree: Filter, roles: Mapping[str, str]) -> Filter:

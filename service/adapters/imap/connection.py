@@ -16,6 +16,8 @@ from service.adapters.imap.responses import status_rows
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 
+ANSWER_SECONDS = 3.0
+"""A server that takes longer for a NOOP is taken for gone."""
 SELECT_AGAIN_SECONDS = 2.0
 """How long the news of an old server are believed."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
@@ -64,6 +66,8 @@ class Connection:
         self._literal_plus = literal_plus(capabilities - untrue)
         self.selected: Selected | None = None
         self._selected_at = 0.0
+        self.idle_since = 0.0
+        """When it was last given back; the pool's."""
         self.is_fresh = False
         """The folder was selected for whoever holds the connection now, so nothing is newer than what it told."""
 
@@ -104,6 +108,12 @@ class Connection:
     def is_open(self) -> bool:
         """Usable, as far as can be known without asking."""
         return self._protocol.is_open and self._protocol.is_quiet
+
+    async def answers(self) -> bool:
+        """Whether the server still does, and soon."""
+        with suppress(MailError):
+            await self.attempt(b"NOOP", seconds=min(ANSWER_SECONDS, self._timing.progress))
+        return self.is_open
 
     async def attempt(self, *pieces: Piece, seconds: float | None = None) -> Answer:
         """One command; its NO or BAD is the caller's to read."""

@@ -40,16 +40,24 @@ class _Label(NamedTuple):
 
 
 class Content:
-    """Reads what is inside messages. ``at`` gives a connection with the message's folder selected."""
+    """Reads what is inside messages. ``at`` gives a connection with the message's folder selected, ``octets_at`` one
+    for what takes its time."""
 
-    def __init__(self, ids: Ids, at: At, rows_on: Callable[[Connection], FolderRows]) -> None:
+    def __init__(self, ids: Ids, at: At, octets_at: At, rows_on: Callable[[Connection], FolderRows]) -> None:
         self._ids = ids
         self._at = at
+        self._octets_at = octets_at
         self._rows_on = rows_on
 
-    async def message(self, place: Place, html: HtmlForm) -> Message:
-        """One round trip for a message that was in a list before, else two: where its texts are has to be known."""
-        entry, row = await self._at(place, lambda connection: _read(self._rows_on(connection), place))
+    async def message(self, place: Place, html: HtmlForm, begin: Callable[[], None] = lambda: None) -> Message:
+        """One round trip for a message that was in a list before, else two: where its texts are has to be known.
+        Calls ``begin`` when it begins to read."""
+
+        async def read(connection: Connection) -> tuple[Entry, Row]:
+            begin()
+            return await _read(self._rows_on(connection), place)
+
+        entry, row = await self._at(place, read)
         summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
         rest = entry.rest
         if rest.structure is None:
@@ -92,8 +100,9 @@ class Content:
 
     async def headers(self, place: Place, names: Sequence[str]) -> tuple[Header, ...]:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
-        block = await self._reader(place, b"HEADER")(0, MAX_HEADER)
-        return list_headers(block, names)
+        items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
+        row: Row = await self._at(place, lambda connection: _fetch_row(connection, place.uid, items))
+        return list_headers((octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER], names)
 
     async def source(self, place: Place, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
@@ -136,7 +145,9 @@ class Content:
         return read
 
     async def _fetch(self, place: Place, items: bytes) -> Row:
-        row: Row = await self._at(place, lambda connection: _fetch_row(connection, place.uid, b"(UID %b)" % items))
+        row: Row = await self._octets_at(
+            place, lambda connection: _fetch_row(connection, place.uid, b"(UID %b)" % items)
+        )
         return row
 
     def _id(self, place: Place) -> str:

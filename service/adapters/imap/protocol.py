@@ -28,13 +28,15 @@ MIN_RATE = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """In seconds. ``progress`` ends a command when no octet comes, ``command`` however many come."""
+    """In seconds. ``progress`` ends a command when no octet comes, ``command`` however many come; ``patience`` is for
+    who waits for a connection."""
 
     connect: float = 10.0
     greeting: float = 10.0
     login: float = 20.0
     progress: float = 30.0
     command: float = 60.0
+    patience: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)

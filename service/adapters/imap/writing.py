@@ -14,7 +14,7 @@ from service.adapters.imap.connection import Connection
 from service.adapters.imap.deletion import BATCH, delete, still_there
 from service.adapters.imap.moving import Moved, lost
 from service.adapters.imap.places import Ids
-from service.adapters.imap.pool import Pool
+from service.adapters.imap.pool import Lane, Pool
 from service.adapters.imap.search import found_all
 from service.mail.errors import MailError, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
 from service.mail.model import Outcome, Source
@@ -92,7 +92,7 @@ class Writing:
 
     async def empty(self, folder: bytes) -> int:
         """Those that are there now, a thousand at a time."""
-        async with self._pool.selected(folder) as connection:
+        async with self._pool.selected(folder, Lane.BULK) as connection:
             await connection.refresh()
             uids = await found_all(connection)
             removed = 0
@@ -110,7 +110,7 @@ class Writing:
     ) -> str | None:
         """After a lost answer the folder is looked through for the message: what is there is the answer."""
         try:
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(Lane.BULK) as connection:
                 told = await appending.append(connection, folder, source, flags, received_at)
         except _GONE as error:
             return await self._look_for(folder, source, error)
@@ -185,9 +185,10 @@ class Writing:
 
     @asynccontextmanager
     async def _selected(self, group: Group) -> AsyncIterator[Connection]:
+        lane = Lane.BULK if len(group.ids) > 1 else Lane.INTERACTIVE
         async with AsyncExitStack() as stack:
             try:
-                connection = await stack.enter_async_context(self._pool.selected(group.folder))
+                connection = await stack.enter_async_context(self._pool.selected(group.folder, lane))
             except NotFound:
                 raise NotFound("message") from None
             assert connection.selected is not None
