@@ -20,6 +20,7 @@ from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
 from service.api import accounts, content, contract, flags, folders, health, messages, problems, sessions, writing
 from service.api.caller import Service
+from service.api.disconnects import Disconnects
 from service.api.edge import Edge
 from service.api.idempotency import Repeats
 from service.config import KEY_OCTETS, Settings
@@ -92,6 +93,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         app.include_router(module.router)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
+    app.add_middleware(Disconnects)
     app.add_middleware(Edge, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import too_large
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+CLIENT_GONE = 499
+"""In the log, where nobody was left to be answered; nginx's number for it."""
 _log = structlog.get_logger("service.access")
 
 
@@ -62,7 +64,7 @@ class Edge:
                     "request",
                     method=scope["method"],
                     route=getattr(scope.get("route"), "path", None),
-                    status=status,
+                    status=status or CLIENT_GONE,
                     ms=round((time.perf_counter() - began) * 1000, 1),
                     request_id=request_id,
                 )

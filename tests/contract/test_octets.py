@@ -1,7 +1,10 @@
 """Parts and sources, octet for octet."""
 
 import asyncio
+from base64 import encodebytes
+from collections.abc import Callable
 from hashlib import sha256
+from random import Random
 
 import pytest
 
@@ -35,6 +38,10 @@ SPANS = [
     Span(2, 10**12),
     Span(None, 10**12),
 ]
+
+
+def b64lines(octets: bytes) -> bytes:
+    return encodebytes(octets).replace(b"\n", b"\r\n")
 
 
 @pytest.mark.parametrize(
@@ -136,6 +143,29 @@ async def test_a_span_across_a_large_source_is_cut_exactly(open_mailbox: OpenMai
     for span in (Span(1_000_000, 2_200_000), Span(None, 1_500_000), Span(2_999_000, None)):
         start, stop = span.within(len(source))
         assert await read(await mailbox.backend.open_source(message, span=span)) == source[start:stop]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [b64lines, lambda octets: b64lines(octets[:500_001]) + b64lines(octets[500_001:]), lambda octets: b64lines(octets).replace(b"\r\n", b"\r\n\r\n", 1)],
+    ids=["lines of one length", "two in one", "an empty line"],
+)  # fmt: skip
+async def test_a_span_of_a_large_part_is_cut_exactly(
+    open_mailbox: OpenMailbox, write: Callable[[bytes], bytes]
+) -> None:
+    """By arithmetic where base64 is written in lines of one length, from the start where it is not."""
+    octets = Random(1).randbytes(1_500_001)
+    head = b"Subject: large part\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+    part = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + write(octets)
+    mailbox = await open_mailbox(Letter(head + part + b"--b--\r\n"))
+    message = (await mailbox.newest()).id
+    for span in (
+        Span(0, 0), Span(1_000_000, 1_000_001), Span(400_000, 1_400_000), Span(None, 1), Span(1_499_999, None), Span(0, None),
+    ):  # fmt: skip
+        start, stop = span.within(len(octets))
+        download = await mailbox.backend.open_part(message, "1", span=span)
+        assert (download.start, download.stop, download.size) == (start, stop, len(octets))
+        assert await read(download) == octets[start:stop]
 
 
 async def test_a_download_may_be_left_early_and_the_mailbox_goes_on(open_mailbox: OpenMailbox) -> None:

@@ -5,7 +5,18 @@ from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 
 from service.adapters.imap.connection import Connection
-from service.adapters.imap.download import WINDOW, Octets, Read, count, cut, decoded, size_of, stored
+from service.adapters.imap.download import (
+    HEAD,
+    Octets,
+    Read,
+    count,
+    cut,
+    decoded,
+    from_grid,
+    size_of,
+    sized_grid,
+    stored,
+)
 from service.adapters.imap.envelope import SUMMARY_ITEMS, structure_of
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.places import Ids, Place
@@ -106,7 +117,7 @@ class Content:
 
     async def source(self, place: Place, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
-        row = await self._fetch(place, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % WINDOW)
+        row = await self._fetch(place, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % HEAD)
         announced = _announced(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(place), "message/rfc822", "message.eml")
         return await self._stored(label, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
@@ -114,7 +125,7 @@ class Content:
     async def part(self, place: Place, part_id: str, *, encoded: bool, span: Span | None) -> Download:
         """Structure and first window in one round trip."""
         section = _section(part_id)
-        row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, WINDOW))
+        row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, HEAD))
         part = _find(structure_of(row), part_id)
         head = octets(row, b"BODY[%b]<0>" % section) or b""
         read = self._reader(place, section)
@@ -128,7 +139,7 @@ class Content:
     async def _stored(
         self, label: _Label, read: Read, head: bytes, announced: int | None, span: Span | None
     ) -> Download:
-        size = len(head) if len(head) < WINDOW else await size_of(read, announced)
+        size = len(head) if len(head) < HEAD else await size_of(read, announced)
         if span is None:
             return _with(label, stored(read, first=head, announced=size, stop=size), size, 0, size)
         start, stop = span.within(size)
@@ -155,15 +166,19 @@ class Content:
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
-    """Size is known where one window holds the part; for a range it has to be, so the part is read through once
-    more."""
+    """Size is known where the head is all of the part; for a range it has to be."""
 
     def source() -> Octets:
         return decoded(
-            stored(read, first=head, announced=part.size, stop=len(head) if len(head) < WINDOW else None), part.encoding
+            stored(read, first=head, announced=part.size, stop=len(head) if len(head) < HEAD else None), part.encoding
         )
 
-    size = await count(source()) if span or len(head) < WINDOW else None
+    if span and len(head) == HEAD and part.encoding == "base64" and (sized := await sized_grid(read, head, part.size)):
+        grid, length = sized
+        start, stop = span.within(length)
+        if (chunks := await from_grid(read, grid, start, stop)) is not None:
+            return _with(label, chunks, length, start, stop)
+    size = await count(source()) if span or len(head) < HEAD else None
     if span is None or size is None:
         return _with(label, source(), size, 0, size)
     start, stop = span.within(size)

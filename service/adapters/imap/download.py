@@ -5,12 +5,21 @@ no connection is held, so a slow reader costs the mailbox nothing, memory stays 
 stops the work upstream.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
+from service.mail.errors import UpstreamProtocol
+from service.mail.mime.grid import Grid, grid_of
 from service.mail.mime.transfer import decoder
 
+HEAD = 256 << 10
+"""What is read before anything is answered. Most parts end here."""
 WINDOW = 1 << 20
+"""What a reader gets at a time who is quick enough; a slow one gets less, so that it holds less."""
+_LEAST = 64 << 10
+_QUICK = 0.25
+"""Seconds to take a window in."""
 Read = Callable[[int, int], Awaitable[bytes]]
 """Up to so many stored octets from an offset; empty at the end, NotFound where the message is gone."""
 Octets = AsyncGenerator[bytes, None]
@@ -22,17 +31,20 @@ async def stored(
     """The stored octets from ``start`` to ``stop``. ``first`` are those already read at ``start``. The end is where a
     window is short and the size is what the server announced, else where a window is empty: sizes are not to be
     trusted."""
-    at, piece = start, first
+    loop = asyncio.get_running_loop()
+    at, piece, window = start, first, HEAD
     while stop is None or at < stop:
-        wanted = WINDOW if stop is None else min(WINDOW, stop - at)
+        wanted = window if stop is None else min(window, stop - at)
         if at > start or not first:
             piece = await read(at, wanted)
         if not piece:
             return
         at += len(piece)
+        given = loop.time()
         yield piece
-        if len(piece) < WINDOW and at == announced:
+        if len(piece) < wanted and at == announced:
             return
+        window = min(window * 2, WINDOW) if loop.time() < given + _QUICK else max(window // 2, _LEAST)
 
 
 async def decoded(source: Octets, encoding: str | None) -> Octets:
@@ -69,3 +81,44 @@ async def size_of(read: Read, announced: int | None) -> int:
     if announced and len(await read(announced - 1, 2)) == 1:
         return announced
     return await count(stored(read))
+
+
+async def sized_grid(read: Read, head: bytes, announced: int | None) -> tuple[Grid, int] | None:
+    """The lines of a base64 part, and how many octets it decodes to: one round trip for its end."""
+    grid = grid_of(head, announced) if announced else None
+    if grid is None:
+        return None
+    size = grid.size(await read(grid.last, grid.stored - grid.last + 1))
+    return None if size is None else (grid, size)
+
+
+async def from_grid(read: Read, grid: Grid, start: int, stop: int) -> Octets | None:
+    """The decoded octets from ``start`` to ``stop``, without those before. The first of them are read and held against
+    the grid before this returns; None where they are not on it."""
+    first = grid.place(start)
+    end = min(grid.stored, grid.place(stop - 1) + grid.row)
+    step = HEAD // grid.row * grid.row
+
+    async def rows(at: int, length: int) -> bytes | None:
+        octets = await read(at, length)
+        return grid.decode(at, octets) if len(octets) == length else None
+
+    piece = await rows(first, min(step, end - first))
+    if piece is None:
+        return None
+
+    async def all_rows() -> Octets:
+        at, octets, length = first, piece, step
+        while True:
+            yield octets
+            at += length
+            if at >= end:
+                return
+            length = min(WINDOW // grid.row * grid.row, end - at)
+            more = await rows(at, length)
+            if more is None:
+                raise UpstreamProtocol("The part is not encoded as it began.", protocol="imap")
+            octets = more
+
+    skipped = first // grid.row * grid.yields
+    return cut(all_rows(), start - skipped, stop - skipped)
