@@ -57,12 +57,12 @@ class Client:
     def __init__(self, http: aiohttp.ClientSession, user: str) -> None:
         self._http = http
         self._user = user
-        self._headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
 
     async def sign_in(self) -> None:
         async with self._http.post("/v1/sessions", json={"username": self._user, "password": PASSWORD}) as answer:
             answer.raise_for_status()
-            self._headers = {"Authorization": f"Bearer {(await answer.json())['token']}"}
+            self.headers = {"Authorization": f"Bearer {(await answer.json())['token']}"}
 
     async def get(self, path: str, **query: str | int) -> Any:
         return await self._json("GET", path, params=query)
@@ -72,14 +72,14 @@ class Client:
 
     async def octets(self, path: str) -> int:
         total = 0
-        async with self._http.get(f"/v1/accounts/me{path}", headers=self._headers) as answer:
+        async with self._http.get(f"/v1/accounts/me{path}", headers=self.headers) as answer:
             answer.raise_for_status()
             async for chunk in answer.content.iter_any():
                 total += len(chunk)
         return total
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
-        async with self._http.request(method, f"/v1/accounts/me{path}", headers=self._headers, **options) as answer:
+        async with self._http.request(method, f"/v1/accounts/me{path}", headers=self.headers, **options) as answer:
             answer.raise_for_status()
             return json.loads(await answer.read())
 
@@ -234,7 +234,9 @@ def seeded(dovecot: Dovecot, size: int, accounts: int) -> list[str]:
 
 
 def session(replica: Replica) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(replica.url, timeout=aiohttp.ClientTimeout(total=120))
+    return aiohttp.ClientSession(
+        replica.url, timeout=aiohttp.ClientTimeout(total=300), connector=aiohttp.TCPConnector(limit=0)
+    )
 
 
 def main() -> None:

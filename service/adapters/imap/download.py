@@ -15,8 +15,8 @@ from service.mail.mime.transfer import decoder
 
 HEAD = 256 << 10
 """What is read before anything is answered. Most parts end here."""
-WINDOW = 1 << 20
-"""What a reader gets at a time who is quick enough; a slow one gets less, so that it holds less."""
+WINDOW = 768 << 10
+"""What is read at a time for who is quick; for a slow reader it is less, so that less is held for it."""
 _LEAST = 64 << 10
 _QUICK = 0.25
 """Seconds to take a window in."""
@@ -33,16 +33,17 @@ async def stored(
     trusted."""
     loop = asyncio.get_running_loop()
     at, piece, window = start, first, HEAD
+    del first  # nothing is held while a slow reader takes it in
     while stop is None or at < stop:
         wanted = window if stop is None else min(window, stop - at)
-        if at > start or not first:
-            piece = await read(at, wanted)
+        piece = piece or await read(at, wanted)
         if not piece:
             return
         at += len(piece)
-        given = loop.time()
-        yield piece
-        if len(piece) < wanted and at == announced:
+        given, is_last = loop.time(), len(piece) < wanted and at == announced
+        octets, piece = [piece], b""
+        yield octets.pop()
+        if is_last:
             return
         window = min(window * 2, WINDOW) if loop.time() < given + _QUICK else max(window // 2, _LEAST)
 
@@ -52,7 +53,9 @@ async def decoded(source: Octets, encoding: str | None) -> Octets:
     work = decoder(encoding)
     async with aclosing(source):
         async for piece in source:
-            if octets := work.feed(piece):
+            octets = work.feed(piece)
+            del piece  # as in ``stored``
+            if octets:
                 yield octets
     if octets := work.finish():
         yield octets
