@@ -1,20 +1,17 @@
 """``casella serve``, ``casella demo``, ``casella check``, ``casella openapi``."""
 
 import asyncio
-import gc
 import json
-import signal
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
-from types import FrameType
 from typing import Annotated
 
 import typer
 import uvicorn
 from pydantic import SecretBytes, ValidationError
 
-from service import __version__, logs, probe
+from service import __version__, logs, probe, serving
 from service.app import create_app
 from service.config import KEY_OCTETS, Settings, read_settings
 from service.servers import Endpoint, MailServer, Security, ServerTable
@@ -25,14 +22,10 @@ app = typer.Typer(
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", envvar="CASELLA_CONFIG", help="TOML file with the server table and all settings."),
+    typer.Option("--config", envvar=serving.CONFIG, help="TOML file with the server table and all settings."),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
-GRACE_SECONDS = 25
-"""What is being answered when draining ends may take so long, open streams too; then it is cut off."""
-KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies keep an idle connection (60 s is usual), so that none sends on one that is just being closed."""
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -61,22 +54,13 @@ def _settings(config: Path | None) -> Settings:
     raise typer.Exit(2)
 
 
-def _http(settings: Settings, host: str, port: int, table: ServerTable | None = None) -> uvicorn.Config:
-    """How HTTP is served, whoever starts it."""
-    return uvicorn.Config(
-        create_app(settings, table),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-    )
-
-
 @app.command()
-def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def serve(
+    config: Config = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port. One uses one core.")] = 1,
+) -> None:
     """Serve the API for the mail servers of the configuration."""
     settings = _settings(config)
     logs.configure(settings.log_level)
@@ -85,41 +69,10 @@ def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) ->
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
         )
         raise typer.Exit(2)
-    server = _Draining(_http(settings, host, port), settings.drain_seconds)
-    gc.collect()
-    gc.freeze()  # what was made so far stays: no collection has to walk over it
-    server.run()
-
-
-class _Draining(uvicorn.Server):
-    """On SIGTERM unready at once, but serving until the platform has seen it and sends no more; then exit code 0.
-
-    Ctrl-C ends it without draining, a second one without waiting for anything.
-    """
-
-    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
-        super().__init__(config)
-        self._seconds = seconds
-        self._drains = False
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig != signal.SIGTERM:
-            super().handle_exit(sig, frame)
-            return
-        # uvicorn would raise it again at the end, and an orderly shutdown would look like a death by signal.
-        self.should_exit = self._drains = True
-
-    async def main_loop(self) -> None:
-        await super().main_loop()
-        if not self._drains:
-            return
-        self.config.app.state.is_ready = False  # type: ignore[union-attr]
-        # Pooled connections end with an answer: closed from this side alone, one may cross a request.
-        self.config.encoded_headers.append((b"connection", b"close"))
-        until = asyncio.get_running_loop().time() + self._seconds
-        while asyncio.get_running_loop().time() < until and not self.force_exit:
-            await self.on_tick(0)  # it takes the header up, and keeps Date right
-            await asyncio.sleep(0.1)
+    if workers > 1 and not settings.secret_keys:
+        typer.echo("Several workers need secret_keys in common, or each would refuse the others' tokens.", err=True)
+        raise typer.Exit(2)
+    serving.serve(settings, config, host, port, workers)
 
 
 @app.command()
@@ -149,7 +102,7 @@ async def _demo(host: str, port: int) -> None:
         listeners = [Endpoint("127.0.0.1", at, Security.NONE) for at in (imap_port, pop3_port)]
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), *listeners)})
         settings = Settings(servers={}, secret_keys=(SecretBytes(token_bytes(KEY_OCTETS)),))
-        await _Announcing(_http(settings, host, port, table), len(messages)).serve()
+        await _Announcing(serving.http(settings, host, port, table), len(messages)).serve()
 
 
 class _Announcing(uvicorn.Server):

@@ -32,9 +32,11 @@ def environment(dovecot: Dovecot, **settings: object) -> dict[str, str]:
 class Replica:
     """``async with Replica(env) as replica``; restart() as often as wanted, and whatever runs at the end is killed."""
 
-    def __init__(self, env: Mapping[str, str], entrypoint: Sequence[str] = ENTRYPOINT) -> None:
+    def __init__(
+        self, env: Mapping[str, str], entrypoint: Sequence[str] = ENTRYPOINT, more: Sequence[str] = ()
+    ) -> None:
         [self.port] = free_ports(1)
-        self.args = ["serve", "--host", HOST, "--port", str(self.port)]
+        self.args = ["serve", "--host", HOST, "--port", str(self.port), *more]
         self._entrypoint = entrypoint
         self._env = dict(os.environ) | dict(env)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the replica

@@ -1,0 +1,127 @@
+"""The HTTP server around the application: one process or several, drained before they end."""
+
+import asyncio
+import gc
+import os
+import signal
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import multiprocess
+
+from service import logs
+from service.app import create_app
+from service.config import Settings, read_settings
+from service.servers import ServerTable
+
+CONFIG = "CASELLA_CONFIG"
+"""The variable that names the settings' file."""
+GRACE_SECONDS = 25
+"""What is being answered when draining ends may take so long, open streams too; then it is cut off."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep an idle connection (60 s is usual), so that none sends on one that is just being closed."""
+
+
+def http(settings: Settings, host: str, port: int, table: ServerTable | None = None) -> uvicorn.Config:
+    """How HTTP is served, whoever starts it."""
+    return _config(create_app(settings, table), host, port)
+
+
+def serve(settings: Settings, config: Path | None, host: str, port: int, workers: int) -> None:
+    """Until a signal ends it. Several workers read the settings each for itself."""
+    if workers == 1:
+        server = Draining(http(settings, host, port), settings.drain_seconds)
+        _freeze()
+        server.run()
+        return
+    if config is not None:
+        os.environ[CONFIG] = str(config)
+    shared = _config("service.serving:worker_app", host, port, factory=True, workers=workers)
+    multiprocess.Process = _Worker  # type: ignore[misc]  # the supervisor makes its workers by this name
+    multiprocess.Multiprocess(shared, sockets=[shared.bind_socket()]).run()
+
+
+def worker_app() -> FastAPI:
+    """The application of one worker of several."""
+    settings = _settings()
+    logs.configure(settings.log_level)
+    app = create_app(settings)
+    _freeze()
+    return app
+
+
+class Draining(uvicorn.Server):
+    """On SIGTERM unready at once, but serving until the platform has seen it and sends no more; then exit code 0.
+
+    Ctrl-C ends it without draining, a second one without waiting for anything.
+    """
+
+    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
+        super().__init__(config)
+        self._seconds = seconds
+        self._drains = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGTERM:
+            super().handle_exit(sig, frame)
+            return
+        # uvicorn would raise it again at the end, and an orderly shutdown would look like a death by signal.
+        self.should_exit = self._drains = True
+
+    async def main_loop(self) -> None:
+        await super().main_loop()
+        if not self._drains:
+            return
+        _application(self.config).state.is_ready = False
+        # Pooled connections end with an answer: closed from this side alone, one may cross a request.
+        self.config.encoded_headers.append((b"connection", b"close"))
+        until = asyncio.get_running_loop().time() + self._seconds
+        while asyncio.get_running_loop().time() < until and not self.force_exit:
+            await self.on_tick(0)  # it takes the header up, and keeps Date right
+            await asyncio.sleep(0.1)
+
+
+class _Worker(multiprocess.Process):
+    """One of several, drained like a single one."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = Draining(self.config, _settings().drain_seconds)
+        return self._server
+
+
+def _config(app: "FastAPI | str", host: str, port: int, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        factory=factory,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+
+
+def _application(config: uvicorn.Config) -> FastAPI:
+    """Without what uvicorn puts around it."""
+    app = config.loaded_app
+    while not isinstance(app, FastAPI):
+        app = app.app
+    return app
+
+
+def _settings() -> Settings:
+    file = os.environ.get(CONFIG)
+    return read_settings(Path(file) if file else None)
+
+
+def _freeze() -> None:
+    """What was made so far stays: no collection of garbage has to walk over it."""
+    gc.collect()
+    gc.freeze()
