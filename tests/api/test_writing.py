@@ -362,3 +362,15 @@ async def test_fields_and_several_ids(client: httpx.AsyncClient) -> None:
     rows = (await client.get(f"{ME}/messages", params={"id": [ids[1], "m_x", ids[0]]})).json()
     assert [row["subject"] for row in rows["items"]] == ["m1", "m0"]
     assert rows["notFound"] == ["m_x"]
+
+
+async def test_a_kept_list_is_never_older_than_the_folder(connect: Connect, dovecot: Dovecot) -> None:
+    """Dovecot's STATUS of the selected folder tells what the connection knows already."""
+    user = dovecot.user()
+    async with connect(user) as client:
+        tag = (await client.get(f"{ME}/folders/inbox/messages")).headers["ETag"]
+        for count in range(1, 6):
+            dovecot.append(user, mail(str(count)))
+            answer = await client.get(f"{ME}/folders/inbox/messages", headers={"If-None-Match": tag})
+            assert (answer.status_code, answer.json()["total"]) == (200, count)
+            tag = answer.headers["ETag"]

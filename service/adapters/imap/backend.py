@@ -346,6 +346,8 @@ def _with_ids(tree: Filter, roles: Mapping[str, str]) -> Filter:
 async def _state(connection: Connection, name: bytes) -> str | None:
     if "CONDSTORE" not in connection.capabilities and "QRESYNC" not in connection.capabilities:
         return None
+    if connection.selected is not None and connection.selected.name == name:
+        await connection.run(b"NOOP")  # of the selected folder STATUS tells what the connection knows already
     answer = await connection.run(b"STATUS", arguments.string(name), STATE_ITEMS)
     return state_of(status_rows(answer.untagged).get(name, {}))
 
