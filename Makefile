@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench chart image drill requirements system clean
+.PHONY: help run serve test check format openapi bench growth pressure chart image drill requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -26,8 +26,15 @@ check: $(VENV)/dev  ## Lint, types, import rules, and the contract file equal to
 openapi: $(VENV)/dev  ## Write the contract.
 	$(BIN)/python -m service openapi > openapi/openapi.json
 
-bench: $(VENV)/dev  ## Time framing, parsing and decoding in this process.
-	$(BIN)/python -m pytest tests/bench -o python_files="bench_*.py" -o addopts= --benchmark-only $(ARGS)
+bench: system $(VENV)/dev  ## Time framing, parsing and decoding in this process, then the service under load.
+	$(BIN)/python -m pytest tests/bench -o python_files="bench_*.py" -o addopts= --benchmark-only
+	$(BIN)/python -m tests.bench.load $(ARGS)
+
+growth: system $(VENV)/dev  ## How cost grows with mailboxes and accounts (ten minutes).
+	$(BIN)/python -m tests.bench.load --grow $(ARGS)
+
+pressure: system $(VENV)/dev  ## What a part of 1 GB, 200 slow readers and messages of 25 MB cost.
+	$(BIN)/python -m tests.bench.pressure $(ARGS)
 
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)

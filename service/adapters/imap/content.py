@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+from service.adapters.apart import apart
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.download import (
     HEAD,
@@ -76,6 +78,8 @@ class Content:
         fields = split_headers(_header_fields(row))
         senders = [field.raw for field in fields if field.name.lower() == "from"]
         chosen = choose(rest.structure)
+        leaves = _leaf(chosen.text, row), _leaf(chosen.html, row)
+        read_both = partial(read_body, *leaves, form=html, warnings=sender_warnings(senders))
         return Message(
             **dict(summary),
             sender=rest.sender,
@@ -85,9 +89,7 @@ class Content:
             references=parse_message_ids(first(fields, "References") or b""),
             structure=rest.structure,
             attachments=attachments(rest.structure),
-            body=read_body(
-                _leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)
-            ),
+            body=await apart(read_both, sum(len(leaf.octets) for leaf in leaves if leaf)),
             version=version_of(row),
         )
 
@@ -99,7 +101,8 @@ class Content:
                 source += piece
                 if len(source) > MAX_PARSED:
                     raise TooLarge("The message is too large to be read here. Download its source.")
-        return read_message(
+        read = partial(
+            read_message,
             bytes(source),
             id=summary.id,
             folder_id=summary.folder_id,
@@ -108,6 +111,7 @@ class Content:
             flags=summary.flags,
             html=html,
         )
+        return await apart(read, len(source))
 
     async def headers(self, place: Place, names: Sequence[str]) -> tuple[Header, ...]:
         """All in one round trip; of a header beyond 256 KiB the beginning."""

@@ -1,7 +1,9 @@
 """What is read of messages to decide here what the server cannot: as little as the conditions need."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
+from service.adapters.apart import apart
 from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.responses import Row, fetch_rows, octets
@@ -90,10 +92,14 @@ async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) ->
     for section, uids in by_section.items():
         for at in range(0, len(uids), _BATCH):
             found = await fetch(rows, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
-            for uid, row in found.items():
-                piece = octets(row, b"BODY[%b]<0>" % section) or b""
-                texts[uid] = _text(Leaf(leaves[uid], piece, len(piece) >= limit))
+            pieces = {uid: octets(row, b"BODY[%b]<0>" % section) or b"" for uid, row in found.items()}
+            full = {uid: Leaf(leaves[uid], piece, len(piece) >= limit) for uid, piece in pieces.items()}
+            texts |= await apart(partial(_texts, full), sum(map(len, pieces.values())))
     return texts
+
+
+def _texts(leaves: dict[int, Leaf]) -> dict[int, str | None]:
+    return {uid: _text(leaf) for uid, leaf in leaves.items()}
 
 
 def _text(leaf: Leaf) -> str | None:
