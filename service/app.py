@@ -18,11 +18,24 @@ from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
-from service.api import accounts, content, contract, flags, folders, health, messages, problems, sessions, writing
+from service.api import (
+    accounts,
+    changes,
+    content,
+    contract,
+    flags,
+    folders,
+    health,
+    messages,
+    problems,
+    sessions,
+    writing,
+)
 from service.api.caller import Service
 from service.api.disconnects import Disconnects
 from service.api.edge import Edge
 from service.api.idempotency import Repeats
+from service.api.streams import Streams
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
 from service.mail.model import Protocol
@@ -66,6 +79,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         Accounts(open_backend, settings.account_idle_seconds),
         Sessions(keys, settings.session_seconds),
         Repeats(),
+        Streams(),
         settings.public_url,
     )
     app = FastAPIOffline(
@@ -89,7 +103,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     # Routes are tried one by one: what is asked most comes first.
-    for module in (messages, flags, content, folders, writing, accounts, sessions, health):
+    for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health):
         app.include_router(module.router)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)

@@ -74,7 +74,9 @@ class Draining(uvicorn.Server):
         await super().main_loop()
         if not self._drains:
             return
-        _application(self.config).state.is_ready = False
+        state = _application(self.config).state
+        state.is_ready = False
+        state.service.streams.close()
         # Pooled connections end with an answer: closed from this side alone, one may cross a request.
         self.config.encoded_headers.append((b"connection", b"close"))
         until = asyncio.get_running_loop().time() + self._seconds

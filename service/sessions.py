@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
 from service.accounts import Credentials, SecretKind
-from service.mail.errors import Unauthenticated
+from service.mail.errors import StaleToken, Unauthenticated
 from service.mail.model import Protocol
 
 MAX_TOKEN = 16 << 10
@@ -35,7 +35,7 @@ class Sessions:
         self._sealing = _key_id(keys[0])
         self.lifetime = lifetime
         # Clients send the same token with every request, and opening one costs more than all else that sign-in does.
-        self._claims_of = lru_cache(maxsize=KEPT)(self._decrypt)
+        self._claims_of = lru_cache(maxsize=KEPT)(self._read_claims)
 
     def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
         """The token, and when it expires in seconds since the epoch."""
@@ -47,11 +47,28 @@ class Sessions:
         expires = int(time.time() if now is None else now) + TICKET_SECONDS
         return self._seal({**_claims(credentials, expires), "for": _purpose(message, part)})
 
+    def seal_mark(self, account: str, place: str, mark: bytes) -> str:
+        """A mark that travels with a client, for one account and one place in it. It does not expire: what is too old
+        is said by who reads the mark."""
+        return self._encrypt(_mark_head(account, place) + mark)
+
+    def open_mark(self, account: str, place: str, token: str) -> bytes:
+        """StaleToken for what was not sealed for this account and place by one of the keys."""
+        head = _mark_head(account, place)
+        try:
+            octets = self._decrypt(token) if len(token) <= MAX_TOKEN else b""
+        except (JoseError, ValueError, KeyError, TypeError):
+            octets = b""
+        if not octets.startswith(head):
+            raise StaleToken("This token is of another list, or of a key that is no longer known. List again.")
+        return octets[len(head) :]
+
     def _seal(self, claims: dict[str, str | int]) -> str:
+        return self._encrypt(json.dumps(claims).encode())
+
+    def _encrypt(self, octets: bytes) -> str:
         header = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}
-        return jwe.encrypt_compact(
-            header, json.dumps(claims).encode(), self._keys[self._sealing], algorithms=_ALGORITHMS
-        )
+        return jwe.encrypt_compact(header, octets, self._keys[self._sealing], algorithms=_ALGORITHMS)
 
     def open(self, token: str, now: float | None = None) -> Credentials:
         """Unauthenticated for anything that was not sealed by one of the keys, or has expired."""
@@ -74,11 +91,12 @@ class Sessions:
         except (JoseError, ValueError, KeyError, TypeError):
             raise Unauthenticated(_INVALID) from None
 
-    def _decrypt(self, token: str) -> dict[str, Any]:
-        claims: dict[str, Any] = json.loads(
-            jwe.decrypt_compact(token, self._key, algorithms=_ALGORITHMS).plaintext or b""
-        )
+    def _read_claims(self, token: str) -> dict[str, Any]:
+        claims: dict[str, Any] = json.loads(self._decrypt(token))
         return claims
+
+    def _decrypt(self, token: str) -> bytes:
+        return jwe.decrypt_compact(token, self._key, algorithms=_ALGORITHMS).plaintext or b""
 
     def _key(self, sealed: Any) -> OctKey:
         headers = sealed.headers()
@@ -97,6 +115,11 @@ def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:
         "k": credentials.kind,
         "exp": expires,
     }
+
+
+def _mark_head(account: str, place: str) -> bytes:
+    """No JSON, so that a mark never passes for claims."""
+    return b"mark\0%b\0%b\0" % (account.encode(), place.encode())
 
 
 def _purpose(message: str, part: str) -> str:

@@ -1,18 +1,22 @@
 """A mailbox in memory that keeps every promise of the port: the reference of the contract suite."""
 
 import asyncio
+import json
 import re
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import count
+from typing import Any
 from zlib import crc32
 
+from service.adapters.imap.watching import Listener
 from service.mail.backend import Backend
+from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
 from service.mail.errors import (
     AlreadyExists,
     Changed,
@@ -135,7 +139,7 @@ class MemoryBackend(Backend):
     """``INBOX`` and a Trash; ``deliver`` puts mail in. Every call gives way once, as one that does I/O would."""
 
     protocol = Protocol.IMAP
-    capabilities = frozenset(Capability) - {Capability.CHANGES, Capability.PUSH}
+    capabilities = frozenset(Capability)
 
     def __init__(self, username: str = "user@example.org") -> None:
         self.account = account_id("memory", Protocol.IMAP, username)
@@ -143,6 +147,7 @@ class MemoryBackend(Backend):
         self._tag = account_tag(self.account)
         self._boxes = [Box("INBOX", "inbox"), Box("Trash", "trash")]
         self._changes = count(1)
+        self._listeners: set[Listener] = set()
 
     def deliver(
         self,
@@ -245,6 +250,56 @@ class MemoryBackend(Backend):
     async def get_state(self, folder: str) -> str | None:
         await asyncio.sleep(0)
         return self._state(self._box(folder))
+
+    async def get_mark(self, folder: str | None) -> bytes:
+        await asyncio.sleep(0)
+        boxes = self._boxes if folder is None else [self._box(folder)]
+        return json.dumps({box.key: self._snapshot(box) for box in boxes}).encode()
+
+    async def list_changes(self, folder: str, since: bytes) -> Changes:
+        box, before = self._box(folder), json.loads(since)
+        if before.keys() != {box.key} or before[box.key][0] != box.validity:
+            raise StaleToken
+        return Changes(self._told(box, before[box.key]), await self.get_mark(folder))
+
+    async def list_all_changes(self, since: bytes) -> AccountChanges:
+        before = json.loads(since)
+        there = {box.key: box for box in self._boxes}
+        told = [self._told(there[key], before[key]) for key in before.keys() & there.keys()]
+        return AccountChanges(
+            await self.get_mark(None),
+            [one for one in told if one],
+            [self._folder_id(there[key]) for key in there.keys() - before.keys()],
+            [make_id("f", self._tag, key.encode()) for key in before.keys() - there.keys()],
+        )
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncIterator[Watch]:
+        """Looks by itself: nothing here tells of what happens."""
+        listener = Listener()
+        self._listeners.add(listener)
+        ticking = asyncio.create_task(_tick(listener))
+        try:
+            yield listener
+        finally:
+            ticking.cancel()
+            self._listeners.discard(listener)
+
+    def _snapshot(self, box: Box) -> list[Any]:
+        return [box.validity, {self._id(box, one): list(one.flags) for one in box.messages.values()}]
+
+    def _told(self, box: Box, before: list[Any]) -> FolderChanges:
+        folder_id = self._folder_id(box)
+        validity, old = before
+        if validity != box.validity:
+            return FolderChanges(folder_id=folder_id, resync=True)
+        _, new = self._snapshot(box)
+        return FolderChanges(
+            folder_id=folder_id,
+            created=tuple(new.keys() - old.keys()),
+            updated=tuple(one for one in new.keys() & old.keys() if new[one] != old[one]),
+            destroyed=tuple(old.keys() - new.keys()),
+        )
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
         await asyncio.sleep(0)
@@ -593,6 +648,12 @@ def digest_of(octets: bytes) -> bytes:
 def _download(octets: bytes, etag: str, media_type: str, name: str | None, span: Span | None) -> Download:
     start, stop = (0, len(octets)) if span is None else span.within(len(octets))
     return Download(_chunks(octets[start:stop]), etag, media_type, name, len(octets), start, stop)
+
+
+async def _tick(listener: Listener) -> None:
+    while True:
+        listener.wake()
+        await asyncio.sleep(0.01)
 
 
 async def _chunks(octets: bytes) -> AsyncGenerator[bytes, None]:

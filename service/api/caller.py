@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query, Request
 
 from service.accounts import Accounts, Credentials, SecretKind
 from service.api.idempotency import Repeats
+from service.api.streams import Streams
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import Protocol
@@ -29,6 +30,7 @@ class Service:
     accounts: Accounts
     sessions: Sessions
     repeats: Repeats
+    streams: Streams
     public_url: str | None = None
     """Where clients reach the service, without a slash at its end; None: where the request came to."""
 

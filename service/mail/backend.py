@@ -8,8 +8,10 @@ behind it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
+from service.mail.changes import AccountChanges, Changes, Watch
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import (
     Capability,
@@ -99,6 +101,25 @@ class Backend(ABC):
         """What ``list_messages`` would have as ``Page.state`` now, without the list; None where that is not known
         without it. One round trip."""
         return None
+
+    async def get_mark(self, folder: str | None) -> bytes:
+        """Up to where a folder (None: the mailbox) has been told by now. IMAP: a round trip or two; three where the
+        server does not say what vanishes."""
+        raise self.lacks(Capability.CHANGES)
+
+    async def list_changes(self, folder: str, since: bytes) -> Changes:
+        """What happened to the folder's messages since a mark of it. StaleToken where that cannot be told: list it
+        again. IMAP: one round trip where nothing happened and the server counts changes."""
+        raise self.lacks(Capability.CHANGES)
+
+    async def list_all_changes(self, since: bytes) -> AccountChanges:
+        """What happened in all folders since a mark of the mailbox. A folder whose changes cannot be told has
+        ``resync``. IMAP: those of ``list_folders``, and two for each folder in which something happened."""
+        raise self.lacks(Capability.CHANGES)
+
+    def watch(self) -> AbstractAsyncContextManager[Watch]:
+        """Listens to the mailbox. All who do share one connection."""
+        raise self.lacks(Capability.PUSH)
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
         """A page over several folders (None: all), merged. Errors as ``list_messages``. A folder that cannot be

@@ -1,29 +1,33 @@
 """The port on IMAP: which folder a call concerns, and what may be done again where a connection was lost."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from service.accounts import Credentials
 from service.adapters.hosts import Host
-from service.adapters.imap import arguments, listing, sharing, storing
-from service.adapters.imap.connection import STATE_ITEMS, Connection, state_of
+from service.adapters.imap import listing, sharing, storing
+from service.adapters.imap.connection import Connection, state_of
 from service.adapters.imap.content import Content
+from service.adapters.imap.deltas import numbers_of
 from service.adapters.imap.evaluation import FOLDERS
 from service.adapters.imap.folders import Folders
 from service.adapters.imap.framing import Limits
+from service.adapters.imap.history import History
 from service.adapters.imap.joint import Joint
 from service.adapters.imap.moving import lost
 from service.adapters.imap.offers import capabilities_of
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.pool import Lane, Pool
 from service.adapters.imap.protocol import Timing
-from service.adapters.imap.responses import status_rows
 from service.adapters.imap.rows import FolderRows, Rows
 from service.adapters.imap.searching import Search
+from service.adapters.imap.watching import Watching
 from service.adapters.imap.writing import Writing
 from service.mail.backend import Backend
+from service.mail.changes import AccountChanges, Changes, Watch
 from service.mail.errors import Changed, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
 from service.mail.model import (
     Capability,
@@ -83,12 +87,15 @@ class ImapBackend(Backend):
         self._folders = Folders(self._ids, self._anywhere, self._once, self._pool.forget)
         self._content = Content(self._ids, self._at, self._octets_at, self._rows_on)
         self._writing = Writing(self._ids, self._pool)
+        self._watching = Watching(self._pool)
+        self._history = History(self._ids, self._folders, self._anywhere, self._in)
 
     async def check(self) -> None:
         async with self._pool.connection():
             pass
 
     async def aclose(self) -> None:
+        await self._watching.aclose()
         await self._pool.aclose()
 
     async def list_folders(self) -> tuple[Folder, ...]:
@@ -139,6 +146,20 @@ class ImapBackend(Backend):
     async def get_state(self, folder: str) -> str | None:
         name = await self._folders.name(folder)
         return await self._anywhere(lambda connection: _state(connection, name))
+
+    async def get_mark(self, folder: str | None) -> bytes:
+        if folder is None:
+            return await self._history.account_mark()
+        return await self._history.mark(await self._folders.name(folder))
+
+    async def list_changes(self, folder: str, since: bytes) -> Changes:
+        return await self._history.changes(await self._folders.name(folder), since)
+
+    async def list_all_changes(self, since: bytes) -> AccountChanges:
+        return await self._history.account_changes(since)
+
+    def watch(self) -> AbstractAsyncContextManager[Watch]:
+        return self._watching.listen()
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
         query = await self._with_ids(query)
@@ -296,12 +317,25 @@ class ImapBackend(Backend):
         return FolderRows(self._rows, self._ids, connection)
 
     async def _in(self, folder: bytes, work: Callable[[Connection], Awaitable[T]], lane: Lane = Lane.INTERACTIVE) -> T:
-        """Work that may be done twice: a connection that died unnoticed is replaced once."""
+        """Work that may be done twice: a connection that died unnoticed is replaced."""
+        return await self._again(lambda: self._pool.selected(folder, lane), work)
+
+    async def _again(
+        self,
+        taken: Callable[[], AbstractAsyncContextManager[Connection]],
+        work: Callable[[Connection], Awaitable[T]],
+    ) -> T:
+        """Each idle connection may have died unnoticed, Dovecot's for one where their folder was renamed; a new one
+        is tried once."""
+        for _ in range(self._pool.idle):
+            with suppress(UpstreamUnavailable):
+                async with taken() as connection:
+                    return await work(connection)
         try:
-            async with self._pool.selected(folder, lane) as connection:
+            async with taken() as connection:
                 return await work(connection)
         except UpstreamUnavailable:
-            async with self._pool.selected(folder, lane) as connection:
+            async with taken() as connection:
                 return await work(connection)
 
     async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -314,12 +348,7 @@ class ImapBackend(Backend):
 
     async def _anywhere(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """As ``_in``, for work that needs no folder."""
-        try:
-            async with self._pool.connection() as connection:
-                return await work(connection)
-        except UpstreamUnavailable:
-            async with self._pool.connection() as connection:
-                return await work(connection)
+        return await self._again(self._pool.connection, work)
 
 
 def _begun(
@@ -346,10 +375,7 @@ def _with_ids(tree: Filter, roles: Mapping[str, str]) -> Filter:
 async def _state(connection: Connection, name: bytes) -> str | None:
     if "CONDSTORE" not in connection.capabilities and "QRESYNC" not in connection.capabilities:
         return None
-    if connection.selected is not None and connection.selected.name == name:
-        await connection.run(b"NOOP")  # of the selected folder STATUS tells what the connection knows already
-    answer = await connection.run(b"STATUS", arguments.string(name), STATE_ITEMS)
-    return state_of(status_rows(answer.untagged).get(name, {}))
+    return state_of(await numbers_of(connection, name))
 
 
 def refuse_stale(connection: Connection, uid_validity: int) -> None:

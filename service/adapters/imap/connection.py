@@ -1,7 +1,7 @@
 """One logged-in connection and the folder it has selected."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from service.adapters.imap.codes import read_status, refusal
 from service.adapters.imap.framing import Limits
 from service.adapters.imap.login import connect, literal_plus, log_in
 from service.adapters.imap.protocol import Answer, Timing, WireProtocol
-from service.adapters.imap.responses import status_rows
+from service.adapters.imap.responses import expand, status_rows
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 
@@ -23,6 +23,8 @@ SELECT_AGAIN_SECONDS = 2.0
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
 # What tells of a change: flags without the UID that was asked for, and messages that are gone.
 _NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID ))|VANISHED ", re.IGNORECASE)
+_VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
+"""Just now; those of earlier say so."""
 _NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
@@ -68,6 +70,7 @@ class Connection:
         self._selected_at = 0.0
         self.idle_since = 0.0
         """When it was last given back; the pool's."""
+        self._is_qresync = False
         self.is_fresh = False
         """The folder was selected for whoever holds the connection now, so nothing is newer than what it told."""
 
@@ -115,6 +118,10 @@ class Connection:
             await self.attempt(b"NOOP", seconds=min(ANSWER_SECONDS, self._timing.progress))
         return self.is_open
 
+    async def probe(self) -> None:
+        """UpstreamTimeout where the server no longer answers."""
+        await self.attempt(b"NOOP", seconds=ANSWER_SECONDS * 3)
+
     async def attempt(self, *pieces: Piece, seconds: float | None = None) -> Answer:
         """One command; its NO or BAD is the caller's to read."""
         [answer] = await self.attempt_all([pieces], seconds=seconds)
@@ -159,6 +166,28 @@ class Connection:
         for response in answer.untagged:
             self._note(response)
         return answer
+
+    def listen(self, on_news: Callable[[], None] | None) -> None:
+        """Whom to tell of what nobody asked for. It is not read: who hears of it looks."""
+        self._protocol.on_news = on_news
+
+    @property
+    def heard_at(self) -> float:
+        """When the last octet came, by the event loop's clock."""
+        return self._protocol.heard_at
+
+    async def notify(self) -> None:
+        """Ask for news of every folder (RFC 5465). UpstreamError where the server refuses."""
+        if {"CONDSTORE", "ENABLE"} <= self.capabilities:  # else nobody tells of flags (Dovecot)
+            await self.attempt(b"ENABLE", b"CONDSTORE")
+        events = b"(MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)"
+        await self.run(b"NOTIFY", b"SET", b"(PERSONAL %b)" % events)
+
+    async def idle(self, seconds: float) -> None:
+        """Hear of the selected folder for so long (RFC 2177)."""
+        answer = await self._protocol.idle(seconds, self._timing)
+        if answer.status.kind != "OK":
+            raise refusal(answer.status)
 
     async def select(self, name: bytes) -> Selected:
         """Select a folder; NotFound where the server does not have it or lets nobody in."""
@@ -251,6 +280,26 @@ class Connection:
         is_offered = "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities
         return is_offered and self.selected is not None and self.selected.has_modseq
 
+    @property
+    def tells_vanished(self) -> bool:
+        """Whether what vanished since a count can be asked (RFC 7162, 3.2); see ``enable_qresync``."""
+        return self._is_qresync and self.counts_changes
+
+    async def enable_qresync(self, folder: bytes) -> None:
+        """From now on the server tells UIDs of what vanishes, where it offers that. The folder is selected again:
+        ENABLE is not for who has one (RFC 5161, 3.1)."""
+        if self._is_qresync or not self.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}:
+            return
+        if self.selected is not None:
+            await self.run(b"UNSELECT")
+            self.selected = None
+        answer = await self.attempt(b"ENABLE", b"QRESYNC")
+        if answer.status.kind == "OK":
+            self._is_qresync = True
+        else:
+            self.distrust("QRESYNC")
+        await self.select(folder)
+
     def _note(self, response: bytes) -> None:
         """What an untagged response says of the selected folder."""
         selected = self.selected
@@ -262,6 +311,8 @@ class Connection:
                 selected.exists = int(found[1])
             elif verb == b"EXPUNGE":
                 selected.exists = max(0, selected.exists - 1)
+        elif vanished := _VANISHED.match(response):
+            selected.exists = max(0, selected.exists - sum(1 for _ in expand(vanished[1])))
         elif response[:2].upper() == b"OK":
             before = selected.uid_validity
             _note_selection(selected, response)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from service.adapters.imap import changes
+from service.adapters.imap import renaming
 from service.adapters.imap.arguments import Literal, Piece, string
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
@@ -63,9 +63,9 @@ class Folders:
         """All of them, INBOX first, then by path."""
         return self._folders(await self.told())
 
-    async def told(self) -> Told:
-        """As the server has them."""
-        told: Told = await self.anywhere(_read)
+    async def told(self, counts: bytes = _COUNTS) -> Told:
+        """As the server has them, with these items of STATUS."""
+        told: Told = await self.anywhere(lambda connection: _read(connection, counts))
         return told
 
     def _folders(self, told: Told) -> tuple[Folder, ...]:
@@ -92,9 +92,9 @@ class Folders:
     async def create(self, name: str, parent: str | None) -> Folder:
         """See the port."""
         told = await self.told()
-        wire = changes.new_name(told, name, await self.name(parent) if parent else None)
+        wire = renaming.new_name(told, name, await self.name(parent) if parent else None)
         self._roles = {}
-        await self._once(lambda connection: changes.create(connection, wire))
+        await self._once(lambda connection: renaming.create(connection, wire))
         return await self._found(wire)
 
     async def change(self, folder: str, *, name: str | None, parent: str | None, is_subscribed: bool | None) -> Folder:
@@ -103,21 +103,21 @@ class Folders:
         told.row(wire)
         if name is not None or parent is not None:
             above = await self.name(parent) if parent else parent if parent is None else b""
-            new = changes.renamed(told, wire, name, above)
+            new = renaming.renamed(told, wire, name, above)
             if new != wire:
                 self._gone(wire)
-                await self._once(lambda connection: changes.rename(connection, told, wire, new))
+                await self._once(lambda connection: renaming.rename(connection, told, wire, new))
                 wire = new
         if is_subscribed is not None:
-            await self.anywhere(lambda connection: changes.subscribe(connection, [wire], is_wanted=is_subscribed))
+            await self.anywhere(lambda connection: renaming.subscribe(connection, [wire], is_wanted=is_subscribed))
         return await self._found(wire)
 
     async def delete(self, folder: str) -> None:
         """See the port."""
         wire, told = await self.name(folder), await self.told()
-        changes.refuse_deletion(told, told.row(wire))
+        renaming.refuse_deletion(told, told.row(wire))
         self._gone(wire)
-        await self._once(lambda connection: changes.delete(connection, wire))
+        await self._once(lambda connection: renaming.delete(connection, wire))
 
     def _gone(self, name: bytes) -> None:
         self._roles = {}
@@ -171,14 +171,17 @@ def _with_inbox(listed: "list[Listed]") -> "list[Listed]":
     return rows if any(row.name == INBOX for row in rows) else [Listed(INBOX, None, frozenset()), *rows]
 
 
-async def _read(connection: Connection) -> Told:
+async def _read(connection: Connection, items: bytes) -> Told:
     """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. Where others
-    share folders, one more for what one may do with them."""
+    share folders, one more for what one may do with them. One more where a folder is selected: of that one STATUS
+    tells what the connection knows already (Dovecot)."""
+    if connection.selected is not None:
+        await connection.run(b"NOOP")
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if "NAMESPACE" in connection.capabilities else []
-    rows, counts, untagged = await _list_and_count(connection, asked)
+    rows, counts, untagged = await _list_and_count(connection, asked, items)
     namespaces = read_namespaces(untagged)
     for prefix in namespaces.unlisted(row.name for row in rows):
-        more, more_counts, _ = await _list_and_count(connection, [], prefix + b"*")
+        more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
         rows += [row for row in more if all(row.name != known.name for known in rows)]
         counts |= more_counts
     foreign = [row.name for row in rows if namespaces.of(row.name) is not Namespace.PERSONAL][:_MAX_RIGHTS]
@@ -187,22 +190,22 @@ async def _read(connection: Connection) -> Told:
 
 
 async def _list_and_count(
-    connection: Connection, asked: "Sequence[Sequence[Piece]]", pattern: bytes = b"*"
+    connection: Connection, asked: "Sequence[Sequence[Piece]]", items: bytes, pattern: bytes = b"*"
 ) -> "tuple[list[Listed], Counts, list[bytes]]":
     """Lists, with ``asked`` in the same go; the untagged responses have the answer to that too."""
     if connection.capabilities >= _ONE_ROUND_TRIP:
-        wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % _COUNTS
+        wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
         *_, answer = await connection.attempt_all([*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted]])
         if answer.status.kind == "OK":
             return list_rows(answer.untagged), status_rows(answer.untagged), answer.untagged
         if answer.status.kind == "NO":
             raise refusal(answer.status)
         connection.distrust("LIST-STATUS")
-    return await _list_then_count(connection, asked, pattern)
+    return await _list_then_count(connection, asked, items, pattern)
 
 
 async def _list_then_count(
-    connection: Connection, asked: "Sequence[Sequence[Piece]]", pattern: bytes
+    connection: Connection, asked: "Sequence[Sequence[Piece]]", items: bytes, pattern: bytes
 ) -> "tuple[list[Listed], Counts, list[bytes]]":
     listing = [[b"LIST", b'""', string(pattern)], [b"LSUB", b'""', string(pattern)]]
     *_, told, subscribed = await connection.attempt_all([*asked, *listing])
@@ -216,16 +219,16 @@ async def _list_then_count(
     countable = [row.name for row in rows if not row.attributes & _UNSELECTABLE]
     counts: Counts = {}
     for at in range(0, len(countable), _BATCH):
-        counts.update(await _count(connection, countable[at : at + _BATCH]))
+        counts.update(await _count(connection, countable[at : at + _BATCH], items))
     return rows, counts, told.untagged
 
 
-async def _count(connection: Connection, names: "list[bytes]") -> Counts:
+async def _count(connection: Connection, names: "list[bytes]", items: bytes) -> Counts:
     """In one round trip. A folder the server gives no counts for has none; nor has one whose name needs a literal."""
     plain = [piece for name in names if not isinstance(piece := string(name), Literal)]
     if not plain:
         return {}
-    answers = await connection.attempt_all([[b"STATUS", piece, _COUNTS] for piece in plain])
+    answers = await connection.attempt_all([[b"STATUS", piece, items] for piece in plain])
     return status_rows(answers[-1].untagged)
 
 

@@ -5,6 +5,7 @@ from service.mail.model import Capability
 # What plain IMAP4rev1 has, and what is made of it here.
 _ALWAYS = frozenset({
     Capability.FOLDERS, Capability.FLAGS, Capability.APPEND, Capability.SEARCH, Capability.SORT, Capability.THREADS,
+    Capability.CHANGES, Capability.PUSH,
 })  # fmt: skip
 _OFFERED = {
     "MOVE": Capability.MOVE,

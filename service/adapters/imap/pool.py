@@ -66,6 +66,16 @@ class Pool:
         self._leaving: set[asyncio.Task[None]] = set()
 
     @property
+    def limit(self) -> int:
+        """How many connections there may be."""
+        return self._most
+
+    @property
+    def idle(self) -> int:
+        """How many connections there are that nobody uses."""
+        return len(self._idle)
+
+    @property
     def is_busy(self) -> bool:
         """Whether who comes now has to wait."""
         return not self._idle and self._count >= self._limit
@@ -133,6 +143,8 @@ class Pool:
 
     def _fits(self, lane: Lane) -> bool:
         """Whether the lane has room. One connection is always left to who waits for a page."""
+        if lane is Lane.WATCH:
+            return self._limit > 1
         return lane is not Lane.BULK or self._users[Lane.BULK] < max(1, self._limit - 1 - self._users[Lane.WATCH])
 
     @property

@@ -22,6 +22,8 @@ from service.adapters.imap.framing import Framer, Limits
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
 
 MAX_UNCLAIMED = 1 << 20
+DONE_SECONDS = 5.0
+"""How long a server may take to hear the end of IDLE."""
 MIN_RATE = 64 << 10
 """Octets a second that a server has to take of an upload."""
 
@@ -54,7 +56,7 @@ class Answer:
 class Pending:
     """A command that was sent. ``replies`` are written one for each ``+``."""
 
-    __slots__ = ("answer", "go", "last", "optional", "replies", "tag", "untagged")
+    __slots__ = ("answer", "go", "is_idle", "last", "optional", "replies", "tag", "untagged")
 
     def __init__(
         self, tag: bytes, replies: Sequence[bytes], untagged: list[bytes], *, optional: bool, last: bool
@@ -65,6 +67,7 @@ class Pending:
         self.last = last  # nothing may come in clear after its answer (STARTTLS)
         self.untagged = untagged
         self.go: asyncio.Event | None = None  # set by a ``+``, for who writes the rest without ``replies``
+        self.is_idle = False  # what comes meanwhile is news, and no answer
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
 
@@ -76,6 +79,8 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self.limits = limits
         self.unclaimed: list[bytes] = []
         self._unclaimed_octets = 0
+        self.on_news: Callable[[], None] | None = None
+        """Called for each response that nobody asked for, in place of keeping it."""
         self.error: MailError | None = None
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self._framer = Framer(limits)
@@ -91,6 +96,11 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     def is_open(self) -> bool:
         """Connected, and nothing went wrong so far."""
         return self.error is None and self.transport is not None and not self.transport.is_closing()
+
+    @property
+    def heard_at(self) -> float:
+        """When the last octet came."""
+        return self._heard
 
     @property
     def is_quiet(self) -> bool:
@@ -175,6 +185,9 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             return
         if response[:3].upper() == b"BYE":
             self._bye = read_status(response)
+        if self.on_news is not None and (not self._pending or self._pending[0].is_idle):
+            self.on_news()
+            return
         if not self._pending:
             self._keep_unclaimed(response)
             return
@@ -306,6 +319,27 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             raise
         finally:
             watch.cancel()
+
+    async def idle(self, seconds: float, timing: Timing) -> Answer:
+        """IDLE for so long, or until the server ends it (RFC 2177). A server that does not hear the end is left."""
+        tag = self.tag()
+        [answer] = self.send([(tag, [tag + b" IDLE\r\n"])])
+        go = self._pending[-1].go = asyncio.Event()
+        self._pending[-1].is_idle = True
+        try:
+            async with asyncio.timeout(timing.progress):
+                is_idle = await _first(go, answer)
+            if is_idle:
+                await asyncio.wait([answer], timeout=seconds)
+                self.transport.write(b"DONE\r\n")
+            async with asyncio.timeout(DONE_SECONDS):
+                return await answer
+        except TimeoutError:
+            self.fail(error := UpstreamTimeout(protocol="imap"))
+            raise error from None
+        except asyncio.CancelledError:
+            self.fail(UpstreamUnavailable("Nobody listens any more.", protocol="imap"))
+            raise
 
     async def _write(self, chunks: AsyncIterator[bytes], answer: "asyncio.Future[Answer]") -> None:
         """All of them and the command's end. A server that answers in the midst of a literal is beyond repair."""
