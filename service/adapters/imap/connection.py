@@ -1,5 +1,6 @@
 """One logged-in connection and the folder it has selected."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -117,6 +118,14 @@ class Connection:
         with suppress(MailError):
             await self.attempt(b"NOOP", seconds=min(ANSWER_SECONDS, self._timing.progress))
         return self.is_open
+
+    async def stay(self, seconds: float) -> None:
+        """Returns after so long; raises what ended the connection where that comes first."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._protocol.closed.wait()
+        if self._protocol.error is not None:
+            raise self._protocol.error
 
     async def probe(self) -> None:
         """UpstreamTimeout where the server no longer answers."""

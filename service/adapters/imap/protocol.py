@@ -82,6 +82,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self.on_news: Callable[[], None] | None = None
         """Called for each response that nobody asked for, in place of keeping it."""
         self.error: MailError | None = None
+        self.closed = asyncio.Event()
         self.greeting: asyncio.Future[Status] = loop.create_future()
         self._framer = Framer(limits)
         self._pending: deque[Pending] = deque()
@@ -136,6 +137,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         """Close without a goodbye, and say why to everybody who waits and to whoever asks later."""
         if self.error is None:
             self.error = error
+        self.closed.set()
         if self.transport is not None:
             self.transport.abort()
         self._writable.set()

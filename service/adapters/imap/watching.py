@@ -162,7 +162,7 @@ class Watching:
         self._wake()
         while True:
             for _ in range(int(RENAMED_SECONDS / PROBE_SECONDS)):
-                await asyncio.sleep(PROBE_SECONDS)
+                await connection.stay(PROBE_SECONDS)
                 await connection.probe()
             self._wake()
 
@@ -177,5 +177,5 @@ class Watching:
         self._health.way = "poll"
         while True:
             self._wake()
-            await asyncio.sleep(POLL_SECONDS)
+            await connection.stay(POLL_SECONDS)
             await connection.probe()
