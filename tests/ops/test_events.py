@@ -1,0 +1,212 @@
+"""Told, not asking: long polls and event streams of the service as it is deployed, on Dovecot."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.deploy.replica import Replica, environment
+from tests.servers.dovecot import PASSWORD, Dovecot
+
+pytestmark = pytest.mark.dovecot
+ME = "/v1/accounts/me"
+MAIL = b"Subject: news\r\n\r\nx\r\n"
+LEAVINGS = int(os.environ.get("CASELLA_LEAVINGS", "15"))
+"""How often a listener leaves and comes back; a hundred for the long run."""
+
+
+@dataclass
+class Event:
+    name: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    id: str | None = None
+    retry: int | None = None
+
+
+class Stream:
+    """The events of one connection."""
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+        self.id: str | None = None
+
+    async def next(self, *names: str) -> Event:
+        """The next one of these names; StopAsyncIteration where the stream ends first."""
+        async with asyncio.timeout(20):
+            while True:
+                event = await self._event()
+                self.id = event.id or self.id
+                if not names or event.name in names:
+                    return event
+
+    async def _event(self) -> Event:
+        event = Event()
+        while line := await anext(self._lines):
+            name, _, value = line.partition(": ")
+            if name == "data":
+                event.data = json.loads(value)
+            elif name in {"event", "id", "retry"}:
+                setattr(event, {"event": "name"}.get(name, name), int(value) if name == "retry" else value)
+        return event
+
+
+@asynccontextmanager
+async def listening(replica: Replica, user: str, last: str | None = None, **query: str) -> AsyncIterator[Stream]:
+    headers = {"Last-Event-ID": last} if last else {}
+    async with (
+        httpx.AsyncClient(base_url=replica.url, auth=(user, PASSWORD), timeout=30) as client,
+        client.stream("GET", f"{ME}/events", headers=headers, params=query) as answer,
+    ):
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Stream(answer.aiter_lines())
+
+
+@pytest.fixture
+async def keys() -> str:
+    return token_urlsafe(32)
+
+
+@pytest.fixture
+async def replica(dovecot: Dovecot, keys: str) -> AsyncIterator[Replica]:
+    async with Replica(environment(dovecot, secret_keys=keys, drain_seconds=0)) as running:
+        yield running
+
+
+async def test_what_another_client_does_is_told(dovecot: Dovecot, replica: Replica) -> None:
+    """In the inbox and in every other folder, by one stream."""
+    user = dovecot.user()
+    dovecot.seed(user, [(MAIL, (), None)] * 3)
+    async with listening(replica, user) as stream:
+        assert (await stream.next()).name == "ping"
+        with dovecot.connect(user) as client:
+            client.append("Archive", "", "", MAIL)
+            archived = await stream.next("change")
+            client.select()
+            client.store("2", "+FLAGS", "(\\Seen)")
+            flagged = await stream.next("change")
+            client.store("1", "+FLAGS", "(\\Deleted)")
+            marked = await stream.next("change")
+            client.expunge()
+            expunged = await stream.next("change")
+            client.create("Neu")
+            created = await stream.next("folders")
+        assert len(archived.data["created"]) == 1
+        assert len(flagged.data["updated"]) == 1
+        assert archived.data["folderId"] != flagged.data["folderId"]
+        assert marked.data["updated"] or marked.data["destroyed"]
+        assert expunged.data["folderId"] == flagged.data["folderId"]
+        assert len(created.data["created"]) == 1
+
+
+async def test_nothing_is_missed_and_nothing_told_twice(dovecot: Dovecot, replica: Replica, keys: str) -> None:
+    """R-OPS-19: a listener that leaves and comes back, here and on another replica, with mail meanwhile."""
+    user = dovecot.user()
+    told: list[str] = []
+    last: str | None = None
+    async with Replica(environment(dovecot, secret_keys=keys)) as another:
+        for number in range(LEAVINGS):
+            dovecot.append(user, MAIL)
+            async with listening((replica, another)[number % 2], user, last) as stream:
+                if not number:
+                    await stream.next()
+                    dovecot.append(user, MAIL)
+                while len(told) < number + 1:
+                    told += (await stream.next("change")).data["created"]
+                last = stream.id
+        async with httpx.AsyncClient(base_url=another.url, auth=(user, PASSWORD)) as client:
+            page = (await client.get(f"{ME}/folders/inbox/messages", params={"limit": 200})).json()
+    there = [row["id"] for row in page["items"]]
+    assert len(told) == len(set(told)) == LEAVINGS
+    assert set(told) == set(there[: len(told)])
+
+
+async def test_a_restart_loses_nothing_and_closes_politely(dovecot: Dovecot, replica: Replica) -> None:
+    """R-OPS-19: the service ends its streams itself, says when to come back, and goes on where it was."""
+    user = dovecot.user()
+    async with listening(replica, user) as stream:
+        await stream.next("ping")
+        replica.send(signal.SIGTERM)
+        event = await stream.next()
+        while event.retry is None:
+            event = await stream.next()
+        with pytest.raises(StopAsyncIteration):
+            await stream.next()
+        last = stream.id
+    assert await replica.ended(20) == 0
+    dovecot.append(user, MAIL)
+    await replica.start()
+    async with listening(replica, user, last) as stream:
+        assert len((await stream.next("change")).data["created"]) == 1
+
+
+async def test_only_some_folders(dovecot: Dovecot, replica: Replica) -> None:
+    user = dovecot.user()
+    async with listening(replica, user, folders="inbox") as stream:
+        await stream.next("ping")
+        with dovecot.connect(user) as client:
+            client.append("Archive", "", "", MAIL)
+            client.append("INBOX", "", "", MAIL)
+        change = await stream.next("change")
+        async with httpx.AsyncClient(base_url=replica.url, auth=(user, PASSWORD)) as client:
+            inbox = (await client.get(f"{ME}/folders/inbox")).json()["id"]
+            wrong = await client.get(f"{ME}/events", params={"folders": "nowhere"})
+        assert change.data["folderId"] == inbox
+        assert wrong.status_code == 422
+
+
+async def test_a_past_that_cannot_be_told_is_a_resync(dovecot: Dovecot, replica: Replica) -> None:
+    """R-CONC-08: a token of another key, and one of nothing."""
+    user = dovecot.user()
+    stranger = Replica(environment(dovecot, secret_keys=token_urlsafe(32)))
+    async with stranger, listening(stranger, user) as stream:
+        foreign = (await stream.next()).id
+    for token in (foreign, "nonsense"):
+        async with listening(replica, user, token) as stream:
+            assert (await stream.next()).name == "resync"
+
+
+async def test_a_request_is_held_until_something_changes(dovecot: Dovecot, replica: Replica) -> None:
+    """Long polls of a folder and of the account."""
+    user = dovecot.user()
+    async with httpx.AsyncClient(base_url=replica.url, auth=(user, PASSWORD), timeout=40) as client:
+        for path in (f"{ME}/folders/inbox/changes", f"{ME}/changes"):
+            token = (await client.get(path)).json()["token"]
+            empty = (await client.get(path, params={"since": token})).json()
+            assert not empty.get("created") and not empty.get("folders")  # noqa: PT018
+            assert (await client.get(path, params={"since": token, "wait": 0.2})).status_code == 200
+            held = asyncio.create_task(client.get(path, params={"since": token, "wait": 30}))
+            await asyncio.sleep(0.3)
+            assert not held.done()
+            dovecot.append(user, MAIL)
+            answer = (await held).json()
+            told = answer if "folder" in path else answer["folders"][0]
+            assert len(told["created"]) == 1
+            assert answer["token"] != token
+        stale = await client.get(f"{ME}/folders/inbox/changes", params={"since": token})  # the account's
+        assert (stale.status_code, stale.json()["type"]) == (410, "/problems/stale-token")
+
+
+async def test_a_listener_that_leaves_is_forgotten(dovecot: Dovecot, replica: Replica) -> None:
+    """R-OPS-09: and with the last of them the watch."""
+    user = dovecot.user()
+    async with listening(replica, user) as stream:
+        await stream.next("ping")
+    async with asyncio.timeout(5):
+        while '"route":"/v1/accounts/{account}/events"' not in replica.log:
+            await asyncio.sleep(0.02)
+    assert "Traceback" not in replica.log
+
+
+async def test_who_cannot_listen_is_told_before_the_stream_begins(dovecot: Dovecot, replica: Replica) -> None:
+    user = dovecot.user()
+    async with httpx.AsyncClient(base_url=replica.url, auth=(user, "wrong")) as client:
+        assert (await client.get(f"{ME}/events")).status_code == 401
