@@ -95,5 +95,4 @@ class Accounts:
 
     async def aclose(self) -> None:
         """Close all of them."""
-        for credentials in list(self._shared):
-            await self.close(credentials)
+        await asyncio.gather(*(self.close(credentials) for credentials in list(self._shared)))

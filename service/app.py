@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from secrets import token_bytes
 
 import anyio
@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from service import __version__
+from service import __version__, metrics
 from service.accounts import Accounts, Credentials
 from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
@@ -116,7 +116,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    sweep = asyncio.create_task(service.accounts.sweep())
+    tasks = [asyncio.create_task(service.accounts.sweep()), asyncio.create_task(metrics.watch_loop())]
     await (
         anyio.lowlevel.checkpoint()
     )  # it loads the better part of itself on first use: 30 ms that the first caller would wait
@@ -125,7 +125,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         app.state.is_ready = False
-        sweep.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweep
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await service.accounts.aclose()

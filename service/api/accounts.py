@@ -7,6 +7,7 @@ from service.accounts import Credentials
 from service.api.caller import Caller, Mailbox
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
+from service.mail.changes import WatchHealth
 from service.mail.model import Capability, Protocol, Value
 
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
@@ -31,6 +32,7 @@ class Account(Value):
         "A call for one that is missing is answered 501 not-supported."
     )
     quota: Usage | None = Field(None, description="Where the server tells: the room for messages, in octets.")
+    watch: WatchHealth | None = Field(None, description="While somebody listens to its events.")
     warnings: tuple[str, ...] | None = Field(
         None, description="What to know of this mailbox's server, such as `ids-unstable`."
     )
@@ -44,6 +46,7 @@ def describe(credentials: Credentials, backend: Backend) -> Account:
         server=credentials.server,
         protocol=credentials.protocol,
         capabilities=tuple(sorted(backend.capabilities)),
+        watch=backend.watch_health(),
         warnings=backend.warnings or None,
     )
 

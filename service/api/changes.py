@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request
@@ -13,7 +14,7 @@ from starlette.responses import StreamingResponse
 from service.api.caller import Mailbox, Service, service_of
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
-from service.mail.changes import AccountChanges, Changes, FolderChanges
+from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
 from service.mail.errors import InvalidRequest, StaleToken, UpstreamFailure
 from service.mail.model import Capability, Value
 
@@ -27,6 +28,8 @@ MAX_TOKEN = 16 << 10
 _FOLDER, _ALL = "folder", "account"
 """What a token is of."""
 PING_SECONDS = 15.0
+LOOK_SECONDS = 5.0
+"""How often a held request looks into a mailbox without push."""
 RETRY_MS = 1000
 """When a client comes back whose stream the service has closed."""
 Since = Annotated[
@@ -216,14 +219,37 @@ async def _held(
         return await look()
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
-    async with mailbox.watch() as watch:
+    is_told = Capability.PUSH in mailbox.capabilities
+    async with mailbox.watch() if is_told else _unwatched() as watch:
         with service.streams.opened(watch):
             while True:
                 found = await look()
                 left = end - loop.time()
                 if is_news(found) or left <= 0 or service.streams.is_closing:
                     return found
-                await watch.wait(left)
+                await watch.wait(left if is_told else min(left, LOOK_SECONDS))
+
+
+@asynccontextmanager
+async def _unwatched() -> AsyncIterator[Watch]:
+    """Of a mailbox that tells nothing by itself, which is looked at now and then."""
+    yield Patience()
+
+
+class Patience:
+    """A watch that hears only who wakes it."""
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+
+    async def wait(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        return self._woken.is_set()
+
+    def wake(self) -> None:
+        self._woken.set()
 
 
 def _is_news(found: Changes) -> bool:

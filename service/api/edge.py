@@ -9,9 +9,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service import metrics
 from service.api.problems import too_large
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CLIENT_GONE = 499
 """In the log, where nobody was left to be answered; nginx's number for it."""
 _log = structlog.get_logger("service.access")
@@ -20,6 +22,11 @@ _log = structlog.get_logger("service.access")
 def _is_foreign_refusal(message: Message) -> bool:
     """Starlette's body limit answers by itself, in plain text."""
     return message["status"] == 413 and (b"content-type", b"text/plain; charset=utf-8") in message["headers"]
+
+
+def _method(scope: Scope) -> str:
+    """Callers may make up others."""
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
 class Edge:
@@ -59,12 +66,15 @@ class Edge:
         try:
             await self._app(scope, receive, answer)
         finally:
+            seconds = time.perf_counter() - began
+            route = getattr(scope.get("route"), "path", None)
+            metrics.request(route or "none", _method(scope), status or CLIENT_GONE, seconds)
             if self._access_log:
                 _log.info(
                     "request",
                     method=scope["method"],
-                    route=getattr(scope.get("route"), "path", None),
+                    route=route,
                     status=status or CLIENT_GONE,
-                    ms=round((time.perf_counter() - began) * 1000, 1),
+                    ms=round(seconds * 1000, 1),
                     request_id=request_id,
                 )

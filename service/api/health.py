@@ -1,6 +1,7 @@
 """For the platform: is it alive, may it take traffic."""
 
 from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.mail.model import Value
 
@@ -30,3 +31,11 @@ async def get_readiness(request: Request, response: Response) -> Health:
         response.status_code = 503
         return Health(status="not ready")
     return Health(status="ready")
+
+
+@router.get(
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+)
+async def get_metrics() -> Response:
+    """What is counted and measured, as Prometheus reads it. Of this process alone."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

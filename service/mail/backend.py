@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
-from service.mail.changes import AccountChanges, Changes, Watch
+from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import (
     Capability,
@@ -116,6 +116,10 @@ class Backend(ABC):
         """What happened in all folders since a mark of the mailbox. A folder whose changes cannot be told has
         ``resync``. IMAP: those of ``list_folders``, and two for each folder in which something happened."""
         raise self.lacks(Capability.CHANGES)
+
+    def watch_health(self) -> WatchHealth | None:
+        """How the watch fares; None while nobody listens."""
+        return None
 
     def watch(self) -> AbstractAsyncContextManager[Watch]:
         """Listens to the mailbox. All who do share one connection."""

@@ -49,6 +49,18 @@ class AccountChanges:
         return bool(self.folders or self.created_folders or self.destroyed_folders)
 
 
+class WatchHealth(Value):
+    """How the mailbox is listened to, in this process."""
+
+    way: str = Field(
+        description="`notify` hears every folder, `idle` the inbox (and looks at the others each 45 s), `poll` looks"
+        " each 30 s, `down` has lost the mail server and tries again."
+    )
+    heard_seconds_ago: float | None = Field(None, description="Since the mail server's last word.")
+    event_seconds_ago: float | None = Field(None, description="Since it last told of something.")
+    losses: int = Field(description="How often the connection was lost or could not be had.")
+
+
 class Watch(Shape):
     """Somebody who listens to a mailbox."""
 

@@ -79,6 +79,17 @@ def test_the_readme_s_five_curls_work(demo: Demo) -> None:
     assert '"$flagged"' in out
 
 
+def test_the_readme_s_curls_for_staying_in_step_work(demo: Demo) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    [curls] = [block for block in blocks if "TOKEN=$(" in block]
+    there = f"LOGIN=demo@example.org:demo CASELLA={demo.url}/v1\n"
+    stream = "/accounts/me/events"
+    assert curls.count(stream) == 1
+    out = shell(there + curls.replace("curl -s", "curl -sf").replace(f'{stream}"', f'{stream}" || [ $? = 28 ]'))
+    assert '"token":' in out
+    assert "event: ping" in out
+
+
 def test_the_large_attachment_comes_whole_by_imap_and_by_pop3(demo: Demo) -> None:
     for protocol in ("imap", "pop3"):
         get = f"curl -sf -u demo@example.org:demo -H 'Casella-Protocol: {protocol}' {demo.url}/v1/accounts/me"

@@ -206,6 +206,28 @@ async def test_a_listener_that_leaves_is_forgotten(dovecot: Dovecot, replica: Re
     assert "Traceback" not in replica.log
 
 
+async def test_a_watch_tells_how_it_fares(dovecot: Dovecot, replica: Replica) -> None:
+    """A stalled one is seen by who asks, and by who measures."""
+    user = dovecot.user()
+    async with httpx.AsyncClient(base_url=replica.url, auth=(user, PASSWORD)) as client:
+        assert "watch" not in (await client.get(ME)).json()
+        async with listening(replica, user) as stream:
+            await stream.next("ping")
+            async with asyncio.timeout(5):
+                while (watch := (await client.get(ME)).json()["watch"])["way"] != "notify":
+                    await asyncio.sleep(0.02)
+            assert watch["losses"] == 0
+            assert watch["heardSecondsAgo"] < 60
+            metrics = (await client.get("/metrics")).text
+        assert 'casella_watches{way="notify"} 1.0' in metrics
+        assert 'casella_requests_total{method="GET",route="/v1/accounts/{account}",status="200"}' in metrics
+        assert (
+            'casella_upstream_seconds_count{outcome="ok",protocol="imap",verb="STATUS"}' in metrics or "LIST" in metrics
+        )
+        assert user not in metrics
+        assert "casella_loop_lag_seconds" in metrics
+
+
 async def test_who_cannot_listen_is_told_before_the_stream_begins(dovecot: Dovecot, replica: Replica) -> None:
     user = dovecot.user()
     async with httpx.AsyncClient(base_url=replica.url, auth=(user, "wrong")) as client:

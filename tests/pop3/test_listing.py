@@ -15,7 +15,7 @@ from service.mail.errors import (
     UpstreamProtocol,
     UpstreamTimeout,
 )
-from service.mail.model import Page
+from service.mail.model import Capability, Page
 from service.mail.query import Condition, Criterion, ListQuery
 
 from .conftest import FAST, Mailboxes
@@ -141,7 +141,7 @@ async def test_what_pop3_cannot_do_is_said_before_there_is_a_connection(mailboxe
         await backend.list_messages("inbox", ListQuery(filter=Condition(Criterion.TEXT, "x")))
     with pytest.raises(NotSupported):
         await backend.set_flags("m_x", ["$seen"])
-    assert backend.capabilities == frozenset()
+    assert backend.capabilities == {Capability.CHANGES}
     assert server.connections == 0
 
 

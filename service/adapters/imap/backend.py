@@ -27,7 +27,7 @@ from service.adapters.imap.searching import Search
 from service.adapters.imap.watching import Watching
 from service.adapters.imap.writing import Writing
 from service.mail.backend import Backend
-from service.mail.changes import AccountChanges, Changes, Watch
+from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import Changed, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
 from service.mail.model import (
     Capability,
@@ -157,6 +157,9 @@ class ImapBackend(Backend):
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         return await self._history.account_changes(since)
+
+    def watch_health(self) -> WatchHealth | None:
+        return self._watching.told()
 
     def watch(self) -> AbstractAsyncContextManager[Watch]:
         return self._watching.listen()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from service import metrics
 from service.accounts import Credentials
 from service.adapters.imap import arguments
 from service.adapters.imap.arguments import Piece
@@ -158,7 +159,13 @@ class Connection:
         for response in protocol.claim():
             self._note(response)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in commands]
-        answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
+        began = self._loop_time()
+        try:
+            answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
+        except BaseException:
+            metrics.upstream("imap", _verb(commands[-1]), "lost", self._loop_time() - began)
+            raise
+        metrics.upstream("imap", _verb(commands[-1]), answers[-1].status.kind.lower(), self._loop_time() - began)
         for response in answers[-1].untagged:
             self._note(response)
         return answers
@@ -337,6 +344,12 @@ class Connection:
         with suppress(MailError):
             await self.attempt(b"LOGOUT", seconds=2)
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))
+
+
+def _verb(pieces: Sequence[Piece]) -> str:
+    """Of a command, as RFC 9051 names it: nothing that a caller chose."""
+    first = pieces[0].decode("ascii")
+    return f"UID {pieces[1].decode('ascii')}" if first == "UID" else first
 
 
 STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"

@@ -15,6 +15,7 @@ from random import random
 from service.adapters.hosts import Host
 from service.adapters.imap.connection import Connection
 from service.mail.errors import ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
+from service.metrics import Live
 
 SURPLUS_SECONDS = 15.0
 """How long an idle connection is kept beside the one used last."""
@@ -24,6 +25,14 @@ LIMIT_SECONDS = 60.0
 """How long a server's word is taken that it allows no more connections."""
 RETRY_SECONDS = 0.5
 """Between tries to log in where the server allows no connection at all: other processes have them."""
+
+
+_connections = Live(
+    "casella_pool_connections",
+    "IMAP connections, by what they do.",
+    "state",
+    lambda pool: {"idle": pool.idle, "busy": pool.busy} if isinstance(pool, Pool) else {},
+)
 
 
 class Lane(Enum):
@@ -64,6 +73,7 @@ class Pool:
         self._closed = False
         self._trimming: asyncio.TimerHandle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        _connections.add(self)
 
     @property
     def limit(self) -> int:
@@ -74,6 +84,11 @@ class Pool:
     def idle(self) -> int:
         """How many connections there are that nobody uses."""
         return len(self._idle)
+
+    @property
+    def busy(self) -> int:
+        """How many are in use or being opened."""
+        return self._count - len(self._idle)
 
     @property
     def is_busy(self) -> bool:

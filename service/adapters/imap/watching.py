@@ -14,7 +14,9 @@ from random import random
 
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.pool import Lane, Pool
+from service.mail.changes import WatchHealth
 from service.mail.errors import MailError, UpstreamError, UpstreamUnavailable
+from service.metrics import Live, watch_losses
 
 PROBE_SECONDS = 45.0
 """A dead connection is found within a minute; by IDLE this is also how old news of other folders may be."""
@@ -58,6 +60,14 @@ class Health:
     losses: int = 0
 
 
+_watches = Live(
+    "casella_watches",
+    "Mailboxes that somebody listens to, by how they are heard.",
+    "way",
+    lambda one: {one.health.way: 1} if isinstance(one, Watching) and one.is_running else {},
+)
+
+
 class Watching:
     """Runs as long as somebody listens."""
 
@@ -68,6 +78,12 @@ class Watching:
         self._settling: asyncio.TimerHandle | None = None
         self._connection: Connection | None = None
         self._health = Health()
+        _watches.add(self)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether somebody listens."""
+        return self._task is not None
 
     @property
     def health(self) -> Health:
@@ -75,6 +91,14 @@ class Watching:
         if self._connection is not None:
             self._health.heard_at = self._connection.heard_at
         return self._health
+
+    def told(self) -> WatchHealth | None:
+        """Its health for others; None where nobody listens."""
+        if not self.is_running:
+            return None
+        health, now = self.health, asyncio.get_running_loop().time()
+        heard, event = (None if at is None else round(now - at, 1) for at in (health.heard_at, health.event_at))
+        return WatchHealth(way=health.way, heard_seconds_ago=heard, event_seconds_ago=event, losses=health.losses)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Listener]:
@@ -125,6 +149,7 @@ class Watching:
                     await self._watch(connection)
             except MailError:
                 self._health.losses += 1
+                watch_losses.inc()
                 self._wake()
             finally:
                 self._connection = None

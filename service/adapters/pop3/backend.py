@@ -10,11 +10,13 @@ from service.accounts import Credentials
 from service.adapters.pop3.cursor import MARKS, Cursor, read_cursor
 from service.adapters.pop3.door import Door
 from service.adapters.pop3.drop import Drop, header_of
+from service.adapters.pop3.history import read_mark, write_mark
 from service.adapters.pop3.replies import PROTOCOL
 from service.adapters.pop3.session import HEADER_LIMIT, LARGE, WHOLE, Session, demand_ok
 from service.adapters.pop3.source import PARSED_LIMIT, Recent, Shelf, Slice, Source
 from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
 from service.mail.backend import Backend
+from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
 from service.mail.mime.headers import list_headers
@@ -50,7 +52,7 @@ class Pop3Backend(Backend):
     first, so that a slow reader holds up nobody."""
 
     protocol = Protocol.POP3
-    capabilities: frozenset[Capability] = frozenset()
+    capabilities = frozenset({Capability.CHANGES})
 
     def __init__(
         self, endpoint: Endpoint, credentials: Credentials, account: str, timing: Timing = DEFAULT_TIMING
@@ -91,6 +93,26 @@ class Pop3Backend(Backend):
                 break
         assert page is not None
         return page
+
+    async def get_mark(self, folder: str | None) -> bytes:
+        if folder is not None:
+            self._demand_inbox(folder)
+        return write_mark(await self._door.reading(Session.drop))
+
+    async def list_changes(self, folder: str, since: bytes) -> Changes:
+        self._demand_inbox(folder)
+        before = read_mark(since)
+        drop = await self._door.reading(Session.drop)
+        now = set(drop.uidls.values())
+        told = FolderChanges(folder_id=self._inbox, created=self._ids(now - before), destroyed=self._ids(before - now))
+        return Changes(told, write_mark(drop))
+
+    async def list_all_changes(self, since: bytes) -> AccountChanges:
+        found = await self.list_changes("inbox", since)
+        return AccountChanges(found.mark, [found.told] if found.told else [])
+
+    def _ids(self, places: Iterable[bytes]) -> tuple[str, ...]:
+        return tuple(make_id("m", self._tag, place) for place in sorted(places))
 
     async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
         places: dict[str, bytes] = {}
