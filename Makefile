@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench growth pressure chart image drill requirements system clean
+.PHONY: help run serve test check format openapi bench growth pressure listeners chart image drill requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -35,6 +35,9 @@ growth: system $(VENV)/dev  ## How cost grows with mailboxes and accounts (ten m
 
 pressure: system $(VENV)/dev  ## What a part of 1 GB, 200 slow readers and messages of 25 MB cost.
 	$(BIN)/python -m tests.bench.pressure $(ARGS)
+
+listeners: system $(VENV)/dev  ## How soon events come, and what ten thousand idle listeners cost (four minutes).
+	$(BIN)/python -m tests.bench.listeners $(ARGS)
 
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)

@@ -154,6 +154,7 @@ class _Stream:
         self._mailbox = mailbox
         self._wanted = wanted
         self._mark = b""
+        self._sealed_mark, self._sealed = b"", ""
         self._greeting = "ping"
 
     async def begin(self, token: str | None) -> None:
@@ -172,11 +173,14 @@ class _Stream:
         async with self._mailbox.watch() as watch:
             with streams.opened(watch):
                 yield self._event(self._greeting, {})
+                is_woken = True
                 while not streams.is_closing:
-                    async for event in self._news():
-                        yield event
-                    if not await watch.wait(PING_SECONDS):
-                        yield self._event("ping", {})
+                    if is_woken:
+                        async for event in self._news():
+                            yield event
+                    else:
+                        yield self._event("ping", self._health())
+                    is_woken = await watch.wait(PING_SECONDS)
                 yield format_sse_event(retry=RETRY_MS, comment="going away")
 
     async def _news(self) -> AsyncIterator[bytes]:
@@ -206,9 +210,21 @@ class _Stream:
             told.append(("folders", {"created": found.created_folders, "destroyed": found.destroyed_folders}))
         return [self._event(name, data, is_last=at == len(told)) for at, (name, data) in enumerate(told, 1)]
 
+    def _health(self) -> dict[str, Any]:
+        """Nobody is told that all is well by a watch that is not."""
+        health = self._mailbox.watch_health()
+        return {"way": health.way} if health else {}
+
     def _event(self, name: str, data: dict[str, Any], *, is_last: bool = True) -> bytes:
-        token = _sealed(self._service, self._mailbox, _ALL, self._mark) if is_last else None
+        token = self._token if is_last else None
         return format_sse_event(event=name, data_str=to_json(data).decode(), id=token)
+
+    @property
+    def _token(self) -> str:
+        """Sealed once for each mark: most of what is sent are pings."""
+        if self._sealed_mark != self._mark:
+            self._sealed_mark, self._sealed = self._mark, _sealed(self._service, self._mailbox, _ALL, self._mark)
+        return self._sealed
 
 
 async def _held(

@@ -81,7 +81,7 @@ def test_the_readme_s_five_curls_work(demo: Demo) -> None:
 
 def test_the_readme_s_curls_for_staying_in_step_work(demo: Demo) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    [curls] = [block for block in blocks if "TOKEN=$(" in block]
+    [curls] = [block for block in blocks if "/changes?since=" in block]
     there = f"LOGIN=demo@example.org:demo CASELLA={demo.url}/v1\n"
     stream = "/accounts/me/events"
     assert curls.count(stream) == 1

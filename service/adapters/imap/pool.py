@@ -19,6 +19,8 @@ from service.metrics import Live
 
 SURPLUS_SECONDS = 15.0
 """How long an idle connection is kept beside the one used last."""
+REST_SECONDS = 60.0
+"""How long the last idle one is kept where somebody listens for hours and asks for nothing."""
 PROBE_SECONDS = 30.0
 """A connection that was idle for longer is tried before it is used: a router may have forgotten it."""
 LIMIT_SECONDS = 60.0
@@ -237,16 +239,22 @@ class Pool:
         connection.idle_since = self._now()
         self._idle.append(connection)
         self._host.is_idle(self._yield)
-        if len(self._idle) > 1 and self._trimming is None:
+        if self._trimming is None:
             self._trimming = asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim)
 
     def _trim(self) -> None:
         self._trimming = None
-        before = self._now() - SURPLUS_SECONDS
-        while len(self._idle) > 1 and self._idle[0].idle_since <= before:
+        now = self._now()
+        while self._idle and now >= self._idle[0].idle_since + (
+            SURPLUS_SECONDS if len(self._idle) > 1 else REST_SECONDS
+        ):
             self._let_go(self._idle.pop(0))
-        if len(self._idle) > 1:
+        if self._idle:
             self._trimming = asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim)
+
+    def _has_rested(self, connection: Connection) -> bool:
+        kept = SURPLUS_SECONDS if len(self._idle) > 1 else REST_SECONDS
+        return self._now() >= connection.idle_since + kept
 
     def _yield(self) -> bool:
         """Somebody needs the place at the server more."""

@@ -1,0 +1,132 @@
+"""What it costs to be told: ``python -m tests.bench.listeners``.
+
+How long from APPEND to the event, on Dovecot; what an unchanged ``changes`` costs; and what idle listeners cost in memory and
+CPU, against a server that says nothing (two listeners an account, so that the open files suffice for ten thousand).
+"""
+
+import argparse
+import asyncio
+import resource
+import statistics
+import time
+from secrets import token_urlsafe
+
+import aiohttp
+
+from tests.bench.load import Client, cpu_seconds, memory, session
+from tests.deploy.replica import Replica, environment
+from tests.servers.dovecot import Dovecot
+from tests.servers.process import HOST
+
+MAIL = b"Subject: news\r\n\r\nx\r\n"
+OFFERS = b"CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ENABLE UNSELECT CONDSTORE QRESYNC NOTIFY LIST-EXTENDED LIST-STATUS SPECIAL-USE"
+STATUS = b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 3 UNSEEN 0 UIDNEXT 4 UIDVALIDITY 7 HIGHESTMODSEQ 9)\r\n'
+
+
+class Quiet(asyncio.Protocol):
+    """An IMAP server of one mailbox in which nothing happens."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(b"* OK [" + OFFERS + b"] ready\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        for line in data.split(b"\r\n")[:-1]:
+            tag, _, command = line.partition(b" ")
+            verb = command.split(b" ")[0].upper()
+            if verb in {b"LOGIN", b"AUTHENTICATE"}:
+                self._transport.write(tag + b" OK [" + OFFERS + b"] hello\r\n")
+            elif verb in {b"LIST", b"STATUS"}:
+                self._transport.write(STATUS + tag + b" OK done\r\n")
+            elif tag:
+                self._transport.write(tag + b" OK done\r\n")
+
+
+async def delays(count: int) -> None:
+    """From the moment another client's APPEND is sent to the moment the event is read."""
+    with Dovecot() as dovecot:
+        user = dovecot.user()
+        async with Replica(environment(dovecot, secret_keys=token_urlsafe(32))) as replica, session(replica) as http:
+            client = Client(http, user)
+            await client.sign_in()
+            took: list[float] = []
+            async with http.get("/v1/accounts/me/events", headers=client.headers) as stream:
+                await stream.content.readuntil(b"\n\n")
+                with dovecot.connect(user) as other:
+                    for _ in range(count):
+                        began = time.perf_counter()
+                        await asyncio.to_thread(other.append, "INBOX", "", "", MAIL)
+                        while b"event: change" not in await stream.content.readuntil(b"\n\n"):
+                            pass
+                        took.append((time.perf_counter() - began) * 1000)
+            p99 = statistics.quantiles(took, n=100)[-1]
+            print(f"APPEND to event, {count} times: p50 {statistics.median(took):.0f} ms, p99 {p99:.0f} ms", flush=True)
+            for path in ("/folders/inbox/changes", "/changes"):
+                token = (await client.get(path))["token"]
+                cpu, began = cpu_seconds(replica.pid), time.perf_counter()
+                for _ in range(300):
+                    assert (await client.get(path, since=token))["token"]
+                seconds, cpu = time.perf_counter() - began, cpu_seconds(replica.pid) - cpu
+                print(f"unchanged {path}: {seconds / 300 * 1000:.2f} ms, {cpu / 300 * 1000:.2f} CPU-ms", flush=True)
+
+
+async def idle(count: int, seconds: float) -> None:
+    """Listeners to whom nothing is told but pings."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Quiet, HOST, 0, backlog=4096)
+    env = {
+        "CASELLA_DEFAULT_SERVER": "home", "CASELLA_SERVERS__HOME__IMAP__HOST": HOST,
+        "CASELLA_SERVERS__HOME__IMAP__PORT": str(server.sockets[0].getsockname()[1]),
+        "CASELLA_SERVERS__HOME__IMAP__SECURITY": "none", "CASELLA_SERVER_CONNECTIONS": "100000",
+        "CASELLA_SECRET_KEYS": token_urlsafe(32), "CASELLA_ACCESS_LOG": "false",
+    }  # fmt: skip
+    async with Replica(env) as replica, session(replica) as http:
+        before = memory(replica.pid)
+        turn = asyncio.Semaphore(50)
+        opened: list[aiohttp.ClientResponse] = []
+
+        async def listen(number: int) -> None:
+            async with turn:
+                auth = aiohttp.BasicAuth(f"user{number // 2}@example.org", "secret")
+                timeout = aiohttp.ClientTimeout(total=None)
+                answer = await http.get(
+                    "/v1/accounts/me/events", headers={"Authorization": auth.encode()}, timeout=timeout
+                )
+                await answer.content.readuntil(b"\n\n")
+                opened.append(answer)
+
+        await asyncio.gather(*(listen(number) for number in range(count)))
+        drains = [asyncio.ensure_future(_drain(answer)) for answer in opened]
+        await asyncio.sleep(90)  # until what is not needed was given back
+        grown = memory(replica.pid) - before
+        cpu = cpu_seconds(replica.pid)
+        await asyncio.sleep(seconds)
+        share = (cpu_seconds(replica.pid) - cpu) / seconds
+        each = grown / count / 1024
+        print(f"{count:,} idle listeners of {count // 2:,} accounts: {grown / 1e6:.0f} MB, {each:.0f} KiB each;"
+              f" {share * 100:.1f} % of a core", flush=True)  # fmt: skip
+        for drain in drains:
+            drain.cancel()
+    server.close()
+
+
+async def _drain(answer: aiohttp.ClientResponse) -> None:
+    async for _ in answer.content.iter_any():
+        pass
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=100)
+    parser.add_argument("--listeners", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=60, help="how long the idle ones are watched")
+    arguments = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    asyncio.run(delays(arguments.events))
+    asyncio.run(idle(arguments.listeners, arguments.seconds))
+
+
+if __name__ == "__main__":
+    main()
