@@ -153,6 +153,16 @@ async def test_a_link_that_is_dead_is_noticed(scripted: Scripted, monkeypatch: p
         assert "NOTIFY" in server.verbs
 
 
+async def test_news_that_come_with_a_probe_are_heard(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dovecot tells what it has gathered before it answers a NOOP."""
+    monkeypatch.setattr(watching, "PROBE_SECONDS", 0.1)
+    answers = {"NOTIFY": OK, "NOOP": b"* STATUS INBOX (MESSAGES 4)\r\n" + OK}
+    async with scripted(answers, capabilities=b"IMAP4rev1 NOTIFY") as (server, mailbox), mailbox.watch() as one:
+        for _ in range(4):
+            assert await one.wait(5)
+        assert server.verbs.count("NOOP") >= 2
+
+
 async def test_a_server_that_refuses_notify_is_heard_by_idle(scripted: Scripted) -> None:
     answers = {"NOTIFY": b"{tag} NO [NOTIFICATIONOVERFLOW] too much\r\n", "IDLE": [Send(b"+ idling\r\n"), Hang()]}
     async with scripted(answers, capabilities=b"IMAP4rev1 NOTIFY IDLE") as (server, mailbox), mailbox.watch() as one:

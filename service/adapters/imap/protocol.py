@@ -80,7 +80,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self.unclaimed: list[bytes] = []
         self._unclaimed_octets = 0
         self.on_news: Callable[[], None] | None = None
-        """Called for each response that nobody asked for, in place of keeping it."""
+        """Called for each untagged response; those that nobody asked for are not kept then."""
         self.error: MailError | None = None
         self.closed = asyncio.Event()
         self.greeting: asyncio.Future[Status] = loop.create_future()
@@ -187,9 +187,10 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             return
         if response[:3].upper() == b"BYE":
             self._bye = read_status(response)
-        if self.on_news is not None and (not self._pending or self._pending[0].is_idle):
-            self.on_news()
-            return
+        if self.on_news is not None:
+            self.on_news()  # in the answer to a probe too: news come with what is asked next
+            if not self._pending or self._pending[0].is_idle:
+                return
         if not self._pending:
             self._keep_unclaimed(response)
             return
