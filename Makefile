@@ -36,7 +36,7 @@ growth: system $(VENV)/dev  ## How cost grows with mailboxes and accounts (ten m
 pressure: system $(VENV)/dev  ## What a part of 1 GB, 200 slow readers and messages of 25 MB cost.
 	$(BIN)/python -m tests.bench.pressure $(ARGS)
 
-listeners: system $(VENV)/dev  ## How soon events come, and what ten thousand idle listeners cost (four minutes).
+listeners: system $(VENV)/dev  ## How soon events come, and what eight thousand idle listeners cost (four minutes).
 	$(BIN)/python -m tests.bench.listeners $(ARGS)
 
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
