@@ -15,6 +15,8 @@ from service.accounts import Accounts, Credentials
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
+from service.adapters.pop3.rows import Rows as Pop3Rows
+from service.adapters.pop3.timing import Timing
 from service.api import accounts, content, contract, flags, folders, health, messages, problems, sessions, writing
 from service.api.caller import Service
 from service.api.edge import Edge
@@ -40,12 +42,16 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     def open_backend(credentials: Credentials) -> Backend:
         endpoint = servers.named(credentials.server).endpoint(credentials.protocol)
         if credentials.protocol is Protocol.POP3:
-            return Pop3Backend(endpoint, credentials, credentials.account)
+            return Pop3Backend(endpoint, credentials, credentials.account, timing, pop3_rows)
         return ImapBackend(
             endpoint, credentials, credentials.account, connections=settings.account_connections, rows=rows
         )
 
     rows = Rows(settings.cache_octets)
+    pop3_rows = Pop3Rows(settings.cache_octets)
+    timing = Timing(
+        queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
+    )
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
