@@ -18,6 +18,8 @@ from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
+from service.adapters.pop3.rows import Rows as Pop3Rows
+from service.adapters.pop3.timing import Timing
 from service.api import (
     accounts,
     changes,
@@ -57,7 +59,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     def open_backend(credentials: Credentials) -> Backend:
         endpoint = servers.named(credentials.server).endpoint(credentials.protocol)
         if credentials.protocol is Protocol.POP3:
-            return Pop3Backend(endpoint, credentials, credentials.account)
+            return Pop3Backend(endpoint, credentials, credentials.account, timing, pop3_rows)
         return ImapBackend(
             endpoint,
             credentials,
@@ -69,6 +71,10 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 
     rows = Rows(settings.cache_octets)
     hosts = Hosts(settings.server_connections)
+    pop3_rows = Pop3Rows(settings.cache_octets)
+    timing = Timing(
+        queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
+    )
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:

@@ -6,6 +6,7 @@ Every key can be set by the environment too, with the prefix ``CASELLA_`` and ``
 
 from base64 import urlsafe_b64decode
 from binascii import Error
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +38,21 @@ class EndpointSettings(BaseModel):
         return Endpoint(self.host, self.port, self.security, self.ca_file)
 
 
+class Pop3Settings(EndpointSettings):
+    """A listener that speaks POP3."""
+
+    apop: bool = Field(False, description="Sign in by APOP (RFC 1939, 7), for servers that take nothing else.")
+
+    @model_validator(mode="after")
+    def _has_a_challenge(self) -> "Pop3Settings":
+        if self.apop and self.security is Security.STARTTLS:
+            raise ValueError("apop does not go with starttls: its challenge comes before there is TLS")
+        return self
+
+    def endpoint(self) -> Endpoint:
+        return replace(super().endpoint(), apop=self.apop)
+
+
 class ServerSettings(BaseModel):
     """A row of the server table."""
 
@@ -44,7 +60,7 @@ class ServerSettings(BaseModel):
 
     domains: frozenset[str] = Field(frozenset(), description="Domains of usernames that this server serves.")
     imap: EndpointSettings | None = None
-    pop3: EndpointSettings | None = None
+    pop3: Pop3Settings | None = None
     smtp: EndpointSettings | None = None
 
     @model_validator(mode="after")
@@ -78,7 +94,18 @@ class Settings(BaseSettings):
         1000, ge=1, description="Connections one mail server gets from one process, of all accounts together."
     )
     cache_octets: int = Field(
-        64 << 20, ge=0, description="Memory for rows of lists that were read before, of all accounts together."
+        64 << 20,
+        ge=0,
+        description="Memory for rows of lists that were read before, of all accounts together, for each protocol.",
+    )
+    pop3_linger_seconds: float = Field(
+        2, ge=0, le=60, description="How long a POP3 session waits for more work before it leaves the maildrop."
+    )
+    pop3_session_seconds: float = Field(
+        10, ge=0, le=600, description="The age at which a POP3 session ends even in a burst: it sees no newer mail."
+    )
+    pop3_wait_seconds: float = Field(
+        20, ge=0, le=600, description="How long a request waits while others of its account are in the maildrop."
     )
     public_url: str | None = Field(
         None,

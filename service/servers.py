@@ -36,6 +36,8 @@ class Endpoint:
     port: int
     security: Security
     ca_file: Path | None = None
+    apop: bool = False
+    """POP3: sign in by APOP, and by nothing else that shows a password."""
 
     def tls_context(self) -> ssl.SSLContext:
         """Verifies certificate and host name, against ``ca_file`` where one is given, else the system's authorities."""

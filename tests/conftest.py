@@ -16,6 +16,15 @@ def dovecot() -> Iterator[Dovecot]:
 
 
 @pytest.fixture(scope="session")
+def locking_dovecot() -> Iterator[Dovecot]:
+    """One that lets a single POP3 client into a maildrop, as RFC 1939, 4 says, and takes APOP."""
+    with Dovecot(
+        settings="auth_mechanisms = plain login apop\nprotocol pop3 {\n  pop3_lock_session = yes\n}"
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def mailutils() -> Iterator[Mailutils]:
     """Fails, with what to install, where there is no mailutils."""
     with Mailutils() as server:

@@ -34,7 +34,10 @@ class Account(Value):
     quota: Usage | None = Field(None, description="Where the server tells: the room for messages, in octets.")
     watch: WatchHealth | None = Field(None, description="While somebody listens to its events.")
     warnings: tuple[str, ...] | None = Field(
-        None, description="What to know of this mailbox's server, such as `ids-unstable`."
+        None,
+        description="What to know of this mailbox's server. `ids-unstable`: POP3 without unique ids of its own, so "
+        "that ids are made of what a message holds, and copies share one. `headers-incomplete`: POP3 without TOP, so "
+        "that lists may show large messages without what their headers say.",
     )
 
 

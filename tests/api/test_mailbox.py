@@ -132,7 +132,7 @@ async def test_what_pop3_cannot_do_is_said_with_the_capability(connect: Connect,
     dovecot.append(user, mail())
     async with connect(user, Casella_Protocol="pop3") as client:
         account = (await client.get(ME)).json()
-        assert (account["protocol"], account["capabilities"]) == ("pop3", [])
+        assert (account["protocol"], account["capabilities"]) == ("pop3", ["changes"])
         [folder] = (await client.get(f"{ME}/folders")).json()["items"]
         assert (folder["role"], folder["totalMessages"]) == ("inbox", 1)
         [item] = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
@@ -141,6 +141,7 @@ async def test_what_pop3_cannot_do_is_said_with_the_capability(connect: Connect,
             (await client.get(flags), "flags"), (await client.put(flags, json={"flags": []}), "flags"),
             (await client.patch(flags, json={"add": ["$seen"]}), "flags"),
             (await client.get(f"{ME}/folders/inbox/messages?subject=x"), "search"),
+            (await client.get(f"{ME}/events"), "push"),
         ]  # fmt: skip
         for answer, capability in asked:
             assert (answer.status_code, answer.json()["capability"]) == (501, capability)

@@ -5,6 +5,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ FAST = Timing(
     queue=0.5,
     linger=0.05,
     session=5.0,
+    aside=0.01,
     in_use=0.1,
     reconnect=0.01,
     quit=0.2,
@@ -45,8 +47,11 @@ class Mailboxes:
         credentials: Credentials = CREDENTIALS,
         security: Security = Security.NONE,
         ca_file: Path | None = None,
+        *,
+        apop: bool = False,
     ) -> Pop3Backend:
         endpoint = await self._stack.enter_async_context(server.running(security, ca_file))
+        endpoint = replace(endpoint, apop=apop)
         backend = Pop3Backend(endpoint, credentials, "account", timing)
         self._stack.push_async_callback(backend.aclose)
         return backend

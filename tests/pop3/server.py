@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from hashlib import md5
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ USER = "user@example.org"
 SECRET = "open-sesame"
 CREDENTIALS = Credentials("test", Protocol.POP3, USER, SECRET)
 GREETING = "greeting"
+CHALLENGE = b"<1.2@example.org>"
 CAPABILITIES = ("TOP", "UIDL", "USER", "PIPELINING", "RESP-CODES", "SASL PLAIN")
 
 
@@ -54,7 +56,13 @@ class Pop3Server:
     """What follows a twisted RETR."""
     drip: bytes = b""
     """Sent again and again after a twisted RETR."""
+    lag: float = 0.0
+    """Seconds from an octet's coming to its answer: what comes meanwhile is answered with it, as after one round trip."""
+    is_locking: bool = False
+    """Whether it lets one client in at a time, as RFC 1939, 4 says."""
     heard: list[str] = field(default_factory=list)
+    turns: list[list[str]] = field(default_factory=list)
+    """What was heard, by round trips."""
     logins: int = 0
     inside: int = 0
     most_inside: int = 0
@@ -112,14 +120,26 @@ class Visit:
         try:
             if not await self._answer(GREETING):
                 return
-            while line := await self.reader.readline():
-                text = line.rstrip(b"\r\n").decode("utf-8", "replace")
-                self.server.heard.append(text)
-                if not await self._answer(text):
-                    return
+            while octets := await self._turn():
+                lines = octets.decode("utf-8", "replace").split("\r\n")[:-1]
+                self.server.turns.append(lines)
+                for text in lines:
+                    self.server.heard.append(text)
+                    if not await self._answer(text):
+                        return
         finally:
             if self.signed_in:
                 self.server.inside -= 1
+
+    async def _turn(self) -> bytes:
+        """All lines that come until the answer is due."""
+        octets = await self.reader.readline()
+        if octets and self.server.lag:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.server.lag):
+                    while more := await self.reader.readline():
+                        octets += more
+        return octets
 
     async def _answer(self, line: str) -> bool:
         twist = self._twist(line)
@@ -156,7 +176,7 @@ class Visit:
 
     async def _play(self, line: str) -> bytes:
         if line == GREETING:
-            return b"+OK ready <1.2@example.org>\r\n"
+            return b"+OK ready " + CHALLENGE + b"\r\n"
         verb, *words = line.split(" ")
         play = getattr(self, f"_{verb.lower()}", None)
         return b"-ERR what?\r\n" if play is None else await play(*words)
@@ -182,9 +202,14 @@ class Visit:
             self.server.heard.append(response)
         return self._enter(SECRET.encode() in b64decode(response))
 
+    async def _apop(self, name: str, digest: str) -> bytes:
+        return self._enter(name == USER and digest == md5(CHALLENGE + SECRET.encode()).hexdigest())
+
     def _enter(self, known: bool) -> bytes:
         if not known:
             return b"-ERR [AUTH] <b>no</b>\r\n"
+        if self.server.is_locking and self.server.inside:
+            return b"-ERR [IN-USE] locked\r\n"
         self.view = list(self.server.messages)
         self.signed_in = True
         self.server.logins += 1

@@ -1,13 +1,17 @@
 """Deletion: exactly these, and done only where the server said so."""
 
+from dataclasses import replace
+
 import pytest
 
 from service.adapters.pop3.backend import Pop3Backend
 from service.mail.errors import NotFound, UpstreamError, UpstreamProtocol
 from service.mail.query import ListQuery
 
-from .conftest import Mailboxes
+from .conftest import FAST, Mailboxes
 from .server import CAPABILITIES, Act, Pop3Server, Twist, letter, letters
+
+PATIENT = replace(FAST, linger=5.0)
 
 
 async def ids(backend: Pop3Backend) -> dict[str | None, str]:
@@ -42,6 +46,38 @@ async def test_only_ok_to_quit_counts(mailboxes: Mailboxes, answer: Twist) -> No
     assert isinstance(outcome.error, UpstreamError)
     assert outcome.error.code == "deleteUnconfirmed"
     assert "List again" in outcome.error.detail
+
+
+@pytest.mark.parametrize("answer", [b"-ERR [SYS/TEMP] some are left\r\n", Act.CLOSE])
+async def test_a_deletion_without_confirmation_is_looked_for_when_it_is_asked_again(
+    mailboxes: Mailboxes, answer: Twist
+) -> None:
+    """R-POP-06: of two that nobody knew about, one had gone and one is deleted now; a third was never there."""
+    server = Pop3Server(letters(3), twists={"QUIT": [answer]})
+    backend = await mailboxes.open(server, PATIENT)
+    known = await ids(backend)
+    both = [known["Letter uid-1"], known["Letter uid-2"]]
+    outcomes = await backend.delete_messages(both)
+    assert [getattr(outcome.error, "code", None) for outcome in outcomes] == ["deleteUnconfirmed"] * 2
+    assert left(server) == ["uid-1", "uid-2", "uid-3"]
+    server.messages = server.messages[1:]
+    again = await backend.delete_messages([*both, known["Letter uid-3"][:-2] + "AA"])
+    assert [outcome.error for outcome in again[:2]] == [None, None]
+    assert isinstance(again[2].error, NotFound)
+    assert left(server) == ["uid-3"]
+
+
+async def test_many_are_deleted_in_one_session(mailboxes: Mailboxes) -> None:
+    """R-POP-06: one look, one DELE each, one QUIT."""
+    server = Pop3Server(letters(500), lag=0.02)
+    backend = await mailboxes.open(server, PATIENT)
+    asked = [item.id for item in (await backend.list_messages("inbox", ListQuery(200))).items]
+    before = len(server.turns)
+    assert all(outcome.error is None for outcome in await backend.delete_messages(asked))
+    assert left(server) == [f"uid-{n}" for n in range(1, 301)]
+    assert server.logins == 1
+    assert server.verbs.count("DELE") == 200
+    assert len(server.turns) - before < 2 * (200 / 50) + 4
 
 
 async def test_a_connection_lost_before_quit_deletes_nothing(mailboxes: Mailboxes) -> None:

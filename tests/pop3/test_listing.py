@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.pop3 import session as sessions
+from service.adapters.pop3.rows import Rows
 from service.mail.backend import Backend
 from service.mail.errors import (
     InvalidRequest,
@@ -15,11 +16,11 @@ from service.mail.errors import (
     UpstreamProtocol,
     UpstreamTimeout,
 )
-from service.mail.model import Capability, Page
+from service.mail.model import Capability, MessageSummary, Page
 from service.mail.query import Condition, Criterion, ListQuery
 
 from .conftest import FAST, Mailboxes
-from .server import CAPABILITIES, Pop3Server, Stored, letter, letters
+from .server import CAPABILITIES, SECRET, USER, Pop3Server, Stored, letter, letters
 
 WITHOUT_PIPELINING = tuple(name for name in CAPABILITIES if name != "PIPELINING")
 WITHOUT_UIDL = tuple(name for name in CAPABILITIES if name != "UIDL")
@@ -64,16 +65,41 @@ async def test_a_page_is_newest_first_and_asks_for_its_own_headers_alone(mailbox
 
 
 async def test_headers_already_read_are_not_asked_for_again(mailboxes: Mailboxes) -> None:
+    """In the next session neither."""
     server = Pop3Server(letters(5))
     backend = await mailboxes.open(server)
     first = await backend.list_messages("inbox", ListQuery(5))
     server.messages.append(letter("new"))
     await backend.aclose()
     again = await backend.list_messages("inbox", ListQuery(5))
-    assert server.verbs.count("TOP") == 10  # closing forgets; what follows is remembered
-    await backend.list_messages("inbox", ListQuery(5))
-    assert server.verbs.count("TOP") == 10
-    assert {item.id for item in first.items} - {item.id for item in again.items}
+    assert server.logins == 2
+    assert server.heard.count("TOP 6 0") == 1
+    assert server.verbs.count("TOP") == 6
+    assert again.items[1:] == first.items[:-1]
+
+
+async def test_a_unique_id_that_is_used_again_is_read_again(mailboxes: Mailboxes) -> None:
+    """R-POP-04: RFC 1939, 7 allows it once the first message is gone; the size tells."""
+    server = Pop3Server([letter("one")])
+    backend = await mailboxes.open(server)
+    await backend.list_messages("inbox", ListQuery())
+    await backend.aclose()
+    server.messages = [replace(letter("another"), uidl="one")]
+    assert subjects(await backend.list_messages("inbox", ListQuery())) == ["Letter another"]
+
+
+def test_rows_of_all_accounts_share_one_bound() -> None:
+    rows = Rows(budget=10_000)
+    made = [MessageSummary(id=f"m{n}", folder_id="f", subject="x" * 100, size=n) for n in range(20)]
+    for n, row in enumerate(made):
+        rows.keep("even" if n % 2 == 0 else "odd", b"%d" % n, row)
+        assert rows.get("even", b"0", 0) in {made[0], None}
+    kept = [n for n in range(20) if rows.get("even" if n % 2 == 0 else "odd", b"%d" % n, n)]
+    assert kept == [0, 15, 16, 17, 18, 19]  # the one asked for again and again, and the last
+    rows.forget("even", b"0")
+    assert rows.get("even", b"0", 0) is None
+    rows.keep("even", b"0", made[0])
+    assert rows.get("odd", b"15", 15) is not None
 
 
 @pytest.mark.parametrize("capabilities", [CAPABILITIES, WITHOUT_PIPELINING, WITHOUT_UIDL, WITHOUT_TOP, None])
@@ -83,6 +109,28 @@ async def test_pages_show_each_message_once(
 ) -> None:
     backend = await mailboxes.open(Pop3Server(letters(10), capabilities), timing=PATIENT)
     assert await pages(backend, limit) == [f"Letter uid-{number}" for number in range(10, 0, -1)]
+
+
+async def test_a_page_of_fifty_is_three_round_trips(mailboxes: Mailboxes) -> None:
+    """After login: what the server can do now, what there is, and the headers. A page already read is two."""
+    server = Pop3Server(letters(300), lag=0.02)
+    backend = await mailboxes.open(server, PATIENT)
+    await backend.list_messages("inbox", ListQuery(50))
+    assert server.turns[:3] == [["CAPA"], [f"USER {USER}"], [f"PASS {SECRET}"]]
+    assert server.turns[3:] == [["CAPA"], ["UIDL", "LIST"], [f"TOP {n} 0" for n in range(300, 250, -1)]]
+    await backend.list_messages("inbox", ListQuery(50))
+    assert len(server.turns) == 6
+    await backend.aclose()
+    await backend.list_messages("inbox", ListQuery(50))
+    assert server.turns[-2:] == [["CAPA"], ["UIDL", "LIST"]]
+
+
+async def test_a_page_of_fifty_without_pipelining_is_a_round_trip_a_header(mailboxes: Mailboxes) -> None:
+    server = Pop3Server(letters(60), WITHOUT_PIPELINING, lag=0.001)
+    backend = await mailboxes.open(server, PATIENT)
+    await backend.list_messages("inbox", ListQuery(50))
+    assert {len(turn) for turn in server.turns} == {1}
+    assert len(server.turns) == 3 + 1 + 2 + 50
 
 
 async def test_many_headers_are_pipelined_in_order(mailboxes: Mailboxes) -> None:
@@ -165,6 +213,28 @@ async def test_unique_ids_that_are_none_are_made_from_content(mailboxes: Mailbox
     await backend.aclose()
     for item in items:
         assert (await backend.get_message(item.id)).subject == item.subject
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "uidls", "warnings"),
+    [
+        (CAPABILITIES, ["a", "b"], ()),
+        (CAPABILITIES, ["a", "a"], ("ids-unstable",)),
+        (CAPABILITIES, ["a", "b c"], ("ids-unstable",)),
+        (WITHOUT_UIDL, ["a", "b"], ("ids-unstable",)),
+        (WITHOUT_TOP, ["a", "b"], ("headers-incomplete",)),
+        (("USER",), [], ("ids-unstable", "headers-incomplete")),
+        (None, ["a", "b"], ()),
+    ],
+)
+async def test_what_a_server_lacks_is_a_warning(
+    mailboxes: Mailboxes, capabilities: tuple[str, ...] | None, uidls: list[str], warnings: tuple[str, ...]
+) -> None:
+    """R-POP-04, R-POP-08: known as soon as one is signed in."""
+    stored = [replace(letter(f"n{n}"), uidl=uidl) for n, uidl in enumerate(uidls)]
+    backend = await mailboxes.open(Pop3Server(stored, capabilities))
+    await backend.check()
+    assert backend.warnings == warnings
 
 
 @pytest.mark.parametrize("answer", [None, b"-ERR unknown command\r\n"])
@@ -257,7 +327,7 @@ async def test_a_list_without_top_reads_small_messages_whole(mailboxes: Mailboxe
 async def test_a_list_without_top_cuts_large_messages(mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-POP-08: a large message is read as far as its header, which costs a login; after so many, rows come bare."""
     monkeypatch.setattr("service.adapters.pop3.session.WHOLE", 10_000)
-    monkeypatch.setattr("service.adapters.pop3.backend.WHOLE", 10_000)
+    monkeypatch.setattr("service.adapters.pop3.listing.WHOLE", 10_000)
     large = [letter(f"large-{n}", "x" * 78 + "\r\n" + "y" * 3_000_000) for n in range(6)]
     server = Pop3Server([*large, letter("small")], WITHOUT_TOP)
     backend = await mailboxes.open(server)

@@ -3,6 +3,7 @@
 import ssl
 from base64 import b64encode
 from dataclasses import replace
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from service.mail.errors import (
 from service.servers import Security
 
 from .conftest import FAST, Mailboxes
-from .server import CREDENTIALS, GREETING, SECRET, USER, Act, Pop3Server, Twist, letters
+from .server import CHALLENGE, CREDENTIALS, GREETING, SECRET, USER, Act, Pop3Server, Twist, letters
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ async def test_a_space_in_the_login_needs_sasl(mailboxes: Mailboxes) -> None:
 async def test_user_and_pass_where_sasl_is_not_needed(mailboxes: Mailboxes) -> None:
     server = Pop3Server(capabilities=None)
     await (await mailboxes.open(server)).check()
-    assert server.heard == ["CAPA", f"USER {USER}", f"PASS {SECRET}", "CAPA"]
+    assert server.heard == ["CAPA", f"USER {USER}", f"PASS {SECRET}", "CAPA", "UIDL", "LIST"]
 
 
 async def test_a_server_that_takes_no_password_gets_none(mailboxes: Mailboxes) -> None:
@@ -212,7 +213,7 @@ async def test_an_access_token_signs_in(mailboxes: Mailboxes, offered: str) -> N
         name = "n,a=a=3Db=2Cc," if offered == "OAUTHBEARER" else "user=a=b,c"
         response = b64encode(f"{name}\x01auth=Bearer {secret}\x01\x01".encode()).decode()
         expected = [f"AUTH {offered} {response}"] if secret == SECRET else [f"AUTH {offered}", response]
-        assert server.heard[1:-1] == expected
+        assert server.heard[1:] == [*expected, "CAPA", "LIST"]
 
 
 @pytest.mark.parametrize(("offered", "dummy"), [("OAUTHBEARER", "AQ=="), ("XOAUTH2", "")])
@@ -239,6 +240,55 @@ async def test_apop_is_not_fallen_for(mailboxes: Mailboxes) -> None:
     server = Pop3Server(twists={GREETING: b"+OK <1896.697170952@example.org>\r\n"})
     await (await mailboxes.open(server)).check()
     assert "APOP" not in server.verbs
+
+
+async def test_apop_where_it_is_configured(mailboxes: Mailboxes) -> None:
+    """R-POP-09: the digest of challenge and password, and the password itself never."""
+    server = Pop3Server(letters(2))
+    backend = await mailboxes.open(server, apop=True)
+    assert (await backend.list_folders())[0].total_messages == 2
+    assert server.heard[1] == f"APOP {USER} {md5(CHALLENGE + SECRET.encode()).hexdigest()}"
+    assert SECRET not in "".join(server.heard)
+    wrong = Pop3Server()
+    with pytest.raises(LoginRefused):
+        await (await mailboxes.open(wrong, credentials=replace(CREDENTIALS, secret="x"), apop=True)).check()
+    assert wrong.verbs == ["CAPA", "APOP"]
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"+OK\r\n", b"+OK <no msg-id>\r\n", b"+OK <a@b\xff>\r\n", b"+OK <a@b<c>\r\n", b"+OK a@b\r\n"]
+)
+async def test_apop_without_a_challenge_is_no_login(mailboxes: Mailboxes, greeting: bytes) -> None:
+    """R-POP-09: a greeting without one, or with what is no msg-id (CVE-2007-1558), gets neither digest nor password."""
+    server = Pop3Server(twists={GREETING: greeting})
+    with pytest.raises(UpstreamError):
+        await (await mailboxes.open(server, apop=True)).check()
+    assert server.heard == ["CAPA"]
+
+
+async def test_a_challenge_said_in_clear_is_forgotten_under_tls(
+    mailboxes: Mailboxes, certificate: Path, server_tls: ssl.SSLContext
+) -> None:
+    """R-POP-09: nothing from before the handshake is used after it (RFC 2595, 4)."""
+    server = Pop3Server(capabilities=("STLS", "USER"), tls=server_tls)
+    backend = await mailboxes.open(server, security=Security.STARTTLS, ca_file=certificate, apop=True)
+    with pytest.raises(UpstreamError):
+        await backend.check()
+    assert server.verbs == ["CAPA", "STLS", "CAPA"]
+
+
+async def test_capabilities_said_in_clear_are_asked_again_under_tls(
+    mailboxes: Mailboxes, certificate: Path, server_tls: ssl.SSLContext
+) -> None:
+    """R-POP-09: PIPELINING and SASL of the first answer count for nothing."""
+    before = b"+OK\r\nSTLS\r\nSASL PLAIN\r\nPIPELINING\r\n.\r\n"
+    server = Pop3Server(letters(2), ("USER", "UIDL"), twists={"CAPA": [before]}, tls=server_tls)
+    spaced = replace(CREDENTIALS, username="two words")
+    with pytest.raises(InvalidRequest):  # USER cannot carry it, and PLAIN is not offered where it is safe
+        await (
+            await mailboxes.open(server, credentials=spaced, security=Security.STARTTLS, ca_file=certificate)
+        ).check()
+    assert server.verbs == ["CAPA", "STLS", "CAPA"]
 
 
 async def test_stls_comes_before_anything_secret(

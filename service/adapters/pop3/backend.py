@@ -7,12 +7,14 @@ from functools import partial
 from hashlib import blake2s
 
 from service.accounts import Credentials
-from service.adapters.pop3.cursor import MARKS, Cursor, read_cursor
+from service.adapters.pop3.cursor import read_cursor
 from service.adapters.pop3.door import Door
-from service.adapters.pop3.drop import Drop, header_of
+from service.adapters.pop3.drop import header_of
 from service.adapters.pop3.history import read_mark, write_mark
+from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.replies import PROTOCOL
-from service.adapters.pop3.session import HEADER_LIMIT, LARGE, WHOLE, Session, demand_ok
+from service.adapters.pop3.rows import Rows
+from service.adapters.pop3.session import HEADER_LIMIT, LARGE, UNCONFIRMED, Session, demand_ok
 from service.adapters.pop3.source import PARSED_LIMIT, Recent, Shelf, Slice, Source
 from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
 from service.mail.backend import Backend
@@ -20,7 +22,7 @@ from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
 from service.mail.mime.headers import list_headers
-from service.mail.mime.message import read_message, read_summary
+from service.mail.mime.message import read_message
 from service.mail.model import (
     Capability,
     Download,
@@ -38,11 +40,10 @@ from service.mail.query import ListQuery
 from service.servers import Endpoint
 
 INBOX = "INBOX"
-ROWS = 5_000
 SOURCE_LIMIT = 1024 * 1024 * 1024
 """The largest message that is passed on; it lies in a temporary file meanwhile."""
-AT_ONCE = 50
-"""Headers in memory at a time: 200 of the largest would be 50 MiB."""
+UNSURE = 5_000
+"""Deletions without confirmation that are remembered."""
 CUTS = 4
 """Logins a list spends on headers of large messages, on a server without TOP."""
 
@@ -55,14 +56,20 @@ class Pop3Backend(Backend):
     capabilities = frozenset({Capability.CHANGES})
 
     def __init__(
-        self, endpoint: Endpoint, credentials: Credentials, account: str, timing: Timing = DEFAULT_TIMING
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        account: str,
+        timing: Timing = DEFAULT_TIMING,
+        rows: Rows | None = None,
     ) -> None:
         self.account = account
         self._tag = account_tag(account)
         self._inbox = make_id("f", self._tag, INBOX.encode())
         self._door = Door(endpoint, credentials, timing)
+        self._listing = Listing(account, self._inbox, rows or Rows())
         self._shelf = Shelf(timing.keep)
-        self._rows: Recent[bytes, MessageSummary] = Recent(ROWS)
+        self._unsure: Recent[bytes, bool] = Recent(UNSURE)
 
     async def list_folders(self) -> tuple[Folder, ...]:
         drop = await self._door.reading(Session.drop)
@@ -88,7 +95,7 @@ class Pop3Backend(Backend):
                 raise self.lacks(capability)
         cursor = None if query.cursor is None else read_cursor(query.cursor, self._tag)
         for last in (False,) * CUTS + (True,):
-            page = await self._door.reading(partial(self._page, cursor, query.limit, last=last))
+            page = await self._door.reading(partial(self._listing.page, cursor, query.limit, last=last))
             if page is not None:
                 break
         assert page is not None
@@ -119,7 +126,7 @@ class Pop3Backend(Backend):
         for message in messages:
             with suppress(NotFound):
                 places[message] = self._place(message)
-        rows = await self._door.reading(partial(self._rows_at, tuple(places.values()))) if places else {}
+        rows = await self._door.reading(partial(self._listing.rows_at, tuple(places.values()))) if places else {}
         return tuple(rows[place] for place in places.values() if place in rows)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
@@ -159,11 +166,10 @@ class Pop3Backend(Backend):
         return tuple(Outcome(message, errors.get(message)) for message in messages)
 
     async def check(self) -> None:
-        await self._door.reading(_greet)
+        await self._door.reading(self._greet)
 
     async def aclose(self) -> None:
         self._shelf.clear()
-        self._rows.clear()
         await self._door.aclose()
 
     def _demand_inbox(self, folder: str) -> None:
@@ -173,65 +179,11 @@ class Pop3Backend(Backend):
     def _place(self, message: str) -> bytes:
         return read_id("m", self._tag, message, "message")
 
-    async def _page(self, cursor: Cursor | None, limit: int, session: Session, *, last: bool) -> Page | None:
-        """None where the session was spent on the header of a large message: ask again, it is known now."""
-        drop = await session.drop()
-        older = await _older(session, drop, cursor)
-        numbers = older[:limit]
-        rows = await self._known_rows(session, drop, numbers)
-        if not last and await self._cut_one(session, drop, [number for number in numbers if number not in rows]):
-            return None
-        for number in [number for number in numbers if number not in rows]:
-            rows[number] = self._row(await session.place(number), b"", drop.sizes[number])
-        onward = None
-        if len(older) > limit:
-            marks = [await session.place(number) for number in reversed(numbers[-MARKS:])]
-            onward = Cursor(numbers[-1], tuple(marks)).write(self._tag)
-        return Page(items=tuple(rows[number] for number in numbers), next_cursor=onward, total=len(drop.sizes))
-
-    async def _rows_at(self, places: Sequence[bytes], session: Session) -> dict[bytes, MessageSummary]:
-        """The rows of those that are there. What the server gives only with the whole message is told without its
-        header."""
-        drop = await session.drop()
-        numbers: dict[int, bytes] = {}
-        for place in places:
-            with suppress(NotFound):
-                number, *_ = await session.find(place)
-                numbers[number] = place
-        rows = await self._known_rows(session, drop, list(numbers))
-        missing = {
-            number: self._row(numbers[number], b"", drop.sizes[number]) for number in numbers.keys() - rows.keys()
-        }
-        return {numbers[number]: row for number, row in (rows | missing).items()}
-
-    async def _known_rows(self, session: Session, drop: Drop, numbers: Sequence[int]) -> dict[int, MessageSummary]:
-        """Rows by number, from memory or from the headers the server gives at a fair price."""
-        kept = {number: self._rows.get(drop.uidls.get(number, b"")) for number in numbers}
-        rows = {number: row for number, row in kept.items() if row is not None}
-        missing = [number for number in numbers if number not in rows]
-        for start in range(0, len(missing), AT_ONCE):
-            for number, block in (await session.blocks(missing[start : start + AT_ONCE])).items():
-                place = await session.place(number)
-                await asyncio.sleep(0)  # a header may take 10 ms to read: others go in between
-                make = self._keep if block else self._row  # what was refused may be given another time
-                rows[number] = make(place, block, drop.sizes[number])
-        return rows
-
-    async def _cut_one(self, session: Session, drop: Drop, numbers: Iterable[int]) -> bool:
-        """Read the header of the first large message of these, at the price of the session."""
-        for number in numbers:
-            if drop.sizes[number] > WHOLE and number in drop.uidls:
-                self._keep(drop.uidls[number], await session.cut(number), drop.sizes[number])
-                return True
-        return False
-
-    def _keep(self, place: bytes, block: bytes, size: int) -> MessageSummary:
-        row = self._row(place, block, size)
-        self._rows.put(place, row)
-        return row
-
-    def _row(self, place: bytes, block: bytes, size: int) -> MessageSummary:
-        return read_summary(block, id=make_id("m", self._tag, place), folder_id=self._inbox, size=size)
+    async def _greet(self, session: Session) -> None:
+        """A session just opened has shown that it works."""
+        self.warnings = await session.warnings()
+        if session.reused:
+            demand_ok(await session.connection.ask("NOOP"))
 
     async def _source(self, message: str, limit: int) -> Source:
         place = self._place(message)
@@ -249,37 +201,35 @@ class Pop3Backend(Backend):
         return source
 
     async def _delete(self, places: dict[str, bytes], session: Session) -> dict[str, MailError]:
-        """What was not deleted, and why. Nothing is sent to the server before every message is known for sure."""
+        """What was not deleted, and why. Nothing is sent to the server before every message is known for sure.
+
+        A deletion that was not confirmed is looked for when it is asked for again: what is gone then was deleted.
+        """
         errors: dict[str, MailError] = {}
         numbers: dict[str, int] = {}
         for message, place in places.items():
             try:
                 numbers[message] = _only(await session.find(place))
-            except (NotFound, UpstreamError) as error:
+            except NotFound as error:
+                if not self._unsure.get(place):
+                    errors[message] = error
+            except UpstreamError as error:
                 errors[message] = error
         if not numbers:
             return errors
         await session.confirm({number: places[message] for message, number in numbers.items()})
         refused = await session.remove(numbers.values())
-        for message in numbers:
-            self._shelf.forget(places[message])
-            self._rows.forget(places[message])
+        for message, number in numbers.items():
+            self._forget(places[message], unsure=_is_unconfirmed(refused.get(number)))
         return errors | {message: refused[number] for message, number in numbers.items() if number in refused}
 
-
-async def _older(session: Session, drop: Drop, cursor: Cursor | None) -> list[int]:
-    """The numbers a list goes on with, newest first."""
-    newest_first = list(reversed(drop.sizes))
-    if cursor is None:
-        return newest_first
-    last = cursor.number
-    for mark in cursor.marks:
-        try:
-            last = (await session.find(mark))[-1]
-            break
-        except NotFound:
-            continue
-    return [number for number in newest_first if number < last]
+    def _forget(self, place: bytes, *, unsure: bool) -> None:
+        self._shelf.forget(place)
+        self._listing.forget(place)
+        if unsure:
+            self._unsure.put(place, True)
+        else:
+            self._unsure.forget(place)
 
 
 async def _header(place: bytes, session: Session) -> bytes:
@@ -290,18 +240,16 @@ async def _header(place: bytes, session: Session) -> bytes:
     return block
 
 
-async def _greet(session: Session) -> None:
-    """A session just opened has shown that it works."""
-    if session.reused:
-        demand_ok(await session.connection.ask("NOOP"))
-
-
 def _only(numbers: list[int]) -> int:
     """Never delete one of two that look alike."""
     if len(numbers) > 1:
         detail = "The mail server tells this message and another one not apart. Nothing was deleted."
         raise UpstreamError(detail, protocol=PROTOCOL, code="ambiguousId")
     return numbers[0]
+
+
+def _is_unconfirmed(error: MailError | None) -> bool:
+    return isinstance(error, UpstreamError) and error.code == UNCONFIRMED
 
 
 def _etag(*identity: str) -> str:

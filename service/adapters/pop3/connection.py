@@ -24,6 +24,8 @@ side waits for the other to read."""
 CAPA_LIMIT = 64 * 1024
 AT_ONCE = 16 * 1024
 """Octets of short answers looked at together: many wait in one read, and what is not this one's is put back."""
+CHALLENGE = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
+"""A msg-id and nothing else: what is none may be made to give the password away (CVE-2007-1558)."""
 KEYWORD = re.compile(r"[!-~]{1,64}")
 
 Capabilities: TypeAlias = dict[str, tuple[str, ...]]
@@ -45,6 +47,8 @@ class Connection:
         self._timing = timing
         self.capabilities: Capabilities | None = None
         """None where the server does not know CAPA: then nothing is known of what it can do."""
+        self.challenge: bytes | None = None
+        """The greeting's, for APOP. None after STLS: it was said in clear."""
 
     @classmethod
     async def open(cls, endpoint: Endpoint, timing: Timing) -> Self:
@@ -144,7 +148,10 @@ class Connection:
 
     async def _greet(self) -> None:
         async with self._exchange(self._timing.greeting):
-            greeting = await self._reply()
+            line = await self._wire.line()
+            greeting = Reply.read(line)
+        found = CHALLENGE.search(line)
+        self.challenge = found[0] if found else None
         if not greeting.ok:
             raise greeting_refusal(greeting)
 
@@ -157,6 +164,7 @@ class Connection:
             if not (await self._reply()).ok:
                 raise insecure("The mail server refused TLS.")
             await self._wire.secure(endpoint)
+        self.challenge = None
 
     @asynccontextmanager
     async def _exchange(self, seconds: float | None) -> AsyncIterator[None]:

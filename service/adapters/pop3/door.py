@@ -4,15 +4,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from copy import copy
+from math import ceil
 from typing import TypeVar
 
 from service.accounts import Credentials
 from service.adapters.pop3.connection import Connection
-from service.adapters.pop3.login import demand_sendable, sign_in
-from service.adapters.pop3.replies import IN_USE_SECONDS, PROTOCOL
+from service.adapters.pop3.login import demand_sendable, login_delay, sign_in
+from service.adapters.pop3.replies import EARLY, IN_USE_SECONDS, PROTOCOL
 from service.adapters.pop3.session import Session
 from service.adapters.pop3.timing import Timing
-from service.mail.errors import InUse, MailError, ServerBusy, UpstreamProtocol, UpstreamUnavailable
+from service.mail.errors import InUse, MailError, ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 
 T = TypeVar("T")
@@ -31,6 +33,9 @@ class Door:
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
+        self._failed: MailError | None = None
+        self._shut_until = 0.0
+        """When the server's login delay is over, by the loop's clock."""
 
     async def reading(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """``work`` in a session; once more in a new one where the server had closed the one that lingered."""
@@ -45,10 +50,14 @@ class Door:
 
     @asynccontextmanager
     async def enter(self) -> AsyncIterator[Session]:
-        """ServerBusy where the turn does not come in time."""
+        """ServerBusy where the turn does not come in time. A login that fails has failed for all who waited for it:
+        ten requests with a wrong password are one login."""
+        failed = self._failed
         await self._queue()
         try:
             self._stop_timer()
+            if self._failed is not None and self._failed is not failed:
+                raise copy(self._failed)
             yield await self._current()
         except UpstreamProtocol:
             if self._session is not None:  # whatever it says next is not to be believed either
@@ -87,30 +96,59 @@ class Door:
         else:
             if session is not None:
                 await session.connection.leave()
+                await asyncio.sleep(self._timing.aside * _jitter())
             session = await self._open()
         self._session = session
         return session
 
     def _fit(self, session: Session) -> bool:
-        return session.alive and asyncio.get_running_loop().time() - session.opened < self._timing.session
+        """Old ones too, while the server would refuse a new one."""
+        return session.alive and (_now() - session.opened < self._timing.session or self._delay > 0)
+
+    @property
+    def _delay(self) -> float:
+        """Seconds until the server takes another login (RFC 2449, 6.5)."""
+        return max(0.0, self._shut_until - _now())
 
     async def _open(self) -> Session:
+        try:
+            demand_sendable(self._credentials)
+            await self._wait_out_delay()
+            return await self._sign_in_patiently()
+        except MailError as error:
+            self._failed = copy(error)
+            raise
+
+    async def _wait_out_delay(self) -> None:
+        if self._delay > self._timing.in_use:
+            raise TooManyRequests(EARLY, retry_after=ceil(self._delay))
+        await asyncio.sleep(self._delay)
+
+    async def _sign_in_patiently(self) -> Session:
         """A maildrop in use is tried again for a while; a refused login never."""
-        demand_sendable(self._credentials)
-        for pause in PAUSES:
+        deadline = _now() + self._timing.in_use  # a server may itself wait for the other client before it refuses
+        for part in PAUSES:
             try:
                 return await self._sign_in()
             except InUse:
-                await asyncio.sleep(pause * self._timing.in_use * _jitter())
+                pause = part * self._timing.in_use * _jitter()
+                if _now() + pause > deadline:
+                    raise
+                await asyncio.sleep(pause)
         return await self._sign_in()
 
     async def _sign_in(self) -> Session:
         connection = await self._connect()
         try:
-            await sign_in(connection, self._credentials)
+            await sign_in(connection, self._credentials, apop=self._endpoint.apop)
+        except TooManyRequests as error:
+            self._shut_until = _now() + (error.retry_after or 0)
+            connection.abort()
+            raise
         except BaseException:
             connection.abort()
             raise
+        self._shut_until = _now() + (login_delay(connection) or 0)
         return Session(connection)
 
     async def _connect(self) -> Connection:
@@ -128,7 +166,8 @@ class Door:
         if session is None:
             return
         if session.alive:
-            self._timer = asyncio.get_running_loop().call_later(self._timing.linger, self._expire)
+            stay = max(self._timing.linger, self._delay)  # while nobody is let in, it is in nobody's way
+            self._timer = asyncio.get_running_loop().call_later(stay, self._expire)
         else:
             session.connection.abort()
             self._session = None
@@ -150,6 +189,10 @@ class Door:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _jitter() -> float:

@@ -1,8 +1,10 @@
-"""Signing in: USER and PASS (RFC 1939, 7), or SASL (RFC 5034): PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), XOAUTH2."""
+"""Signing in: USER and PASS (RFC 1939, 7), or SASL (RFC 5034): PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), XOAUTH2. APOP
+(RFC 1939, 7) only where the operator says so: it shows anyone who asks a digest to guess the password by."""
 
 import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from hashlib import md5
 from typing import TypeAlias
 
 from service.accounts import Credentials, SecretKind
@@ -26,18 +28,36 @@ def demand_sendable(credentials: Credentials) -> None:
         raise InvalidRequest("The login is empty.")
 
 
-async def sign_in(connection: Connection, credentials: Credentials) -> None:
+async def sign_in(connection: Connection, credentials: Credentials, *, apop: bool = False) -> None:
     """Tried once: who repeats a refused login locks the account out."""
-    reply = await _method(connection, credentials)(connection, credentials)
+    is_password = credentials.kind is SecretKind.PASSWORD
+    method = _apop if apop and is_password else _method(connection, credentials)
+    reply = await method(connection, credentials)
     if not reply.ok:
-        raise login_refusal(reply, _login_delay(connection))
+        raise login_refusal(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
     await connection.learn()
+
+
+def login_delay(connection: Connection) -> int | None:
+    """The seconds LOGIN-DELAY announces (RFC 2449, 6.5), within reason."""
+    announced = (connection.capabilities or {}).get("LOGIN-DELAY", ())[:1]
+    known = bool(announced) and re.fullmatch("[0-9]{1,4}", announced[0]) is not None
+    return max(1, int(announced[0])) if known else None
 
 
 async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
     reply = await connection.ask(f"USER {credentials.username}")
     # PASS takes the rest of its line, spaces included.
     return await connection.ask(f"PASS {credentials.secret}") if reply.ok else reply
+
+
+async def _apop(connection: Connection, credentials: Credentials) -> Reply:
+    """Never the password itself instead, where the greeting holds no challenge."""
+    _demand_one_word(credentials.username)
+    if connection.challenge is None:
+        raise _unoffered("APOP")
+    digest = md5(connection.challenge + credentials.secret.encode(), usedforsecurity=False).hexdigest()
+    return await connection.ask(f"APOP {credentials.username} {digest}")
 
 
 async def _plain(connection: Connection, credentials: Credentials) -> Reply:
@@ -85,8 +105,7 @@ def _method(connection: Connection, credentials: Credentials) -> Method:
         return _plain
     if not user:
         raise _unoffered("a password")
-    if " " in credentials.username:
-        raise InvalidRequest("A login with a space in it cannot be sent to this mail server.")
+    _demand_one_word(credentials.username)
     return _user_pass
 
 
@@ -102,11 +121,9 @@ def _mechanisms(connection: Connection) -> tuple[str, ...]:
     return (connection.capabilities or {}).get("SASL", ())
 
 
-def _login_delay(connection: Connection) -> int:
-    """The seconds LOGIN-DELAY announces (RFC 2449, 6.5), within reason."""
-    announced = (connection.capabilities or {}).get("LOGIN-DELAY", ())[:1]
-    known = bool(announced) and re.fullmatch("[0-9]{1,4}", announced[0]) is not None
-    return max(1, int(announced[0])) if known else LOGIN_DELAY_SECONDS
+def _demand_one_word(username: str) -> None:
+    if " " in username:
+        raise InvalidRequest("A login with a space in it cannot be sent to this mail server.")
 
 
 def _unoffered(what: str) -> UpstreamError:

@@ -23,6 +23,7 @@ PROTOCOL = "pop3"
 SHOWN = 200
 IN_USE_SECONDS = 5
 LOGIN_DELAY_SECONDS = 60
+EARLY = "The mail server wants more time between two logins."
 STATUS = re.compile(rb"(\+OK|-ERR)(?:[ \t]+(.*))?", re.DOTALL)
 CODE = re.compile(r"\[([A-Za-z0-9/_.-]{1,64})\]\s*")
 
@@ -68,7 +69,7 @@ def login_refusal(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
         case "IN-USE":
             return InUse(retry_after=IN_USE_SECONDS)
         case "LOGIN-DELAY":
-            return TooManyRequests("The mail server wants more time between two logins.", retry_after=delay)
+            return TooManyRequests(EARLY, retry_after=delay)
         case "SYS/TEMP":
             return busy(reply.code)
         case code if code is not None and code.startswith("SYS"):

@@ -15,6 +15,7 @@ HEADER_LIMIT = 256 * 1024
 TOP_LIMIT = 64 * 1024 * 1024
 CANDIDATES = 200
 """Messages of one size whose headers are compared to find one that has no unique-id."""
+UNCONFIRMED = "deleteUnconfirmed"
 
 # What a list may cost on a server without TOP, where a header can only be read by reading the message.
 WHOLE = 1024 * 1024
@@ -46,6 +47,13 @@ class Session:
             answers = await self.connection.ask_all(["UIDL", "LIST"] if asked else ["LIST"], limit=LISTING_LIMIT)
             self._drop = await _read_drop(answers[-1], answers[0] if asked else None)
         return self._drop
+
+    async def warnings(self) -> tuple[str, ...]:
+        """What to know of this server: ids made of content cannot tell copies apart, and without TOP the headers of
+        large messages may stay unread in a list."""
+        drop = await self.drop()
+        unnamed = not self._has_uidl or len(drop.uidls) < len(drop.sizes)
+        return (("ids-unstable",) if unnamed else ()) + (() if self._has_top else ("headers-incomplete",))
 
     async def place(self, number: int) -> bytes:
         """What names the message beyond this session."""
@@ -187,5 +195,5 @@ def _unique_id(number: int, reply: Reply) -> bytes:
 
 
 def _unconfirmed() -> UpstreamError:
-    detail = "The mail server did not confirm the deletion. List again to see what is there."
-    return UpstreamError(detail, protocol=PROTOCOL, code="deleteUnconfirmed")
+    detail = "The mail server did not confirm the deletion. List again to see what is there, or delete again."
+    return UpstreamError(detail, protocol=PROTOCOL, code=UNCONFIRMED)

@@ -22,8 +22,10 @@ class Timing:
     """How long a session waits for more work before QUIT frees the maildrop for other clients."""
     session: float = 10.0
     """The age at which a session ends even in a busy burst: it sees no mail that came after its login."""
+    aside: float = 0.5
+    """How long an unbroken burst stays out after that, so that who waits outside gets in."""
     in_use: float = 5.0
-    """How long [IN-USE] is met with another try."""
+    """How long [IN-USE] is met with another try, and the longest rest of a login delay that is waited out."""
     reconnect: float = 0.2
     """The pause before the one more try of a connection that failed; jittered."""
     quit: float = 2.0

@@ -1,0 +1,92 @@
+"""A way to a server that takes time, or ends at a word: ``async with passing(port, delay=0.01) as proxy: proxy.port``."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from tests.servers.process import HOST
+
+CHUNK = 256 * 1024
+
+
+class Proxy:
+    """Hands on what each side says after ``delay`` seconds, in order; a round trip takes twice that."""
+
+    def __init__(self, port: int, delay: float = 0.0, cut_before: bytes | None = None) -> None:
+        """What the client says is not handed on from ``cut_before``: both connections are closed instead."""
+        self.port = 0
+        self.connections = 0
+        self._to = port
+        self._delay = delay
+        self._cut_before = cut_before
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        there, away = await asyncio.open_connection(HOST, self._to)
+        ways = [
+            asyncio.create_task(self._hand_on(reader, away, self._cut_before)),
+            asyncio.create_task(self._hand_on(there, writer, None)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            for one in (writer, away):
+                one.close()
+                with suppress(OSError):
+                    await one.wait_closed()
+
+    async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: bytes | None) -> None:
+        """Octets read while others are on their way set out at once: the delay is the way's, not the chunk's."""
+        on_their_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        clock = asyncio.get_running_loop().time
+        delivery = asyncio.create_task(self._deliver(on_their_way, writer))
+        try:
+            while (octets := await reader.read(CHUNK)) and not (end and end in octets):
+                on_their_way.put_nowait((clock() + self._delay, octets))
+            if not octets:
+                on_their_way.put_nowait((clock() + self._delay, b""))
+                await delivery
+        except ConnectionError:
+            pass
+        finally:
+            delivery.cancel()
+            await asyncio.gather(delivery, return_exceptions=True)
+
+    async def _deliver(self, on_their_way: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due, octets = await on_their_way.get()
+            await asyncio.sleep(max(0.0, due - clock()))
+            if not octets:
+                return
+            writer.write(octets)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def passing(port: int, delay: float = 0.0, cut_before: bytes | None = None) -> AsyncIterator[Proxy]:
+    """A proxy to this port, closed with everything it has open."""
+    proxy = Proxy(port, delay, cut_before)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        with suppress(asyncio.CancelledError, ConnectionError):
+            await proxy.serve(reader, writer)
+        tasks.discard(task)
+
+    listener = await asyncio.start_server(serve, HOST, 0)
+    proxy.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        listener.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await listener.wait_closed()
