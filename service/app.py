@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
 from service.accounts import Accounts, Credentials
@@ -17,7 +18,7 @@ from service.adapters.imap.rows import Rows
 from service.adapters.pop3.backend import Pop3Backend
 from service.api import accounts, content, contract, flags, folders, health, messages, problems, sessions, writing
 from service.api.caller import Service
-from service.api.edge import Edge
+from service.api.edge import EXPOSED, Edge
 from service.api.idempotency import Repeats
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
@@ -82,6 +83,15 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         app.include_router(module.router)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
     app.add_middleware(Edge, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app

@@ -13,7 +13,7 @@ import typer
 import uvicorn
 from pydantic import SecretBytes, ValidationError
 
-from service import __version__, logs, probe
+from service import __version__, http_server, logs, probe
 from service.app import create_app
 from service.config import KEY_OCTETS, Settings, read_settings
 from service.servers import Endpoint, MailServer, Security, ServerTable
@@ -28,10 +28,6 @@ Config = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
-GRACE_SECONDS = 25
-"""What is being answered when draining ends may take so long, open streams too; then it is cut off."""
-KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies keep an idle connection (60 s is usual), so that none sends on one that is just being closed."""
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -62,15 +58,12 @@ def _settings(config: Path | None) -> Settings:
 
 def _http(settings: Settings, host: str, port: int, table: ServerTable | None = None) -> uvicorn.Config:
     """How HTTP is served, whoever starts it."""
-    return uvicorn.Config(
+    return http_server.configured(
         create_app(settings, table),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        host,
+        port,
+        max_connections=settings.max_connections,
+        trusted_proxies=settings.trusted_proxies,
     )
 
 

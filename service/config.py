@@ -84,6 +84,15 @@ class Settings(BaseSettings):
     )
     max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
     max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
+    max_connections: int = Field(
+        10_000, ge=1, description="Clients connected, or requests under way, at once; what is more is answered 503."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Web pages of these origins may call the API from a browser (CORS)."
+    )
     drain_seconds: float = Field(
         5, ge=0, le=300, description="After SIGTERM, how long requests are still taken while /readyz says 503."
     )

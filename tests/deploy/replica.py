@@ -57,6 +57,11 @@ class Replica:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """What it wrote so far, in all its lives."""
         return os.pread(self._log.fileno(), 1 << 24, 0).decode()

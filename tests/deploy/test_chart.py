@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service import __version__
-from service.cli import GRACE_SECONDS
+from service.http_server import GRACE_SECONDS
 from service.config import read_settings
 
 pytest.importorskip("yaml", reason="make chart installs it")
