@@ -23,6 +23,7 @@ from service.api.idempotency import Repeats
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
 from service.mail.model import Protocol
+from service.rates import Rates
 from service.servers import ServerTable
 from service.sessions import Sessions
 
@@ -47,6 +48,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         )
 
     rows = Rows(settings.cache_octets)
+    url = settings.rates.url
+    rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
@@ -57,6 +60,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         Accounts(open_backend, settings.account_idle_seconds),
         Sessions(keys, settings.session_seconds),
         Repeats(),
+        rates,
         settings.public_url,
     )
     app = FastAPIOffline(
@@ -92,7 +96,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
             expose_headers=EXPOSED,
             max_age=3600,
         )
-    app.add_middleware(Edge, access_log=settings.access_log)
+    app.add_middleware(Edge, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 
@@ -110,3 +114,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await sweep
         await service.accounts.aclose()
+        await service.rates.aclose()

@@ -9,7 +9,17 @@ from binascii import Error
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretBytes, field_validator, model_validator
+from limits import parse
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretBytes,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -18,6 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from service.rates import Bounds
 from service.servers import Endpoint, MailServer, Security, ServerTable
 
 KEY_OCTETS = 32
@@ -52,6 +63,33 @@ class ServerSettings(BaseModel):
         if self.imap is None and self.pop3 is None:
             raise ValueError("a server needs imap or pop3")
         return self
+
+
+def _rate(value: str) -> str | None:
+    """As `limits` reads it: ``10/minute``, ``100 per 5 minutes``; or ``off``."""
+    if value == "off":
+        return None
+    parse(value)
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)] | None
+
+
+class RateSettings(BaseModel):
+    """How often: `10/minute`, or `off`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr | None = Field(None, description="A Redis that replicas share; else each counts for itself.")
+    address: Rate = Field(None, description="Requests of one address.")
+    account: Rate = Field(None, description="Requests for one account.")
+    address_failures: Rate = Field("100/minute", description="Refused logins of one address.")
+    account_failures: Rate = Field("10/minute", description="Refused logins of one account.")
+    server_failures: Rate = Field("1000/minute", description="Refused logins on one mail server.")
+
+    def bounds(self) -> Bounds:
+        return Bounds(**self.model_dump(exclude={"url"}))
 
 
 class Settings(BaseSettings):
@@ -90,6 +128,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count."
     )
+    rates: RateSettings = Field(default_factory=RateSettings, description="How often.")
     allowed_origins: tuple[str, ...] = Field(
         (), description="Web pages of these origins may call the API from a browser (CORS)."
     )

@@ -8,7 +8,10 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.problems import fault, foreign
+from service.api.caller import address_of
+from service.api.problems import fault, foreign, refused
+from service.mail.errors import TooManyRequests
+from service.rates import Rates
 
 SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -53,8 +56,9 @@ class Edge:
     The line has the route's template, not the path, and nothing of query, headers or body: those hold people's mail.
     """
 
-    def __init__(self, app: ASGIApp, access_log: bool = True) -> None:
+    def __init__(self, app: ASGIApp, rates: Rates, access_log: bool = True) -> None:
         self._app = app
+        self._rates = rates
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +87,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._pass(scope, receive, answer)
         except Exception as error:
             problem = fault(Request(scope), error)
             if not status:  # else the server cuts off what was begun
@@ -98,3 +102,13 @@ class Edge:
                     ms=round((time.perf_counter() - began) * 1000, 1),
                     request_id=request_id,
                 )
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """On to the application, unless this address asks too often."""
+        if self._rates.counts_addresses and not is_probe(scope["path"]):
+            try:
+                await self._rates.address(address_of(scope))
+            except TooManyRequests as error:
+                await refused(Request(scope), error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
