@@ -22,16 +22,16 @@ async def stored(
     """The stored octets from ``start`` to ``stop``. ``first`` are those already read at ``start``. The end is where a
     window is short and the size is what the server announced, else where a window is empty: sizes are not to be
     trusted."""
-    at, piece = start, first
+    at, piece, first = start, first, b""  # what was sent is not kept
     while stop is None or at < stop:
         wanted = WINDOW if stop is None else min(WINDOW, stop - at)
-        if at > start or not first:
-            piece = await read(at, wanted)
+        piece = piece or await read(at, wanted)
         if not piece:
             return
-        at += len(piece)
+        size, at = len(piece), at + len(piece)
         yield piece
-        if len(piece) < WINDOW and at == announced:
+        piece = b""
+        if size < WINDOW and at == announced:
             return
 
 
