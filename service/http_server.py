@@ -25,6 +25,8 @@ GRACE_SECONDS = 25
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies keep an idle connection (60 s is usual), so that none sends on one that is just being closed."""
 _HOST = re.compile(rb"[A-Za-z0-9._~:\[\]-]{1,300}\Z")
+_SAFE = frozenset({"GET", "HEAD"})
+"""What is given up when the client leaves. What writes goes on: whoever asks again with its key gets the answer."""
 _BODY_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 _log = structlog.get_logger("service.http")
 
@@ -69,6 +71,7 @@ class Listener(HttpToolsProtocol):
         self._fault: Kind | None = None
         self._is_refused = False
         self._answering: RequestResponseCycle | None = None
+        self._task: asyncio.Task[None]
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
 
@@ -79,6 +82,12 @@ class Listener(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
         self._release()
+        left = self._answering
+        if left is not None and not left.response_complete:
+            left.disconnected = True  # uvicorn marks the one read last, which need not be the one at work
+            left.message_event.set()
+            if left.scope["method"] in _SAFE:
+                self._task.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -149,10 +158,12 @@ class Listener(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Where there are too many, the platform's probes still are answered: a busy process is alive."""
-        self._answering = cycle
         if app is not self.app:
             app = self.app if is_probe(cycle.scope["path"]) else _overloaded
-        super()._start_asgi_task(cycle, app)
+        self._answering = cycle
+        self._task = task = self.loop.create_task(cycle.run_asgi(_left_alone(app, cycle)))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._fault or problems.MALFORMED)
@@ -201,6 +212,19 @@ class Listener(HttpToolsProtocol):
             self.transport.close()
         else:
             self._refuse(problems.TIMEOUT)
+
+
+def _left_alone(app: Any, cycle: RequestResponseCycle) -> Any:
+    """The app, whose end by the client's leaving is nobody's fault and not logged as one."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not cycle.disconnected:
+                raise
+
+    return run
 
 
 def _octets(kind: Kind) -> bytes:
