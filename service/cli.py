@@ -72,7 +72,7 @@ def serve(config: Config = None, host: Host = "127.0.0.1", port: Port = 8000) ->
     """Serve the API for the mail servers of the configuration."""
     settings = _settings(config)
     logs.configure(settings.log_level)
-    if not settings.servers:
+    if not (settings.servers or settings.any_server):
         typer.echo(
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
         )

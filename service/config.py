@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretBytes,
     SecretStr,
     field_validator,
@@ -29,6 +30,7 @@ from pydantic_settings import (
 )
 
 from service.rates import Bounds
+from service.reach import Reach
 from service.servers import Endpoint, MailServer, Security, ServerTable
 
 KEY_OCTETS = 32
@@ -103,6 +105,13 @@ class Settings(BaseSettings):
     servers: dict[str, ServerSettings] = Field(
         default_factory=dict, description="The mail servers that may be reached."
     )
+    any_server: bool = Field(
+        False,
+        description="Callers may name any public host as their server, on the ports of mailboxes and with TLS.",
+    )
+    any_server_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks in which such a host may lie, besides public addresses."
+    )
     secret_keys: Annotated[tuple[SecretBytes, ...], NoDecode] = Field(
         (),
         description="Keys of session tokens: base64url of 32 octets, separated by commas. The first seals, all open.",
@@ -172,7 +181,8 @@ class Settings(BaseSettings):
             )
             for name, row in self.servers.items()
         }
-        return ServerTable(servers, self.default_server)
+        reach = Reach(self.any_server_networks) if self.any_server else None
+        return ServerTable(servers, self.default_server, reach)
 
 
 def read_settings(file: Path | None) -> Settings:
