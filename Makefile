@@ -6,7 +6,7 @@ WORKERS ?= auto
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench growth pressure listeners chart image drill requirements system clean
+.PHONY: help run serve test check format openapi bench growth pressure listeners chart image drill cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -25,6 +25,9 @@ check: $(VENV)/dev  ## Lint, types, import rules, and the contract file equal to
 
 openapi: $(VENV)/dev  ## Write the contract.
 	$(BIN)/python -m service openapi > openapi/openapi.json
+
+cases: $(VENV)/dev  ## Write the table of fault cases and the tests that hold them.
+	$(BIN)/python -m tests.cases
 
 bench: system $(VENV)/dev  ## Time framing, parsing and decoding in this process, then the service under load.
 	$(BIN)/python -m pytest tests/bench -o python_files="bench_*.py" -o addopts= --benchmark-only

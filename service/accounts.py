@@ -5,7 +5,7 @@ No protocol is known here: the composition root says how a backend is made.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -39,11 +39,18 @@ class Credentials:
         return account_id(self.server, self.protocol, self.username)
 
 
+Admission = Callable[[], AbstractAsyncContextManager[None]]
+"""Entered around a login with credentials that were not seen to work yet; raises where it must not be tried."""
+
+
 @dataclass(slots=True)
 class _Shared:
     backend: Backend
     users: int = 0
     idle_since: float = 0.0
+    is_proven: bool = False
+    refusal: LoginRefused | None = None
+    proof: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Accounts:
@@ -58,16 +65,19 @@ class Accounts:
         return len(self._shared)
 
     @asynccontextmanager
-    async def mailbox(self, credentials: Credentials) -> AsyncIterator[Backend]:
+    async def mailbox(self, credentials: Credentials, admission: Admission = nullcontext) -> AsyncIterator[Backend]:
         """The account's backend, kept alive while the caller is inside. Refused credentials are forgotten at once."""
         shared = self._shared.get(credentials)
         if shared is None:
             shared = self._shared[credentials] = _Shared(self._make(credentials))
         shared.users += 1
         try:
+            if not shared.is_proven:
+                await _prove(shared, admission)
             yield shared.backend
         except LoginRefused:
-            await self.close(credentials)
+            if self._shared.get(credentials) is shared:
+                await self.close(credentials)
             raise
         finally:
             shared.users -= 1
@@ -96,3 +106,19 @@ class Accounts:
     async def aclose(self) -> None:
         """Close all of them."""
         await asyncio.gather(*(self.close(credentials) for credentials in list(self._shared)))
+
+
+async def _prove(shared: _Shared, admission: Admission) -> None:
+    """Log in, once for all who ask at the same time: a wrong password that many requests bring is tried once."""
+    async with shared.proof:
+        if shared.refusal is not None:
+            raise LoginRefused(shared.refusal.detail)
+        if shared.is_proven:
+            return
+        try:
+            async with admission():
+                await shared.backend.check()
+        except LoginRefused as refusal:
+            shared.refusal = refusal
+            raise
+        shared.is_proven = True

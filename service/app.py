@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__, metrics
 from service.accounts import Accounts, Credentials
@@ -34,13 +35,13 @@ from service.api import (
     writing,
 )
 from service.api.caller import Service
-from service.api.disconnects import Disconnects
-from service.api.edge import Edge
+from service.api.edge import EXPOSED, Edge
 from service.api.idempotency import Repeats
 from service.api.streams import Streams
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
 from service.mail.model import Protocol
+from service.rates import Rates
 from service.servers import ServerTable
 from service.sessions import Sessions
 
@@ -75,6 +76,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     timing = Timing(
         queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
     )
+    url = settings.rates.url
+    rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
@@ -86,6 +89,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         Sessions(keys, settings.session_seconds),
         Repeats(),
         Streams(),
+        rates,
         settings.public_url,
     )
     app = FastAPIOffline(
@@ -113,8 +117,16 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         app.include_router(module.router)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
-    app.add_middleware(Disconnects)
-    app.add_middleware(Edge, access_log=settings.access_log)
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+            max_age=3600,
+        )
+    app.add_middleware(Edge, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 
@@ -135,3 +147,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await service.accounts.aclose()
+        await service.rates.aclose()

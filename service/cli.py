@@ -64,7 +64,7 @@ def serve(
     """Serve the API for the mail servers of the configuration."""
     settings = _settings(config)
     logs.configure(settings.log_level)
-    if not settings.servers:
+    if not (settings.servers or settings.any_server):
         typer.echo(
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
         )

@@ -10,7 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretBytes, field_validator, model_validator
+from limits import parse
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretBytes,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,6 +30,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from service.rates import Bounds
+from service.reach import Reach
 from service.servers import Endpoint, MailServer, Security, ServerTable
 
 KEY_OCTETS = 32
@@ -70,6 +83,33 @@ class ServerSettings(BaseModel):
         return self
 
 
+def _rate(value: str) -> str | None:
+    """As `limits` reads it: ``10/minute``, ``100 per 5 minutes``; or ``off``."""
+    if value == "off":
+        return None
+    parse(value)
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)] | None
+
+
+class RateSettings(BaseModel):
+    """How often: `10/minute`, or `off`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: SecretStr | None = Field(None, description="A Redis that replicas share; else each counts for itself.")
+    address: Rate = Field(None, description="Requests of one address.")
+    account: Rate = Field(None, description="Requests for one account.")
+    address_failures: Rate = Field("100/minute", description="Refused logins of one address.")
+    account_failures: Rate = Field("10/minute", description="Refused logins of one account.")
+    server_failures: Rate = Field("1000/minute", description="Refused logins on one mail server.")
+
+    def bounds(self) -> Bounds:
+        return Bounds(**self.model_dump(exclude={"url"}))
+
+
 class Settings(BaseSettings):
     """All there is to set."""
 
@@ -80,6 +120,13 @@ class Settings(BaseSettings):
     default_server: str | None = Field(None, description="The server for usernames whose domain no server claims.")
     servers: dict[str, ServerSettings] = Field(
         default_factory=dict, description="The mail servers that may be reached."
+    )
+    any_server: bool = Field(
+        False,
+        description="Callers may name any public host as their server, on the ports of mailboxes and with TLS.",
+    )
+    any_server_networks: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks in which such a host may lie, besides public addresses."
     )
     secret_keys: Annotated[tuple[SecretBytes, ...], NoDecode] = Field(
         (),
@@ -114,6 +161,16 @@ class Settings(BaseSettings):
     )
     max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
     max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
+    max_connections: int = Field(
+        10_000, ge=1, description="Clients connected, or requests under way, at once; what is more is answered 503."
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count."
+    )
+    rates: RateSettings = Field(default_factory=RateSettings, description="How often.")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Web pages of these origins may call the API from a browser (CORS)."
+    )
     drain_seconds: float = Field(
         5, ge=0, le=300, description="After SIGTERM, how long requests are still taken while /readyz says 503."
     )
@@ -154,7 +211,8 @@ class Settings(BaseSettings):
             )
             for name, row in self.servers.items()
         }
-        return ServerTable(servers, self.default_server)
+        reach = Reach(self.any_server_networks) if self.any_server else None
+        return ServerTable(servers, self.default_server, reach)
 
 
 def read_settings(file: Path | None) -> Settings:

@@ -1,14 +1,20 @@
 """Which mail servers may be reached, and how: the operator's table."""
 
+import asyncio
+import socket
 import ssl
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from service.mail.errors import InvalidRequest, NotFound
 from service.mail.model import Protocol
+from service.reach import Reach, is_name
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Security(StrEnum):
@@ -38,6 +44,17 @@ class Endpoint:
     ca_file: Path | None = None
     apop: bool = False
     """POP3: sign in by APOP, and by nothing else that shows a password."""
+    reach: Reach | None = field(default=None, compare=False)
+    """Where the host may lie, if it was not the operator who named it."""
+
+    async def connect(self, make: Callable[[], P], context: ssl.SSLContext | None) -> tuple[asyncio.Transport, P]:
+        """TCP, and TLS where a context is given. OSError (ssl.SSLError is one) where that fails."""
+        loop = asyncio.get_running_loop()
+        name = self.host if context else None
+        if self.reach is None:
+            return await loop.create_connection(make, self.host, self.port, ssl=context, server_hostname=name)
+        connection = await _first(await self.reach.addresses(self.host), self.port)
+        return await loop.create_connection(make, sock=connection, ssl=context, server_hostname=name)
 
     def tls_context(self) -> ssl.SSLContext:
         """Verifies certificate and host name, against ``ca_file`` where one is given, else the system's authorities."""
@@ -67,22 +84,64 @@ class MailServer:
         return Protocol.IMAP if self.imap else Protocol.POP3
 
 
-class ServerTable:
-    """The rows, and the rule that picks one."""
+async def _first(addresses: list[str], port: int) -> socket.socket:
+    """The first that answers."""
+    failure = OSError("no address")
+    for address in addresses:
+        connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        connection.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(connection, (address, port))
+        except OSError as error:
+            connection.close()
+            failure = error
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise failure
 
-    def __init__(self, servers: Mapping[str, MailServer], default: str | None = None) -> None:
+
+_PORTS = {
+    993: (Protocol.IMAP, Security.TLS),
+    143: (Protocol.IMAP, Security.STARTTLS),
+    995: (Protocol.POP3, Security.TLS),
+    110: (Protocol.POP3, Security.STARTTLS),
+}
+_USUAL_PORTS = (993, 995)
+
+
+def _named_by_caller(name: str, reach: Reach) -> MailServer | None:
+    """``imap.example.org``, or with one of the ports of mailboxes; never without TLS."""
+    host, colon, port = name.lower().partition(":")
+    ports = [at for at in _PORTS if str(at) == port] if colon else list(_USUAL_PORTS)
+    if not ports or not is_name(host):
+        return None
+    listeners = {_PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], reach=reach) for at in ports}
+    return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3))
+
+
+class ServerTable:
+    """The rows, and the rule that picks one. With ``reach`` callers may name hosts that are not in the table."""
+
+    def __init__(
+        self, servers: Mapping[str, MailServer], default: str | None = None, reach: Reach | None = None
+    ) -> None:
         self._servers = dict(servers)
         self._default = default
+        self._reach = reach
         self._by_domain = {domain.lower(): server for server in servers.values() for domain in server.domains}
 
     def __iter__(self) -> Iterator[MailServer]:
         return iter(self._servers.values())
 
     def named(self, name: str) -> MailServer:
-        """NotFound for a name that is not in the table."""
-        if name not in self._servers:
+        """NotFound for a name that is not in the table, and no host that may be named."""
+        found = self._servers.get(name) or (_named_by_caller(name, self._reach) if self._reach else None)
+        if found is None:
             raise NotFound("server", "There is no such server. GET /v1/servers lists the names.")
-        return self._servers[name]
+        return found
 
     def pick(self, username: str, name: str | None = None) -> MailServer:
         """By name; else by the username's domain; else the default; else the only one."""

@@ -11,22 +11,18 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import multiprocess
 
-from service import logs
+from service import http_server, logs
 from service.app import create_app
 from service.config import Settings, read_settings
 from service.servers import ServerTable
 
 CONFIG = "CASELLA_CONFIG"
 """The variable that names the settings' file."""
-GRACE_SECONDS = 25
-"""What is being answered when draining ends may take so long, open streams too; then it is cut off."""
-KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies keep an idle connection (60 s is usual), so that none sends on one that is just being closed."""
 
 
 def http(settings: Settings, host: str, port: int, table: ServerTable | None = None) -> uvicorn.Config:
     """How HTTP is served, whoever starts it."""
-    return _config(create_app(settings, table), host, port)
+    return _config(create_app(settings, table), settings, host, port)
 
 
 def serve(settings: Settings, config: Path | None, host: str, port: int, workers: int) -> None:
@@ -38,7 +34,7 @@ def serve(settings: Settings, config: Path | None, host: str, port: int, workers
         return
     if config is not None:
         os.environ[CONFIG] = str(config)
-    shared = _config("service.serving:worker_app", host, port, factory=True, workers=workers)
+    shared = _config("service.serving:worker_app", settings, host, port, workers)
     multiprocess.Process = _Worker  # type: ignore[misc]  # the supervisor makes its workers by this name
     multiprocess.Multiprocess(shared, sockets=[shared.bind_socket()]).run()
 
@@ -95,18 +91,14 @@ class _Worker(multiprocess.Process):
         return self._server
 
 
-def _config(app: "FastAPI | str", host: str, port: int, *, factory: bool = False, workers: int = 1) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: "FastAPI | str", settings: Settings, host: str, port: int, workers: int = 1) -> uvicorn.Config:
+    return http_server.configured(
         app,
-        host=host,
-        port=port,
-        factory=factory,
+        host,
+        port,
+        max_connections=settings.max_connections,
+        trusted_proxies=settings.trusted_proxies,
         workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
 
 

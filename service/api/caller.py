@@ -2,9 +2,11 @@
 
 from base64 import b64decode
 from binascii import Error
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
@@ -14,6 +16,7 @@ from service.api.streams import Streams
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import Protocol
+from service.rates import Rates
 from service.servers import ServerTable
 from service.sessions import Sessions
 
@@ -31,6 +34,7 @@ class Service:
     sessions: Sessions
     repeats: Repeats
     streams: Streams
+    rates: Rates
     public_url: str | None = None
     """Where clients reach the service, without a slash at its end; None: where the request came to."""
 
@@ -89,6 +93,22 @@ def _basic(value: str) -> tuple[str, str]:
     return username, secret
 
 
+def address_of(scope: Mapping[str, Any]) -> str:
+    """Who is on the other side, or whom a trusted proxy names."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+@asynccontextmanager
+async def opened(request: Request, credentials: Credentials) -> AsyncIterator[Backend]:
+    """The account's mailbox, within the bounds of how often. LoginRefused or TooManyRequests where it stays closed."""
+    service = service_of(request)
+    await service.rates.account(credentials)
+    admission = partial(service.rates.login, address_of(request.scope), credentials)
+    async with service.accounts.mailbox(credentials, admission) as backend:
+        yield backend
+
+
 async def mailbox(
     request: Request, account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")]
 ) -> AsyncIterator[Backend]:
@@ -96,7 +116,7 @@ async def mailbox(
     credentials = credentials_of(request)
     if account not in {"me", credentials.account}:
         raise NotFound("account", "You are not signed in to this account.")
-    async with service_of(request).accounts.mailbox(credentials) as backend:
+    async with opened(request, credentials) as backend:
         yield backend
 
 
@@ -114,7 +134,7 @@ async def part_mailbox(
     credentials = credentials_of(request) if ticket is None else service.sessions.open_ticket(ticket, message, part)
     if account not in {"me", credentials.account}:
         raise NotFound("account", "You are not signed in to this account.")
-    async with service.accounts.mailbox(credentials) as backend:
+    async with opened(request, credentials) as backend:
         yield backend
 
 

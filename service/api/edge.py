@@ -1,27 +1,56 @@
-"""What every request and response passes: request id, security headers, the access log."""
+"""What every request and response passes: request id, security headers, the last resort, the access log."""
 
 import re
 import time
 from secrets import token_hex
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import metrics
-from service.api.problems import too_large
+from service.api.caller import address_of
+from service.api.problems import fault, foreign, refused
+from service.mail.errors import TooManyRequests
+from service.rates import Rates
 
+SAFE_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+}
+"""On every answer that does not say otherwise itself."""
+EXPOSED = (
+    *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),
+    *("Retry-After", "Server-Timing", "WWW-Authenticate", "X-Request-Id"),
+)
+"""What a page of an allowed origin may read besides the usual."""
+_REFERENCE = {
+    **SAFE_HEADERS,
+    b"content-security-policy": b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src blob:; "
+    b"frame-ancestors 'none'",
+}
+_PAGES = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
+_PROBES = frozenset({"/healthz", "/readyz"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CLIENT_GONE = 499
 """In the log, where nobody was left to be answered; nginx's number for it."""
+_PLAIN = (b"content-type", b"text/plain; charset=utf-8")
+_FIRST_ERROR = 400
 _log = structlog.get_logger("service.access")
 
 
+def is_probe(path: str) -> bool:
+    """Whether the platform asks, which is never kept waiting."""
+    return path in _PROBES
+
+
 def _is_foreign_refusal(message: Message) -> bool:
-    """Starlette's body limit answers by itself, in plain text."""
-    return message["status"] == 413 and (b"content-type", b"text/plain; charset=utf-8") in message["headers"]
+    """Starlette's body limit, for one, answers by itself, in plain text."""
+    return message["status"] >= _FIRST_ERROR and _PLAIN in message["headers"]
 
 
 def _method(scope: Scope) -> str:
@@ -30,13 +59,15 @@ def _method(scope: Scope) -> str:
 
 
 class Edge:
-    """Outermost of our own: ``X-Request-Id`` in and out, ``nosniff`` on all, one line of log a request.
+    """Outermost of our own: ``X-Request-Id`` in and out, ``SAFE_HEADERS`` on all, a problem for every fault, one line
+    of log a request.
 
     The line has the route's template, not the path, and nothing of query, headers or body: those hold people's mail.
     """
 
-    def __init__(self, app: ASGIApp, access_log: bool = True) -> None:
+    def __init__(self, app: ASGIApp, rates: Rates, access_log: bool = True) -> None:
         self._app = app
+        self._rates = rates
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,25 +77,30 @@ class Edge:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
         began, status, is_replaced = time.perf_counter(), 0, False
+        safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
 
         async def answer(message: Message) -> None:
             nonlocal status, is_replaced
             if is_replaced:
                 return
             if message["type"] == "http.response.start":
-                status = message["status"]
                 if _is_foreign_refusal(message):
+                    response = foreign(Request(scope), message["status"])
+                    await response(scope, receive, answer)
                     is_replaced = True
-                    await too_large(Request(scope))(scope, receive, send)
                     return
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers.setdefault("X-Content-Type-Options", "nosniff")
-                headers.setdefault("Cache-Control", "no-store")
+                status = message["status"]
+                there = {name for name, _ in message["headers"]}
+                added = [(name, value) for name, value in safe.items() if name not in there]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._pass(scope, receive, answer)
+        except Exception as error:
+            problem = fault(Request(scope), error)
+            if not status:  # else the server cuts off what was begun
+                await problem(scope, receive, answer)
         finally:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", None)
@@ -78,3 +114,13 @@ class Edge:
                     ms=round(seconds * 1000, 1),
                     request_id=request_id,
                 )
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """On to the application, unless this address asks too often."""
+        if self._rates.counts_addresses and not is_probe(scope["path"]):
+            try:
+                await self._rates.address(address_of(scope))
+            except TooManyRequests as error:
+                await refused(Request(scope), error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

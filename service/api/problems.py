@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -54,17 +56,22 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
     errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
 }  # fmt: skip
 _MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
+MALFORMED = Kind("malformed-request", 400, "This is no HTTP request", "One Host, one length, CRLF at each line's end, an address that begins with a slash (RFC 9112). The connection was closed.")  # fmt: skip
+TIMEOUT = Kind("request-timeout", 408, "The request did not arrive in time", "Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
+HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address and header fields are too large", "Send fewer or shorter ones. The connection was closed.")  # fmt: skip
 _METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
 _INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
 _KINDS: Mapping[type[errors.MailError], Kind] = {**KINDS, errors.UnsupportedMedia: _MEDIA}
-_BY_STATUS = {kind.status: kind for kind in (*KINDS.values(), _METHOD, _MEDIA, _INTERNAL)} | {
+BUSY = KINDS[errors.ServerBusy]
+_OF_HTTP = (MALFORMED, TIMEOUT, HEAD_TOO_LARGE, _METHOD, _MEDIA, _INTERNAL)
+_BY_STATUS = {kind.status: kind for kind in (*KINDS.values(), *_OF_HTTP)} | {
     404: KINDS[errors.NotFound],
     401: KINDS[errors.Unauthenticated],
     400: KINDS[errors.InvalidRequest],
     502: KINDS[errors.UpstreamError],
-    503: KINDS[errors.ServerBusy],
+    503: BUSY,
 }
-BY_NAME = {kind.name: kind for kind in (*KINDS.values(), _METHOD, _MEDIA, _INTERNAL)}
+BY_NAME = {kind.name: kind for kind in (*KINDS.values(), *_OF_HTTP)}
 
 
 class Upstream(Value):
@@ -167,6 +174,11 @@ def describe(request: Request, error: errors.MailError) -> Problem:
 
 async def _mail_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.MailError)
+    return refused(request, error)
+
+
+def refused(request: Request, error: errors.MailError) -> JSONResponse:
+    """The error as a response, with the headers that belong to it."""
     headers: dict[str, str] = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
@@ -197,16 +209,18 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return answer(request, kind, kind.advice, error.headers, **more)
 
 
-async def _fault(request: Request, error: Exception) -> JSONResponse:
-    _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__)
+def fault(request: Request, error: Exception) -> JSONResponse:
+    """What nobody foresaw. The log says where; what the error says itself may repeat somebody's mail."""
+    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
+    _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__, frames=frames)
     return answer(request, _INTERNAL, _INTERNAL.advice)
 
 
-def too_large(request: Request) -> JSONResponse:
-    """For a request body above the limit."""
-    kind = KINDS[errors.TooLarge]
-    headers = {"X-Request-Id": request.scope["request_id"], "Connection": "close"}
-    return answer(request, kind, "The request's body is larger than allowed.", headers)
+def foreign(request: Request, status: int) -> JSONResponse:
+    """For what a library refuses in words of its own."""
+    kind = _BY_STATUS.get(status, _INTERNAL)
+    headers = {"Connection": "close"} if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
+    return answer(request, kind, kind.advice, headers)
 
 
 def install(app: FastAPI) -> None:
@@ -214,7 +228,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.MailError, _mail_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _fault)
 
     @app.get("/problems/{name}", include_in_schema=False)
     async def explain_problem(name: str) -> HTMLResponse:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from service.accounts import SecretKind
 from service.api.accounts import Account, describe
-from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, service_of, sign_in
+from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, opened, service_of, sign_in
 from service.api.problems import problem_responses
 from service.mail.model import Protocol, Value
 
@@ -87,7 +87,7 @@ async def create_session(request: Request, new: NewSession) -> Session:
     kind = SecretKind.PASSWORD if new.password is not None else SecretKind.ACCESS_TOKEN
     secret = given.get_secret_value() if given else ""
     credentials = sign_in(service, new.username, secret, new.server, new.protocol, kind)
-    async with service.accounts.mailbox(credentials) as backend:
+    async with opened(request, credentials) as backend:
         await backend.check()
         token, expires = service.sessions.seal(credentials)
         return Session(

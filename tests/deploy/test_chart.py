@@ -10,7 +10,7 @@ import pytest
 
 from service import __version__
 from service.config import read_settings
-from service.serving import GRACE_SECONDS
+from service.http_server import GRACE_SECONDS
 
 pytest.importorskip("yaml", reason="make chart installs it")
 from tests.deploy import generated

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 import httpx
 import pytest
 
-from service.serving import GRACE_SECONDS
+from service.http_server import GRACE_SECONDS
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
 
@@ -87,7 +87,7 @@ async def test_a_stream_that_nobody_reads_is_cut_off(dovecot: Dovecot) -> None:
     """It must not hold the pod for all of its grace period."""
     user = dovecot.user()
     dovecot.seed(user, [(large_message(), (), None)])
-    hurry = (sys.executable, "-c", "from service import cli, serving; serving.GRACE_SECONDS = 1; cli.app()")
+    hurry = (sys.executable, "-c", "from service import cli, http_server as h; h.GRACE_SECONDS = 1; cli.app()")
     async with (
         Replica(environment(dovecot, drain_seconds=0), entrypoint=hurry) as replica,
         client_of(replica, user) as client,

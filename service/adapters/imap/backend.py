@@ -328,18 +328,14 @@ class ImapBackend(Backend):
         taken: Callable[[], AbstractAsyncContextManager[Connection]],
         work: Callable[[Connection], Awaitable[T]],
     ) -> T:
-        """Each idle connection may have died unnoticed, Dovecot's for one where their folder was renamed; a new one
-        is tried once."""
-        for _ in range(self._pool.idle):
+        """Each idle connection may have died unnoticed, Dovecot's for one where their folder was renamed; where there
+        is none, a new one is tried twice."""
+        for _ in range(max(1, self._pool.idle)):
             with suppress(UpstreamUnavailable):
                 async with taken() as connection:
                     return await work(connection)
-        try:
-            async with taken() as connection:
-                return await work(connection)
-        except UpstreamUnavailable:
-            async with taken() as connection:
-                return await work(connection)
+        async with taken() as connection:
+            return await work(connection)
 
     async def _once(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Work that needs no folder and must not be done twice."""

@@ -49,7 +49,7 @@ async def connect(endpoint: Endpoint, timing: Timing, limits: Limits) -> WirePro
     """A connection that has greeted and is as safe as ``endpoint`` demands."""
     context = endpoint.tls_context() if endpoint.security is Security.TLS else None
     async with network_errors():
-        protocol = await Client(endpoint.host, endpoint.port, limits, context).connected(timing.connect)
+        protocol = await Client(endpoint, limits, context).connected(timing.connect)
     try:
         await _greeting(protocol, timing)
         if endpoint.security is Security.STARTTLS:

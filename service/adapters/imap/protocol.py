@@ -20,6 +20,7 @@ from aioimaplib.aioimaplib import CONNECTED, IMAP4, IMAP4ClientProtocol
 from service.adapters.imap.codes import Status, clean_text, read_status
 from service.adapters.imap.framing import Framer, Limits
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
+from service.servers import Endpoint
 
 MAX_UNCLAIMED = 1 << 20
 DONE_SECONDS = 5.0
@@ -393,9 +394,10 @@ class Client(IMAP4):  # type: ignore[misc]  # the library is untyped
 
     protocol: WireProtocol
 
-    def __init__(self, host: str, port: int, limits: Limits, context: ssl.SSLContext | None) -> None:
+    def __init__(self, endpoint: Endpoint, limits: Limits, context: ssl.SSLContext | None) -> None:
         self._limits = limits
-        super().__init__(host, port, ssl_context=context)
+        self._endpoint = endpoint
+        super().__init__(endpoint.host, endpoint.port, ssl_context=context)
 
     def create_client(
         self,
@@ -408,7 +410,7 @@ class Client(IMAP4):  # type: ignore[misc]  # the library is untyped
         """Called by the constructor of the base: only the protocol differs from it."""
         loop = loop or asyncio.get_running_loop()
         self.protocol = WireProtocol(loop, self._limits)
-        self._client_task = loop.create_task(loop.create_connection(lambda: self.protocol, host, port, ssl=ssl_context))
+        self._client_task = loop.create_task(self._endpoint.connect(lambda: self.protocol, ssl_context))
 
     async def connected(self, seconds: float) -> WireProtocol:
         """The protocol once the connection stands; OSError, ssl.SSLError or TimeoutError where it does not."""

@@ -131,11 +131,5 @@ async def dial(endpoint: Endpoint, timing: Timing) -> Wire:
     # No happy_eyeballs_delay: cancelled at the wrong moment, Python 3.11's leaves a socket open.
     tls = endpoint.tls_context() if endpoint.security is Security.TLS else None
     async with asyncio.timeout(timing.connect):
-        _, wire = await asyncio.get_running_loop().create_connection(
-            lambda: Wire(timing.idle),
-            endpoint.host,
-            endpoint.port,
-            ssl=tls,
-            server_hostname=endpoint.host if tls else None,
-        )
+        _, wire = await endpoint.connect(lambda: Wire(timing.idle), tls)
     return wire

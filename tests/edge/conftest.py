@@ -1,0 +1,30 @@
+"""`casella serve` as a process, with deadlines short enough for tests and nobody behind it."""
+
+import sys
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.deploy.replica import Replica
+from tests.servers.process import HOST
+
+HEAD_SECONDS, BODY_SECONDS, STALL_SECONDS = 1.0, 1.0, 2.0
+SHORT = (
+    sys.executable,
+    "-c",
+    "from service import cli; from service.http_server import Listener as L; "
+    f"L.head_seconds, L.body_seconds, L.stall_seconds = {HEAD_SECONDS}, {BODY_SECONDS}, {STALL_SECONDS}; cli.app()",
+)
+NOBODY = {
+    "CASELLA_SERVERS__HOME__IMAP__HOST": HOST,
+    "CASELLA_SERVERS__HOME__IMAP__PORT": "1",
+    "CASELLA_SERVERS__HOME__IMAP__SECURITY": "none",
+    "CASELLA_DRAIN_SECONDS": "0",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def replica() -> AsyncIterator[Replica]:
+    """One for all tests of a module, which have its loop."""
+    async with Replica(NOBODY, SHORT) as running:
+        yield running

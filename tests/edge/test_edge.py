@@ -1,0 +1,89 @@
+"""What is on every answer, and what foreign pages may do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from service.api.edge import SAFE_HEADERS
+from service.app import create_app
+from service.config import Settings
+
+SAFE = {name.decode(): value.decode() for name, value in SAFE_HEADERS.items()}
+ORIGIN = "https://app.example.org"
+CANARY = "canary-5c1d-letter"
+
+
+async def broken() -> None:
+    raise ValueError(CANARY)
+
+
+@asynccontextmanager
+async def calling(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Settings(servers={}, **settings))  # type: ignore[arg-type]
+    app.add_api_route("/broken", broken)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://casella.example.org") as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/healthz", 200), ("GET", "/readyz", 503), ("GET", "/openapi.json", 200), ("GET", "/problems/not-found", 200),
+        ("GET", "/nowhere", 404), ("DELETE", "/healthz", 405), ("GET", "/v1/accounts/me", 401), ("POST", "/v1/sessions", 422),
+        ("GET", "/broken", 500), ("OPTIONS", "/v1/servers", 405), ("TRACE", "/v1/servers", 405),
+    ],
+)  # fmt: skip
+async def test_every_answer_is_safe_in_a_browser(method: str, path: str, status: int) -> None:
+    """R-HTTP-16: whatever it is, and one shape of error."""
+    async with calling() as client:
+        answer = await client.request(method, path, headers={"Origin": ORIGIN})
+    assert answer.status_code == status
+    assert answer.headers.items() >= SAFE.items()
+    assert answer.headers["x-request-id"]
+    assert "set-cookie" not in answer.headers
+    if status >= 400 and path != "/readyz":
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["requestId"] == answer.headers["x-request-id"]
+
+
+async def test_a_fault_is_told_without_its_words(capfd: pytest.CaptureFixture[str]) -> None:
+    """R-HTTP-14: an exception may repeat a letter; neither answer nor log does, and the log says where it was."""
+    async with calling() as client:
+        answer = await client.get("/broken")
+    told = "".join(capfd.readouterr())
+    assert answer.json()["type"] == "/problems/internal-error"
+    assert CANARY not in told + answer.text
+    assert "test_edge.py:" in told
+    assert answer.headers["x-request-id"] in told
+
+
+async def test_the_reference_may_run_its_own_scripts_and_nobody_elses() -> None:
+    """R-HTTP-16."""
+    async with calling() as client:
+        answer = await client.get("/docs")
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_no_foreign_page_is_let_in_by_default() -> None:
+    """R-HTTP-16: neither by a preflight nor by a plain request."""
+    ask = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    async with calling() as client:
+        for answer in (await client.options("/v1/servers", headers=ask), await client.get("/v1/servers", headers=ask)):
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+async def test_pages_of_allowed_origins_are_let_in_without_cookies() -> None:
+    """R-HTTP-16: others are refused, in the one shape of error."""
+    ask = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    async with calling(allowed_origins=(ORIGIN,)) as client:
+        mine = await client.options("/v1/accounts/me", headers={**ask, "Origin": ORIGIN})
+        assert (mine.status_code, mine.headers["access-control-allow-origin"]) == (200, ORIGIN)
+        assert "access-control-allow-credentials" not in mine.headers
+        theirs = await client.options("/v1/accounts/me", headers={**ask, "Origin": "https://evil.example"})
+        assert (theirs.status_code, theirs.json()["type"]) == (422, "/problems/invalid-request")
+        assert "access-control-allow-origin" not in theirs.headers
+        read = await client.get("/v1/servers", headers={"Origin": ORIGIN})
+        assert "X-Request-Id" in read.headers["access-control-expose-headers"]

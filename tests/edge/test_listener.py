@@ -1,0 +1,237 @@
+"""What reaches the listener, octet by octet, and what a client may keep it waiting."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from service.api.edge import SAFE_HEADERS
+from service.http_server import Listener
+from tests.deploy.replica import Replica
+from tests.edge.conftest import BODY_SECONDS, HEAD_SECONDS, NOBODY, STALL_SECONDS
+from tests.edge.raw import connected, memory
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+GET = b"GET /healthz HTTP/1.1\r\nHost: casella.example.org\r\n\r\n"
+POST = b"POST /v1/sessions HTTP/1.1\r\nHost: casella.example.org\r\nContent-Type: application/json\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+SECOND = b"GET /v1/servers HTTP/1.1\r\nHost: casella.example.org\r\n\r\n"
+MALFORMED = {
+    "both lengths": POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "both lengths, other order": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "length twice": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "lengths in one": POST + b"Content-Length: 2, 2\r\n\r\n{}",
+    "length with a sign": POST + b"Content-Length: +2\r\n\r\n{}",
+    "negative length": POST + b"Content-Length: -2\r\n\r\n{}",
+    "length in hex": POST + b"Content-Length: 0x2\r\n\r\n{}",
+    "length without a number": POST + b"Content-Length:\r\n\r\n{}",
+    "length beyond 64 bits": POST + b"Content-Length: 99999999999999999999\r\n\r\n{}",
+    "coding identity": POST + b"Transfer-Encoding: identity\r\n\r\n{}",
+    "coding of a like name": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "coding before chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "coding after chunked": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "coding twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "coding behind a vertical tab": POST + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+    "coding before a space": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "coding in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n",
+    "chunk's line ends by LF": CHUNKED + b"2\n{}\r\n0\r\n\r\n",
+    "chunk of a negative size": CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
+    "chunk's size with a prefix": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
+    "chunk longer than told": CHUNKED + b"2\r\n{}XX0\r\n\r\n",
+    "chunk's extension with LF": CHUNKED + b"2;a\nb\r\n{}\r\n0\r\n\r\n",
+    "length in a trailer": CHUNKED + b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n",
+    "lines end by LF": GET.replace(b"\r\n", b"\n"),
+    "a line ends by LF": b"GET /healthz HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
+    "a line ends by CR": b"GET /healthz HTTP/1.1\r\nHost: a\rX: y\r\n\r\n",
+    "a folded field": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+    "a field begins with a space": b"GET /healthz HTTP/1.1\r\n Host: a\r\n\r\n",
+    "space before a colon": b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n",
+    "no colon": b"GET /healthz HTTP/1.1\r\nHost: a\r\nfield\r\n\r\n",
+    "NUL in a field": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
+    "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+    "empty Host": b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n",
+    "Host with a path": b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n",
+    "Host with a user": b"GET /healthz HTTP/1.1\r\nHost: a@b\r\n\r\n",
+    "an absolute address": b"GET http://b.example/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a tunnel": b"CONNECT b.example:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a body before another protocol": POST + b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/1.2": GET.replace(b"1.1", b"1.2"),
+    "HTTP/0.9": b"GET /healthz\r\n\r\n",
+    "a space in the address": b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "NUL in the address": b"GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n",
+    "octets beyond ASCII in the address": b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "anything": b"\xff" * 100,
+}
+
+
+@pytest.mark.parametrize("octets", MALFORMED.values(), ids=MALFORMED)
+async def test_what_others_may_read_differently_is_refused(replica: Replica, octets: bytes) -> None:
+    """R-HTTP-07: one 400, and nothing that follows on the connection is a request."""
+    async with connected(replica.port) as raw:
+        await raw.send(octets + SECOND)
+        [answer] = await raw.answers()
+        assert (answer.status, answer.problem) == (400, "malformed-request")
+        assert answer.headers["connection"] == "close"
+        assert answer.headers.items() >= {name.decode(): value.decode() for name, value in SAFE_HEADERS.items()}.items()
+
+
+async def test_requests_are_answered_in_their_order(replica: Replica) -> None:
+    """R-HTTP-07, R-HTTP-08: pipelined, one answer each."""
+    async with connected(replica.port) as raw:
+        await raw.send((GET + SECOND) * 3)
+        told = [await raw.answer() for _ in range(6)]
+        assert [b"alive" in one.body for one in told if one] == [True, False] * 3
+
+
+async def test_a_refusal_does_not_overtake_an_answer(replica: Replica) -> None:
+    """R-HTTP-07: it would be taken for the answer to what was sent before."""
+    async with connected(replica.port) as raw:
+        await raw.send(GET + MALFORMED["two Hosts"] + SECOND)
+        assert [answer.status for answer in await raw.answers()] == [200]
+
+
+async def test_nothing_after_the_last_request_is_one(replica: Replica) -> None:
+    """R-HTTP-07: neither after Connection: close nor where another protocol was asked for."""
+    for last in (b"Connection: close", b"Connection: Upgrade\r\nUpgrade: h2c"):
+        async with connected(replica.port) as raw:
+            await raw.send(GET.replace(b"\r\n\r\n", b"\r\n" + last + b"\r\n\r\n") + SECOND)
+            assert [answer.status for answer in await raw.answers()] == [200]
+
+
+async def test_a_head_is_bounded(replica: Replica) -> None:
+    """R-HTTP-07: in fields and octets, at the limit and beyond; 20 MB of it are not kept."""
+    before = memory(replica.pid)
+    field = b"X: y\r\n"
+    for fields, status in ((Listener.head_fields - 1, 200), (Listener.head_fields, 431)):
+        async with connected(replica.port) as raw:
+            await raw.send(GET[:-2] + field * fields + b"\r\n")
+            answer = await raw.answer()
+            assert answer
+            assert answer.status == status
+    used = len(b"/healthzHostcasella.example.orgX")
+    for octets, status in ((Listener.head_octets - used, 200), (Listener.head_octets - used + 1, 431)):
+        async with connected(replica.port) as raw:
+            await raw.send(GET[:-2] + b"X: " + b"y" * octets + b"\r\n\r\n")
+            answer = await raw.answer()
+            assert answer
+            assert answer.status == status
+    for endless in (GET[:-2] + b"X: ", GET[:-2] + b"X", b"GET /", GET[:-2] + field, b"\r\n"):
+        async with connected(replica.port) as raw:
+            await asyncio.gather(raw.send(endless + (endless[-6:] if endless.endswith(b"\n") else b"x") * (20 << 20)))
+            told = await raw.answers()
+            assert [one.status for one in told] in ([431], [])  # a reset may swallow it
+    assert memory(replica.pid) - before < 32 << 20
+
+
+async def test_who_never_finishes_a_head_is_sent_away(replica: Replica) -> None:
+    """R-HTTP-08: an octet now and then does not help; who says nothing gets no answer."""
+    async with connected(replica.port) as raw:
+        assert await raw.answer() is None
+    async with connected(replica.port) as raw:
+        answers = asyncio.create_task(raw.answers())
+        async with asyncio.timeout(HEAD_SECONDS + 5):
+            for octet in GET[:-2] + b"X: " + b"y" * 10_000:
+                if answers.done():
+                    break
+                await raw.send(bytes([octet]))
+                await asyncio.sleep(HEAD_SECONDS / 30)
+        [answer] = await answers
+        assert (answer.status, answer.problem) == (408, "request-timeout")
+
+
+async def test_who_never_finishes_a_body_is_sent_away(replica: Replica) -> None:
+    """R-HTTP-08: neither with a length nor in chunks."""
+    for start in (POST + b"Content-Length: 100\r\n\r\n{", CHUNKED + b"5\r\n{"):
+        async with connected(replica.port) as raw:
+            await raw.send(start)
+            async with asyncio.timeout(BODY_SECONDS + 5):
+                [answer] = await raw.answers()
+            assert (answer.status, answer.problem) == (408, "request-timeout")
+
+
+async def test_who_does_not_read_is_cut_off(replica: Replica) -> None:
+    """R-HTTP-08, R-OPS-08: answers that nobody takes are not kept."""
+    large = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with connected(replica.port, receive_buffer=4096) as raw:
+        await raw.send(large * 200)
+        async with asyncio.timeout(STALL_SECONDS + 10):
+            while not await has_lost(raw.writer):
+                await asyncio.sleep(0.05)
+
+
+async def has_lost(writer: asyncio.StreamWriter) -> bool:
+    """Whether the other side is gone; without reading that is known by writing."""
+    try:
+        writer.write(b"\r\n")
+        await asyncio.wait_for(writer.drain(), 1)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return writer.is_closing()
+
+
+async def test_idle_clients_cost_the_others_nothing(replica: Replica) -> None:
+    """R-HTTP-08: a thousand connections that were used and are kept, and the platform is answered."""
+    async with AsyncExitStack() as stack:
+        for _ in range(1000):
+            raw = await stack.enter_async_context(connected(replica.port))
+            await raw.send(GET)
+            assert await raw.answer()
+        async with connected(replica.port) as raw:
+            began = time.monotonic()
+            await raw.send(GET)
+            assert await raw.answer()
+            assert time.monotonic() - began < 2
+
+
+async def test_too_many_clients_are_told_so_at_once() -> None:
+    """R-OPS-03: 503 and Retry-After, while the platform's probes are answered."""
+    async with Replica(NOBODY | {"CASELLA_MAX_CONNECTIONS": "3"}) as replica, AsyncExitStack() as stack:
+        one, two, three = [await stack.enter_async_context(connected(replica.port)) for _ in range(3)]
+        for raw in (one, two):
+            await raw.send(GET)
+            assert await raw.answer()
+        await three.send(SECOND)
+        [answer] = await three.answers()
+        assert (answer.status, answer.problem, answer.headers["retry-after"]) == (503, "busy", "1")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        async with connected(replica.port) as probe:
+            await probe.send(GET)
+            told = await probe.answer()
+            assert told
+            assert told.status == 200
+
+
+async def test_a_process_is_ready_whatever_its_mail_servers_are(replica: Replica) -> None:
+    """R-OPS-03: nobody listens where the mailboxes should be."""
+    async with connected(replica.port) as raw:
+        for path, status in ((b"/v1/accounts/me", 503), (b"/healthz", 200), (b"/readyz", 200)):
+            await raw.send(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\n\r\n")
+            answer = await raw.answer()
+            assert answer
+            assert answer.status == status
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks", "compressed"])
+async def test_a_body_beyond_the_limit_is_not_read(replica: Replica, framing: str) -> None:
+    """R-HTTP-06: 60 MB are refused where they are announced or where the limit is crossed; what claims to be compressed is no
+    JSON, and is not unpacked."""
+    before = memory(replica.pid)
+    async with connected(replica.port) as raw:
+        if framing == "length":
+            await raw.send(POST + b"Content-Length: 60000000\r\n\r\n" + b" " * 60_000_000)
+        elif framing == "chunks":
+            await raw.send(CHUNKED + b"10000\r\n" + b" " * 65536 + b"\r\n")
+            await raw.send((b"10000\r\n" + b" " * 65536 + b"\r\n") * 900)
+        else:
+            await raw.send(POST + b"Content-Encoding: gzip\r\nContent-Length: 20\r\n\r\n" + b"\x1f\x8b" + b"\0" * 18)
+        answer = await raw.answer()
+    if answer is not None:  # a reset may swallow it
+        assert answer.problem == ("invalid-request" if framing == "compressed" else "too-large")
+    assert memory(replica.pid) - before < 16 << 20

@@ -1,0 +1,161 @@
+"""How often one may ask, and guess."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import pytest
+
+from service import rates as module
+from service.accounts import Credentials
+from service.mail.errors import LoginRefused, TooManyRequests, UpstreamUnavailable
+from service.mail.model import Protocol
+from service.rates import Bounds, Rates, network_of
+from tests.deploy.replica import Replica, environment
+from tests.edge.conftest import NOBODY
+from tests.servers.dovecot import Dovecot
+from tests.servers.redis import Redis
+
+ME = "/v1/accounts/me"
+BOUND = 5
+BOUNDS = Bounds(address_failures="100/hour", account_failures=f"{BOUND}/hour", server_failures="1000/hour")
+
+
+def somebody(name: str = "user@example.org", secret: str = "x", protocol: Protocol = Protocol.IMAP) -> Credentials:
+    return Credentials("home", protocol, name, secret)
+
+
+async def guess(rates: Rates, who: Credentials, address: str = "192.0.2.1") -> str:
+    """One refused login: what came of it."""
+    try:
+        async with rates.login(address, who):
+            await asyncio.sleep(0)
+            raise LoginRefused
+    except LoginRefused:
+        return "tried"
+    except TooManyRequests as refusal:
+        return "held back" if 0 < (refusal.retry_after or 0) <= 3600 else "held back for no time"
+
+
+@asynccontextmanager
+async def counting(bounds: Bounds = BOUNDS, url: str | None = None) -> AsyncIterator[Rates]:
+    rates = Rates(bounds, url)
+    try:
+        yield rates
+    finally:
+        await rates.aclose()
+
+
+async def test_guesses_at_once_are_held_back_as_those_in_turn() -> None:
+    """R-HTTP-04: none slips through before the first is refused; others are not concerned."""
+    async with counting() as rates:
+        told = Counter(await asyncio.gather(*(guess(rates, somebody(secret=str(n))) for n in range(50))))
+        assert told == {"tried": BOUND, "held back": 50 - BOUND}
+        assert await guess(rates, somebody("other@example.org")) == "tried"
+
+
+async def test_a_mailbox_is_the_same_however_it_is_named() -> None:
+    """R-HTTP-04: by either protocol, in capitals, with spaces."""
+    async with counting() as rates:
+        names = ["user@example.org", "USER@example.org", " user@Example.org", "User@example.org "]
+        ways = [somebody(name, protocol=protocol) for name in names for protocol in Protocol]
+        told = [await guess(rates, who) for who in ways]
+        assert told == ["tried"] * BOUND + ["held back"] * (len(ways) - BOUND)
+
+
+async def test_what_succeeds_or_was_not_tried_is_given_back() -> None:
+    """R-HTTP-04: and nothing of the failures of others."""
+    async with counting() as rates:
+        for _ in range(BOUND * 2):
+            async with rates.login("192.0.2.1", somebody()):
+                pass
+            with pytest.raises(UpstreamUnavailable):
+                async with rates.login("192.0.2.1", somebody()):
+                    raise UpstreamUnavailable
+        assert await guess(rates, somebody()) == "tried"
+        for _ in range(BOUND * 2):
+            async with rates.login("192.0.2.1", somebody()):
+                pass
+        told = [await guess(rates, somebody()) for _ in range(BOUND)]
+        assert told == ["tried"] * (BOUND - 1) + ["held back"]
+
+
+async def test_guessing_at_many_accounts_is_held_back_by_address_and_server() -> None:
+    """R-HTTP-04: spraying one password over many names."""
+    everyone = [somebody(f"user{n}@example.org") for n in range(10)]
+    async with counting(Bounds(address_failures="3/hour")) as rates:
+        told = [await guess(rates, who) for who in everyone]
+        assert told == ["tried"] * 3 + ["held back"] * 7
+        assert await guess(rates, everyone[0], "192.0.2.2") == "tried"
+    async with counting(Bounds(server_failures="3/hour")) as rates:
+        told = [await guess(rates, who, f"192.0.2.{n}") for n, who in enumerate(everyone)]
+        assert told == ["tried"] * 3 + ["held back"] * 7
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"), ("2001:db8:1:2::ffff", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.1", "192.0.2.1"), ("", ""), ("unix:", "unix:"),
+    ],
+)  # fmt: skip
+def test_an_address_stands_for_its_network(address: str, network: str) -> None:
+    """R-HTTP-04: whoever has one of IPv6 has very many."""
+    assert network_of(address) == network
+
+
+@pytest.fixture
+def redis() -> Iterator[Redis]:
+    with Redis() as server:
+        yield server
+
+
+async def test_replicas_that_share_a_store_count_together(redis: Redis) -> None:
+    """R-HTTP-04: and give back together."""
+    async with counting(url=redis.url) as one, counting(url=redis.url) as two:
+        async with one.login("192.0.2.1", somebody()):
+            pass
+        told = [await guess(rates, somebody()) for rates in (one, two) * BOUND]
+        assert told == ["tried"] * BOUND + ["held back"] * BOUND
+
+
+async def test_a_store_that_is_gone_is_done_without_and_taken_up_again(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-OPS-05: each replica counts for itself, and nobody waits."""
+    monkeypatch.setattr(module, "RETREAT", 0.05)
+    async with counting(url=redis.url) as one, counting(url=redis.url) as two:
+        assert await guess(one, somebody()) == "tried"
+        redis.stop()
+        told = [await guess(rates, somebody()) for rates in (one, two) for _ in range(BOUND + 1)]
+        assert told == (["tried"] * BOUND + ["held back"]) * 2
+        redis.start()
+        async with asyncio.timeout(10):
+            while await guess(one, somebody()) != "tried":
+                await asyncio.sleep(0.05)
+        assert await guess(two, somebody()) == "tried"
+
+
+async def test_three_replicas_let_through_what_one_would(redis: Redis, dovecot: Dovecot) -> None:
+    """R-HTTP-04: as processes, in front of a mail server."""
+    user = dovecot.user()
+    env = environment(dovecot, rates__url=redis.url, rates__account_failures=f"{BOUND}/hour", drain_seconds=0)
+    async with AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(Replica(env)) for _ in range(3)]
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
+        asked = [client.get(replicas[n % 3].url + ME, auth=(user, f"wrong {n}")) for n in range(30)]
+        told = Counter(answer.status_code for answer in await asyncio.gather(*asked))
+    assert told == {401: BOUND, 429: 30 - BOUND}
+
+
+@pytest.mark.parametrize(("proxies", "allowed"), [("[]", 3), ('["127.0.0.0/8"]', 10)])
+async def test_who_asks_is_told_by_trusted_proxies_alone(proxies: str, allowed: int) -> None:
+    """R-HTTP-16, R-HTTP-04: a client that forges X-Forwarded-For stays who it is; probes are never held back."""
+    env = NOBODY | {"CASELLA_RATES__ADDRESS": "3/hour", "CASELLA_TRUSTED_PROXIES": proxies}
+    async with Replica(env) as replica, httpx.AsyncClient(base_url=replica.url) as client:
+        names: Callable[[int], dict[str, str]] = lambda n: {"X-Forwarded-For": f"192.0.2.{n}"}  # noqa: E731
+        told = [(await client.get("/v1/servers", headers=names(n))).status_code for n in range(10)]
+        assert told == [200] * allowed + [429] * (10 - allowed)
+        assert (await client.get("/healthz")).status_code == 200

@@ -1,0 +1,58 @@
+"""Debian's Redis, which forgets everything at its end."""
+
+import shutil
+import subprocess
+import time
+from types import TracebackType
+from typing import Self
+
+from tests.servers.process import HOST, end, free_ports
+
+START_SECONDS = 10.0
+
+
+class Redis:
+    """``with Redis() as redis``: redis.url; stop() and start() as often as wanted."""
+
+    def __init__(self) -> None:
+        [self.port] = free_ports(1)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        program = shutil.which("redis-server")
+        if program is None:
+            raise RuntimeError("The tests need Redis: apt-get install redis-server")
+        options = ["--bind", HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen([program, *options], start_new_session=True, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise TimeoutError("Redis does not answer")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+
+    def _answers(self) -> bool:
+        from redis import Redis as Client
+        from redis.exceptions import ConnectionError as Refused
+
+        with Client(host=HOST, port=self.port, socket_timeout=1) as client:
+            try:
+                return bool(client.ping())
+            except Refused:
+                return False

@@ -1,0 +1,28 @@
+"""The table of fault cases is true, and no case that must be held is forgotten."""
+
+from tests.cases import TABLE, known, named, table
+
+
+def test_the_table_is_what_the_tests_name() -> None:
+    assert TABLE.read_text() == table(), "run: make cases"
+
+
+def test_every_case_that_must_be_held_is_held_or_excused() -> None:
+    cases = known()
+    assert cases["must"].keys() - named().keys() - cases["excused"].keys() == set()
+
+
+def test_no_excuse_outlives_its_test() -> None:
+    """What a test names is not excused, and every excuse is of a case and has a reason."""
+    cases = known()
+    assert cases["excused"].keys() & named().keys() == set()
+    assert cases["excused"].keys() <= cases["must"].keys()
+    assert all(cases["excused"].values())
+
+
+def test_every_name_is_a_case_in_few_words() -> None:
+    cases = known()
+    words = cases["must"] | cases["should"]
+    assert named().keys() <= words.keys()
+    assert not cases["must"].keys() & cases["should"].keys()
+    assert max(len(what.split()) for what in words.values()) <= 10
