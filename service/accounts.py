@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.mail.backend import Backend
-from service.mail.errors import LoginRefused
+from service.mail.errors import LoginRefused, UpstreamUnavailable
 from service.mail.ids import account_id
 from service.mail.model import Protocol
 
@@ -121,4 +121,6 @@ async def _prove(shared: _Shared, admission: Admission) -> None:
         except LoginRefused as refusal:
             shared.refusal = refusal
             raise
+        except UpstreamUnavailable:
+            return  # what needs the mail server says so by itself; what this mailbox cannot do needs none
         shared.is_proven = True

@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         2, ge=0, le=60, description="How long a POP3 session waits for more work before it leaves the maildrop."
     )
     pop3_session_seconds: float = Field(
-        10, ge=0, le=600, description="The age at which a POP3 session ends even in a burst: it sees no newer mail."
+        5, ge=0, le=600, description="The age at which a POP3 session ends even in a burst: it sees no newer mail."
     )
     pop3_wait_seconds: float = Field(
         20, ge=0, le=600, description="How long a request waits while others of its account are in the maildrop."

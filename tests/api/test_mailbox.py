@@ -1,11 +1,18 @@
 """A mailbox of 10,000 messages over HTTP, by IMAP and by POP3, on a real Dovecot, with a second client looking on."""
 
+import json
 from hashlib import sha256
+from pathlib import Path
+from secrets import token_urlsafe
 
 import pytest
 
+from service.config import EndpointSettings, Settings
+from service.servers import Security
 from tests.api.conftest import ATTACHED, PARTS, Connect, mail
+from tests.pop3.server import SECRET, USER, Act, Pop3Server, letter, letters
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST
 
 ME = "/v1/accounts/me"
 PROTOCOLS = pytest.mark.parametrize("protocol", ["imap", "pop3"])
@@ -126,26 +133,128 @@ async def test_exactly_the_message_asked_for_is_deleted(connect: Connect, doveco
         assert [item["subject"] for item in left] == ["number 2", "number 0"]
 
 
-async def test_what_pop3_cannot_do_is_said_with_the_capability(connect: Connect, dovecot: Dovecot) -> None:
+NOT_BY_POP3: list[tuple[str, str, object, str]] = [
+    ("POST", "folders", {"name": "x"}, "folders"),
+    ("PATCH", "folders/inbox", {"name": "x"}, "folders"),
+    ("DELETE", "folders/inbox", None, "folders"),
+    ("GET", "folders/inbox/acl", None, "acl"),
+    ("PUT", "folders/inbox/acl/bob", {"rights": "lr"}, "acl"),
+    ("DELETE", "folders/inbox/acl/bob", None, "acl"),
+    ("GET", "quota", None, "quota"),
+    ("GET", "events", None, "push"),
+    ("POST", "folders/inbox/empty", None, "move"),
+    ("GET", "folders/inbox/messages?subject=x", None, "search"),
+    ("GET", "folders/inbox/messages?q=x", None, "search"),
+    ("GET", "folders/inbox/messages?sort=subject", None, "sort"),
+    ("GET", "folders/inbox/messages?fields=threadId", None, "threads"),
+    ("POST", "search", {"filter": {"subject": "x"}}, "search"),
+    ("GET", "messages/m_x/flags", None, "flags"),
+    ("PUT", "messages/m_x/flags", {"flags": []}, "flags"),
+    ("PATCH", "messages/m_x/flags", {"add": ["$seen"]}, "flags"),
+    ("POST", "messages/m_x/move", {"folderId": "inbox"}, "move"),
+    ("POST", "messages/m_x/copy", {"folderId": "inbox"}, "move"),
+    ("POST", "messages/bulk", {"ids": ["m_x"], "action": "flags", "add": ["$seen"]}, "flags"),
+    ("POST", "messages/bulk", {"ids": ["m_x"], "action": "move", "folderId": "inbox"}, "move"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "capability"), NOT_BY_POP3)
+async def test_what_pop3_cannot_do_is_said_with_the_capability(
+    connect: Connect, method: str, path: str, body: object, capability: str
+) -> None:
+    """R-POP-10: 501 before there is a connection: nobody listens at this server's port."""
+    settings = settings_with_pop3(1)
+    async with connect("user@example.org", settings=settings) as client:
+        answer = await client.request(method, f"{ME}/{path}", json=body)
+        assert (answer.status_code, answer.json()["type"]) == (501, "/problems/not-supported")
+        assert answer.json()["capability"] == capability
+        assert len(answer.json()["detail"]) > 20
+        assert (await client.get(f"{ME}/folders")).status_code == 503
+
+
+def test_the_contract_says_what_may_be_missing() -> None:
+    """R-POP-10."""
+    routes = json.loads((Path(__file__).parents[2] / "openapi" / "openapi.json").read_text())["paths"]
+    for method, path, _, capability in NOT_BY_POP3:
+        route = path.partition("?")[0]
+        for word, name in (("inbox", "folder"), ("m_x", "message"), ("bob", "identifier")):
+            route = route.replace(word, f"{{{name}}}")
+        assert "501" in routes[f"/v1/accounts/{{account}}/{route}"][method.lower()]["responses"], capability
+
+
+async def test_appending_is_not_done_by_pop3(connect: Connect) -> None:
+    """R-POP-10."""
+    async with connect("user@example.org", settings=settings_with_pop3(1)) as client:
+        answer = await client.post(
+            f"{ME}/folders/inbox/messages", content=mail(), headers={"Content-Type": "message/rfc822"}
+        )
+        assert (answer.status_code, answer.json()["capability"]) == (501, "append")
+
+
+async def test_an_account_by_pop3_says_that_it_has_no_capabilities(connect: Connect, dovecot: Dovecot) -> None:
     """R-POP-10."""
     user = dovecot.user()
     dovecot.append(user, mail())
     async with connect(user, Casella_Protocol="pop3") as client:
         account = (await client.get(ME)).json()
         assert (account["protocol"], account["capabilities"]) == ("pop3", ["changes"])
+        assert "warnings" not in account
         [folder] = (await client.get(f"{ME}/folders")).json()["items"]
         assert (folder["role"], folder["totalMessages"]) == ("inbox", 1)
-        [item] = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
-        flags = f"{ME}/messages/{item['id']}/flags"
-        asked = [
-            (await client.get(flags), "flags"), (await client.put(flags, json={"flags": []}), "flags"),
-            (await client.patch(flags, json={"add": ["$seen"]}), "flags"),
-            (await client.get(f"{ME}/folders/inbox/messages?subject=x"), "search"),
-            (await client.get(f"{ME}/events"), "push"),
-        ]  # fmt: skip
-        for answer, capability in asked:
-            assert (answer.status_code, answer.json()["capability"]) == (501, capability)
-            assert answer.json()["type"] == "/problems/not-supported"
+
+
+async def test_an_account_tells_what_its_pop3_server_lacks(connect: Connect) -> None:
+    """R-POP-04, R-POP-08: with the ids of a session, over HTTP."""
+    server = Pop3Server([letter("same"), letter("same")], capabilities=("USER",))
+    async with server.running() as endpoint, connect(USER, SECRET, settings_with_pop3(endpoint.port)) as client:
+        assert (await client.get(ME)).json()["warnings"] == ["ids-unstable", "headers-incomplete"]
+        newest, _ = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        refused = (await client.delete(f"{ME}/messages/{newest['id']}")).json()
+        assert (refused["status"], refused["upstream"]["code"]) == (502, "ambiguousId")
+
+
+async def test_a_deletion_without_confirmation_is_no_deletion(connect: Connect) -> None:
+    """R-POP-06: 502 ``deleteUnconfirmed``, alone and among others; asked again, it is looked for."""
+    server = Pop3Server(letters(3), twists={"QUIT": [b"-ERR\r\n", Act.CLOSE]})
+    async with server.running() as endpoint, connect(USER, SECRET, settings_with_pop3(endpoint.port)) as client:
+        ids = [one["id"] for one in (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]]
+        refused = (await client.delete(f"{ME}/messages/{ids[0]}")).json()
+        assert (refused["type"], refused["upstream"]) == (
+            "/problems/upstream-error",
+            {"protocol": "pop3", "code": "deleteUnconfirmed"},
+        )
+        bulk = {"ids": ids, "action": "delete"}
+        results = (await client.post(f"{ME}/messages/bulk", json=bulk)).json()["results"]
+        assert {one["problem"]["upstream"]["code"] for one in results} == {"deleteUnconfirmed"}
+        assert len(server.messages) == 3
+        server.messages.pop()
+        results = (await client.post(f"{ME}/messages/bulk", json=bulk)).json()["results"]
+        assert {one["status"] for one in results} == {200}
+        assert server.messages == []
+
+
+async def test_a_list_by_pop3_is_kept_while_nothing_changed(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    dovecot.append(user, mail())
+    async with connect(user, Casella_Protocol="pop3") as client:
+        inbox = f"{ME}/folders/inbox/messages"
+        tag = (await client.get(inbox)).headers["etag"]
+        again = await client.get(inbox, headers={"If-None-Match": tag})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        [row] = (await client.get(inbox)).json()["items"]
+        several = (await client.get(f"{ME}/messages", params={"id": [row["id"], "m_AAAA"]})).json()
+        assert (several["items"], several["notFound"]) == ([row], ["m_AAAA"])
+        await client.delete(f"{ME}/messages/{row['id']}")
+        changed = await client.get(inbox, headers={"If-None-Match": tag})
+        assert (changed.status_code, changed.json()["items"]) == (200, [])
+
+
+def settings_with_pop3(port: int) -> Settings:
+    """A server by POP3 alone."""
+    listener = EndpointSettings(host=HOST, port=port, security=Security.NONE)
+    return Settings(
+        servers={"home": {"domains": ["example.org"], "pop3": listener.model_dump()}}, secret_keys=token_urlsafe(32)
+    )
 
 
 async def test_a_renumbered_folder_is_410(connect: Connect, dovecot: Dovecot) -> None:

@@ -20,7 +20,7 @@ class Timing:
     """Waiting for the maildrop while other requests of this account are in it."""
     linger: float = 2.0
     """How long a session waits for more work before QUIT frees the maildrop for other clients."""
-    session: float = 10.0
+    session: float = 5.0
     """The age at which a session ends even in a busy burst: it sees no mail that came after its login."""
     aside: float = 0.5
     """How long an unbroken burst stays out after that, so that who waits outside gets in."""
