@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
+SECONDS ?= 60
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench chart image drill cases requirements system clean
+.PHONY: help run serve test check format openapi bench fuzz chart image drill cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -32,6 +33,10 @@ cases: $(VENV)/dev  ## Write the table of fault cases and the tests that hold th
 bench: $(VENV)/dev  ## Time framing, parsing and decoding in this process.
 	$(BIN)/python -m pytest tests/bench -o python_files="bench_*.py" -o addopts= --benchmark-only $(ARGS)
 
+fuzz: system $(VENV)/fuzz  ## Make up octets, mail, searches and requests, 60 s of each (SECONDS=600 for more).
+	for target in wire mail html search; do $(BIN)/python -m tests.fuzz $$target -max_total_time=$(SECONDS) || exit; done
+	$(BIN)/python -m tests.fuzz.contract --max-time $(SECONDS)
+
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
@@ -42,8 +47,8 @@ drill: system $(VENV)/deploy  ## Restart three replicas one by one under load, b
 	$(BIN)/python -m tests.deploy.drill $(ARGS)
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo -o requirements.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 
 system:  ## Install the Debian packages the tests need, where they are missing.
@@ -64,6 +69,10 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run
+
+$(VENV)/fuzz: requirements-fuzz.txt $(VENV)/dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
+	@touch $@
 
 $(VENV)/deploy: requirements-deploy.txt .ci/tools $(VENV)/dev
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-deploy.txt
