@@ -18,10 +18,12 @@ run: $(VENV)/run  ## Serve an embedded demo mailbox on http://127.0.0.1:8000.
 test: system $(VENV)/dev  ## Run every test, on a real Dovecot too (Debian packages are installed where root runs it).
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-check: $(VENV)/dev  ## Lint, types, import rules, and the contract file equal to the app's.
+check: $(VENV)/dev  ## Lint, types, import rules, no dangerous call and no secret, and the contract file equal to the app's.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -ll -r service
+	git ls-files -z ':!requirements*' | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin Base64HighEntropyString --disable-plugin KeywordDetector
 	$(BIN)/python -m service openapi | diff -u openapi/openapi.json -
 
 openapi: $(VENV)/dev  ## Write the contract.
@@ -50,6 +52,7 @@ requirements:  ## Pin anew, with hashes and without addresses (needs uv).
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis -o requirements.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 
 system:  ## Install the Debian packages the tests need, where they are missing.
 	@.ci/system
