@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
+SECONDS ?= 60
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench growth pressure listeners chart image drill cases requirements system clean
+.PHONY: help run serve test check format openapi bench fuzz growth pressure listeners chart image drill cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -17,10 +18,12 @@ run: $(VENV)/run  ## Serve an embedded demo mailbox on http://127.0.0.1:8000.
 test: system $(VENV)/dev  ## Run every test, on a real Dovecot too (Debian packages are installed where root runs it).
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-check: $(VENV)/dev  ## Lint, types, import rules, and the contract file equal to the app's.
+check: $(VENV)/dev  ## Lint, types, import rules, no dangerous call and no secret, and the contract file equal to the app's.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -ll -r service
+	git ls-files -z ':!requirements*' | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin Base64HighEntropyString --disable-plugin KeywordDetector
 	$(BIN)/python -m service openapi | diff -u openapi/openapi.json -
 
 openapi: $(VENV)/dev  ## Write the contract.
@@ -42,6 +45,10 @@ pressure: system $(VENV)/dev  ## What a part of 1 GB, 200 slow readers and messa
 listeners: system $(VENV)/dev  ## How soon events come, and what eight thousand idle listeners cost (four minutes).
 	$(BIN)/python -m tests.bench.listeners $(ARGS)
 
+fuzz: system $(VENV)/fuzz  ## Make up octets, mail, searches and requests, 60 s of each (SECONDS=600 for more).
+	for target in wire mail html search; do $(BIN)/python -m tests.fuzz $$target -max_total_time=$(SECONDS) || exit; done
+	$(BIN)/python -m tests.fuzz.contract --max-time $(SECONDS)
+
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
@@ -52,9 +59,10 @@ drill: system $(VENV)/deploy  ## Restart three replicas one by one under load, b
 	$(BIN)/python -m tests.deploy.drill $(ARGS)
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo -o requirements.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 
 system:  ## Install the Debian packages the tests need, where they are missing.
 	@.ci/system
@@ -74,6 +82,10 @@ $(VENV)/dev: requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/run
+
+$(VENV)/fuzz: requirements-fuzz.txt $(VENV)/dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
+	@touch $@
 
 $(VENV)/deploy: requirements-deploy.txt .ci/tools $(VENV)/dev
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-deploy.txt

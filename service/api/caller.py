@@ -83,6 +83,11 @@ def credentials_of(request: Request) -> Credentials:
     raise Unauthenticated
 
 
+def is_sealed(request: Request) -> bool:
+    """Whether the credentials came as a token, which nobody makes who did not know them."""
+    return request.headers.get("authorization", "")[:7].lower() == "bearer "
+
+
 def _basic(value: str) -> tuple[str, str]:
     try:
         username, colon, secret = b64decode(value, validate=True).decode().partition(":")

@@ -49,7 +49,15 @@ def build(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
+_TOO_LARGE = {
+    "description": "Content Too Large",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
 def _finish(path: str, operation: dict[str, Any]) -> None:
+    if "requestBody" in operation:
+        operation["responses"].setdefault("413", _TOO_LARGE)
     if path.startswith(_SIGNED_IN):
         operation["security"] = _SIGN_IN
     for status, response in operation["responses"].items():

@@ -36,8 +36,9 @@ def _whole(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole), Field(max_length=MAX_TEXT)]
-Day = Annotated[str, AfterValidator(date.fromisoformat), Field(max_length=10, json_schema_extra={"format": "date"})]
+# The length comes first: what stands behind a validator is applied to what that made of the text.
+Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_whole)]
+Day = Annotated[str, Field(max_length=10, json_schema_extra={"format": "date"}), AfterValidator(date.fromisoformat)]
 
 
 def read_moment(text: str) -> date:
@@ -50,7 +51,7 @@ def read_moment(text: str) -> date:
     return moment
 
 
-Moment = Annotated[str, AfterValidator(read_moment), Field(max_length=40)]
+Moment = Annotated[str, Field(max_length=40), AfterValidator(read_moment)]
 
 
 class Conditions(Value):

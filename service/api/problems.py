@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from service.mail import errors
 from service.mail.model import Value
@@ -206,7 +207,18 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     kind = _BY_STATUS.get(error.status_code, KINDS[errors.InvalidRequest])
     more = {"what": "address"} if kind.status == HTTPStatus.NOT_FOUND else {}
-    return answer(request, kind, kind.advice, error.headers, **more)
+    headers = dict(error.headers or {})
+    if kind is _METHOD and (methods := _allowed(request)):
+        headers = {"Allow": ", ".join(methods)}
+    return answer(request, kind, kind.advice, headers, **more)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of this address (RFC 9110, 10.2.1); the router names those of the first route it finds."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    matching = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
+    closest = min(matching, key=lambda path: path.count("{"), default=None)
+    return sorted(method.upper() for method in paths[closest]) if closest else []
 
 
 def fault(request: Request, error: Exception) -> JSONResponse:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from service.accounts import SecretKind
 from service.api.accounts import Account, describe
-from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, opened, service_of, sign_in
+from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, is_sealed, opened, service_of, sign_in
 from service.api.problems import problem_responses
 from service.mail.model import Protocol, Value
 
@@ -95,9 +95,18 @@ async def create_session(request: Request, new: NewSession) -> Session:
         )
 
 
-@router.delete("/sessions/current", status_code=204, responses=problem_responses("unauthenticated"))
+@router.delete(
+    "/sessions/current",
+    status_code=204,
+    responses=problem_responses(
+        "unauthenticated", "too-many-requests", "upstream-error", "upstream-unavailable", "upstream-timeout"
+    ),
+)
 async def delete_session(request: Request, caller: Caller) -> None:
     """Close the account's connections to the mail server. The token itself stays valid until it expires: forget it."""
+    if not is_sealed(request):
+        async with opened(request, caller):
+            pass  # whoever guesses is told so
     await service_of(request).accounts.close(caller)
 
 

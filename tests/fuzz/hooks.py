@@ -1,0 +1,33 @@
+"""What schemathesis has to know of this API."""
+
+from typing import Any
+
+import schemathesis
+
+OF_HTTP_ITSELF = frozenset({400, 405, 408, 431})
+"""Told before there is an operation that could declare them."""
+
+
+@schemathesis.serializer("message/rfc822")
+def message(_: schemathesis.SerializationContext, value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+@schemathesis.check
+def status_and_shape_are_declared(
+    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: "schemathesis.Case[Any]"
+) -> None:
+    """A status that the operation's contract has, in a type that it has, an error in the one shape."""
+    declared = case.operation.definition.raw["responses"]
+    status = response.status_code
+    assert str(status) in declared or status in OF_HTTP_ITSELF, f"{status} is not declared"
+    if not response.content:
+        return
+    [said] = response.headers["content-type"]
+    if status >= 400 and case.path != "/readyz":
+        assert said == "application/problem+json"
+        assert response.json()["status"] == status
+        return
+    types = declared[str(status)]["content"]
+    any_type = "application/octet-stream" in types  # parts have the type their mail gives them
+    assert any_type or said.partition(";")[0] in types, f"{said} is not declared"
