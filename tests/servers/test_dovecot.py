@@ -84,21 +84,16 @@ def test_every_user_is_alone(server: Dovecot) -> None:
         assert client.select() == ("OK", [b"0"])
 
 
-def test_ten_thousand_messages_are_seeded_in_seconds_and_in_order(server: Dovecot) -> None:
+def test_ten_thousand_messages_are_seeded_in_order(server: Dovecot) -> None:
     user, count = server.user(), 10_000
-    start = time.monotonic()
     server.seed(user, [(b"Subject: %d\r\n\r\nbody\r\n" % number, (), None) for number in range(count)])
-    seeded = time.monotonic() - start
     with server.connect(user) as client:
         assert client.select() == ("OK", [b"%d" % count])
-        opened = time.monotonic() - start - seeded
         for number in (1, 4321, count):
             answer = client.fetch(str(number), "(UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1][0]
             assert isinstance(answer, tuple)
             assert answer[0].startswith(b"%d (UID %d " % (number, number))
             assert answer[1] == b"Subject: %d\r\n\r\n" % (number - 1)
-    assert seeded < 10
-    assert opened < 10
 
 
 def fetched(server: Dovecot, user: str, folder: str = "INBOX") -> list[bytes]:

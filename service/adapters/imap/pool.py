@@ -131,12 +131,15 @@ class Pool:
             try:
                 if connection is not None and await self._is_alive(connection):
                     return connection
+                if connection is not None:
+                    self._discard(connection)
+                    connection = None
                 return await self._connect(end)
             except BaseException as error:
                 is_shared = isinstance(error, TooManyRequests) and self._count > 1
                 if is_shared:
                     self._told_limit = (self._count - 1, self._now() + LIMIT_SECONDS)
-                self._leave(lane)
+                self._leave(lane, connection)
                 if not is_shared:
                     raise
 
@@ -179,10 +182,7 @@ class Pool:
         return None
 
     async def _is_alive(self, connection: Connection) -> bool:
-        if self._now() < connection.idle_since + PROBE_SECONDS or await connection.answers():
-            return True
-        self._discard(connection)
-        return False
+        return self._now() < connection.idle_since + PROBE_SECONDS or await connection.answers()
 
     async def _connect(self, end: float) -> Connection:
         """Where the server allows none at all, other processes have them: again until one comes free."""
@@ -224,6 +224,8 @@ class Pool:
         if connection is not None and (self._closed or not connection.is_open):
             self._discard(connection)
             connection = None
+        if connection is not None:
+            connection.idle_since = self._now()
         turn = next((turn for turn in self._waiting if not turn.given.done() and self._fits(turn.lane)), None)
         if turn is not None and (connection is not None or self._count <= self._limit):
             self._waiting.remove(turn)
@@ -236,7 +238,6 @@ class Pool:
 
     def _rest(self, connection: Connection) -> None:
         """Idle until somebody comes; the others beside it for a while only."""
-        connection.idle_since = self._now()
         self._idle.append(connection)
         self._host.is_idle(self._yield)
         if self._trimming is None:
