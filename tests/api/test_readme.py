@@ -54,7 +54,7 @@ def test_what_an_adapter_claims_it_has(backend: type[Backend]) -> None:
 def test_every_setting_is_explained() -> None:
     explained = set(
         re.findall(
-            r"^\| `([a-z_]+)[`.]", README[README.index("## Settings") : README.index("## Problems")], re.MULTILINE
+            r"^\| `([a-z0-9_]+)[`.]", README[README.index("## Settings") : README.index("## Problems")], re.MULTILINE
         )
     )
     assert explained == set(Settings.model_fields)

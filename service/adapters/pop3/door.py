@@ -94,7 +94,7 @@ class Door:
         if session is not None and self._fit(session):
             session.reused = True
         else:
-            if session is not None:
+            if session is not None and session.alive:
                 await session.connection.leave()
                 await asyncio.sleep(self._timing.aside * _jitter())
             session = await self._open()
