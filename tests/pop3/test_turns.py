@@ -172,7 +172,7 @@ async def test_a_server_that_takes_long_to_say_in_use_is_not_asked_four_times(ma
 async def test_an_unbroken_burst_lets_others_in(mailboxes: Mailboxes) -> None:
     """R-POP-05: a session that grew old stays out for a moment: another replica gets its turn."""
     server = Pop3Server(letters(1), is_locking=True)
-    one = await mailboxes.open(server, replace(PATIENT, session=0.05, aside=0.2, linger=0.05))
+    one = await mailboxes.open(server, replace(PATIENT, session=0.02, aside=0.5, in_use=3.0))
     other = Pop3Backend(one._door._entry._endpoint, CREDENTIALS, "account", replace(PATIENT, in_use=3.0))
     ended = asyncio.Event()
 
