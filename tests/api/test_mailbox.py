@@ -6,8 +6,9 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 import pytest
+from pydantic import ValidationError
 
-from service.config import EndpointSettings, Settings
+from service.config import Pop3Settings, Settings
 from service.servers import Security
 from tests.api.conftest import ATTACHED, PARTS, Connect, mail
 from tests.pop3.server import SECRET, USER, Act, Pop3Server, letter, letters
@@ -213,6 +214,20 @@ async def test_an_account_tells_what_its_pop3_server_lacks(connect: Connect) -> 
         assert (refused["status"], refused["upstream"]["code"]) == (502, "ambiguousId")
 
 
+async def test_apop_is_for_the_operator_to_choose(connect: Connect) -> None:
+    """R-POP-09: with TLS from the start or none, since its challenge comes before STLS."""
+    server = Pop3Server(letters(1))
+    async with (
+        server.running() as endpoint,
+        connect(USER, SECRET, settings_with_pop3(endpoint.port, apop=True)) as client,
+    ):
+        assert (await client.get(f"{ME}/folders/inbox/messages")).json()["total"] == 1
+    assert "APOP" in server.verbs
+    assert "PASS" not in server.verbs
+    with pytest.raises(ValidationError, match="challenge"):
+        Pop3Settings(host=HOST, port=110, security=Security.STARTTLS, apop=True)
+
+
 async def test_a_deletion_without_confirmation_is_no_deletion(connect: Connect) -> None:
     """R-POP-06: 502 ``deleteUnconfirmed``, alone and among others; asked again, it is looked for."""
     server = Pop3Server(letters(3), twists={"QUIT": [b"-ERR\r\n", Act.CLOSE]})
@@ -249,9 +264,9 @@ async def test_a_list_by_pop3_is_kept_while_nothing_changed(connect: Connect, do
         assert (changed.status_code, changed.json()["items"]) == (200, [])
 
 
-def settings_with_pop3(port: int) -> Settings:
+def settings_with_pop3(port: int, *, apop: bool = False) -> Settings:
     """A server by POP3 alone."""
-    listener = EndpointSettings(host=HOST, port=port, security=Security.NONE)
+    listener = Pop3Settings(host=HOST, port=port, security=Security.NONE, apop=apop)
     return Settings(
         servers={"home": {"domains": ["example.org"], "pop3": listener.model_dump()}}, secret_keys=token_urlsafe(32)
     )

@@ -89,9 +89,9 @@ class Crowd:
         tail = quantiles(self.seconds, n=20)[-1]
         _log.info(
             "%.1f s: %d messages, %d read, %d deleted in %d requests, answers %s, %d POP3 logins, %d locked out,"
-            " median %.0f ms, 95%% within %.0f ms",
+            " median %.0f ms, 95%% within %.0f ms, longest %.1f s",
             self.took, len(self.delivered), self.reads, len(self.deleted), self.deletions, dict(self.answers),
-            self.pop3_logins, self.locked_out, 1000 * median(self.seconds), 1000 * tail,
+            self.pop3_logins, self.locked_out, 1000 * median(self.seconds), 1000 * tail, max(self.seconds),
         )  # fmt: skip
 
     def _new(self) -> bytes:

@@ -2,7 +2,7 @@
 
 On a Dovecot of its own, straight and with a way of 20 ms there and back. Each figure is the median of some runs that begin
 with a login, but for those "in the same session". poplib does what a program by hand would: UIDL and LIST, one TOP after
-the other, RETR and the standard library's parser.
+the other, RETR and the standard library's parser; its time for all headers is that of 500, times twenty.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from email import message_from_bytes
 from email.parser import BytesHeaderParser
 from multiprocessing.connection import Connection
+from secrets import token_urlsafe
 from statistics import median
 
 import httpx
@@ -26,7 +27,7 @@ from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 from tests.servers.proxy import passing
 
-MESSAGES, PAGE, RUNS = 10_000, 50, 5
+MESSAGES, PAGE, SOME, RUNS = 10_000, 50, 500, 5
 ATTACHED = bytes(range(256)) * (10 * 4096)
 INBOX = "/v1/accounts/me/folders/inbox/messages"
 Client = httpx.AsyncClient
@@ -53,7 +54,7 @@ LARGE = (
 async def casella(port: int, user: str) -> AsyncIterator[Client]:
     """A service that nobody used yet."""
     pop3 = {"host": HOST, "port": port, "security": "none"}
-    app = create_app(Settings(servers={"home": {"pop3": pop3}}, log_level="ERROR", access_log=False))
+    app = create_app(Settings(servers={"home": {"pop3": pop3}}, secret_keys=token_urlsafe(32), access_log=False))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -108,9 +109,9 @@ def pop_message(port: int, user: str, number: int) -> None:
             part.get_payload(decode=True)
 
 
-def pop_all(port: int, user: str) -> None:
+def pop_some(port: int, user: str) -> None:
     with signed_in(port, user) as client:
-        for number in range(1, MESSAGES + 1):
+        for number in range(1, SOME + 1):
             BytesHeaderParser().parsebytes(b"\r\n".join(client.top(number, 0)[1]))
 
 
@@ -165,7 +166,7 @@ async def measure(port: int, user: str) -> Sequence[tuple[str, float, float]]:
         walked = time.perf_counter() - began
         first = await rows(client, limit=2)
         large, small = [row["id"] for row in first["items"]]  # type: ignore[attr-defined]
-    whole = await theirs(lambda: pop_all(port, user), 1)
+    whole = await theirs(lambda: pop_some(port, user), 1) * MESSAGES / SOME
     page = await theirs(lambda: pop_page(port, user, MESSAGES))
     message = await theirs(lambda: pop_message(port, user, MESSAGES - 1))
     attachment = await theirs(lambda: pop_message(port, user, MESSAGES))

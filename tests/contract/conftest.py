@@ -307,7 +307,7 @@ def make_backend(
     if protocol is Protocol.IMAP:
         return ImapBackend(endpoint, credentials, credentials.account, avoid=avoid)
     # A session does not see mail that comes after its login.
-    return Pop3Backend(endpoint, credentials, credentials.account, replace(DEFAULT_TIMING, session=0.2))
+    return Pop3Backend(endpoint, credentials, credentials.account, replace(DEFAULT_TIMING, session=0.2, aside=0.0))
 
 
 def _username() -> str:

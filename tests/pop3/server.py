@@ -68,16 +68,22 @@ class Pop3Server:
     most_inside: int = 0
     connections: int = 0
     open: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def verbs(self) -> list[str]:
         """What was asked, without arguments."""
         return [line.split(" ")[0] for line in self.heard]
 
+    def end_all(self) -> None:
+        """Close every connection, as a server does that had enough of waiting."""
+        for task in list(self._tasks):
+            task.cancel()
+
     @asynccontextmanager
     async def running(self, security: Security = Security.NONE, ca_file: Path | None = None) -> AsyncIterator[Endpoint]:
         """Listens on a free port; everything it opened is closed afterwards."""
-        tasks: set[asyncio.Task[None]] = set()
+        tasks = self._tasks
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
@@ -98,8 +104,7 @@ class Pop3Server:
             yield Endpoint("127.0.0.1", listener.sockets[0].getsockname()[1], security, ca_file)
         finally:
             listener.close()
-            for task in list(tasks):
-                task.cancel()
+            self.end_all()
             await asyncio.gather(*tasks, return_exceptions=True)
             await listener.wait_closed()
             await until(lambda: self.open == 0)

@@ -24,6 +24,7 @@ from service.mail.errors import (
     UpstreamTls,
     UpstreamUnavailable,
 )
+from service.mail.query import ListQuery
 from service.servers import Security
 
 from .conftest import FAST, Mailboxes
@@ -103,6 +104,27 @@ async def test_a_greeting_that_is_none_is_a_protocol_error(mailboxes: Mailboxes,
         await backend.check()
     assert caught.value.protocol == "pop3"
     assert server.heard == []
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("CAPA", b"+OK\nUIDL\nTOP\n.\n"),
+        ("USER", b"+OK\n"),
+        ("LIST", b"+OK\n1 50\n2 50\n.\n"),
+        ("RETR", b"+OK\nSubject: x\n\nbody\n.\n"),
+    ],
+)
+async def test_a_server_without_crlf_is_a_protocol_error(mailboxes: Mailboxes, command: str, answer: bytes) -> None:
+    """R-POP-03: who takes LF for a line's end takes one message for two; the session is over before it comes to that."""
+    server = Pop3Server(letters(2), twists={command: [answer]})
+    backend = await mailboxes.open(server)
+    with pytest.raises(UpstreamProtocol):
+        for row in (await backend.list_messages("inbox", ListQuery())).items:
+            await backend.get_message(row.id)
+    assert server.verbs[-1] == command
+    newest, _ = (await backend.list_messages("inbox", ListQuery())).items
+    assert (await backend.get_message(newest.id)).subject == "Letter uid-2"
 
 
 async def test_a_greeting_of_err_is_no_refused_login(mailboxes: Mailboxes) -> None:

@@ -62,6 +62,21 @@ async def test_a_session_the_server_ended_is_replaced(mailboxes: Mailboxes) -> N
     assert server.logins == 2
 
 
+async def test_a_session_the_server_ended_while_nobody_was_in_is_replaced_at_once(mailboxes: Mailboxes) -> None:
+    """With no pause to let others in: they could have come."""
+    server = Pop3Server(letters(1))
+    backend = await mailboxes.open(server, replace(PATIENT, aside=60.0))
+    await backend.check()
+    server.end_all()
+    session = backend._door._session
+    assert session is not None
+    await until(lambda: not session.alive)
+    async with asyncio.timeout(10):
+        await backend.check()
+    assert server.logins == 2
+    await until(lambda: server.open == 1)
+
+
 async def test_who_waits_too_long_is_told(mailboxes: Mailboxes) -> None:
     server = Pop3Server(letters(1), twists={"LIST": Act.HANG})
     backend = await mailboxes.open(server, replace(FAST, queue=0.05, idle=1.0, command=1.0))
@@ -157,8 +172,8 @@ async def test_a_server_that_takes_long_to_say_in_use_is_not_asked_four_times(ma
 async def test_an_unbroken_burst_lets_others_in(mailboxes: Mailboxes) -> None:
     """R-POP-05: a session that grew old stays out for a moment: another replica gets its turn."""
     server = Pop3Server(letters(1), is_locking=True)
-    one = await mailboxes.open(server, replace(PATIENT, session=0.05, aside=0.2, linger=0.05))
-    other = Pop3Backend(one._door._endpoint, CREDENTIALS, "account", replace(PATIENT, in_use=3.0))
+    one = await mailboxes.open(server, replace(PATIENT, session=0.02, aside=0.5, in_use=3.0))
+    other = Pop3Backend(one._door._entry._endpoint, CREDENTIALS, "account", replace(PATIENT, in_use=3.0))
     ended = asyncio.Event()
 
     async def burst() -> None:

@@ -1,41 +1,33 @@
 """Who is in the maildrop, and when it is left: POP3 lets one client in at a time, so requests take turns."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from copy import copy
-from math import ceil
 from typing import TypeVar
 
 from service.accounts import Credentials
-from service.adapters.pop3.connection import Connection
-from service.adapters.pop3.login import demand_sendable, login_delay, sign_in
-from service.adapters.pop3.replies import EARLY, IN_USE_SECONDS, PROTOCOL
+from service.adapters.pop3.entry import Entry, jitter
+from service.adapters.pop3.replies import IN_USE_SECONDS, PROTOCOL
 from service.adapters.pop3.session import Session
 from service.adapters.pop3.timing import Timing
-from service.mail.errors import InUse, MailError, ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
+from service.mail.errors import MailError, ServerBusy, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 
 T = TypeVar("T")
-PAUSES = (0.1, 0.25, 0.65)
-"""Parts of ``Timing.in_use`` between the tries at a maildrop that is in use; their sum is the whole."""
 
 
 class Door:
     """First come, first served. A session outlives its request by a short while, so that a burst needs one login."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
-        self._endpoint = endpoint
-        self._credentials = credentials
+        self._entry = Entry(endpoint, credentials, timing)
         self._timing = timing
         self._turn = asyncio.Lock()
         self._session: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._failed: MailError | None = None
-        self._shut_until = 0.0
-        """When the server's login delay is over, by the loop's clock."""
 
     async def reading(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """``work`` in a session; once more in a new one where the server had closed the one that lingered."""
@@ -95,78 +87,37 @@ class Door:
             session.reused = True
         else:
             if session is not None:
-                await session.connection.leave()
-                await asyncio.sleep(self._timing.aside * _jitter())
+                await self._step_out(session)
             session = await self._open()
         self._session = session
         return session
 
-    def _fit(self, session: Session) -> bool:
-        """Old ones too, while the server would refuse a new one."""
-        return session.alive and (_now() - session.opened < self._timing.session or self._delay > 0)
-
-    @property
-    def _delay(self) -> float:
-        """Seconds until the server takes another login (RFC 2449, 6.5)."""
-        return max(0.0, self._shut_until - _now())
+    async def _step_out(self, session: Session) -> None:
+        """Of one that grew old in a burst, and for a moment, so that who waits outside gets in."""
+        if session.alive:
+            await session.connection.leave()
+            await asyncio.sleep(self._timing.aside * jitter())
+        else:
+            session.connection.abort()
 
     async def _open(self) -> Session:
         try:
-            demand_sendable(self._credentials)
-            await self._wait_out_delay()
-            return await self._sign_in_patiently()
+            return await self._entry.sign_in()
         except MailError as error:
             self._failed = copy(error)
             raise
 
-    async def _wait_out_delay(self) -> None:
-        if self._delay > self._timing.in_use:
-            raise TooManyRequests(EARLY, retry_after=ceil(self._delay))
-        await asyncio.sleep(self._delay)
-
-    async def _sign_in_patiently(self) -> Session:
-        """A maildrop in use is tried again for a while; a refused login never."""
-        deadline = _now() + self._timing.in_use  # a server may itself wait for the other client before it refuses
-        for part in PAUSES:
-            try:
-                return await self._sign_in()
-            except InUse:
-                pause = part * self._timing.in_use * _jitter()
-                if _now() + pause > deadline:
-                    raise
-                await asyncio.sleep(pause)
-        return await self._sign_in()
-
-    async def _sign_in(self) -> Session:
-        connection = await self._connect()
-        try:
-            await sign_in(connection, self._credentials, apop=self._endpoint.apop)
-        except TooManyRequests as error:
-            self._shut_until = _now() + (error.retry_after or 0)
-            connection.abort()
-            raise
-        except BaseException:
-            connection.abort()
-            raise
-        self._shut_until = _now() + (login_delay(connection) or 0)
-        return Session(connection)
-
-    async def _connect(self) -> Connection:
-        """A connection that fails before any login is tried once more, unless the server itself asks for patience."""
-        try:
-            return await Connection.open(self._endpoint, self._timing)
-        except UpstreamUnavailable as error:
-            if error.retry_after is not None:
-                raise
-        await asyncio.sleep(self._timing.reconnect * _jitter())
-        return await Connection.open(self._endpoint, self._timing)
+    def _fit(self, session: Session) -> bool:
+        """Old ones too, while the server would refuse a new one."""
+        age = asyncio.get_running_loop().time() - session.opened
+        return session.alive and (age < self._timing.session or self._entry.delay > 0)
 
     def _linger(self) -> None:
         session = self._session
         if session is None:
             return
         if session.alive:
-            stay = max(self._timing.linger, self._delay)  # while nobody is let in, it is in nobody's way
+            stay = max(self._timing.linger, self._entry.delay)  # while nobody is let in, it is in nobody's way
             self._timer = asyncio.get_running_loop().call_later(stay, self._expire)
         else:
             session.connection.abort()
@@ -189,12 +140,3 @@ class Door:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _jitter() -> float:
-    """Half to all of a pause, so that replicas that were refused together do not come back together."""
-    return random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing

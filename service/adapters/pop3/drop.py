@@ -12,8 +12,8 @@ LISTING_LIMIT = 64 * 1024 * 1024
 MOST_MESSAGES = 1_000_000
 UNIQUE = re.compile(rb"[!-~]{1,70}")
 """A unique-id is one to 70 characters from 0x21 to 0x7E (RFC 1939, 7)."""
-NUMBER = re.compile(rb"[0-9]{1,19}")
 LARGEST = 2**63 - 1
+DIGITS = 19
 DIGEST_OCTETS = 16
 CONTENT = b"\0"
 """Begins a place that is made of a message's content; no UIDL can."""
@@ -97,6 +97,6 @@ def _numbered(listing: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _whole(text: bytes) -> int:
-    if NUMBER.fullmatch(text) is None or (value := int(text)) > LARGEST:
+    if not text.isdigit() or len(text) > DIGITS or (value := int(text)) > LARGEST:
         raise broken("The mail server's listing holds what is no number.")
     return value

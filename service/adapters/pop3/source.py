@@ -89,9 +89,6 @@ class Recent(Generic[K, V]):
     def forget(self, key: K) -> None:
         self._kept.pop(key, None)
 
-    def clear(self) -> None:
-        self._kept.clear()
-
 
 class Shelf:
     """Messages fetched last, for a few seconds: ranges and parts of a message are asked for one after the other."""
