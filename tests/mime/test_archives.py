@@ -25,7 +25,7 @@ def zipped() -> bytes:
 @pytest.mark.parametrize(
     ("type_", "octets"),
     [
-        ("application/zip", zipped()), ("application/gzip", gzip.compress(SECRET + bytes(1 << 20))), ("text/plain", gzip.compress(SECRET)),
+        ("application/zip", zipped()), ("application/gzip", gzip.compress(SECRET + bytes(1 << 20), mtime=0)), ("text/plain", gzip.compress(SECRET, mtime=0)),
         ("application/ms-tnef", b"\x78\x9f\x3e\x22" + SECRET), ("application/vnd.ms-outlook", b"\xd0\xcf\x11\xe0" + SECRET),
     ],
 )  # fmt: skip
@@ -44,7 +44,8 @@ def test_an_archive_is_one_part_of_its_own_size(type_: str, octets: bytes) -> No
 
 def test_nothing_here_can_open_an_archive() -> None:
     """R-MIME-18."""
-    words = ("zipfile", "tarfile", "gzip", "zlib", "lzma", "bz2", "shutil.unpack")
+    words = ("zipfile", "tarfile", "gzip", "lzma", "bz2", "decompress", "unpack_archive")
     for file in Path(service.__file__).parent.rglob("*.py"):
-        imports = [line for line in file.read_text().splitlines() if line.startswith(("import ", "from "))]
-        assert not [line for line in imports for word in words if word in line], file
+        if file.parent.name != "demo":  # which makes some, to send
+            text = file.read_text()
+            assert not [word for word in words if word in text], file
