@@ -133,8 +133,9 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         try:
             wrapped = await loop.start_tls(self.transport, self, context, server_side=True)
-        except (OSError, ssl.SSLError):
-            raise Gone from None
+        except BaseException as error:
+            self.connection_lost(None)  # the transport beneath tells nobody but the handshake
+            raise (Gone if isinstance(error, OSError) else error) from None
         assert isinstance(wrapped, asyncio.Transport)
         self._transport = wrapped
 
@@ -405,6 +406,11 @@ class ScriptedServer:
     def open(self) -> int:
         """Connections that are open now."""
         return sum(not connection.lost.done() for connection in self._open)
+
+    @property
+    def connected(self) -> list[Connection]:
+        """Those that are open now, in the order they came."""
+        return [connection for connection in self._open if not connection.lost.done()]
 
     async def all_closed(self) -> None:
         """Returns when no client is connected any more."""
