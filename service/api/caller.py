@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Query, Request
 
 from service.accounts import Accounts, Credentials, SecretKind
 from service.api.idempotency import Repeats
+from service.api.parameters import AccountId, MessageId, PartId
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import Protocol
@@ -87,9 +88,7 @@ def _basic(value: str) -> tuple[str, str]:
     return username, secret
 
 
-async def mailbox(
-    request: Request, account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")]
-) -> AsyncIterator[Backend]:
+async def mailbox(request: Request, account: AccountId) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
     credentials = credentials_of(request)
     if account not in {"me", credentials.account}:
@@ -100,9 +99,9 @@ async def mailbox(
 
 async def part_mailbox(
     request: Request,
-    account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")],
-    message: str,
-    part: str,
+    account: AccountId,
+    message: MessageId,
+    part: PartId,
     ticket: Annotated[
         str | None, Query(max_length=MAX_TICKET, description="From a link in a message's HTML; stands for a sign-in.")
     ] = None,

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.problems import too_large
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+# The reference's pages carry inline scripts, and load nothing from anywhere else.
+_PAGE_POLICY = "default-src 'self' 'unsafe-inline' data: blob:; frame-ancestors 'none'"
 _log = structlog.get_logger("service.access")
 
 
@@ -52,6 +54,8 @@ class Edge:
                 headers["X-Request-Id"] = request_id
                 headers.setdefault("X-Content-Type-Options", "nosniff")
                 headers.setdefault("Cache-Control", "no-store")
+                if headers.get("Content-Type", "").startswith("text/html"):
+                    headers.setdefault("Content-Security-Policy", _PAGE_POLICY)
             await send(message)
 
         try:
