@@ -62,7 +62,7 @@ def test_errors_are_problems_on_every_operation_of_an_account(contract: dict[str
 
 
 def test_every_problem_is_in_it_with_an_example(contract: dict[str, Any]) -> None:
-    shown = {}
+    shown: dict[str, Any] = {}
     for response in contract["components"]["responses"].values():
         shown |= response["content"]["application/problem+json"]["examples"]
     assert shown.keys() == BY_NAME.keys() - {"method-not-allowed"}
