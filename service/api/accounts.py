@@ -8,7 +8,7 @@ from service.api.caller import Caller, Mailbox
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
 from service.mail.changes import WatchHealth
-from service.mail.model import Capability, Protocol, Value
+from service.mail.model import Capability, Count, OpenProtocol, Value
 
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
 
@@ -16,17 +16,17 @@ router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses
 class Usage(Value):
     """Octets used, of so many."""
 
-    used: int = Field(json_schema_extra={"format": "int64"})
-    limit: int = Field(json_schema_extra={"format": "int64"})
+    used: Count = Field(description="Octets used.")
+    limit: Count = Field(description="Octets there may be.")
 
 
 class Account(Value):
     """A mailbox and what it can do."""
 
-    id: str
-    username: str
+    id: str = Field(description="Opaque and URL-safe; `me` may stand wherever it is taken.")
+    username: str = Field(description="As signed in with.")
     server: str = Field(description="The server's name in the operator's table.")
-    protocol: Protocol
+    protocol: OpenProtocol
     capabilities: tuple[str, ...] = Field(
         description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
         "A call for one that is missing is answered 501 not-supported."

@@ -6,10 +6,17 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from service.api.parameters import request_headers, response_headers
 from service.mail.model import Page
 from service.mail.rows import page_json
 
 _NOT_STORED_BUT_KEPT = "private, no-cache"
+KEPT: dict[int | str, dict[str, Any]] = {
+    200: {"headers": response_headers("ETag")},
+    304: {"description": "What If-None-Match has is still so."},
+}
+"""What a route declares that may answer 304, beside ``IF_NONE_MATCH``."""
+IF_NONE_MATCH = request_headers("If-None-Match")
 
 
 def matches(condition: str, etag: str) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Query, Request
 
 from service.accounts import Accounts, Credentials, SecretKind
 from service.api.idempotency import Repeats
+from service.api.parameters import AccountId, MessageId, PartId
 from service.api.streams import Streams
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
@@ -114,9 +115,7 @@ async def opened(request: Request, credentials: Credentials) -> AsyncIterator[Ba
         yield backend
 
 
-async def mailbox(
-    request: Request, account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")]
-) -> AsyncIterator[Backend]:
+async def mailbox(request: Request, account: AccountId) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
     credentials = credentials_of(request)
     if account not in {"me", credentials.account}:
@@ -127,9 +126,9 @@ async def mailbox(
 
 async def part_mailbox(
     request: Request,
-    account: Annotated[str, Path(description="`me`, or the id of the signed-in account.")],
-    message: str,
-    part: str,
+    account: AccountId,
+    message: MessageId,
+    part: PartId,
     ticket: Annotated[
         str | None, Query(max_length=MAX_TICKET, description="From a link in a message's HTML; stands for a sign-in.")
     ] = None,

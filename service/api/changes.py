@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
 from service.api.caller import Mailbox, Service, service_of
+from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
@@ -67,7 +68,7 @@ class AccountChangesPage(Value):
 
 @router.get("/folders/{folder}/changes", response_model_exclude_none=True)
 async def list_changes(
-    request: Request, mailbox: Mailbox, folder: str, since: Since = None, wait: Wait = 0
+    request: Request, mailbox: Mailbox, folder: FolderId, since: Since = None, wait: Wait = 0
 ) -> ChangesPage:
     """What was created, updated and destroyed in the folder since `since`.
 

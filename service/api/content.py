@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.caller import Mailbox, PartMailbox
 from service.api.downloads import BINARY, respond
+from service.api.parameters import MessageId, PartId, request_headers
 from service.api.problems import SIGNED_IN, problem_responses
 
 router = APIRouter(
@@ -16,14 +17,15 @@ router = APIRouter(
 Inline = Annotated[
     bool, Query(description="Show it in place, where its type cannot run: images, sound, video, plain text.")
 ]
+_READ = request_headers("Range", "If-Range", "If-None-Match")
 
 
-@router.get("/parts/{part}", response_class=Response, responses=BINARY)
+@router.get("/parts/{part}", response_class=Response, responses=BINARY, openapi_extra=_READ)
 async def get_part(
     request: Request,
     mailbox: PartMailbox,
-    message: str,
-    part: str,
+    message: MessageId,
+    part: PartId,
     encoded: Annotated[bool, Query(description="As stored, without decoding.")] = False,
     inline: Inline = False,
 ) -> Response:
@@ -33,21 +35,26 @@ async def get_part(
     )
 
 
-@router.get("/source", response_class=Response, responses=BINARY)
-async def get_source(request: Request, mailbox: Mailbox, message: str) -> Response:
+@router.get("/source", response_class=Response, responses=BINARY, openapi_extra=_READ)
+async def get_source(request: Request, mailbox: Mailbox, message: MessageId) -> Response:
     """The message byte for byte, as `message/rfc822`. Answers HEAD, Range and If-None-Match."""
     return await respond(request, lambda span: mailbox.open_source(message, span=span))
 
 
 @router.head("/parts/{part}", include_in_schema=False)
 async def head_part(
-    request: Request, mailbox: PartMailbox, message: str, part: str, encoded: bool = False, inline: bool = False
+    request: Request,
+    mailbox: PartMailbox,
+    message: MessageId,
+    part: PartId,
+    encoded: bool = False,
+    inline: bool = False,
 ) -> Response:
     """As GET, without the octets."""
     return await get_part(request, mailbox, message, part, encoded, inline)
 
 
 @router.head("/source", include_in_schema=False)
-async def head_source(request: Request, mailbox: Mailbox, message: str) -> Response:
+async def head_source(request: Request, mailbox: Mailbox, message: MessageId) -> Response:
     """As GET, without the octets."""
     return await get_source(request, mailbox, message)

@@ -51,6 +51,8 @@ def read_moment(text: str) -> date:
     return moment
 
 
+Size = Annotated[int, Field(ge=0, le=(1 << 63) - 1, json_schema_extra={"format": "int64"})]
+Limit = Annotated[int, Field(ge=1, le=200, json_schema_extra={"format": "int32"})]
 Moment = Annotated[str, Field(max_length=40), AfterValidator(read_moment)]
 
 
@@ -72,12 +74,8 @@ class Conditions(Value):
     before: Moment | None = Field(None, description="Received before this day or moment.")
     sent_since: Day | None = Field(None, description="The Date header is of this day or later.")
     sent_before: Day | None = Field(None, description="The Date header is of a day before.")
-    min_size: int | None = Field(
-        None, ge=0, lt=1 << 63, description="Octets, at least.", json_schema_extra={"format": "int64"}
-    )
-    max_size: int | None = Field(
-        None, ge=0, lt=1 << 63, description="Octets, less than.", json_schema_extra={"format": "int64"}
-    )
+    min_size: Size | None = Field(None, description="Octets, at least.")
+    max_size: Size | None = Field(None, description="Octets, less than.")
     has_attachment: bool | None = Field(None, description="true: with an attachment; false: without.")
     unread: bool | None = Field(None, description="true: without `$seen`; false: with it.")
     flagged: bool | None = Field(None, description="true: with `$flagged`; false: without it.")
@@ -105,7 +103,7 @@ _SIMPLE = {
 class Criteria(Conditions):
     """The query of a list."""
 
-    limit: int = Field(50, ge=1, le=200, description="Messages a page.")
+    limit: Limit = Field(50, description="Messages a page.")
     cursor: str | None = Field(
         None, max_length=MAX_CURSOR, description="`nextCursor` of the page before, with the same criteria and sort."
     )
@@ -143,7 +141,9 @@ class SearchFilter(Conditions):
     """RFC 8621, 4.4.1: an operator with conditions, or the conditions themselves; all that is given must hold."""
 
     operator: str | None = Field(None, description="`AND`, `OR` or `NOT` (none of them holds); with `conditions`.")
-    conditions_: tuple["SearchFilter", ...] | None = Field(None, alias="conditions", max_length=256)
+    conditions_: tuple["SearchFilter", ...] | None = Field(
+        None, alias="conditions", max_length=256, description="What the operator joins."
+    )
     header: tuple[Text, ...] | None = Field(
         None, min_length=1, max_length=2, description="A header field's name, and the text it has if that matters."
     )
@@ -191,8 +191,10 @@ class SearchRequest(Value):
     folders: tuple[str, ...] | None = Field(
         None, min_length=1, max_length=MAX_FOLDERS, description="Ids or roles; without it all folders are searched."
     )
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = Field(None, max_length=MAX_CURSOR)
+    limit: Limit = Field(50, description="Messages a page.")
+    cursor: str | None = Field(
+        None, max_length=MAX_CURSOR, description="`nextCursor` of the page before, with the same search."
+    )
     sort: str | None = Field(None, max_length=100, description="As in a list; without it the newest is first.")
     fields: str | None = Field(None, max_length=300, description="As in a list.")
 

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from service.api.answers import matches
+from service.api.parameters import response_headers
 from service.mail.model import Download, Span
 
 PIECE = 64 << 10
@@ -25,16 +26,19 @@ _ACTIVE = re.compile(
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9 ._()+,=@~-]")
 _NO_ATTR = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff/\\\"]")
 
+_OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 BINARY: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "All of it",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "All of it, under its own media type where that cannot run.",
+        "headers": response_headers("ETag", "Content-Disposition"),
+        "content": _OCTETS,
     },
     206: {
-        "description": "The range asked for",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The range asked for.",
+        "headers": response_headers("ETag", "Content-Disposition", "Content-Range"),
+        "content": _OCTETS,
     },
-    304: {"description": "Not changed; it never does"},
+    304: {"description": "What If-None-Match has is still so; it never changes."},
 }
 
 

@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import Field
 
+from service.api.problems import problem_responses
 from service.mail.model import Value
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], responses=problem_responses("internal-error"))
 
 
 class Health(Value):
     """A word for people; the status is what counts."""
 
-    status: str
+    status: str = Field(description="`alive`, `ready` or `not ready`.")
 
 
 @router.get("/healthz", response_model_exclude_none=True)
@@ -22,7 +24,7 @@ async def get_health() -> Health:
 
 @router.get(
     "/readyz",
-    responses={503: {"model": Health, "description": "Starting or shutting down"}},
+    responses={503: {"model": Health, "description": "Starting or shutting down."}},
     response_model_exclude_none=True,
 )
 async def get_readiness(request: Request, response: Response) -> Health:

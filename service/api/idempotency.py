@@ -26,6 +26,7 @@ Key = Annotated[
         min_length=1,
         max_length=200,
         description="Any text of your own, new for each thing to do: the same request with the same key is done once.",
+        examples=["5b0c8f52-2f4e-4a8e-9a55-0f6d3f6f9d1e"],
     ),
 ]
 

@@ -1,13 +1,14 @@
 """Lists of messages, and single ones."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from service.api.answers import json_answer, list_tag, matches, not_modified, page_answer
+from service.api.answers import IF_NONE_MATCH, KEPT, json_answer, list_tag, matches, not_modified, page_answer
 from service.api.caller import Mailbox
 from service.api.criteria import MAX_TEXT, Criteria, SearchRequest, shown_fields
+from service.api.parameters import FolderId, MessageId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.tickets import with_links
 from service.mail.errors import InvalidRequest
@@ -16,28 +17,30 @@ from service.mail.model import Header, HtmlForm, Message, MessageSummary, Page, 
 router = APIRouter(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
-    responses=problem_responses(*SIGNED_IN, "stale-id", "not-supported"),
+    responses=problem_responses(*SIGNED_IN, "stale-id"),
 )
 MAX_IDS = 200
-KEPT: dict[int | str, dict[str, Any]] = {304: {"description": "What If-None-Match has is still so"}}
+Html = Annotated[
+    HtmlForm, Query(description="`safe` to show, `original` as in the mail, which is not safe, or `none` of it.")
+]
 
 
 class Headers(Value):
     """Header fields in the order of the message."""
 
-    items: tuple[Header, ...]
+    items: tuple[Header, ...] = Field(description="The header fields.")
 
 
 class Messages(Value):
     """Rows of the messages asked for, in the order asked."""
 
-    items: tuple[MessageSummary, ...]
+    items: tuple[MessageSummary, ...] = Field(description="The rows.")
     not_found: tuple[str, ...] | None = Field(None, description="Ids that name no message, or no longer.")
 
 
-@router.get("/folders/{folder}/messages", response_model=Page, responses=KEPT)
+@router.get("/folders/{folder}/messages", response_model=Page, responses=KEPT, openapi_extra=IF_NONE_MATCH)
 async def list_messages(
-    request: Request, mailbox: Mailbox, folder: str, criteria: Annotated[Criteria, Query()]
+    request: Request, mailbox: Mailbox, folder: FolderId, criteria: Annotated[Criteria, Query()]
 ) -> Response:
     """A page of a folder, newest arrival first, or what matches the criteria. Follow `nextCursor` for the rest.
 
@@ -69,7 +72,15 @@ async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequ
 @router.get("/messages", response_model_exclude_none=True)
 async def get_messages(
     mailbox: Mailbox,
-    id: Annotated[list[str], Query(min_length=1, max_length=MAX_IDS)],  # noqa: A002
+    id: Annotated[  # noqa: A002
+        list[str],
+        Query(
+            min_length=1,
+            max_length=MAX_IDS,
+            description="Ids of messages, repeated.",
+            examples=[["m_E_LKNKfd6mIAAAFFSU5CT1g"]],
+        ),
+    ],
 ) -> Messages:
     """Several rows at once, in the order of `?id=…&id=…`."""
     found = await mailbox.get_messages(id)
@@ -78,8 +89,8 @@ async def get_messages(
     return Messages(items=tuple(found), not_found=missing or None)
 
 
-@router.get("/messages/{message}", response_model=Message, responses=KEPT)
-async def get_message(request: Request, mailbox: Mailbox, message: str, html: HtmlForm = HtmlForm.SAFE) -> Response:
+@router.get("/messages/{message}", response_model=Message, responses=KEPT, openapi_extra=IF_NONE_MATCH)
+async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlForm.SAFE) -> Response:
     """A message with body and structure. `html` is safe to show, unless `html=original` asks for the source.
 
     Images of the mail itself (`cid:`) are links that open for some minutes without signing in. The ETag is for
@@ -100,8 +111,10 @@ async def get_message(request: Request, mailbox: Mailbox, message: str, html: Ht
 @router.get("/messages/{message}/headers", response_model_exclude_none=True)
 async def list_headers(
     mailbox: Mailbox,
-    message: str,
-    name: Annotated[list[str] | None, Query(max_length=50, description="Only these, letter case aside.")] = None,
+    message: MessageId,
+    name: Annotated[
+        list[str] | None, Query(max_length=50, description="Only these, letter case aside.", examples=[["Received"]])
+    ] = None,
 ) -> Headers:
     """The header fields in order, repeated ones too."""
     if any(len(one) > MAX_TEXT for one in name or ()):
@@ -110,7 +123,7 @@ async def list_headers(
 
 
 @router.delete("/messages/{message}", status_code=204)
-async def delete_message(mailbox: Mailbox, message: str) -> None:
+async def delete_message(mailbox: Mailbox, message: MessageId) -> None:
     """Remove the message for good. Moving it to the trash is a move."""
     [outcome] = await mailbox.delete_messages([message])
     if outcome.error:

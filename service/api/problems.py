@@ -15,8 +15,9 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from service.api.parameters import response_headers
 from service.mail import errors
-from service.mail.model import Value
+from service.mail.model import Number, Value
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger("service.api")
@@ -78,7 +79,7 @@ BY_NAME = {kind.name: kind for kind in (*KINDS.values(), *_OF_HTTP)}
 class Upstream(Value):
     """Whose words a problem repeats."""
 
-    protocol: str
+    protocol: str = Field(description="`imap` or `pop3`; more may come.")
     code: str | None = Field(None, description="The server's response code (RFC 5530, RFC 2449).")
 
 
@@ -86,41 +87,96 @@ class Invalid(Value):
     """One value that does not fit. The value itself is not repeated."""
 
     location: str = Field(description="Where it is, such as `query.limit` or `body.username`.")
-    message: str
-    column: int | None = Field(None, description="In a search text: where, counted from 1.")
+    message: str = Field(description="Why it does not.")
+    column: Number | None = Field(None, description="In a search text: where, counted from 1.")
 
 
 class Problem(Value):
     """RFC 9457: what went wrong, for programs (`type`, `retryable`) and for people (`title`, `detail`)."""
 
     type: str = Field(description="`/problems/<name>`, which explains itself when opened.")
-    title: str
-    status: int
-    detail: str
+    title: str = Field(description="The same for all of a type.")
+    status: Number = Field(description="The HTTP status.")
+    detail: str = Field(description="What went wrong this time.")
     instance: str = Field(description="The path of the request.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
-    request_id: str
-    upstream: Upstream | None = None
+    request_id: str = Field(description="As in X-Request-Id, to be found in the operator's log.")
+    upstream: Upstream | None = Field(None, description="Where the mail server is the cause.")
     what: str | None = Field(None, description="With not-found: the kind of thing that is missing.")
     capability: str | None = Field(None, description="With not-supported: what the mailbox lacks.")
     errors: tuple[Invalid, ...] | None = Field(None, description="With invalid-request: the values that do not fit.")
 
 
-def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:
-    """What a route declares: these problems, and those any route of an account can answer."""
-    kinds = [BY_NAME[name] for name in names]
-    return {kind.status: {"model": Problem, "description": HTTPStatus(kind.status).phrase} for kind in kinds}
-
-
 SIGNED_IN = (
     "unauthenticated",
+    "not-permitted",
     "not-found",
+    "in-use",
+    "too-large",
     "invalid-request",
     "too-many-requests",
+    "internal-error",
+    "not-supported",
     "upstream-error",
     "upstream-unavailable",
     "upstream-timeout",
 )
+"""What any request that reaches a mailbox may be answered."""
+_HEADERS = {401: "WWW-Authenticate", 409: "Retry-After", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
+
+
+def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:
+    """What a route declares. One problem stands for all of its status."""
+    return {BY_NAME[name].status: {"model": Problem} for name in names}
+
+
+def response_components() -> dict[str, Any]:
+    """The contract's answer for each status, with its problems."""
+    statuses = sorted({kind.status for kind in BY_NAME.values()})
+    return {
+        f"Problem{status}": _component(status, [kind for kind in BY_NAME.values() if kind.status == status])
+        for status in statuses
+        if status != HTTPStatus.METHOD_NOT_ALLOWED  # no operation of the contract is answered so
+    }
+
+
+def _component(status: int, kinds: list[Kind]) -> dict[str, Any]:
+    component: dict[str, Any] = {
+        "description": " ".join(f"`{kind.name}`: {kind.title}. {kind.advice}" for kind in kinds),
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {kind.name: {"summary": kind.title, "value": _example(kind)} for kind in kinds},
+            }
+        },
+    }
+    if (name := _HEADERS.get(status)) is not None:
+        component["headers"] = response_headers(name)
+    return component
+
+
+def _example(kind: Kind) -> dict[str, Any]:
+    more = _EXAMPLES.get(kind.name, {})
+    return {
+        "type": f"/problems/{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.advice,
+        "instance": "/v1/accounts/me/folders",
+        "retryable": kind.retryable,
+        "requestId": "89d915d7ae83e9fd",
+        **more,
+    }
+
+
+_EXAMPLES: Mapping[str, dict[str, Any]] = {
+    "not-found": {"detail": "There is no such folder.", "what": "folder"},
+    "not-supported": {"detail": "This IMAP server offers no quota (QUOTA).", "capability": "quota"},
+    "invalid-request": {
+        "errors": [{"location": "query.limit", "message": "Input should be less than or equal to 200"}]
+    },
+    "upstream-unavailable": {"upstream": {"protocol": "imap", "code": "UNAVAILABLE"}},
+}
 
 
 def _problem(request: Request, kind: Kind, detail: str, **more: Any) -> Problem:

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from service.accounts import SecretKind
 from service.api.accounts import Account, describe
 from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, is_sealed, opened, service_of, sign_in
-from service.api.problems import problem_responses
-from service.mail.model import Protocol, Value
+from service.api.problems import SIGNED_IN, problem_responses
+from service.mail.model import OpenProtocol, Protocol, Value
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -26,9 +26,11 @@ Text = Annotated[str, AfterValidator(_whole)]
 class NewSession(Value):
     """Credentials of a mailbox: a password, or an access token from its provider (OAuth 2.0)."""
 
-    username: Text = Field(min_length=1, max_length=MAX_USERNAME)
-    password: SecretStr | None = Field(None, max_length=MAX_SECRET)
-    access_token: SecretStr | None = Field(None, max_length=MAX_SECRET)
+    username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The mailbox's login.")
+    password: SecretStr | None = Field(None, max_length=MAX_SECRET, description="Either this or an access token.")
+    access_token: SecretStr | None = Field(
+        None, max_length=MAX_SECRET, description="From the mailbox's provider, in place of a password."
+    )
     server: str | None = Field(
         None, description="A name from GET /v1/servers; else the username's domain picks the server."
     )
@@ -44,37 +46,29 @@ class NewSession(Value):
 class Session(Value):
     """A signed-in mailbox. Send `token` as `Authorization: Bearer`."""
 
-    token: str
-    expires_at: datetime
-    account: Account
+    token: str = Field(description="The sealed credentials. Keep it as safe as a password.")
+    expires_at: datetime = Field(description="From then on it is refused.")
+    account: Account = Field(description="What was signed in to.")
 
 
 class Server(Value):
     """A mail server one may sign in to."""
 
-    name: str
+    name: str = Field(description="To be given as `server` when signing in.")
     domains: tuple[str, ...] = Field(description="Usernames of these domains are served by it without naming it.")
-    protocols: tuple[Protocol, ...]
+    protocols: tuple[OpenProtocol, ...] = Field(description="How it may be spoken to.")
 
 
 class Servers(Value):
     """The operator's table."""
 
-    items: tuple[Server, ...]
+    items: tuple[Server, ...] = Field(description="The servers.")
 
 
 @router.post(
     "/sessions",
     status_code=201,
-    responses=problem_responses(
-        "login-refused",
-        "not-found",
-        "invalid-request",
-        "too-many-requests",
-        "upstream-error",
-        "upstream-unavailable",
-        "upstream-timeout",
-    ),
+    responses=problem_responses(*SIGNED_IN),
     response_model_exclude_none=True,
 )
 async def create_session(request: Request, new: NewSession) -> Session:
@@ -99,7 +93,8 @@ async def create_session(request: Request, new: NewSession) -> Session:
     "/sessions/current",
     status_code=204,
     responses=problem_responses(
-        "unauthenticated", "too-many-requests", "upstream-error", "upstream-unavailable", "upstream-timeout"
+        *("unauthenticated", "too-many-requests", "upstream-error", "upstream-unavailable", "upstream-timeout"),
+        "internal-error",
     ),
 )
 async def delete_session(request: Request, caller: Caller) -> None:
@@ -110,7 +105,7 @@ async def delete_session(request: Request, caller: Caller) -> None:
     await service_of(request).accounts.close(caller)
 
 
-@router.get("/servers", response_model_exclude_none=True)
+@router.get("/servers", response_model_exclude_none=True, responses=problem_responses("internal-error"))
 async def list_servers(request: Request) -> Servers:
     """The names one may give as `server`, with the domains they serve. No host is told."""
     rows = service_of(request).servers

@@ -9,30 +9,32 @@ from pydantic import AwareDatetime, Field
 
 from service.api.caller import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
+from service.api.parameters import FolderId, MessageId, response_headers
 from service.api.problems import SIGNED_IN, Problem, describe, problem_responses
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
-from service.mail.model import MAX_FLAGS, Outcome, Value
+from service.mail.model import MAX_FLAGS, Count, Number, Outcome, Value
 
 router = APIRouter(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
-    responses=problem_responses(*SIGNED_IN, "not-permitted", "in-use", "stale-id", "not-supported", "over-quota"),
+    responses=problem_responses(*SIGNED_IN, "stale-id", "over-quota"),
 )
 appending = APIRouter(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
-    responses=problem_responses(*SIGNED_IN, "not-permitted", "in-use", "too-large", "not-supported", "over-quota"),
+    responses=problem_responses(*SIGNED_IN, "over-quota"),
 )
 MAX_BULK = 1000
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
 MAX_ID = 3000
 T = TypeVar("T")
+_MESSAGE = "From: Ann <ann@example.org>\r\nTo: ben@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
 _MESSAGE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"message/rfc822": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"message/rfc822": {"schema": {"type": "string", "format": "binary"}, "example": _MESSAGE}},
     }
 }
 
@@ -61,8 +63,10 @@ class Action(StrEnum):
 class Bulk(Value):
     """One action on many messages, of one folder or of several."""
 
-    ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(min_length=1, max_length=MAX_BULK)
-    action: Action
+    ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(
+        min_length=1, max_length=MAX_BULK, description="The messages."
+    )
+    action: Action = Field(description="What to do with each.")
     add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to set.")
     remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to clear.")
     folder_id: str | None = Field(
@@ -73,16 +77,16 @@ class Bulk(Value):
 class Result(Value):
     """What became of one of many."""
 
-    id: str
-    status: int = Field(description="As the status of a request for this message alone.")
+    id: str = Field(description="As it was given.")
+    status: Number = Field(description="As the status of a request for this message alone.")
     new_id: str | None = Field(None, description="After `move` and `copy`, where the mail server told.")
-    problem: Problem | None = None
+    problem: Problem | None = Field(None, description="Why it was not done.")
 
 
 class Results(Value):
     """In the order of the ids."""
 
-    results: tuple[Result, ...]
+    results: tuple[Result, ...] = Field(description="One for each id.")
 
 
 @appending.post(
@@ -90,19 +94,29 @@ class Results(Value):
     status_code=201,
     response_model_exclude_none=True,
     openapi_extra=_MESSAGE_BODY,
-    responses=problem_responses("unsupported-media-type"),
+    responses=problem_responses("unsupported-media-type") | {201: {"headers": response_headers("Location")}},
 )
 async def append_message(
     request: Request,
     response: Response,
     caller: Caller,
     mailbox: Mailbox,
-    folder: str,
+    folder: FolderId,
     flags: Annotated[
-        list[str] | None, Query(max_length=MAX_FLAGS, description="To set on it; repeated or separated by commas.")
+        list[str] | None,
+        Query(
+            max_length=MAX_FLAGS,
+            description="To set on it; repeated or separated by commas.",
+            examples=[["$seen"]],
+        ),
     ] = None,
     received_at: Annotated[
-        AwareDatetime | None, Query(alias="receivedAt", description="When it was received; without it, now.")
+        AwareDatetime | None,
+        Query(
+            alias="receivedAt",
+            description="When it was received; without it, now.",
+            examples=["2026-09-01T08:00:00Z"],
+        ),
     ] = None,
     idempotency_key: Key = None,
 ) -> Place:
@@ -133,7 +147,7 @@ async def append_message(
 
 @router.post("/messages/{message}/move", response_model_exclude_none=True)
 async def move_message(
-    request: Request, caller: Caller, mailbox: Mailbox, message: str, target: Target, idempotency_key: Key = None
+    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
 ) -> Place:
     """Move to another folder. At every moment the message is in at least one of the two."""
     return await _once(
@@ -143,7 +157,7 @@ async def move_message(
 
 @router.post("/messages/{message}/copy", response_model_exclude_none=True)
 async def copy_message(
-    request: Request, caller: Caller, mailbox: Mailbox, message: str, target: Target, idempotency_key: Key = None
+    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
 ) -> Place:
     """Copy to another folder, or the same."""
     return await _once(
@@ -167,11 +181,11 @@ async def change_messages(
 class Emptied(Value):
     """How many messages were removed."""
 
-    removed: int
+    removed: Count = Field(description="So many.")
 
 
 @router.post("/folders/{folder}/empty", response_model_exclude_none=True)
-async def empty_folder(mailbox: Mailbox, folder: str) -> Emptied:
+async def empty_folder(mailbox: Mailbox, folder: FolderId) -> Emptied:
     """Remove for good all messages that are in the folder now, and none that arrives meanwhile."""
     return Emptied(removed=await mailbox.empty_folder(folder))
 

@@ -10,13 +10,13 @@ from typing import Protocol as Shape
 
 from pydantic import Field
 
-from service.mail.model import Value
+from service.mail.model import Count, Value
 
 
 class FolderChanges(Value):
     """What happened to the messages of a folder, by their ids."""
 
-    folder_id: str
+    folder_id: str = Field(description="Which folder.")
     created: tuple[str, ...] = Field((), description="They are there now and were not before.")
     updated: tuple[str, ...] = Field((), description="Their flags may have changed.")
     destroyed: tuple[str, ...] = Field((), description="They are gone; some may never have been seen.")
@@ -58,7 +58,7 @@ class WatchHealth(Value):
     )
     heard_seconds_ago: float | None = Field(None, description="Since the mail server's last word.")
     event_seconds_ago: float | None = Field(None, description="Since it last told of something.")
-    losses: int = Field(description="How often the connection was lost or could not be had.")
+    losses: Count = Field(description="How often the connection was lost or could not be had.")
 
 
 class Watch(Shape):

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Annotated
 from typing import Protocol as Shape
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import SkipJsonSchema
 
 from service.mail.errors import MailError, RangeNotSatisfiable
 
@@ -45,6 +46,16 @@ class Capability(StrEnum):
     PUSH = "push"
     QUOTA = "quota"
     ACL = "acl"
+
+
+OpenProtocol = Annotated[
+    Protocol, WithJsonSchema({"type": "string", "description": "`imap` or `pop3`; more may come."})
+]
+"""For answers: a client that knows no other value must not fail at one."""
+Count = Annotated[int, WithJsonSchema({"type": "integer", "format": "int64"})]
+"""May pass 2³¹: octets, and what IMAP counts in 32 bits without a sign."""
+Number = Annotated[int, WithJsonSchema({"type": "integer", "format": "int32"})]
+"""Never does."""
 
 
 class HtmlForm(StrEnum):
@@ -86,8 +97,8 @@ class Folder(Value):
     path: tuple[str, ...] = Field(description="All names from the root to this folder.")
     parent_id: str | None = Field(None, description="The folder above, absent at the root.")
     role: str | None = Field(None, description="One of inbox, sent, drafts, trash, junk, archive, all, flagged.")
-    total_messages: int | None = Field(None, description="Messages in it, where the server told.")
-    unread_messages: int | None = Field(None, description="Messages in it without `$seen`, where the server told.")
+    total_messages: Count | None = Field(None, description="Messages in it, where the server told.")
+    unread_messages: Count | None = Field(None, description="Messages in it without `$seen`, where the server told.")
     is_subscribed: bool = Field(description="Whether the user chose to see it (RFC 9051, 6.3.7).")
     is_selectable: bool = Field(description="False for a folder that can only hold other folders.")
     namespace: str | None = Field(
@@ -115,25 +126,23 @@ class Quota(Value):
 
     root: str = Field(description="What the limit is on, as the server names it; may be empty.")
     resource: str = Field(description="`storage` in octets, `message` in messages, or another the server has.")
-    used: int = Field(json_schema_extra={"format": "int64"})
-    limit: int = Field(json_schema_extra={"format": "int64"})
+    used: Count = Field(description="So much is.")
+    limit: Count = Field(description="So much may be.")
 
 
 class Part(Value):
     """A node of a message's structure (RFC 2045). Ids are IMAP's: "1", "1.2", with "0" for the multipart that is the
     body itself and "2.0" for the one that is the body of the message attached as part 2."""
 
-    id: str
+    id: str = Field(description="Names the part within its message.")
     type: str = Field(description="The media type, lower case, as the mail declares it. Never trust it.")
     name: str | None = Field(None, description="The file name, cleaned of path, control and direction characters.")
-    size: int | None = Field(
-        None, description="Octets as stored, that is before decoding.", json_schema_extra={"format": "int64"}
-    )
+    size: Count | None = Field(None, description="Octets as stored, that is before decoding.")
     encoding: str | None = Field(None, description="The content transfer encoding, lower case.")
     disposition: str | None = Field(None, description="`inline`, `attachment` or what the mail says.")
     cid: str | None = Field(None, description="The Content-ID without its angle brackets.")
-    charset: str | None = None
-    language: tuple[str, ...] | None = None
+    charset: str | None = Field(None, description="As the mail declares it.")
+    language: tuple[str, ...] | None = Field(None, description="As the mail declares them (RFC 3282).")
     parts: tuple["Part", ...] | None = Field(None, description="Children of a multipart, or of an attached message.")
 
 
@@ -141,19 +150,19 @@ class MessageSummary(Value):
     """What a list shows of a message."""
 
     id: str = Field(description="Opaque and URL-safe: folder, UIDVALIDITY and UID in one.")
-    folder_id: str
-    subject: str | None = None
-    from_: tuple[Address, ...] = Field((), alias="from")
-    to: tuple[Address, ...] = ()
+    folder_id: str = Field(description="The folder it is in.")
+    subject: str | None = Field(None, description="Decoded.")
+    from_: tuple[Address, ...] = Field((), alias="from", description="Who wrote it.")
+    to: tuple[Address, ...] = Field((), description="Whom it is for.")
     received_at: datetime | None = Field(None, description="When the server got it (INTERNALDATE), in UTC.")
     sent_at: datetime | None = Field(None, description="The Date header, with its own offset.")
-    size: int | None = Field(None, description="Octets of the whole message.", json_schema_extra={"format": "int64"})
+    size: Count | None = Field(None, description="Octets of the whole message.")
     flags: tuple[str, ...] = Field(
         (), description="Lower case: $seen, $answered, $flagged, $draft, $deleted, keywords."
     )
-    has_attachment: bool | None = None
+    has_attachment: bool | None = Field(None, description="Whether it has one; absent where only the message tells.")
     message_id: str | None = Field(None, description="The Message-ID header without its angle brackets.")
-    in_reply_to: tuple[str, ...] | None = None
+    in_reply_to: tuple[str, ...] | None = Field(None, description="Message-IDs that it answers.")
     preview: str | None = Field(None, description="The first words of the text, where `fields` asks for them.")
     thread_id: str | None = Field(None, description="The same for all of a conversation, where `fields` asks for it.")
 
@@ -161,8 +170,8 @@ class MessageSummary(Value):
 class Flags(Value):
     """$seen, $answered, $flagged, $draft, $deleted, and keywords as they are, lower case."""
 
-    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS)
-    version: str | None = Field(None, exclude=True)
+    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS, description="All of them.")
+    version: SkipJsonSchema[str | None] = Field(None, exclude=True)
     """Changes with the message (its MODSEQ, RFC 7162); None where the server keeps no count. Sent as ETag."""
 
 
@@ -181,22 +190,22 @@ class Body(Value):
 class Message(MessageSummary):
     """A message with its body and structure."""
 
-    cc: tuple[Address, ...] = ()
-    bcc: tuple[Address, ...] = ()
-    reply_to: tuple[Address, ...] = ()
-    sender: tuple[Address, ...] = ()
-    references: tuple[str, ...] = ()
-    structure: Part
-    attachments: tuple[Part, ...] = ()
-    body: Body
-    version: str | None = Field(None, exclude=True)
+    cc: tuple[Address, ...] = Field((), description="Who gets a copy.")
+    bcc: tuple[Address, ...] = Field((), description="Who gets a copy unseen.")
+    reply_to: tuple[Address, ...] = Field((), description="Where answers go, if not to `from`.")
+    sender: tuple[Address, ...] = Field((), description="Who sent it for those of `from`.")
+    references: tuple[str, ...] = Field((), description="Message-IDs of the conversation so far.")
+    structure: Part = Field(description="The whole tree of parts.")
+    attachments: tuple[Part, ...] = Field((), description="Those of them that are attachments.")
+    body: Body = Field(description="What a person reads.")
+    version: SkipJsonSchema[str | None] = Field(None, exclude=True)
     """As ``Flags.version``."""
 
 
 class Header(Value):
     """One header field of a message, in its place."""
 
-    name: str
+    name: str = Field(description="As it stands in the message.")
     value: str = Field(description="Unfolded, encoded words decoded, control characters removed.")
     raw: str = Field(description="As it stands in the message; octets above 127 as Latin-1 characters.")
 
@@ -204,16 +213,16 @@ class Header(Value):
 class Page(Value):
     """A page of a list, newest arrival first."""
 
-    items: Annotated[Sequence[MessageSummary], SkipValidation]
+    items: Annotated[Sequence[MessageSummary], SkipValidation] = Field(description="The rows.")
     next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; absent on the last.")
-    total: int | None = Field(None, description="Messages that match, on all pages.")
+    total: Count | None = Field(None, description="Messages that match, on all pages.")
     evaluated_by: EvaluatedBy | None = Field(
         None, description="With criteria or a sort: who applied them, `server`, `local` or `mixed`."
     )
     unsearched: tuple[str, ...] | None = Field(
         None, description="Folders, by id, that could not be searched in time or at all; absent where all were."
     )
-    state: str | None = Field(None, exclude=True)
+    state: SkipJsonSchema[str | None] = Field(None, exclude=True)
     """Changes whenever the list may; None where only the list itself can tell. Sent as part of the ETag."""
 
 

@@ -1,0 +1,134 @@
+"""One example of each body that is sent or answered, by the schema's name. The contract shows them, and tests hold them
+against their schemas."""
+
+from typing import Any
+
+_INBOX = "f_E_LKNElOQk9Y"
+_WORK = "f_E_LKNFdvcms"
+_MESSAGE = "m_E_LKNKfd6mIAAAFFSU5CT1g"
+_MOVED = "m_E_LKNKfd6mIAAAAHV29yaw"
+_ACCOUNT = {
+    "id": "U_-X8fM9oeMIhpNU",
+    "username": "ann@example.org",
+    "server": "home",
+    "protocol": "imap",
+    "capabilities": [
+        "acl",
+        "append",
+        "changes",
+        "flags",
+        "folders",
+        "move",
+        "push",
+        "quota",
+        "search",
+        "sort",
+        "threads",
+    ],
+    "quota": {"used": 52428800, "limit": 1073741824},
+    "watch": {"way": "notify", "heardSecondsAgo": 11.4, "eventSecondsAgo": 86.2, "losses": 0},
+}
+_FOLDER = {
+    "id": _INBOX,
+    "name": "INBOX",
+    "path": ["INBOX"],
+    "role": "inbox",
+    "totalMessages": 225,
+    "unreadMessages": 51,
+    "isSubscribed": True,
+    "isSelectable": True,
+}
+_CHILD = {
+    "id": _WORK,
+    "name": "Work",
+    "path": ["Archive", "Work"],
+    "parentId": "f_E_LKNEFyY2hpdmU",
+    "totalMessages": 0,
+    "unreadMessages": 0,
+    "isSubscribed": True,
+    "isSelectable": True,
+}
+_MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
+_GRANT = {"identifier": "ben@example.org", "rights": "lrs"}
+_ROW = {
+    "id": _MESSAGE,
+    "folderId": _INBOX,
+    "subject": "Übersicht",
+    "from": [{"name": "Ben Example", "email": "ben@example.org"}],
+    "to": [{"email": "ann@example.org"}],
+    "receivedAt": "2026-09-01T08:00:00Z",
+    "sentAt": "2026-09-01T09:59:58+02:00",
+    "size": 21305,
+    "flags": ["$seen"],
+    "hasAttachment": True,
+    "messageId": "299.post@example.org",
+}
+_ATTACHMENT = {
+    "id": "2",
+    "type": "application/pdf",
+    "name": "Übersicht.pdf",
+    "size": 20480,
+    "encoding": "base64",
+    "disposition": "attachment",
+}
+_TEXT = {"id": "1", "type": "text/plain", "size": 22, "encoding": "7bit", "charset": "utf-8"}
+_PAGE = {"items": [_ROW], "nextCursor": "dus6x6fd6mIAAAFEAAAA4PehrSA", "total": 225}
+
+EXAMPLES: dict[str, Any] = {
+    "NewSession": {"username": "ann@example.org", "password": "correct horse battery staple"},
+    "Session": {
+        "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..ikyXJEFg8uATr8Ny.ZBFe.o4FYgSyIx7JH-lI0uyJzrA",
+        "expiresAt": "2026-09-08T08:00:00Z",
+        "account": _ACCOUNT,
+    },
+    "Servers": {"items": [{"name": "home", "domains": ["example.org"], "protocols": ["imap", "pop3"]}]},
+    "Account": _ACCOUNT,
+    "Folders": {"items": [_FOLDER, _CHILD]},
+    "Folder": _CHILD,
+    "NewFolder": {"name": "Work", "parentId": "archive"},
+    "FolderChange": {"name": "Office", "isSubscribed": False},
+    "Grants": {"items": [_GRANT]},
+    "Grant": _GRANT,
+    "Rights": {"rights": "lrs"},
+    "Quotas": {"items": [{"root": "User quota", "resource": "storage", "used": 52428800, "limit": 1073741824}]},
+    "Page": _PAGE,
+    "SearchRequest": {
+        "filter": {"operator": "OR", "conditions": [{"subject": "invoice"}, {"hasAttachment": True}]},
+        "folders": ["inbox", "archive"],
+        "sort": "-receivedAt",
+        "limit": 20,
+    },
+    "Messages": {"items": [_ROW], "notFound": [_MOVED]},
+    "Message": {
+        **_ROW,
+        "cc": [],
+        "bcc": [],
+        "replyTo": [],
+        "sender": [],
+        "references": [],
+        "structure": {"id": "0", "type": "multipart/mixed", "parts": [_TEXT, _ATTACHMENT]},
+        "attachments": [_ATTACHMENT],
+        "body": {"text": "See what is attached.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
+    },
+    "Headers": {
+        "items": [{"name": "Subject", "value": "Übersicht", "raw": " =?utf-8?Q?=C3=9Cbersicht?="}],
+    },
+    "Flags": {"flags": ["$seen", "$flagged"]},
+    "FlagChange": {"add": ["$flagged"], "remove": ["$seen"]},
+    "Target": {"folderId": "archive"},
+    "Place": {"id": _MOVED},
+    "Bulk": {"ids": [_MESSAGE], "action": "move", "folderId": "archive"},
+    "Results": {"results": [{"id": _MESSAGE, "status": 200, "newId": _MOVED}]},
+    "ChangesPage": {"created": [_MESSAGE], "updated": [], "destroyed": [_MOVED], "token": _MARK, "hasMore": False},
+    "AccountChangesPage": {
+        "folders": [
+            {"folderId": _INBOX, "created": [_MESSAGE], "updated": [], "destroyed": []},
+        ],
+        "createdFolders": [_WORK],
+        "destroyedFolders": [],
+        "token": _MARK,
+        "hasMore": False,
+    },
+    "Emptied": {"removed": 13},
+    "Health": {"status": "ready"},
+}
