@@ -4,10 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 SECONDS ?= 60
+NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
 export PYTHONDONTWRITEBYTECODE ?= 1
+export REDOCLY_TELEMETRY = off
+export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench fuzz growth pressure listeners chart image drill cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -52,6 +55,17 @@ fuzz: system $(VENV)/fuzz  ## Make up octets, mail, searches and requests, 60 s 
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
+contract: $(VENV)/sdks  ## Lint the contract, and hold it against the last release's.
+	$(NODE_BIN)/spectral lint --fail-severity hint -r openapi/spectral.yaml openapi/openapi.json
+	$(NODE_BIN)/redocly lint --config openapi/redocly.yaml openapi/openapi.json
+	$(BIN)/specshift diff --fail-on warning openapi/released.json openapi/openapi.json
+	$(BIN)/python -m pytest -m "sdks or not sdks" tests/sdks/test_contract.py tests/api/test_contract.py $(ARGS)
+
+sdks: $(VENV)/sdks  ## Generate SDKs in six languages into build/sdks, and run three of them on a real Dovecot.
+	@.ci/system packages-sdks
+	BIN=$(BIN) .ci/sdks
+	$(BIN)/python -m pytest -m sdks tests/sdks $(ARGS)
+
 image:  ## Build the image by buildah, on Debian packages alone where BASE names no other image, and start it.
 	.ci/image
 
@@ -63,6 +77,7 @@ requirements:  ## Pin anew, with hashes and without addresses (needs uv).
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group sdks -c requirements-dev.txt -o requirements-sdks.txt
 
 system:  ## Install the Debian packages the tests need, where they are missing.
 	@.ci/system
@@ -90,4 +105,9 @@ $(VENV)/fuzz: requirements-fuzz.txt $(VENV)/dev
 $(VENV)/deploy: requirements-deploy.txt .ci/tools $(VENV)/dev
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-deploy.txt
 	@PYTHON=$(BIN)/python .ci/tools
+	@touch $@
+
+$(VENV)/sdks: requirements-sdks.txt openapi/package-lock.json $(VENV)/dev
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-sdks.txt
+	@PATH=$(BIN):$$PATH npm ci --silent --prefix openapi
 	@touch $@

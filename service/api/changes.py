@@ -128,7 +128,10 @@ async def watch_account(
         str | None, Query(max_length=MAX_TOKEN, description="Ids or roles, separated by commas; without it, all.")
     ] = None,
     since: Since = None,
-    last_event_id: Annotated[str | None, Header(max_length=MAX_TOKEN)] = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(max_length=MAX_TOKEN, description="The id of the last event heard: what came after it is told."),
+    ] = None,
 ) -> StreamingResponse:
     """Changes as they happen, as server-sent events.
 

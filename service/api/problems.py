@@ -130,13 +130,17 @@ def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:
     return {BY_NAME[name].status: {"model": Problem} for name in names}
 
 
+OF_NO_OPERATION = frozenset({400, 405, 408, 431})
+"""Answered before the request is known to mean an operation of the contract."""
+
+
 def response_components() -> dict[str, Any]:
     """The contract's answer for each status, with its problems."""
     statuses = sorted({kind.status for kind in BY_NAME.values()})
     return {
         f"Problem{status}": _component(status, [kind for kind in BY_NAME.values() if kind.status == status])
         for status in statuses
-        if status != HTTPStatus.METHOD_NOT_ALLOWED  # no operation of the contract is answered so
+        if status not in OF_NO_OPERATION
     }
 
 

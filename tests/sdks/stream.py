@@ -1,0 +1,71 @@
+"""A service that streams events and breaks off, for the helpers that read them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from tests.servers.process import HOST
+
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+_CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+_PLAIN = _HEAD + b"Connection: close\r\n\r\n"
+_BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_REFUSED = (
+    b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/problem+json\r\nContent-Length: 36\r\nConnection: close\r\n\r\n"
+    b'{"type":"/problems/unauthenticated"}'
+)
+_PIECES = (
+    b"\xef\xbb\xbf: a comment\r\nretry: 10\r",
+    b"\nevent: change\r\nid: t1\r\ndata: {\"folderId\":\"f_\xc3",
+    b"\xa9\",\r\ndata: \"created\":[\"m_1\"]}\r\n",
+    b"\r\nid: t2\nevent:ping\ndata:{}\n\n",
+    b'id: t3\nevent: change\ndata: {"folderId": "never whole"',
+)  # fmt: skip
+EVENTS = [
+    {"type": "change", "data": {"folderId": "f_é", "created": ["m_1"]}, "id": "t1"},
+    {"type": "ping", "data": {}, "id": "t2"},
+    {"type": "resync", "data": {"folderId": "f_2"}, "id": "t3"},
+]
+"""What a client is to see of it, whatever breaks."""
+
+
+@dataclass
+class Stream:
+    """Answers the first request with 503, then breaks off in mid-event, ends, and refuses."""
+
+    url: str
+    asked: list[tuple[str | None, str | None]] = field(default_factory=list)
+    """Authorization and Last-Event-ID of each request."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in head.splitlines()[1:])}
+        self.asked.append((fields.get("authorization"), fields.get("last-event-id")))
+        assert fields["accept"] == "text/event-stream"
+        match len(self.asked):
+            case 1:
+                writer.write(_BUSY)
+            case 2:
+                writer.write(_CHUNKED)
+                for piece in _PIECES:
+                    writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                    await writer.drain()
+            case 3:
+                writer.write(_PLAIN + b'event: resync\ndata: {"folderId":"f_2"}\nid: t3\nunknown: field\n\n')
+            case _:
+                writer.write(_REFUSED)
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def streaming() -> AsyncIterator[Stream]:
+    stream = Stream("")
+    server = await asyncio.start_server(stream.serve, HOST, 0)
+    stream.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/v1/accounts/me/events"
+    try:
+        yield stream
+    finally:
+        server.close()
+        await server.wait_closed()
