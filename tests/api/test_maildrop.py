@@ -116,7 +116,7 @@ class Crowd:
             mine = [subject for subject in known if int(subject.split()[1]) % len(self._clients) == me]
             if number % 4 == me % 4:
                 self._due.release()
-            if mine and number % 8 == me:
+            if mine and number % 8 == me and len(known) > SEEDED // 2:
                 count = self._random.choice([1, 2])
                 await self._delete(me, {subject: known[subject] for subject in mine[-count:]})
         self._running -= 1
