@@ -162,7 +162,10 @@ class Settings(BaseSettings):
     max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
     max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
     max_connections: int = Field(
-        10_000, ge=1, description="Clients connected, or requests under way, at once; what is more is answered 503."
+        10_000,
+        ge=1,
+        description="Clients connected, or requests under way, at once; what is more is answered 503. At most a"
+        " quarter of the open files that the process is granted (`ulimit -n`).",
     )
     trusted_proxies: tuple[str, ...] = Field(
         (), description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count."

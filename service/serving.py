@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import multiprocess
 
-from service import http_server, logs
+from service import files, http_server, logs
 from service.app import create_app
 from service.config import Settings, read_settings
 from service.servers import ServerTable
@@ -96,7 +96,7 @@ def _config(app: "FastAPI | str", settings: Settings, host: str, port: int, work
         app,
         host,
         port,
-        max_connections=settings.max_connections,
+        max_connections=files.affordable(settings.max_connections),
         trusted_proxies=settings.trusted_proxies,
         workers=workers,
     )

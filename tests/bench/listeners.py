@@ -16,31 +16,9 @@ import aiohttp
 from tests.bench.load import Client, cpu_seconds, memory, session
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import Dovecot
-from tests.servers.process import HOST
+from tests.servers.quiet import quiet_server
 
 MAIL = b"Subject: news\r\n\r\nx\r\n"
-OFFERS = b"CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ENABLE UNSELECT CONDSTORE QRESYNC NOTIFY LIST-EXTENDED LIST-STATUS SPECIAL-USE"
-STATUS = b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 3 UNSEEN 0 UIDNEXT 4 UIDVALIDITY 7 HIGHESTMODSEQ 9)\r\n'
-
-
-class Quiet(asyncio.Protocol):
-    """An IMAP server of one mailbox in which nothing happens."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(b"* OK [" + OFFERS + b"] ready\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        for line in data.split(b"\r\n")[:-1]:
-            tag, _, command = line.partition(b" ")
-            verb = command.split(b" ")[0].upper()
-            if verb in {b"LOGIN", b"AUTHENTICATE"}:
-                self._transport.write(tag + b" OK [" + OFFERS + b"] hello\r\n")
-            elif verb in {b"LIST", b"STATUS"}:
-                self._transport.write(STATUS + tag + b" OK done\r\n")
-            elif tag:
-                self._transport.write(tag + b" OK done\r\n")
 
 
 async def delays(count: int) -> None:
@@ -73,26 +51,21 @@ async def delays(count: int) -> None:
 
 async def idle(count: int, seconds: float) -> None:
     """Listeners to whom nothing is told but pings."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Quiet, HOST, 0, backlog=4096)
-    env = {
-        "CASELLA_DEFAULT_SERVER": "home", "CASELLA_SERVERS__HOME__IMAP__HOST": HOST,
-        "CASELLA_SERVERS__HOME__IMAP__PORT": str(server.sockets[0].getsockname()[1]),
-        "CASELLA_SERVERS__HOME__IMAP__SECURITY": "none", "CASELLA_SERVER_CONNECTIONS": "100000",
-        "CASELLA_SECRET_KEYS": token_urlsafe(32), "CASELLA_ACCESS_LOG": "false",
-    }  # fmt: skip
-    async with Replica(env) as replica, session(replica) as http:
+    more = {
+        "CASELLA_SERVER_CONNECTIONS": "100000",
+        "CASELLA_SECRET_KEYS": token_urlsafe(32),
+        "CASELLA_ACCESS_LOG": "false",
+    }
+    async with quiet_server() as env, Replica(env | more) as replica, session(replica) as http:
         before = memory(replica.pid)
         turn = asyncio.Semaphore(50)
         opened: list[aiohttp.ClientResponse] = []
 
         async def listen(number: int) -> None:
             async with turn:
-                auth = aiohttp.BasicAuth(f"user{number // 2}@example.org", "secret")
+                login = aiohttp.encode_basic_auth(f"user{number // 2}@example.org", "secret")
                 timeout = aiohttp.ClientTimeout(total=None)
-                answer = await http.get(
-                    "/v1/accounts/me/events", headers={"Authorization": auth.encode()}, timeout=timeout
-                )
+                answer = await http.get("/v1/accounts/me/events", headers={"Authorization": login}, timeout=timeout)
                 await answer.content.readuntil(b"\n\n")
                 opened.append(answer)
 
@@ -108,7 +81,6 @@ async def idle(count: int, seconds: float) -> None:
               f" {share * 100:.1f} % of a core", flush=True)  # fmt: skip
         for drain in drains:
             drain.cancel()
-    server.close()
 
 
 async def _drain(answer: aiohttp.ClientResponse) -> None:
