@@ -21,9 +21,12 @@ from tests.servers.quiet import quiet_server
 MAIL = b"Subject: news\r\n\r\nx\r\n"
 
 
-async def delays(count: int) -> None:
+WITHOUT_NOTIFY = "imap_capability = IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE UIDPLUS LIST-STATUS CONDSTORE QRESYNC\n"
+
+
+async def delays(count: int, way: str, settings: str) -> None:
     """From the moment another client's APPEND is sent to the moment the event is read."""
-    with Dovecot() as dovecot:
+    with Dovecot(settings=settings) as dovecot:
         user = dovecot.user()
         async with Replica(environment(dovecot, secret_keys=token_urlsafe(32))) as replica, session(replica) as http:
             client = Client(http, user)
@@ -31,6 +34,9 @@ async def delays(count: int) -> None:
             took: list[float] = []
             async with http.get("/v1/accounts/me/events", headers=client.headers) as stream:
                 await stream.content.readuntil(b"\n\n")
+                async with asyncio.timeout(10):
+                    while (await client.get(""))["watch"]["way"] != way:
+                        await asyncio.sleep(0.01)
                 with dovecot.connect(user) as other:
                     for _ in range(count):
                         began = time.perf_counter()
@@ -39,7 +45,7 @@ async def delays(count: int) -> None:
                             pass
                         took.append((time.perf_counter() - began) * 1000)
             p99 = statistics.quantiles(took, n=100)[-1]
-            print(f"APPEND to event, {count} times: p50 {statistics.median(took):.0f} ms, p99 {p99:.0f} ms", flush=True)
+            print(f"APPEND to event by {way}: p50 {statistics.median(took):.0f} ms, p99 {p99:.0f} ms", flush=True)
             for path in ("/folders/inbox/changes", "/changes"):
                 token = (await client.get(path))["token"]
                 cpu, began = cpu_seconds(replica.pid), time.perf_counter()
@@ -96,8 +102,10 @@ def main() -> None:
     arguments = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asyncio.run(delays(arguments.events))
-    asyncio.run(idle(arguments.listeners, arguments.seconds))
+    for way, settings in (("notify", ""), ("idle", WITHOUT_NOTIFY)):
+        asyncio.run(delays(arguments.events, way, settings))
+    if arguments.listeners:
+        asyncio.run(idle(arguments.listeners, arguments.seconds))
 
 
 if __name__ == "__main__":
