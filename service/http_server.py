@@ -6,6 +6,7 @@ is closed: what follows on it might be meant as something else by whoever sits i
 
 import asyncio
 import re
+import sys
 from collections.abc import Mapping
 from secrets import token_hex
 from typing import Any
@@ -28,6 +29,7 @@ KEEP_ALIVE_SECONDS = 75
 _HOST = re.compile(rb"[A-Za-z0-9._~:\[\]-]{1,300}\Z")
 _SAFE = frozenset({"GET", "HEAD"})
 """What is given up when the client leaves. What writes goes on: whoever asks again with its key gets the answer."""
+_OF_THE_CONNECTION = frozenset({b"connection", b"upgrade", b"http2-settings", b"keep-alive"})
 _BODY_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
 _log = structlog.get_logger("service.http")
 
@@ -78,6 +80,7 @@ class Listener(HttpToolsProtocol):
         super().__init__(*args, **more)
         self._is_in_head = True
         self._head = 0  # octets, of a head that is not complete
+        self._fed = b""
         self._fault: Kind | None = None
         self._is_refused = False
         self._answering: RequestResponseCycle | None = None
@@ -105,7 +108,9 @@ class Listener(HttpToolsProtocol):
             return
         if self._is_in_head:
             self._head += len(data)
+        self._fed = data
         super().data_received(data)
+        self._fed = b""
         if self._is_refused or self.transport.is_closing():
             return
         if self._is_in_head:
@@ -126,9 +131,20 @@ class Listener(HttpToolsProtocol):
         self._fault = self._fault_of_head()
         if self._fault is not None:
             raise httptools.HttpParserError(self._fault.name)
-        super().on_headers_complete()
-        if self.parser.should_upgrade():  # to what is not spoken here; the parser stops at it
-            self.cycle.keep_alive = False
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Another protocol is wished for, as by Java's client in clear. The parser stops behind the head; a new one
+        reads on as if nothing had been wished (RFC 9110, 7.8), up to the end of this request."""
+        stopped = sys.exception()
+        assert isinstance(stopped, httptools.HttpParserUpgrade)
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        lines += [name + b": " + value for name, value in self.headers if name not in _OF_THE_CONNECTION]
+        head = b"\r\n".join([*lines, b"connection: close", b"", b""])
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        super().data_received(head + self._fed[stopped.args[0] :])
 
     def _fault_of_head(self) -> Kind | None:
         names = [name for name, _ in self.headers]
@@ -138,6 +154,7 @@ class Listener(HttpToolsProtocol):
         is_fine = (
             self.parser.get_http_version() in {"1.0", "1.1"}
             and self.url[:1] in {b"/", b"*"}
+            and self.parser.get_method() != b"CONNECT"
             and self._has_one_host()
             and self._has_plain_framing(names)
         )
@@ -151,7 +168,7 @@ class Listener(HttpToolsProtocol):
         return len(hosts) == 1 and _HOST.match(hosts[0]) is not None
 
     def _has_plain_framing(self, names: list[bytes]) -> bool:
-        """One length, or chunked and nothing else, of HTTP/1.1, and none for what leaves HTTP (RFC 9112, 6)."""
+        """One length, or chunked and nothing else, of HTTP/1.1 (RFC 9112, 6)."""
         framing = [(name, value) for name, value in self.headers if name in _BODY_FIELDS]
         if not framing:
             return True
@@ -159,9 +176,11 @@ class Listener(HttpToolsProtocol):
         is_known = name == b"content-length" or (
             value.lower() == b"chunked" and self.parser.get_http_version() == "1.1"
         )
-        return is_known and not more and not self.parser.should_upgrade()
+        return is_known and not more
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         super().on_message_complete()
         self._disarm()
         self._is_in_head, self._head = True, 0

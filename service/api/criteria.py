@@ -145,7 +145,7 @@ class SearchFilter(Conditions):
         None, alias="conditions", max_length=256, description="What the operator joins."
     )
     header: tuple[Text, ...] | None = Field(
-        None, min_length=1, max_length=2, description="A header field's name, and the text it has if that matters."
+        None, max_length=2, description="A header field's name, and the text it has if that matters."
     )
     after: Moment | None = Field(None, description="The same as `since`.")
     in_mailbox: str | None = Field(None, max_length=MAX_TEXT, description="In this folder, by id or role.")
@@ -164,13 +164,18 @@ class SearchFilter(Conditions):
         for name, criterion in _IN_SEARCH.items():
             if (value := getattr(self, name)) is not None:
                 found.append(Condition(criterion, value))
-        if self.header is not None:
+        if self.header:
             found.append(header_condition(*self.header))
-        if (self.operator is None) != (self.conditions_ is None):
-            raise InvalidRequest("An operator needs conditions, and conditions an operator.")
         if self.operator is not None:
-            found.append(Operator(_logic(self.operator), tuple(_trees(self.conditions_ or ()))))
+            found.append(self._joined_by(self.operator))
+        elif self.conditions_:
+            raise InvalidRequest("Conditions need an operator: AND, OR or NOT.")
         return joined(found)
+
+    def _joined_by(self, operator: str) -> Operator:
+        if self.conditions_ is None:
+            raise InvalidRequest("An operator needs conditions.")
+        return Operator(_logic(operator), tuple(_trees(self.conditions_)))
 
 
 _IN_SEARCH = {
@@ -189,7 +194,7 @@ class SearchRequest(Value):
     filter: SearchFilter | None = Field(None, description="Without it every message matches.")
     q: Text | None = Field(None, description="As people type it; beside `filter` both must hold.")
     folders: tuple[str, ...] | None = Field(
-        None, min_length=1, max_length=MAX_FOLDERS, description="Ids or roles; without it all folders are searched."
+        None, max_length=MAX_FOLDERS, description="Ids or roles; without it, or any in it, all folders are searched."
     )
     limit: Limit = Field(50, description="Messages a page.")
     cursor: str | None = Field(

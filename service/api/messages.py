@@ -65,7 +65,7 @@ async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequ
     Whatever the server cannot decide itself is decided here, and `evaluatedBy` says so. The search is bounded in time:
     folders that could not be searched, or not to their end, are named in `unsearched`, and what was found is right.
     """
-    page = await mailbox.search_messages(search.folders, search.query())
+    page = await mailbox.search_messages(search.folders or None, search.query())
     return page_answer(request, page, None, shown_fields(search.fields))
 
 

@@ -51,3 +51,15 @@ async def test_what_no_criterion_means_is_refused(connect: Connect, dovecot: Dov
     async with connect(dovecot.user()) as client:
         is_problem(await client.get(f"{ME}/folders/inbox/messages", params={name: value}), 422, "invalid-request")
         is_problem(await client.post(f"{ME}/search", json={"filter": {name: value}}), 422, "invalid-request")
+
+
+async def test_an_empty_array_is_none(connect: Connect, dovecot: Dovecot) -> None:
+    """Clients of some languages cannot leave one out."""
+    user = dovecot.user()
+    dovecot.append(user, mail())
+    async with connect(user) as client:
+        bare = {"filter": {"subject": "hello", "header": [], "conditions": []}, "folders": []}
+        assert (await client.post(f"{ME}/search", json=bare)).json()["total"] == 1
+        joined = {"filter": {"conditions": [{"subject": "hello"}]}}
+        is_problem(await client.post(f"{ME}/search", json=joined), 422, "invalid-request")
+        is_problem(await client.post(f"{ME}/search", json={"filter": {"operator": "OR"}}), 422, "invalid-request")

@@ -57,7 +57,6 @@ MALFORMED = {
     "Host with a user": b"GET /healthz HTTP/1.1\r\nHost: a@b\r\n\r\n",
     "an absolute address": b"GET http://b.example/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     "a tunnel": b"CONNECT b.example:443 HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a body before another protocol": POST + b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "HTTP/1.2": GET.replace(b"1.1", b"1.2"),
     "HTTP/0.9": b"GET /healthz\r\n\r\n",
@@ -101,6 +100,19 @@ async def test_nothing_after_the_last_request_is_one(replica: Replica) -> None:
         async with connected(replica.port) as raw:
             await raw.send(GET.replace(b"\r\n\r\n", b"\r\n" + last + b"\r\n\r\n") + SECOND)
             assert [answer.status for answer in await raw.answers()] == [200]
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 2\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"]
+)
+async def test_another_protocol_may_be_wished_for(replica: Replica, body: bytes) -> None:
+    """R-HTTP-07: as Java's client does with its first request in clear. It is answered in this one, and that is all."""
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    async with connected(replica.port) as raw:
+        await raw.send(POST + b"Content-Type: application/json\r\n" + wish + body + SECOND)
+        [answer] = await raw.answers()
+    assert answer.status == 422
+    assert b"body.username" in answer.body, "it was not read"
 
 
 async def test_a_head_is_bounded(replica: Replica) -> None:

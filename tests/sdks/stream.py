@@ -32,7 +32,10 @@ EVENTS = [
 
 @dataclass
 class Stream:
-    """Answers the first request with 503, then breaks off in mid-event, ends, and refuses."""
+    """Answers the first request with 503, then breaks off in mid-chunk, ends in mid-event, ends, and refuses.
+
+    What a client has not read yet when a connection breaks is lost to it, so nothing is told before the break.
+    """
 
     url: str
     asked: list[tuple[str | None, str | None]] = field(default_factory=list)
@@ -47,11 +50,14 @@ class Stream:
             case 1:
                 writer.write(_BUSY)
             case 2:
+                writer.write(_CHUNKED + b"ff\r\nevent: cha")
+            case 3:
                 writer.write(_CHUNKED)
                 for piece in _PIECES:
                     writer.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                     await writer.drain()
-            case 3:
+                writer.write(b"0\r\n\r\n")
+            case 4:
                 writer.write(_PLAIN + b'event: resync\ndata: {"folderId":"f_2"}\nid: t3\nunknown: field\n\n')
             case _:
                 writer.write(_REFUSED)
