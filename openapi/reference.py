@@ -10,7 +10,7 @@ _SCHEMA = "#/components/schemas/"
 _FIRST_ERROR = 400
 _HEAD = """# Reference
 
-Made from [openapi.json](../openapi/openapi.json) by `make openapi`. The service shows the same, to be tried out, at `/docs`.
+Made from [openapi.json](../openapi/openapi.json) by `make openapi`. At `/docs` the service shows it, to be tried out.
 What is marked * has to be given, or is always answered.
 """
 

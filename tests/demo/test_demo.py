@@ -90,6 +90,16 @@ def test_the_readme_s_curls_for_staying_in_step_work(demo: Demo) -> None:
     assert "event: ping" in out
 
 
+def test_the_app_developer_s_lines_work_one_after_the_other(demo: Demo, tmp_path: Path) -> None:
+    script = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "app.md").read_text(), re.DOTALL))
+    shell(f"cd {tmp_path}\n" + script.replace("http://127.0.0.1:8000", demo.url).replace("curl -s", "curl -sf"))
+    page, after = (json.loads((tmp_path / name).read_text()) for name in ("page.json", "next.json"))
+    assert not {row["id"] for row in page["items"]} & {row["id"] for row in after["items"]}
+    assert json.loads((tmp_path / "message.json").read_text())["body"]
+    assert (tmp_path / "first.bin").stat().st_size == 100
+    assert (tmp_path / "rest.bin").exists()
+
+
 def test_the_large_attachment_comes_whole_by_imap_and_by_pop3(demo: Demo) -> None:
     for protocol in ("imap", "pop3"):
         get = f"curl -sf -u demo@example.org:demo -H 'Casella-Protocol: {protocol}' {demo.url}/v1/accounts/me"

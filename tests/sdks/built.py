@@ -110,3 +110,14 @@ async def typescript_flow(name: str, *arguments: str, **environment: str) -> str
 
 async def java_flow(name: str, *arguments: str) -> str:
     return await output("java", "-Dfile.encoding=UTF-8", "-cp", java_classes(), name, *arguments)
+
+
+async def run_snippet(language: str, text: str, folder: Path) -> str:
+    """What a program of a few lines prints, on top of the SDK; TypeScript is checked strictly."""
+    if language == "python":
+        (folder / "snippet.py").write_text(text)
+        return await python_flow(folder / "snippet.py")
+    file = typescript_app() / f"{folder.name}.mts"
+    file.write_text("declare const console: { log(...told: unknown[]): void };\n" + text)
+    compile_typescript(file)
+    return await output(node(), file.with_suffix(".mjs"))

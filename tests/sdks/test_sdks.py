@@ -4,14 +4,16 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
 import pytest
 
 from tests.api.conftest import ATTACHED, PARTS, mail
+from tests.demo.test_demo import Demo
 from tests.deploy.replica import Replica, environment
-from tests.sdks.built import FLOWS, ROOT, SDKS, java_flow, kotlin_models, python_flow, typescript_flow
+from tests.sdks.built import FLOWS, ROOT, SDKS, java_flow, kotlin_models, python_flow, run_snippet, typescript_flow
 from tests.sdks.stream import EVENTS, streaming
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
@@ -127,3 +129,23 @@ def test_an_sdk_has_every_operation_and_every_field(language: str, contract: dic
         for property_name in schema.get("properties", {}):
             assert re.search(field.format(re.escape(property_name)), source), (name, property_name)
     assert not re.search(r"AnyCodable|JsonObject\b|\bAnyOf\b|\bOneOf\b", whole)
+
+
+def snippets(language: str) -> list[str]:
+    """Of the guide, for the demo."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / "app.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("language", ["typescript", "python"])
+async def test_the_guide_s_first_calls_work(language: str, tmp_path: Path) -> None:
+    call, listen = snippets({"typescript": "ts", "python": "python"}[language])
+    demo = Demo()
+    try:
+        told = [
+            await run_snippet(language, text.replace("http://127.0.0.1:8000", demo.url), tmp_path)
+            for text in (call, listen)
+        ]
+    finally:
+        demo.end()
+    assert re.match(r"\d+ \S", told[0])
+    assert told[1].startswith("ping ")
