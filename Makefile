@@ -73,8 +73,8 @@ drill: system $(VENV)/deploy  ## Restart three replicas one by one under load, b
 	$(BIN)/python -m tests.deploy.drill $(ARGS)
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis -o requirements.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra otel -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra otel --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group sdks -c requirements-dev.txt -o requirements-sdks.txt

@@ -21,6 +21,11 @@ _request_seconds = Histogram(
 _upstream_seconds = Histogram(
     "casella_upstream_seconds", "Commands to mail servers.", ("protocol", "verb", "outcome"), buckets=_SECONDS
 )
+_queued_seconds = Counter(
+    "casella_queued_seconds",
+    "Waiting for a connection, a place at the mail server, the maildrop, or a read that another request began.",
+    ("queue",),
+)
 _loop_lag = Gauge("casella_loop_lag_seconds", "How late the event loop was at worst, of late.")
 watch_losses = Counter("casella_watch_losses", "Watches whose connection was lost or could not be had.")
 
@@ -35,6 +40,11 @@ def request(route: str, method: str, status: int, seconds: float) -> None:
 def upstream(protocol: str, verb: str, outcome: str, seconds: float) -> None:
     """A mail server did, or did not do, what it was asked."""
     _upstream_seconds.labels(protocol, verb, outcome).observe(seconds)
+
+
+def queued(queue: str, seconds: float) -> None:
+    """Somebody waited for a turn. The rate of it is how many wait, on average."""
+    _queued_seconds.labels(queue).inc(seconds)
 
 
 async def watch_loop() -> None:
