@@ -105,7 +105,7 @@ async def test_a_list_is_traced_to_each_command(
 async def test_no_mail_and_nobody_is_in_a_trace(
     connect: Connect, dovecot: Dovecot, spans: InMemorySpanExporter
 ) -> None:
-    """R-HTTP-15: neither in path nor query, nor as an argument, nor of what went wrong."""
+    """R-HTTP-14: neither in path nor query, nor as an argument, nor of what went wrong."""
     user = dovecot.user()
     dovecot.append(user, MAIL)
     async with connect(user) as client:
