@@ -100,12 +100,16 @@ class Connection:
 
     async def tell_all(self, lines: Sequence[str]) -> list[Reply]:
         """Commands with an answer of one line each, pipelined where the server offers it (RFC 2449, 6.6)."""
+        if not lines:
+            return []
         async with self._asking(*lines) as command:
             return [told(command, await self._reply()) for _ in self._sent(lines)]
 
     async def ask_all(self, lines: Sequence[str], *, limit: int, keep: int | None = None) -> list[Answer]:
         """Multi-line commands, pipelined where the server offers it. An answer above ``limit`` octets closes; of one
         below it the first ``keep`` are returned."""
+        if not lines:
+            return []
         keep = limit if keep is None else keep
         async with self._asking(*lines) as command:
             return [await self._answer(command, limit, keep) for _ in self._sent(lines)]
