@@ -8,6 +8,7 @@ import structlog
 from opentelemetry import trace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from service import metrics
 from service.api.caller import address_of
@@ -67,6 +68,12 @@ def _conceal(request_id: str) -> None:
         span.set_attributes({"url.path": "REDACTED", "url.query": "REDACTED", "casella.request_id": request_id})
 
 
+def _trace_id() -> dict[str, str]:
+    """By which a line of log is found from a trace, where there is one."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
+
+
 def _method(scope: Scope) -> str:
     """Callers may make up others."""
     return scope["method"] if scope["method"] in _METHODS else "OTHER"
@@ -88,12 +95,12 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with spending() as spent:
-            await self._answer(scope, receive, send, spent)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, spent: Spent) -> None:
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
+        with spending() as spent, bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id, spent)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: Spent) -> None:
         began, status, is_replaced = time.perf_counter(), 0, False
         _conceal(request_id)
         safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
@@ -133,7 +140,8 @@ class Edge:
                     route=route,
                     status=status or CLIENT_GONE,
                     ms=round(seconds * 1000, 1),
-                    request_id=request_id,
+                    upstream_ms=round(spent.upstream * 1000, 1),
+                    **_trace_id(),
                 )
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -191,7 +191,7 @@ def test_pods_reach_mail_servers_and_dns(full: list[Object]) -> None:
 
 def test_an_account_stays_on_one_pod(full: list[Object]) -> None:
     annotations = one(full, "Ingress")["metadata"]["annotations"]
-    assert annotations["nginx.ingress.kubernetes.io/upstream-hash-by"] == "$http_authorization"
+    assert annotations["nginx.ingress.kubernetes.io/upstream-hash-by"] == "$http_authorization$arg_ticket"
     policy = one(full, "BackendTrafficPolicy")["spec"]
     assert policy["targetRefs"][0]["name"] == one(full, "HTTPRoute")["metadata"]["name"]
     assert policy["loadBalancer"]["consistentHash"] == {"type": "Header", "header": {"name": "Authorization"}}
