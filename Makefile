@@ -10,7 +10,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -71,11 +71,21 @@ image:  ## Build the image by buildah, on Debian packages alone where BASE names
 	.ci/image
 
 drill: system $(VENV)/deploy  ## Restart three replicas one by one under load, behind Debian's haproxy: nothing may fail.
+	@.ci/system packages-deploy
 	$(BIN)/python -m tests.deploy.drill $(ARGS)
 
+nightly:  ## What takes its time: fuzzing, soaking, growth, pressure, listeners, the image and the drill (two hours).
+	$(MAKE) fuzz SECONDS=600
+	$(MAKE) soak
+	$(MAKE) growth
+	$(MAKE) pressure
+	$(MAKE) listeners
+	$(MAKE) image
+	$(MAKE) drill
+
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis -o requirements.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra otel -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra otel --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group sdks -c requirements-dev.txt -o requirements-sdks.txt

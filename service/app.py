@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -35,7 +36,7 @@ from service.api import (
     writing,
 )
 from service.api.caller import Service
-from service.api.edge import EXPOSED, Edge
+from service.api.edge import EXPOSED, Edge, is_watched
 from service.api.idempotency import Repeats
 from service.api.streams import Streams
 from service.config import KEY_OCTETS, Settings
@@ -50,6 +51,13 @@ One HTTP/JSON API in front of any mailbox, by IMAP or POP3. Sign in with the mai
 request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the `capability`
 it lacks; every error is `application/problem+json`.
 """
+_TELEMETRY: TelemetryConfig = {
+    "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and its kin; without them there are no traces
+    "metrics": False,  # Prometheus has them
+    "logs": False,  # they would have the words of exceptions in them
+    "operation_spans": False,
+    "exclude": lambda scope: not is_watched(scope["path"]),
+}
 _log = structlog.get_logger("service.app")
 
 
@@ -101,13 +109,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         generate_unique_id_function=contract.operation_id,
         license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         redirect_slashes=False,
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=_TELEMETRY,
     )
     app.state.service = service
     app.state.is_ready = False

@@ -47,8 +47,8 @@ class EndpointSettings(BaseModel):
     security: Security = Security.TLS
     ca_file: Path | None = Field(None, description="Authorities to trust instead of the system's.")
 
-    def endpoint(self) -> Endpoint:
-        return Endpoint(self.host, self.port, self.security, self.ca_file)
+    def endpoint(self, server: str) -> Endpoint:
+        return Endpoint(self.host, self.port, self.security, self.ca_file, server=server)
 
 
 class Pop3Settings(EndpointSettings):
@@ -62,8 +62,8 @@ class Pop3Settings(EndpointSettings):
             raise ValueError("apop does not go with starttls: its challenge comes before there is TLS")
         return self
 
-    def endpoint(self) -> Endpoint:
-        return replace(super().endpoint(), apop=self.apop)
+    def endpoint(self, server: str) -> Endpoint:
+        return replace(super().endpoint(server), apop=self.apop)
 
 
 class ServerSettings(BaseModel):
@@ -210,7 +210,7 @@ class Settings(BaseSettings):
             name: MailServer(
                 name,
                 row.domains,
-                *(listener.endpoint() if listener else None for listener in (row.imap, row.pop3, row.smtp)),
+                *(listener.endpoint(name) if listener else None for listener in (row.imap, row.pop3, row.smtp)),
             )
             for name, row in self.servers.items()
         }

@@ -13,10 +13,16 @@ _SECRET = frozenset({"authorization", "password", "secret", "token", "access_tok
 
 def _redact(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Belt and braces: no call of ours logs such a key."""
-    for key in event:
+    return _without_secrets(event)
+
+
+def _without_secrets(told: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for key, value in told.items():
         if key.lower() in _SECRET:
-            event[key] = "[redacted]"
-    return event
+            told[key] = "[redacted]"
+        elif isinstance(value, dict):
+            told[key] = _without_secrets(dict(value))
+    return told
 
 
 def _json(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> bytes:
@@ -27,6 +33,7 @@ def _json(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> b
 def configure(level: str) -> None:
     """Ours and the libraries' lines in one form. aioimaplib stays silent below WARNING: it logs what is in mail."""
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,  # the request's id
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _redact,

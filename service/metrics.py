@@ -7,13 +7,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from weakref import WeakSet
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 LAG_SECONDS = 0.5
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each, that nobody looks at
 _requests = Counter("casella_requests", "Requests answered.", ("route", "method", "status"))
 _request_seconds = Histogram(
     "casella_request_seconds", "From a request to its answer's end.", ("route", "method", "status"), buckets=_SECONDS
@@ -21,6 +22,12 @@ _request_seconds = Histogram(
 _upstream_seconds = Histogram(
     "casella_upstream_seconds", "Commands to mail servers.", ("protocol", "verb", "outcome"), buckets=_SECONDS
 )
+_queued_seconds = Counter(
+    "casella_queued_seconds",
+    "Waiting for a connection, a place at the mail server, the maildrop, or a read that another request began.",
+    ("queue",),
+)
+_rows = Counter("casella_rows", "Rows of lists, by where they were found.", ("protocol", "source"))
 _loop_lag = Gauge("casella_loop_lag_seconds", "How late the event loop was at worst, of late.")
 watch_losses = Counter("casella_watch_losses", "Watches whose connection was lost or could not be had.")
 
@@ -35,6 +42,17 @@ def request(route: str, method: str, status: int, seconds: float) -> None:
 def upstream(protocol: str, verb: str, outcome: str, seconds: float) -> None:
     """A mail server did, or did not do, what it was asked."""
     _upstream_seconds.labels(protocol, verb, outcome).observe(seconds)
+
+
+def queued(queue: str, seconds: float) -> None:
+    """Somebody waited for a turn. The rate of it is how many wait, on average."""
+    _queued_seconds.labels(queue).inc(seconds)
+
+
+def rows(protocol: str, kept: int, read: int) -> None:
+    """Of a list: so many were known, so many had to be asked for."""
+    _rows.labels(protocol, "memory").inc(kept)
+    _rows.labels(protocol, "server").inc(read)
 
 
 async def watch_loop() -> None:

@@ -46,6 +46,8 @@ class Endpoint:
     """POP3: sign in by APOP, and by nothing else that shows a password."""
     reach: Reach | None = field(default=None, compare=False)
     """Where the host may lie, if it was not the operator who named it."""
+    server: str = field(default="", compare=False)
+    """The name of its row in the table."""
 
     async def connect(self, make: Callable[[], P], context: ssl.SSLContext | None) -> tuple[asyncio.Transport, P]:
         """TCP, and TLS where a context is given. OSError (ssl.SSLError is one) where that fails."""
@@ -118,7 +120,7 @@ def _named_by_caller(name: str, reach: Reach) -> MailServer | None:
     ports = [at for at in _PORTS if str(at) == port] if colon else list(_USUAL_PORTS)
     if not ports or not is_name(host):
         return None
-    listeners = {_PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], reach=reach) for at in ports}
+    listeners = {_PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], reach=reach, server=name.lower()) for at in ports}
     return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3))
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from service.mail.errors import ServerBusy
+from service.upstream import queued
 
 Yield = Callable[[], bool]
 """Closes an idle connection, and gives back its place; False where there is none."""
@@ -37,8 +38,9 @@ class Host:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            async with asyncio.timeout(self._patience):
-                await turn
+            with queued("server"):
+                async with asyncio.timeout(self._patience):
+                    await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
                 self.give_back()

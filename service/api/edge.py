@@ -5,14 +5,17 @@ import time
 from secrets import token_hex
 
 import structlog
+from opentelemetry import trace
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from service import metrics
 from service.api.caller import address_of
 from service.api.problems import fault, foreign, refused
 from service.mail.errors import TooManyRequests
 from service.rates import Rates
+from service.upstream import Spent, spending
 
 SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -53,14 +56,32 @@ def _is_foreign_refusal(message: Message) -> bool:
     return message["status"] >= _FIRST_ERROR and _PLAIN in message["headers"]
 
 
+def is_watched(path: str) -> bool:
+    """Whether a request is worth a trace: the platform's own questions are not."""
+    return not (is_probe(path) or path == "/metrics")
+
+
+def _conceal(request_id: str) -> None:
+    """FastAPI's span has path and query, and those hold people's mail; ``http.route`` says what was asked."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attributes({"url.path": "REDACTED", "url.query": "REDACTED", "casella.request_id": request_id})
+
+
+def _trace_id() -> dict[str, str]:
+    """By which a line of log is found from a trace, where there is one."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
+
+
 def _method(scope: Scope) -> str:
     """Callers may make up others."""
     return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
 class Edge:
-    """Outermost of our own: ``X-Request-Id`` in and out, ``SAFE_HEADERS`` on all, a problem for every fault, one line
-    of log a request.
+    """Outermost of our own: ``X-Request-Id`` in and out, ``SAFE_HEADERS`` on all, ``Server-Timing`` of what others were
+    asked before the answer began, a problem for every fault, one line of log a request.
 
     The line has the route's template, not the path, and nothing of query, headers or body: those hold people's mail.
     """
@@ -76,7 +97,12 @@ class Edge:
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
+        with spending() as spent, bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id, spent)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: Spent) -> None:
         began, status, is_replaced = time.perf_counter(), 0, False
+        _conceal(request_id)
         safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
 
         async def answer(message: Message) -> None:
@@ -92,6 +118,8 @@ class Edge:
                 status = message["status"]
                 there = {name for name, _ in message["headers"]}
                 added = [(name, value) for name, value in safe.items() if name not in there]
+                if timing := spent.server_timing:
+                    added.append((b"server-timing", timing.encode()))
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
             await send(message)
 
@@ -112,7 +140,8 @@ class Edge:
                     route=route,
                     status=status or CLIENT_GONE,
                     ms=round(seconds * 1000, 1),
-                    request_id=request_id,
+                    upstream_ms=round(spent.upstream * 1000, 1),
+                    **_trace_id(),
                 )
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:

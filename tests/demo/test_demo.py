@@ -90,9 +90,13 @@ def test_the_readme_s_curls_for_staying_in_step_work(demo: Demo) -> None:
     assert "event: ping" in out
 
 
-def test_the_app_developer_s_lines_work_one_after_the_other(demo: Demo, tmp_path: Path) -> None:
+def test_the_app_developer_s_lines_work_one_after_the_other(tmp_path: Path) -> None:
+    demo = Demo()  # of its own: one of its messages is moved
     script = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "app.md").read_text(), re.DOTALL))
-    shell(f"cd {tmp_path}\n" + script.replace("http://127.0.0.1:8000", demo.url).replace("curl -s", "curl -sf"))
+    try:
+        shell(f"cd {tmp_path}\n" + script.replace("http://127.0.0.1:8000", demo.url).replace("curl -s", "curl -sf"))
+    finally:
+        demo.end()
     page, after = (json.loads((tmp_path / name).read_text()) for name in ("page.json", "next.json"))
     assert not {row["id"] for row in page["items"]} & {row["id"] for row in after["items"]}
     assert json.loads((tmp_path / "message.json").read_text())["body"]

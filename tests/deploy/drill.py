@@ -3,7 +3,8 @@
 Three replicas run as the rendered Deployment says: its arguments, environment, probes and grace period, and the entry point of
 the Dockerfile. In front of them is Debian's haproxy with a consistent hash of the header Authorization, and it retries
 nothing; behind them is a Dovecot with its default limit of connections. Each replica in turn gets SIGTERM, and is started
-again when it has ended. No request may fail.
+again when it has ended. No request may fail. Some accounts have an event stream open all the while, which is closed by the
+service, resumed on another replica, and tells of each message once.
 """
 
 import argparse
@@ -29,11 +30,12 @@ from secrets import token_urlsafe
 import httpx
 
 from tests.deploy.chart import ROOT, Object, container, one, render, settings_file
+from tests.deploy.listeners import Audience
 from tests.deploy.replica import Replica
 from tests.servers.dovecot import PASSWORD, Dovecot, NotStarted
 from tests.servers.process import HOST, free_ports
 
-REPLICAS, ACCOUNTS, MESSAGES, ATTACHMENT = 3, 30, 60, 200_000
+REPLICAS, ACCOUNTS, LISTENERS, MESSAGES, ATTACHMENT = 3, 30, 10, 60, 200_000
 CONNECTIONS = 10  # Dovecot's default of mail_max_userip_connections
 _HAPROXY = """
 defaults
@@ -61,13 +63,14 @@ class Figures:
     seconds: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     restarts: list[float] = field(default_factory=list)
+    streams: str = ""
 
     def __str__(self) -> str:
         percentiles = statistics.quantiles(self.seconds, n=100)
         return (
             f"{len(self.seconds)} requests, {self.failures.total()} failed, p50 {percentiles[49] * 1000:.0f} ms,"
             f" p99 {percentiles[98] * 1000:.0f} ms, slowest {max(self.seconds) * 1000:.0f} ms; {len(self.restarts)} restarts,"
-            f" ended after {', '.join(f'{seconds:.1f}' for seconds in self.restarts)} s"
+            f" ended after {', '.join(f'{seconds:.1f}' for seconds in self.restarts)} s; {self.streams}"
         )
 
 
@@ -208,8 +211,11 @@ async def drill(seconds: float, rate: float) -> Figures:
         probe = container(objects)["readinessProbe"]
         url = await stack.enter_async_context(haproxy(replicas, probe, folder))
         enough = asyncio.Event()
+        listening = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        audience = Audience(dovecot, listening, users[:LISTENERS], mailbox())
         async with asyncio.TaskGroup() as group:
             group.create_task(load(url, users, rate, enough, figures))
+            attended = group.create_task(audience.attend(0.2, enough))
             ends = time.monotonic() + seconds
             await asyncio.sleep(2)
             for replica in replicas:
@@ -223,6 +229,10 @@ async def drill(seconds: float, rate: float) -> Figures:
                 await asyncio.sleep(2 * probe["periodSeconds"])  # until who routes has seen it too
             await asyncio.sleep(max(0.0, ends - time.monotonic()))
             enough.set()
+        figures.failures += attended.result()
+        figures.streams = (
+            f"{LISTENERS} streams, resumed {audience.resumed} times, told of {audience.delivered} new messages"
+        )
     return figures
 
 

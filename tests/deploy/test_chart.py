@@ -15,6 +15,7 @@ from service.http_server import GRACE_SECONDS
 pytest.importorskip("yaml", reason="make chart installs it")
 from tests.deploy import generated
 from tests.deploy.chart import CHART, NAMESPACE, RELEASE, Object, Refused, container, helm, one, render, settings_file
+from tests.deploy.documented import metrics
 
 pytestmark = pytest.mark.deploy
 
@@ -22,15 +23,7 @@ KUBERNETES = "1.37"
 FILES = [CHART / "values.yaml", *sorted((CHART / "ci").glob("*-values.yaml"))]
 FULL, MINIMAL = CHART / "ci" / "full-values.yaml", CHART / "ci" / "minimal-values.yaml"
 CUSTOM = {"HTTPRoute", "BackendTrafficPolicy", "DestinationRule", "ServiceMonitor", "PrometheusRule"}
-METRICS = {
-    "casella_requests_total": {"route", "method", "status"},
-    "casella_request_seconds": {"route", "method", "status", "le"},
-    "casella_upstream_seconds": {"protocol", "verb", "outcome", "le"},
-    "casella_pool_connections": {"state"},
-    "casella_loop_lag_seconds": set(),
-    "process_resident_memory_bytes": set(),
-    "up": set(),
-}
+METRICS = metrics() | {"process_resident_memory_bytes": set(), "up": set()}
 KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 SERVERS = {"home": {"imap": {"host": "imap.example.org", "port": 993}}}
 SEVERAL: Object = {"replicaCount": 3, "config": {"servers": SERVERS}, "secretKeys": [KEY]}
@@ -191,7 +184,7 @@ def test_pods_reach_mail_servers_and_dns(full: list[Object]) -> None:
 
 def test_an_account_stays_on_one_pod(full: list[Object]) -> None:
     annotations = one(full, "Ingress")["metadata"]["annotations"]
-    assert annotations["nginx.ingress.kubernetes.io/upstream-hash-by"] == "$http_authorization"
+    assert annotations["nginx.ingress.kubernetes.io/upstream-hash-by"] == "$http_authorization$arg_ticket"
     policy = one(full, "BackendTrafficPolicy")["spec"]
     assert policy["targetRefs"][0]["name"] == one(full, "HTTPRoute")["metadata"]["name"]
     assert policy["loadBalancer"]["consistentHash"] == {"type": "Header", "header": {"name": "Authorization"}}
@@ -245,7 +238,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(full: list[Object])
     assert len(expressions) > 15
     for expression in expressions:
         for name, matchers in re.findall(r"(\w+)\{([^}]*)\}", expression):
-            labels = METRICS[re.sub("_(bucket|count|sum)$", "", name)]
+            labels = METRICS[re.sub("_(bucket|count|sum)$", "", name)] | {"le"}
             assert set(re.findall(r"(\w+)[=!]~?", matchers)) <= labels | {"job", "namespace"}
             assert not re.search(r'status=~"5\.\.', matchers) or 'status!="501"' in matchers
 

@@ -105,6 +105,14 @@ def test_images_of_the_mail_itself_stay() -> None:
     assert safe_html("<img src='data:image/png;base64," + "A" * 70_000 + "'>") == ("<img>", ())
 
 
+@pytest.mark.parametrize("host", ["e@i\ufffdd\r:x", "999.999.999.999", "a b", "[::g]", "x:99999", "\u202e"])
+def test_a_link_without_a_scheme_that_is_no_address_with_one_is_none(host: str) -> None:
+    """R-MIME-12: found by fuzzing."""
+    cleaned = safe_html(f"<a href='//{host}/p'>x</a>").html
+    assert "href" not in cleaned
+    assert safe_html(cleaned).html == cleaned
+
+
 def test_links_open_elsewhere_and_tell_nothing() -> None:
     """R-MIME-13."""
     html = safe_html("<a href='https://example.org/x' id=y class=z name=w onclick=x>x</a>").html

@@ -1,61 +1,24 @@
 """Told, not asking: long polls and event streams of the service as it is deployed, on Dovecot."""
 
 import asyncio
-import json
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from secrets import token_urlsafe
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.events import Stream
 
 pytestmark = pytest.mark.dovecot
 ME = "/v1/accounts/me"
 MAIL = b"Subject: news\r\n\r\nx\r\n"
 LEAVINGS = int(os.environ.get("CASELLA_LEAVINGS", "15"))
 """How often a listener leaves and comes back; a hundred for the long run."""
-
-
-@dataclass
-class Event:
-    name: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    id: str | None = None
-    retry: int | None = None
-
-
-class Stream:
-    """The events of one connection."""
-
-    def __init__(self, lines: AsyncIterator[str]) -> None:
-        self._lines = lines
-        self.id: str | None = None
-
-    async def next(self, *names: str) -> Event:
-        """The next one of these names; StopAsyncIteration where the stream ends first."""
-        async with asyncio.timeout(20):
-            while True:
-                event = await self._event()
-                self.id = event.id or self.id
-                if not names or event.name in names:
-                    return event
-
-    async def _event(self) -> Event:
-        event = Event()
-        while line := await anext(self._lines):
-            name, _, value = line.partition(": ")
-            if name == "data":
-                event.data = json.loads(value)
-            elif name in {"event", "id", "retry"}:
-                setattr(event, {"event": "name"}.get(name, name), int(value) if name == "retry" else value)
-        return event
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from service import metrics
 from service.accounts import Credentials
 from service.adapters.imap import arguments
 from service.adapters.imap.arguments import Piece
@@ -17,6 +16,7 @@ from service.adapters.imap.protocol import Answer, Timing, WireProtocol
 from service.adapters.imap.responses import expand, status_rows
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
+from service.upstream import Command
 
 ANSWER_SECONDS = 3.0
 """A server that takes longer for a NOOP is taken for gone."""
@@ -159,13 +159,9 @@ class Connection:
         for response in protocol.claim():
             self._note(response)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in commands]
-        began = self._loop_time()
-        try:
+        with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
             answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
-        except BaseException:
-            metrics.upstream("imap", _verb(commands[-1]), "lost", self._loop_time() - began)
-            raise
-        metrics.upstream("imap", _verb(commands[-1]), answers[-1].status.kind.lower(), self._loop_time() - began)
+            command.outcome = answers[-1].status.kind.lower()
         for response in answers[-1].untagged:
             self._note(response)
         return answers
@@ -178,7 +174,9 @@ class Connection:
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
         goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
         lines.append(last[:-2] + (b" {%d+}\r\n" if goes_ahead else b" {%d}\r\n") % size)
-        answer = await self._protocol.stream(tag, lines, size, chunks, self._timing, goes_ahead=goes_ahead)
+        with Command("imap", self._protocol.server, _verb(pieces)) as command:
+            answer = await self._protocol.stream(tag, lines, size, chunks, self._timing, goes_ahead=goes_ahead)
+            command.outcome = answer.status.kind.lower()
         for response in answer.untagged:
             self._note(response)
         return answer

@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
+from service.upstream import queued
+
 T = TypeVar("T")
 _AGAIN = object()
 """What followers get where who went ahead was cancelled: one of them goes ahead now."""
@@ -21,7 +23,8 @@ class Joint:
     async def run(self, key: Hashable, work: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
         """``work`` calls what it is given when it begins. Errors are everybody's."""
         while (others := self._waiting.get(key)) is not None:
-            found = await asyncio.shield(others)
+            with queued("read"):
+                found = await asyncio.shield(others)
             if found is not _AGAIN:
                 return found  # type: ignore[no-any-return]
         mine: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

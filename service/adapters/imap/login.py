@@ -7,7 +7,7 @@ exactly that.
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from service.accounts import Credentials, SecretKind
@@ -26,6 +26,7 @@ from service.mail.errors import (
     UpstreamUnavailable,
 )
 from service.servers import Endpoint, Security
+from service.upstream import Command
 
 
 @asynccontextmanager
@@ -78,7 +79,7 @@ async def _greeting(protocol: WireProtocol, timing: Timing) -> None:
 async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing) -> None:
     sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"STARTTLS"]))], last=True)
     try:
-        [answer] = await protocol.wait(sent, timing, timing.greeting)
+        answer = await _answer(protocol, "STARTTLS", sent, timing, timing.greeting)
     except UpstreamProtocol as error:
         raise UpstreamTls(error.detail, protocol="imap") from None
     if answer.status.kind != "OK":
@@ -97,7 +98,7 @@ async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing)
 async def capabilities(protocol: WireProtocol, timing: Timing) -> frozenset[str]:
     """What the server says it can do now, upper case."""
     sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"CAPABILITY"]))])
-    [answer] = await protocol.wait(sent, timing, timing.greeting)
+    answer = await _answer(protocol, "CAPABILITY", sent, timing, timing.greeting)
     return capabilities_told(answer) or frozenset()
 
 
@@ -112,19 +113,28 @@ def capabilities_told(answer: Answer) -> frozenset[str] | None:
 async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timing) -> frozenset[str]:
     """Log in by what the server offers; answers its capabilities afterwards, which may differ from before."""
     offered = await capabilities(protocol, timing)
-    tag = protocol.tag()
+    tag, verb = protocol.tag(), "AUTHENTICATE"
     if credentials.kind is SecretKind.ACCESS_TOKEN:
         sent = protocol.send([(tag, _bearer(tag, credentials, offered))], optional=True)
     elif _needs_plain(credentials, offered):
         sent = protocol.send([(tag, _plain(tag, credentials, offered))])
     else:
         pieces = [b"LOGIN", arguments.string(credentials.username), arguments.string(credentials.secret)]
-        sent = protocol.send([(tag, arguments.chunks(tag, pieces))])
-    [answer] = await protocol.wait(sent, timing, timing.login)
+        sent, verb = protocol.send([(tag, arguments.chunks(tag, pieces))]), "LOGIN"
+    answer = await _answer(protocol, verb, sent, timing, timing.login)
     if answer.status.kind != "OK":
         raise _login_refusal(answer.status)
     told = capabilities_told(answer)
     return told if told is not None else await capabilities(protocol, timing)
+
+
+async def _answer(
+    protocol: WireProtocol, verb: str, sent: Sequence["asyncio.Future[Answer]"], timing: Timing, seconds: float
+) -> Answer:
+    with Command("imap", protocol.server, verb) as command:
+        [answer] = await protocol.wait(sent, timing, seconds)
+        command.outcome = answer.status.kind.lower()
+    return answer
 
 
 def _needs_plain(credentials: Credentials, offered: frozenset[str]) -> bool:

@@ -16,6 +16,7 @@ from service.adapters.hosts import Host
 from service.adapters.imap.connection import Connection
 from service.mail.errors import ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
 from service.metrics import Live
+from service.upstream import queued
 
 SURPLUS_SECONDS = 15.0
 """How long an idle connection is kept beside the one used last."""
@@ -207,8 +208,9 @@ class Pool:
         turn = _Turn(lane, asyncio.get_running_loop().create_future())
         self._waiting.append(turn)
         try:
-            async with asyncio.timeout_at(end):
-                return await turn.given
+            with queued("connection"):
+                async with asyncio.timeout_at(end):
+                    return await turn.given
         except BaseException as error:
             if turn.given.done() and not turn.given.cancelled():
                 self._leave(lane, turn.given.result())

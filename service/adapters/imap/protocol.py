@@ -75,8 +75,9 @@ class Pending:
 class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is untyped
     """One connection. ``unclaimed`` holds what the server said when nobody had asked."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, server: str) -> None:
         super().__init__(loop)
+        self.server = server
         self.limits = limits
         self.unclaimed: list[bytes] = []
         self._unclaimed_octets = 0
@@ -409,7 +410,7 @@ class Client(IMAP4):  # type: ignore[misc]  # the library is untyped
     ) -> None:
         """Called by the constructor of the base: only the protocol differs from it."""
         loop = loop or asyncio.get_running_loop()
-        self.protocol = WireProtocol(loop, self._limits)
+        self.protocol = WireProtocol(loop, self._limits, self._endpoint.server)
         self._client_task = loop.create_task(self._endpoint.connect(lambda: self.protocol, ssl_context))
 
     async def connected(self, seconds: float) -> WireProtocol:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from service import metrics
 from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.connection import Connection, Selected
 from service.adapters.imap.envelope import (
@@ -162,6 +163,7 @@ class FolderRows:
         not known."""
         known = {uid: self._known[uid] for uid in uids if uid in self._known}
         unknown = [uid for uid in uids if uid not in known]
+        metrics.rows("imap", len(known), len(unknown))
         commands = []
         if known:
             commands.append([b"UID", b"FETCH", uid_set(known), b"(UID FLAGS)"])
@@ -179,12 +181,14 @@ class FolderRows:
         """The entries of those that are there; a round trip for each five hundred that are neither known nor
         ``told``."""
         found = {uid: self._known[uid] for uid in uids if uid in self._known}
+        kept = len(found)
         found |= self._read_entries(told or {}, [uid for uid in uids if uid not in found])
         missing = [uid for uid in uids if uid not in found]
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
             answer = await self.connection.run(b"UID", b"FETCH", uid_set(batch), b"(%b)" % SUMMARY_ITEMS)
             found |= self._read_entries(fetch_rows(answer.untagged), batch)
+        metrics.rows("imap", kept, len(found) - kept)
         return found
 
     async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:

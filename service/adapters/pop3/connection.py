@@ -17,6 +17,7 @@ from service.adapters.pop3.unstuff import Unstuffer
 from service.adapters.pop3.wire import Wire, dial
 from service.mail.errors import MailError, UpstreamTimeout
 from service.servers import Endpoint, Security
+from service.upstream import Command
 
 IN_FLIGHT = 50
 """Pipelined commands without an answer: about a kilobyte, which every server's receive buffer takes, so that neither
@@ -85,38 +86,44 @@ class Connection:
 
     async def ask(self, line: str) -> Reply:
         """A command with an answer of one line."""
-        async with self._exchange(self._timing.command):
+        async with self._asking(line) as command:
             self._send(line)
-            return await self._reply()
+            return told(command, await self._reply())
 
     async def converse(self, line: str, respond: Callable[[bytes], str]) -> Reply:
         """A command that may be met with challenges (RFC 5034, 4); ``respond`` turns each into the next line."""
-        async with self._exchange(self._timing.command):
+        async with self._asking(line) as command:
             self._send(line)
             while (challenge := await self._wire.line()) == b"+" or challenge.startswith(b"+ "):
                 self._send(respond(challenge[2:]))
-            return Reply.read(challenge)
+            return told(command, Reply.read(challenge))
 
     async def tell_all(self, lines: Sequence[str]) -> list[Reply]:
         """Commands with an answer of one line each, pipelined where the server offers it (RFC 2449, 6.6)."""
-        async with self._exchange(self._timing.command):
-            return [await self._reply() for _ in self._sent(lines)]
+        if not lines:
+            return []
+        async with self._asking(*lines) as command:
+            return [told(command, await self._reply()) for _ in self._sent(lines)]
 
     async def ask_all(self, lines: Sequence[str], *, limit: int, keep: int | None = None) -> list[Answer]:
         """Multi-line commands, pipelined where the server offers it. An answer above ``limit`` octets closes; of one
         below it the first ``keep`` are returned."""
-        async with self._exchange(self._timing.command):
-            return [await self._answer(limit, limit if keep is None else keep) for _ in self._sent(lines)]
+        if not lines:
+            return []
+        keep = limit if keep is None else keep
+        async with self._asking(*lines) as command:
+            return [await self._answer(command, limit, keep) for _ in self._sent(lines)]
 
     async def retrieve(self, number: int, take: Callable[[bytes], object]) -> Reply:
         """RETR, handed to ``take`` as it comes. What ``take`` raises closes the connection and so ends the transfer."""
         async with self._exchange(None):
-            self._send(f"RETR {number}")
-            async with asyncio.timeout(self._timing.command):
-                reply = await self._reply()
-            if reply.ok:
-                await self._pour(take)
-            return reply
+            with self._command("RETR") as command:
+                self._send(f"RETR {number}")
+                async with asyncio.timeout(self._timing.command):
+                    reply = told(command, await self._reply())
+                if reply.ok:
+                    await self._pour(take)
+                return reply
 
     async def quit(self) -> Reply:
         """QUIT, which alone makes deletions happen (RFC 1939, 6), and the end of the connection."""
@@ -160,11 +167,23 @@ class Connection:
         if self.capabilities is not None and not self.offers("STLS"):
             raise insecure("The mail server offers no TLS on this port.")
         async with self._exchange(self._timing.connect):
-            self._send("STLS")
-            if not (await self._reply()).ok:
+            with self._command("STLS") as command:
+                self._send("STLS")
+                reply = told(command, await self._reply())
+            if not reply.ok:
                 raise insecure("The mail server refused TLS.")
             await self._wire.secure(endpoint)
         self.challenge = None
+
+    @asynccontextmanager
+    async def _asking(self, *lines: str) -> AsyncIterator[Command]:
+        """An exchange of these commands."""
+        async with self._exchange(self._timing.command):
+            with self._command(lines[-1].partition(" ")[0], len(lines)) as command:
+                yield command
+
+    def _command(self, verb: str, count: int = 1) -> Command:
+        return Command(PROTOCOL, self._wire.server, verb, count)
 
     @asynccontextmanager
     async def _exchange(self, seconds: float | None) -> AsyncIterator[None]:
@@ -198,8 +217,8 @@ class Connection:
     async def _reply(self) -> Reply:
         return Reply.read(await self._wire.line())
 
-    async def _answer(self, limit: int, keep: int) -> Answer:
-        reply = await self._reply()
+    async def _answer(self, command: Command, limit: int, keep: int) -> Answer:
+        reply = told(command, await self._reply())
         body = bytearray()
         if reply.ok:
             await self._collect(body, limit, keep)
@@ -227,6 +246,12 @@ class Connection:
                     raise UpstreamTimeout("The mail server sends the message too slowly.", protocol=PROTOCOL)
                 since, arrived = clock(), 0
         self._wire.put_back(unstuffer.rest)
+
+
+def told(command: Command, reply: Reply) -> Reply:
+    """The reply, which is the command's outcome."""
+    command.outcome = "ok" if reply.ok else "err"
+    return reply
 
 
 def _capabilities(body: bytes) -> Capabilities:

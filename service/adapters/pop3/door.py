@@ -13,6 +13,7 @@ from service.adapters.pop3.session import Session
 from service.adapters.pop3.timing import Timing
 from service.mail.errors import MailError, ServerBusy, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
+from service.upstream import queued
 
 T = TypeVar("T")
 
@@ -75,8 +76,9 @@ class Door:
 
     async def _queue(self) -> None:
         try:
-            async with asyncio.timeout(self._timing.queue):
-                await self._turn.acquire()
+            with queued("maildrop"):
+                async with asyncio.timeout(self._timing.queue):
+                    await self._turn.acquire()
         except TimeoutError:
             raise ServerBusy(protocol=PROTOCOL, retry_after=IN_USE_SECONDS) from None
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
+from service import metrics
 from service.adapters.pop3.cursor import MARKS, Cursor
 from service.adapters.pop3.drop import Drop
 from service.adapters.pop3.rows import Rows
@@ -67,6 +68,7 @@ class Listing:
         kept = {number: self._kept(drop, number) for number in numbers}
         rows = {number: row for number, row in kept.items() if row is not None}
         missing = [number for number in numbers if number not in rows]
+        metrics.rows("pop3", len(rows), len(missing))
         for start in range(0, len(missing), AT_ONCE):
             for number, block in (await session.blocks(missing[start : start + AT_ONCE])).items():
                 place = await session.place(number)

@@ -14,7 +14,8 @@ FULL = 256 * 1024
 class Wire(asyncio.Protocol):
     """One connection. It reads on only while fewer than ``FULL`` octets wait, so no server can fill the memory."""
 
-    def __init__(self, idle: float) -> None:
+    def __init__(self, idle: float, server: str) -> None:
+        self.server = server
         self._idle = idle
         self._transport: asyncio.Transport | None = None
         self._waiting = bytearray()
@@ -131,5 +132,5 @@ async def dial(endpoint: Endpoint, timing: Timing) -> Wire:
     # No happy_eyeballs_delay: cancelled at the wrong moment, Python 3.11's leaves a socket open.
     tls = endpoint.tls_context() if endpoint.security is Security.TLS else None
     async with asyncio.timeout(timing.connect):
-        _, wire = await endpoint.connect(lambda: Wire(timing.idle), tls)
+        _, wire = await endpoint.connect(lambda: Wire(timing.idle, endpoint.server), tls)
     return wire

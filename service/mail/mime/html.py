@@ -162,8 +162,13 @@ def _is_inline(value: str) -> bool:
 
 
 def _without_base(url: str) -> str | None:
-    """Mail has no base address: what names a host gets a scheme, all else points nowhere."""
-    return f"https:{url}" if url.startswith("//") else None
+    """Mail has no base address: what names a host gets a scheme, all else points nowhere. Nor does what is no address
+    with the scheme either, such as a host with a space in it: the next cleaning would take it away."""
+    link = f'<a href="https:{escape(url)}">'
+    return f"https:{url}" if url.startswith("//") and "href" in _ABSOLUTE.clean(link) else None
+
+
+_ABSOLUTE = nh3.Cleaner(tags={"a"}, attributes={"a": {"href"}}, link_rel=None)
 
 
 _CLEANER = nh3.Cleaner(

@@ -1,0 +1,34 @@
+"""What docs/operator.md says, for who holds it to be so."""
+
+import re
+from pathlib import Path
+
+OPERATOR = Path(__file__).parents[2] / "docs" / "operator.md"
+
+
+def table(name: str) -> list[list[str]]:
+    """The cells of its rows, without head."""
+    text = OPERATOR.read_text()
+    rows = text.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- /{name} -->")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def metrics() -> dict[str, set[str]]:
+    """Our own, each with its labels."""
+    return {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, _ in table("metrics")}
+
+
+def alerts() -> list[str]:
+    return [name.strip("`") for name, *_ in table("alerts")]
+
+
+def commands() -> list[str]:
+    """Lines of its blocks of shell."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def settings() -> str:
+    """Its file of settings."""
+    [block] = re.findall(r"^```toml\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
+    return str(block)

@@ -1,0 +1,91 @@
+"""What is measured is what docs/operator.md, the dashboard and the alerts say, and it does not grow with callers."""
+
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.upstream import queued
+from tests.api.conftest import Connect, connect
+from tests.deploy.documented import metrics
+from tests.servers.dovecot import Dovecot
+
+__all__ = ["connect"]
+pytestmark = pytest.mark.dovecot
+ROOT = Path(__file__).parents[2]
+ME = "/v1/accounts/me"
+LIST = f"{ME}/folders/inbox/messages"
+WHERE_METRICS_ARE_NAMED = ["helm/dashboards/casella.json", "helm/templates/prometheusrule.yaml", "docs/operator.md"]
+SERIES = re.compile(r"^(casella_\w+)\{?([^}]*)\}? ", re.MULTILINE)
+
+
+def exposed(text: str) -> dict[str, set[str]]:
+    """The labels of each metric of ours, without those of the form."""
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        if family.name.startswith("casella_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            found[name] = {label for sample in family.samples for label in sample.labels} - {"le"}
+    return found
+
+
+async def test_the_table_has_all_that_is_exposed_and_nothing_else(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    dovecot.append(user, b"Subject: hello\r\n\r\nworld\r\n")
+    with queued("connection"):
+        pass
+    async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
+        for client in (imap, pop3):
+            assert (await client.get(LIST)).status_code == 200
+        token = (await imap.get(f"{ME}/changes")).json()["token"]
+        await imap.get(f"{ME}/changes", params={"since": token, "wait": 0.1})
+        answer = await imap.get("/metrics")
+    found = exposed(answer.text)
+    found["casella_watches"] |= {"way"}  # has no series while nobody listens
+    assert found == metrics()
+
+
+async def test_commands_of_both_protocols_are_counted_by_verb_and_outcome(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
+        await imap.get(LIST)
+        await pop3.get(LIST)
+        text = (await imap.get("/metrics")).text
+    label = 'casella_upstream_seconds_count{outcome="%s",protocol="%s",verb="%s"}'
+    for told in (("ok", "imap", "LOGIN"), ("ok", "imap", "SELECT"), ("ok", "pop3", "PASS"), ("ok", "pop3", "LIST")):
+        assert label % told in text
+
+
+@pytest.mark.parametrize("file", WHERE_METRICS_ARE_NAMED)
+def test_no_metric_is_named_that_there_is_not(file: str) -> None:
+    text = (ROOT / file).read_text()
+    named = set(re.findall(r"\bcasella_[a-z_]+(?=[{}`\s.,)\[(:])", text))
+    assert len(named) > 4
+    known = {name + end for name in metrics() for end in ("", "_bucket", "_count", "_sum")}
+    assert named - known == set()
+
+
+async def test_series_do_not_grow_with_callers_and_what_they_make_up(connect: Connect, dovecot: Dovecot) -> None:
+    """R-OPS-18: accounts, folders, paths, methods, criteria and ids; a round of others adds nothing."""
+
+    async def round_of(word: str) -> set[tuple[str, str]]:
+        user = dovecot.user(word)
+        dovecot.append(user, b"Subject: hello\r\n\r\nworld\r\n", folder="INBOX")
+        async with connect(user) as client, connect(user, Casella_Protocol="pop3") as pop3:
+            for one in (client, pop3):
+                await one.get(LIST)
+                await one.get(f"{ME}/messages/m_{word}")
+            await client.post(f"{ME}/folders", json={"name": f'{word}"}} 1\n{word}'})
+            await client.get(f"{ME}/folders/{word}/messages")
+            await client.get(f"/{word}")
+            await client.get(f"/v1/accounts/{word}/{word}")
+            await client.get(LIST, params={"subject": word})
+            await client.request(word.upper(), "/v1/servers")
+            await client.get(ME, headers={"Casella-Server": word, "Casella-Protocol": word})
+            text = (await client.get("/metrics")).text
+        assert word not in text.lower()
+        return set(SERIES.findall(text))
+
+    before = await round_of("hostile")
+    assert await round_of("foreign") == before

@@ -1,0 +1,94 @@
+"""``Server-Timing``: how much of a request's time others took."""
+
+import asyncio
+import re
+
+import httpx
+import pytest
+
+from service.upstream import Spent
+from tests.api.conftest import Connect, connect, settings_for
+from tests.api.served import ME, served
+from tests.servers.dovecot import Dovecot
+from tests.servers.scripted import Imap, ScriptedServer
+
+__all__ = ["connect"]
+LIST = f"{ME}/folders/inbox/messages"
+ORIGIN = "https://app.example.org"
+
+
+def told(answer: httpx.Response) -> dict[str, tuple[float, str]]:
+    """Milliseconds and description, by name."""
+    found = re.findall(r'(\w+);dur=([\d.]+)(?:;desc="([^"]*)")?(?:, |$)', answer.headers.get("server-timing", ""))
+    return {name: (float(duration), description) for name, duration, description in found}
+
+
+@pytest.mark.parametrize(
+    ("spent", "header"),
+    [
+        (Spent(), ""),
+        (Spent(1, 0.0123), 'upstream;dur=12.3;desc="1 command"'),
+        (Spent(3, 1.5, 0.25), 'upstream;dur=1500.0;desc="3 commands", queue;dur=250.0'),
+        (Spent(queued=0.002), "queue;dur=2.0"),
+        (Spent(queued=0.00001), ""),
+    ],
+    ids=str,
+)
+def test_how_it_is_said(spent: Spent, header: str) -> None:
+    assert spent.server_timing == header
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize(("protocol", "commands"), [("imap", 4), ("pop3", 6)])
+async def test_a_request_says_what_the_mail_server_took(
+    connect: Connect, dovecot: Dovecot, protocol: str, commands: int
+) -> None:
+    """A page of a mailbox that is open already is one round trip."""
+    user = dovecot.user()
+    dovecot.append(user, b"Subject: hello\r\n\r\nworld\r\n")
+    async with connect(user, Casella_Protocol=protocol) as client:
+        first, second = await client.get(LIST), await client.get(LIST)
+    (duration, description), total = told(first)["upstream"], first.elapsed.total_seconds() * 1000
+    assert description == f"{commands + (protocol == 'pop3')} commands"
+    assert 0 < duration < total
+    assert told(second).get("upstream", (0.0, ""))[0] < duration
+
+
+async def test_who_waits_for_a_turn_is_told() -> None:
+    """Each of its own commands and waiting, whoever else asks meanwhile."""
+    go, asked = asyncio.Event(), asyncio.Event()
+
+    async def hold(command: bytes) -> bytes:
+        asked.set()
+        await go.wait()
+        return b"* 1 FETCH (UID 1 FLAGS ())\r\n{tag} OK done\r\n"
+
+    async with (
+        ScriptedServer([Imap(exists=1, answers={"FETCH": hold, "UID FETCH": hold})]) as server,
+        served(server, connections=1) as service,
+        asyncio.timeout(20),
+    ):
+        reads = [asyncio.create_task(service.client.get(f"{LIST}?limit={limit}")) for limit in (1, 2, 3)]
+        await asked.wait()
+        for _ in reads:  # by then they have arrived
+            assert (await service.client.get("/healthz")).status_code == 200
+        go.set()
+        answers = await asyncio.gather(*reads)
+    times = [told(answer) for answer in answers]
+    assert all("upstream" in each for each in times)
+    assert sorted("queue" in each for each in times) == [False, True, True]
+
+
+@pytest.mark.dovecot
+async def test_pages_of_allowed_origins_may_read_it(connect: Connect, dovecot: Dovecot) -> None:
+    settings = settings_for(dovecot, allowed_origins=(ORIGIN,))
+    async with connect(dovecot.user(), settings=settings, Origin=ORIGIN) as client:
+        answer = await client.get(LIST)
+    assert "upstream" in told(answer)
+    assert "Server-Timing" in answer.headers["access-control-expose-headers"]
+
+
+async def test_what_nobody_else_was_asked_for_has_none(connect: Connect) -> None:
+    async with connect() as client:
+        for path in ("/healthz", ME, "/nowhere"):
+            assert "server-timing" not in (await client.get(path)).headers
