@@ -23,10 +23,12 @@ ANSWER_SECONDS = 3.0
 SELECT_AGAIN_SECONDS = 2.0
 """How long the news of an old server are believed."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
-# What tells of a change: flags without the UID or with the count, which nobody asked for so; and messages that are gone.
+# What tells of a change: flags without the UID or with the count, unlike what was asked; and messages that are gone.
 _NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
 _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 """Just now; those of earlier say so."""
+_LEFT_BEHIND = b"deleted under us"
+"""Dovecot's words, without a code, where the selected folder was renamed or removed and another one has its name."""
 _NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
@@ -168,6 +170,8 @@ class Connection:
         metrics.upstream("imap", _verb(commands[-1]), answers[-1].status.kind.lower(), self._loop_time() - began)
         for response in answers[-1].untagged:
             self._note(response)
+        if any(answer.status.kind == "NO" and _LEFT_BEHIND in answer.status.text for answer in answers):
+            raise self.left_behind()
         return answers
 
     async def append(self, pieces: Sequence[Piece], size: int, chunks: AsyncIterator[bytes]) -> Answer:
@@ -235,6 +239,12 @@ class Connection:
     def _renumbered(self) -> UpstreamUnavailable:
         """Closes the connection: what was read on it so far names nothing any more."""
         error = UpstreamUnavailable("The folder was renumbered just now.", protocol="imap", retry_after=1)
+        self.fail(error)
+        return error
+
+    def left_behind(self) -> UpstreamUnavailable:
+        """Closes the connection: its folder is another one now, of which it cannot tell."""
+        error = UpstreamUnavailable("The folder was renamed or removed just now.", protocol="imap", retry_after=1)
         self.fail(error)
         return error
 
