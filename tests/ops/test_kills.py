@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import random
 import re
@@ -26,6 +27,7 @@ from tests.servers.proxy import passing
 pytestmark = pytest.mark.dovecot
 ROUNDS = int(os.environ.get("CASELLA_ROUNDS", "0"))
 ME = "/v1/accounts/me"
+_log = logging.getLogger(__name__)
 SEEDED = 14
 STEPS = 90
 """At most so many pieces pass between the process and Dovecot while the requests are served."""
@@ -188,4 +190,6 @@ async def test_killed_at_any_step(dovecot: Dovecot) -> None:
         for step in steps():
             await kills.round(step)
     assert kills.answered[False]
-    print(f"answered {kills.answered[True]}, cut off {kills.answered[False]}, copied twice {kills.copies_twice}")  # noqa: T201
+    _log.info(
+        "%d answered, %d cut off, %d copied twice", kills.answered[True], kills.answered[False], kills.copies_twice
+    )

@@ -6,8 +6,8 @@ import os
 import sys
 import time
 
-from tests.soak.faults import Faults
 from tests.soak.clients import Report
+from tests.soak.faults import Faults
 from tests.soak.run import Plan, Soaked, soak
 from tests.soak.watch import MB, Sample
 

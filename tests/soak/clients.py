@@ -65,7 +65,7 @@ class Client:
         self._headers = {"Casella-Protocol": "pop3"} if account.is_pop3 else {}
         self._rows: list[tuple[str, int]] = []
         self._actions: list[Callable[[], Awaitable[None]]] = [
-            *[self.list] * 5, *[self.get] * 4, *[self.source] * 3, *[self.part] * 3, self.delete,
+            *[self.list_messages] * 5, *[self.get] * 4, *[self.source] * 3, *[self.part] * 3, self.delete,
         ]  # fmt: skip
         if not account.is_pop3:
             self._actions += [
@@ -90,7 +90,7 @@ class Client:
 
     async def act(self) -> None:
         """One of all, on one of the messages listed last."""
-        action = random.choice(self._actions) if self._rows else self.list
+        action = random.choice(self._actions) if self._rows else self.list_messages
         self._report.by_action[getattr(action, "__name__", "")] += 1
         try:
             async with asyncio.timeout(DEADLINE):
@@ -100,7 +100,7 @@ class Client:
         except Wrong as wrong:
             self._report.wrong.append(str(wrong))
 
-    async def list(self) -> None:
+    async def list_messages(self) -> None:
         folder = "inbox" if self._account.is_pop3 else random.choice(["inbox", "inbox", "archive"])
         answer = await self._ask("GET", f"/folders/{folder}/messages?limit={random.choice([10, 50, 200])}")
         if answer is not None:
@@ -193,7 +193,7 @@ class Client:
         while not until.is_set():
             headers = self._headers | ({"Last-Event-ID": last} if last else {})
             with suppress(httpx.TransportError):
-                async with self._http.stream("GET", f"{ME}/events", auth=self._auth, headers=headers) as answer:  # type: ignore[arg-type]
+                async with self._http.stream("GET", f"{ME}/events", auth=self._auth, headers=headers) as answer:
                     if answer.status_code != 200:
                         self._note(answer.status_code, await answer.aread())
                         await asyncio.sleep(0.5)
@@ -203,9 +203,10 @@ class Client:
                         self._report.events += line.startswith("event:")
                         last = line[4:] if line.startswith("id: ") else last
 
-    def _take(self, rows: "list[dict[str, Any]]") -> None:
+    def _take(self, rows: list[dict[str, Any]]) -> None:
         found = []
         for row in rows:
+            self._is(row.get("subject", "").startswith(self._account.canary), f"a row of nothing: {row}")
             number = number_in(row["subject"])
             known = self._account.numbers.setdefault(row["id"], number)
             self._is(known == number, f"an id of {known} became one of {number}")

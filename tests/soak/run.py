@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
+from typing import NamedTuple
 
 import httpx
 
@@ -37,8 +38,7 @@ class Soaked:
     secrets: int = 0
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     seconds: float
     workers: int
     accounts: int = 12
@@ -98,7 +98,7 @@ async def _used(
     until = asyncio.Event()
     limits = httpx.Limits(max_connections=None)
     assert soaked.watch is not None
-    async with httpx.AsyncClient(base_url=replica.url, timeout=None, limits=limits) as http:  # noqa: S113 - see DEADLINE
+    async with httpx.AsyncClient(base_url=replica.url, timeout=None, limits=limits) as http:
         clients = [Client(http, account, soaked.faults, soaked.report, password) for account in accounts]
         for client in clients[::2]:
             await client.sign_in(password)
