@@ -4,13 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 SECONDS ?= 60
+ROUNDS ?= 50
 NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -73,6 +74,11 @@ image:  ## Build the image by buildah, on Debian packages alone where BASE names
 drill: system $(VENV)/deploy  ## Restart three replicas one by one under load, behind Debian's haproxy: nothing may fail.
 	@.ci/system packages-deploy
 	$(BIN)/python -m tests.deploy.drill $(ARGS)
+
+soak: SECONDS = 600
+soak: system $(VENV)/dev  ## Mixed load with faults for ten minutes; then random work, kills and restarts, 50 rounds of each.
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
+	CASELLA_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o log_cli=true --log-cli-level=INFO tests/ops/test_model.py tests/ops/test_kills.py tests/ops/test_upstream_restart.py
 
 nightly:  ## What takes its time: fuzzing, soaking, growth, pressure, listeners, the image and the drill (two hours).
 	$(MAKE) fuzz SECONDS=600

@@ -318,3 +318,18 @@ async def test_a_user_with_a_space_and_quotes_signs_in(connect: Connect, dovecot
     for protocol in ("imap", "pop3"):
         async with connect(user, PASSWORD, Casella_Protocol=protocol) as client:
             assert (await client.get(ME)).json()["username"] == user
+
+
+@pytest.mark.parametrize("what", ["", "/source", "/parts/1", "/parts/2", "/headers"])
+async def test_what_another_program_removed_just_now_is_gone(connect: Connect, dovecot: Dovecot, what: str) -> None:
+    """R-IMAP-06: Dovecot still has a row of it, in which its octets are NIL; that is no empty message."""
+    user = dovecot.user()
+    dovecot.seed(user, [(PARTS, (), None)])
+    async with connect(user) as client:
+        [row] = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        with dovecot.connect(user) as other:
+            other.select()
+            other.store("1", "+FLAGS", "(\\Deleted)")
+            other.expunge()
+        answer = await client.get(f"{ME}/messages/{row['id']}{what}")
+    assert (answer.status_code, answer.json()["what"]) == (404, "message")

@@ -374,3 +374,19 @@ async def test_a_kept_list_is_never_older_than_the_folder(connect: Connect, dove
             answer = await client.get(f"{ME}/folders/inbox/messages", headers={"If-None-Match": tag})
             assert (answer.status_code, answer.json()["total"]) == (200, count)
             tag = answer.headers["ETag"]
+
+
+async def test_what_is_marked_already_is_deleted_too(connect: Connect, dovecot: Dovecot) -> None:
+    """R-OPS-01: by another program, or by a process that ended between mark and removal."""
+    user = dovecot.user()
+    dovecot.seed(user, [(mail(str(number)), ["$deleted"] if number % 2 else [], None) for number in range(6)])
+    async with connect(user) as client:
+        rows = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        ids = {row["subject"]: row["id"] for row in rows}
+        assert (await client.delete(f"{ME}/messages/{ids['1']}")).status_code == 204
+        many = {"ids": [ids["2"], ids["3"]], "action": "delete"}
+        results = (await client.post(f"{ME}/messages/bulk", json=many)).json()["results"]
+        assert [one["status"] for one in results] == [200, 200]
+        left = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        assert {row["subject"] for row in left} == {"0", "4", "5"}
+        assert (await client.post(f"{ME}/folders/inbox/empty")).json() == {"removed": 3}

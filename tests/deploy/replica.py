@@ -66,7 +66,11 @@ class Replica:
     @property
     def log(self) -> str:
         """What it wrote so far, in all its lives."""
-        return os.pread(self._log.fileno(), 1 << 24, 0).decode()
+        return self.log_octets().decode()
+
+    def log_octets(self) -> bytes:
+        """The same, whatever is in it."""
+        return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0)
 
     async def start(self) -> None:
         """Returns when it is ready."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 ME = "/v1/accounts/me"
 LIST = f"{ME}/folders/inbox/messages"
 WHERE_METRICS_ARE_NAMED = ["helm/dashboards/casella.json", "helm/templates/prometheusrule.yaml", "docs/operator.md"]
-SERIES = re.compile(r"^(casella_\w+)\{?([^}]*)\}? ", re.MULTILINE)
+SERIES = re.compile(r"^(casella_\w+)(?:\{([^}\n]*)\})? ", re.MULTILINE)
 
 
 def exposed(text: str) -> dict[str, set[str]]:

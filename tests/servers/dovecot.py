@@ -71,6 +71,7 @@ class Dovecot:
         self._names = itertools.count(1)
         self._files = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._program = ""
         self._certificate: Certificate | None = None
         self.folder = Path()
         self.ports = Ports(0, 0, 0, 0)
@@ -114,7 +115,9 @@ class Dovecot:
         self._give_away(self.folder, *self.folder.iterdir())
         try:
             for _ in range(3):  # a port may be taken between being found free and being bound
+                self.ports = Ports(*free_ports(len(Ports._fields)))
                 if self._run(program):
+                    self._program = program
                     return
             raise NotStarted(f"Dovecot did not start:\n{self.log}")
         except BaseException:
@@ -126,6 +129,15 @@ class Dovecot:
         self._end()
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def go_down(self) -> None:
+        """End it; its mail stays for ``come_back``."""
+        self._end()
+
+    def come_back(self) -> None:
+        """Returns when it greets where it was before."""
+        if not self._run(self._program):
+            raise NotStarted(f"Dovecot did not start again:\n{self.log}")
 
     def user(self, name: str = "user") -> str:
         """A name that nobody had yet; its mailbox is empty. ``name`` may hold anything but a line break."""
@@ -201,7 +213,6 @@ class Dovecot:
 
     def _run(self, program: str) -> bool:
         """Whether it greets; False where it ended instead, which other ports may help."""
-        self.ports = Ports(*free_ports(len(Ports._fields)))
         (self.folder / "dovecot.conf").write_text(self._conf())
         is_nobody = self._is_root and not self._drops_rights
         with (self.folder / "stderr").open("wb") as errors:

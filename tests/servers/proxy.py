@@ -1,19 +1,27 @@
-"""A way to a server that takes time, or ends at a word: ``async with passing(port, delay=0.01) as proxy: proxy.port``."""
+"""A way to a server that takes time, ends at a word, or is worse: ``async with passing(port, delay=0.01) as proxy:
+proxy.port``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from tests.servers.process import HOST
 
 CHUNK = 256 * 1024
+Fate = Callable[[bytes], Awaitable[tuple[bytes, bool]]]
+"""What is handed on of some octets, of either side, and whether the connection goes on after them."""
+
+
+async def unharmed(octets: bytes) -> tuple[bytes, bool]:
+    return octets, True
 
 
 class Proxy:
     """Hands on what each side says after ``delay`` seconds, in order; a round trip takes twice that."""
 
-    def __init__(self, port: int, delay: float = 0.0, cut_before: bytes | None = None) -> None:
+    def __init__(self, port: int, delay: float = 0.0, cut_before: bytes | None = None, fate: Fate = unharmed) -> None:
         """What the client says is not handed on from ``cut_before``: both connections are closed instead."""
+        self.fate = fate
         self.port = 0
         self.connections = 0
         self._to = port
@@ -45,7 +53,12 @@ class Proxy:
         delivery = asyncio.create_task(self._deliver(on_their_way, writer))
         try:
             while (octets := await reader.read(CHUNK)) and not (end and end in octets):
-                on_their_way.put_nowait((clock() + self._delay, octets))
+                octets, goes_on = await self.fate(octets)
+                if octets:
+                    on_their_way.put_nowait((clock() + self._delay, octets))
+                if not goes_on:
+                    octets = b""
+                    break
             if not octets:
                 on_their_way.put_nowait((clock() + self._delay, b""))
                 await delivery
@@ -67,9 +80,11 @@ class Proxy:
 
 
 @asynccontextmanager
-async def passing(port: int, delay: float = 0.0, cut_before: bytes | None = None) -> AsyncIterator[Proxy]:
+async def passing(
+    port: int, delay: float = 0.0, cut_before: bytes | None = None, fate: Fate = unharmed
+) -> AsyncIterator[Proxy]:
     """A proxy to this port, closed with everything it has open."""
-    proxy = Proxy(port, delay, cut_before)
+    proxy = Proxy(port, delay, cut_before, fate)
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

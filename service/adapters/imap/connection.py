@@ -23,10 +23,12 @@ ANSWER_SECONDS = 3.0
 SELECT_AGAIN_SECONDS = 2.0
 """How long the news of an old server are believed."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
-# What tells of a change: flags without the UID that was asked for, and messages that are gone.
-_NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID ))|VANISHED ", re.IGNORECASE)
+# What tells of a change: flags without the UID or with the count, unlike what was asked; and messages that are gone.
+_NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
 _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 """Just now; those of earlier say so."""
+_LEFT_BEHIND = b"deleted under us"
+"""Dovecot's words, without a code, where the selected folder was renamed or removed and another one has its name."""
 _NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
@@ -164,6 +166,8 @@ class Connection:
             command.outcome = answers[-1].status.kind.lower()
         for response in answers[-1].untagged:
             self._note(response)
+        if any(answer.status.kind == "NO" and _LEFT_BEHIND in answer.status.text for answer in answers):
+            raise self.left_behind()
         return answers
 
     async def append(self, pieces: Sequence[Piece], size: int, chunks: AsyncIterator[bytes]) -> Answer:
@@ -236,6 +240,12 @@ class Connection:
         self.fail(error)
         return error
 
+    def left_behind(self) -> UpstreamUnavailable:
+        """Closes the connection: its folder is another one now, of which it cannot tell."""
+        error = UpstreamUnavailable("The folder was renamed or removed just now.", protocol="imap", retry_after=1)
+        self.fail(error)
+        return error
+
     def _loop_time(self) -> float:
         now: float = self._protocol.loop.time()
         return now
@@ -266,21 +276,23 @@ class Connection:
         assert self.selected is not None
         if self.is_fresh or self.is_old:
             return None
-        exists = self.selected.exists
-        untagged = await self._refresh(pieces)
-        is_quiet = self.selected.exists == exists and not any(map(_NEWS.match, untagged))
-        return untagged if is_quiet else None
+        return await self._refresh(pieces)
 
-    async def _refresh(self, *more: Sequence[Piece]) -> list[bytes]:
-        assert self.selected is not None
-        commands: list[Sequence[Piece]] = [[b"NOOP"]]
+    async def _refresh(self, *more: Sequence[Piece]) -> list[bytes] | None:
+        """What came, or None where there was news among it: the state is from before that, and is asked again."""
+        selected = self.selected
+        assert selected is not None
+        exists = selected.exists
+        state: list[Sequence[Piece]] = []
         if self.counts_changes:
-            commands.append([b"STATUS", arguments.string(self.selected.name), STATE_ITEMS])
-        answer = await self.run_all([*commands, *more])
-        if self.counts_changes:
-            self.selected.state = state_of(status_rows(answer.untagged).get(self.selected.name, {}))
+            state.append([b"STATUS", arguments.string(selected.name), STATE_ITEMS])
+        answer = await self.run_all([[b"NOOP"], *state, *more])
+        is_quiet = selected.exists == exists and not any(map(_NEWS.match, answer.untagged))
+        if state:
+            told = answer if is_quiet else await self.run_all(state)
+            selected.state = state_of(status_rows(told.untagged).get(selected.name, {}))
         self.is_fresh = True
-        return answer.untagged
+        return answer.untagged if is_quiet else None
 
     @property
     def is_old(self) -> bool:

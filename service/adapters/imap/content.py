@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from service.adapters.apart import apart
 from service.adapters.imap.connection import Connection
+from service.adapters.imap.deletion import still_there
 from service.adapters.imap.download import (
     HEAD,
     Octets,
@@ -198,6 +199,9 @@ async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
     answer = await connection.run(b"UID", b"FETCH", b"%d" % uid, items)
     row = fetch_rows(answer.untagged).get(uid)
     if row is None or len(row) <= 2:
+        raise NotFound("message")
+    is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
+    if is_empty and not await still_there(connection, [uid]):  # of what is gone Dovecot has a row without its octets
         raise NotFound("message")
     return row
 

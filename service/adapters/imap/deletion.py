@@ -23,7 +23,8 @@ def demand_uidplus(connection: Connection) -> None:
 
 async def delete(connection: Connection, uids: Iterable[int]) -> dict[int, MailError]:
     """Remove these from the selected folder; answers an error for each that was not removed. Three round trips: mark
-    them, which tells which exist; then expunge them and look for what is left."""
+    them, which tells which exist; then expunge them and look for what is left. One more where some are marked already:
+    of those servers need not tell."""
     wanted = set(uids)
     demand_uidplus(connection)
     assert connection.selected is not None
@@ -31,6 +32,8 @@ async def delete(connection: Connection, uids: Iterable[int]) -> dict[int, MailE
         raise NotPermitted("Messages of this folder cannot be removed by this user.")
     marked = await connection.run(b"UID", b"STORE", uid_set(wanted), b"+FLAGS", b"(\\Deleted)")
     there = fetch_rows(marked.untagged).keys() & wanted
+    if silent := wanted - there:
+        there |= await still_there(connection, silent)
     errors: dict[int, MailError] = {uid: NotFound("message") for uid in wanted - there}
     if there:
         await _expunge(connection, there)

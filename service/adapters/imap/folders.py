@@ -179,6 +179,9 @@ async def _read(connection: Connection, items: bytes) -> Told:
         await connection.run(b"NOOP")
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if "NAMESPACE" in connection.capabilities else []
     rows, counts, untagged = await _list_and_count(connection, asked, items)
+    selected = connection.selected
+    if selected is not None and counts and selected.name not in counts and _is_open_to(selected.name, rows):
+        raise connection.left_behind()  # another folder has the name now, and Dovecot counts neither
     namespaces = read_namespaces(untagged)
     for prefix in namespaces.unlisted(row.name for row in rows):
         more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
@@ -187,6 +190,10 @@ async def _read(connection: Connection, items: bytes) -> Told:
     foreign = [row.name for row in rows if namespaces.of(row.name) is not Namespace.PERSONAL][:_MAX_RIGHTS]
     rights = await _rights(connection, foreign) if foreign and "ACL" in connection.capabilities else {}
     return Told(rows, counts, namespaces, rights)
+
+
+def _is_open_to(name: bytes, rows: "Sequence[Listed]") -> bool:
+    return any(row.name == name and not row.attributes & _UNSELECTABLE for row in rows)
 
 
 async def _list_and_count(

@@ -1,0 +1,73 @@
+"""What a connection to Dovecot knows of its folder after it asked for the news."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from service.accounts import Credentials
+from service.adapters.imap.connection import Connection
+from service.mail.errors import UpstreamUnavailable
+from service.mail.model import Protocol
+from service.servers import Endpoint, Security
+from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST
+
+pytestmark = pytest.mark.dovecot
+FLAGS = (b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
+
+
+@pytest.fixture
+def user(dovecot: Dovecot) -> str:
+    user = dovecot.user()
+    dovecot.seed(user, [(b"Subject: hello\r\n\r\nworld\r\n", (), None)])
+    return user
+
+
+async def opened(dovecot: Dovecot, user: str) -> Connection:
+    endpoint = Endpoint(HOST, dovecot.ports.imap, Security.NONE)
+    connection = await Connection.open(endpoint, Credentials("home", Protocol.IMAP, user, PASSWORD))
+    await connection.select(b"INBOX")
+    return connection
+
+
+@pytest.fixture
+async def connection(dovecot: Dovecot, user: str) -> AsyncIterator[Connection]:
+    connection = await opened(dovecot, user)
+    connection.is_fresh = False  # as when it is given back
+    yield connection
+    connection.fail(UpstreamUnavailable())
+
+
+async def state(dovecot: Dovecot, user: str) -> str | None:
+    """As somebody sees it who comes only now."""
+    connection = await opened(dovecot, user)
+    connection.fail(UpstreamUnavailable())
+    assert connection.selected is not None
+    return connection.selected.state
+
+
+async def test_the_state_is_not_from_before_the_news(connection: Connection, dovecot: Dovecot, user: str) -> None:
+    """R-CONC-07: else a list with new mail would be answered 304 to who has it without."""
+    await asyncio.to_thread(dovecot.append, user, b"Subject: news\r\n\r\nx\r\n")
+    selected = await connection.refresh()
+    assert selected.exists == 2
+    assert selected.state == await state(dovecot, user)
+
+
+@pytest.mark.parametrize("is_told_uids", [False, True])
+async def test_flags_of_others_are_news(
+    connection: Connection, dovecot: Dovecot, user: str, is_told_uids: bool
+) -> None:
+    """R-CONC-07: with QRESYNC they come with their UID, as what was asked for does."""
+    if is_told_uids:
+        await connection.enable_qresync(b"INBOX")
+        connection.is_fresh = False
+    assert await connection.refresh_with(*FLAGS) is not None
+    connection.is_fresh = False
+    with dovecot.connect(user) as other:
+        other.select()
+        other.store("1", "+FLAGS", "(\\Seen)")
+    assert await connection.refresh_with(*FLAGS) is None
+    assert connection.selected is not None
+    assert connection.selected.state == await state(dovecot, user)

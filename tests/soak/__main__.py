@@ -1,0 +1,65 @@
+"""``python -m tests.soak``, which is ``make soak``: prints a line now and then, and a table at the end."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+
+from tests.soak.clients import Report
+from tests.soak.faults import Faults
+from tests.soak.run import Plan, Soaked, soak
+from tests.soak.watch import MB, Sample
+
+
+def line(report: Report, faults: Faults, sample: Sample) -> None:
+    errors = {status: count for status, count in sorted(report.answers.items()) if status >= 300}
+    print(
+        f"{sample.seconds:5.0f} s  {report.requests} requests, {errors or 'no errors'}, {report.broken_off} broken off,"
+        f" {faults.done.total()} faults, {report.events} events, {sample.octets / MB:.1f} MB, {sample.files} files",
+        flush=True,
+    )
+
+
+def table(soaked: Soaked) -> str:
+    report, watch = soaked.report, soaked.watch
+    assert watch is not None
+    rows = [
+        ("requests", report.requests),
+        ("by action", dict(report.by_action.most_common())),
+        ("answers", dict(sorted(report.answers.items()))),
+        ("broken off by a fault in mid-answer", report.broken_off),
+        ("clients that left", report.left),
+        ("faults", dict(soaked.faults.done)),
+        ("events", report.events),
+        ("slowest answer", f"{report.slowest:.1f} s"),
+        ("resident MB, by thirds", ", ".join(f"{octets / MB:.1f}" for octets in watch.thirds)),
+        ("open files at most", max(sample.files for sample in watch.samples)),
+        ("octets searched for secrets", soaked.collected),
+        ("secrets searched for", soaked.secrets),
+        ("wrong", len(soaked.wrong)),
+    ]
+    return "\n".join(["", "| what | how many |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Mixed load with faults, for long.")
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
+    parser.add_argument("--accounts", type=int, default=12)
+    parser.add_argument("--faults", type=float, default=0.05, help="share of the requests that bring one")
+    asked = parser.parse_args()
+    began = time.monotonic()
+    soaked = asyncio.run(soak(Plan(asked.seconds, asked.workers, asked.accounts, asked.faults), line))
+    print(table(soaked))
+    wrong = soaked.wrong
+    if soaked.watch is not None and not soaked.watch.is_flat:
+        wrong.append("memory grows")
+    for one in wrong:
+        print(f"  {one}")
+    print(f"{time.monotonic() - began:.0f} s in all")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
