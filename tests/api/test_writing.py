@@ -390,3 +390,25 @@ async def test_what_is_marked_already_is_deleted_too(connect: Connect, dovecot: 
         left = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
         assert {row["subject"] for row in left} == {"0", "4", "5"}
         assert (await client.post(f"{ME}/folders/inbox/empty")).json() == {"removed": 3}
+
+
+@pytest.mark.parametrize("action", ["move", "copy", "delete", "flags"])
+async def test_one_of_many_was_removed_just_now(connect: Connect, dovecot: Dovecot, action: str) -> None:
+    """R-CONC-01: it is 404, and the others are done."""
+    user = dovecot.user()
+    dovecot.seed(user, [(mail(str(number)), (), None) for number in range(4)])
+    more = {"flags": {"add": ["$seen"]}, "delete": {}}.get(action, {"folderId": "archive"})
+    async with connect(user) as client:
+        rows = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        with dovecot.connect(user) as other:
+            other.select()
+            other.store("2", "+FLAGS", "(\\Deleted)")
+            other.expunge()
+        ids = [row["id"] for row in rows if row["subject"] != "0"]
+        answer = await client.post(f"{ME}/messages/bulk", json={"ids": ids, "action": action, **more})
+        told = [one["status"] for one in answer.json()["results"]]
+        archived = (await client.get(f"{ME}/folders/archive/messages")).json()["items"]
+        left = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+    assert told == [200, 200, 404]
+    assert {row["subject"] for row in archived} == ({"2", "3"} if action in {"move", "copy"} else set())
+    assert {row["subject"] for row in left} == ({"0"} if action in {"move", "delete"} else {"0", "2", "3"})

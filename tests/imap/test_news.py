@@ -7,10 +7,11 @@ import pytest
 
 from service.accounts import Credentials
 from service.adapters.imap.connection import Connection
+from service.adapters.imap.deletion import still_there
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
 from service.servers import Endpoint, Security
-from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.dovecot import PASSWORD, Dovecot, append
 from tests.servers.process import HOST
 
 pytestmark = pytest.mark.dovecot
@@ -71,3 +72,37 @@ async def test_flags_of_others_are_news(
     assert await connection.refresh_with(*FLAGS) is None
     assert connection.selected is not None
     assert connection.selected.state == await state(dovecot, user)
+
+
+@pytest.mark.parametrize("had_mail", [True, False])
+@pytest.mark.parametrize("way", ["removed", "replaced", "renamed"])
+async def test_a_folder_whose_name_another_one_has_is_noticed(dovecot: Dovecot, way: str, had_mail: bool) -> None:
+    """R-IMAP-08: the connection is closed, so that the next one sees the new folder."""
+    user = dovecot.user()
+    mail = [(b"Subject: old\r\n\r\nx\r\n", (), None)] * had_mail
+    dovecot.seed(user, mail, "Work")
+    connection = await opened(dovecot, user)
+    await connection.select(b"Work")
+    connection.is_fresh = False
+    with dovecot.connect(user) as other:
+        if way == "renamed":
+            other.rename("Work", "Elsewhere")
+            other.create("New")
+            other.rename("New", "Work")
+        else:
+            other.delete("Work")
+            if way == "replaced":
+                other.create("Work")
+                append(other, b"Subject: new\r\n\r\nx\r\n", (), None, "Work")
+    with pytest.raises(UpstreamUnavailable):
+        await connection.refresh()
+    assert not connection.is_open
+
+
+async def test_what_is_told_to_be_gone_is_not_there(connection: Connection, dovecot: Dovecot, user: str) -> None:
+    """R-CONC-01: though the same answer has a row of it."""
+    with dovecot.connect(user) as other:
+        other.select()
+        other.store("1", "+FLAGS", "(\\Deleted)")
+        other.expunge()
+    assert await still_there(connection, [1]) == set()

@@ -1,8 +1,6 @@
 """Random work on one mailbox by two replicas and another program at once, against what has to come of it.
 
-``CASELLA_ROUNDS`` makes it long, and every run another one. No folder gets a name that another one had before: a session of
-Dovecot that has the old one selected goes on telling of that.
-"""
+``CASELLA_ROUNDS`` makes it long, and every run another one."""
 
 import asyncio
 import imaplib
@@ -182,7 +180,7 @@ class Mailbox(RuleBasedStateMachine):
         parents = self._oracle.made if is_inner else []
         parent = parents[at % len(parents)] if parents else ()
         inside = {"parentId": self._ids[parent]} if parent else {}
-        new = (*parent, self._new(name))
+        new = (*parent, self._new(name, parent))
         answer = self._ask("POST", "/folders", 201, json={"name": new[-1], **inside})
         self._oracle.folders[new] = []
         assert answer.json()["path"] == list(new)
@@ -192,7 +190,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule(at=pick, name=st.sampled_from(NAMES))
     def rename_folder(self, at: int, name: str) -> None:
         old = self._made(at)
-        new = (*old[:-1], self._new(name))
+        new = (*old[:-1], self._new(name, old[:-1]))
         self._unselect()  # else Dovecot ends the session
         self._ask("PATCH", f"/folders/{self._ids[old]}", json={"name": new[-1]})
         self._oracle.rename(old, new)
@@ -277,7 +275,7 @@ class Mailbox(RuleBasedStateMachine):
     @rule(at=pick, name=st.sampled_from(NAMES))
     def other_renames_folder(self, at: int, name: str) -> None:
         old = self._made(at)
-        new = (*old[:-1], self._new(name))
+        new = (*old[:-1], self._new(name, old[:-1]))
         self._unselect()
         done(self._imap.rename(_quoted(old), _quoted(new)))
         self._oracle.rename(old, new)
@@ -325,6 +323,8 @@ class Mailbox(RuleBasedStateMachine):
         for row, one in zip(items, rows, strict=True):
             assert one.id in {None, row["id"]}
             one.id = row["id"]
+            if one.id in self._oracle.gone:  # a folder was given its old name back
+                self._oracle.gone.remove(one.id)
 
     def _reads_exactly(self, path: Path, kept: Kept) -> None:
         assert kept.id is not None, path
@@ -343,8 +343,10 @@ class Mailbox(RuleBasedStateMachine):
     def _folder(self, at: int) -> Path:
         return list(self._oracle.folders)[at % len(self._oracle.folders)]
 
-    def _new(self, name: str) -> str:
-        return f"{name} {self._oracle.new()}"
+    def _new(self, name: str, parent: Path = ()) -> str:
+        """Often one that a folder had before."""
+        is_taken = (*parent, name) in self._oracle.folders
+        return f"{name} {self._oracle.new()}" if is_taken else name
 
     def _made(self, at: int) -> Path:
         return self._oracle.made[at % len(self._oracle.made)]

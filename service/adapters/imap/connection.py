@@ -27,8 +27,9 @@ _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UI
 _NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
 _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 """Just now; those of earlier say so."""
-_LEFT_BEHIND = b"deleted under us"
-"""Dovecot's words, without a code, where the selected folder was renamed or removed and another one has its name."""
+_LEFT_BEHIND = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)
+"""Dovecot's words, tagged or not, where the selected folder was removed or renamed; it may go on telling of the old one
+where another one has its name."""
 _NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
@@ -166,7 +167,7 @@ class Connection:
             command.outcome = answers[-1].status.kind.lower()
         for response in answers[-1].untagged:
             self._note(response)
-        if any(answer.status.kind == "NO" and _LEFT_BEHIND in answer.status.text for answer in answers):
+        if self.selected is not None and not self.is_fresh and _is_left_behind(answers):
             raise self.left_behind()
         return answers
 
@@ -360,6 +361,11 @@ def _verb(pieces: Sequence[Piece]) -> str:
     """Of a command, as RFC 9051 names it: nothing that a caller chose."""
     first = pieces[0].decode("ascii")
     return f"UID {pieces[1].decode('ascii')}" if first == "UID" else first
+
+
+def _is_left_behind(answers: Sequence[Answer]) -> bool:
+    said = [b"NO %b" % answer.status.text for answer in answers if answer.status.kind == "NO"]
+    return any(map(_LEFT_BEHIND.match, [*said, *answers[-1].untagged]))
 
 
 STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"

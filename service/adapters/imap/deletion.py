@@ -1,5 +1,6 @@
 """Removal for good, of exactly the messages asked for (RFC 9051, 6.4.9; RFC 4315)."""
 
+import re
 from collections.abc import Iterable
 
 from service.adapters.imap.arguments import uid_set
@@ -9,6 +10,8 @@ from service.adapters.imap.responses import fetch_rows
 from service.mail.errors import MailError, NotFound, NotPermitted, NotSupported
 
 BATCH = 1000
+_TRIES = 3
+_GONE = re.compile(rb"\d{1,10} EXPUNGE\Z|VANISHED ", re.IGNORECASE)
 
 
 def demand_uidplus(connection: Connection) -> None:
@@ -54,7 +57,11 @@ async def _expunge(connection: Connection, uids: set[int]) -> None:
 
 
 async def still_there(connection: Connection, uids: Iterable[int]) -> set[int]:
-    """Which of these the selected folder has."""
+    """Which of these the selected folder has. Asked again where the answer brings the news that some are gone: of those
+    it may have rows all the same (Dovecot)."""
     wanted = set(uids)
-    left = await connection.run(b"UID", b"FETCH", uid_set(wanted), b"(UID)")
+    for _ in range(_TRIES):
+        left = await connection.run(b"UID", b"FETCH", uid_set(wanted), b"(UID)")
+        if not any(map(_GONE.match, left.untagged)):
+            break
     return fetch_rows(left.untagged).keys() & wanted
