@@ -44,9 +44,9 @@ def _header(name: str, description: str, example: str) -> dict[str, Any]:
 _REQUEST = {
     name: _header(name, description, example)
     for name, description, example in (
-        ("If-None-Match", "The ETag of an earlier answer: 304 while it still holds.", 'W/"5f1c0a9e2b7d4c3816a0e9f2"'),
+        ("If-None-Match", "The ETag of an earlier answer: 304 while it still holds.", 'W/"c0ffee00c0ffee00c0ffee00"'),
         ("Range", "Octets to send, from and to inclusive, or the last so many: `bytes=-500`.", "bytes=0-1023"),
-        ("If-Range", "An ETag: the range while it holds, else all of it.", '"5f1c0a9e2b7d4c3816a0e9f2"'),
+        ("If-Range", "An ETag: the range while it holds, else all of it.", '"c0ffee00c0ffee00c0ffee00"'),
     )
 }
 RESPONSE = {

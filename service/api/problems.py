@@ -168,7 +168,7 @@ def _example(kind: Kind) -> dict[str, Any]:
         "detail": kind.advice,
         "instance": "/v1/accounts/me/folders",
         "retryable": kind.retryable,
-        "requestId": "89d915d7ae83e9fd",
+        "requestId": "c0ffee00c0ffee00",
         **more,
     }
 
