@@ -14,7 +14,7 @@ from service.adapters.maildir.disk import File, told
 from service.adapters.maildir.door import Door
 from service.adapters.maildir.draft import Draft
 from service.adapters.maildir.folders import Folders
-from service.adapters.maildir.history import Letters, letters_of, read_mark, write_mark
+from service.adapters.maildir.history import Letters, Marks, letters_of
 from service.adapters.maildir.keywords import named
 from service.adapters.maildir.listing import THREADS, Listing, Place, Where
 from service.adapters.rows import Rows
@@ -61,6 +61,7 @@ class MaildirBackend(Backend):
         self._tag = account_tag(account)
         self._door = door
         self._listing = Listing(account, rows or Rows(), self._run)
+        self._marks = Marks()
         self._folders: Folders | None = None
         self._once = asyncio.Lock()
 
@@ -115,21 +116,25 @@ class MaildirBackend(Backend):
         return await self._run(lambda: box.snapshot().state)
 
     async def get_mark(self, folder: str | None) -> bytes:
-        return write_mark(await self._letters(None if folder is None else [await self._box(folder)]))
+        boxes = None if folder is None else [await self._box(folder)]
+        _, mark = await self._now(boxes)
+        return mark
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
-        box, before = await self._box(folder), read_mark(since)
+        box = await self._box(folder)
+        before = await self._run(partial(self._marks.read, since))
         if before.keys() != {box.wire}:
             raise StaleToken
-        now = await self._letters([box])
-        return Changes(self._told(box, before[box.wire], now[box]), write_mark(now))
+        now, mark = await self._now([box])
+        return Changes(self._told(box, before[box.wire], now[box]), mark)
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
-        tree, before = await self._tree(), read_mark(since)
-        now = await self._letters(None)
+        tree = await self._tree()
+        before = await self._run(partial(self._marks.read, since))
+        now, mark = await self._now(None)
         changes = [self._told(box, before[box.wire], letters) for box, letters in now.items() if box.wire in before]
         return AccountChanges(
-            write_mark(now),
+            mark,
             [one for one in changes if one],
             [tree.id(box.wire) for box in now if box.wire not in before],
             [tree.id(wire) for wire in before.keys() - {box.wire for box in now}],
@@ -305,9 +310,15 @@ class MaildirBackend(Backend):
 
         return await _each_once(messages, one)
 
-    async def _letters(self, boxes: Sequence[Box] | None) -> dict[Box, Letters]:
+    async def _now(self, boxes: Sequence[Box] | None) -> tuple[dict[Box, Letters], bytes]:
+        """The messages of these folders, or of all, and the mark of them."""
         tree = await self._tree()
-        return await self._run(lambda: {box: letters_of(box.snapshot()) for box in boxes or tree.selectable()})
+
+        def read() -> tuple[dict[Box, Letters], bytes]:
+            there = {box: letters_of(box.snapshot()) for box in boxes or tree.selectable()}
+            return there, self._marks.write({box.wire: letters for box, letters in there.items()})
+
+        return await self._run(read)
 
     def _told(self, box: Box, before: Letters, now: Letters) -> FolderChanges:
         def ids(uniques: set[str]) -> tuple[str, ...]:

@@ -21,7 +21,6 @@ class _Known(NamedTuple):
     stamp: _Stamp
     hashes: Mapping[str, str]
     nobody: str
-    """A hash that no password has, as costly as the first of the file."""
 
 
 class Passwords:
@@ -35,11 +34,15 @@ class Passwords:
         """Hashes by user. UpstreamUnavailable where the file cannot be read."""
         return self._read().hashes
 
+    def held_against(self, user: str) -> str:
+        """The user's hash; for a user who is not there one of a password that nobody has, as costly as the first."""
+        known = self._read()
+        return known.hashes.get(user, known.nobody)
+
     def verify(self, user: str, password: str) -> bool:
         """Takes as long for a user who is not there."""
-        known = self._read()
         try:
-            return PasswordHasher().verify(known.hashes.get(user, known.nobody), password) and user in known.hashes
+            return PasswordHasher().verify(self.held_against(user), password) and user in self.users()
         except (VerificationError, InvalidHashError):
             return False
 
