@@ -132,7 +132,7 @@ class Box:
                 letters = letters_of(wanted, folder) | unexplained(entry.letters, keywords)
                 with opened("cur", folder) as cur:
                     os.rename(entry.name, with_letters(entry, letters), src_dir_fd=place, dst_dir_fd=cur)
-                return wanted
+                return flags_of("".join(sorted(letters)), read_keywords(folder))
 
         return self.at(unique, rename)
 

@@ -75,13 +75,15 @@ def create(folder: int, name: str) -> int:
     return os.open(name, _NEW, 0o600, dir_fd=folder)
 
 
-def rewrite(folder: int, name: str, change: Callable[[bytes], bytes], lock: str) -> None:
-    """Write a small file anew, as ``change`` makes it of what it was: who reads it sees the old one or the new.
-    ``lock`` is its name meanwhile, as Dovecot does it. InUse where another program keeps it locked."""
+def rewrite(folder: int, name: str, change: Callable[[bytes], bytes], lock: str) -> bytes:
+    """Write a small file anew, as ``change`` makes it of what it was; answers what it made. Who reads it sees the old
+    one or the new. ``lock`` is its name meanwhile, as Dovecot does it. InUse where another program keeps it locked."""
     number = _locked(folder, lock)
     try:
         try:
-            write_all(number, change(read_small(folder, name)))
+            octets = change(read_small(folder, name))
+            write_all(number, octets)
+            os.utime(number, (_later(folder, name),) * 2)
             os.fsync(number)
         finally:
             os.close(number)
@@ -89,6 +91,26 @@ def rewrite(folder: int, name: str, change: Callable[[bytes], bytes], lock: str)
     except BaseException:
         os.unlink(lock, dir_fd=folder)
         raise
+    return octets
+
+
+def _later(folder: int, name: str) -> int:
+    """A second that the file never had: Dovecot reads it again only then."""
+    try:
+        before = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        before = 0
+    return max(int(time.time()), int(before) + 1)
+
+
+@contextmanager
+def locked(folder: int, lock: str) -> Iterator[None]:
+    """A lock held, as other programs hold it. InUse where one of them does."""
+    os.close(_locked(folder, lock))
+    try:
+        yield
+    finally:
+        os.unlink(lock, dir_fd=folder)
 
 
 def _locked(folder: int, lock: str) -> int:

@@ -9,6 +9,8 @@ from service.mail.errors import InvalidRequest, NotPermitted
 
 FILE = "dovecot-keywords"
 LOCK = "dovecot-keywords.lock"
+SYNC_LOCK = "dovecot-uidlist.lock"
+"""Held by Dovecot from when it reads the keywords until it has written them."""
 SYSTEM: Mapping[str, str] = {"D": "$draft", "F": "$flagged", "R": "$answered", "S": "$seen", "T": "$deleted"}
 _LETTERS = {name: letter for letter, name in SYSTEM.items()}
 _KEYWORD_LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -58,10 +60,11 @@ def unexplained(letters: str, keywords: Mapping[str, str]) -> set[str]:
 
 
 def _keyword_letters(names: Sequence[str], folder: int) -> set[str]:
-    if not set(read_keywords(folder).values()) >= set(names):
-        disk.rewrite(folder, FILE, lambda octets: _with(octets, names), LOCK)
-    letters = {name: letter for letter, name in read_keywords(folder).items()}
-    return {letters[name] for name in names}
+    known = read_keywords(folder)
+    if not set(known.values()) >= set(names):
+        with disk.locked(folder, SYNC_LOCK):
+            known = _parsed(disk.rewrite(folder, FILE, lambda octets: _with(octets, names), LOCK))
+    return {letter for letter, name in known.items() if name in names}
 
 
 def _with(octets: bytes, names: Sequence[str]) -> bytes:
