@@ -6,7 +6,6 @@ looked for again where its file has another name by now, and nothing is done to 
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +23,9 @@ T = TypeVar("T")
 INBOX = b"INBOX"
 PLACES = ("new", "cur")
 """In the order they are read: messages go from the first to the second."""
-_TRIES = 8
+_TRIES = 64
+"""How often a message is looked for that is being renamed."""
+_AT_LEAST, _READINGS = 4, 8
 _QUIET = 50_000_000
 """Nanoseconds after which a folder's time tells that nothing happened in it: the kernel's clock ticks each 4 ms."""
 _Stamp = tuple[int, ...]
@@ -84,13 +85,11 @@ class Box:
     def snapshot(self) -> Snapshot:
         """Read anew unless nothing happened. NotFound where the folder is gone, or holds no messages."""
         with self.opened() as folder:
-            now = time.time_ns()
-            stamp = _stamp(folder)
-            if self._known and self._known[0] == stamp:
-                return self._known[1]
+            stamp, known = _stamp(folder), self._known
+            if known and known[0] == stamp:
+                return known[1]
             found = _read(folder)
-            is_quiet = stamp == _stamp(folder) and max(stamp) < now - _QUIET
-            self._known = (stamp, found) if is_quiet else None
+            self._known = (stamp, found) if _is_quiet(stamp, folder) else None
             return found
 
     def at(self, unique: str, work: Callable[[int, Entry], T]) -> T:
@@ -195,32 +194,40 @@ def _stamp(folder: int) -> _Stamp:
 
 
 def _read(folder: int) -> Snapshot:
-    """A file that is renamed while a folder is read may show twice or not at all: read until two readings agree. What
-    only an earlier one had is left out where it is not there any more."""
-    before: list[Entry] = []
+    """A file that is renamed while a folder is read may show twice, or not at all. So a folder in which something
+    happens is read several times, until what any reading had is in the last one, or is not there any more."""
     seen: dict[str, Entry] = {}
-    for _ in range(_TRIES):
-        found = [entry for place in PLACES for entry in _entries(folder, place)]
-        if found == before:
+    for count in range(1, _READINGS + 1):
+        began = _stamp(folder)
+        found = {entry: inode for place in PLACES for entry, inode in _entries(folder, place)}
+        now = {entry.unique: entry for entry in found}
+        if _is_quiet(began, folder):
             break
-        before = found
-        seen |= {entry.unique: entry for entry in found}
-    by_name = {entry.unique: entry for entry in before}
-    late = {unique: entry for unique, entry in seen.items() if unique not in by_name and _is_there(folder, entry)}
-    entries = dict(sorted((by_name | late).items(), key=lambda item: arrival(item[0])))
-    twins = _twins(before) if len(by_name) != len(before) else frozenset()
-    return Snapshot(entries, read_keywords(folder), twins)
+        seen |= now
+        if count >= _AT_LEAST and seen.keys() == now.keys():
+            break
+    else:
+        now |= {unique: entry for unique, entry in seen.items() if unique not in now and _is_there(folder, entry)}
+    entries = dict(sorted(now.items(), key=lambda item: arrival(item[0])))
+    return Snapshot(entries, read_keywords(folder), _twins(found, now))
 
 
-def _entries(folder: int, place: str) -> Iterator[Entry]:
+def _is_quiet(began: _Stamp, folder: int) -> bool:
+    """Whether nothing happened since, for sure."""
+    return began == _stamp(folder) and max(began[: len(PLACES)]) < time.time_ns() - _QUIET
+
+
+def _entries(folder: int, place: str) -> Iterator[tuple[Entry, int]]:
+    """Plain files, each with what tells it from others whatever its name."""
     with opened(place, folder) as number, os.scandir(number) as found:
         for each in found:
             if not each.name.startswith(".") and each.is_file(follow_symlinks=False):
-                yield entry_of(place, each.name)
+                yield entry_of(place, each.name), each.inode()
 
 
-def _twins(entries: list[Entry]) -> frozenset[str]:
-    return frozenset(unique for unique, files in Counter(entry.unique for entry in entries).items() if files > 1)
+def _twins(found: Mapping[Entry, int], now: Mapping[str, Entry]) -> frozenset[str]:
+    """Two names of one file are a renaming that was seen in its course."""
+    return frozenset(entry.unique for entry, inode in found.items() if found.get(now[entry.unique], inode) != inode)
 
 
 def _is_there(folder: int, entry: Entry) -> bool:
