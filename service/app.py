@@ -16,12 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__, metrics
 from service.accounts import Accounts, Credentials
-from service.adapters.hosts import Hosts
-from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.rows import Rows
-from service.adapters.pop3.backend import Pop3Backend
-from service.adapters.pop3.rows import Rows as Pop3Rows
-from service.adapters.pop3.timing import Timing
+from service.adapters.openers import openers
 from service.api import (
     accounts,
     changes,
@@ -41,13 +36,13 @@ from service.api.idempotency import Repeats
 from service.api.streams import Streams
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
-from service.mail.model import Protocol
 from service.rates import Rates
 from service.servers import ServerTable
 from service.sessions import Sessions
 
 _DESCRIPTION = """
-One HTTP/JSON API in front of any mailbox, by IMAP or POP3. Sign in with the mailbox's own credentials: by Basic on any
+One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on
+disk. Sign in with the mailbox's own credentials: by Basic on any
 request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the `capability`
 it lacks; every error is `application/problem+json`.
 """
@@ -64,26 +59,11 @@ _log = structlog.get_logger("service.app")
 def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     """The application; ``table`` stands in for the settings' servers where they are made at run time (the demo)."""
     servers = table or settings.server_table()
+    adapters = openers(settings, servers)
 
     def open_backend(credentials: Credentials) -> Backend:
-        endpoint = servers.named(credentials.server).endpoint(credentials.protocol)
-        if credentials.protocol is Protocol.POP3:
-            return Pop3Backend(endpoint, credentials, credentials.account, timing, pop3_rows)
-        return ImapBackend(
-            endpoint,
-            credentials,
-            credentials.account,
-            connections=settings.account_connections,
-            rows=rows,
-            host=hosts.named(credentials.server),
-        )
+        return adapters[credentials.protocol](credentials)
 
-    rows = Rows(settings.cache_octets)
-    hosts = Hosts(settings.server_connections)
-    pop3_rows = Pop3Rows(settings.cache_octets)
-    timing = Timing(
-        queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
-    )
     url = settings.rates.url
     rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None)
 

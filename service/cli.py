@@ -99,8 +99,8 @@ async def _demo(host: str, port: int) -> None:
         imap_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as imap_port,
         pop3_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as pop3_port,
     ):
-        listeners = [Endpoint("127.0.0.1", at, Security.NONE, server="demo") for at in (imap_port, pop3_port)]
-        table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), *listeners)})
+        imap, pop3 = (Endpoint("127.0.0.1", at, Security.NONE, server="demo") for at in (imap_port, pop3_port))
+        table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
         settings = Settings(servers={}, secret_keys=(SecretBytes(token_bytes(KEY_OCTETS)),))
         await _Announcing(serving.http(settings, host, port, table), len(messages)).serve()
 

@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    FilePath,
     IPvAnyNetwork,
     SecretBytes,
     SecretStr,
@@ -30,9 +31,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from service.mail.model import Protocol
 from service.rates import Bounds
 from service.reach import Reach
-from service.servers import Endpoint, MailServer, Security, ServerTable
+from service.servers import Disk, Endpoint, MailServer, Security, ServerTable
 
 KEY_OCTETS = 32
 
@@ -66,6 +68,23 @@ class Pop3Settings(EndpointSettings):
         return replace(super().endpoint(server), apop=self.apop)
 
 
+class MaildirSettings(BaseModel):
+    """Mailboxes on this machine's disk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(
+        pattern=r"^(/[^{}]*)?/[^{}/]*\{user\}[^{}/]*(/[^{}]*)?$",
+        description="Where a user's Maildir is: absolute, with `{user}` where the username goes.",
+    )
+    passwords: FilePath = Field(
+        description="Who may sign in: lines `user:hash`, the hash by Argon2, as `doveadm pw -s ARGON2ID` writes it."
+    )
+
+    def disk(self) -> Disk:
+        return Disk(self.path, self.passwords)
+
+
 class ServerSettings(BaseModel):
     """A row of the server table."""
 
@@ -75,11 +94,12 @@ class ServerSettings(BaseModel):
     imap: EndpointSettings | None = None
     pop3: Pop3Settings | None = None
     smtp: EndpointSettings | None = None
+    maildir: MaildirSettings | None = None
 
     @model_validator(mode="after")
     def _has_a_mailbox(self) -> "ServerSettings":
-        if self.imap is None and self.pop3 is None:
-            raise ValueError("a server needs imap or pop3")
+        if all(getattr(self, protocol) is None for protocol in Protocol):
+            raise ValueError(f"a server needs one of {', '.join(Protocol)}")
         return self
 
 
@@ -210,7 +230,12 @@ class Settings(BaseSettings):
             name: MailServer(
                 name,
                 row.domains,
-                *(listener.endpoint(name) if listener else None for listener in (row.imap, row.pop3, row.smtp)),
+                **{
+                    listener: settings.endpoint(name)
+                    for listener in ("imap", "pop3", "smtp")
+                    if (settings := getattr(row, listener))
+                },
+                maildir=row.maildir.disk() if row.maildir else None,
             )
             for name, row in self.servers.items()
         }

@@ -64,26 +64,47 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """Mailboxes on the local disk: ``path`` has ``{user}`` in it, ``passwords`` is a file of lines ``user:hash``."""
+
+    path: str
+    passwords: Path
+
+
+@dataclass(frozen=True, slots=True)
 class MailServer:
-    """A row of the table: a name callers may use, the domains it serves, its endpoints."""
+    """A row of the table: a name callers may use, the domains it serves, and where its mailboxes are, for each protocol
+    by its name."""
 
     name: str
     domains: frozenset[str] = frozenset()
     imap: Endpoint | None = None
     pop3: Endpoint | None = None
     smtp: Endpoint | None = None
+    maildir: Disk | None = None
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """Those it has, the one first that is spoken unless the caller says otherwise."""
+        return tuple(protocol for protocol in Protocol if getattr(self, protocol) is not None)
+
+    def demand(self, protocol: Protocol) -> None:
+        """NotFound where this server does not have it."""
+        if protocol not in self.protocols:
+            raise NotFound("server", f"The server {self.name!r} is not configured for {protocol.upper()}.")
 
     def endpoint(self, protocol: Protocol) -> Endpoint:
-        """NotFound where this server does not speak it."""
-        found = self.imap if protocol is Protocol.IMAP else self.pop3
-        if found is None:
-            raise NotFound("server", f"The server {self.name!r} is not configured for {protocol.upper()}.")
+        """NotFound where this server does not listen for it."""
+        self.demand(protocol)
+        found = getattr(self, protocol)
+        if not isinstance(found, Endpoint):
+            raise NotFound("server", f"The server {self.name!r} has {protocol.upper()} on no network.")
         return found
 
     @property
     def protocol(self) -> Protocol:
         """What is spoken unless the caller says otherwise."""
-        return Protocol.IMAP if self.imap else Protocol.POP3
+        return self.protocols[0]
 
 
 async def _first(addresses: list[str], port: int) -> socket.socket:

@@ -16,7 +16,7 @@ from service.api.parameters import AccountId, MessageId, PartId
 from service.api.streams import Streams
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
-from service.mail.model import Protocol
+from service.mail.model import PROTOCOLS, Protocol
 from service.rates import Rates
 from service.servers import ServerTable
 from service.sessions import Sessions
@@ -65,8 +65,8 @@ def sign_in(
     try:
         chosen = Protocol(protocol.lower()) if protocol else row.protocol
     except ValueError:
-        raise InvalidRequest("The protocol is imap or pop3.") from None
-    row.endpoint(chosen)
+        raise InvalidRequest(f"The protocol is one of {PROTOCOLS}.") from None
+    row.demand(chosen)
     return Credentials(row.name, chosen, username, secret, kind)
 
 

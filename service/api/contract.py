@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from service.api.examples import EXAMPLES
 from service.api.problems import response_components
+from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
 TAGS = [
@@ -34,7 +35,7 @@ _SCHEMES = {
         "type": "http",
         "scheme": "basic",
         "description": "The mailbox's login and password. Nothing is stored. The headers `Casella-Server` and"
-        " `Casella-Protocol` (`imap` or `pop3`) name the server and protocol where the username's domain does not do.",
+        f" `Casella-Protocol` ({PROTOCOLS}) name the server and protocol where the username's domain does not do.",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token from POST /v1/sessions."},
 }

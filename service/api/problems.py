@@ -17,7 +17,7 @@ from starlette.routing import compile_path
 
 from service.api.parameters import response_headers
 from service.mail import errors
-from service.mail.model import Number, Value
+from service.mail.model import PROTOCOLS, Number, Value
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger("service.api")
@@ -79,7 +79,7 @@ BY_NAME = {kind.name: kind for kind in (*KINDS.values(), *_OF_HTTP)}
 class Upstream(Value):
     """Whose words a problem repeats."""
 
-    protocol: str = Field(description="`imap` or `pop3`; more may come.")
+    protocol: str = Field(description=f"{PROTOCOLS}; more may come.")
     code: str | None = Field(None, description="The server's response code (RFC 5530, RFC 2449).")
 
 

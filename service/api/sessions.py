@@ -10,7 +10,7 @@ from service.accounts import SecretKind
 from service.api.accounts import Account, describe
 from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, is_sealed, opened, service_of, sign_in
 from service.api.problems import SIGNED_IN, problem_responses
-from service.mail.model import OpenProtocol, Protocol, Value
+from service.mail.model import PROTOCOLS, OpenProtocol, Value
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -34,7 +34,7 @@ class NewSession(Value):
     server: str | None = Field(
         None, description="A name from GET /v1/servers; else the username's domain picks the server."
     )
-    protocol: str | None = Field(None, description="`imap` or `pop3`; IMAP where the server has both.")
+    protocol: str | None = Field(None, description=f"{PROTOCOLS}; else the first of them that the server has.")
 
     @model_validator(mode="after")
     def _has_one_secret(self) -> "NewSession":
@@ -114,11 +114,7 @@ async def list_servers(request: Request) -> Servers:
             Server(
                 name=row.name,
                 domains=tuple(sorted(row.domains)),
-                protocols=tuple(
-                    protocol
-                    for protocol, listener in ((Protocol.IMAP, row.imap), (Protocol.POP3, row.pop3))
-                    if listener
-                ),
+                protocols=row.protocols,
             )
             for row in rows
         )

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from typing import ClassVar
 
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotSupported
@@ -45,6 +46,8 @@ class Backend(ABC):
     """Learnt from the server at login."""
     warnings: tuple[str, ...] = ()
     """What a user of this mailbox should know of its server, such as ``ids-unstable``."""
+    lacking: ClassVar[str] = "This mailbox offers no {}."
+    """How a user is told of a capability that is not there."""
 
     @abstractmethod
     async def list_folders(self) -> tuple[Folder, ...]:
@@ -218,8 +221,4 @@ class Backend(ABC):
 
     def lacks(self, capability: Capability) -> NotSupported:
         """The error for a call this mailbox cannot answer, with the reason."""
-        why = {
-            Protocol.POP3: f"POP3 has no {capability}: it lists, reads and deletes.",
-            Protocol.IMAP: f"This IMAP server offers no {capability}.",
-        }
-        return NotSupported(capability, why[self.protocol])
+        return NotSupported(capability, self.lacking.format(capability))

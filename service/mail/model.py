@@ -30,6 +30,7 @@ class Protocol(StrEnum):
 
     IMAP = "imap"
     POP3 = "pop3"
+    MAILDIR = "maildir"
 
 
 class Capability(StrEnum):
@@ -48,9 +49,8 @@ class Capability(StrEnum):
     ACL = "acl"
 
 
-OpenProtocol = Annotated[
-    Protocol, WithJsonSchema({"type": "string", "description": "`imap` or `pop3`; more may come."})
-]
+PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)
+OpenProtocol = Annotated[Protocol, WithJsonSchema({"type": "string", "description": f"{PROTOCOLS}; more may come."})]
 """For answers: a client that knows no other value must not fail at one."""
 Count = Annotated[int, WithJsonSchema({"type": "integer", "format": "int64"})]
 """May pass 2³¹: octets, and what IMAP counts in 32 bits without a sign."""

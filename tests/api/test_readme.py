@@ -7,6 +7,7 @@ import pytest
 
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.offers import capabilities_of
+from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.pop3.backend import Pop3Backend
 from service.config import Settings
 from service.mail.backend import Backend
@@ -25,27 +26,26 @@ NEEDED = {
 }
 
 
-def rows() -> dict[str, tuple[str, str]]:
-    table = README[README.index("## IMAP and POP3") : README.index("## Map of the code")]
-    found = re.findall(r"^\| .*\(`(\w+)`\) \| (.*?) \| (.*?) \|$", table, re.MULTILINE)
-    return {name: (imap, pop3) for name, imap, pop3 in found}
+def rows() -> dict[str, tuple[str, str, str]]:
+    table = README[README.index("## IMAP, POP3 and Maildir") : README.index("## Map of the code")]
+    found = re.findall(r"^\| .*\(`(\w+)`\) \| (.*?) \| (.*?) \| (.*?) \|$", table, re.MULTILINE)
+    return {name: (imap, pop3, maildir) for name, imap, pop3, maildir in found}
 
 
 @pytest.mark.parametrize("capability", list(Capability))
 def test_the_table_of_protocols_is_true(capability: Capability) -> None:
-    imap, pop3 = rows()[capability]
+    imap, pop3, maildir = rows()[capability]
     always, ever = capabilities_of(frozenset()), capabilities_of(frozenset({"MOVE", "UIDPLUS", "ACL", "QUOTA"}))
     said = "always" if imap.startswith(("yes", "by the server")) else "never" if imap == "not yet" else "sometimes"
     assert said == ("always" if capability in always else "sometimes" if capability in ever else "never")
     assert (pop3 == "501") is (capability not in Pop3Backend.capabilities)
+    assert (maildir == "501") is (capability not in MaildirBackend.capabilities)
 
 
-@pytest.mark.parametrize("backend", [ImapBackend, Pop3Backend])
+@pytest.mark.parametrize("backend", [ImapBackend, Pop3Backend, MaildirBackend])
 def test_what_an_adapter_claims_it_has(backend: type[Backend]) -> None:
     """What it overrides of the port is what it may claim."""
-    claimed = (
-        capabilities_of(frozenset({"MOVE", "ACL", "QUOTA"})) if backend is ImapBackend else Pop3Backend.capabilities
-    )
+    claimed = capabilities_of(frozenset({"MOVE", "ACL", "QUOTA"})) if backend is ImapBackend else backend.capabilities
     for capability, methods in NEEDED.items():
         has = {getattr(backend, method) is not getattr(Backend, method) for method in methods}
         assert has == {capability in claimed}, capability

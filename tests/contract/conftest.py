@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Protocol as Shape
 
@@ -18,6 +19,7 @@ from service.mail.model import Capability, Download, MessageSummary, Protocol
 from service.mail.query import Filter, ListQuery
 from service.servers import Endpoint, Security
 from tests.contract.letters import Letter
+from tests.maildir.post import Post
 from tests.memory import MemoryBackend
 from tests.servers.dovecot import PASSWORD, Dovecot, append, signed_in, system_flag
 from tests.servers.mailutils import Mailutils
@@ -40,6 +42,7 @@ KINDS = (
     "pop3-mailutils",
     "imap-pymap",
     "pop3-demo",
+    "maildir",
 )
 WITH_FLAGS = WITH_SEARCH = tuple(kind for kind in KINDS if not kind.startswith("pop3"))
 EXTENSIONS = frozenset(
@@ -201,6 +204,8 @@ async def open_mailbox(kind: str, request: pytest.FixtureRequest) -> AsyncIterat
         async def open_one(*letters: Letter) -> Mailbox:
             if kind == "memory":
                 mailbox = await _in_memory(letters)
+            elif kind == "maildir":
+                mailbox = _on_disk(request.getfixturevalue("tmp_path"), letters)
             elif kind == "imap-pymap":
                 mailbox = await _on_pymap(stack, letters)
             elif kind.endswith("-mailutils"):
@@ -286,6 +291,18 @@ async def _on_pop3_demo(stack: AsyncExitStack, letters: Sequence[Letter]) -> Mai
 
     endpoint = Endpoint(HOST, port, Security.NONE)
     return Mailbox("pop3-demo", make_backend(Protocol.POP3, endpoint, user, PASSWORD), deliver)
+
+
+def _on_disk(folder: Path, letters: Sequence[Letter]) -> Mailbox:
+    post = Post(folder)
+    user = post.user(_username())
+    for letter in letters:
+        post.deliver(user, letter.source, letter.flags, letter.received_at)
+
+    async def deliver(source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None) -> None:
+        await asyncio.to_thread(post.deliver, user, source, flags, received_at)
+
+    return Mailbox("maildir", post.backend(user), deliver)
 
 
 def _demo(letter: Letter) -> "DemoMessage":

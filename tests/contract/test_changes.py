@@ -9,6 +9,7 @@ from tests.contract.letters import plain, plains
 
 KINDS = (
     "memory", "imap-dovecot", "imap-dovecot-tls", "imap-plain", "imap-pymap", "pop3-dovecot", "pop3-dovecot-tls",
+    "maildir",
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pymap.parsing.primitives import String
 from pymap.parsing.specials import Mailbox, SequenceSet
 
 from service.adapters.imap.arguments import Literal, chunks, flag_list, string, uid_set
-from service.adapters.imap.names import decode_name, encode_name
+from service.adapters.names import decode_name, encode_name
 from service.mail.errors import InvalidRequest
 
 NASTY = [

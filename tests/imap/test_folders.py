@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.adapters.imap.names import decode_name, encode_name, guessed_role
+from service.adapters.names import decode_name, encode_name, guessed_role
 from service.mail.errors import AlreadyExists, NotFound, UpstreamError
 from service.mail.query import ListQuery
 from tests.imap.conftest import Scripted, asked

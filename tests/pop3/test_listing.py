@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.pop3 import session as sessions
-from service.adapters.pop3.rows import Rows
+from service.adapters.rows import Rows
 from service.mail.backend import Backend
 from service.mail.errors import (
     InvalidRequest,

@@ -7,10 +7,11 @@ from service.adapters.imap import renaming
 from service.adapters.imap.arguments import Literal, Piece, string
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
-from service.adapters.imap.names import decode_name, guessed_role, role_of
+from service.adapters.imap.names import role_of
 from service.adapters.imap.namespaces import Namespaces, read_namespaces, read_rights
 from service.adapters.imap.places import Ids
 from service.adapters.imap.responses import Listed, list_rows, status_rows
+from service.adapters.names import decode_name, guessed_role
 from service.mail.backend import ROLES
 from service.mail.errors import NotFound
 from service.mail.model import Folder, Namespace

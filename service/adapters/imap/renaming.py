@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from service.adapters.imap.arguments import string
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
-from service.adapters.imap.names import decode_name, encode_name
 from service.adapters.imap.responses import Listed, list_rows
+from service.adapters.names import decode_name, encode_name
 from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, NotPermitted, UpstreamError
 
 if TYPE_CHECKING:

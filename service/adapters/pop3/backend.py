@@ -13,10 +13,10 @@ from service.adapters.pop3.drop import header_of
 from service.adapters.pop3.history import read_mark, write_mark
 from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.replies import PROTOCOL
-from service.adapters.pop3.rows import Rows
 from service.adapters.pop3.session import HEADER_LIMIT, LARGE, UNCONFIRMED, Session, demand_ok
 from service.adapters.pop3.source import PARSED_LIMIT, Recent, Shelf, Slice, Source
 from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
+from service.adapters.rows import Rows
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
@@ -54,6 +54,7 @@ class Pop3Backend(Backend):
 
     protocol = Protocol.POP3
     capabilities = frozenset({Capability.CHANGES})
+    lacking = "POP3 has no {}: it lists, reads and deletes."
 
     def __init__(
         self,

@@ -7,8 +7,8 @@ from contextlib import suppress
 from service import metrics
 from service.adapters.pop3.cursor import MARKS, Cursor
 from service.adapters.pop3.drop import Drop
-from service.adapters.pop3.rows import Rows
 from service.adapters.pop3.session import WHOLE, Session
+from service.adapters.rows import Rows
 from service.mail.errors import NotFound
 from service.mail.ids import account_tag, make_id
 from service.mail.mime.message import read_summary

@@ -1,0 +1,83 @@
+"""Who may sign in: a file of lines ``user:hash``, hashes by Argon2 (RFC 9106), read again whenever it changes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_hex
+from typing import NamedTuple
+
+import structlog
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from service.adapters.maildir.disk import PROTOCOL
+from service.mail.errors import UpstreamUnavailable
+
+LONGEST = 16 << 20
+_log = structlog.get_logger("service.adapters.maildir")
+_Stamp = tuple[int, int, int]
+
+
+class _Known(NamedTuple):
+    stamp: _Stamp
+    hashes: Mapping[str, str]
+    nobody: str
+
+
+class Passwords:
+    """Of one file. Its calls take their time: hashes are made to be slow."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known: _Known | None = None
+
+    def users(self) -> Mapping[str, str]:
+        """Hashes by user. UpstreamUnavailable where the file cannot be read."""
+        return self._read().hashes
+
+    def held_against(self, user: str) -> str:
+        """The user's hash; for a user who is not there one of a password that nobody has, as costly as the first."""
+        known = self._read()
+        return known.hashes.get(user, known.nobody)
+
+    def verify(self, user: str, password: str) -> bool:
+        """Takes as long for a user who is not there."""
+        try:
+            return PasswordHasher().verify(self.held_against(user), password) and user in self.users()
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def _read(self) -> _Known:
+        try:
+            found = self._file.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if self._known is None or self._known.stamp != stamp:
+                if found.st_size > LONGEST:
+                    raise OSError("too large")
+                hashes = _hashes(self._file.read_text(errors="surrogateescape"))
+                self._known = _Known(stamp, hashes, _nobody(hashes))
+        except OSError:
+            raise UpstreamUnavailable("The passwords cannot be read now.", protocol=PROTOCOL) from None
+        return self._known
+
+
+def _hashes(text: str) -> dict[str, str]:
+    """As Dovecot's passwd-file has it: more fields may follow, and a scheme may stand before the hash."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        user, _, rest = line.strip().partition(":")
+        if not user or user.startswith("#"):
+            continue
+        secret = rest.partition(":")[0].removeprefix("{ARGON2ID}").removeprefix("{ARGON2I}")
+        try:
+            extract_parameters(secret)
+        except InvalidHashError:
+            _log.warning("no Argon2 hash in the file of passwords", line=number)
+        else:
+            found[user] = secret
+    return found
+
+
+def _nobody(hashes: Mapping[str, str]) -> str:
+    first = next(iter(hashes.values()), None)
+    hasher = PasswordHasher.from_parameters(extract_parameters(first)) if first else PasswordHasher()
+    return hasher.hash(token_hex())

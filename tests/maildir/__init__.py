@@ -1,0 +1,1 @@
+"""Maildir beside other programs, hostile disks, and who may sign in."""

@@ -1,0 +1,46 @@
+"""The corpus of real and broken messages, through files."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service.adapters.maildir.backend import MaildirBackend
+from service.mail.query import ListQuery
+from tests.contract.conftest import read
+from tests.contract.test_writing import Octets
+from tests.maildir.conftest import USER
+from tests.maildir.post import Post
+
+CORPUS = Path(os.environ.get("CASELLA_CORPUS", Path(__file__).parents[3] / "shared" / "corpus")).resolve()
+pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: set CASELLA_CORPUS")
+
+
+@pytest.fixture
+def letters() -> list[bytes]:
+    """Whatever lies there."""
+    return [file.read_bytes() for file in sorted(CORPUS.rglob("*")) if file.is_file()]
+
+
+async def test_the_corpus_is_kept_octet_for_octet(post: Post, backend: MaildirBackend, letters: list[bytes]) -> None:
+    """R-MIME-21: what was appended is what is read, and what lies on the disk. Asked for again, it is there once."""
+    assert len(letters) > 100
+    ids = [await backend.append_message("inbox", Octets(letter)) for letter in letters]
+    for letter, message in zip(letters, ids, strict=True):
+        assert message is not None
+        assert await read(await backend.open_source(message)) == letter
+        assert (await backend.get_message(message)).size == len(letter)
+    kept = sorted((post.maildir(USER) / "new").iterdir())
+    assert [file.read_bytes() for file in kept] == letters
+    for letter in letters[::10]:
+        assert await backend.append_once("inbox", Octets(letter)) in ids
+    assert (await backend.list_messages("inbox", ListQuery())).total == len(letters)
+
+
+async def test_the_corpus_is_listed_as_delivered(post: Post, backend: MaildirBackend, letters: list[bytes]) -> None:
+    """R-MIME-01."""
+    for letter in letters:
+        post.deliver(USER, letter)
+    page = await backend.list_messages("inbox", ListQuery(limit=200))
+    assert page.total == len(letters)
+    assert [row.size for row in page.items] == [len(letter) for letter in reversed(letters)][:200]
