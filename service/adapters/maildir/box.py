@@ -25,7 +25,7 @@ PLACES = ("new", "cur")
 """In the order they are read: messages go from the first to the second."""
 _TRIES = 64
 """How often a message is looked for that is being renamed."""
-_AT_LEAST, _READINGS = 4, 8
+_READINGS = 3
 _QUIET = 50_000_000
 """Nanoseconds after which a folder's time tells that nothing happened in it: the kernel's clock ticks each 4 ms."""
 _Stamp = tuple[int, ...]
@@ -195,19 +195,16 @@ def _stamp(folder: int) -> _Stamp:
 
 def _read(folder: int) -> Snapshot:
     """A file that is renamed while a folder is read may show twice, or not at all. So a folder in which something
-    happens is read several times, until what any reading had is in the last one, or is not there any more."""
-    seen: dict[str, Entry] = {}
-    for count in range(1, _READINGS + 1):
+    happens is read several times, and has what any reading had: all of that was there since this began."""
+    found: dict[Entry, int] = {}
+    for _ in range(_READINGS):
         began = _stamp(folder)
-        found = {entry: inode for place in PLACES for entry, inode in _entries(folder, place)}
-        now = {entry.unique: entry for entry in found}
+        reading = dict(each for place in PLACES for each in _entries(folder, place))
         if _is_quiet(began, folder):
+            found = reading
             break
-        seen |= now
-        if count >= _AT_LEAST and seen.keys() == now.keys():
-            break
-    else:
-        now |= {unique: entry for unique, entry in seen.items() if unique not in now and _is_there(folder, entry)}
+        found = {entry: inode for entry, inode in found.items() if entry not in reading} | reading
+    now = {entry.unique: entry for entry in found}
     entries = dict(sorted(now.items(), key=lambda item: arrival(item[0])))
     return Snapshot(entries, read_keywords(folder), _twins(found, now))
 
@@ -228,11 +225,3 @@ def _entries(folder: int, place: str) -> Iterator[tuple[Entry, int]]:
 def _twins(found: Mapping[Entry, int], now: Mapping[str, Entry]) -> frozenset[str]:
     """Two names of one file are a renaming that was seen in its course."""
     return frozenset(entry.unique for entry, inode in found.items() if found.get(now[entry.unique], inode) != inode)
-
-
-def _is_there(folder: int, entry: Entry) -> bool:
-    try:
-        os.stat(f"{entry.place}/{entry.name}", dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
