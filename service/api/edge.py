@@ -5,7 +5,7 @@ import time
 from secrets import token_hex
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import metrics
@@ -97,6 +97,8 @@ class Edge:
 
         try:
             await self._pass(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # in mid-upload: nobody is left to be answered
         except Exception as error:
             problem = fault(Request(scope), error)
             if not status:  # else the server cuts off what was begun
