@@ -131,7 +131,7 @@ def _pop_oldest(entries: dict[int, Entry]) -> int:
 
 
 def _is_whole(row: Row) -> bool:
-    """Of what another session removed just now Dovecot tells a size of 0, the beginning of time and NIL for all else."""
+    """Of what another session removed just now Dovecot tells a size of 0, the year 1970 and NIL for all else."""
     envelope = row.get(b"ENVELOPE")
     is_gone = (
         row.get(b"RFC822.SIZE") == b"0"
