@@ -6,7 +6,7 @@ from secrets import token_hex
 
 import structlog
 from opentelemetry import trace
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
@@ -125,6 +125,8 @@ class Edge:
 
         try:
             await self._pass(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # in mid-upload: nobody is left to be answered
         except Exception as error:
             problem = fault(Request(scope), error)
             if not status:  # else the server cuts off what was begun

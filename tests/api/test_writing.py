@@ -412,3 +412,39 @@ async def test_one_of_many_was_removed_just_now(connect: Connect, dovecot: Dovec
     assert told == [200, 200, 404]
     assert {row["subject"] for row in archived} == ({"2", "3"} if action in {"move", "copy"} else set())
     assert {row["subject"] for row in left} == ({"0"} if action in {"move", "delete"} else {"0", "2", "3"})
+
+
+@pytest.mark.parametrize(
+    "action", ["get", "source", "rows", "flags", "read flags", "replace flags", "move", "copy", "delete", "bulk"]
+)
+async def test_what_another_replica_stored_just_now_is_there(connect: Connect, dovecot: Dovecot, action: str) -> None:
+    """R-CONC-07: though the session that is asked has not heard of it."""
+    user = dovecot.user()
+    archive = {"folderId": "archive"}
+    async with connect(user) as one, connect(user) as other:
+        assert (await one.get(f"{ME}/folders/inbox/messages")).json()["items"] == []
+        stored = await other.post(
+            f"{ME}/folders/inbox/messages", content=mail("new"), headers={"Content-Type": "message/rfc822"}
+        )
+        message = stored.json()["id"]
+        place = f"{ME}/messages/{message}"
+        answer = await {
+            "get": lambda: one.get(place),
+            "source": lambda: one.get(f"{place}/source"),
+            "rows": lambda: one.get(f"{ME}/messages", params={"id": message}),
+            "flags": lambda: one.patch(f"{place}/flags", json={"add": ["$seen"]}),
+            "read flags": lambda: one.get(f"{place}/flags"),
+            "replace flags": lambda: one.put(f"{place}/flags", json={"flags": ["$seen"]}),
+            "move": lambda: one.post(f"{place}/move", json=archive),
+            "copy": lambda: one.post(f"{place}/copy", json=archive),
+            "delete": lambda: one.delete(place),
+            "bulk": lambda: one.post(
+                f"{ME}/messages/bulk", json={"ids": [message], "action": "flags", "add": ["$seen"]}
+            ),
+        }[action]()
+        assert answer.status_code in {200, 204}, answer.text
+        assert "notFound" not in answer.text
+        left = (await other.get(f"{ME}/folders/inbox/messages")).json()["items"]
+    assert [row["flags"] for row in left] == {
+        "flags": [["$seen"]], "replace flags": [["$seen"]], "bulk": [["$seen"]], "move": [], "delete": [],
+    }.get(action, [[]])  # fmt: skip

@@ -31,7 +31,7 @@ def scripted() -> Scripted:
         security: Security = Security.NONE, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
         connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n", host: Host | None = None,
     ) -> AsyncIterator[tuple[ScriptedServer, ImapBackend]]:  # fmt: skip
-        imap = Imap(exists=3, uid_validity=7, capabilities=capabilities, answers=answers or {},
+        imap = Imap(exists=3, uid_validity=7, uid_next=4, capabilities=capabilities, answers=answers or {},
                     continuation=continuation)  # fmt: skip
         async with ScriptedServer([imap] if opening is None else [opening, Imap(greeting=None)]) as server:
             endpoint = Endpoint(server.host, server.port, security)

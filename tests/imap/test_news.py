@@ -8,8 +8,12 @@ import pytest
 from service.accounts import Credentials
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.deletion import still_there
+from service.adapters.imap.listing import list_page
+from service.adapters.imap.places import Ids
+from service.adapters.imap.rows import FolderRows, Rows
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
+from service.mail.query import ListQuery
 from service.servers import Endpoint, Security
 from tests.servers.dovecot import PASSWORD, Dovecot, append
 from tests.servers.process import HOST
@@ -106,3 +110,18 @@ async def test_what_is_told_to_be_gone_is_not_there(connection: Connection, dove
         other.store("1", "+FLAGS", "(\\Deleted)")
         other.expunge()
     assert await still_there(connection, [1]) == set()
+
+
+async def test_what_was_removed_just_now_is_no_row(dovecot: Dovecot) -> None:
+    """R-IMAP-06: of a message that nobody read before Dovecot tells a row of nothing."""
+    user = dovecot.user()
+    dovecot.seed(user, [(b"Subject: %d\r\n\r\nx\r\n" % number, (), None) for number in range(3)])
+    connection = await opened(dovecot, user)
+    with dovecot.connect(user) as other:
+        other.select()
+        other.store("2", "+FLAGS", "(\\Deleted)")
+        other.expunge()
+    rows = FolderRows(Rows(), Ids("account"), connection)
+    page = await list_page(rows, Ids("account"), ListQuery())
+    assert [row.subject for row in page.items] == ["2", "0"]
+    connection.fail(UpstreamUnavailable())

@@ -187,6 +187,7 @@ class ImapBackend(Backend):
         for group in groups:
 
             async def read(rows: FolderRows, uids: Sequence[int] = list(group.ids)) -> dict[int, bytes]:
+                await rows.connection.catch_up(uids)
                 return await rows.summaries(uids)
 
             try:
@@ -290,6 +291,7 @@ class ImapBackend(Backend):
 
         async def checked(connection: Connection) -> T:
             refuse_stale(connection, place.uid_validity)
+            await connection.catch_up([place.uid])
             return await work(connection)
 
         try:

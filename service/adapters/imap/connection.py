@@ -49,6 +49,8 @@ class Selected:
     """Whether each change of a message is counted (RFC 7162)."""
     state: str | None = None
     """As ``state_of``, of when the folder was last selected or refreshed."""
+    uid_next: int = 0
+    """Of messages with this UID and above the session may not have heard."""
 
     def may_have(self, flag: str) -> bool:
         """Whether some message may have the flag."""
@@ -219,6 +221,7 @@ class Connection:
         for response in answer.untagged:
             _note_selection(selected, response)
         numbers = {b"MESSAGES": selected.exists, **_told_numbers(answer.untagged)}
+        selected.uid_next = numbers.get(b"UIDNEXT", 0)
         selected.is_read_only = answer.status.code == "READ-ONLY"
         selected.state = state_of(numbers) if selected.has_modseq else None
         if not selected.uid_validity:
@@ -270,6 +273,16 @@ class Connection:
             await self._refresh()
         return self.selected
 
+    async def catch_up(self, uids: Iterable[int]) -> None:
+        """Refresh where one of these may have come since: another session told of it, and this one takes a UID that it
+        has not heard of for none (Dovecot), even to say OK to a STORE."""
+        assert self.selected is not None
+        newest = max(uids, default=0)
+        if self.is_fresh or newest < self.selected.uid_next:
+            return
+        selected = await self.refresh()
+        selected.uid_next = max(selected.uid_next, newest + 1)
+
     async def refresh_with(self, *pieces: Piece) -> list[bytes] | None:
         """Refresh, and a command of UIDs in the same round trip: what it brought. None where there was news, or no way
         to hear it so: servers do commands that are sent together in any order (Dovecot looks for news last), so what
@@ -291,7 +304,9 @@ class Connection:
         is_quiet = selected.exists == exists and not any(map(_NEWS.match, answer.untagged))
         if state:
             told = answer if is_quiet else await self.run_all(state)
-            selected.state = state_of(status_rows(told.untagged).get(selected.name, {}))
+            numbers = status_rows(told.untagged).get(selected.name, {})
+            selected.state = state_of(numbers)
+            selected.uid_next = max(selected.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = True
         return answer.untagged if is_quiet else None
 

@@ -131,6 +131,18 @@ def _pop_oldest(entries: dict[int, Entry]) -> int:
     return entries.pop(next(iter(entries))).cost if entries else 0
 
 
+def _is_whole(row: Row) -> bool:
+    """Of what another session removed just now Dovecot tells a size of 0, the year 1970 and NIL for all else."""
+    envelope = row.get(b"ENVELOPE")
+    is_gone = (
+        row.get(b"RFC822.SIZE") == b"0"
+        and row.get(b"INTERNALDATE") == b"01-Jan-1970 00:00:00 +0000"
+        and isinstance(envelope, list)
+        and not any(envelope)
+    )
+    return not is_gone and not _SUMMARY.isdisjoint(row)
+
+
 class FolderRows:
     """Rows of the folder a connection has selected."""
 
@@ -204,7 +216,7 @@ class FolderRows:
 
     def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
         """News of flags from other clients arrive in the same answer as what was asked, and are no rows."""
-        return {uid: self.learn(uid, told[uid]) for uid in uids if uid in told and not _SUMMARY.isdisjoint(told[uid])}
+        return {uid: self.learn(uid, told[uid]) for uid in uids if uid in told and _is_whole(told[uid])}
 
     def known(self, uid: int) -> Entry | None:
         """The message's entry, where it was read before. It may be gone meanwhile."""

@@ -194,4 +194,5 @@ class Writing:
             assert connection.selected is not None
             if connection.selected.uid_validity != group.uid_validity:
                 raise StaleId
+            await connection.catch_up(group.ids)
             yield connection
