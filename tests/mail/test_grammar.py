@@ -403,7 +403,7 @@ def test_parentheses_around_all_change_nothing(query: str) -> None:
 @pytest.mark.parametrize("end", ["", ")", "a", '"'])
 def test_time_is_linear(unit: str, end: str) -> None:
     """A thousand characters take a millisecond; what is quadratic would take minutes for a hundred thousand."""
-    started = time.perf_counter()
+    started = time.process_time()
     query = unit * (100_000 // len(unit)) + end
     read(query)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
