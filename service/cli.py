@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
@@ -79,12 +80,12 @@ def serve(
 def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
     try:
-        asyncio.run(_demo(host, port))
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again, and asyncio may have nothing left to interrupt
+            asyncio.run(_demo(host, port))
     except ModuleNotFoundError as missing:
         typer.echo(f"The demo needs its extra: pip install 'casella[demo]' ({missing}).", err=True)
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("The demo has ended, and its mailbox with it.")
+    typer.echo("The demo has ended, and its mailbox with it.")
 
 
 async def _demo(host: str, port: int) -> None:

@@ -7,6 +7,8 @@ import pytest
 from tests.servers.dovecot import Dovecot
 from tests.servers.mailutils import Mailutils
 
+pytest_plugins = ["tests.canaries"]
+
 
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[Dovecot]:

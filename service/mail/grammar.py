@@ -88,9 +88,9 @@ _FIELD = re.compile(r"([A-Za-z][A-Za-z_-]{1,19}):(?!//)")
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,998}")
 _HEADER_START = re.compile(r"([^\s:()\"“„]++):")
 _ESCAPED = re.compile(r'\\(["\\“”„])')
-_STRAIGHT = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_STRAIGHT = re.compile(r'"((?>(?:[^"\\]|\\.)*))"', re.DOTALL)
 # What phones and word processors make of the straight ones.
-_CURLY = re.compile(r"[“„]((?:[^“”\\]|\\.)*+)[“”]", re.DOTALL)
+_CURLY = re.compile(r"[“„]((?>(?:[^“”\\]|\\.)*))[“”]", re.DOTALL)
 _PHRASES = {'"': _STRAIGHT, "“": _CURLY, "„": _CURLY}
 
 _DATE = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})")

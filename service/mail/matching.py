@@ -220,7 +220,7 @@ def _moment(when: datetime | None) -> int:
     return (when - _EPOCH) // timedelta(microseconds=1) if when else -(2**63)
 
 
-_BLOBS = re.compile(r"(?:\[[^\[\]]*+\]\s*+)*+")
+_BLOBS = re.compile(r"(?>(?:\[[^\[\]]*+\]\s*+)*)")
 _REPLY = re.compile(r"(?:re|fwd?)\s*+(?:\[[^\[\]]*+\]\s*+)?:\s*+", re.IGNORECASE)
 _FORWARD = "[fwd:"
 _TRAILER = "(fwd)"

@@ -11,6 +11,7 @@ from typing import Self
 
 import httpx
 
+from tests.canaries import Canaries
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import HOST, free_ports
 
@@ -52,6 +53,7 @@ class Replica:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        Canaries.tell("the log of a process", self.log_octets())
         self._log.close()
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
 from opentelemetry import trace
@@ -141,14 +141,17 @@ async def collector(received: list[ExportTraceServiceRequest]) -> AsyncIterator[
     """Its address: what is sent there by OTLP is ``received``."""
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            path, _, fields = head.decode().partition(" HTTP/1.1\r\n")
-            assert path == "POST /v1/traces"
-            [length] = [line.split(":")[1] for line in fields.lower().splitlines() if line.startswith("content-length")]
-            received.append(ExportTraceServiceRequest.FromString(await reader.readexactly(int(length))))
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            if reader.at_eof():
-                break
+        with closing(writer), suppress(asyncio.IncompleteReadError):  # the service leaves when it has said all
+            while True:
+                await take_one(reader, writer)
+
+    async def take_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        path, _, fields = head.decode().partition(" HTTP/1.1\r\n")
+        assert path == "POST /v1/traces"
+        [length] = [line.split(":")[1] for line in fields.lower().splitlines() if line.startswith("content-length")]
+        received.append(ExportTraceServiceRequest.FromString(await reader.readexactly(int(length))))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     async with await asyncio.start_server(take, HOST, 0) as server:
         yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"

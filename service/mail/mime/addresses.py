@@ -14,9 +14,9 @@ from service.mail.model import Address
 MAX_OCTETS = 256 * 1024
 
 # In order: white space, an encoded word, a quoted string, a domain literal, an escape, a run of ordinary characters,
-# and any single octet. The possessive quantifiers keep it linear.
+# and any single octet. Possessive quantifiers and atomic groups keep it linear.
 _TOKEN = re.compile(
-    rb"(?P<space>[\s\0]++)|(?P<word>=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*+\?=)|(?P<quoted>\"(?:[^\"\\]|\\.)*+\")"
+    rb"(?P<space>[\s\0]++)|(?P<word>=\?[^?\s]{1,80}\?[bBqQ]\?[^?\s]*+\?=)|(?P<quoted>\"(?>(?:[^\"\\]|\\.)*)\")"
     rb"|(?P<literal>\[[^\[\]\s]{0,255}\])|(?P<escape>\\.)|(?P<atom>[^\s\0\"()<>,;:@\[\]\\.]++)|(?P<special>.)",
     re.DOTALL,
 )

@@ -70,4 +70,4 @@ def _ends(width: int) -> re.Pattern[bytes]:
     """Lines, then one that may be shorter, or padded, then line breaks."""
     padded = rb"(?:[A-Za-z0-9+/]{4}){0,%d}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)" % (width // 4 - 1)
     short = rb"(?:[A-Za-z0-9+/]{4}){0,%d}" % (width // 4)
-    return re.compile(rb"(?:[A-Za-z0-9+/]{%d}\r\n)*+(?:%b|%b)(?:\r\n){0,2}\Z" % (width, padded, short))
+    return re.compile(rb"(?>(?:[A-Za-z0-9+/]{%d}\r\n)*)(?:%b|%b)(?:\r\n){0,2}\Z" % (width, padded, short))

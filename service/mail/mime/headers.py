@@ -13,7 +13,7 @@ MAX_FIELDS = 1000
 MAX_IDS = 1000
 
 # A name, its value and the value's folded lines. What does not begin like this is skipped line by line.
-_FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][^\n]*+)*))", re.MULTILINE)
 _BLANK = re.compile(rb"\n\r?\n")
 _MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
 

@@ -67,7 +67,7 @@ _ATTRIBUTES = {
 }
 _LINK = re.compile(r"(?:https?:)?//|mailto:", re.IGNORECASE)
 # nh3 would put these anywhere among the attributes, and elsewhere the next time. All values it writes are quoted.
-_LINK_TAG = re.compile(r"(<a(?: [^\s\"=<>]++=\"[^\"]*+\")*+)>")
+_LINK_TAG = re.compile(r"(<a(?>(?: [^\s\"=<>]++=\"[^\"]*+\")*))>")
 _LINK_END = r'\1 target="_blank" rel="noopener noreferrer nofollow">'
 # As browsers read addresses (URL Standard, 4.4): blanks within and controls around do not count, "\\" is "/".
 _REMOTE = re.compile(r"(?:https?|ftp):|[/\\]{2}", re.IGNORECASE)

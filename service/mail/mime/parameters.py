@@ -8,12 +8,12 @@ from service.mail.mime.words import MAX_VALUE, clean_text, decode_words, unfold
 
 MAX_PARAMETERS = 4000
 
-_SEGMENT = re.compile(rb"(?:[^;\"\\]|\"(?:[^\"\\]|\\.)*+\"|\\.|[\"\\])++", re.DOTALL)
+_SEGMENT = re.compile(rb"(?>(?:[^;\"\\]|\"(?>(?:[^\"\\]|\\.)*)\"|\\.|[\"\\])+)", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*+\)")
 _SLASH = re.compile(rb"(?<!\s)\s*+/\s*+")
 # Some senders end a parameter with the line only.
 _LINE_FOR_SEMICOLON = re.compile(rb"\r?\n[ \t]++(?=[A-Za-z0-9*-]{1,64}=(?![?=]))")
-_QUOTED = re.compile(rb"\"((?:[^\"\\]|\\.)*+)\"", re.DOTALL)
+_QUOTED = re.compile(rb"\"((?>(?:[^\"\\]|\\.)*))\"", re.DOTALL)
 _ESCAPED = re.compile(rb"\\([\"\\])")
 _PIECE = re.compile(r"([^*]{1,64})(?:\*(\d{1,4}))?(\*)?")
 _NAMES_FILE = {"name", "filename"}

@@ -16,7 +16,7 @@ _PROPERTY_NAMES = (
 )
 _PROPERTIES = frozenset(_PROPERTY_NAMES.split())
 # Words, numbers, quoted names and plain colour functions: no url(), no expression(), no escapes, no variables.
-_VALUE = re.compile(r"(?:(?:rgb|hsl)a?\([\d\s.,%/]{1,60}\)|[\w\s#%.,+\-!'\"/]){1,300}+", re.IGNORECASE)
+_VALUE = re.compile(r"(?>(?:(?:rgb|hsl)a?\([\d\s.,%/]{1,60}\)|[\w\s#%.,+\-!'\"/]){1,300})", re.IGNORECASE)
 # Negative sizes, sizes of five digits or by powers of ten, and sizes measured by the window or a container.
 _BEYOND = re.compile(
     r"(?<![\w#])-\s*\.?\d|(?<![.\d])\d{5}|(?<![\w#])[\d.]+(?:e[+\-]?\d|[sld]?v(?:[whib]|min|max)|cq(?:[whib]|min|max))",

@@ -13,8 +13,8 @@ _MAX_WORK = 400_000
 
 _OPENING = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,40})")
 # The attributes of a tag, read as the HTML standard reads them (13.2.5.32 and following).
-_ATTRIBUTE = r"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\s>\"'][^\s>]*+)?+)?+"
-_ATTRIBUTES = re.compile(rf"(?:{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}}+[\s/]*+")
+_ATTRIBUTE = r"[\s/]*+[^\s/>][^\s/>=]*+(?>(?:\s*+=\s*+(?>(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\s>\"'][^\s>]*+)?))?)"
+_ATTRIBUTES = re.compile(rf"(?>(?:{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}})[\s/]*+")
 _ANY_TAG = re.compile(r"<[a-zA-Z/!?][^<>]*>")
 
 # These end by themselves, so they nest only inside others, which count.
