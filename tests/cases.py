@@ -1,11 +1,17 @@
-"""The table of fault cases: which tests name which. `make cases` writes it, a test holds it."""
+"""The table of fault cases: which tests name which, and whether they pass.
+
+``python -m tests.cases`` writes it, a test holds it. What it says of results is proved at the end of ``make test``, by
+``python -m tests.cases REPORT``, from pytest's report in JUnit's form.
+"""
 
 import ast
 import re
+import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 TESTS = Path(__file__).parent
 TABLE = TESTS.parent / "docs" / "reliability.md"
@@ -13,10 +19,10 @@ ID = re.compile(r"R-[A-Z]+-\d\d")
 _HEAD = """# Fault cases
 
 What hostile and broken servers, clients and mail may do, and the tests that hold it. Made by `make cases` from `tests/cases.toml`
-and the tests' docstrings; do not edit.
+and the tests' docstrings; do not edit. `make test` fails where a case that passes here does not.
 
-| case | what it is | held by |
-|---|---|---|
+| case | what it is | result | held by |
+|---|---|---|---|
 """
 
 
@@ -46,11 +52,15 @@ def table() -> str:
     """The page as it has to be."""
     cases, held = known(), named()
     rows = [
-        f"| {one} | {what} | {_held(held.get(one, []), cases['excused'].get(one))} |"
+        f"| {one} | {what} | {_result(one, level, held)} | {_held(held.get(one, []), cases['excused'].get(one))} |"
         for level in ("must", "should")
         for one, what in cases[level].items()
     ]
     return _HEAD + "\n".join(rows) + "\n"
+
+
+def _result(one: str, level: str, held: Mapping[str, list[str]]) -> str:
+    return "passes" if one in held else "not built" if level == "must" else "open"
 
 
 def _held(tests: list[str], excuse: str | None) -> str:
@@ -62,6 +72,29 @@ def _held(tests: list[str], excuse: str | None) -> str:
     return "; ".join([*told, *([f"*{excuse}*"] if excuse else [])]) or "*nothing yet*"
 
 
+def unproven(report: Path) -> list[str]:
+    """The cases that are said to pass, of which no test did."""
+    passed = set()
+    for case in ElementTree.parse(report).iter("testcase"):
+        if not {child.tag for child in case} & {"failure", "error", "skipped"}:
+            file = case.attrib["classname"].removeprefix("tests.").replace(".", "/")
+            passed.add(f"{file}.py::{case.attrib['name'].partition('[')[0]}")
+    return [one for one, places in named().items() if not passed & {*places, *_all_of(places, passed)}]
+
+
+def _all_of(files: list[str], passed: set[str]) -> set[str]:
+    """The tests of files whose own docstrings name the case."""
+    return {test for test in passed if test.partition("::")[0] in files}
+
+
+def _main(reports: list[str]) -> str:
+    """What is wrong, if anything."""
+    if not reports:
+        TABLE.write_text(table())
+        return ""
+    found = unproven(Path(reports[0]))
+    return f"no test passed of {', '.join(found)}" if found else ""
+
+
 if __name__ == "__main__":
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(table())
+    sys.exit(_main(sys.argv[1:]))

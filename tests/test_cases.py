@@ -1,6 +1,10 @@
 """The table of fault cases is true, and no case that must be held is forgotten."""
 
-from tests.cases import TABLE, known, named, table
+from pathlib import Path
+
+import pytest
+
+from tests.cases import TABLE, known, named, table, unproven
 
 
 def test_the_table_is_what_the_tests_name() -> None:
@@ -26,3 +30,20 @@ def test_every_name_is_a_case_in_few_words() -> None:
     assert named().keys() <= words.keys()
     assert not cases["must"].keys() & cases["should"].keys()
     assert max(len(what.split()) for what in words.values()) <= 10
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_proved"),
+    [([""], True), (["<skipped/>", ""], True), (["<failure/>"], False), (["<skipped/>"], False), ([], False)],
+)
+def test_a_case_is_proved_by_a_test_that_passed(tmp_path: Path, outcomes: list[str], is_proved: bool) -> None:
+    """Not by one that was left out or was expected to fail; of several parameters one is enough."""
+    places = [place.partition("::") for several in named().values() for place in several]
+    cases = "".join(
+        f'<testcase classname="tests.{file.removesuffix(".py").replace("/", ".")}" name="{name}[{at}]">{outcome}</testcase>'
+        for file, _, name in places
+        for at, outcome in enumerate(outcomes)
+    )
+    report = tmp_path / "report.xml"
+    report.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+    assert unproven(report) == ([] if is_proved else list(named()))
