@@ -41,10 +41,9 @@ from service.servers import ServerTable
 from service.sessions import Sessions
 
 _DESCRIPTION = """
-One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on
-disk. Sign in with the mailbox's own credentials: by Basic on any
-request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the `capability`
-it lacks; every error is `application/problem+json`.
+One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on disk. Sign in with the mailbox's own credentials: by
+Basic on any request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the
+`capability` it lacks; every error is `application/problem+json`.
 """
 _TELEMETRY: TelemetryConfig = {
     "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and its kin; without them there are no traces
@@ -117,9 +116,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     tasks = [asyncio.create_task(service.accounts.sweep()), asyncio.create_task(metrics.watch_loop())]
-    await (
-        anyio.lowlevel.checkpoint()
-    )  # it loads the better part of itself on first use: 30 ms that the first caller would wait
+    # anyio loads the better part of itself on first use: 30 ms that the first caller would wait.
+    await anyio.lowlevel.checkpoint()
     app.state.is_ready = True
     try:
         yield

@@ -20,7 +20,7 @@ _request_seconds = Histogram(
     "casella_request_seconds", "From a request to its answer's end.", ("route", "method", "status"), buckets=_SECONDS
 )
 _upstream_seconds = Histogram(
-    "casella_upstream_seconds", "Commands to mail servers.", ("protocol", "verb", "outcome"), buckets=_SECONDS
+    "casella_upstream_seconds", "Commands to mail servers.", ("protocol", "server", "verb", "outcome"), buckets=_SECONDS
 )
 _queued_seconds = Counter(
     "casella_queued_seconds",
@@ -39,9 +39,9 @@ def request(route: str, method: str, status: int, seconds: float) -> None:
     _request_seconds.labels(*labels).observe(seconds)
 
 
-def upstream(protocol: str, verb: str, outcome: str, seconds: float) -> None:
+def upstream(protocol: str, server: str, verb: str, outcome: str, seconds: float) -> None:
     """A mail server did, or did not do, what it was asked."""
-    _upstream_seconds.labels(protocol, verb, outcome).observe(seconds)
+    _upstream_seconds.labels(protocol, server, verb, outcome).observe(seconds)
 
 
 def queued(queue: str, seconds: float) -> None:

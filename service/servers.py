@@ -15,6 +15,7 @@ from service.mail.model import Protocol
 from service.reach import Reach, is_name
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+ELSEWHERE = "elsewhere"
 
 
 class Security(StrEnum):
@@ -47,7 +48,7 @@ class Endpoint:
     reach: Reach | None = field(default=None, compare=False)
     """Where the host may lie, if it was not the operator who named it."""
     server: str = field(default="", compare=False)
-    """The name of its row in the table."""
+    """The name of its row in the table; ``ELSEWHERE`` for what callers name, so that they do not make up series."""
 
     async def connect(self, make: Callable[[], P], context: ssl.SSLContext | None) -> tuple[asyncio.Transport, P]:
         """TCP, and TLS where a context is given. OSError (ssl.SSLError is one) where that fails."""
@@ -141,7 +142,7 @@ def _named_by_caller(name: str, reach: Reach) -> MailServer | None:
     ports = [at for at in _PORTS if str(at) == port] if colon else list(_USUAL_PORTS)
     if not ports or not is_name(host):
         return None
-    listeners = {_PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], reach=reach, server=name.lower()) for at in ports}
+    listeners = {_PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], reach=reach, server=ELSEWHERE) for at in ports}
     return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3))
 
 

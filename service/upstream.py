@@ -76,11 +76,11 @@ class Command:
     any more.
     """
 
-    __slots__ = ("_began", "_count", "_protocol", "_span", "_verb", "outcome")
+    __slots__ = ("_began", "_count", "_protocol", "_server", "_span", "_verb", "outcome")
 
     def __init__(self, protocol: str, server: str, verb: str, count: int = 1) -> None:
         self.outcome = "lost"
-        self._protocol, self._verb, self._count = protocol, verb, count
+        self._protocol, self._server, self._verb, self._count = protocol, server, verb, count
         self._span: Span | None = None
         if trace.get_current_span().is_recording():
             attributes = {"network.protocol.name": protocol, "casella.server": server, "casella.verb": verb}
@@ -95,7 +95,7 @@ class Command:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         seconds = perf_counter() - self._began
         outcome = self.outcome if error is None else "left" if isinstance(error, CancelledError) else "lost"
-        metrics.upstream(self._protocol, self._verb, outcome, seconds)
+        metrics.upstream(self._protocol, self._server, self._verb, outcome, seconds)
         if spent := _spent.get():
             spent.commands += self._count
             spent.upstream += seconds

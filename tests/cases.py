@@ -87,13 +87,13 @@ def _all_of(files: list[str], passed: set[str]) -> set[str]:
     return {test for test in passed if test.partition("::")[0] in files}
 
 
-def _main(reports: list[str]) -> str:
+def _main(reports: list[str]) -> str | None:
     """What is wrong, if anything."""
     if not reports:
         TABLE.write_text(table())
-        return ""
+        return None
     found = unproven(Path(reports[0]))
-    return f"no test passed of {', '.join(found)}" if found else ""
+    return f"no test passed of {', '.join(found)}" if found else None
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """The table of fault cases is true, and no case that must be held is forgotten."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cases import TABLE, known, named, table, unproven
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_table_is_what_the_tests_name() -> None:
@@ -47,3 +51,5 @@ def test_a_case_is_proved_by_a_test_that_passed(tmp_path: Path, outcomes: list[s
     report = tmp_path / "report.xml"
     report.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
     assert unproven(report) == ([] if is_proved else list(named()))
+    ended = subprocess.run([sys.executable, "-m", "tests.cases", report], cwd=ROOT, capture_output=True, check=False)
+    assert (ended.returncode == 0) is is_proved

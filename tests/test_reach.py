@@ -19,7 +19,7 @@ from service.config import Settings
 from service.mail.errors import NotFound, UpstreamTls, UpstreamUnavailable
 from service.mail.model import Protocol
 from service.reach import Reach, is_name, is_public
-from service.servers import Endpoint, Security, ServerTable
+from service.servers import ELSEWHERE, Endpoint, Security, ServerTable
 from tests.servers.scripted import Imap, ScriptedServer
 from tests.servers.tls import make_certificate
 
@@ -78,6 +78,13 @@ def test_a_named_host_is_never_spoken_to_in_clear() -> None:
         assert listeners
         assert all(one.security is not Security.NONE and one.host == name.lower().split(":")[0] for one in listeners)
     assert table.named("a.example.org").smtp is None
+
+
+def test_callers_make_up_no_series_of_metrics() -> None:
+    """R-OPS-18: whatever host they name, it is measured under one word."""
+    table = ServerTable({}, reach=Reach())
+    rows = [table.named(name) for name in ("a.example.org", "b.example.org:143", "c.example.org:110")]
+    assert {one.server for row in rows for one in (row.imap, row.pop3) if one} == {ELSEWHERE}
 
 
 async def test_nobody_names_a_server_unless_the_operator_allows_it() -> None:

@@ -46,13 +46,13 @@ async def test_the_table_has_all_that_is_exposed_and_nothing_else(connect: Conne
     assert found == metrics()
 
 
-async def test_commands_of_both_protocols_are_counted_by_verb_and_outcome(connect: Connect, dovecot: Dovecot) -> None:
+async def test_commands_are_counted_by_server_verb_and_outcome(connect: Connect, dovecot: Dovecot) -> None:
     user = dovecot.user()
     async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
         await imap.get(LIST)
         await pop3.get(LIST)
         text = (await imap.get("/metrics")).text
-    label = 'casella_upstream_seconds_count{outcome="%s",protocol="%s",verb="%s"}'
+    label = 'casella_upstream_seconds_count{outcome="%s",protocol="%s",server="home",verb="%s"}'
     for told in (("ok", "imap", "LOGIN"), ("ok", "imap", "SELECT"), ("ok", "pop3", "PASS"), ("ok", "pop3", "LIST")):
         assert label % told in text
 

@@ -247,10 +247,7 @@ class Pool:
 
     def _trim(self) -> None:
         self._trimming = None
-        now = self._now()
-        while self._idle and now >= self._idle[0].idle_since + (
-            SURPLUS_SECONDS if len(self._idle) > 1 else REST_SECONDS
-        ):
+        while self._idle and self._has_rested(self._idle[0]):
             self._let_go(self._idle.pop(0))
         if self._idle:
             self._trimming = asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim)

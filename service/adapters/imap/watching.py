@@ -170,9 +170,8 @@ class Watching:
             await self._by_polling(connection)
         finally:
             connection.listen(None)
-            connection.fail(
-                UpstreamUnavailable("The watch is over.", protocol="imap")
-            )  # the server would go on telling
+            # The server would go on telling.
+            connection.fail(UpstreamUnavailable("The watch is over.", protocol="imap"))
 
     async def _is_notified(self, connection: Connection) -> bool:
         try:
