@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 LARGE = 32 << 10
 """Octets of mail that are read where they arrive: a millisecond or so. More would hold up others."""
+_THREADS = ThreadPoolExecutor(4, "apart")
+"""However many ask: each has all that it works on in memory."""
 
 
 async def apart(work: Callable[[], T], octets: int) -> T:
     """What ``work`` on so many octets answers."""
-    return await asyncio.to_thread(work) if octets > LARGE else work()
+    if octets <= LARGE:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)

@@ -1,10 +1,14 @@
 """A message, its headers and its structure."""
 
+import pytest
+
+from service.adapters import spool, whole
 from service.mail.model import Address, HtmlForm
-from tests.contract.conftest import OpenMailbox
+from tests.contract.conftest import OpenMailbox, read
 from tests.contract.letters import (
     HTML,
     HTML_STORED,
+    PDF,
     PDF_STORED,
     RICH,
     TEXT,
@@ -23,6 +27,18 @@ async def test_a_message_has_its_body_in_both_forms(open_mailbox: OpenMailbox) -
     assert message.cc == (Address(email="dan@example.org"),)
     assert message.reply_to == (Address(email="replies@example.org"),)
     assert message.references == ("first@example.org", "before@example.org")
+
+
+async def test_a_message_is_no_other_out_of_a_cage(open_mailbox: OpenMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-OPS-12: where large messages are taken apart, which this one is for once."""
+    mailbox = await open_mailbox(Letter(RICH))
+    id_ = (await mailbox.newest()).id
+    before = await mailbox.backend.get_message(id_)
+    await mailbox.backend.aclose()
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
+    monkeypatch.setattr(whole, "LARGE", 0)
+    assert await mailbox.backend.get_message(id_) == before
+    assert await read(await mailbox.backend.open_part(id_, "2")) == PDF
 
 
 async def test_html_comes_as_it_was_asked_for(open_mailbox: OpenMailbox) -> None:

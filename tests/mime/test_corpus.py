@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from service.adapters.caged import JOBS
 from service.mail.mime.addresses import parse_addresses
 from service.mail.mime.charset import decode_text
 from service.mail.mime.dates import parse_date
@@ -91,6 +92,15 @@ def test_every_file_is_read_quickly_and_is_json() -> None:
         start = time.process_time()
         json.loads(read_message(source, id="m", folder_id="f", size=len(source)).model_dump_json())
         assert time.process_time() - start < 1, path
+
+
+def test_every_file_comes_out_of_a_cage_as_it_is() -> None:
+    """R-MIME-01: what is found in another process travels as JSON."""
+    for path in CORPUS.rglob("*"):
+        if path.is_file():
+            source = path.read_bytes()
+            for job in JOBS.values():
+                assert job.heard(job.told(source)) == job.work(source), path
 
 
 def shape(entity: Entity) -> Iterator[tuple[str, Entity]]:

@@ -3,14 +3,13 @@
 import asyncio
 from base64 import encodebytes
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from service.adapters import whole
 from service.adapters.pop3 import backend as backends
 from service.adapters.pop3 import source as sources
 from service.adapters.pop3.backend import Pop3Backend
-from service.adapters.pop3.spool import Spool
 from service.mail.errors import NotFound, RangeNotSatisfiable, TooLarge, UpstreamFailure, UpstreamTimeout
 from service.mail.model import Download, Span
 from service.mail.query import ListQuery
@@ -128,8 +127,8 @@ async def test_a_message_above_the_limit_is_refused_before_it_is_fetched(
     server = Pop3Server(letters(1))
     backend = await mailboxes.open(server)
     message = await the_id(backend)
-    monkeypatch.setattr(backends, "PARSED_LIMIT", 20)
-    monkeypatch.setattr(sources, "PARSED_LIMIT", 20)
+    for module in (backends, sources, whole):
+        monkeypatch.setattr(module, "MOST", 20)
     with pytest.raises(TooLarge):
         await backend.get_message(message)
     assert "RETR" not in server.verbs
@@ -221,33 +220,3 @@ async def test_fetched_messages_are_kept_for_a_while_only(mailboxes: Mailboxes) 
     await until(lambda: backend._shelf.get(b"uid-6") is None)
     await backend.get_message(message)
     assert server.verbs.count("RETR") == 2
-
-
-def test_a_spool_reads_the_same_from_memory_and_file() -> None:
-    spool = Spool(10_000_000)
-    whole = b""
-    for number in range(40):
-        piece = bytes([number]) * 100_000
-        spool.write(piece)
-        whole += piece
-        assert spool.read(0, spool.size) == whole
-    assert spool.read(999_990, 1_000_010) == whole[999_990:1_000_010]
-    assert spool.read(3_999_999, 5_000_000) == whole[3_999_999:]
-    with pytest.raises(TooLarge):
-        spool.write(b"x" * 6_000_001)
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by /proc")
-def test_a_spool_gives_its_file_back() -> None:
-    """Nobody closes a spool: it goes with its last reader, even one that never read."""
-
-    def files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    before = files()
-    spool = Spool(10_000_000)
-    spool.write(b"x" * 2_000_000)
-    chunks = spool.chunks(0, 10)
-    assert files() == before + 1
-    del spool, chunks
-    assert files() == before

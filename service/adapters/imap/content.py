@@ -26,17 +26,17 @@ from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.responses import Row, fetch_rows, octets
 from service.adapters.imap.rows import Entry, FolderRows
 from service.adapters.imap.storing import version_of
-from service.mail.errors import NotFound, TooLarge
+from service.adapters.spool import Spool
+from service.adapters.whole import MOST, read_whole
+from service.mail.errors import NotFound
 from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
-from service.mail.mime.message import read_message
 from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, whatever the encoding but the rarest."""
-MAX_PARSED = 32 << 20
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
 _IDENTITY = frozenset({None, "7bit", "8bit", "binary"})
 
@@ -96,23 +96,19 @@ class Content:
 
     async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
-        source = bytearray()
+        source = Spool(MOST)
         async with aclosing(stored(self._reader(place, b""), announced=summary.size)) as pieces:
             async for piece in pieces:
-                source += piece
-                if len(source) > MAX_PARSED:
-                    raise TooLarge("The message is too large to be read here. Download its source.")
-        read = partial(
-            read_message,
-            bytes(source),
+                source.write(piece)
+        found = await read_whole(
+            source,
             id=summary.id,
             folder_id=summary.folder_id,
-            size=summary.size,
             received_at=summary.received_at,
             flags=summary.flags,
             html=html,
         )
-        return await apart(read, len(source))
+        return found.model_copy(update={"size": summary.size})
 
     async def headers(self, place: Place, names: Sequence[str]) -> tuple[Header, ...]:
         """All in one round trip; of a header beyond 256 KiB the beginning."""

@@ -18,13 +18,13 @@ from service.adapters.maildir.history import Letters, Marks, letters_of
 from service.adapters.maildir.keywords import named
 from service.adapters.maildir.listing import THREADS, Listing, Place, Where
 from service.adapters.rows import Rows
+from service.adapters.whole import read_whole
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, StaleToken
 from service.mail.ids import account_tag, read_id
 from service.mail.mime.digest import Digest
 from service.mail.mime.headers import list_headers
-from service.mail.mime.message import read_message
 from service.mail.model import (
     Capability,
     Download,
@@ -150,8 +150,14 @@ class MaildirBackend(Backend):
         return tuple(found)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+        tree = await self._tree()
         box, unique = await self._find(message)
-        return await self._run(partial(self._read, message, box, unique, html))
+        file = await self._run(partial(_opened, box, unique))
+        flags = await self._run(partial(_current, box, unique))
+        found = await read_whole(
+            file, id=message, folder_id=tree.id(box.wire), received_at=file.received_at, flags=flags, html=html
+        )
+        return found.model_copy(update={"version": version_of(flags)})
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
         file = await self._file(message)
@@ -159,7 +165,7 @@ class MaildirBackend(Backend):
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
         file = await self._file(message)
-        entity = await self._run(partial(content.part, file, part))
+        entity = await content.part(file, part)
         etag = content.etag_of(message, part, "encoded" if encoded else "decoded")
         return await content.download(file, entity, etag, encoded=encoded, span=span)
 
@@ -279,21 +285,6 @@ class MaildirBackend(Backend):
         entry = snapshot.entries.get(unique)
         where = Where(self._folders.id(box.wire), None, box)
         return self._listing.row(Place(where, snapshot, entry)) if entry else None
-
-    def _read(self, message: str, box: Box, unique: str, html: HtmlForm) -> Message:
-        assert self._folders is not None
-        file = _opened(box, unique)
-        flags = _current(box, unique)
-        found = read_message(
-            content.whole(file),
-            id=message,
-            folder_id=self._folders.id(box.wire),
-            size=file.size,
-            received_at=file.received_at,
-            flags=flags,
-            html=html,
-        )
-        return found.model_copy(update={"version": version_of(flags)})
 
     async def _change(self, message: str, change: Change, version: str | None) -> Flags:
         box, unique = await self._find(message)

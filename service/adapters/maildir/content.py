@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Iterator
 from hashlib import blake2s
 
 from service.adapters.maildir.disk import PROTOCOL, File
-from service.mail.errors import NotFound, TooLarge, UpstreamError
+from service.adapters.whole import structure_of
+from service.mail.errors import NotFound, UpstreamError
 from service.mail.mime import structure, transfer
 from service.mail.mime.body import has_attachment
 from service.mail.mime.message import read_message, read_summary
@@ -16,8 +17,6 @@ FRONT = 256 << 10
 """Octets that are read of a message for its row, or its header."""
 BODY = 8 << 20
 """And for the text that a person reads, where a search or a preview asks for it."""
-PARSED = 64 << 20
-"""The largest message that is taken apart: its octets are in memory while that lasts."""
 CHUNK = 256 << 10
 AS_STORED = frozenset({None, "", "7bit", "8bit", "binary"})
 
@@ -48,16 +47,9 @@ def text(file: File) -> str:
     return read_message(octets, id="", folder_id="", size=file.size).body.text or ""
 
 
-def whole(file: File) -> bytes:
-    """TooLarge above what is taken apart."""
-    if file.size > PARSED:
-        raise TooLarge(f"The message is larger than the {PARSED} octets that can be taken apart.")
-    return file.read(0, file.size)
-
-
-def part(file: File, part_id: str) -> Entity:
+async def part(file: File, part_id: str) -> Entity:
     """NotFound where the message has none of that id."""
-    found = structure.find(structure.parse(whole(file)), part_id)
+    found = structure.find(await structure_of(file), part_id)
     if found is None:
         raise NotFound("part")
     return found

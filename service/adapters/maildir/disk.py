@@ -47,6 +47,10 @@ class File:
         self.size = found.st_size
         self.received_at = moment(found)
 
+    def fileno(self) -> int:
+        """For who reads at places too."""
+        return self._number
+
     def read(self, start: int, stop: int) -> bytes:
         """Octets ``start`` to ``stop``, fewer where the file ends before. Safe from several threads at once."""
         octets = bytearray()

@@ -1,6 +1,5 @@
 """The port over POP3: one folder, listed, read and deleted from. The rest is what ``Backend`` says by default."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -13,16 +12,16 @@ from service.adapters.pop3.drop import header_of
 from service.adapters.pop3.history import read_mark, write_mark
 from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.replies import PROTOCOL
-from service.adapters.pop3.session import HEADER_LIMIT, LARGE, UNCONFIRMED, Session, demand_ok
-from service.adapters.pop3.source import PARSED_LIMIT, Recent, Shelf, Slice, Source
+from service.adapters.pop3.session import HEADER_LIMIT, UNCONFIRMED, Session, demand_ok
+from service.adapters.pop3.source import Recent, Shelf, Slice, Source
 from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
 from service.adapters.rows import Rows
+from service.adapters.whole import MOST, read_whole
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
 from service.mail.mime.headers import list_headers
-from service.mail.mime.message import read_message
 from service.mail.model import (
     Capability,
     Download,
@@ -131,9 +130,8 @@ class Pop3Backend(Backend):
         return tuple(rows[place] for place in places.values() if place in rows)
 
     async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
-        octets = (await self._source(message, PARSED_LIMIT)).octets()
-        read = partial(read_message, octets, id=message, folder_id=self._inbox, size=len(octets), html=html)
-        return await asyncio.to_thread(read) if len(octets) > LARGE else read()
+        spool = (await self._source(message, MOST)).spool
+        return await read_whole(spool, id=message, folder_id=self._inbox, html=html)
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
         place = self._place(message)
@@ -143,7 +141,7 @@ class Pop3Backend(Backend):
         return list_headers(await self._door.reading(partial(_header, place)), names)
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
-        source = await self._source(message, PARSED_LIMIT)
+        source = await self._source(message, MOST)
         entity = await source.part(part)
         body = await source.body(entity, encoded=encoded)
         etag = _etag(message, part, "encoded" if encoded else "decoded")

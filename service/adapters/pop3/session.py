@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from service.adapters.pop3.connection import Answer, Connection
 from service.adapters.pop3.drop import LISTING_LIMIT, Drop, content_place, content_size, header_of, read_drop
 from service.adapters.pop3.replies import PROTOCOL, Reply, broken, refusal
-from service.adapters.pop3.spool import Spool
+from service.adapters.spool import Spool
 from service.mail.errors import MailError, NotFound, TooLarge, UpstreamError
 
 LARGE = 256 * 1024

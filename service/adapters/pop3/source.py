@@ -3,17 +3,16 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
-from service.adapters.pop3.spool import CHUNK, Spool
-from service.mail.errors import NotFound, TooLarge
-from service.mail.mime import structure, transfer
-from service.mail.mime.structure import Entity
+from service.adapters.apart import apart
+from service.adapters.spool import CHUNK, Spool
+from service.adapters.whole import MOST, structure_of
+from service.mail.errors import NotFound
+from service.mail.mime import transfer
+from service.mail.mime.structure import Entity, find
 
-LARGE = 256 * 1024
-"""Octets above which parsing and decoding leave the event loop."""
-PARSED_LIMIT = 64 * 1024 * 1024
-"""The largest message that is taken apart: its octets are in memory while that lasts."""
 KEPT = 4
 AS_STORED = frozenset({None, "", "7bit", "8bit", "binary"})
 
@@ -38,19 +37,11 @@ class Source:
         self._entity: Entity | None = None
         self._decoded: dict[str, Spool] = {}
 
-    def octets(self) -> bytes:
-        """All of it. TooLarge above what is taken apart."""
-        if self.spool.size > PARSED_LIMIT:
-            raise TooLarge(f"The message is larger than the {PARSED_LIMIT} octets that can be taken apart.")
-        return self.spool.read(0, self.spool.size)
-
     async def part(self, part: str) -> Entity:
         """NotFound where the message has none of that id."""
         if self._entity is None:
-            octets = self.octets()
-            away = len(octets) > LARGE
-            self._entity = await asyncio.to_thread(structure.parse, octets) if away else structure.parse(octets)
-        found = structure.find(self._entity, part)
+            self._entity = await structure_of(self.spool)
+        found = find(self._entity, part)
         if found is None:
             raise NotFound("part")
         return found
@@ -62,8 +53,7 @@ class Source:
             return Slice(self.spool, start, stop)
         spool = self._decoded.get(entity.part.id)
         if spool is None:
-            work = (self.spool, start, stop, encoding)
-            spool = await asyncio.to_thread(_decode, *work) if stop - start > LARGE else _decode(*work)
+            spool = await apart(partial(_decode, self.spool, start, stop, encoding), stop - start)
             self._decoded[entity.part.id] = spool
         return Slice(spool, 0, spool.size)
 
@@ -103,7 +93,7 @@ class Shelf:
 
     def put(self, place: bytes, source: Source) -> None:
         """What is too large to be taken apart is only ever passed on, and not kept."""
-        if source.spool.size > PARSED_LIMIT:
+        if source.spool.size > MOST:
             return
         self.forget(place)
         self._sources.put(place, source)
@@ -123,7 +113,7 @@ class Shelf:
 
 def _decode(spool: Spool, start: int, stop: int, encoding: str | None) -> Spool:
     decoder = transfer.decoder(encoding)
-    decoded = Spool(PARSED_LIMIT)
+    decoded = Spool(MOST)
     for place in range(start, stop, CHUNK):
         decoded.write(decoder.feed(spool.read(place, min(place + CHUNK, stop))))
     decoded.write(decoder.finish())

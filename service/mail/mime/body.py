@@ -9,6 +9,8 @@ from service.mail.mime.transfer import decoder
 from service.mail.model import Body, HtmlForm, Part
 
 MAX_TEXT = 256 * 1024
+MAX_STORED = 4 * MAX_TEXT
+"""Octets that are decoded for it, whatever the encoding."""
 
 # What a mail program makes for its own kind, and nobody would call an attachment.
 _MACHINERY = {
@@ -135,10 +137,10 @@ def _read(leaf: Leaf | None) -> _Read:
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
     """Somewhat more than the limit, so that the cut shows. What a cut leaves open at the end is no flaw of the mail."""
     decode = decoder(leaf.part.encoding)
-    octets = decode.feed(leaf.octets[: 4 * MAX_TEXT])
+    octets = decode.feed(leaf.octets[:MAX_STORED])
     is_flawed = decode.flawed
     octets += decode.finish()
-    if leaf.is_cut or len(leaf.octets) > 4 * MAX_TEXT:
+    if leaf.is_cut or len(leaf.octets) > MAX_STORED:
         return octets, is_flawed
     return octets, decode.flawed
 

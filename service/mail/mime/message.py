@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from service.mail.mime.addresses import parse_addresses, sender_warnings
-from service.mail.mime.body import Leaf, attachments, choose, has_attachment, read_body
+from service.mail.mime.body import MAX_STORED, Leaf, attachments, choose, has_attachment, read_body
 from service.mail.mime.dates import parse_date
 from service.mail.mime.headers import RawHeader, parse_message_ids, split_headers
 from service.mail.mime.structure import Entity, find, parse
@@ -84,7 +84,10 @@ def read_message(
 
 def _leaf(source: bytes, root: Entity, part: Part | None) -> Leaf | None:
     entity = find(root, part.id) if part else None
-    return Leaf(entity.part, source[entity.body_start : entity.stop]) if entity else None
+    if entity is None:
+        return None
+    stop = min(entity.stop, entity.body_start + MAX_STORED)
+    return Leaf(entity.part, source[entity.body_start : stop], is_cut=stop < entity.stop)
 
 
 class _Fields(NamedTuple):

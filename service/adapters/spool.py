@@ -43,6 +43,11 @@ class Spool:
             start += len(more)
         return bytes(octets)
 
+    def fileno(self) -> int:
+        """Of the file, for who reads at places too. There is one above ``IN_MEMORY`` octets."""
+        assert self._file is not None
+        return self._file
+
     async def chunks(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Lets others run between two chunks, and so notices a reader that went away."""
         for place in range(start, stop, CHUNK):
