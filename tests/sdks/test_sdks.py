@@ -136,6 +136,12 @@ def snippets(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / "app.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
+def test_the_guide_names_what_is_there_to_be_installed() -> None:
+    named = re.findall(r"build/sdks/[\w./-]*\w", (ROOT / "docs" / "app.md").read_text())
+    assert len(named) > 5
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
 @pytest.mark.parametrize("language", ["typescript", "python"])
 async def test_the_guide_s_first_calls_work(language: str, tmp_path: Path) -> None:
     call, listen = snippets({"typescript": "ts", "python": "python"}[language])
