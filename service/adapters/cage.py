@@ -54,13 +54,7 @@ def _limiter() -> CapacityLimiter:
 
 
 async def _run(job: str, file: int) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", _INSIDE, job, str(COMPUTING), str(MEMORY)),
-        stdin=file,
-        stdout=PIPE,
-        stderr=DEVNULL,
-        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+    process = await _started(job, file)
     try:
         async with asyncio.timeout(SECONDS):
             answer = await _answer(process)
@@ -74,6 +68,19 @@ async def _run(job: str, file: int) -> bytes:
         _log.warning("a message was too much for the cage", code=process.returncode)
         raise TooLarge("This message takes more time or memory to be taken apart than it may. Download its source.")
     return answer
+
+
+async def _started(job: str, file: int) -> Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", _INSIDE, job, str(COMPUTING), str(MEMORY)),
+            stdin=file,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    except OSError:
+        raise ServerBusy("No process can be had for so large a message. Try again shortly.", retry_after=5) from None
 
 
 async def _answer(process: Process) -> bytes | None:

@@ -172,3 +172,12 @@ def test_a_disguised_sender_is_warned_of() -> None:
     found = message(b'From: "a@bank.example" <x@evil.example>\r\n\r\nhi')
     assert found.from_[0].email == "x@evil.example"
     assert found.body.warnings == ("display-name-has-address",)
+
+
+def test_what_a_message_says_of_its_own_sender_changes_nothing() -> None:
+    """R-MIME-22: anybody can write Authentication-Results. It is a header like others; warnings of a disguise stay."""
+    letter = b'From: "ann@bank.example" <x@evil.example>\r\nSubject: s\r\n\r\ntext\r\n'
+    forged = b"Authentication-Results: mx.example.org; dkim=pass; spf=pass; dmarc=pass header.from=bank.example\r\n"
+    plain, vouched = message(letter), message(forged + letter)
+    assert plain.body.warnings
+    assert vouched.model_copy(update={"size": plain.size}) == plain

@@ -16,7 +16,6 @@ from tests.deploy.replica import Replica, environment
 from tests.sdks.built import FLOWS, ROOT, SDKS, java_flow, kotlin_models, python_flow, run_snippet, typescript_flow
 from tests.sdks.stream import EVENTS, streaming
 from tests.servers.dovecot import PASSWORD, Dovecot
-from tests.servers.process import HOST
 
 pytestmark = [pytest.mark.sdks, pytest.mark.dovecot]
 RECEIVED = datetime(2026, 9, 1, 8, tzinfo=UTC)
@@ -40,9 +39,7 @@ FLOWS_OF: dict[str, tuple[Flow, Flow]] = {
 @pytest.fixture
 async def service(dovecot: Dovecot) -> AsyncIterator[str]:
     """The address of the service in front of Dovecot by IMAP and POP3."""
-    pop3 = {"HOST": HOST, "PORT": str(dovecot.ports.pop3), "SECURITY": "none"}
-    env = {f"CASELLA_SERVERS__HOME__POP3__{name}": value for name, value in pop3.items()}
-    async with Replica(environment(dovecot, secret_keys=token_urlsafe(32)) | env) as replica:
+    async with Replica(environment(dovecot, secret_keys=token_urlsafe(32))) as replica:
         yield replica.url
 
 
