@@ -406,4 +406,4 @@ def test_time_is_linear(unit: str, end: str) -> None:
     started = time.process_time()
     query = unit * (100_000 // len(unit)) + end
     read(query)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 20

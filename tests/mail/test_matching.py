@@ -320,7 +320,7 @@ def test_base_subject_takes_linear_time(unit: str) -> None:
     started = time.perf_counter()
     base_subject(unit * (100_000 // len(unit)))
     base_subject("[fwd:" * 20_000 + "]" * 20_000)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 20
 
 
 def row(**fields: object) -> MessageSummary:

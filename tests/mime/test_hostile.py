@@ -18,7 +18,7 @@ from service.mail.mime.transfer import decode
 from service.mail.mime.words import decode_words
 from service.mail.model import Part
 
-BUDGET = 3.0
+BUDGET = 10.0
 MIB = 1024 * 1024
 
 
