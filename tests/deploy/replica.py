@@ -21,12 +21,11 @@ START_SECONDS = 30.0
 
 def environment(dovecot: Dovecot, **settings: object) -> dict[str, str]:
     """Dovecot as the only server, for every username, by IMAP and POP3, and more settings."""
-    env = {f"CASELLA_{name.upper()}": str(value) for name, value in settings.items()}
-    env["CASELLA_DEFAULT_SERVER"] = "home"
+    env = {"CASELLA_DEFAULT_SERVER": "home"}
     for protocol, port in (("IMAP", dovecot.ports.imap), ("POP3", dovecot.ports.pop3)):
         place = {"HOST": HOST, "PORT": str(port), "SECURITY": "none"}
         env |= {f"CASELLA_SERVERS__HOME__{protocol}__{name}": value for name, value in place.items()}
-    return env
+    return env | {f"CASELLA_{name.upper()}": str(value) for name, value in settings.items()}
 
 
 class Replica:

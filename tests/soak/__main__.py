@@ -34,6 +34,7 @@ def table(soaked: Soaked) -> str:
         ("events", report.events),
         ("slowest answer", f"{report.slowest:.1f} s"),
         ("resident MB, by thirds", ", ".join(f"{octets / MB:.1f}" for octets in watch.thirds)),
+        ("MB more a minute, from the second third to the last", f"{watch.slope:.2f}"),
         ("open files at most", max(sample.files for sample in watch.samples)),
         ("octets searched for secrets", soaked.collected),
         ("secrets searched for", soaked.secrets),

@@ -15,7 +15,6 @@ import httpx
 from tests.deploy.replica import Replica, environment
 from tests.ops.seen import fetched
 from tests.servers.dovecot import Dovecot
-from tests.servers.process import HOST
 from tests.servers.proxy import passing
 from tests.soak.clients import Client, Report
 from tests.soak.faults import Faults
@@ -23,6 +22,8 @@ from tests.soak.mail import Account, number_in
 from tests.soak.watch import Sample, Watch, found_in
 
 SEEDED = 40
+CACHE = 2 << 20
+"""Octets of rows that may be kept: soon full, so that what grows after that is no cache."""
 FOLDERS = ("INBOX", "Archive")
 
 
@@ -62,10 +63,8 @@ async def soak(plan: Plan, say: Callable[[Report, Faults, Sample], None]) -> Soa
             dovecot.seed(account.user, [(account.source(number), (), None) for number in sorted(account.stored)])
         imap = await stack.enter_async_context(passing(dovecot.ports.imap, fate=faults.fate))
         pop3 = await stack.enter_async_context(passing(dovecot.ports.pop3, fate=faults.fate))
-        env = environment(
-            dovecot, log_level="DEBUG", servers__home__pop3__host=HOST, servers__home__pop3__port=pop3.port,
-            servers__home__pop3__security="none",
-        ) | {"CASELLA_SERVERS__HOME__IMAP__PORT": str(imap.port)}  # fmt: skip
+        ports = {"servers__home__imap__port": imap.port, "servers__home__pop3__port": pop3.port}
+        env = environment(dovecot, log_level="DEBUG", cache_octets=CACHE, **ports)
         replica = await stack.enter_async_context(Replica(env))
         soaked.watch = Watch(replica)
         metrics = await _used(plan, replica, accounts, soaked, password, say)

@@ -9,6 +9,10 @@ from tests.deploy.replica import Replica
 
 MB = 1 << 20
 SLACK = 6 * MB
+LONG_SECONDS = 300.0
+"""Of a run in which more than the first minutes can be seen."""
+SLOPE = 1.0
+"""MB a minute that are too many in it."""
 
 
 class Sample(NamedTuple):
@@ -40,10 +44,20 @@ class Watch:
         return first, second, last
 
     @property
-    def is_flat(self) -> bool:
-        """A tenth more and a little, at most, in the last third than in the second."""
+    def slope(self) -> float:
+        """MB a minute, from the second third to the last."""
         _, second, last = self.thirds
-        return last <= second * 1.1 + SLACK
+        return (last - second) / MB / (self._seconds / 3 / 60)
+
+    @property
+    def is_flat(self) -> bool:
+        """In a short run, a tenth more and a little at most in the last third than in the second."""
+        _, second, last = self.thirds
+        return self.slope < SLOPE if self._seconds >= LONG_SECONDS else last <= second * 1.1 + SLACK
+
+    @property
+    def _seconds(self) -> float:
+        return self.samples[-1].seconds
 
 
 def found_in(files: dict[str, bytes], secrets: dict[str, str]) -> list[str]:
