@@ -3,36 +3,32 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from service.adapters.imap.arguments import string
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.responses import Listed, list_rows
+from service.adapters.imap.told import INBOX, Told
 from service.adapters.names import decode_name, encode_name
 from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, NotPermitted, UpstreamError
 
-if TYPE_CHECKING:
-    from service.adapters.imap.folders import Told
-
 MAX_NAME = 255
 """Octets of one step on the wire; what file systems take."""
-_INBOX = b"INBOX"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def new_name(told: "Told", name: str, parent: bytes | None) -> bytes:
+def new_name(told: Told, name: str, parent: bytes | None) -> bytes:
     """The name on the wire of a folder to be made in ``parent``, or at the root; AlreadyExists where there is one,
     InvalidRequest for a name that no folder can have there."""
     wire = _below(told, parent, _step(name, _delimiter(told, parent)))
-    if wire.upper() == _INBOX or any(row.name == wire and "\\nonexistent" not in row.attributes for row in told.rows):
+    if wire.upper() == INBOX or any(row.name == wire and "\\nonexistent" not in row.attributes for row in told.rows):
         raise AlreadyExists("A folder of that name exists already.")
     return wire
 
 
-def renamed(told: "Told", old: bytes, name: str | None, parent: bytes | None) -> bytes:
+def renamed(told: Told, old: bytes, name: str | None, parent: bytes | None) -> bytes:
     """The new name on the wire of a folder that gets another name, another parent (empty: the root), or both."""
-    if old == _INBOX:
+    if old == INBOX:
         raise NotPermitted("The inbox can be neither renamed nor moved.")
     delimiter = _delimiter(told, old)
     above, _, last = old.rpartition(delimiter) if delimiter else (b"", b"", old)
@@ -40,12 +36,12 @@ def renamed(told: "Told", old: bytes, name: str | None, parent: bytes | None) ->
     new = _below(told, (above or None) if parent is None else (parent or None), step, is_new_root=parent == b"")
     if delimiter and new.startswith(old + delimiter):
         raise InvalidRequest("A folder cannot be moved into itself.")
-    if new != old and (new.upper() == _INBOX or any(row.name == new for row in told.rows)):
+    if new != old and (new.upper() == INBOX or any(row.name == new for row in told.rows)):
         raise AlreadyExists("A folder of that name exists already.")
     return new
 
 
-def _below(told: "Told", parent: bytes | None, step: bytes, *, is_new_root: bool = True) -> bytes:
+def _below(told: Told, parent: bytes | None, step: bytes, *, is_new_root: bool = True) -> bytes:
     if parent is None:
         return (told.namespaces.personal if is_new_root else b"") + step
     delimiter = _delimiter(told, parent)
@@ -55,7 +51,7 @@ def _below(told: "Told", parent: bytes | None, step: bytes, *, is_new_root: bool
     return parent + delimiter + step
 
 
-def _delimiter(told: "Told", name: bytes | None) -> bytes | None:
+def _delimiter(told: Told, name: bytes | None) -> bytes | None:
     """What separates steps around a folder; for the root, what most folders have."""
     rows = [row for row in told.rows if name is None or row.name == name]
     found = next((row.delimiter for row in rows if row.delimiter), None) or next(
@@ -87,7 +83,7 @@ async def create(connection: Connection, name: bytes) -> None:
     await subscribe(connection, [name], is_wanted=True)
 
 
-async def rename(connection: Connection, told: "Told", old: bytes, new: bytes) -> None:
+async def rename(connection: Connection, told: Told, old: bytes, new: bytes) -> None:
     """RENAME, which takes along what lies below but no subscriptions (RFC 9051, 6.3.6): those follow."""
     await _attempt(connection, b"RENAME", old, new)
     moved = [row for row in told.rows if row.name == old or _is_below(row, old)]
@@ -101,9 +97,9 @@ def _is_below(row: Listed, name: bytes) -> bool:
     return row.delimiter is not None and row.name.startswith(name + row.delimiter.encode())
 
 
-def refuse_deletion(told: "Told", row: Listed) -> None:
+def refuse_deletion(told: Told, row: Listed) -> None:
     """AlreadyExists where there are folders in it: they go first, one by one, as they are named."""
-    if row.name == _INBOX:
+    if row.name == INBOX:
         raise NotPermitted("The inbox cannot be removed. Empty it instead.")
     below = [decode_name(one.name) for one in told.rows if _is_below(one, row.name)]
     if below:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 from service.adapters.imap.arguments import string
 from service.adapters.imap.connection import Connection
-from service.adapters.imap.folders import INBOX, Folders
+from service.adapters.imap.folders import Folders
 from service.adapters.imap.tokens import parse
+from service.adapters.imap.told import INBOX
 from service.mail.errors import InvalidRequest, NotSupported
 from service.mail.model import Grant, Quota
 
