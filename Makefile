@@ -57,10 +57,10 @@ listeners: system $(VENV)/dev  ## How soon events come, and what eight thousand 
 fuzz: $(FUZZED:%=fuzz-%) fuzz-contract  ## Make up octets, mail, searches and requests, 60 s of each (SECONDS=600 for more; -j 2 for two at a time).
 
 $(FUZZED:%=fuzz-%): fuzz-%: system $(VENV)/fuzz
-	$(BIN)/python -m tests.fuzz $* -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=1
+	$(BIN)/python -m tests.fuzz $* -max_total_time=$(SECONDS) -verbosity=0 -print_final_stats=1 $(if $(SEED),-seed=$(SEED))
 
 fuzz-contract: system $(VENV)/fuzz
-	$(BIN)/python -m tests.fuzz.contract --max-time $(SECONDS)
+	$(BIN)/python -m tests.fuzz.contract --max-time $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)

@@ -1,11 +1,22 @@
 """What schemathesis has to know of this API."""
 
+from secrets import token_hex
 from typing import Any
 
 import schemathesis
 
 OF_HTTP_ITSELF = frozenset({400, 405, 408, 431})
 """Told before there is an operation that could declare them."""
+
+
+LONG_KEY = 100
+
+
+@schemathesis.hook
+def before_call(_: schemathesis.HookContext, case: "schemathesis.Case[Any]", __: dict[str, Any]) -> None:
+    """A key that was used before is answered as it was then, whatever became of the folder that was made."""
+    if case.headers and len(key := str(case.headers.get("Idempotency-Key", ""))) in range(1, LONG_KEY):
+        case.headers["Idempotency-Key"] = key + token_hex(8)
 
 
 @schemathesis.serializer("message/rfc822")
