@@ -144,7 +144,7 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
 
 
 async def test_a_link_that_is_dead_is_noticed(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half-open: no octet comes and nobody says goodbye; the probe finds out."""
+    """R-OPS-14, half-open: no octet comes and nobody says goodbye; the probe finds out."""
     monkeypatch.setattr(watching, "PROBE_SECONDS", 0.05)
     monkeypatch.setattr("service.adapters.imap.connection.ANSWER_SECONDS", 0.05)
     async with scripted({"NOTIFY": OK, "NOOP": [Hang()]}, capabilities=b"IMAP4rev1 NOTIFY") as (server, mailbox):
