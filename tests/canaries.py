@@ -4,6 +4,7 @@ Noted are passwords, tokens, usernames, and the text of mail in every answer a t
 that the service logged at DEBUG in the tests' processes and in its own, every problem and every exposition of metrics.
 """
 
+import atexit
 import binascii
 import json
 import logging
@@ -136,6 +137,7 @@ async def _sent(
 
 
 _kept = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+atexit.register(_kept.close)
 
 
 def pytest_configure() -> None:

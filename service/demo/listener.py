@@ -19,10 +19,16 @@ async def listening(converse: Converse, port: int, line: int) -> AsyncIterator[i
     visits: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
     is_over = False
 
+    def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visit = asyncio.get_running_loop().create_task(visited(reader, writer))
+        visits[visit] = writer
+        visit.add_done_callback(left)
+
+    def left(visit: asyncio.Task[None]) -> None:
+        """Closes what a visit cancelled before its first step could not."""
+        visits.pop(visit).transport.abort()
+
     async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        visits[task] = writer
         try:
             if not is_over:
                 await converse(reader, writer)
@@ -30,9 +36,8 @@ async def listening(converse: Converse, port: int, line: int) -> AsyncIterator[i
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
-            del visits[task]
 
-    server = await asyncio.start_server(visited, "127.0.0.1", port, limit=line)
+    server = await asyncio.start_server(came, "127.0.0.1", port, limit=line)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

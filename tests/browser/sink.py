@@ -2,7 +2,10 @@
 
 import asyncio
 import re
+from types import TracebackType
 from typing import NamedTuple, Self
+
+from tests.servers.visits import Visits
 
 HOME = "mail.example.org"
 _REQUEST = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.1\r\n")
@@ -29,30 +32,24 @@ class Sink:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.hosts: set[str] = set()
-        self.port = 0
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._visits = Visits(self._serve)
+
+    @property
+    def port(self) -> int:
+        return self._visits.port
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._visits.__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.close()
-        await self._server.wait_closed()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._visits.__aexit__(kind, error, at)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
-        try:
-            while (head := await reader.read(65536)) and await self._answer(head, writer):
-                pass
-        except ConnectionError:
+        while (head := await reader.read(65536)) and await self._answer(head, writer):
             pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
 
     async def _answer(self, head: bytes, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection goes on. A request of a browser's test fits one packet of the loopback."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing
 
 import pytest
 
@@ -16,47 +16,10 @@ from tests.imap.conftest import Scripted
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 from tests.servers.scripted import Flood, Hang, Send
+from tests.servers.visits import Visits
 
 OK = b"{tag} OK done\r\n"
 MAIL = b"Subject: x\r\n\r\nx\r\n"
-
-
-class Link:
-    """The way to a server, which can be cut."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._pairs: set[asyncio.Task[None]] = set()
-        self.port = 0
-        self.connections = 0
-
-    async def __aenter__(self) -> "Link":
-        self._server = await asyncio.start_server(self._serve, HOST, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._pairs, return_exceptions=True)
-
-    def cut(self) -> None:
-        for pair in self._pairs:
-            pair.cancel()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._pairs.add(task)
-        there, back = await asyncio.open_connection(HOST, self._target)
-        try:
-            with suppress(OSError, asyncio.CancelledError):
-                await asyncio.gather(_copy(reader, back), _copy(there, writer))
-        finally:
-            self._pairs.discard(task)
-            for end in (writer, back):
-                end.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,6 +27,17 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         writer.write(octets)
         await writer.drain()
     raise ConnectionResetError
+
+
+def way_to(port: int) -> Visits:
+    """A server, by connections that can be cut."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(HOST, port)
+        with closing(back):
+            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+    return Visits(converse)
 
 
 @asynccontextmanager
@@ -124,14 +98,14 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
     """R-IMAP-09: with backoff; whoever listens looks by their own mark, so nothing is missed."""
     monkeypatch.setattr(watching, "BACKOFF_SECONDS", (0.01, 0.02))
     user = dovecot.user()
-    async with Link(dovecot.ports.imap) as link, opened(link.port, user) as mailbox, mailbox.watch() as listener:
+    async with way_to(dovecot.ports.imap) as link, opened(link.port, user) as mailbox, mailbox.watch() as listener:
         mark = await mailbox.get_mark("inbox")
         total = 0
         for lost in range(20):
             await until(lambda: way(mailbox) == "notify")
             while await listener.wait(0.1):
                 pass
-            link.cut()
+            link.end_all()
             dovecot.append(user, MAIL)
             await until(lambda lost=lost: mailbox._watching.health.losses > lost)  # type: ignore[misc]
             found: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from opentelemetry import trace
@@ -20,6 +20,7 @@ from tests.imap.conftest import TIMING
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
+from tests.servers.visits import Visits
 
 __all__ = ["connect"]
 ME = "/v1/accounts/me"
@@ -141,7 +142,7 @@ async def collector(received: list[ExportTraceServiceRequest]) -> AsyncIterator[
     """Its address: what is sent there by OTLP is ``received``."""
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer), suppress(asyncio.IncompleteReadError):  # the service leaves when it has said all
+        with suppress(asyncio.IncompleteReadError):  # the service leaves when it has said all
             while True:
                 await take_one(reader, writer)
 
@@ -153,8 +154,8 @@ async def collector(received: list[ExportTraceServiceRequest]) -> AsyncIterator[
         received.append(ExportTraceServiceRequest.FromString(await reader.readexactly(int(length))))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    async with await asyncio.start_server(take, HOST, 0) as server:
-        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+    async with Visits(take) as visits:
+        yield f"http://{HOST}:{visits.port}"
 
 
 @pytest.mark.dovecot

@@ -14,6 +14,8 @@ from typing import TypeAlias
 from service.accounts import Credentials
 from service.mail.model import Protocol
 from service.servers import Endpoint, Security
+from tests.servers.process import HOST
+from tests.servers.visits import Visits
 
 USER = "user@example.org"
 SECRET = "open-sesame"
@@ -68,7 +70,7 @@ class Pop3Server:
     most_inside: int = 0
     connections: int = 0
     open: int = 0
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _visits: Visits | None = None
 
     @property
     def verbs(self) -> list[str]:
@@ -77,37 +79,24 @@ class Pop3Server:
 
     def end_all(self) -> None:
         """Close every connection, as a server does that had enough of waiting."""
-        for task in list(self._tasks):
-            task.cancel()
+        assert self._visits is not None
+        self._visits.end_all()
 
     @asynccontextmanager
     async def running(self, security: Security = Security.NONE, ca_file: Path | None = None) -> AsyncIterator[Endpoint]:
         """Listens on a free port; everything it opened is closed afterwards."""
-        tasks = self._tasks
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            tasks.add(task)
+        async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.connections += 1
             self.open += 1
             try:
-                with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
+                with suppress(ssl.SSLError):
                     await Visit(self, reader, writer).run()
             finally:
                 self.open -= 1
-                writer.transport.abort()
-                tasks.discard(task)
 
-        listener = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=self.tls if self.implicit else None)
-        try:
-            yield Endpoint("127.0.0.1", listener.sockets[0].getsockname()[1], security, ca_file)
-        finally:
-            listener.close()
-            self.end_all()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await listener.wait_closed()
-            await until(lambda: self.open == 0)
+        async with Visits(converse, self.tls if self.implicit else None) as self._visits:
+            yield Endpoint(HOST, self._visits.port, security, ca_file)
 
 
 class Visit:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.servers.process import HOST
+from tests.servers.visits import Visits
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 _CHUNKED = _HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -61,17 +62,11 @@ class Stream:
                 writer.write(_PLAIN + b'event: resync\ndata: {"folderId":"f_2"}\nid: t3\nunknown: field\n\n')
             case _:
                 writer.write(_REFUSED)
-        writer.close()
-        await writer.wait_closed()
 
 
 @asynccontextmanager
 async def streaming() -> AsyncIterator[Stream]:
     stream = Stream("")
-    server = await asyncio.start_server(stream.serve, HOST, 0)
-    stream.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/v1/accounts/me/events"
-    try:
+    async with Visits(stream.serve) as visits:
+        stream.url = f"http://{HOST}:{visits.port}/v1/accounts/me/events"
         yield stream
-    finally:
-        server.close()
-        await server.wait_closed()

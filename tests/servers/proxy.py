@@ -3,9 +3,10 @@ proxy.port``."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from tests.servers.process import HOST
+from tests.servers.visits import Visits
 
 CHUNK = 256 * 1024
 Fate = Callable[[bytes], Awaitable[tuple[bytes, bool]]]
@@ -40,11 +41,8 @@ class Proxy:
         finally:
             for way in ways:
                 way.cancel()
+            away.close()
             await asyncio.gather(*ways, return_exceptions=True)
-            for one in (writer, away):
-                one.close()
-                with suppress(OSError):
-                    await one.wait_closed()
 
     async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: bytes | None) -> None:
         """Octets read while others are on their way set out at once: the delay is the way's, not the chunk's."""
@@ -85,23 +83,6 @@ async def passing(
 ) -> AsyncIterator[Proxy]:
     """A proxy to this port, closed with everything it has open."""
     proxy = Proxy(port, delay, cut_before, fate)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        with suppress(asyncio.CancelledError, ConnectionError):
-            await proxy.serve(reader, writer)
-        tasks.discard(task)
-
-    listener = await asyncio.start_server(serve, HOST, 0)
-    proxy.port = listener.sockets[0].getsockname()[1]
-    try:
+    async with Visits(proxy.serve) as visits:
+        proxy.port = visits.port
         yield proxy
-    finally:
-        listener.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await listener.wait_closed()

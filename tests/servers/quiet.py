@@ -5,18 +5,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.servers.process import HOST
+from tests.servers.visits import closed
 
 OFFERS = b"CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ENABLE UNSELECT CONDSTORE QRESYNC NOTIFY LIST-EXTENDED LIST-STATUS SPECIAL-USE"
 STATUS = b'* LIST () "/" INBOX\r\n* STATUS INBOX (MESSAGES 3 UNSEEN 0 UIDNEXT 4 UIDVALIDITY 7 HIGHESTMODSEQ 9)\r\n'
 
 
 class Quiet(asyncio.Protocol):
-    """One connection to it."""
+    """One connection to it, which is among those ``connected``."""
+
+    def __init__(self, connected: set[asyncio.Transport]) -> None:
+        self._connected = connected
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._connected.add(transport)
         transport.write(b"* OK [" + OFFERS + b"] ready\r\n")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connected.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         for line in data.split(b"\r\n")[:-1]:
@@ -33,7 +41,8 @@ class Quiet(asyncio.Protocol):
 @asynccontextmanager
 async def quiet_server() -> AsyncIterator[dict[str, str]]:
     """The service's environment with it as the only server."""
-    server = await asyncio.get_running_loop().create_server(Quiet, HOST, 0, backlog=4096)
+    connected: set[asyncio.Transport] = set()
+    server = await asyncio.get_running_loop().create_server(lambda: Quiet(connected), HOST, 0, backlog=4096)
     try:
         yield {
             "CASELLA_DEFAULT_SERVER": "home",
@@ -42,4 +51,7 @@ async def quiet_server() -> AsyncIterator[dict[str, str]]:
             "CASELLA_SERVERS__HOME__IMAP__SECURITY": "none",
         }
     finally:
-        server.close()
+        await closed(server)
+        for transport in connected:
+            transport.abort()
+        await asyncio.sleep(0)  # until they are closed

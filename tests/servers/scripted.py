@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeAlias
 
+from tests.servers.visits import closed
+
 _LITERAL = re.compile(rb"~?\{(\d+)([+-]?)\}\Z")
 _PIECE = 64 << 10
 
@@ -432,7 +434,7 @@ class ScriptedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
+        await closed(self._server)
         for connection in self._open:
             await connection.end()
         await self._server.wait_closed()
