@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 TESTS = Path(__file__).parent
 TABLE = TESTS.parent / "docs" / "reliability.md"
 ID = re.compile(r"R-[A-Z]+-\d\d")
+_WITHOUT_TEST = {"excused": "not built", "commanded": "by command"}
 _HEAD = """# Fault cases
 
 What hostile and broken servers, clients and mail may do, and the tests that hold it. Made by `make cases` from `tests/cases.toml`
@@ -27,7 +28,7 @@ and the tests' docstrings; do not edit. `make test` fails where a case that pass
 
 
 def known() -> dict[str, dict[str, str]]:
-    """``must``, ``should`` and ``excused``, each by id."""
+    """``must``, ``should``, ``excused`` and ``commanded`` (held by a command beside the tests), each by id."""
     return tomllib.loads((TESTS / "cases.toml").read_text())
 
 
@@ -51,16 +52,19 @@ def _docstrings(module: ast.Module) -> Iterator[tuple[str, str]]:
 def table() -> str:
     """The page as it has to be."""
     cases, held = known(), named()
+    remarks = cases["excused"] | cases["commanded"]
     rows = [
-        f"| {one} | {what} | {_result(one, level, held)} | {_held(held.get(one, []), cases['excused'].get(one))} |"
+        f"| {one} | {what} | {_result(one, cases, held)} | {_held(held.get(one, []), remarks.get(one))} |"
         for level in ("must", "should")
         for one, what in cases[level].items()
     ]
     return _HEAD + "\n".join(rows) + "\n"
 
 
-def _result(one: str, level: str, held: Mapping[str, list[str]]) -> str:
-    return "passes" if one in held else "not built" if level == "must" else "open"
+def _result(one: str, cases: Mapping[str, Mapping[str, str]], held: Mapping[str, list[str]]) -> str:
+    if one in held:
+        return "passes"
+    return next((result for kind, result in _WITHOUT_TEST.items() if one in cases[kind]), "open")
 
 
 def _held(tests: list[str], excuse: str | None) -> str:
