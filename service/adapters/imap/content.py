@@ -193,7 +193,7 @@ def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int
 async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
     """The row of one message; NotFound where the server has none with this UID."""
     answer = await connection.run(b"UID", b"FETCH", b"%d" % uid, items)
-    row = fetch_rows(answer.untagged).get(uid)
+    row = (await fetch_rows(answer.untagged)).get(uid)
     if row is None or len(row) <= 2:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()

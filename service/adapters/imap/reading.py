@@ -73,7 +73,7 @@ async def fetch(rows: FolderRows, uids: Collection[int], items: bytes) -> dict[i
         return {}
     answer = await rows.connection.run(b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % items)
     wanted = set(uids)
-    return {uid: row for uid, row in fetch_rows(answer.untagged).items() if uid in wanted}
+    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in wanted}
 
 
 async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) -> dict[int, str | None]:

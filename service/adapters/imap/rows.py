@@ -21,8 +21,10 @@ from service.adapters.imap.envelope import (
     structure_of,
 )
 from service.adapters.imap.flags import json_from_wire
+from service.adapters.imap.numbers import MAX_UID
+from service.adapters.imap.pace import paced
 from service.adapters.imap.places import Ids
-from service.adapters.imap.responses import MAX_UID, Row, fetch_rows
+from service.adapters.imap.responses import Row, fetch_rows
 from service.mail.model import Address, MessageSummary, Part, Value
 from service.mail.rows import row_json, with_member
 
@@ -181,8 +183,8 @@ class FolderRows:
             commands.append([b"UID", b"FETCH", uid_set(known), b"(UID FLAGS)"])
         if unknown:
             commands.append([b"UID", b"FETCH", uid_set(unknown), b"(%b)" % SUMMARY_ITEMS])
-        told = fetch_rows((await self.connection.run_all(commands)).untagged) if commands else {}
-        return self.read(uids, told, known | self._read_entries(told, unknown))
+        told = await fetch_rows((await self.connection.run_all(commands)).untagged) if commands else {}
+        return self.read(uids, told, known | await self._read_entries(told, unknown))
 
     def read(self, uids: Iterable[int], told: Mapping[int, Row], entries: Mapping[int, Entry]) -> JsonOf:
         """The entries of these with the flags that were told, in the order asked."""
@@ -194,12 +196,12 @@ class FolderRows:
         ``told``."""
         found = {uid: self._known[uid] for uid in uids if uid in self._known}
         kept = len(found)
-        found |= self._read_entries(told or {}, [uid for uid in uids if uid not in found])
+        found |= await self._read_entries(told or {}, [uid for uid in uids if uid not in found])
         missing = [uid for uid in uids if uid not in found]
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
             answer = await self.connection.run(b"UID", b"FETCH", uid_set(batch), b"(%b)" % SUMMARY_ITEMS)
-            found |= self._read_entries(fetch_rows(answer.untagged), batch)
+            found |= await self._read_entries(await fetch_rows(answer.untagged), batch)
         metrics.rows("imap", kept, len(found) - kept)
         return found
 
@@ -210,13 +212,17 @@ class FolderRows:
         for at in range(0, len(missing), _DATES_BATCH):
             batch = uid_set(missing[at : at + _DATES_BATCH])
             answer = await self.connection.run(b"UID", b"FETCH", batch, b"(UID INTERNALDATE)")
-            told = fetch_rows(answer.untagged).items()
+            told = (await fetch_rows(answer.untagged)).items()
             dates |= {uid: internal_date(row[b"INTERNALDATE"]) for uid, row in told if b"INTERNALDATE" in row}
         return dates
 
-    def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
+    async def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
         """News of flags from other clients arrive in the same answer as what was asked, and are no rows."""
-        return {uid: self.learn(uid, told[uid]) for uid in uids if uid in told and _is_whole(told[uid])}
+        entries: dict[int, Entry] = {}
+        async for uid in paced(uids):
+            if uid in told and _is_whole(told[uid]):
+                entries[uid] = self.learn(uid, told[uid])
+        return entries
 
     def known(self, uid: int) -> Entry | None:
         """The message's entry, where it was read before. It may be gone meanwhile."""

@@ -14,6 +14,7 @@ from zlib import crc32
 from service.adapters.imap.evaluation import FOLDERS, Evaluation, lies_in
 from service.adapters.imap.extras import with_extras
 from service.adapters.imap.listing import ANCHORS, behind, list_name
+from service.adapters.imap.pace import ascending, paced
 from service.adapters.imap.places import Ids
 from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all
@@ -128,7 +129,7 @@ class Search:
         await rows.connection.refresh()
         evaluation = Evaluation(rows)
         tree = self._query.filter
-        uids = sorted(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+        uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
         if len(self._result.keys) + len(uids) > MAX_MERGED:
             raise InvalidRequest(f"More than {MAX_MERGED} messages match. Name folders, or narrow the search.")
         keys = await self._keys(rows, uids)
@@ -142,8 +143,10 @@ class Search:
             dates = await rows.dates(uids)
             return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
         entries = await rows.entries(uids)
-        summaries = {uid: entry.summary for uid, entry in entries.items()}
-        return {uid: [sort_value(one.key, summary) for one in self._sort] for uid, summary in summaries.items()}
+        return {
+            uid: [sort_value(one.key, summary) for one in self._sort]
+            async for uid, summary in paced((uid, entry.summary) for uid, entry in entries.items())
+        }
 
     def _merged(self) -> list[_Match]:
         """Sorting keeps the order of equals, so the least significant key comes first; equals lie folder by folder, the

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from service.adapters.imap.evaluation import Evaluation
+from service.adapters.imap.pace import ascending, paced
 from service.adapters.imap.responses import sorted_uids
 from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all, search_keys
@@ -36,7 +37,7 @@ async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[O
         rows.connection.distrust("SORT")
         return await _sorted_here(evaluation, tree, sort)
     evaluation.note(EvaluatedBy.SERVER)
-    order = sorted_uids(answer.untagged)
+    order = await sorted_uids(answer.untagged, rows.selected.exists)
     matching = await evaluation.find(tree) if tree is not None and not is_remote else None
     return order if matching is None else [uid for uid in order if uid in matching]
 
@@ -48,7 +49,7 @@ def _criteria(sort: Sequence[Order]) -> bytes:
 
 async def _sorted_here(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
     rows = evaluation.rows
-    uids = sorted(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+    uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
     evaluation.note(EvaluatedBy.LOCAL)
     return await sort_here(rows, uids, sort)
 
@@ -62,7 +63,7 @@ async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Orde
             " Narrow the list by a criterion.",
         )
     entries = await rows.entries(sorted(uids))
-    summaries = {uid: entry.summary for uid, entry in entries.items()}
+    summaries = {uid: entry.summary async for uid, entry in paced(entries.items())}
     order = sorted(summaries)
     for one in reversed(sort):
         order.sort(key=lambda uid: sort_value(one.key, summaries[uid]), reverse=one.is_descending)

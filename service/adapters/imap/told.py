@@ -75,7 +75,7 @@ async def _list_and_count(
         wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
         *_, answer = await connection.attempt_all([*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted]])
         if answer.status.kind == "OK":
-            return list_rows(answer.untagged), status_rows(answer.untagged), answer.untagged
+            return await list_rows(answer.untagged), await status_rows(answer.untagged), answer.untagged
         if answer.status.kind == "NO":
             raise refusal(answer.status)
         connection.distrust("LIST-STATUS")
@@ -89,10 +89,10 @@ async def _list_then_count(
     *_, told, subscribed = await connection.attempt_all([*asked, *listing])
     if told.status.kind != "OK":
         raise refusal(told.status)
-    chosen = {row.name for row in list_rows(subscribed.untagged, b"LSUB")}
+    chosen = {row.name for row in await list_rows(subscribed.untagged, b"LSUB")}
     rows = [
         row._replace(attributes=row.attributes | {"\\subscribed"}) if row.name in chosen else row
-        for row in list_rows(told.untagged)
+        for row in await list_rows(told.untagged)
     ]
     countable = [row.name for row in rows if not row.attributes & UNSELECTABLE]
     counts: Counts = {}
@@ -107,7 +107,7 @@ async def _count(connection: Connection, names: list[bytes], items: bytes) -> Co
     if not plain:
         return {}
     answers = await connection.attempt_all([[b"STATUS", piece, items] for piece in plain])
-    return status_rows(answers[-1].untagged)
+    return await status_rows(answers[-1].untagged)
 
 
 async def _rights(connection: Connection, names: list[bytes]) -> dict[bytes, str]:
