@@ -14,7 +14,7 @@ from service.adapters.imap.marks import Mark
 from service.adapters.imap.numbers import clip, count, members, read_ranges
 from service.adapters.imap.pace import paced
 from service.adapters.imap.protocol import AnswerTooLarge
-from service.adapters.imap.responses import fetch_rows, status_rows
+from service.adapters.imap.responses import each_row, fetch_rows, status_rows
 from service.adapters.imap.search import found_all
 from service.adapters.imap.storing import version_of
 from service.mail.errors import StaleToken
@@ -169,7 +169,7 @@ def _by_uid(flags: Mapping[str, frozenset[int]]) -> dict[int, str]:
 async def _changed(untagged: Iterable[bytes], now: Mark) -> dict[int, int]:
     """The counts of the messages that changed, up to the moment of ``now``; what came later is told the next time."""
     changed: dict[int, int] = {}
-    async for uid, row in paced((await fetch_rows(untagged)).items()):
+    async for uid, row in each_row(untagged):
         modseq = int(version_of(row) or now.modseq)
         if modseq <= now.modseq and uid < now.next:
             changed[uid] = modseq

@@ -16,6 +16,9 @@ _SYSTEM = {
 }
 _FROM_WIRE = {wire.lower().encode(): name for name, wire in _SYSTEM.items()}
 
+_FEW = 100
+"""Flags of a message that are worth being kept; more are rare, and may be any number."""
+
 
 def to_wire(flag: str) -> str:
     """A flag's name in JSON to its name in IMAP."""
@@ -24,12 +27,14 @@ def to_wire(flag: str) -> str:
 
 def from_wire(flags: Token) -> tuple[str, ...]:
     """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
-    return _named(_words(flags))
+    words = _words(flags)
+    return _named(words) if len(words) <= _FEW else _named.__wrapped__(words)
 
 
 def json_from_wire(flags: Token) -> bytes:
     """As ``from_wire``, as a JSON array."""
-    return _json(_words(flags))
+    words = _words(flags)
+    return _json(words) if len(words) <= _FEW else to_json(from_wire(flags))
 
 
 def _words(flags: Token) -> tuple[bytes, ...]:

@@ -8,7 +8,7 @@ from service.mail.errors import UpstreamProtocol
 MAX_UID = (1 << 32) - 1
 MAX_NUMBER = (1 << 63) - 1
 _MAX_DIGITS = 20
-MAX_RUNS = 50_000
+MAX_RUNS = 20_000
 Range = tuple[int, int]
 
 

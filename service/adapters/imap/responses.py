@@ -8,13 +8,18 @@ from operator import lt
 from typing import NamedTuple, TypeAlias
 
 from service.adapters.imap.numbers import MAX_UID, count, members, number, read_number, read_ranges
-from service.adapters.imap.pace import Pace, ascending
+from service.adapters.imap.pace import Pace, ascending, paced
+from service.adapters.imap.protocol import AnswerTooLarge
 from service.adapters.imap.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
 
+MAX_ROWS = 25_000
+"""Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
 MAX_FOUND = 400_000
 """UIDs of one search."""
-MAX_FOLDERS = 20_000
+MAX_FOLDERS = 10_000
+MAX_NAME = 16 << 10
+"""Octets of a folder's name: five thousand levels."""
 _SLACK = 10_000
 """Messages that may have come since the folder was counted, or are named twice."""
 _BATCH = 2000
@@ -38,10 +43,19 @@ async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
     """The rows of a FETCH or STORE by UID. A message told in pieces is one row; rows without a UID are news of flags
     that nobody asked for, and are passed over. Attributes that contradict each other are a broken answer."""
     rows: dict[int, Row] = {}
-    pace = Pace()
-    for response in untagged:
-        if pace.is_due:
-            await pace.turn()
+    async for uid, row in each_row(untagged):
+        if uid in rows:
+            _merge(rows[uid], row)
+        elif len(rows) >= MAX_ROWS:
+            raise AnswerTooLarge("The mail server tells of more messages than can be read.", protocol="imap")
+        else:
+            rows[uid] = row
+    return rows
+
+
+async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, Row]]:
+    """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
+    async for response in paced(untagged):
         if quick := _FLAGS_ROW.match(response):
             row: Row = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
             if quick[4]:
@@ -56,11 +70,7 @@ async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
         uid = number(row[b"UID"], MAX_UID)
         if uid == 0:
             raise _broken()
-        if uid in rows:
-            _merge(rows[uid], row)
-        else:
-            rows[uid] = row
-    return rows
+        yield uid, row
 
 
 def _row(response: bytes, at: int) -> Row:
@@ -191,6 +201,8 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
         if len(rows) >= MAX_FOLDERS:
             raise UpstreamProtocol(f"The mail server lists more than {MAX_FOLDERS} folders.", protocol="imap")
         match parse(response, len(start)):
+            case [list(), _, bytes() as name, *_] if len(name) > MAX_NAME:
+                continue  # no id of it fits into an address
             case [list() as attributes, delimiter, bytes() as name, *_] if not isinstance(delimiter, list):
                 words = frozenset(
                     word.decode("ascii", "replace").lower() for word in attributes if isinstance(word, bytes)
