@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from service.accounts import Credentials
 from service.adapters.imap.connection import Connection
@@ -82,10 +82,9 @@ class Churn(RuleBasedStateMachine):
         assert_true(self.rows, BUDGET)
 
 
-class TestChurn(Churn.TestCase):  # type: ignore[misc, name-defined]  # what hypothesis makes has no type
-    """R-OPS-20: what is counted is what is kept, after any step."""
-
-    settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+def test_what_is_counted_is_what_is_kept_after_any_step() -> None:
+    """R-OPS-20"""
+    run_state_machine_as_test(Churn, settings=settings(max_examples=60, stateful_step_count=40, deadline=None))
 
 
 def test_an_entry_larger_than_the_budget_is_not_kept_and_pushes_nothing_out() -> None:
