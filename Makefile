@@ -12,7 +12,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -86,9 +86,14 @@ soak: system $(VENV)/dev  ## Mixed load with faults for ten minutes; then random
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 	CASELLA_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o log_cli=true --log-cli-level=INFO tests/ops/test_model.py tests/ops/test_kills.py tests/ops/test_upstream_restart.py
 
+turns: SECONDS = 600
+turns: system $(VENV)/dev  ## Five hundred accounts in turn, on a cache for a few of them, for ten minutes.
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) --accounts 500 --in-turn --faults 0 --cache 300000 --seeded 12 --connections 100 $(ARGS)
+
 nightly:  ## What takes its time: fuzzing, soaking, growth, pressure, listeners, the image and the drill (two hours).
 	$(MAKE) fuzz SECONDS=600
 	$(MAKE) soak
+	$(MAKE) turns
 	$(MAKE) growth
 	$(MAKE) pressure
 	$(MAKE) listeners

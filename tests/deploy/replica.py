@@ -59,6 +59,11 @@ class Replica:
         return f"http://{HOST}:{self.port}"
 
     @property
+    def metrics_url(self) -> str:
+        """What it measures, as Prometheus reads it."""
+        return f"{self.url}/metrics"
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

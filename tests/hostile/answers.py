@@ -1,6 +1,6 @@
 """What a server may say to hold everybody up. The smallest first; each stands for its kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.servers.scripted import Answer, Flood, Imap
@@ -33,7 +33,9 @@ def _case(
     exists: int = 3,
     capabilities: bytes = CAPABILITIES,
 ) -> Case:
-    return Case(name, Imap(exists=exists, uid_validity=7, uid_next=9, capabilities=capabilities, answers=dict(answers)), paths)
+    return Case(
+        name, Imap(exists=exists, uid_validity=7, uid_next=9, capabilities=capabilities, answers=dict(answers)), paths
+    )
 
 
 def _many(line: bytes, times: int, end: bytes = DONE) -> bytes:
@@ -44,7 +46,13 @@ def _selected(*lines: bytes, exists: bytes = b"3") -> bytes:
     return FLAGS + b"* %b EXISTS\r\n" % exists + VALID + b"".join(lines) + b"{tag} OK [READ-WRITE] done\r\n"
 
 
-def _row(uid: int, *, subject: bytes = b'"s"', people: bytes = b"NIL", structure: bytes = b'("text" "plain" NIL NIL NIL "7bit" 1 1)') -> bytes:
+def _row(
+    uid: int,
+    *,
+    subject: bytes = b'"s"',
+    people: bytes = b"NIL",
+    structure: bytes = b'("text" "plain" NIL NIL NIL "7bit" 1 1)',
+) -> bytes:
     return (
         b'* %d FETCH (UID %d FLAGS () INTERNALDATE "01-Jan-2026 00:00:00 +0000" RFC822.SIZE 9 '
         b"ENVELOPE (NIL %b %b NIL NIL %b NIL NIL NIL NIL) BODYSTRUCTURE %b)\r\n"
@@ -78,11 +86,20 @@ def _lists() -> list[Case]:
 def _counts() -> list[Case]:
     digits = b"9" * 5000
     cases = [
-        _case(f"{count.decode()} EXISTS", [LISTED, FOUND, "/folders/inbox/messages?sort=subject"], {"SELECT": _selected(exists=count)})
+        _case(
+            f"{count.decode()} EXISTS",
+            [LISTED, FOUND, "/folders/inbox/messages?sort=subject"],
+            {"SELECT": _selected(exists=count)},
+        )
         for count in (b"9999999999", b"4294967295", b"4294967296", digits, b"1000000")
     ]
     cases += [
-        _case(f"{code} of 5,000 digits", [LISTED, "/folders/inbox/changes"], {"SELECT": _selected(b"* OK [%b %b] x\r\n" % (code.encode(), digits))}, capabilities=CONDSTORE)
+        _case(
+            f"{code} of 5,000 digits",
+            [LISTED, "/folders/inbox/changes"],
+            {"SELECT": _selected(b"* OK [%b %b] x\r\n" % (code.encode(), digits))},
+            capabilities=CONDSTORE,
+        )
         for code in ("UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ")
     ]
     rows = {
@@ -90,10 +107,11 @@ def _counts() -> list[Case]:
         "a size of 5,000 digits": _row(1).replace(b"RFC822.SIZE 9", b"RFC822.SIZE " + digits),
         "a UID of 5,000 digits": _row(1).replace(b"UID 1", b"UID " + digits),
     }
-    return cases + [
+    cases += [
         _case(name, [LISTED, "/folders/inbox/changes"], {"FETCH": row + DONE, "UID FETCH": row + DONE})
         for name, row in rows.items()
     ]
+    return cases
 
 
 def _searches() -> list[Case]:
@@ -103,7 +121,9 @@ def _searches() -> list[Case]:
         "31 MiB of the same UID": (b"* SEARCH" + b" 1" * 500_000 + b"\r\n") * 31,
         "ESEARCH of 1:999999": b'* ESEARCH (TAG "A1") UID ALL 1:999999\r\n',
         "ESEARCH of all numbers": b'* ESEARCH (TAG "A1") UID ALL 1:4294967295\r\n',
-        "ESEARCH of 400,000 ranges": b'* ESEARCH (TAG "A1") UID ALL ' + b",".join(b"%d" % (2 * one + 1) for one in range(130_000)) + b"\r\n",
+        "ESEARCH of 400,000 ranges": b'* ESEARCH (TAG "A1") UID ALL '
+        + b",".join(b"%d" % (2 * one + 1) for one in range(130_000))
+        + b"\r\n",
         "commas": b'* ESEARCH (TAG "A1") UID ALL ' + b"," * 1_000_000 + b"\r\n",
     }
     many = {
@@ -111,14 +131,23 @@ def _searches() -> list[Case]:
         "ESEARCH of 1:390000 of a million": b'* ESEARCH (TAG "A1") UID ALL 1:390000\r\n',
         "360,000 UIDs in no order": (b"* SEARCH" + shuffled + b"\r\n") * 4,
     }
-    cases = [_case(name, [FOUND], {"UID SEARCH": octets + DONE}, capabilities=esearch) for name, octets in found.items()]
+    cases = [
+        _case(name, [FOUND], {"UID SEARCH": octets + DONE}, capabilities=esearch) for name, octets in found.items()
+    ]
     cases += [
-        _case(name, [FOUND, "/folders/inbox/messages?hasAttachment=true"], {"UID SEARCH": octets + DONE}, 1_000_000, esearch)
+        _case(
+            name,
+            [FOUND, "/folders/inbox/messages?hasAttachment=true"],
+            {"UID SEARCH": octets + DONE},
+            1_000_000,
+            esearch,
+        )
         for name, octets in many.items()
     ]
     threads = b"* THREAD " + b"(1 2)" * 180_000 + b"\r\n"
     deep = b"* THREAD " + b"(" * 500_000 + b"1" + b")" * 400_000 + b"\r\n"
-    return cases + [
+    return [
+        *cases,
         _case("a SORT of a megabyte", ["/folders/inbox/messages?sort=subject"], {"UID SORT": b"* SORT" + b" 1" * 400_000 + b"\r\n" + DONE}, capabilities=esearch),
         *(_case(f"threads, {name}", ["/folders/inbox/messages?q=someInThread:work"], {"UID THREAD": lines + DONE}, capabilities=esearch) for name, lines in (("wide", threads), ("deep", deep))),
     ]  # fmt: skip
@@ -128,7 +157,9 @@ def _rows() -> list[Case]:
     words = b'"' + b"=?a?b?" * 10_000 + b'"'
     people = b"(" + b'("n" NIL "%d" "example.org")' * 900 + b")"
     leaf = b'("text" "plain" NIL NIL NIL "7bit" 1 1)'
-    distinct = b"(" + b"".join(b'("=?utf-8?q?n%d?=" NIL "u%d" "example.org")' % (one, one) for one in range(1500)) + b")"
+    distinct = (
+        b"(" + b"".join(b'("=?utf-8?q?n%d?=" NIL "u%d" "example.org")' % (one, one) for one in range(1500)) + b")"
+    )
     rows = {
         "EXPUNGE a million times": b"* 1 EXPUNGE\r\n" * 1_000_000,
         "EXISTS a million times": b"* 3 EXISTS\r\n" * 1_000_000,
@@ -173,10 +204,14 @@ def _sessions() -> list[Case]:
     for name, octets in (("gone", vanished), ("changed", changed)):
         counts = iter(range(5, 10_000))
 
-        def stated(_: bytes, counts: "object" = counts) -> bytes:
-            return status % next(counts)  # type: ignore[call-overload, no-any-return]
+        def stated(_: bytes, counts: Iterator[int] = counts) -> bytes:
+            return status % next(counts)
 
-        server = {"SELECT": counted, "STATUS": stated, "UID FETCH": octets}
+        server: dict[str, Answer | Callable[[bytes], Answer]] = {
+            "SELECT": counted,
+            "STATUS": stated,
+            "UID FETCH": octets,
+        }
         paths = ["/folders/inbox/changes", "/folders/inbox/changes?since={token}"]
         cases.append(_case(f"changes: everything {name}", paths, server, capabilities=CONDSTORE))
     return cases
@@ -184,6 +219,7 @@ def _sessions() -> list[Case]:
 
 def _news() -> list[Case]:
     """Floods while nobody asks: in IDLE, and under NOTIFY."""
+
     def flood(line: bytes) -> Answer:
         return [b"+ idling\r\n", Flood(line)]
 

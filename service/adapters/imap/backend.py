@@ -22,8 +22,9 @@ from service.adapters.imap.offers import capabilities_of
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.pool import Lane, Pool
 from service.adapters.imap.protocol import Timing
-from service.adapters.imap.rows import FolderRows, Rows
+from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.searching import Search
+from service.adapters.imap.shelves import Rows
 from service.adapters.imap.watching import Watching
 from service.adapters.imap.writing import Writing
 from service.mail.backend import Backend

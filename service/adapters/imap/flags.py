@@ -7,6 +7,9 @@ from pydantic_core import to_json
 
 from service.adapters.imap.tokens import Token
 
+MOST_REMEMBERED = 1000
+"""Octets of a set of flags: a server may send up to a megabyte of them for each message."""
+_WORD_COST = 40
 _SYSTEM = {
     "$seen": "\\Seen",
     "$answered": "\\Answered",
@@ -16,25 +19,32 @@ _SYSTEM = {
 }
 _FROM_WIRE = {wire.lower().encode(): name for name, wire in _SYSTEM.items()}
 
-_FEW = 100
-"""Flags of a message that are worth being kept; more are rare, and may be any number."""
-
 
 def to_wire(flag: str) -> str:
     """A flag's name in JSON to its name in IMAP."""
     return _SYSTEM.get(flag.lower(), flag)
 
 
+class _TooLarge(Exception):
+    """No error: a set of flags that is not remembered."""
+
+
 def from_wire(flags: Token) -> tuple[str, ...]:
     """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
     words = _words(flags)
-    return _named(words) if len(words) <= _FEW else _named.__wrapped__(words)
+    try:
+        return _named(words)
+    except _TooLarge:
+        return _read(words)
 
 
 def json_from_wire(flags: Token) -> bytes:
     """As ``from_wire``, as a JSON array."""
     words = _words(flags)
-    return _json(words) if len(words) <= _FEW else to_json(from_wire(flags))
+    try:
+        return _json(words)
+    except _TooLarge:
+        return to_json(_read(words))
 
 
 def _words(flags: Token) -> tuple[bytes, ...]:
@@ -44,14 +54,21 @@ def _words(flags: Token) -> tuple[bytes, ...]:
 
 @lru_cache(maxsize=4096)
 def _named(words: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Messages share a few sets of flags."""
-    found = (_name(word.lower()) for word in words)
-    return tuple(dict.fromkeys(flag for flag in found if flag))
+    """Messages share a few sets of flags. _TooLarge for a set that would take much memory: what a cached function
+    raises is not remembered, and to find a set that is remembered costs no look at its size."""
+    if sum(_WORD_COST + len(word) for word in words) > MOST_REMEMBERED:
+        raise _TooLarge
+    return _read(words)
 
 
 @lru_cache(maxsize=4096)
 def _json(words: tuple[bytes, ...]) -> bytes:
     return to_json(_named(words))
+
+
+def _read(words: tuple[bytes, ...]) -> tuple[str, ...]:
+    found = (_name(word.lower()) for word in words)
+    return tuple(dict.fromkeys(flag for flag in found if flag))
 
 
 def _name(word: bytes) -> str:

@@ -98,7 +98,7 @@ async def _known_page(rows: FolderRows, limit: int, after: _After | None) -> _Cu
     """The page where it lay when it was last shown, in one round trip with the news. None where there is news, or
     another number of messages than a page has: then the place has to be found first."""
     below = MAX_UID + 1 if after is None else after.uid
-    lowest = rows.shelf.pages.get((limit, below))
+    lowest = rows.page_end(limit, below)
     if lowest is None:
         return None
     uids = b"%d:*" % lowest if after is None else b"%d:%d" % (lowest, below - 1)
@@ -129,7 +129,7 @@ async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _C
         last = min((_sequence(told[uid]) for uid in fitting), default=last)
         high = low - 1 if fitting or after is None else min(low - 1, await _count_below(rows.connection, after.uid))
     if len(items) == limit:
-        rows.shelf.note_page(limit, below, min(items))
+        rows.keep_page(limit, below, min(items))
     return _Cut(items, selected.exists, _next(min(items), last) if items else ())
 
 

@@ -7,7 +7,8 @@ from service.adapters.apart import apart
 from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.responses import Row, fetch_rows, octets
-from service.adapters.imap.rows import Entry, FolderRows
+from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.shelves import Entry
 from service.mail.matching import Known, Need, address_text
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
