@@ -29,7 +29,9 @@ def test_a_table_is_aligned_by_a_class() -> None:
 
 
 def test_a_link_that_leads_nowhere_keeps_its_words() -> None:
-    assert html("see [*this* file](nowhere) and [that](x)") == '<p>see <em>this</em> file and <a href="x">that</a></p>\n'
+    assert (
+        html("see [*this* file](nowhere) and [that](x)") == '<p>see <em>this</em> file and <a href="x">that</a></p>\n'
+    )
 
 
 @pytest.mark.parametrize(
