@@ -31,7 +31,7 @@ def pages() -> Mapping[str, str]:
 
 
 def read(file: str) -> str:
-    """The file's text, where ``file`` is a value of ``pages()`` or ``INDEX``."""
+    """The text of ``file``: a value of ``pages()``, or ``INDEX``."""
     folder = root()
     assert folder is not None
     return (folder / file).read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.offers import capabilities_of
@@ -77,6 +78,9 @@ def test_what_an_adapter_claims_it_has(backend: type[Backend]) -> None:
         assert has == {capability in claimed}, capability
 
 
+MODELS: dict[str, type[BaseModel]] = {"": Settings, "rates": RateSettings}
+
+
 def settings() -> dict[str, tuple[str, str]]:
     """The variable and the default of each key."""
     rows = re.findall(r"^\| `([\w.]+)` \| `(\w+)…?` \| (.*?) \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
@@ -97,7 +101,7 @@ def test_every_setting_has_its_variable_and_its_default() -> None:
     for key, (variable, default) in settings().items():
         assert variable.rstrip("_") == f"CASELLA_{key.upper().replace('.', '__')}"
         table, _, name = key.rpartition(".")
-        model = {"": Settings, "rates": RateSettings}.get(table, ServerSettings)
+        model = MODELS.get(table, ServerSettings)
         value = model.model_fields[name].default
         if value is None and table == "rates" and name != "url":
             assert default == "off"
