@@ -36,8 +36,9 @@ async def test_the_reference_leads_to_the_guides(browser: Browser) -> None:
     async with Replica(_SERVER) as replica:
         page = await browser.new_page()
         await page.goto(f"{replica.url}/docs")
-        await page.click(".info a:text-is('/guides')")
-        guides = page.context.pages[-1]  # Swagger UI opens a page for it
+        async with page.expect_popup() as opened:  # Swagger UI opens a page for each link
+            await page.click(".info a:text-is('/guides')")
+        guides = await opened.value
         await guides.wait_for_selector("h1:text-is('Guides')")
         for one in page.context.pages:
             await one.close()
