@@ -24,7 +24,7 @@ test: system $(VENV)/dev  ## Run every test, on a real Dovecot too (Debian packa
 	$(BIN)/python -m pytest -n $(WORKERS) --junitxml build/tests.xml $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.cases build/tests.xml)
 
-check: $(VENV)/dev  ## Lint, types, import rules, no dangerous call and no secret; the contract equal to the app's, and nothing broken in it.
+check: $(VENV)/dev  ## Lint, types, import rules, English, no dangerous call and no secret; the contract equal to the app's, and nothing broken in it.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -33,6 +33,7 @@ check: $(VENV)/dev  ## Lint, types, import rules, no dangerous call and no secre
 	$(BIN)/python -m service openapi | diff -u openapi/openapi.json -
 	$(BIN)/specshift diff --fail-on warning openapi/released.json openapi/openapi.json > /dev/null || { $(BIN)/specshift diff openapi/released.json openapi/openapi.json; exit 1; }
 	$(BIN)/python -m openapi.reference | diff -u docs/reference.md -
+	$(BIN)/python -m tests.english
 
 openapi: $(VENV)/dev  ## Write the contract, and the reference made of it.
 	$(BIN)/python -m service openapi > openapi/openapi.json

@@ -39,11 +39,14 @@ from service.mail.backend import Backend
 from service.rates import Rates
 from service.servers import ServerTable
 from service.sessions import Sessions
+from service.site import routes as site
 
 _DESCRIPTION = """
 One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on disk. Sign in with the mailbox's own credentials: by
 Basic on any request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the
 `capability` it lacks; every error is `application/problem+json`.
+
+The service has guides too, at [/guides](guides): getting started, search, staying in step, errors and more.
 """
 _TELEMETRY: TelemetryConfig = {
     "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and its kin; without them there are no traces
@@ -94,7 +97,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     # Routes are tried one by one: what is asked most comes first.
-    for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health):
+    for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health, site):
         app.include_router(module.router)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
