@@ -59,7 +59,7 @@ def _row(
     ) % (uid, uid, subject, people, people, structure)
 
 
-def _lists() -> list[Case]:
+def lists() -> list[Case]:
     listed = {
         "an open quote and escapes": b'* LIST () "/" "' + b'\\"' * 15_000 + b"\r\n",
         "an open quote and escapes, 1 MiB": b'* LIST () "/" "' + b'\\"' * 500_000 + b"\r\n",
@@ -83,7 +83,7 @@ def _lists() -> list[Case]:
     return [_case(name, ["/folders"], {"LIST": octets + DONE}) for name, octets in listed.items()]
 
 
-def _counts() -> list[Case]:
+def counts() -> list[Case]:
     digits = b"9" * 5000
     cases = [
         _case(
@@ -114,7 +114,7 @@ def _counts() -> list[Case]:
     return cases
 
 
-def _searches() -> list[Case]:
+def searches() -> list[Case]:
     esearch = CAPABILITIES + b" ESEARCH SORT THREAD=REFERENCES"
     shuffled = b"".join(b" %d" % (one * 2_654_435_761 % 4_294_967_291 + 1) for one in range(90_000))
     found = {
@@ -153,7 +153,7 @@ def _searches() -> list[Case]:
     ]  # fmt: skip
 
 
-def _rows() -> list[Case]:
+def rows() -> list[Case]:
     words = b'"' + b"=?a?b?" * 10_000 + b'"'
     people = b"(" + b'("n" NIL "%d" "example.org")' * 900 + b")"
     leaf = b'("text" "plain" NIL NIL NIL "7bit" 1 1)'
@@ -186,7 +186,7 @@ def _rows() -> list[Case]:
     return cases
 
 
-def _sessions() -> list[Case]:
+def sessions() -> list[Case]:
     vanished = b"* VANISHED (EARLIER) 1:4294967295\r\n" + DONE
     changed = b"".join(b"* %d FETCH (UID %d FLAGS () MODSEQ (9))\r\n" % (uid, uid) for uid in range(1, 110_000)) + DONE
     counted = _selected(b"* OK [HIGHESTMODSEQ 5] x\r\n")
@@ -217,7 +217,7 @@ def _sessions() -> list[Case]:
     return cases
 
 
-def _news() -> list[Case]:
+def news() -> list[Case]:
     """Floods while nobody asks: in IDLE, and under NOTIFY."""
 
     def flood(line: bytes) -> Answer:
@@ -235,4 +235,4 @@ def _news() -> list[Case]:
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*_lists(), *_counts(), *_searches(), *_rows(), *_sessions(), *_news()]
+    return [*lists(), *counts(), *searches(), *rows(), *sessions(), *news()]

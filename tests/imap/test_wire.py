@@ -77,6 +77,16 @@ async def test_ten_thousand_flags_come_in_one_answer(scripted: Scripted) -> None
         await connection.logout()
 
 
+async def test_what_a_server_said_before_it_left_is_an_answer(scripted: Scripted) -> None:
+    """R-IMAP-09: its end comes while much of what it said still waits for its turn."""
+    lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(1, 20_001))
+    async with scripted({"UID FETCH": [lines + b"{tag} OK done\r\n", Close()]}) as (server, _):
+        connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
+        await connection.select(b"INBOX")
+        answer = await connection.run(b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
+        assert len(answer.untagged) == 20_000
+
+
 @pytest.mark.parametrize("subject", [":(", "5 * 3", "a* b", ")", "{5}", "* 1 FETCH ("])
 async def test_a_subject_is_text_whatever_it_looks_like(scripted: Scripted, subject: str) -> None:
     """Where the library counts parentheses and takes out stars."""
