@@ -194,7 +194,7 @@ class Listener(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._content += len(body)
         self._left -= len(body)
-        self.cycle.waiting_for_100_continue = False  # whoever sends already does not wait
+        self.cycle.waiting_for_100_continue = False  # a client that sends already does not wait
         super().on_body(body)
 
     def _unsupported_upgrade_warning(self) -> None:
