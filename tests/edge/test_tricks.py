@@ -1,5 +1,7 @@
 """Request smuggling: nothing that is refused, answered or unfinished hides a request."""
 
+import asyncio
+
 import pytest
 
 from service.api.edge import SAFE_HEADERS
@@ -35,7 +37,9 @@ async def test_the_marker_is_seen_where_it_is_a_request() -> None:
         answer = await raw.answer()
         assert answer
         assert answer.headers["x-request-id"] == MARKED.decode()
-        assert MARKED.decode() in replica.log
+        async with asyncio.timeout(10):
+            while MARKED.decode() not in replica.log:  # the line comes after the answer
+                await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("octets", REFUSED.values(), ids=REFUSED)
