@@ -60,7 +60,7 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
 _MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
 MALFORMED = Kind("malformed-request", 400, "This is no HTTP request", "One Host, one length, CRLF at each line's end, an address that begins with a slash (RFC 9112). The connection was closed.")  # fmt: skip
 TIMEOUT = Kind("request-timeout", 408, "The request did not arrive in time", "Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
-HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address and header fields are too large", "Send fewer or shorter ones. The connection was closed.")  # fmt: skip
+HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address, fields or chunk lines are too large", "Send fewer or shorter header fields, trailers and chunk extensions. The connection was closed.")  # fmt: skip
 _METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
 _INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
 _KINDS: Mapping[type[errors.MailError], Kind] = {**KINDS, errors.UnsupportedMedia: _MEDIA}
