@@ -3,9 +3,10 @@
 That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has its
 own room (``kept.py``), so no account's keys push out another's. A request is never refused for lack of room:
 
-- An answer beyond LARGEST_ANSWER, or that had to make room for newer ones, is forgotten; the record that the request was
-  done stays. The same request sent again is not done again: it is answered AlreadyDone, without what came of it.
-- After some 4,000 keys within a day an account's own oldest record is forgotten. That request, sent again, is done again.
+- An answer beyond LARGEST_ANSWER, or that had to make room for newer ones, is forgotten; the record that the request
+  was done stays. The same request sent again is not done again: it is answered AlreadyDone, without what came of it.
+- After 2,000 keys within a day, or more, an account's own oldest record is forgotten. That request, sent again, is done
+  again.
 
 Another replica, or this one after a restart, does not know the key: there appending looks for the very same message in
 the folder, and everything else is done again.
@@ -42,7 +43,7 @@ class Repeats:
     """The answers given under a key, by account."""
 
     def __init__(self, kept: Kept | None = None) -> None:
-        self._kept = kept or Kept()
+        self._kept = Kept() if kept is None else kept
         self._begun: dict[tuple[str, str], bytes] = {}  # the requests that are under way
 
     async def once(self, account: str, key: str | None, request: bytes, work: Callable[[], Awaitable[T]]) -> T:

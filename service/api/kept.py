@@ -12,7 +12,7 @@ OVERHEAD = 1024
 that."""
 LARGEST_ANSWER = 256 << 10
 OF_ACCOUNT = 4 << 20
-"""Octets of an account: its last 4,000 records, and of their answers what finds room beside them."""
+"""Octets of an account: its last 2,000 records at least, 4,000 if their answers are small."""
 OF_ALL = 64 << 20
 
 
@@ -35,14 +35,16 @@ class _Account:
     answered: OrderedDict[str, Record] = field(default_factory=OrderedDict)
     bare: OrderedDict[str, Record] = field(default_factory=OrderedDict)
     octets: int = 0
+    answers: int = 0
+    """Octets of the answers alone."""
 
 
 class Kept:
     """The records by account and key, each for SECONDS. ``of_account`` and ``of_all`` are octets.
 
-    Beyond ``of_account`` the account's own oldest answers are forgotten, then its own oldest records. Beyond ``of_all``
-    the same happens to an account that has most, within a factor of two: whoever keeps little loses nothing to whoever
-    keeps much.
+    Beyond ``of_account`` the account's own oldest answers are forgotten while answers take more than half of its
+    octets, else its own oldest records. Beyond ``of_all`` the same happens to an account that has most, within a factor
+    of two: whoever keeps little loses nothing to whoever keeps much.
     """
 
     def __init__(self, of_account: int = OF_ACCOUNT, of_all: int = OF_ALL) -> None:
@@ -68,6 +70,7 @@ class Kept:
         kept = self._accounts.setdefault(account, _Account())
         (kept.bare if record.answer is None else kept.answered)[key] = record
         self._by_age[account, key] = record.expires
+        kept.answers += len(record.answer or b"")
         self._resize(account, kept, _octets(key, record))
         while kept.octets > self._of_account:
             self._shrink(account, kept)
@@ -83,17 +86,19 @@ class Kept:
             self._remove(account, self._accounts[account], key)
 
     def _shrink(self, account: str, kept: _Account) -> None:
-        """Its oldest answer goes, the record stays; if there is no answer, its oldest record."""
-        if not kept.answered:
+        """Its oldest answer goes and the record stays, or its oldest record goes."""
+        if kept.bare and kept.answers * 2 <= kept.octets:
             self._remove(account, kept, next(iter(kept.bare)))
             return
         key, record = kept.answered.popitem(last=False)
         kept.bare[key] = bare = _bare(record)
+        kept.answers -= len(record.answer or b"")
         self._resize(account, kept, _octets(key, bare) - _octets(key, record))
 
     def _remove(self, account: str, kept: _Account, key: str) -> None:
         record = kept.answered.pop(key, None) or kept.bare.pop(key)
         del self._by_age[account, key]
+        kept.answers -= len(record.answer or b"")
         self._resize(account, kept, -_octets(key, record))
 
     def _resize(self, account: str, kept: _Account, by: int) -> None:
