@@ -67,7 +67,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         return adapters[credentials.protocol](credentials)
 
     url = settings.rates.url
-    rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None)
+    rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None, servers.key_of)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:

@@ -24,7 +24,8 @@ _upstream_seconds = Histogram(
 )
 _queued_seconds = Counter(
     "casella_queued_seconds",
-    "Waiting for a connection, a place at the mail server, the maildrop, the cage, or another request's read.",
+    "Waiting for a turn to log in, a connection, a place at the mail server, the maildrop, the cage, or another"
+    " request's read.",
     ("queue",),
 )
 _rows = Counter("casella_rows", "Rows of lists, by where they were found.", ("protocol", "source"))

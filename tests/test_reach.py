@@ -1,6 +1,7 @@
 """Servers that callers name: only where the operator allows it, only public ones, only with TLS."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from service.accounts import Credentials
+from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.pop3.timing import DEFAULT_TIMING
 from service.adapters.pop3.wire import dial
@@ -19,7 +21,7 @@ from service.config import Settings
 from service.mail.errors import NotFound, UpstreamTls, UpstreamUnavailable
 from service.mail.model import Protocol
 from service.reach import Reach, is_name, is_public
-from service.servers import ELSEWHERE, Endpoint, Security, ServerTable
+from service.servers import ELSEWHERE, Endpoint, MailServer, Security, ServerTable
 from tests.servers.scripted import Imap, ScriptedServer
 from tests.servers.tls import make_certificate
 
@@ -97,6 +99,60 @@ async def test_nobody_names_a_server_unless_the_operator_allows_it() -> None:
         ) as client:
             told = await client.get("/v1/accounts/me", headers={"Casella-Server": "mail.invalid"})
             assert told.status_code == status, told.text
+
+
+def test_one_host_is_counted_under_one_name() -> None:
+    """R-HTTP-31: whatever a caller adds to it, and by whatever names the operator's table has it."""
+    rows = {
+        "a": MailServer("a", imap=Endpoint("mail.example.com", 993, Security.TLS)),
+        "b": MailServer("b", imap=Endpoint("::ffff:192.0.2.1", 993, Security.TLS)),
+        "c": MailServer("c", pop3=Endpoint("192.0.2.1", 995, Security.TLS)),
+        "d": MailServer("d", imap=Endpoint("[192.0.2.1]", 993, Security.TLS), pop3=Endpoint("MAIL.example.com.", 995, Security.TLS)),
+        "e": MailServer("e", imap=Endpoint("other.example.com", 993, Security.TLS)),
+    }  # fmt: skip
+    table = ServerTable(rows, reach=Reach())
+    keys = {table.key_of(name) for name in ("a", "b", "c", "d", "mail.example.com", "Mail.Example.com:143")}
+    assert len(keys) == 1
+    assert table.key_of("e") not in keys
+    free = (
+        "imap.example.org",
+        "IMAP.example.org",
+        "imap.example.org:993",
+        "imap.example.org:143",
+        "imap.example.org:995",
+    )
+    assert {table.key_of(table.named(name).name) for name in free} == {"imap.example.org"}
+
+
+def test_a_host_without_open_mailboxes_is_forgotten() -> None:
+    """R-HTTP-32: and while there are some it is the same for all of them."""
+    hosts = Hosts(limit=3)
+    mine = hosts.named("imap.example.org")
+    for number in range(1000):
+        hosts.named(f"m{number}.example.org")
+    gc.collect()
+    assert len(hosts) == 1
+    assert hosts.named("imap.example.org") is mine
+    del mine
+    gc.collect()
+    assert len(hosts) == 0
+
+
+async def test_hosts_that_callers_make_up_leave_nothing_behind() -> None:
+    """R-HTTP-32: no mailbox that never signed in, no counter, no server."""
+    table = ServerTable({}, reach=Reach(resolve=Names(*[["127.0.0.1"]] * 300)))
+    app = create_app(Settings(servers={}), table)
+    service = app.state.service
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://casella.example.org", auth=("u", "x")
+    ) as client:
+        for number in range(30):
+            for path in ("/v1/accounts/me", "/v1/accounts/me/folders"):
+                told = await client.get(path, headers={"Casella-Server": f"m{number}.invalid"})
+                assert told.status_code == 503
+    assert len(service.accounts) == 0
+    assert len(service.rates._own.storage) == 0
+    assert not service.rates._turns
 
 
 class Names:

@@ -38,7 +38,7 @@ def _imap(settings: Settings, servers: ServerTable) -> Opener:
             credentials.account,
             connections=settings.account_connections,
             rows=rows,
-            host=hosts.named(credentials.server),
+            host=hosts.named(servers.key_of(credentials.server)),
         )
 
     return open_one

@@ -106,11 +106,16 @@ def address_of(scope: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def opened(request: Request, credentials: Credentials) -> AsyncIterator[Backend]:
-    """The account's mailbox, within the bounds of how often. LoginRefused or TooManyRequests where it stays closed."""
+async def opened(request: Request, credentials: Credentials, *, is_sealed: bool = False) -> AsyncIterator[Backend]:
+    """The account's mailbox, within the bounds of how often. LoginRefused or TooManyRequests where it stays closed.
+    ``is_sealed`` says that the credentials come from a token of ours, which the brake on guessing leaves alone."""
     service = service_of(request)
     await service.rates.account(credentials)
-    admission = partial(service.rates.login, address_of(request.scope), credentials)
+    admission = (
+        partial(service.rates.sealed, credentials)
+        if is_sealed
+        else partial(service.rates.login, address_of(request.scope), credentials)
+    )
     async with service.accounts.mailbox(credentials, admission) as backend:
         yield backend
 
@@ -118,9 +123,8 @@ async def opened(request: Request, credentials: Credentials) -> AsyncIterator[Ba
 async def mailbox(request: Request, account: AccountId) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
     credentials = credentials_of(request)
-    if account not in {"me", credentials.account}:
-        raise NotFound("account", "You are not signed in to this account.")
-    async with opened(request, credentials) as backend:
+    _demand_own(account, credentials)
+    async with opened(request, credentials, is_sealed=is_sealed(request)) as backend:
         yield backend
 
 
@@ -136,10 +140,14 @@ async def part_mailbox(
     """As ``mailbox``, also for who has a ticket for this part."""
     service = service_of(request)
     credentials = credentials_of(request) if ticket is None else service.sessions.open_ticket(ticket, message, part)
+    _demand_own(account, credentials)
+    async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:
+        yield backend
+
+
+def _demand_own(account: str, credentials: Credentials) -> None:
     if account not in {"me", credentials.account}:
         raise NotFound("account", "You are not signed in to this account.")
-    async with opened(request, credentials) as backend:
-        yield backend
 
 
 Caller = Annotated[Credentials, Depends(credentials_of)]

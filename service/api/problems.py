@@ -40,6 +40,7 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
     errors.NotPermitted: Kind("not-permitted", 403, "The mail server does not allow this", "The signed-in user lacks the right for this folder or action."),
     errors.NotFound: Kind("not-found", 404, "Not found", "`what` says what is missing: folder, message, part, server, account or address. Ids belong to one account and end with the thing they name."),
     errors.AlreadyExists: Kind("already-exists", 409, "It exists already", "Choose another name."),
+    errors.AlreadyDone: Kind("already-done", 409, "It was done already", "The first request with this Idempotency-Key was carried out, and its answer is no longer kept. Look at the mailbox for what came of it."),
     errors.InUse: Kind("in-use", 409, "The mailbox is in use", "Another client holds the maildrop. Wait as Retry-After says.", retryable=True),
     errors.StaleId: Kind("stale-id", 410, "The id is from before a renumbering", "The folder got a new UIDVALIDITY, so ids given earlier name nothing. List the folder again."),
     errors.StaleToken: Kind("stale-token", 410, "The cursor or token is too old", "What it continues can no longer be told. Start the list again."),

@@ -2,7 +2,7 @@
 
     MailError
       Unauthenticated, LoginRefused, NotPermitted       who you are, what you may
-      NotFound, AlreadyExists, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
+      NotFound, AlreadyExists, AlreadyDone, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
       InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
       NotSupported                                      the port has it, this mailbox does not
       UpstreamFailure                                   the mail server
@@ -56,6 +56,12 @@ class AlreadyExists(MailError):
     """The name is taken."""
 
     default = "Something of that name exists already."
+
+
+class AlreadyDone(MailError):
+    """The request was carried out before, and its answer is no longer kept."""
+
+    default = "This request was carried out before. Its answer is no longer kept: look at the mailbox."
 
 
 class InUse(MailError):
