@@ -70,6 +70,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     if not keys:
         keys = [token_bytes(KEY_OCTETS)]
         _log.warning("no secret_keys: session tokens end with this process, and no other replica opens them")
+    if servers.default and not settings.default_server:
+        _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     service = Service(
         servers,
         Accounts(open_backend, settings.account_idle_seconds),
