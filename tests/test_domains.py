@@ -64,6 +64,12 @@ def test_a_domain_stands_for_itself_alone() -> None:
     table = Settings(servers={"home": {"domains": ["mail.example.org", "müller.example"], **ROW}}).server_table()  # type: ignore[dict-item]
     for username in ("ann@MAIL.example.org.", "ann@xn--mller-kva.example", "ann@Müller.Example"):
         assert table.pick(username).name == "home"
-    for username in ("ann@example.org", "ann@x.mail.example.org", "ann@mail.example.orgs", "ann@muller.example", "ann@org"):
+    for username in (
+        "ann@example.org",
+        "ann@x.mail.example.org",
+        "ann@mail.example.orgs",
+        "ann@muller.example",
+        "ann@org",
+    ):
         with pytest.raises(NotFound):
             table.pick(username)

@@ -15,7 +15,15 @@ from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
 
 ME = "/v1/accounts/me"
-STRANGERS = ["ann@gmail.example", "ann", "example.org", "ann@sub.example.org", "ann@org", "ann@", "ann@example.org.evil.example"]
+STRANGERS = [
+    "ann@gmail.example",
+    "ann",
+    "example.org",
+    "ann@sub.example.org",
+    "ann@org",
+    "ann@",
+    "ann@example.org.evil.example",
+]
 SECRET = "canary-51c7-password"
 
 
