@@ -33,8 +33,8 @@ _SPECIAL: tuple[Network, ...] = (
     IPv6Network("2620:4f:8000::/48"),  # direct delegation to AS112 (RFC 7534)
     IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
-"""Rows of IANA's special-purpose registries that Python's own table lacks, in some or all of its versions. No mail server
-is in any of them, even where the registry calls them globally reachable."""
+"""Rows of IANA's special-purpose registries that Python's own table lacks, in some or all of its versions. No mail
+server is in any of them, not even in those that the registry calls globally reachable."""
 
 
 async def resolve(name: str) -> Collection[str]:
