@@ -277,4 +277,3 @@ def read_settings(file: Path | None) -> Settings:
     if not file.is_file():
         raise FileNotFoundError(file)
     return FromFile()
-

@@ -20,6 +20,8 @@ HOUR = 3600
 MONTH = 30 * 24 * HOUR
 GOES_BY_THE_WALL = {
     "sessions.py": "tokens outlive the process",
+    "revocation.py": "they are kept until the token expires",
+    "redis_store.py": "what it keeps is of all replicas",
     "rates.py": "what Redis counts is of all replicas",
     "mail/grammar.py": "people mean days",
     "adapters/maildir/names.py": "names outlive the process",

@@ -48,20 +48,20 @@ def test_a_login_without_at_has_no_domain(username: str, domain: str | None) -> 
 def test_a_domain_in_two_servers_ends_the_start(first: str, second: str) -> None:
     """R-HTTP-34: the message names the domain and both servers."""
     with pytest.raises(ValidationError) as wrong:
-        Settings(servers={"left": {"domains": first, **ROW}, "right": {"domains": [second], **ROW}})  # type: ignore[dict-item]
+        Settings(servers={"left": {"domains": first, **ROW}, "right": {"domains": [second], **ROW}})
     [error] = wrong.value.errors()
     assert all(word in error["msg"] for word in ("left", "right", str(normal_domain(second))))
 
 
 def test_a_domain_twice_in_one_server_is_one() -> None:
     """R-HTTP-34."""
-    settings = Settings(servers={"home": {"domains": ["Example.org", "example.org."], **ROW}})  # type: ignore[dict-item]
+    settings = Settings(servers={"home": {"domains": ["Example.org", "example.org."], **ROW}})
     assert settings.servers["home"].domains == {"example.org"}
 
 
 def test_a_domain_stands_for_itself_alone() -> None:
     """R-HTTP-34: neither for what is beneath it nor for what is above."""
-    table = Settings(servers={"home": {"domains": ["mail.example.org", "müller.example"], **ROW}}).server_table()  # type: ignore[dict-item]
+    table = Settings(servers={"home": {"domains": ["mail.example.org", "müller.example"], **ROW}}).server_table()
     for username in ("ann@MAIL.example.org.", "ann@xn--mller-kva.example", "ann@Müller.Example"):
         assert table.pick(username).name == "home"
     for username in (

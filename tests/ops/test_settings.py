@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from service.app import create_app
@@ -32,10 +31,10 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def refused(command: str, file: Path | None = None, **variables: str) -> str:
+def refused(command: str, file: Path | None = None, /, **variables: str) -> str:
     """What it says on its way out."""
     arguments = [command] if file is None else [command, "--config", str(file)]
-    done: Result = CliRunner().invoke(app, arguments, env={f"CASELLA_{name}": text for name, text in variables.items()})
+    done = CliRunner().invoke(app, arguments, env={f"CASELLA_{name}": text for name, text in variables.items()})
     assert (done.exit_code, type(done.exception)) == (2, SystemExit), done.output
     assert "Traceback" not in done.output
     assert CANARY not in done.output
@@ -155,7 +154,7 @@ WRONG = pytest.mark.parametrize(
 def test_a_wrong_variable_is_named(name: str, value: str, example: str) -> None:
     """R-HTTP-36: by the name it has in the environment, with what it should look like, whichever command reads it."""
     for command in ("serve", "check", *(["demo"] if name != "SERVERS" else [])):  # the demo's servers are its own
-        said = refused(command, **{name: value})
+        said = refused(command, None, **{name: value})
         assert f"CASELLA_{name}" in said
         assert example in said
         assert "TOML" not in said
