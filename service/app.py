@@ -37,6 +37,7 @@ from service.api.streams import Streams
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
 from service.rates import Rates
+from service.revocation import PATIENCE, Revocations, Store
 from service.servers import ServerTable
 from service.sessions import Sessions
 from service.site import routes as site
@@ -66,13 +67,15 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     def open_backend(credentials: Credentials) -> Backend:
         return adapters[credentials.protocol](credentials)
 
-    url = settings.rates.url
-    rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None, servers.key_of)
+    url = settings.rates.url.get_secret_value() if settings.rates.url else None
+    rates = Rates(settings.rates.bounds(), url, servers.key_of)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
         keys = [token_bytes(KEY_OCTETS)]
         _log.warning("no secret_keys: session tokens end with this process, and no other replica opens them")
+    if servers.default and not settings.default_server:
+        _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     service = Service(
         servers,
         Accounts(open_backend, settings.account_idle_seconds),
@@ -80,6 +83,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         Repeats(),
         Streams(),
         rates,
+        Revocations(_store(url) if url else None),
         settings.public_url,
     )
     app = FastAPIOffline(
@@ -115,6 +119,12 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     return app
 
 
+def _store(url: str) -> Store:
+    from service.redis_store import RedisStore  # noqa: PLC0415 - the client is an extra
+
+    return RedisStore(url, PATIENCE)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
@@ -131,3 +141,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await service.accounts.aclose()
         await service.rates.aclose()
+        await service.revocations.aclose()

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
+from ssl import SSLError
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 from pydantic import SecretBytes, ValidationError
 
-from service import __version__, logs, probe, serving
+from service import __version__, logs, probe, serving, setting_errors
 from service.app import create_app
 from service.config import KEY_OCTETS, Settings, read_settings
 from service.servers import Endpoint, MailServer, Security, ServerTable
@@ -27,6 +30,7 @@ Config = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
+_log = structlog.get_logger("service.cli")
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -41,18 +45,44 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
 
 def _settings(config: Path | None) -> Settings:
     """The settings, or a list of what is wrong with them and exit code 2."""
+    return _sound(lambda: read_settings(config), config)
+
+
+def _sound(read: Callable[[], Settings], config: Path | None = None) -> Settings:
     try:
-        settings = read_settings(config)
-    except FileNotFoundError as missing:
-        typer.echo(f"There is no file {missing}.", err=True)
+        settings = read()
+        _load_authorities(settings)
     except ValidationError as wrong:
-        for one in wrong.errors(include_input=False, include_url=False):
-            typer.echo(f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}", err=True)
+        lines = setting_errors.describe(wrong, config)
+    except FileNotFoundError as missing:
+        lines = [f"There is no file {missing.filename or missing}."]
+    except OSError as error:
+        lines = [f"{error.filename or config} cannot be read: {error.strerror or error}."]
     except ValueError as wrong:
-        typer.echo(f"{config} is no TOML: {wrong}", err=True)
+        lines = [f"{config} is no TOML: {wrong}"]
     else:
         return settings
+    for line in lines:
+        typer.echo(line, err=True)
     raise typer.Exit(2)
+
+
+def _load_authorities(settings: Settings) -> None:
+    """OSError for a ``ca_file`` that is not there or holds no certificate: now, rather than at the first sign-in."""
+    for name, row in settings.servers.items():
+        for listener in (row.imap, row.pop3, row.smtp):
+            if listener and listener.ca_file:
+                try:
+                    listener.endpoint(name).tls_context()
+                except SSLError as error:
+                    raise OSError(error.errno, "no certificate in it", str(listener.ca_file)) from None
+                except OSError as error:
+                    raise OSError(error.errno, error.strerror, str(listener.ca_file)) from None
+
+
+def _warn_of_unknown() -> None:
+    for line in setting_errors.unknown():
+        typer.echo(line, err=True)
 
 
 @app.command()
@@ -65,6 +95,8 @@ def serve(
     """Serve the API for the mail servers of the configuration."""
     settings = _settings(config)
     logs.configure(settings.log_level)
+    for line in setting_errors.unknown():
+        _log.warning(line)
     if not (settings.servers or settings.any_server):
         typer.echo(
             "No mail server is configured: give --config FILE with a [servers.NAME] table (see README).", err=True
@@ -73,22 +105,27 @@ def serve(
     if workers > 1 and not settings.secret_keys:
         typer.echo("Several workers need secret_keys in common, or each would refuse the others' tokens.", err=True)
         raise typer.Exit(2)
+    if workers > 1 and settings.rates.url is None:
+        _log.warning("no rates.url: a session that is ended goes on in the other workers until its token expires")
     serving.serve(settings, config, host, port, workers)
 
 
 @app.command()
 def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
+    key = SecretBytes(token_bytes(KEY_OCTETS))
+    settings = _sound(lambda: Settings(servers={}, default_server=None, secret_keys=(key,)))
+    _warn_of_unknown()
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again, and asyncio may have nothing left to interrupt
-            asyncio.run(_demo(host, port))
+            asyncio.run(_demo(settings, host, port))
     except ModuleNotFoundError as missing:
         typer.echo(f"The demo needs its extra: pip install 'casella[demo]' ({missing}).", err=True)
         raise typer.Exit(2) from None
     typer.echo("The demo has ended, and its mailbox with it.")
 
 
-async def _demo(host: str, port: int) -> None:
+async def _demo(settings: Settings, host: str, port: int) -> None:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415 - pymap is an extra
     from service.demo.imap import imap_mailbox  # noqa: PLC0415
     from service.demo.messages import demo_messages  # noqa: PLC0415
@@ -102,7 +139,6 @@ async def _demo(host: str, port: int) -> None:
     ):
         imap, pop3 = (Endpoint("127.0.0.1", at, Security.NONE, server="demo") for at in (imap_port, pop3_port))
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
-        settings = Settings(servers={}, secret_keys=(SecretBytes(token_bytes(KEY_OCTETS)),))
         await _Announcing(serving.http(settings, host, port, table), len(messages)).serve()
 
 
@@ -125,15 +161,16 @@ class _Announcing(uvicorn.Server):
 
 @app.command()
 def openapi() -> None:
-    """Print the OpenAPI contract."""
+    """Print the OpenAPI contract, which no setting changes."""
     logs.configure("ERROR")
-    typer.echo(json.dumps(create_app(Settings(servers={})).openapi(), indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(create_app(Settings.model_construct()).openapi(), indent=2, ensure_ascii=False))
 
 
 @app.command()
 def check(config: Config = None) -> None:
     """Try each mail server of the configuration and say what it can do. Nobody is logged in."""
     settings = _settings(config)
+    _warn_of_unknown()
     logs.configure("ERROR")
     table = settings.server_table()
     failures = 0

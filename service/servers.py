@@ -11,7 +11,8 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TypeVar
 
-from service.mail.errors import InvalidRequest, NotFound
+from service.domains import domain_of
+from service.mail.errors import NotFound
 from service.mail.model import Protocol
 from service.reach import Reach, is_name
 
@@ -174,19 +175,27 @@ def _keys(servers: Iterable[MailServer]) -> dict[str, str]:
 
 
 class ServerTable:
-    """The rows, and the rule that picks one. With ``reach`` callers may name hosts that are not in the table."""
+    """The rows, and the rule that picks one. With ``reach`` callers may name hosts that are not in the table.
+
+    The rows' domains are normalised (``service.domains``), and no two rows have one in common.
+    """
 
     def __init__(
         self, servers: Mapping[str, MailServer], default: str | None = None, reach: Reach | None = None
     ) -> None:
         self._servers = dict(servers)
-        self._default = default
+        self._default = servers[default] if default else _undemanding(servers)
         self._reach = reach
         self._keys = _keys(servers.values())
-        self._by_domain = {domain.lower(): server for server in servers.values() for domain in server.domains}
+        self._by_domain = {domain: server for server in servers.values() for domain in server.domains}
 
     def __iter__(self) -> Iterator[MailServer]:
         return iter(self._servers.values())
+
+    @property
+    def default(self) -> MailServer | None:
+        """Gets the passwords of strangers: of usernames without a domain, or with one that no server claims."""
+        return self._default
 
     def named(self, name: str) -> MailServer:
         """NotFound for a name that is not in the table, and no host that may be named."""
@@ -205,14 +214,22 @@ class ServerTable:
         return self._keys.get(host, host)
 
     def pick(self, username: str, name: str | None = None) -> MailServer:
-        """By name; else by the username's domain; else the default; else the only one."""
+        """Returns the server of that name; else the one that claims the username's domain, exactly and never by a
+        parent domain; else the default.
+
+        Raises NotFound if there is none: a password goes to no server that was not meant.
+        """
         if name:
             return self.named(name)
-        by_domain = self._by_domain.get(username.rpartition("@")[2].lower())
-        if by_domain:
-            return by_domain
-        if self._default:
-            return self.named(self._default)
-        if len(self._servers) == 1:
-            return next(iter(self._servers.values()))
-        raise InvalidRequest("Name a server: none serves the domain of this username and there is no default.")
+        found = self._by_domain.get(domain_of(username) or "") or self._default
+        if found is None:
+            raise NotFound(
+                "server", "No server here serves this username's domain. Name one of those that GET /v1/servers lists."
+            )
+        return found
+
+
+def _undemanding(servers: Mapping[str, MailServer]) -> MailServer | None:
+    """The only server, if it states no domains: then there is nothing else that a username could be meant for."""
+    only = next(iter(servers.values())) if len(servers) == 1 else None
+    return only if only and not only.domains else None

@@ -5,7 +5,7 @@ import gc
 import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import httpx
@@ -32,12 +32,51 @@ PRIVATE = [
     "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
     "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1", "::7f00:1", "::8.8.8.8", "2001::1", "100::1",
 ]  # fmt: skip
-PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+PUBLIC = [
+    "8.8.8.8",
+    "1.1.1.1",
+    "2606:4700::1111",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+    "2001:200::1",
+    "3fff:1000::1",
+]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_of_the_open_internet_is_out_of_reach(address: str) -> None:
     """R-HTTP-03: loopback, private, link-local, metadata, multicast, documentation, and all of them within IPv6."""
+    assert not is_public(ip_address(address))
+
+
+SPECIAL = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.0.9/32",
+    "192.0.0.10/32", "192.0.0.170/31", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
+    "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32", "::1/128", "::/128",
+    "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128",
+    "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32",
+    "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
+]  # fmt: skip
+"""IANA's registries of special-purpose addresses, IPv4 and IPv6, but for what embeds an address of IPv4."""
+
+
+@pytest.mark.parametrize("block", SPECIAL)
+def test_no_special_purpose_address_is_public(block: str) -> None:
+    """R-HTTP-39: the first, the last and one in the middle of each block, and those of IPv4 within IPv6 too."""
+    network = ip_network(block)
+    first, last = int(network[0]), int(network[-1])
+    for number in {first, (first + last) // 2, last}:
+        address = network[number - first]
+        assert not is_public(address)
+        if address.version == 4:
+            assert not any(is_public(ip_address(f"{prefix}{address}")) for prefix in ("::ffff:", "64:ff9b::"))
+            assert not is_public(IPv6Address(0x2002 << 112 | number << 80))
+
+
+@pytest.mark.parametrize("address", ["4000::1", "8000::1", "1fff:ffff::1", "fec0::1", "400::1", "e000::1"])
+def test_what_iana_has_not_opened_is_not_public(address: str) -> None:
+    """R-HTTP-39: outside of 2000::/3 there is no global unicast."""
     assert not is_public(ip_address(address))
 
 

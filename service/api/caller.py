@@ -18,6 +18,7 @@ from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
 from service.rates import Rates
+from service.revocation import Revocations, TokenId
 from service.servers import ServerTable
 from service.sessions import Sessions
 
@@ -36,6 +37,7 @@ class Service:
     repeats: Repeats
     streams: Streams
     rates: Rates
+    revocations: Revocations
     public_url: str | None = None
     """Where clients reach the service, without a slash at its end; None: where the request came to."""
 
@@ -89,6 +91,31 @@ def is_sealed(request: Request) -> bool:
     return request.headers.get("authorization", "")[:7].lower() == "bearer "
 
 
+def session_of(request: Request) -> TokenId | None:
+    """The session token of the request, which opens; None for Basic."""
+    if not is_sealed(request):
+        return None
+    return service_of(request).sessions.session_of(request.headers["authorization"].partition(" ")[2].strip())
+
+
+async def demand_live(request: Request, session: TokenId | None) -> None:
+    """Raises Unauthenticated for a session that was ended; StoreUnavailable if that cannot be known and it writes."""
+    if session is not None:
+        is_search = request.method == "POST" and request.url.path.endswith("/search")
+        is_read = is_search or request.method in {"GET", "HEAD"}
+        await service_of(request).revocations.demand_live(session, is_read=is_read)
+
+
+async def caller_of(request: Request) -> Credentials:
+    """As ``credentials_of``, of a session that was not ended."""
+    credentials = credentials_of(request)
+    await demand_live(request, session_of(request))
+    return credentials
+
+
+Caller = Annotated[Credentials, Depends(caller_of)]
+
+
 def _basic(value: str) -> tuple[str, str]:
     try:
         username, colon, secret = b64decode(value, validate=True).decode().partition(":")
@@ -120,9 +147,8 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
         yield backend
 
 
-async def mailbox(request: Request, account: AccountId) -> AsyncIterator[Backend]:
+async def mailbox(request: Request, account: AccountId, credentials: Caller) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
-    credentials = credentials_of(request)
     _demand_own(account, credentials)
     async with opened(request, credentials, is_sealed=is_sealed(request)) as backend:
         yield backend
@@ -138,8 +164,12 @@ async def part_mailbox(
     ] = None,
 ) -> AsyncIterator[Backend]:
     """As ``mailbox``, also for who has a ticket for this part."""
-    service = service_of(request)
-    credentials = credentials_of(request) if ticket is None else service.sessions.open_ticket(ticket, message, part)
+    sessions = service_of(request).sessions
+    if ticket is None:
+        credentials = await caller_of(request)
+    else:
+        credentials = sessions.open_ticket(ticket, message, part)
+        await demand_live(request, sessions.session_of(ticket))
     _demand_own(account, credentials)
     async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:
         yield backend
@@ -150,6 +180,5 @@ def _demand_own(account: str, credentials: Credentials) -> None:
         raise NotFound("account", "You are not signed in to this account.")
 
 
-Caller = Annotated[Credentials, Depends(credentials_of)]
 Mailbox = Annotated[Backend, Depends(mailbox)]
 PartMailbox = Annotated[Backend, Depends(part_mailbox)]

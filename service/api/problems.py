@@ -55,6 +55,7 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
     errors.UpstreamTls: Kind("upstream-tls", 502, "No trusted TLS to the mail server", "Certificate, host name or TLS version do not hold. Only the operator can change what is trusted."),
     errors.UpstreamUnavailable: Kind("upstream-unavailable", 503, "The mail server is unavailable", "It cannot be reached or is going down. Wait as Retry-After says.", retryable=True),
     errors.ServerBusy: Kind("busy", 503, "All connections are busy", "Too many requests for this mailbox at once. Wait as Retry-After says.", retryable=True),
+    errors.StoreUnavailable: Kind("store-unavailable", 503, "The shared store is unavailable", "What replicas know of ended sessions cannot be read or written. Reads go on. Wait as Retry-After says.", retryable=True),
     errors.UpstreamTimeout: Kind("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
     errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
 }  # fmt: skip

@@ -5,6 +5,7 @@
       NotFound, AlreadyExists, AlreadyDone, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
       InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
       NotSupported                                      the port has it, this mailbox does not
+      StoreUnavailable                                  what replicas share
       UpstreamFailure                                   the mail server
         UpstreamError, UpstreamProtocol, UpstreamTls, UpstreamUnavailable, UpstreamTimeout, ServerBusy
 
@@ -138,6 +139,12 @@ class NotSupported(MailError):
     def __init__(self, capability: str, detail: str | None = None) -> None:
         super().__init__(detail or f"This mailbox has no {capability}.")
         self.capability = capability
+
+
+class StoreUnavailable(MailError):
+    """What replicas share cannot be asked, and without it this would not be safe."""
+
+    default = "Whether this session was ended cannot be known just now. Reads go on; try again shortly."
 
 
 class UpstreamFailure(MailError):

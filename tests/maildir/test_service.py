@@ -115,7 +115,7 @@ def test_without_a_file_of_passwords_the_service_does_not_start(post: Post, envi
     for command in (["serve"], ["check"]):
         ended = CliRunner().invoke(cli, command)
         assert ended.exit_code == 2
-        assert "servers.home.maildir.passwords: Path does not point to a file" in ended.output
+        assert "CASELLA_SERVERS__HOME__MAILDIR__PASSWORDS: Path does not point to a file" in ended.output
 
 
 def test_a_check_says_what_there_is(post: Post, environment: None) -> None:
