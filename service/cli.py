@@ -15,6 +15,7 @@ from pydantic import SecretBytes, ValidationError
 from service import __version__, logs, probe, serving
 from service.app import create_app
 from service.config import KEY_OCTETS, Settings, read_settings
+from service.scraping import Place, Unbindable
 from service.servers import Endpoint, MailServer, Security, ServerTable
 
 app = typer.Typer(
@@ -27,6 +28,12 @@ Config = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
+MetricsPort = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port of its own for /metrics, instead of the setting metrics_port.")
+]
+MetricsHost = Annotated[
+    str | None, typer.Option(help="Address for /metrics, instead of the setting metrics_host (127.0.0.1).")
+]
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -61,9 +68,11 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port. One uses one core.")] = 1,
+    metrics_host: MetricsHost = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Serve the API for the mail servers of the configuration."""
-    settings = _settings(config)
+    settings = _scraped(_settings(config), metrics_host, metrics_port)
     logs.configure(settings.log_level)
     if not (settings.servers or settings.any_server):
         typer.echo(
@@ -73,22 +82,37 @@ def serve(
     if workers > 1 and not settings.secret_keys:
         typer.echo("Several workers need secret_keys in common, or each would refuse the others' tokens.", err=True)
         raise typer.Exit(2)
-    serving.serve(settings, config, host, port, workers)
+    try:
+        serving.serve(settings, config, host, port, workers)
+    except Unbindable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def _scraped(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """The settings, with what the command line says of the metrics."""
+    said = {"metrics_host": host, "metrics_port": port}
+    return settings.model_copy(update={name: value for name, value in said.items() if value is not None})
 
 
 @app.command()
-def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def demo(
+    host: Host = "127.0.0.1", port: Port = 8000, metrics_host: MetricsHost = None, metrics_port: MetricsPort = None
+) -> None:
     """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again, and asyncio may have nothing left to interrupt
-            asyncio.run(_demo(host, port))
+            asyncio.run(_demo(host, port, metrics_host, metrics_port))
+    except Unbindable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
     except ModuleNotFoundError as missing:
         typer.echo(f"The demo needs its extra: pip install 'casella[demo]' ({missing}).", err=True)
         raise typer.Exit(2) from None
     typer.echo("The demo has ended, and its mailbox with it.")
 
 
-async def _demo(host: str, port: int) -> None:
+async def _demo(host: str, port: int, metrics_host: str | None, metrics_port: int | None) -> None:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415 - pymap is an extra
     from service.demo.imap import imap_mailbox  # noqa: PLC0415
     from service.demo.messages import demo_messages  # noqa: PLC0415
@@ -102,15 +126,19 @@ async def _demo(host: str, port: int) -> None:
     ):
         imap, pop3 = (Endpoint("127.0.0.1", at, Security.NONE, server="demo") for at in (imap_port, pop3_port))
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
-        settings = Settings(servers={}, secret_keys=(SecretBytes(token_bytes(KEY_OCTETS)),))
-        await _Announcing(serving.http(settings, host, port, table), len(messages)).serve()
+        key = SecretBytes(token_bytes(KEY_OCTETS))
+        settings = _scraped(Settings(servers={}, secret_keys=(key,)), metrics_host, metrics_port)
+        place = Place.of(settings)
+        if place:
+            place.demand_free(port)
+        await _Announcing(serving.http(settings, host, port, table), len(messages), place).serve()
 
 
-class _Announcing(uvicorn.Server):
+class _Announcing(serving.Scraped):
     """Says where it listens once it does."""
 
-    def __init__(self, config: uvicorn.Config, count: int) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, count: int, place: Place | None) -> None:
+        super().__init__(config, place)
         self._count = count
 
     async def startup(self, sockets: list[socket] | None = None) -> None:

@@ -101,7 +101,7 @@ async def _used(
         clients = [Client(http, account, soaked.faults, soaked.report, password) for account in accounts]
         for client in clients[::2]:
             await client.sign_in(password)
-        measured = [(await http.get("/metrics")).content]
+        measured = [(await http.get(replica.metrics_url)).content]
 
         async def work() -> None:
             while not until.is_set() and not soaked.report.wrong:
@@ -114,7 +114,7 @@ async def _used(
             while (left := ends - time.monotonic()) > 0 and not soaked.report.wrong:
                 await asyncio.sleep(min(plan.every, left))
                 say(soaked.report, soaked.faults, soaked.watch.look())
-                measured.append((await http.get("/metrics")).content)
+                measured.append((await http.get(replica.metrics_url)).content)
             until.set()
             await asyncio.gather(*workers)
             for listener in listeners:
