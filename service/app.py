@@ -118,8 +118,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     tasks = [
-        asyncio.create_task(each)
-        for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+        asyncio.create_task(each) for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
     ]
     # anyio loads the better part of itself on first use: 30 ms that the first caller would wait.
     await anyio.lowlevel.checkpoint()

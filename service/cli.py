@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_bytes
@@ -15,6 +17,7 @@ from pydantic import SecretBytes, ValidationError
 from service import __version__, logs, probe, serving
 from service.app import create_app
 from service.config import KEY_OCTETS, Settings, read_settings
+from service.mail.errors import MailError
 from service.scraping import Place, Unbindable
 from service.servers import Endpoint, MailServer, Security, ServerTable
 
@@ -29,11 +32,13 @@ Config = Annotated[
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 MetricsPort = Annotated[
-    int | None, typer.Option(min=1, max=65535, help="Port of its own for /metrics, instead of the setting metrics_port.")
+    int | None,
+    typer.Option(min=1, max=65535, help="Port of its own for /metrics, instead of the setting metrics_port."),
 ]
 MetricsHost = Annotated[
     str | None, typer.Option(help="Address for /metrics, instead of the setting metrics_host (127.0.0.1).")
 ]
+_PASSWORD = "CASELLA_CHECK_PASSWORD"  # noqa: S105 - the variable's name
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -159,17 +164,59 @@ def openapi() -> None:
 
 
 @app.command()
-def check(config: Config = None) -> None:
-    """Try each mail server of the configuration and say what it can do. Nobody is logged in."""
+def check(
+    config: Config = None,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            help="Sign in as this user, on the one server that serves the user. The password comes from"
+            f" {_PASSWORD}, or is asked for."
+        ),
+    ] = None,
+    server: Annotated[str | None, typer.Option(help="Try this server alone, and sign in there.")] = None,
+) -> None:
+    """Try each mail server of the configuration: say what it can do, or why it cannot be used and what to do.
+
+    The exit code is 1 if anything failed.
+    """
     settings = _settings(config)
     logs.configure("ERROR")
     table = settings.server_table()
+    try:
+        rows = [table.named(server)] if server else list(table)
+        own = table.pick(login, server) if login else None
+    except MailError as error:
+        typer.echo(f"{error.detail} Give one by --server.", err=True)
+        raise typer.Exit(2) from None
+    if not rows:
+        typer.echo("No mail server is configured, so there is nothing to try.", err=True)
+        raise typer.Exit(2)
+    who = probe.Login(login, _password()) if login else None
+    raise typer.Exit(asyncio.run(_checked(rows, own, who)))
+
+
+async def _checked(rows: list[MailServer], own: MailServer | None, who: probe.Login | None) -> int:
+    """Prints what is found, in the order of the table, and returns the exit code. The servers are tried at once."""
+    trying = [asyncio.create_task(probe.describe(row, who if row is own else None)) for row in rows]
     failures = 0
-    for row in table:
-        for line in asyncio.run(probe.describe(row)):
+    for one in trying:
+        for line in await one:
             failures += not line.is_good
             typer.echo(line.text)
-    raise typer.Exit(1 if failures else 0)
+    return 1 if failures else 0
+
+
+def _password() -> str:
+    """From the environment; else typed without being shown, or the first line of what is piped in."""
+    password = os.environ.get(_PASSWORD)
+    if password is None and sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, err=True)
+    elif password is None:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        typer.echo(f"There is no password: set {_PASSWORD}, or type it in.", err=True)
+        raise typer.Exit(2)
+    return str(password)
 
 
 def _version(asked: bool) -> None:

@@ -198,8 +198,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=65535,
-        description="A port of its own for GET /metrics; without it there is none. Each of several workers takes the next"
-        " free one.",
+        description="A port of its own for GET /metrics; without it there is none. Each of several workers takes the"
+        " next free one.",
     )
     metrics_host: str = Field("127.0.0.1", min_length=1, description="The address on which `metrics_port` listens.")
     metrics_public: bool = Field(
