@@ -28,7 +28,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 async def told(endpoint: Endpoint, protocol: str = "imap") -> tuple[str, str]:
     """What is wrong, and what to do."""
-    row = MailServer("home", **{protocol: endpoint})
+    row = MailServer("home", imap=endpoint) if protocol == "imap" else MailServer("home", pop3=endpoint)
     lines = await probe.describe(row)
     assert [line.is_good for line in lines] == [False, True]
     what, advice = (line.text for line in lines)

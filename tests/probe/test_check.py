@@ -1,12 +1,11 @@
 """`casella check` on real servers: what they offer before and after login (R-OPS-27)."""
 
-import fcntl
+import asyncio
 import os
 import pty
 import re
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +40,12 @@ def server_in(name: str, *listeners: tuple[str, int], domains: str = "[]") -> st
     lines = [f"[servers.{name}]", f"domains = {domains}"]
     lines += [f'{protocol} = {{ host = "{HOST}", port = {port}, security = "none" }}' for protocol, port in listeners]
     return "\n".join(lines) + "\n"
+
+
+def asking(file: Path, rows: str, user: str) -> list[str]:
+    """The command as a process is given it, with the table written."""
+    file.write_text(rows)
+    return [sys.executable, "-m", "service", "check", "--config", str(file), "--login", user]
 
 
 def checked(file: Path, *arguments: str, **more: str) -> tuple[int, str]:
@@ -130,14 +135,12 @@ def test_one_servers_failure_does_not_stop_the_others(dovecot: Dovecot, file: Pa
     assert checked(file, "--server", "e")[0] == 2
 
 
-async def test_a_password_goes_to_one_server_alone(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_password_goes_to_one_server_alone(file: Path) -> None:
     """R-OPS-27: that which the API would take for the user; the others are tried without login."""
     async with ScriptedServer([Imap()]) as own, ScriptedServer([Imap()]) as other:
-        file.write_text(
-            server_in("other", ("imap", other.port), domains='["example.net"]')
-            + server_in("own", ("imap", own.port), domains='["example.org"]')
-        )
-        words = [sys.executable, "-m", "service", "check", "--config", str(file), "--login", "ann@example.org"]
+        rows = server_in("other", ("imap", other.port), domains='["example.net"]')
+        rows += server_in("own", ("imap", own.port), domains='["example.org"]')
+        words = asking(file, rows, "ann@example.org")
         told = await _printed(words, {ENVIRONMENT: "canary-5150-password"})
         assert "LOGIN" in own.verbs
         assert set(other.verbs) == {"CAPABILITY"}
@@ -151,8 +154,7 @@ async def test_a_server_that_repeats_the_password_is_not_repeated(file: Path) ->
     secret = "canary-6502-password"
     answers = {"LIST": b"{tag} NO cannot list for " + secret.encode() + b"\r\n"}
     async with ScriptedServer([Imap(answers=answers)]) as server:
-        file.write_text(server_in("home", ("imap", server.port)))
-        words = [sys.executable, "-m", "service", "check", "--config", str(file), "--login", "ann@example.org"]
+        words = asking(file, server_in("home", ("imap", server.port)), "ann@example.org")
         told = await _printed(words, {ENVIRONMENT: secret}, code=1)
     assert b"FAILED" in told
     assert b"cannot list" in told
@@ -163,8 +165,7 @@ async def test_a_pop3_login_is_one_session(file: Path) -> None:
     """R-OPS-27: a server with a login delay would refuse the second."""
     server = Pop3Server(capabilities=("TOP", "UIDL", "USER", "EXPIRE 30", "LOGIN-DELAY 900"))
     async with server.running() as place:
-        file.write_text(server_in("home", ("pop3", place.port)))
-        words = [sys.executable, "-m", "service", "check", "--config", str(file), "--login", USER]
+        words = asking(file, server_in("home", ("pop3", place.port)), USER)
         told = await _printed(words, {ENVIRONMENT: SECRET})
     assert b"EXPIRE=30" in told
     assert server.logins == 1
@@ -209,17 +210,12 @@ def test_a_typed_password_is_not_shown(dovecot: Dovecot, file: Path) -> None:
     user = dovecot.user()
     file.write_text(server_in("home", ("imap", dovecot.ports.imap)))
     ours, theirs = pty.openpty()
-
-    def take_over() -> None:
-        os.setsid()
-        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "check", "--config", str(file), "--login", user],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        preexec_fn=take_over,
+        start_new_session=True,  # else the password would be asked for on the terminal of who runs the tests
         env={name: value for name, value in os.environ.items() if name != ENVIRONMENT},
     )
     os.close(theirs)
@@ -263,8 +259,6 @@ def test_every_protocol_can_be_signed_in_to() -> None:
 
 
 async def _printed(words: list[str], more: dict[str, str], code: int = 0) -> bytes:
-    import asyncio
-
     process = await asyncio.create_subprocess_exec(
         *words, env=os.environ | more, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
