@@ -103,6 +103,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     # Routes are tried one by one: what is asked most comes first.
     for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health, site):
         app.include_router(module.router)
+    if settings.metrics_public:
+        app.include_router(health.metrics)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     if settings.allowed_origins:
@@ -128,7 +130,9 @@ def _store(url: str) -> Store:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    tasks = [asyncio.create_task(service.accounts.sweep()), asyncio.create_task(metrics.watch_loop())]
+    tasks = [
+        asyncio.create_task(each) for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+    ]
     # anyio loads the better part of itself on first use: 30 ms that the first caller would wait.
     await anyio.lowlevel.checkpoint()
     app.state.is_ready = True

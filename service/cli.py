@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,8 @@ from pydantic import SecretBytes, ValidationError
 from service import __version__, logs, probe, serving, setting_errors
 from service.app import create_app
 from service.config import KEY_OCTETS, Settings, read_settings
+from service.mail.errors import MailError
+from service.scraping import Place, Unbindable
 from service.servers import Endpoint, MailServer, Security, ServerTable
 
 app = typer.Typer(
@@ -31,6 +35,14 @@ Config = Annotated[
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 _log = structlog.get_logger("service.cli")
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Port of its own for /metrics, instead of the setting metrics_port."),
+]
+MetricsHost = Annotated[
+    str | None, typer.Option(help="Address for /metrics, instead of the setting metrics_host (127.0.0.1).")
+]
+_PASSWORD = "CASELLA_CHECK_PASSWORD"  # noqa: S105 - the variable's name
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -91,9 +103,11 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port. One uses one core.")] = 1,
+    metrics_host: MetricsHost = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Serve the API for the mail servers of the configuration."""
-    settings = _settings(config)
+    settings = _scraped(_settings(config), metrics_host, metrics_port)
     logs.configure(settings.log_level)
     for line in setting_errors.unknown():
         _log.warning(line)
@@ -107,18 +121,33 @@ def serve(
         raise typer.Exit(2)
     if workers > 1 and settings.rates.url is None:
         _log.warning("no rates.url: a session that is ended goes on in the other workers until its token expires")
-    serving.serve(settings, config, host, port, workers)
+    try:
+        serving.serve(settings, config, host, port, workers)
+    except Unbindable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+def _scraped(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """The settings, with what the command line says of the metrics."""
+    said = {"metrics_host": host, "metrics_port": port}
+    return settings.model_copy(update={name: value for name, value in said.items() if value is not None})
 
 
 @app.command()
-def demo(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def demo(
+    host: Host = "127.0.0.1", port: Port = 8000, metrics_host: MetricsHost = None, metrics_port: MetricsPort = None
+) -> None:
     """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
     key = SecretBytes(token_bytes(KEY_OCTETS))
     settings = _sound(lambda: Settings(servers={}, default_server=None, secret_keys=(key,)))
     _warn_of_unknown()
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again, and asyncio may have nothing left to interrupt
-            asyncio.run(_demo(settings, host, port))
+            asyncio.run(_demo(_scraped(settings, metrics_host, metrics_port), host, port))
+    except Unbindable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
     except ModuleNotFoundError as missing:
         typer.echo(f"The demo needs its extra: pip install 'casella[demo]' ({missing}).", err=True)
         raise typer.Exit(2) from None
@@ -139,14 +168,17 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
     ):
         imap, pop3 = (Endpoint("127.0.0.1", at, Security.NONE, server="demo") for at in (imap_port, pop3_port))
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
-        await _Announcing(serving.http(settings, host, port, table), len(messages)).serve()
+        place = Place.of(settings)
+        if place:
+            place.demand_free(port)
+        await _Announcing(serving.http(settings, host, port, table), len(messages), place).serve()
 
 
-class _Announcing(uvicorn.Server):
+class _Announcing(serving.Scraped):
     """Says where it listens once it does."""
 
-    def __init__(self, config: uvicorn.Config, count: int) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, count: int, place: Place | None) -> None:
+        super().__init__(config, place)
         self._count = count
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -167,18 +199,60 @@ def openapi() -> None:
 
 
 @app.command()
-def check(config: Config = None) -> None:
-    """Try each mail server of the configuration and say what it can do. Nobody is logged in."""
+def check(
+    config: Config = None,
+    login: Annotated[
+        str | None,
+        typer.Option(
+            help="Sign in as this user, on the one server that serves the user. The password comes from"
+            f" {_PASSWORD}, or is asked for."
+        ),
+    ] = None,
+    server: Annotated[str | None, typer.Option(help="Try this server alone, and sign in there.")] = None,
+) -> None:
+    """Try each mail server of the configuration: say what it can do, or why it cannot be used and what to do.
+
+    The exit code is 1 if anything failed.
+    """
     settings = _settings(config)
     _warn_of_unknown()
     logs.configure("ERROR")
     table = settings.server_table()
+    try:
+        rows = [table.named(server)] if server else list(table)
+        own = table.pick(login, server) if login else None
+    except MailError as error:
+        typer.echo(f"{error.detail} Give one by --server.", err=True)
+        raise typer.Exit(2) from None
+    if not rows:
+        typer.echo("No mail server is configured, so there is nothing to try.", err=True)
+        raise typer.Exit(2)
+    who = probe.Login(login, _password()) if login else None
+    raise typer.Exit(asyncio.run(_checked(rows, own, who)))
+
+
+async def _checked(rows: list[MailServer], own: MailServer | None, who: probe.Login | None) -> int:
+    """Prints what is found, in the order of the table, and returns the exit code. The servers are tried at once."""
+    trying = [asyncio.create_task(probe.describe(row, who if row is own else None)) for row in rows]
     failures = 0
-    for row in table:
-        for line in asyncio.run(probe.describe(row)):
+    for one in trying:
+        for line in await one:
             failures += not line.is_good
             typer.echo(line.text)
-    raise typer.Exit(1 if failures else 0)
+    return 1 if failures else 0
+
+
+def _password() -> str:
+    """From the environment; else typed without being shown, or the first line of what is piped in."""
+    password = os.environ.get(_PASSWORD)
+    if password is None and sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, err=True)
+    elif password is None:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        typer.echo(f"There is no password: set {_PASSWORD}, or type it in.", err=True)
+        raise typer.Exit(2)
+    return str(password)
 
 
 def _version(asked: bool) -> None:

@@ -212,6 +212,17 @@ class Settings(BaseSettings):
         description="Web pages of these origins may call the API from a browser (CORS).",
         examples=["https://app.example.org", "https://beta.example.org"],
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="A port of its own for GET /metrics; without it there is none. Each of several workers takes the"
+        " next free one.",
+    )
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="The address on which `metrics_port` listens.")
+    metrics_public: bool = Field(
+        False, description="GET /metrics is answered on the public port too, to everybody who reaches it."
+    )
     drain_seconds: float = Field(
         5, ge=0, le=300, description="After SIGTERM, how long requests are still taken while /readyz says 503."
     )

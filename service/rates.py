@@ -23,6 +23,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
+from service import metrics
 from service.accounts import Credentials
 from service.mail.errors import LoginRefused, MailError, TooManyRequests
 from service.mail.ids import account_id
@@ -32,6 +33,7 @@ from service.windows import Windows
 
 PATIENCE = 0.25
 """Seconds the shared store has for an answer; it is asked for every login, and where requests are counted for each."""
+PROBE_PATIENCE = 2.0
 RETREAT = 5.0
 """Seconds it is left alone after it failed."""
 TURN_SECONDS = 20.0
@@ -41,6 +43,8 @@ REFUSED_SECONDS = 60.0
 REFUSED = 10_000
 """Refused tokens that are remembered."""
 T = TypeVar("T")
+_PROBE = parse("1/minute")
+"""Of the key that ``watch`` counts; its bound is not used."""
 _log = structlog.get_logger("service.rates")
 
 
@@ -133,6 +137,23 @@ class Rates:
             self._refused[digest] = True
             raise
 
+    async def watch(self) -> None:
+        """Counts something in the shared store for ever, so that the metrics show its loss and its return although
+        nobody signs in; cancelled at shutdown. Returns at once if there is no shared store."""
+        while self._shared:
+            await self._probe(self._shared)
+            await asyncio.sleep(RETREAT)
+
+    async def _probe(self, shared: FixedWindowRateLimiter) -> None:
+        """Changes the gauge alone: who asks for a login finds out for itself."""
+        try:
+            async with asyncio.timeout(PROBE_PATIENCE):
+                await shared.hit(_PROBE, "probe")
+        except (StorageError, OSError):
+            metrics.rates_fallback(True)
+        else:
+            metrics.rates_fallback(False)
+
     async def aclose(self) -> None:
         """Leave the shared store."""
         if self._redis:
@@ -219,13 +240,17 @@ class Rates:
         if self._shared and now >= self._retreat_until:
             try:
                 async with asyncio.timeout(PATIENCE):
-                    return await work(self._shared)
+                    done = await work(self._shared)
             except (StorageError, OSError) as error:
                 self._retreat(error)
+            else:
+                metrics.rates_fallback(False)
+                return done
         return await work(self._own)
 
     def _retreat(self, error: Exception) -> None:
         self._retreat_until = asyncio.get_running_loop().time() + RETREAT
+        metrics.rates_fallback(True)
         _log.warning("the shared store of rates fails", kind=type(error).__name__)
 
 

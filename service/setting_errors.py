@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from service.config import LEVEL, PREFIX, Settings
 
-_ELSEWHERE = frozenset({f"{PREFIX}CONFIG"})
+_ELSEWHERE = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}CHECK_PASSWORD"})
 """Variables that are no setting of the table."""
 _LINK = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)\Z")
 """What Kubernetes sets in a pod for a service called ``casella`` or ``casella-…``."""

@@ -1,12 +1,16 @@
 """How often one may ask, and guess."""
 
 import asyncio
+import re
+import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from service import rates as module
 from service.accounts import Credentials
@@ -19,6 +23,7 @@ from service.windows import Windows
 from tests.deploy.replica import Replica, environment
 from tests.edge.conftest import NOBODY
 from tests.servers.dovecot import Dovecot
+from tests.servers.process import HOST, free_ports
 from tests.servers.redis import Redis
 
 ME = "/v1/accounts/me"
@@ -316,3 +321,62 @@ async def test_who_asks_is_told_by_trusted_proxies_alone(proxies: str, allowed: 
         told = [(await client.get("/v1/servers", headers=names(n))).status_code for n in range(10)]
         assert told == [200] * allowed + [429] * (10 - allowed)
         assert (await client.get("/healthz")).status_code == 200
+
+
+async def gauge(client: httpx.AsyncClient, replica: Replica) -> float:
+    """Whether the replica counts alone, as its metrics say."""
+    found = re.search(r"^casella_rates_fallback (\S+)$", (await client.get(replica.metrics_url)).text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
+async def test_the_metrics_show_a_shared_store_that_is_gone_and_its_return(redis: Redis) -> None:
+    """R-OPS-26: although nobody signs in meanwhile."""
+    short = (sys.executable, "-c", "from service import cli, rates; rates.RETREAT = 0.1; cli.app()")
+    env = NOBODY | {"CASELLA_RATES__URL": redis.url}
+    async with Replica(env, short) as replica, httpx.AsyncClient() as client:
+
+        async def until(value: float) -> None:
+            async with asyncio.timeout(20):
+                while await gauge(client, replica) != value:
+                    await asyncio.sleep(0.05)
+
+        await until(0)
+        redis.stop()
+        await until(1)
+        redis.start()
+        await until(0)
+        replica.send(signal.SIGTERM)
+        assert await replica.ended(20) == 0
+
+
+async def test_the_metrics_show_a_shared_store_that_is_not_there_at_the_start() -> None:
+    """R-OPS-26: a wrong address, or a policy of the network that lets nothing out."""
+    [port] = free_ports(1)
+    async with (
+        Replica(NOBODY | {"CASELLA_RATES__URL": f"redis://{HOST}:{port}"}) as replica,
+        httpx.AsyncClient() as client,
+        asyncio.timeout(20),
+    ):
+        while await gauge(client, replica) != 1:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_shared_store_that_is_full_is_no_shared_store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-OPS-26: it answers, and counts nothing."""
+    monkeypatch.setattr(module, "RETREAT", 0.05)
+    with redis.client() as client:
+        client.config_set("maxmemory", "1")
+    async with counting(url=redis.url) as rates:
+        watching = asyncio.create_task(rates.watch())
+        async with asyncio.timeout(20):
+            while REGISTRY.get_sample_value("casella_rates_fallback") != 1:
+                await asyncio.sleep(0.02)
+        with redis.client() as client:
+            client.config_set("maxmemory", "0")
+        async with asyncio.timeout(20):
+            while REGISTRY.get_sample_value("casella_rates_fallback") != 0:
+                await asyncio.sleep(0.02)
+        watching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await watching

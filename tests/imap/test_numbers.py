@@ -1,5 +1,7 @@
 """Numbers and sets of numbers, as servers write them."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_ranges_are_ascending_disjoint_and_cut(runs: list[tuple[int, int]], most
     """R-IMAP-32: whatever order and overlap a server writes."""
     ranges = read_ranges(b",".join(b"%d:%d" % run for run in runs))
     assert all(low <= high for low, high in ranges)
-    assert all(before[1] + 1 < after[0] for before, after in zip(ranges, ranges[1:], strict=False))
+    assert all(before[1] + 1 < after[0] for before, after in itertools.pairwise(ranges))
     assert all(any(low <= min(run) and max(run) <= high for low, high in ranges) for run in runs)
     assert count(clip(ranges, most)) == sum(max(0, min(high, most) - low + 1) for low, high in ranges)
 

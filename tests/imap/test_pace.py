@@ -120,5 +120,3 @@ async def test_a_flood_of_news_holds_the_server_back() -> None:
     assert not transport.is_read
     assert heard < 60_000
     protocol.fail(UpstreamProtocol("enough", protocol="imap"))
-
-

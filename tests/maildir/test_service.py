@@ -121,4 +121,5 @@ def test_without_a_file_of_passwords_the_service_does_not_start(post: Post, envi
 def test_a_check_says_what_there_is(post: Post, environment: None) -> None:
     ended = CliRunner().invoke(cli, ["check"])
     assert ended.exit_code == 0, ended.output
-    assert f"home maildir {post.folder}/{{user}}/Maildir: append changes flags" in ended.output
+    assert f"home maildir {post.folder}/{{user}}/Maildir: ok" in ended.output
+    assert "  users: 1" in ended.output

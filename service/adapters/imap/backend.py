@@ -75,13 +75,16 @@ class ImapBackend(Backend):
     ) -> None:
         self.account = account or credentials.account
         self.capabilities: frozenset[Capability] = capabilities_of(frozenset())
+        self.offered: frozenset[str] = frozenset()
+        """What the server said it can do, in its own words, at the login before."""
         self._ids = Ids(self.account)
         self._rows = rows or Rows()
         untrue = set(avoid)
 
         async def open_connection() -> Connection:
             connection = await Connection.open(endpoint, credentials, timing, limits, untrue)
-            self.capabilities = capabilities_of(connection.capabilities)
+            self.offered = connection.capabilities
+            self.capabilities = capabilities_of(self.offered)
             return connection
 
         self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host)

@@ -43,7 +43,7 @@ async def network_errors() -> AsyncIterator[None]:
         raise UpstreamTls("The mail server's TLS failed.", protocol="imap") from None
     except TimeoutError:
         raise UpstreamTimeout("The mail server cannot be reached in time.", protocol="imap") from None
-    except OSError:
+    except (OSError, UnicodeError):
         raise UpstreamUnavailable(protocol="imap", retry_after=5) from None
 
 
