@@ -73,5 +73,5 @@ def reported(folder: Path, outcomes: list[str]) -> Path:
 
 def proof(report: Path) -> "subprocess.CompletedProcess[str]":
     """As `make test` asks for it."""
-    command = [sys.executable, "-m", "tests.cases", report]
+    command = [sys.executable, "-m", "tests.cases", str(report)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -18,7 +18,8 @@ from tests.corpus.letter import Letter
 from tests.corpus.structures import STRUCTURES
 from tests.corpus.texts import TEXTS
 
-LETTERS: dict[str, Letter] = {letter.name: letter for letter in (*STRUCTURES, *TEXTS, *HEADERS, *HOSTILE)}
+WRITTEN: tuple[Letter, ...] = (*STRUCTURES, *TEXTS, *HEADERS, *HOSTILE)
+LETTERS: dict[str, Letter] = {letter.name: letter for letter in WRITTEN}
 PUBLIC = Path(os.environ.get("CASELLA_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus").resolve()
 WITHOUT_PUBLIC = "there is no public mail here: set CASELLA_CORPUS to a folder of it"
 needs_public = pytest.mark.skipif(not PUBLIC.is_dir(), reason=WITHOUT_PUBLIC)

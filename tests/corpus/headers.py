@@ -43,7 +43,9 @@ HEADERS: tuple[Letter, ...] = (
         case="R-MIME-10",
         subject="Grüße 2026",
     ),
-    header("words-in-q", "Subject: =?iso-8859-1?q?caf=E9_au_lait?= again\n", case="R-MIME-10", subject="café au lait again"),
+    header(
+        "words-in-q", "Subject: =?iso-8859-1?q?caf=E9_au_lait?= again\n", case="R-MIME-10", subject="café au lait again"
+    ),
     header("half-words", "Subject: =?utf-8?q?=C3?= =?utf-8?q?=BC?=\n", case="R-MIME-10", subject="ü"),
     header(
         "words-in-words",
@@ -51,7 +53,9 @@ HEADERS: tuple[Letter, ...] = (
         case="R-MIME-10",
         subject="=?utf-8?q?x?=",
     ),
-    header("words-unended", "Subject: =?utf-8?q?open and so on\n", case="R-MIME-10", subject="=?utf-8?q?open and so on"),
+    header(
+        "words-unended", "Subject: =?utf-8?q?open and so on\n", case="R-MIME-10", subject="=?utf-8?q?open and so on"
+    ),
     header(
         "words-in-an-address",
         "From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>\n",
@@ -61,7 +65,12 @@ HEADERS: tuple[Letter, ...] = (
     header("folded", "Subject: one\n two\n\tthree\n", case="R-MIME-07", subject="one two three"),
     header("raw-utf-8", "Subject: 会議 übermorgen\n", case="R-MIME-07", subject="会議 übermorgen"),
     header("no-utf-8", b"Subject: caf\xe9\r\n", case="R-MIME-07", subject="café"),
-    header("nul-in-a-field", b"Subject: be\0fore\r\nFrom: ann@example.org\r\n", case="R-MIME-07", senders=("ann@example.org",)),
+    header(
+        "nul-in-a-field",
+        b"Subject: be\0fore\r\nFrom: ann@example.org\r\n",
+        case="R-MIME-07",
+        senders=("ann@example.org",),
+    ),
     header("no-colon", "Subject: kept\nthis is no field\nFrom: ann@example.org\n", case="R-MIME-07", subject="kept"),
     header("no-fields-of-note", "X-Own: 1\n", case="R-MIME-07", senders=(), sent=""),
     header("without-measure", f"X-Long: {'y' * 200_000}\nSubject: behind it\n", case="R-MIME-07"),

@@ -16,12 +16,18 @@ def html(name: str, body: str, *hidden: str, case: str, text: str | None = None)
 HOSTILE: tuple[Letter, ...] = (
     html("script", "<p onclick=a()>words<script>a()</script></p>", "script", "onclick", case="R-MIME-12", text="words"),
     html("script-link", '<a href="java\tscript:a()">words</a>', "script:", case="R-MIME-12", text="words"),
-    html("page-within", "<iframe srcdoc='<script>a()</script>'></iframe><p>words", "iframe", "srcdoc", case="R-MIME-12"),
+    html(
+        "page-within", "<iframe srcdoc='<script>a()</script>'></iframe><p>words", "iframe", "srcdoc", case="R-MIME-12"
+    ),
     html("drawing", "<svg><a xlink:href='javascript:a()'>words</a></svg>", "svg", "javascript", case="R-MIME-12"),
-    html("form", "<form action='https://example.org/'><input name=x><p>words</form>", "form", "input", case="R-MIME-12"),
+    html(
+        "form", "<form action='https://example.org/'><input name=x><p>words</form>", "form", "input", case="R-MIME-12"
+    ),
     html("remote-image", "<p>words<img src='https://example.org/seen.png'>", "example.org", case="R-MIME-13"),
     html("remote-style", "<p style='background:url(//example.org/seen)'>words", "example.org", case="R-MIME-13"),
-    html("style-sheet", "<style>@import '//example.org/x';</style><p>words", "@import", "example.org", case="R-MIME-13"),
+    html(
+        "style-sheet", "<style>@import '//example.org/x';</style><p>words", "@import", "example.org", case="R-MIME-13"
+    ),
     html("overlay", "<div style='position:fixed;top:0;z-index:9'>words</div>", "position", "z-index", case="R-MIME-14"),
     written(
         "left-open",

@@ -68,9 +68,7 @@ STRUCTURES: tuple[Letter, ...] = (
         text="first second third still third",
     ),
     written("no-last-line-end", b"no end", case="R-MIME-21", text="no end"),
-    Letter(
-        name="header-alone", octets=b"Subject: header-alone\r\n", case="R-MIME-05", subject="header-alone", text=""
-    ),
+    Letter(name="header-alone", octets=b"Subject: header-alone\r\n", case="R-MIME-05", subject="header-alone", text=""),
     Letter(name="no-header", octets=b"\r\nwords and no header\r\n", case="R-MIME-05", text="words and no header"),
     Letter(
         name="mbox-line",
@@ -214,4 +212,3 @@ STRUCTURES: tuple[Letter, ...] = (
         warnings=("structure-truncated",),
     ),
 )
-

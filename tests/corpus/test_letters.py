@@ -11,7 +11,7 @@ from service.mail.mime.structure import Entity, find, parse
 from service.mail.mime.transfer import decode
 from service.mail.model import HtmlForm, Message, Part
 from tests.cases import known
-from tests.corpus import HEADERS, HOSTILE, LETTERS, STRUCTURES, TEXTS
+from tests.corpus import LETTERS, WRITTEN
 from tests.corpus.letter import Letter
 
 EVERY = pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS)
@@ -90,7 +90,7 @@ def test_a_letter_that_was_cut_anywhere_is_read(letter: Letter) -> None:
 
 def test_there_is_a_letter_for_every_case_of_mail() -> None:
     """But for those that need more than a letter. No two have the same name, and all are from nobody."""
-    assert len(LETTERS) == len(STRUCTURES) + len(TEXTS) + len(HEADERS) + len(HOSTILE)
+    assert len(LETTERS) == len(WRITTEN)
     cases = {case for level in ("must", "should") for case in known()[level] if case.startswith("R-MIME-")}
     assert {letter.case for letter in LETTERS.values()} == cases - OF_OTHER_TESTS.keys()
     for letter in LETTERS.values():
