@@ -1,10 +1,9 @@
 """Messages of the field, and what other parsers made of them.
 
-The corpus is no part of this repository; ``CASELLA_CORPUS`` names its folder.
+This public mail is no part of this repository; ``CASELLA_CORPUS`` names its folder.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -22,12 +21,12 @@ from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.structure import Entity, parse
 from service.mail.mime.transfer import decode
 from service.mail.mime.words import decode_words
+from tests.corpus import PUBLIC, needs_public
 
-CORPUS = Path(os.environ.get("CASELLA_CORPUS", Path(__file__).parents[2] / ".." / "shared" / "corpus")).resolve()
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason=f"no corpus at {CORPUS}: set CASELLA_CORPUS")
+pytestmark = needs_public
 
-STALWART = CORPUS / "stalwart-mail-parser"
-MIME4J = CORPUS / "james-mime4j" / "testmsgs"
+STALWART = PUBLIC / "stalwart-mail-parser"
+MIME4J = PUBLIC / "james-mime4j" / "testmsgs"
 
 # Where the source parser and this one differ, and why. A fix that makes one agree has to take its line out.
 OTHER_TREES = {
@@ -85,7 +84,7 @@ def same(one: bytes | str, other: bytes | str) -> bool:
 
 def test_every_file_is_read_quickly_and_is_json() -> None:
     """R-MIME-01."""
-    files = [path for path in sorted(CORPUS.rglob("*")) if path.is_file()]
+    files = [path for path in sorted(PUBLIC.rglob("*")) if path.is_file()]
     assert len(files) > 400
     for path in files:
         source = path.read_bytes()
@@ -96,7 +95,7 @@ def test_every_file_is_read_quickly_and_is_json() -> None:
 
 def test_every_file_comes_out_of_a_cage_as_it_is() -> None:
     """R-MIME-01: what is found in another process travels as JSON."""
-    for path in CORPUS.rglob("*"):
+    for path in PUBLIC.rglob("*"):
         if path.is_file():
             source = path.read_bytes()
             for job in JOBS.values():
@@ -189,9 +188,9 @@ def test_bodies_are_those_of_a_third_parser() -> None:
 
 def test_attachments_decode_to_the_known_files() -> None:
     """R-MIME-02."""
-    known = {path.name: path.read_bytes() for path in (CORPUS / "mail-mime-parser" / "expected-attachments").iterdir()}
+    known = {path.name: path.read_bytes() for path in (PUBLIC / "mail-mime-parser" / "expected-attachments").iterdir()}
     seen = set()
-    for path in [*(CORPUS / "mail-mime-parser" / "emails").iterdir(), *STALWART.rglob("*.eml")]:
+    for path in [*(PUBLIC / "mail-mime-parser" / "emails").iterdir(), *STALWART.rglob("*.eml")]:
         source = path.read_bytes()
         for leaf in leaves(parse(source)):
             if (name := leaf.part.name) in known and name is not None and octets(source, leaf) == known[name]:
@@ -260,14 +259,14 @@ def test_types_are_those_of_another_parser() -> None:
 )
 def test_odd_structures_keep_their_parts(name: str, parts: int) -> None:
     """R-MIME-02."""
-    root = parse((CORPUS / "mimekit" / "messages" / name).read_bytes())
+    root = parse((PUBLIC / "mimekit" / "messages" / name).read_bytes())
     assert not root.is_truncated
     assert len(root.children) >= parts
 
 
 def test_a_message_made_to_overflow_a_stack_is_read() -> None:
     """R-MIME-04."""
-    source = (CORPUS / "mimekit" / "messages" / "stack-overflow.txt").read_bytes()
+    source = (PUBLIC / "mimekit" / "messages" / "stack-overflow.txt").read_bytes()
     assert read_message(source, id="m", folder_id="f", size=len(source)).structure.id in {"0", "1"}
 
 

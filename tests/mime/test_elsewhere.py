@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from service.mail.mime.message import read_message
 from service.mail.mime.structure import parse
 from service.mail.model import Message
-from tests.mime.test_corpus import CORPUS, leaves, octets
+from tests.corpus import PUBLIC, needs_public
+from tests.mime.test_corpus import leaves, octets
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=60).map(
     lambda text: " ".join(text.split())
@@ -85,13 +86,12 @@ def _same(source: bytes) -> Iterator[bool]:
     yield (message.subject or "").split() == subject.split() and [one.email for one in message.from_ or ()] == senders
 
 
+@needs_public
 def test_mail_of_elsewhere_is_read_as_well_as_the_corpus() -> None:
     """R-MIME-03."""
     tested = find_spec("test.test_email")
     if tested is None or tested.origin is None:
         pytest.skip("this Python comes without its own tests, whose mail this reads")
-    if not CORPUS.is_dir():
-        pytest.skip(f"no corpus at {CORPUS}: set CASELLA_CORPUS")
     elsewhere = agreement(sorted((Path(tested.origin).parent / "data").glob("msg_*.txt")))
-    known = agreement(file for file in sorted(CORPUS.rglob("*")) if file.suffix in SUFFIXES)
+    known = agreement(file for file in sorted(PUBLIC.rglob("*")) if file.suffix in SUFFIXES)
     assert elsewhere > known - 0.02

@@ -29,10 +29,12 @@ from service.adapters.imap.shelves import Entry
 from service.adapters.imap.storing import version_of
 from service.adapters.spool import Spool
 from service.adapters.whole import MOST, read_whole
+from service.adapters.whole import structure_of as source_structure
 from service.mail.errors import NotFound
 from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.structure import find
 from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
 
 MAX_HEADER = 256 << 10
@@ -97,12 +99,8 @@ class Content:
 
     async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
-        source = Spool(MOST)
-        async with aclosing(stored(self._reader(place, b""), announced=summary.size)) as pieces:
-            async for piece in pieces:
-                source.write(piece)
         found = await read_whole(
-            source,
+            await self._whole(place, summary.size),
             id=summary.id,
             folder_id=summary.folder_id,
             received_at=summary.received_at,
@@ -110,6 +108,14 @@ class Content:
             html=html,
         )
         return found.model_copy(update={"size": summary.size})
+
+    async def _whole(self, place: Place, announced: int | None) -> Spool:
+        """All of the message. TooLarge above what can be taken apart."""
+        source = Spool(MOST)
+        async with aclosing(stored(self._reader(place, b""), announced=announced)) as pieces:
+            async for piece in pieces:
+                source.write(piece)
+        return source
 
     async def headers(self, place: Place, names: Sequence[str]) -> tuple[Header, ...]:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
@@ -125,18 +131,34 @@ class Content:
         return await self._stored(label, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
     async def part(self, place: Place, part_id: str, *, encoded: bool, span: Span | None) -> Download:
-        """Structure and first window in one round trip."""
+        """Structure and first window in one round trip. Where the server garbles the structure, its numbers of parts
+        may be others than were shown: then the part is cut out of the source."""
         section = _section(part_id)
         row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, HEAD))
-        part = _find(structure_of(row), part_id)
-        head = octets(row, b"BODY[%b]<0>" % section) or b""
-        read = self._reader(place, section)
+        if (structure := structure_of(row)) is not None:
+            part, read = _find(structure, part_id), self._reader(place, section)
+            head = octets(row, b"BODY[%b]<0>" % section) or b""
+        else:
+            part, read = await self._within(place, part_id)
+            head = await read(0, HEAD)
         stays = encoded or part.parts is not None or part.encoding in _IDENTITY
         etag = f"{self._id(place)}.{part_id}{'.e' if encoded else ''}"
         label = _Label(etag, part.type, part.name)
         if stays:
             return await self._stored(label, read, head, part.size, span)
         return await _decoded(label, read, head, part, span)
+
+    async def _within(self, place: Place, part_id: str) -> tuple[Part, Read]:
+        """A part as the source has it."""
+        source = await self._whole(place, None)
+        if (found := find(await source_structure(source), part_id)) is None:
+            raise NotFound("part")
+        start, stop = found.body_start, found.stop
+
+        async def read(at: int, length: int) -> bytes:
+            return source.read(start + at, min(start + at + length, stop))
+
+        return found.part, read
 
     async def _stored(
         self, label: _Label, read: Read, head: bytes, announced: int | None, span: Span | None

@@ -62,20 +62,25 @@ def _find(text: bytes, start: int, stop: int, found: list[bytes]) -> None:
 
 
 def parse(text: bytes, at: int = 0) -> list[Token]:
-    """The values from ``at`` to the end; UpstreamProtocol where they do not nest or nest too deep."""
+    """The values from ``at`` to the end; UpstreamProtocol where they do not nest. A list below ``MAX_DEPTH`` is empty:
+    one message that nests deeper must not cost the rows of others in the same answer."""
     top: list[Token] = []
     here = top
     stack: list[list[Token]] = []
+    below = 0
     for token in _flat(text, at):
-        if type(token) is _Octets:
+        if below:
+            below += _step(token)
+        elif type(token) is _Octets:
             here.append(token)
+        elif token == _OPEN and len(stack) == MAX_DEPTH:
+            here.append([])
+            below = 1
         elif token == _OPEN:
             inner: list[Token] = []
             here.append(inner)
             stack.append(here)
             here = inner
-            if len(stack) > MAX_DEPTH:
-                raise UpstreamProtocol("The mail server's answer nests too deep.", protocol="imap")
         elif token == _CLOSE:
             if not stack:
                 raise _broken()
@@ -84,9 +89,14 @@ def parse(text: bytes, at: int = 0) -> list[Token]:
             here.append(_unquoted(token))
         else:
             here.append(None if len(token) == 3 and token.upper() == b"NIL" else token)
-    if stack:
+    if stack or below:
         raise _broken()
     return top
+
+
+def _step(token: bytes) -> int:
+    """How much deeper it is behind this token."""
+    return 0 if type(token) is _Octets else (token == _OPEN) - (token == _CLOSE)
 
 
 def _unquoted(token: bytes) -> bytes:
