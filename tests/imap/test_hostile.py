@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from service.adapters.imap.envelope import envelope_of, internal_date, read_summary, structure_of
 from service.adapters.imap.responses import fetch_rows
 from service.adapters.imap.tokens import Token
+from service.mail.errors import UpstreamProtocol
 
 tokens = st.recursive(
     st.none()
