@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from service.adapters.caged import JOBS
+from service.adapters.shared.sandbox_worker import JOBS
 from service.mail.mime.message import read_message
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.mime.transfer import decode

@@ -12,14 +12,14 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from service import rates as module
-from service.accounts import Credentials
+from service.accounts import rates as module
+from service.accounts.live import Credentials
+from service.accounts.rates import Bounds, Rates, network_of
+from service.accounts.reach import Reach
+from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
+from service.accounts.windows import Windows
 from service.mail.errors import LoginRefused, TooManyRequests, UpstreamUnavailable
 from service.mail.model import Protocol
-from service.rates import Bounds, Rates, network_of
-from service.reach import Reach
-from service.servers import Endpoint, MailServer, Security, ServerTable
-from service.windows import Windows
 from tests.deploy.replica import Replica, environment
 from tests.edge.conftest import NOBODY
 from tests.servers.dovecot import Dovecot

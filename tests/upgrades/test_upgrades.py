@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts import Credentials
+from service.accounts.live import Credentials
+from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.protocol import Timing as ImapTiming
+from service.adapters.imap.wire.protocol import Timing as ImapTiming
 from service.adapters.pop3.backend import Pop3Backend
-from service.adapters.pop3.timing import Timing as Pop3Timing
+from service.adapters.pop3.wire.timing import Timing as Pop3Timing
 from service.api.problems import kind_of
 from service.mail.errors import MailError
 from service.mail.model import Protocol
-from service.servers import Endpoint, Security
-from tests.imap.test_tls import expired, good, of_another_authority, of_another_host
+from tests.adapters.imap.session.test_login import expired, good, of_another_authority, of_another_host
 from tests.servers.tls import Certificate, make_certificate
 from tests.upgrades.imap import IMAP
 from tests.upgrades.pop3 import POP3
