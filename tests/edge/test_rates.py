@@ -158,6 +158,18 @@ async def test_right_logins_at_once_all_come_in(redis: Redis) -> None:
             assert told == ["tried"] * 19 + ["held back"]
 
 
+async def test_a_count_is_given_back_before_the_next_has_its_turn(redis: Redis) -> None:
+    """R-HTTP-27: even where one failure is all that is allowed."""
+    for url in (None, redis.url):
+        async with counting(Bounds(address_failures="1/hour"), url) as rates:
+
+            async def come_in(number: int) -> None:
+                async with rates.login("192.0.2.1", somebody(f"user{number}@example.org")):
+                    await asyncio.sleep(0)
+
+            await asyncio.gather(*(come_in(number) for number in range(30)))
+
+
 async def test_who_leaves_before_the_answer_has_guessed_and_who_leaves_the_queue_has_not() -> None:
     """R-HTTP-26: a guess whose caller hangs up stays counted; one that was never sent does not."""
     async with counting(Bounds(address_failures="4/hour")) as rates:
