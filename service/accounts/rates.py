@@ -202,11 +202,13 @@ class Rates:
         return turn
 
     async def _release(self, held: list[_Held], *, is_spent: bool) -> None:
-        for one in held:
-            one.turn.release()
-        if not is_spent:
-            for one in held:
+        """The count before the turn: whoever is next finds room."""
+        try:
+            for one in () if is_spent else held:
                 await self._give_back(one)
+        finally:
+            for one in held:
+                one.turn.release()
 
     async def _give_back(self, held: _Held) -> None:
         """Where it was counted. What the shared store does not take back, it forgets at its window's end."""
