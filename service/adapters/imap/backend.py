@@ -26,9 +26,9 @@ from service.adapters.imap.sync.deltas import numbers_of
 from service.adapters.imap.sync.watch import Watching
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import Timing
+from service.adapters.imap.wire.status import lost
 from service.adapters.imap.writes import store as storing
 from service.adapters.imap.writes.batch import Writing
-from service.adapters.imap.writes.move import lost
 from service.adapters.shared.connection_limit import Host
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth

@@ -16,7 +16,7 @@ from service.adapters.imap.lists.page import ANCHORS, behind, list_name
 from service.adapters.imap.lists.preview import with_extras
 from service.adapters.imap.messages.folder_rows import FolderRows
 from service.adapters.imap.search.evaluation import FOLDERS, Evaluation, lies_in
-from service.adapters.imap.search.keys import found_all
+from service.adapters.imap.session.fetch import found_all
 from service.adapters.imap.wire.pace import ascending, paced
 from service.mail.errors import InvalidRequest, NotFound, NotPermitted, UpstreamError, UpstreamTimeout
 from service.mail.json_rows import JsonRows

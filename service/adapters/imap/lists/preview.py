@@ -6,8 +6,9 @@ from hashlib import blake2s
 
 from service.adapters.imap.messages.cache import Entry
 from service.adapters.imap.messages.folder_rows import FolderRows, JsonOf
-from service.adapters.imap.search.reader import fetch, read_texts
+from service.adapters.imap.search.reader import read_texts
 from service.adapters.imap.search.thread import THREAD_FIELDS, message_names
+from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.responses import Row
 from service.mail.json_rows import with_text
 from service.mail.search.filter import ListQuery
@@ -41,7 +42,7 @@ async def _read_previews(rows: FolderRows, entries: dict[int, Entry]) -> dict[in
     if not entries:
         return {}
     if "PREVIEW" in rows.connection.capabilities:
-        told = await fetch(rows, entries, b"PREVIEW")
+        told = await fetch(rows.connection, entries, b"PREVIEW")
         texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in told.items()}
     else:
         texts = {uid: text or "" for uid, text in (await read_texts(rows, entries, _READ)).items()}
@@ -58,7 +59,7 @@ async def _read_threads(rows: FolderRows, entries: dict[int, Entry]) -> dict[int
     if not entries:
         return {}
     item, read = _thread_item(rows.connection.capabilities)
-    told = await fetch(rows, entries, item)
+    told = await fetch(rows.connection, entries, item)
     return rows.extend(entries, threads={uid: _thread_id(read(row) or rows.id(uid)) for uid, row in told.items()})
 
 

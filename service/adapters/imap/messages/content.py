@@ -22,10 +22,9 @@ from service.adapters.imap.messages.download import (
 from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of
 from service.adapters.imap.messages.folder_rows import FolderRows
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.fetch import still_there
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row, fetch_rows, octets
-from service.adapters.imap.writes.expunge import still_there
-from service.adapters.imap.writes.store import version_of
+from service.adapters.imap.wire.responses import Row, fetch_rows, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
 from service.adapters.shared.spool import Spool

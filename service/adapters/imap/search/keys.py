@@ -2,10 +2,8 @@
 
 from datetime import date
 
-from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import Piece, flag_list, string
 from service.adapters.imap.wire.flags import to_wire
-from service.adapters.imap.wire.responses import found_uids
 from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic
 
 _TEXT_KEYS = {
@@ -43,13 +41,6 @@ def search_keys(tree: Filter) -> list[Piece]:
 def is_ascii(keys: list[Piece]) -> bool:
     """Whether the search needs no CHARSET."""
     return all(key.isascii() for key in keys)
-
-
-async def found_all(connection: Connection) -> list[int]:
-    """Every UID of the selected folder, ascending. One round trip."""
-    answer = await connection.run(b"UID", b"SEARCH", b"ALL")
-    assert connection.selected is not None
-    return await found_uids(answer.untagged, connection.selected.exists)
 
 
 def _keys(tree: Filter, *, negated: bool = False) -> list[Piece]:

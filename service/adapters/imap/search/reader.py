@@ -5,9 +5,9 @@ from functools import partial
 
 from service.adapters.imap.messages.cache import Entry
 from service.adapters.imap.messages.folder_rows import FolderRows
-from service.adapters.imap.wire.arguments import uid_set
+from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row, fetch_rows, octets
+from service.adapters.imap.wire.responses import Row, octets
 from service.adapters.shared.threads import apart
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
@@ -64,17 +64,8 @@ class Reader:
         found: dict[int, Row] = {}
         for at in range(0, len(uids), _BATCH * 8):
             batch = uids[at : at + _BATCH * 8]
-            found |= await fetch(self._rows, batch, items)
+            found |= await fetch(self._rows.connection, batch, items)
         return found
-
-
-async def fetch(rows: FolderRows, uids: Collection[int], items: bytes) -> dict[int, Row]:
-    """Rows with these items, of those that are there."""
-    if not uids:
-        return {}
-    answer = await rows.connection.run(b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % items)
-    wanted = set(uids)
-    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in wanted}
 
 
 async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) -> dict[int, str | None]:
@@ -92,7 +83,7 @@ async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) ->
     texts: dict[int, str | None] = {}
     for section, uids in by_section.items():
         for at in range(0, len(uids), _BATCH):
-            found = await fetch(rows, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
+            found = await fetch(rows.connection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
             pieces = {uid: octets(row, b"BODY[%b]<0>" % section) or b"" for uid, row in found.items()}
             full = {uid: Leaf(leaves[uid], piece, len(piece) >= limit) for uid, piece in pieces.items()}
             texts |= await apart(partial(_texts, full), sum(map(len, pieces.values())))

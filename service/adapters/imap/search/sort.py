@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 from service.adapters.imap.messages.folder_rows import FolderRows
 from service.adapters.imap.search.evaluation import Evaluation
-from service.adapters.imap.search.keys import found_all, search_keys
+from service.adapters.imap.search.keys import search_keys
+from service.adapters.imap.session.fetch import found_all
 from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import sorted_uids
 from service.mail.errors import NotSupported

@@ -4,8 +4,7 @@ import re
 from collections.abc import AsyncIterator, Iterable
 
 from service.adapters.imap.messages.folder_rows import FolderRows
-from service.adapters.imap.search.keys import found_all
-from service.adapters.imap.search.reader import fetch
+from service.adapters.imap.session.fetch import fetch, found_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import Row
@@ -33,7 +32,7 @@ async def threads_of(rows: FolderRows) -> list[set[int]]:
         )
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
-        told = await fetch(rows, uids[at : at + _BATCH], THREAD_FIELDS)
+        told = await fetch(rows.connection, uids[at : at + _BATCH], THREAD_FIELDS)
         names |= {uid: message_names(row) async for uid, row in paced(told.items())}
     return await _joined(names)
 

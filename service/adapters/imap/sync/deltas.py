@@ -7,16 +7,15 @@ nothing but a removal may be told twice.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from service.adapters.imap.search.keys import found_all
 from service.adapters.imap.session.connection import STATE_ITEMS, Connection
+from service.adapters.imap.session.fetch import found_all
 from service.adapters.imap.sync.token import Mark
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.numbers import clip, count, members, read_ranges
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.protocol import AnswerTooLarge
-from service.adapters.imap.wire.responses import each_row, fetch_rows, status_rows
-from service.adapters.imap.writes.store import version_of
+from service.adapters.imap.wire.responses import each_row, fetch_rows, status_rows, version_of
 from service.mail.errors import StaleToken
 
 MAX_TOLD = 1000

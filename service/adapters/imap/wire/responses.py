@@ -104,6 +104,14 @@ def octets(row: Row, item: bytes) -> bytes | None:
     return value
 
 
+def version_of(row: Row) -> str | None:
+    """The MODSEQ, which servers write as ``(12)``."""
+    match row.get(b"MODSEQ"):
+        case [count] if (value := read_number(count)) is not None:
+            return str(value)
+    return None
+
+
 async def found_uids(untagged: Iterable[bytes], most: int = MAX_FOUND) -> list[int]:
     """What UID SEARCH found, ascending, each once, by either form of answer. ``most`` is how many there may be: the
     messages of the folder."""

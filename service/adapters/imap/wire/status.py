@@ -89,3 +89,12 @@ def refusal(status: Status, *, before_login: bool = False) -> MailError:
     if status.kind == "BYE":
         return UpstreamUnavailable(said, protocol="imap", code=status.code or None, retry_after=5)
     return UpstreamError(said, protocol="imap", code=status.code or None)
+
+
+LOST = "outcomeUnknown"
+"""The code of an error after which nobody knows whether the server did what was asked."""
+
+
+def lost(error: MailError, advice: str) -> UpstreamError:
+    """For an answer that never came to a command that must not be given twice."""
+    return UpstreamError(f"{error.detail} Whether it was done is not known. {advice}", protocol="imap", code=LOST)

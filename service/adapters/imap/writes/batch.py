@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.adapters.imap.ids import Ids
-from service.adapters.imap.search.keys import found_all
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.fetch import found_all, still_there
 from service.adapters.imap.session.pool import Lane, Pool
+from service.adapters.imap.wire.status import lost
 from service.adapters.imap.writes import append as appending
 from service.adapters.imap.writes import move as moving
 from service.adapters.imap.writes import store as storing
-from service.adapters.imap.writes.expunge import BATCH, delete, still_there
-from service.adapters.imap.writes.move import Moved, lost
+from service.adapters.imap.writes.expunge import BATCH, delete
+from service.adapters.imap.writes.move import Moved
 from service.mail.errors import MailError, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
 from service.mail.model import Outcome, Source
 

@@ -1,17 +1,15 @@
 """Removal for good, of exactly the messages asked for (RFC 9051, 6.4.9; RFC 4315)."""
 
-import re
 from collections.abc import Iterable
 
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.fetch import still_there
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.responses import fetch_rows
 from service.adapters.imap.wire.status import refusal
 from service.mail.errors import MailError, NotFound, NotPermitted, NotSupported
 
 BATCH = 1000
-_TRIES = 3
-_GONE = re.compile(rb"\d{1,10} EXPUNGE\Z|VANISHED ", re.IGNORECASE)
 
 
 def demand_uidplus(connection: Connection) -> None:
@@ -54,14 +52,3 @@ async def _expunge(connection: Connection, uids: set[int]) -> None:
         demand_uidplus(connection)
     if answer.status.kind != "OK":
         raise refusal(answer.status)
-
-
-async def still_there(connection: Connection, uids: Iterable[int]) -> set[int]:
-    """Which of these the selected folder has. Asked again where the answer brings the news that some are gone: of those
-    it may have rows all the same (Dovecot)."""
-    wanted = set(uids)
-    for _ in range(_TRIES):
-        left = await connection.run(b"UID", b"FETCH", uid_set(wanted), b"(UID)")
-        if not any(map(_GONE.match, left.untagged)):
-            break
-    return (await fetch_rows(left.untagged)).keys() & wanted

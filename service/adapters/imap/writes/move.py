@@ -5,13 +5,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.fetch import still_there
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_runs
 from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import fetch_rows
-from service.adapters.imap.wire.status import Status, read_status, refusal
-from service.adapters.imap.writes.expunge import delete, demand_uidplus, still_there
+from service.adapters.imap.wire.status import Status, lost, read_status, refusal
+from service.adapters.imap.writes.expunge import delete, demand_uidplus
 from service.mail.errors import (
     MailError,
     NotFound,
@@ -20,9 +21,6 @@ from service.mail.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-
-LOST = "outcomeUnknown"
-"""The code of an error after which nobody knows whether the server did what was asked."""
 
 
 class Moved(NamedTuple):
@@ -119,8 +117,3 @@ def _report(wanted: set[int], there: set[int], copied: tuple[int, dict[int, int]
         else:
             report[uid] = Moved(NotFound("message"))
     return report
-
-
-def lost(error: MailError, advice: str) -> UpstreamError:
-    """For an answer that never came to a command that must not be given twice."""
-    return UpstreamError(f"{error.detail} Whether it was done is not known. {advice}", protocol="imap", code=LOST)

@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.fetch import still_there
 from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
 from service.adapters.imap.wire.flags import from_wire, to_wire
-from service.adapters.imap.wire.numbers import read_number
-from service.adapters.imap.wire.responses import Row, fetch_rows
+from service.adapters.imap.wire.responses import Row, fetch_rows, version_of
 from service.adapters.imap.wire.status import refusal
-from service.adapters.imap.writes.expunge import still_there
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
 
@@ -107,11 +106,3 @@ def _flags(rows: Rows, uid: int) -> Flags:
     if uid not in rows:
         raise NotFound("message")
     return Flags(flags=from_wire(rows[uid].get(b"FLAGS")), version=version_of(rows[uid]))
-
-
-def version_of(row: Row) -> str | None:
-    """The MODSEQ, which servers write as ``(12)``."""
-    match row.get(b"MODSEQ"):
-        case [count] if (value := read_number(count)) is not None:
-            return str(value)
-    return None

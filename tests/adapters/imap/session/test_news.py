@@ -12,7 +12,7 @@ from service.adapters.imap.lists.page import list_page
 from service.adapters.imap.messages.cache import Rows
 from service.adapters.imap.messages.folder_rows import FolderRows
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.writes.expunge import still_there
+from service.adapters.imap.session.fetch import still_there
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
