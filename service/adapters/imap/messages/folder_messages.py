@@ -108,7 +108,8 @@ class FolderMessages:
     async def entries(
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse] | None = None
     ) -> dict[int, CachedMessage]:
-        """The cached messages of those that exist. One round trip for each 500 that are neither cached nor in ``responses``."""
+        """The cached messages of those that exist. One round trip for each 500 that are neither cached nor in
+        ``responses``."""
         kept = self._known
         found = {uid: kept[uid] for uid in uids if uid in kept}
         known = len(found)
