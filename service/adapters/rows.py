@@ -54,4 +54,6 @@ class Rows:
 
 
 def _cost(row: MessageSummary) -> int:
-    return _COST + len(row.subject or "") + 60 * (len(row.from_) + len(row.to))
+    people = sum(60 + len(one.name or "") + len(one.email) for one in (*row.from_, *row.to))
+    names = sum(60 + len(name) for name in row.in_reply_to or ())
+    return _COST + len(row.subject or "") + people + names

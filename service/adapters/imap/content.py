@@ -20,7 +20,7 @@ from service.adapters.imap.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.envelope import SUMMARY_ITEMS, structure_of
+from service.adapters.imap.envelope import SUMMARY_ITEMS, structure_of, weight
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.responses import Row, fetch_rows, octets
@@ -72,27 +72,9 @@ class Content:
             return await _read(self._rows_on(connection), place)
 
         entry, row = await self._at(place, read)
-        summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-        rest = entry.rest
-        if rest.structure is None:
-            return await self._from_source(place, summary, html)
-        fields = split_headers(_header_fields(row))
-        senders = [field.raw for field in fields if field.name.lower() == "from"]
-        chosen = choose(rest.structure)
-        leaves = _leaf(chosen.text, row), _leaf(chosen.html, row)
-        read_both = partial(read_body, *leaves, form=html, warnings=sender_warnings(senders))
-        return Message(
-            **dict(summary),
-            sender=rest.sender,
-            reply_to=rest.reply_to,
-            cc=rest.cc,
-            bcc=rest.bcc,
-            references=parse_message_ids(first(fields, "References") or b""),
-            structure=rest.structure,
-            attachments=attachments(rest.structure),
-            body=await apart(read_both, sum(len(leaf.octets) for leaf in leaves if leaf)),
-            version=version_of(row),
-        )
+        octets_there = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        found = await apart(partial(_message, entry, row, html), octets_there)
+        return await self._from_source(place, found, html) if isinstance(found, MessageSummary) else found
 
     async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
@@ -114,7 +96,8 @@ class Content:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row: Row = await self._at(place, lambda connection: _fetch_row(connection, place.uid, items))
-        return list_headers((octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER], names)
+        block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
+        return await apart(partial(list_headers, block, names), len(block))
 
     async def source(self, place: Place, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
@@ -127,7 +110,8 @@ class Content:
         """Structure and first window in one round trip."""
         section = _section(part_id)
         row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, HEAD))
-        part = _find(structure_of(row), part_id)
+        described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
+        part = await apart(lambda: _find(structure_of(described), part_id), weight(described))
         head = octets(row, b"BODY[%b]<0>" % section) or b""
         read = self._reader(place, section)
         stays = encoded or part.parts is not None or part.encoding in _IDENTITY
@@ -164,6 +148,29 @@ class Content:
 
     def _id(self, place: Place) -> str:
         return self._ids.message(place.folder, place.uid_validity, place.uid)
+
+
+def _message(entry: Entry, row: Row, html: HtmlForm) -> Message | MessageSummary:
+    """Without a structure that could be read, what a list shows."""
+    summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    rest = entry.rest
+    if rest.structure is None:
+        return summary
+    fields = split_headers(_header_fields(row))
+    senders = [field.raw for field in fields if field.name.lower() == "from"]
+    chosen = choose(rest.structure)
+    return Message(
+        **dict(summary),
+        sender=rest.sender,
+        reply_to=rest.reply_to,
+        cc=rest.cc,
+        bcc=rest.bcc,
+        references=parse_message_ids(first(fields, "References") or b""),
+        structure=rest.structure,
+        attachments=attachments(rest.structure),
+        body=read_body(_leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)),
+        version=version_of(row),
+    )
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
@@ -205,7 +212,7 @@ async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
 async def _read(rows: FolderRows, place: Place) -> tuple[Entry, Row]:
     """What is kept of the message, and a row with its flags, some header fields and the texts that people read."""
     connection, uid = rows.connection, place.uid
-    entry = rows.known(uid) or rows.learn(uid, await _fetch_row(connection, uid, b"(%b)" % SUMMARY_ITEMS))
+    entry = rows.known(uid) or await rows.learn(uid, await _fetch_row(connection, uid, b"(%b)" % SUMMARY_ITEMS))
     structure = entry.rest.structure
     chosen = [part for part in choose(structure) if part is not None] if structure else []
     items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]

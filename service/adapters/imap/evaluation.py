@@ -6,10 +6,12 @@ decide the rest.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
+from service.adapters.apart import apart
 from service.adapters.imap.arguments import Piece
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Selected
@@ -21,7 +23,7 @@ from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import is_ascii, search_keys
 from service.adapters.imap.threads import threads_of
 from service.mail.errors import UpstreamError
-from service.mail.matching import holds, needs
+from service.mail.matching import Known, holds, needs, octets_of
 from service.mail.model import EvaluatedBy
 from service.mail.query import Condition, Criterion, Filter, Logic, Operator
 
@@ -134,7 +136,7 @@ class Evaluation:
                 self._undecided.update(newest[at:])
                 break
             known = await reader.read(newest[at : at + _BATCH])
-            found |= {uid for uid, message in known.items() if holds(condition, message)}
+            found |= await apart(partial(_matching, condition, known), sum(map(octets_of, known.values())))
         return found
 
     async def _find_threads(self, condition: Condition, within: _Found) -> set[int]:
@@ -198,6 +200,10 @@ class Evaluation:
         if answer.status.kind == "BAD" and not charset:
             raise UpstreamError("The mail server cannot read this search.", protocol="imap", code="BAD")
         return answer
+
+
+def _matching(condition: Condition, known: Mapping[int, Known]) -> set[int]:
+    return {uid for uid, message in known.items() if holds(condition, message)}
 
 
 def found_uids_set(answer: Answer) -> set[int]:

@@ -2,8 +2,11 @@
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
+from functools import partial
 from hashlib import blake2s
 
+from service.adapters.apart import Turn, apart
+from service.adapters.imap.envelope import weight
 from service.adapters.imap.reading import fetch, read_texts
 from service.adapters.imap.responses import Row
 from service.adapters.imap.rows import Entry, FolderRows, JsonOf
@@ -45,7 +48,7 @@ async def _read_previews(rows: FolderRows, entries: dict[int, Entry]) -> None:
     else:
         texts = {uid: text or "" for uid, text in (await read_texts(rows, entries, _READ)).items()}
     for uid, entry in entries.items():
-        entry.preview = " ".join(texts.get(uid, "").split())[:MAX_PREVIEW]
+        entry.preview = " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW]
 
 
 def _shown(token: object) -> str:
@@ -57,8 +60,10 @@ async def _read_threads(rows: FolderRows, entries: dict[int, Entry]) -> None:
     if not entries:
         return
     item, read = _thread_item(rows.connection.capabilities)
+    turn = Turn()
     for uid, row in (await fetch(rows, entries, item)).items():
-        name = read(row)
+        await turn.end()
+        name = await apart(partial(read, row), weight(row))
         entries[uid].thread_id = _thread_id(name or rows.id(uid))
 
 

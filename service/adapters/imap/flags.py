@@ -14,6 +14,8 @@ _SYSTEM = {
     "$draft": "\\Draft",
     "$deleted": "\\Deleted",
 }
+_CACHED = 1000
+"""Octets of a message's flags that are kept for the next message."""
 _FROM_WIRE = {wire.lower().encode(): name for name, wire in _SYSTEM.items()}
 
 
@@ -24,12 +26,14 @@ def to_wire(flag: str) -> str:
 
 def from_wire(flags: Token) -> tuple[str, ...]:
     """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
-    return _named(_words(flags))
+    words = _words(flags)
+    return _known_names(words) if _is_usual(words) else _named(words)
 
 
 def json_from_wire(flags: Token) -> bytes:
     """As ``from_wire``, as a JSON array."""
-    return _json(_words(flags))
+    words = _words(flags)
+    return _known_json(words) if _is_usual(words) else _json(words)
 
 
 def _words(flags: Token) -> tuple[bytes, ...]:
@@ -37,16 +41,22 @@ def _words(flags: Token) -> tuple[bytes, ...]:
     return tuple([word for word in words if isinstance(word, bytes)])
 
 
-@lru_cache(maxsize=4096)
+def _is_usual(words: tuple[bytes, ...]) -> bool:
+    """Whether they may be kept: messages share a few sets of flags."""
+    return len(words) <= 30 and sum(map(len, words)) <= _CACHED
+
+
 def _named(words: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Messages share a few sets of flags."""
     found = (_name(word.lower()) for word in words)
     return tuple(dict.fromkeys(flag for flag in found if flag))
 
 
-@lru_cache(maxsize=4096)
 def _json(words: tuple[bytes, ...]) -> bytes:
     return to_json(_named(words))
+
+
+_known_names = lru_cache(maxsize=4096)(_named)
+_known_json = lru_cache(maxsize=4096)(_json)
 
 
 def _name(word: bytes) -> str:

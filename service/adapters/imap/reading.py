@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from service.adapters.apart import apart
+from service.adapters.apart import Turn, apart
 from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.responses import Row, fetch_rows, octets
@@ -34,25 +34,9 @@ class Reader:
         flags = await self._fetch(there, b"FLAGS") if Need.FLAGS in self._needs else {}
         headers = await self._headers(there) if Need.HEADERS in self._needs else {}
         texts = await read_texts(self._rows, entries, MAX_TEXT) if Need.BODY in self._needs else {}
-        return {uid: self._known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there}
-
-    def _known(
-        self, uid: int, entry: Entry, row: Row, headers: dict[int, bytes], texts: dict[int, str | None]
-    ) -> Known:
-        summary, rest = entry.summary, entry.rest
-        return Known(
-            flags=from_wire(row.get(b"FLAGS")),
-            size=summary.size,
-            received_at=summary.received_at,
-            sent_at=summary.sent_at,
-            has_attachment=summary.has_attachment,
-            subject=summary.subject,
-            from_=address_text(summary.from_),
-            to=address_text(summary.to),
-            cc=address_text(rest.cc),
-            bcc=address_text(rest.bcc),
-            headers=list_headers(headers[uid]) if uid in headers else None,
-            text=texts.get(uid),
+        return await apart(
+            lambda: {uid: _known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there},
+            sum(entry.cost for entry in entries.values()) + sum(map(len, headers.values())),
         )
 
     async def _headers(self, uids: Sequence[int]) -> dict[int, bytes]:
@@ -65,6 +49,24 @@ class Reader:
             batch = uids[at : at + _BATCH * 8]
             found |= await fetch(self._rows, batch, items)
         return found
+
+
+def _known(uid: int, entry: Entry, row: Row, headers: dict[int, bytes], texts: dict[int, str | None]) -> Known:
+    summary, rest = entry.summary, entry.rest
+    return Known(
+        flags=from_wire(row.get(b"FLAGS")),
+        size=summary.size,
+        received_at=summary.received_at,
+        sent_at=summary.sent_at,
+        has_attachment=summary.has_attachment,
+        subject=summary.subject,
+        from_=address_text(summary.from_),
+        to=address_text(summary.to),
+        cc=address_text(rest.cc),
+        bcc=address_text(rest.bcc),
+        headers=list_headers(headers[uid]) if uid in headers else None,
+        text=texts.get(uid),
+    )
 
 
 async def fetch(rows: FolderRows, uids: Collection[int], items: bytes) -> dict[int, Row]:
@@ -81,7 +83,9 @@ async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) ->
     together: a few round trips for a page."""
     by_section: dict[bytes, list[int]] = {}
     leaves: dict[int, Part] = {}
+    turn = Turn()
     for uid, entry in entries.items():
+        await turn.end()
         structure = entry.rest.structure
         choice = choose(structure) if structure else None
         leaf = (choice.text or choice.html) if choice else None

@@ -8,8 +8,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from service import metrics
+from service.adapters.apart import Turn, apart
 from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.connection import Connection, Selected
 from service.adapters.imap.envelope import (
@@ -19,6 +21,7 @@ from service.adapters.imap.envelope import (
     internal_date,
     read_summary,
     structure_of,
+    weight,
 )
 from service.adapters.imap.flags import json_from_wire
 from service.adapters.imap.places import Ids
@@ -143,6 +146,21 @@ def _is_whole(row: Row) -> bool:
     return not is_gone and not _SUMMARY.isdisjoint(row)
 
 
+def entry_of(row: Row, message_id: str, folder_id: str) -> Entry:
+    """What is kept of a row."""
+    structure, envelope = structure_of(row), envelope_of(row)
+    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+    rest = Rest(
+        structure=structure,
+        sender=addresses(sender) if sender != from_ else (),
+        reply_to=addresses(reply_to) if reply_to != from_ else (),
+        cc=addresses(cc),
+        bcc=addresses(bcc),
+    )
+    summary = read_summary(row, message_id, folder_id, structure)
+    return Entry(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
+
+
 class FolderRows:
     """Rows of the folder a connection has selected."""
 
@@ -182,7 +200,7 @@ class FolderRows:
         if unknown:
             commands.append([b"UID", b"FETCH", uid_set(unknown), b"(%b)" % SUMMARY_ITEMS])
         told = fetch_rows((await self.connection.run_all(commands)).untagged) if commands else {}
-        return self.read(uids, told, known | self._read_entries(told, unknown))
+        return self.read(uids, told, known | await self._read_entries(told, unknown))
 
     def read(self, uids: Iterable[int], told: Mapping[int, Row], entries: Mapping[int, Entry]) -> JsonOf:
         """The entries of these with the flags that were told, in the order asked."""
@@ -194,18 +212,22 @@ class FolderRows:
         ``told``."""
         found = {uid: self._known[uid] for uid in uids if uid in self._known}
         kept = len(found)
-        found |= self._read_entries(told or {}, [uid for uid in uids if uid not in found])
+        found |= await self._read_entries(told or {}, [uid for uid in uids if uid not in found])
         missing = [uid for uid in uids if uid not in found]
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
             answer = await self.connection.run(b"UID", b"FETCH", uid_set(batch), b"(%b)" % SUMMARY_ITEMS)
-            found |= self._read_entries(fetch_rows(answer.untagged), batch)
+            found |= await self._read_entries(fetch_rows(answer.untagged), batch)
         metrics.rows("imap", kept, len(found) - kept)
         return found
 
     async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
         """When each of those that are there was received; known ones may have gone meanwhile."""
-        dates = {uid: self._known[uid].summary.received_at for uid in uids if uid in self._known}
+        turn, dates = Turn(), dict[int, datetime | None]()
+        for uid in uids:
+            if (entry := self._known.get(uid)) is not None:
+                dates[uid] = entry.summary.received_at
+                await turn.end()
         missing = [uid for uid in uids if uid not in dates]
         for at in range(0, len(missing), _DATES_BATCH):
             batch = uid_set(missing[at : at + _DATES_BATCH])
@@ -214,27 +236,22 @@ class FolderRows:
             dates |= {uid: internal_date(row[b"INTERNALDATE"]) for uid, row in told if b"INTERNALDATE" in row}
         return dates
 
-    def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
+    async def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
         """News of flags from other clients arrive in the same answer as what was asked, and are no rows."""
-        return {uid: self.learn(uid, told[uid]) for uid in uids if uid in told and _is_whole(told[uid])}
+        turn, found = Turn(), dict[int, Entry]()
+        for uid in uids:
+            if uid in told and _is_whole(told[uid]):
+                found[uid] = await self.learn(uid, told[uid])
+                await turn.end()
+        return found
 
     def known(self, uid: int) -> Entry | None:
         """The message's entry, where it was read before. It may be gone meanwhile."""
         return self._known.get(uid)
 
-    def learn(self, uid: int, row: Row) -> Entry:
+    async def learn(self, uid: int, row: Row) -> Entry:
         """The entry of a row, kept from now on where the row is whole."""
-        structure, envelope = structure_of(row), envelope_of(row)
-        _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
-        rest = Rest(
-            structure=structure,
-            sender=addresses(sender) if sender != from_ else (),
-            reply_to=addresses(reply_to) if reply_to != from_ else (),
-            cc=addresses(cc),
-            bcc=addresses(bcc),
-        )
-        summary = read_summary(row, self.id(uid), self.folder_id, structure)
-        entry = Entry(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
+        entry = await apart(partial(entry_of, row, self.id(uid), self.folder_id), weight(row))
         if b"ENVELOPE" in row and b"BODYSTRUCTURE" in row:
             self._rows.keep(self.shelf, uid, entry)
         return entry

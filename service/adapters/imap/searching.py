@@ -17,8 +17,8 @@ from service.adapters.imap.listing import ANCHORS, behind, list_name
 from service.adapters.imap.places import Ids
 from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all
+from service.adapters.imap.sorting import sort_keys
 from service.mail.errors import InvalidRequest, NotFound, NotPermitted, UpstreamError, UpstreamTimeout
-from service.mail.matching import sort_value
 from service.mail.model import EvaluatedBy, Page
 from service.mail.query import Condition, Filter, ListQuery, Logic, Order, SortKey
 from service.mail.rows import JsonRows
@@ -141,9 +141,7 @@ class Search:
         if all(order.key is SortKey.RECEIVED_AT for order in self._sort):
             dates = await rows.dates(uids)
             return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
-        entries = await rows.entries(uids)
-        summaries = {uid: entry.summary for uid, entry in entries.items()}
-        return {uid: [sort_value(one.key, summary) for one in self._sort] for uid, summary in summaries.items()}
+        return await sort_keys(await rows.entries(uids), self._sort)
 
     def _merged(self) -> list[_Match]:
         """Sorting keeps the order of equals, so the least significant key comes first; equals lie folder by folder, the

@@ -1,14 +1,15 @@
 """The order of a list: by the server's SORT (RFC 5256), else here on rows that are read once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from service.adapters.apart import apart
 from service.adapters.imap.evaluation import Evaluation
 from service.adapters.imap.responses import sorted_uids
-from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.rows import Entry, FolderRows
 from service.adapters.imap.search import found_all, search_keys
 from service.mail.errors import NotSupported
 from service.mail.matching import sort_value
-from service.mail.model import EvaluatedBy
+from service.mail.model import EvaluatedBy, MessageSummary
 from service.mail.query import Filter, Order, SortKey
 
 MAX_SORTED = 10_000
@@ -61,9 +62,21 @@ async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Orde
             f"This server does not sort, and Casella sorts {MAX_SORTED} messages at most; these are {len(uids)}."
             " Narrow the list by a criterion.",
         )
-    entries = await rows.entries(sorted(uids))
-    summaries = {uid: entry.summary for uid, entry in entries.items()}
-    order = sorted(summaries)
-    for one in reversed(sort):
-        order.sort(key=lambda uid: sort_value(one.key, summaries[uid]), reverse=one.is_descending)
+    keys = await sort_keys(await rows.entries(sorted(uids)), sort)
+    order = sorted(keys)
+    for at, one in reversed(list(enumerate(sort))):
+        order.sort(key=lambda uid: keys[uid][at], reverse=one.is_descending)
     return order
+
+
+async def sort_keys(entries: Mapping[int, Entry], sort: Sequence[Order]) -> dict[int, list[tuple[int, str]]]:
+    """What each message is ordered by."""
+
+    def keys() -> dict[int, list[tuple[int, str]]]:
+        return {uid: [sort_value(one.key, row) for one in sort] for uid, row in _summaries(entries)}
+
+    return await apart(keys, sum(entry.cost for entry in entries.values()))
+
+
+def _summaries(entries: Mapping[int, Entry]) -> Iterator[tuple[int, MessageSummary]]:
+    return ((uid, entry.summary) for uid, entry in entries.items())

@@ -1,7 +1,10 @@
 """Conversations of a folder: as the server tells them (RFC 5256, 4), else by the Message-IDs that messages name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
+from service.adapters.apart import apart
+from service.adapters.imap.envelope import weight
 from service.adapters.imap.reading import fetch
 from service.adapters.imap.responses import MAX_UID, Row, number
 from service.adapters.imap.rows import FolderRows
@@ -31,8 +34,12 @@ async def threads_of(rows: FolderRows) -> list[set[int]]:
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
         told = await fetch(rows, uids[at : at + _BATCH], THREAD_FIELDS)
-        names |= {uid: message_names(row) for uid, row in told.items()}
-    return _joined(names)
+        names |= await apart(partial(_names_of, told), sum(map(weight, told.values())))
+    return await apart(partial(_joined, names), sum(map(len, names.values())) * 50)
+
+
+def _names_of(told: Mapping[int, Row]) -> dict[int, list[str]]:
+    return {uid: message_names(row) for uid, row in told.items()}
 
 
 def message_names(row: Row) -> list[str]:

@@ -6,6 +6,7 @@ from functools import partial
 from hashlib import blake2s
 
 from service.accounts import Credentials
+from service.adapters.apart import apart
 from service.adapters.pop3.cursor import read_cursor
 from service.adapters.pop3.door import Door
 from service.adapters.pop3.drop import header_of
@@ -137,8 +138,10 @@ class Pop3Backend(Backend):
         place = self._place(message)
         source = self._shelf.get(place)
         if source is not None:
-            return list_headers(header_of(source.spool.read(0, HEADER_LIMIT)), names)
-        return list_headers(await self._door.reading(partial(_header, place)), names)
+            block = header_of(source.spool.read(0, HEADER_LIMIT))
+        else:
+            block = await self._door.reading(partial(_header, place))
+        return await apart(partial(list_headers, block, names), len(block))
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
         source = await self._source(message, MOST)

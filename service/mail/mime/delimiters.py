@@ -37,7 +37,7 @@ def next_delimiter(source: bytes, at: int, end: int, boundaries: Collection[byte
     names = {*boundaries, *(boundary + b"--" for boundary in boundaries)}
     if source.startswith(b"--", at) and at < end and (text := _named(_text(source, at), names)) is not None:
         return _delimiter(source, at, text)
-    words = {found[0] for name in names if (found := _FIRST.match(name))}
+    words = {first[0] for name in names if (first := _FIRST.match(name))}
     size = _FEW
     at = _next_dashes(source, max(at - 1, 0), end)
     while at >= 0:
