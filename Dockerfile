@@ -9,6 +9,10 @@ RUN python3 -m venv /opt/casella \
  && /opt/casella/bin/pip uninstall -y setuptools pip
 COPY LICENSE /opt/casella/
 COPY service service
+# The guides that the service shows, as in the wheel.
+COPY docs service/site/texts/docs
+COPY SECURITY.md CHANGELOG.md service/site/texts/
+COPY helm/README.md service/site/texts/helm/
 RUN site="$(/opt/casella/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
  && cp -r service "$site" \
  && /opt/casella/bin/python -m compileall -q "$site/service"

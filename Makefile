@@ -12,7 +12,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -24,7 +24,7 @@ test: system $(VENV)/dev  ## Run every test, on a real Dovecot too (Debian packa
 	$(BIN)/python -m pytest -n $(WORKERS) --junitxml build/tests.xml $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m tests.cases build/tests.xml)
 
-check: $(VENV)/dev  ## Lint, types, import rules, no dangerous call and no secret; the contract equal to the app's, and nothing broken in it.
+check: $(VENV)/dev  ## Lint, types, import rules, English, no dangerous call and no secret; the contract equal to the app's, and nothing broken in it.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -33,6 +33,7 @@ check: $(VENV)/dev  ## Lint, types, import rules, no dangerous call and no secre
 	$(BIN)/python -m service openapi | diff -u openapi/openapi.json -
 	$(BIN)/specshift diff --fail-on warning openapi/released.json openapi/openapi.json > /dev/null || { $(BIN)/specshift diff openapi/released.json openapi/openapi.json; exit 1; }
 	$(BIN)/python -m openapi.reference | diff -u docs/reference.md -
+	$(BIN)/python -m tests.english
 
 openapi: $(VENV)/dev  ## Write the contract, and the reference made of it.
 	$(BIN)/python -m service openapi > openapi/openapi.json
@@ -86,9 +87,14 @@ soak: system $(VENV)/dev  ## Mixed load with faults for ten minutes; then random
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 	CASELLA_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o log_cli=true --log-cli-level=INFO tests/ops/test_model.py tests/ops/test_kills.py tests/ops/test_upstream_restart.py
 
+turns: SECONDS = 600
+turns: system $(VENV)/dev  ## Five hundred accounts in turn, on a cache for a few of them, for ten minutes.
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) --accounts 500 --in-turn --faults 0 --cache 300000 --seeded 12 --connections 100 $(ARGS)
+
 nightly:  ## What takes its time: fuzzing, soaking, growth, pressure, listeners, the image and the drill (two hours).
 	$(MAKE) fuzz SECONDS=600
 	$(MAKE) soak
+	$(MAKE) turns
 	$(MAKE) growth
 	$(MAKE) pressure
 	$(MAKE) listeners

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.mail.backend import Backend
-from service.mail.errors import LoginRefused, UpstreamUnavailable
+from service.mail.errors import LoginRefused, MailError, TooManyRequests, UpstreamUnavailable
 from service.mail.ids import account_id
 from service.mail.model import Protocol
 
@@ -49,6 +49,7 @@ class _Shared:
     users: int = 0
     idle_since: float = 0.0
     is_proven: bool = False
+    is_put_off: bool = False
     refusal: LoginRefused | None = None
     proof: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -66,7 +67,8 @@ class Accounts:
 
     @asynccontextmanager
     async def mailbox(self, credentials: Credentials, admission: Admission = nullcontext) -> AsyncIterator[Backend]:
-        """The account's backend, kept alive while the caller is inside. Refused credentials are forgotten at once."""
+        """The account's backend, kept alive while the caller is inside. What never signed in is forgotten at once,
+        unless the mail server asked to wait, which the backend remembers."""
         shared = self._shared.get(credentials)
         if shared is None:
             shared = self._shared[credentials] = _Shared(self._make(credentials))
@@ -74,14 +76,20 @@ class Accounts:
         try:
             if not shared.is_proven:
                 await _prove(shared, admission)
-            yield shared.backend
+            async with _counted_late(shared, admission):
+                yield shared.backend
         except LoginRefused:
-            if self._shared.get(credentials) is shared:
-                await self.close(credentials)
+            await self._forget(credentials, shared)
             raise
         finally:
             shared.users -= 1
             shared.idle_since = asyncio.get_running_loop().time()
+            if not (shared.users or shared.is_proven or shared.is_put_off):
+                await self._forget(credentials, shared)
+
+    async def _forget(self, credentials: Credentials, shared: _Shared) -> None:
+        if self._shared.get(credentials) is shared:
+            await self.close(credentials)
 
     async def close(self, credentials: Credentials) -> None:
         """Close the account's connections; the next request opens new ones."""
@@ -117,10 +125,33 @@ async def _prove(shared: _Shared, admission: Admission) -> None:
             return
         try:
             async with admission():
-                await shared.backend.check()
+                await _check(shared)
         except LoginRefused as refusal:
             shared.refusal = refusal
             raise
         except UpstreamUnavailable:
             return  # what needs the mail server says so by itself; what this mailbox cannot do needs none
         shared.is_proven = True
+
+
+async def _check(shared: _Shared) -> None:
+    try:
+        await shared.backend.check()
+    except TooManyRequests:
+        shared.is_put_off = True
+        raise
+
+
+@asynccontextmanager
+async def _counted_late(shared: _Shared, admission: Admission) -> AsyncIterator[None]:
+    """If the mail server could not be reached for the proof, and then refuses the credentials when it is reached after
+    all, that counts as a login, once."""
+    try:
+        yield
+    except LoginRefused as refusal:
+        if not shared.is_proven and shared.refusal is None:
+            shared.refusal = refusal
+            with suppress(MailError):
+                async with admission():
+                    raise
+        raise

@@ -37,13 +37,17 @@ from service.api.streams import Streams
 from service.config import KEY_OCTETS, Settings
 from service.mail.backend import Backend
 from service.rates import Rates
+from service.revocation import PATIENCE, Revocations, Store
 from service.servers import ServerTable
 from service.sessions import Sessions
+from service.site import routes as site
 
 _DESCRIPTION = """
 One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on disk. Sign in with the mailbox's own credentials: by
 Basic on any request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the
 `capability` it lacks; every error is `application/problem+json`.
+
+The service has guides too, at [/guides](guides): getting started, search, staying in step, errors and more.
 """
 _TELEMETRY: TelemetryConfig = {
     "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and its kin; without them there are no traces
@@ -63,13 +67,15 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     def open_backend(credentials: Credentials) -> Backend:
         return adapters[credentials.protocol](credentials)
 
-    url = settings.rates.url
-    rates = Rates(settings.rates.bounds(), url.get_secret_value() if url else None)
+    url = settings.rates.url.get_secret_value() if settings.rates.url else None
+    rates = Rates(settings.rates.bounds(), url, servers.key_of)
 
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
         keys = [token_bytes(KEY_OCTETS)]
         _log.warning("no secret_keys: session tokens end with this process, and no other replica opens them")
+    if servers.default and not settings.default_server:
+        _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     service = Service(
         servers,
         Accounts(open_backend, settings.account_idle_seconds),
@@ -77,6 +83,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         Repeats(),
         Streams(),
         rates,
+        Revocations(_store(url) if url else None),
         settings.public_url,
     )
     app = FastAPIOffline(
@@ -94,8 +101,10 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     # Routes are tried one by one: what is asked most comes first.
-    for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health):
+    for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health, site):
         app.include_router(module.router)
+    if settings.metrics_public:
+        app.include_router(health.metrics)
     app.include_router(writing.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     if settings.allowed_origins:
@@ -112,10 +121,18 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     return app
 
 
+def _store(url: str) -> Store:
+    from service.redis_store import RedisStore  # noqa: PLC0415 - the client is an extra
+
+    return RedisStore(url, PATIENCE)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    tasks = [asyncio.create_task(service.accounts.sweep()), asyncio.create_task(metrics.watch_loop())]
+    tasks = [
+        asyncio.create_task(each) for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+    ]
     # anyio loads the better part of itself on first use: 30 ms that the first caller would wait.
     await anyio.lowlevel.checkpoint()
     app.state.is_ready = True
@@ -128,3 +145,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         await service.accounts.aclose()
         await service.rates.aclose()
+        await service.revocations.aclose()

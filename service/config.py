@@ -1,31 +1,29 @@
 """Settings from a TOML file and the environment. Read by ``app`` and ``cli`` alone.
 
 Every key can be set by the environment too, with the prefix ``CASELLA_`` and ``__`` between levels:
-``CASELLA_SERVERS__HOME__IMAP__HOST=imap.example.org``.
+``CASELLA_SERVERS__HOME__IMAP__HOST=imap.example.org``. A list is separated by commas there.
 """
 
-from base64 import urlsafe_b64decode
-from binascii import Error
+import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from limits import parse
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     FilePath,
     IPvAnyNetwork,
-    SecretBytes,
-    SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -35,8 +33,10 @@ from service.mail.model import Protocol
 from service.rates import Bounds
 from service.reach import Reach
 from service.servers import Disk, Endpoint, MailServer, Security, ServerTable
+from service.setting_types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
 
-KEY_OCTETS = 32
+__all__ = ["KEY_OCTETS", "EndpointSettings", "Pop3Settings", "ServerSettings", "Settings", "read_settings"]
+PREFIX, LEVEL = "CASELLA_", "__"
 
 
 class EndpointSettings(BaseModel):
@@ -44,8 +44,8 @@ class EndpointSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    host: str = Field(min_length=1, max_length=253)
-    port: int = Field(ge=1, le=65535)
+    host: str = Field(min_length=1, max_length=253, examples=["imap.example.org"])
+    port: int = Field(ge=1, le=65535, examples=[993])
     security: Security = Security.TLS
     ca_file: Path | None = Field(None, description="Authorities to trust instead of the system's.")
 
@@ -90,7 +90,11 @@ class ServerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    domains: frozenset[str] = Field(frozenset(), description="Domains of usernames that this server serves.")
+    domains: Annotated[frozenset[Domain], Commas] = Field(
+        frozenset(),
+        description="Domains of usernames that this server serves: exactly these, without what lies beneath them.",
+        examples=["example.org", "example.net"],
+    )
     imap: EndpointSettings | None = None
     pop3: Pop3Settings | None = None
     smtp: EndpointSettings | None = None
@@ -103,23 +107,17 @@ class ServerSettings(BaseModel):
         return self
 
 
-def _rate(value: str) -> str | None:
-    """As `limits` reads it: ``10/minute``, ``100 per 5 minutes``; or ``off``."""
-    if value == "off":
-        return None
-    parse(value)
-    return value
-
-
-Rate = Annotated[str, AfterValidator(_rate)] | None
-
-
 class RateSettings(BaseModel):
     """How often: `10/minute`, or `off`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    url: SecretStr | None = Field(None, description="A Redis that replicas share; else each counts for itself.")
+    url: StoreUrl | None = Field(
+        None,
+        description="A Redis that replicas share, for rates and for sessions that were ended; without it each replica"
+        " counts for itself and knows only those that it ended itself.",
+        examples=["redis://redis.example.org:6379"],
+    )
     address: Rate = Field(None, description="Requests of one address.")
     account: Rate = Field(None, description="Requests for one account.")
     address_failures: Rate = Field("100/minute", description="Refused logins of one address.")
@@ -130,27 +128,43 @@ class RateSettings(BaseModel):
         return Bounds(**self.model_dump(exclude={"url"}))
 
 
+class _Environment(EnvSettingsSource):
+    """Lists and tables may be JSON. Whatever else they are is left to validation, which says what they should be."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+            with suppress(ValueError):
+                return json.loads(value)
+        return value
+
+
 class Settings(BaseSettings):
     """All there is to set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CASELLA_", env_nested_delimiter="__", extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX, env_nested_delimiter=LEVEL, extra="forbid", hide_input_in_errors=True
     )
 
-    default_server: str | None = Field(None, description="The server for usernames whose domain no server claims.")
     servers: dict[str, ServerSettings] = Field(
         default_factory=dict, description="The mail servers that may be reached."
+    )
+    default_server: str | None = Field(
+        None,
+        description="The server for usernames without a domain, or with one that no server claims. Without it they are"
+        " refused, unless there is one server only and that one states no domains.",
+        examples=["home"],
     )
     any_server: bool = Field(
         False,
         description="Callers may name any public host as their server, on the ports of mailboxes and with TLS.",
     )
-    any_server_networks: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks in which such a host may lie, besides public addresses."
-    )
-    secret_keys: Annotated[tuple[SecretBytes, ...], NoDecode] = Field(
+    any_server_networks: Annotated[tuple[IPvAnyNetwork, ...], Commas] = Field(
         (),
-        description="Keys of session tokens: base64url of 32 octets, separated by commas. The first seals, all open.",
+        description="Networks in which such a host may lie, besides public addresses.",
+        examples=["10.0.0.0/8", "2001:db8::/32"],
+    )
+    secret_keys: Annotated[tuple[Key, ...], Commas] = Field(
+        (), description="Keys of session tokens: base64url of 32 octets each. The first seals, all open."
     )
     session_seconds: int = Field(7 * 24 * 3600, ge=60, description="How long a session token lives.")
     account_idle_seconds: float = Field(120, ge=1, description="How long connections of an unused account are kept.")
@@ -187,12 +201,27 @@ class Settings(BaseSettings):
         description="Clients connected, or requests under way, at once; what is more is answered 503. At most a"
         " quarter of the open files that the process is granted (`ulimit -n`).",
     )
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count."
+    trusted_proxies: Annotated[tuple[Proxy, ...], Commas] = Field(
+        (),
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count.",
+        examples=["10.0.0.0/8", "192.0.2.7"],
     )
     rates: RateSettings = Field(default_factory=RateSettings, description="How often.")
-    allowed_origins: tuple[str, ...] = Field(
-        (), description="Web pages of these origins may call the API from a browser (CORS)."
+    allowed_origins: Annotated[tuple[Origin, ...], Commas] = Field(
+        (),
+        description="Web pages of these origins may call the API from a browser (CORS).",
+        examples=["https://app.example.org", "https://beta.example.org"],
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="A port of its own for GET /metrics; without it there is none. Each of several workers takes the"
+        " next free one.",
+    )
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="The address on which `metrics_port` listens.")
+    metrics_public: bool = Field(
+        False, description="GET /metrics is answered on the public port too, to everybody who reaches it."
     )
     drain_seconds: float = Field(
         5, ge=0, le=300, description="After SIGTERM, how long requests are still taken while /readyz says 503."
@@ -200,18 +229,23 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     access_log: bool = Field(True, description="A line of log for each request, without query and identities.")
 
-    @field_validator("secret_keys", mode="before")
+    @field_validator("servers")
     @classmethod
-    def _read_keys(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return tuple(_key(word.strip()) for word in value.split(",") if word.strip())
+    def _claim_once(cls, servers: dict[str, ServerSettings]) -> dict[str, ServerSettings]:
+        """A password goes to one server only, and not to whichever was read last."""
+        claims: dict[str, str] = {}
+        for name, row in servers.items():
+            for domain in sorted(row.domains):
+                if (first := claims.setdefault(domain, name)) != name:
+                    raise ValueError(f"the domain {domain} is in two servers, {first} and {name}: leave it in one")
+        return servers
 
-    @model_validator(mode="after")
-    def _default_exists(self) -> "Settings":
-        if self.default_server is not None and self.default_server not in self.servers:
-            raise ValueError("default_server names no server of the table")
-        return self
+    @field_validator("default_server")
+    @classmethod
+    def _default_exists(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None and name not in info.data.get("servers", {name: ()}):
+            raise ValueError("it is the name of one of the servers")
+        return name
 
     @classmethod
     def settings_customise_sources(
@@ -223,7 +257,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes before the file, so that a secret need not be in it."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, _Environment(settings_cls), TomlConfigSettingsSource(settings_cls)
 
     def server_table(self) -> ServerTable:
         servers = {
@@ -254,15 +288,3 @@ def read_settings(file: Path | None) -> Settings:
     if not file.is_file():
         raise FileNotFoundError(file)
     return FromFile()
-
-
-def _key(word: str) -> SecretBytes:
-    try:
-        octets = urlsafe_b64decode(word + "=" * (-len(word) % 4))
-    except Error:
-        octets = b""
-    if len(octets) != KEY_OCTETS:
-        raise ValueError(
-            "a key is base64url of 32 octets: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    return SecretBytes(octets)

@@ -24,11 +24,15 @@ _upstream_seconds = Histogram(
 )
 _queued_seconds = Counter(
     "casella_queued_seconds",
-    "Waiting for a connection, a place at the mail server, the maildrop, the cage, or another request's read.",
+    "Waiting for a turn to log in, a connection, a place at the mail server, the maildrop, the cage, or another"
+    " request's read.",
     ("queue",),
 )
 _rows = Counter("casella_rows", "Rows of lists, by where they were found.", ("protocol", "source"))
 _loop_lag = Gauge("casella_loop_lag_seconds", "How late the event loop was at worst, of late.")
+_rates_fallback = Gauge(
+    "casella_rates_fallback", "1 while the store that replicas share for rates fails, and this process counts alone."
+)
 watch_losses = Counter("casella_watch_losses", "Watches whose connection was lost or could not be had.")
 
 
@@ -53,6 +57,11 @@ def rows(protocol: str, kept: int, read: int) -> None:
     """Of a list: so many were known, so many had to be asked for."""
     _rows.labels(protocol, "memory").inc(kept)
     _rows.labels(protocol, "server").inc(read)
+
+
+def rates_fallback(is_alone: bool) -> None:
+    """Whether this process counts rates by itself although it should share them."""
+    _rates_fallback.set(is_alone)
 
 
 async def watch_loop() -> None:

@@ -20,8 +20,21 @@ _NAME = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a
 _RESOLVERS = ThreadPoolExecutor(8, "resolve")
 """Threads of their own: names that somebody makes slow to resolve must not hold up those of the operator."""
 _NAT64 = IPv6Network("64:ff9b::/96")
-_SPECIAL: tuple[Network, ...] = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("::/96"))
-"""What Python's own table has not, or not in all versions (RFC 6890)."""
+_UNICAST = IPv6Network("2000::/3")
+"""All that IANA has opened for global unicast; everything else is special or reserved (RFC 4291, 2.4)."""
+_SPECIAL: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments (RFC 6890)
+    IPv4Network("192.31.196.0/24"),  # AS112-v4 (RFC 7535)
+    IPv4Network("192.52.193.0/24"),  # AMT (RFC 7450)
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays, deprecated (RFC 7526), and 6a44 (RFC 6751)
+    IPv4Network("192.175.48.0/24"),  # direct delegation to AS112 (RFC 7534)
+    IPv6Network("2001::/23"),  # IETF protocol assignments: Teredo, ORCHID, benchmarks and more (RFC 2928)
+    IPv6Network("2001:db8::/32"),  # documentation (RFC 3849)
+    IPv6Network("2620:4f:8000::/48"),  # direct delegation to AS112 (RFC 7534)
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+)
+"""Rows of IANA's special-purpose registries that Python's own table lacks, in some or all of its versions. No mail
+server is in any of them, not even in those that the registry calls globally reachable."""
 
 
 async def resolve(name: str) -> Collection[str]:
@@ -42,7 +55,7 @@ def is_public(address: Address) -> bool:
         inner = _within(address)
         if inner is not None:
             return is_public(inner)
-        if address.is_site_local:
+        if address not in _UNICAST:
             return False
     is_special = address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL)
     return address.is_global and not is_special

@@ -3,14 +3,16 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TypeVar
 
-from service.mail.errors import InvalidRequest, NotFound
+from service.domains import domain_of
+from service.mail.errors import NotFound
 from service.mail.model import Protocol
 from service.reach import Reach, is_name
 
@@ -103,6 +105,12 @@ class MailServer:
         return found
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Whom it asks who may sign in: its hosts, and its file of passwords."""
+        hosts = tuple(host_key(listener.host) for listener in (self.imap, self.pop3) if listener)
+        return (*hosts, str(self.maildir.passwords)) if self.maildir else hosts
+
+    @property
     def protocol(self) -> Protocol:
         """What is spoken unless the caller says otherwise."""
         return self.protocols[0]
@@ -146,19 +154,48 @@ def _named_by_caller(name: str, reach: Reach) -> MailServer | None:
     return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3))
 
 
+def host_key(host: str) -> str:
+    """One text for a host, for all that it can be written as: letter case, a dot at its end, forms of an IP address."""
+    text = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    return str((address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address)
+
+
+def _keys(servers: Iterable[MailServer]) -> dict[str, str]:
+    """The name under which each place of the table is counted: the same for all rows that a place joins."""
+    keys: dict[str, str] = {}
+    for row in servers:
+        joined = {keys[place] for place in row.places if place in keys}
+        keys |= {place: row.name for place, name in keys.items() if name in joined}
+        keys |= dict.fromkeys(row.places, row.name)
+    return keys
+
+
 class ServerTable:
-    """The rows, and the rule that picks one. With ``reach`` callers may name hosts that are not in the table."""
+    """The rows, and the rule that picks one. With ``reach`` callers may name hosts that are not in the table.
+
+    The rows' domains are normalised (``service.domains``), and no two rows have one in common.
+    """
 
     def __init__(
         self, servers: Mapping[str, MailServer], default: str | None = None, reach: Reach | None = None
     ) -> None:
         self._servers = dict(servers)
-        self._default = default
+        self._default = servers[default] if default else _undemanding(servers)
         self._reach = reach
-        self._by_domain = {domain.lower(): server for server in servers.values() for domain in server.domains}
+        self._keys = _keys(servers.values())
+        self._by_domain = {domain: server for server in servers.values() for domain in server.domains}
 
     def __iter__(self) -> Iterator[MailServer]:
         return iter(self._servers.values())
+
+    @property
+    def default(self) -> MailServer | None:
+        """Gets the passwords of strangers: of usernames without a domain, or with one that no server claims."""
+        return self._default
 
     def named(self, name: str) -> MailServer:
         """NotFound for a name that is not in the table, and no host that may be named."""
@@ -167,15 +204,32 @@ class ServerTable:
             raise NotFound("server", "There is no such server. GET /v1/servers lists the names.")
         return found
 
+    def key_of(self, name: str) -> str:
+        """The name under which a mail server is counted: its connections, and the passwords it refuses. One for a host,
+        with or without a port, and for all rows of the table that share a host."""
+        row = self._servers.get(name)
+        if row is not None:
+            return next((self._keys[place] for place in row.places), name)
+        host = host_key(name.partition(":")[0])
+        return self._keys.get(host, host)
+
     def pick(self, username: str, name: str | None = None) -> MailServer:
-        """By name; else by the username's domain; else the default; else the only one."""
+        """Returns the server of that name; else the one that claims the username's domain, exactly and never by a
+        parent domain; else the default.
+
+        Raises NotFound if there is none: a password goes to no server that was not meant.
+        """
         if name:
             return self.named(name)
-        by_domain = self._by_domain.get(username.rpartition("@")[2].lower())
-        if by_domain:
-            return by_domain
-        if self._default:
-            return self.named(self._default)
-        if len(self._servers) == 1:
-            return next(iter(self._servers.values()))
-        raise InvalidRequest("Name a server: none serves the domain of this username and there is no default.")
+        found = self._by_domain.get(domain_of(username) or "") or self._default
+        if found is None:
+            raise NotFound(
+                "server", "No server here serves this username's domain. Name one of those that GET /v1/servers lists."
+            )
+        return found
+
+
+def _undemanding(servers: Mapping[str, MailServer]) -> MailServer | None:
+    """The only server, if it states no domains: then there is nothing else that a username could be meant for."""
+    only = next(iter(servers.values())) if len(servers) == 1 else None
+    return only if only and not only.domains else None

@@ -5,15 +5,17 @@ import gc
 import os
 import signal
 from pathlib import Path
+from socket import socket
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import multiprocess
 
-from service import files, http_server, logs
+from service import files, http_server, logs, scraping
 from service.app import create_app
 from service.config import Settings, read_settings
+from service.scraping import Place
 from service.servers import ServerTable
 
 CONFIG = "CASELLA_CONFIG"
@@ -26,14 +28,19 @@ def http(settings: Settings, host: str, port: int, table: ServerTable | None = N
 
 
 def serve(settings: Settings, config: Path | None, host: str, port: int, workers: int) -> None:
-    """Until a signal ends it. Several workers read the settings each for itself."""
+    """Until a signal ends it. Several workers read the settings each for itself. Raises scraping.Unbindable."""
+    place = Place.of(settings, workers)
+    if place:
+        place.demand_free(port)
     if workers == 1:
-        server = Draining(http(settings, host, port), settings.drain_seconds)
+        server = Draining(http(settings, host, port), settings.drain_seconds, place)
         _freeze()
         server.run()
         return
     if config is not None:
         os.environ[CONFIG] = str(config)
+    if place:  # the command line may have named it, and workers do not see that
+        os.environ |= {"CASELLA_METRICS_HOST": place.host, "CASELLA_METRICS_PORT": str(settings.metrics_port)}
     shared = _config("service.serving:worker_app", settings, host, port, workers)
     multiprocess.Process = _Worker  # type: ignore[misc]  # the supervisor makes its workers by this name
     multiprocess.Multiprocess(shared, sockets=[shared.bind_socket()]).run()
@@ -48,14 +55,26 @@ def worker_app() -> FastAPI:
     return app
 
 
-class Draining(uvicorn.Server):
+class Scraped(uvicorn.Server):
+    """Serves the metrics beside the API, from before it starts until it has ended."""
+
+    def __init__(self, config: uvicorn.Config, place: Place | None) -> None:
+        super().__init__(config)
+        self._place = place
+
+    async def serve(self, sockets: list[socket] | None = None) -> None:
+        async with scraping.scraped(self._place):
+            await super().serve(sockets)
+
+
+class Draining(Scraped):
     """On SIGTERM unready at once, but serving until the platform has seen it and sends no more; then exit code 0.
 
     Ctrl-C ends it without draining, a second one without waiting for anything.
     """
 
-    def __init__(self, config: uvicorn.Config, seconds: float) -> None:
-        super().__init__(config)
+    def __init__(self, config: uvicorn.Config, seconds: float, place: Place | None = None) -> None:
+        super().__init__(config, place)
         self._seconds = seconds
         self._drains = False
 
@@ -87,7 +106,9 @@ class _Worker(multiprocess.Process):
     @property
     def server(self) -> uvicorn.Server:
         if self._server is None:
-            self._server = Draining(self.config, _settings().drain_seconds)
+            settings = _settings()
+            logs.configure(settings.log_level)  # before the application is made, which is later
+            self._server = Draining(self.config, settings.drain_seconds, Place.of(settings, self.config.workers))
         return self._server
 
 

@@ -9,15 +9,18 @@ import time
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
+from joserfc.util import urlsafe_b64decode
 
 from service.accounts import Credentials, SecretKind
 from service.mail.errors import StaleToken, Unauthenticated
 from service.mail.model import Protocol
+from service.revocation import TokenId
 
 MAX_TOKEN = 16 << 10
 TICKET_SECONDS = 600
@@ -40,12 +43,17 @@ class Sessions:
     def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
         """The token, and when it expires in seconds since the epoch."""
         expires = int(time.time() if now is None else now) + self.lifetime
-        return self._seal(_claims(credentials, expires)), expires
+        return self._seal({**_claims(credentials, expires), "jti": token_hex(16)}), expires
 
-    def seal_ticket(self, credentials: Credentials, message: str, part: str, now: float | None = None) -> str:
-        """A permission to read one part of one message for ``TICKET_SECONDS``; it opens nothing else."""
+    def seal_ticket(
+        self, credentials: Credentials, message: str, part: str, now: float | None = None, of: TokenId | None = None
+    ) -> str:
+        """A permission to read one part of one message for ``TICKET_SECONDS``; it opens nothing else. It ends with the
+        session token it was asked for with, if there was one."""
         expires = int(time.time() if now is None else now) + TICKET_SECONDS
-        return self._seal({**_claims(credentials, expires), "for": _purpose(message, part)})
+        session = {"sid": of.value} if of else {}
+        claims = _claims(credentials, min(expires, of.expires) if of else expires)
+        return self._seal({**claims, "for": _purpose(message, part), **session})
 
     def seal_mark(self, account: str, place: str, mark: bytes) -> str:
         """A mark that travels with a client, for one account and one place in it. It does not expire: what is too old
@@ -78,6 +86,12 @@ class Sessions:
         """Unauthenticated for anything but an unexpired ticket for this part."""
         return self._open(ticket, _purpose(message, part), now)
 
+    def session_of(self, token: str) -> TokenId | None:
+        """What an opened session token is called; of a ticket, the session token it was asked for with, or None."""
+        claims = self._claims_of(token)
+        name = claims.get("sid" if "for" in claims else "jti")
+        return TokenId(name, claims["exp"]) if name else None
+
     def _open(self, token: str, purpose: str | None, now: float | None) -> Credentials:
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(_INVALID)
@@ -93,7 +107,7 @@ class Sessions:
 
     def _read_claims(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = json.loads(self._decrypt(token))
-        return claims
+        return {"jti": _nonce(token), **claims}
 
     def _decrypt(self, token: str) -> bytes:
         return jwe.decrypt_compact(token, self._key, algorithms=_ALGORITHMS).plaintext or b""
@@ -115,6 +129,11 @@ def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:
         "k": credentials.kind,
         "exp": expires,
     }
+
+
+def _nonce(token: str) -> str:
+    """The initialization vector, no two are equal: the name of tokens from before they had one among their claims."""
+    return urlsafe_b64decode(token.split(".")[2].encode()).hex()
 
 
 def _mark_head(account: str, place: str) -> bytes:

@@ -20,7 +20,10 @@ HOUR = 3600
 MONTH = 30 * 24 * HOUR
 GOES_BY_THE_WALL = {
     "sessions.py": "tokens outlive the process",
+    "revocation.py": "they are kept until the token expires",
+    "redis_store.py": "what it keeps is of all replicas",
     "rates.py": "what Redis counts is of all replicas",
+    "windows.py": "the end of a window is told in the words of Redis",
     "mail/grammar.py": "people mean days",
     "adapters/maildir/names.py": "names outlive the process",
     "adapters/maildir/disk.py": "and so do files' times",

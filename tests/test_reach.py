@@ -1,16 +1,18 @@
 """Servers that callers name: only where the operator allows it, only public ones, only with TLS."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import httpx
 import pytest
 
 from service.accounts import Credentials
+from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.pop3.timing import DEFAULT_TIMING
 from service.adapters.pop3.wire import dial
@@ -19,7 +21,7 @@ from service.config import Settings
 from service.mail.errors import NotFound, UpstreamTls, UpstreamUnavailable
 from service.mail.model import Protocol
 from service.reach import Reach, is_name, is_public
-from service.servers import ELSEWHERE, Endpoint, Security, ServerTable
+from service.servers import ELSEWHERE, Endpoint, MailServer, Security, ServerTable
 from tests.servers.scripted import Imap, ScriptedServer
 from tests.servers.tls import make_certificate
 
@@ -30,12 +32,51 @@ PRIVATE = [
     "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
     "64:ff9b:1::1", "2002:7f00:1::", "2002:a00:1::1", "::7f00:1", "::8.8.8.8", "2001::1", "100::1",
 ]  # fmt: skip
-PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+PUBLIC = [
+    "8.8.8.8",
+    "1.1.1.1",
+    "2606:4700::1111",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+    "2001:200::1",
+    "3fff:1000::1",
+]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_what_is_not_of_the_open_internet_is_out_of_reach(address: str) -> None:
     """R-HTTP-03: loopback, private, link-local, metadata, multicast, documentation, and all of them within IPv6."""
+    assert not is_public(ip_address(address))
+
+
+SPECIAL = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.0.9/32",
+    "192.0.0.10/32", "192.0.0.170/31", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
+    "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "255.255.255.255/32", "::1/128", "::/128",
+    "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32", "2001:1::1/128", "2001:1::2/128", "2001:1::3/128",
+    "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32",
+    "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
+]  # fmt: skip
+"""IANA's registries of special-purpose addresses, IPv4 and IPv6, but for what embeds an address of IPv4."""
+
+
+@pytest.mark.parametrize("block", SPECIAL)
+def test_no_special_purpose_address_is_public(block: str) -> None:
+    """R-HTTP-39: the first, the last and one in the middle of each block, and those of IPv4 within IPv6 too."""
+    network = ip_network(block)
+    first, last = int(network[0]), int(network[-1])
+    for number in {first, (first + last) // 2, last}:
+        address = network[number - first]
+        assert not is_public(address)
+        if address.version == 4:
+            assert not any(is_public(ip_address(f"{prefix}{address}")) for prefix in ("::ffff:", "64:ff9b::"))
+            assert not is_public(IPv6Address(0x2002 << 112 | number << 80))
+
+
+@pytest.mark.parametrize("address", ["4000::1", "8000::1", "1fff:ffff::1", "fec0::1", "400::1", "e000::1"])
+def test_what_iana_has_not_opened_is_not_public(address: str) -> None:
+    """R-HTTP-39: outside of 2000::/3 there is no global unicast."""
     assert not is_public(ip_address(address))
 
 
@@ -97,6 +138,60 @@ async def test_nobody_names_a_server_unless_the_operator_allows_it() -> None:
         ) as client:
             told = await client.get("/v1/accounts/me", headers={"Casella-Server": "mail.invalid"})
             assert told.status_code == status, told.text
+
+
+def test_one_host_is_counted_under_one_name() -> None:
+    """R-HTTP-31: whatever a caller adds to it, and by whatever names the operator's table has it."""
+    rows = {
+        "a": MailServer("a", imap=Endpoint("mail.example.com", 993, Security.TLS)),
+        "b": MailServer("b", imap=Endpoint("::ffff:192.0.2.1", 993, Security.TLS)),
+        "c": MailServer("c", pop3=Endpoint("192.0.2.1", 995, Security.TLS)),
+        "d": MailServer("d", imap=Endpoint("[192.0.2.1]", 993, Security.TLS), pop3=Endpoint("MAIL.example.com.", 995, Security.TLS)),
+        "e": MailServer("e", imap=Endpoint("other.example.com", 993, Security.TLS)),
+    }  # fmt: skip
+    table = ServerTable(rows, reach=Reach())
+    keys = {table.key_of(name) for name in ("a", "b", "c", "d", "mail.example.com", "Mail.Example.com:143")}
+    assert len(keys) == 1
+    assert table.key_of("e") not in keys
+    free = (
+        "imap.example.org",
+        "IMAP.example.org",
+        "imap.example.org:993",
+        "imap.example.org:143",
+        "imap.example.org:995",
+    )
+    assert {table.key_of(table.named(name).name) for name in free} == {"imap.example.org"}
+
+
+def test_a_host_without_open_mailboxes_is_forgotten() -> None:
+    """R-HTTP-32: and while there are some it is the same for all of them."""
+    hosts = Hosts(limit=3)
+    mine = hosts.named("imap.example.org")
+    for number in range(1000):
+        hosts.named(f"m{number}.example.org")
+    gc.collect()
+    assert len(hosts) == 1
+    assert hosts.named("imap.example.org") is mine
+    del mine
+    gc.collect()
+    assert len(hosts) == 0
+
+
+async def test_hosts_that_callers_make_up_leave_nothing_behind() -> None:
+    """R-HTTP-32: no mailbox that never signed in, no counter, no server."""
+    table = ServerTable({}, reach=Reach(resolve=Names(*[["127.0.0.1"]] * 300)))
+    app = create_app(Settings(servers={}), table)
+    service = app.state.service
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://casella.example.org", auth=("u", "x")
+    ) as client:
+        for number in range(30):
+            for path in ("/v1/accounts/me", "/v1/accounts/me/folders"):
+                told = await client.get(path, headers={"Casella-Server": f"m{number}.invalid"})
+                assert told.status_code == 503
+    assert len(service.accounts) == 0
+    assert len(service.rates._own.storage) == 0
+    assert not service.rates._turns
 
 
 class Names:

@@ -12,6 +12,11 @@
 {{- end -}}
 {{- end }}
 
+{{- /* Of the service for the metrics; a service's name has at most 63 characters. */ -}}
+{{- define "casella.metricsName" -}}
+{{ include "casella.fullname" . | trunc 55 | trimSuffix "-" }}-metrics
+{{- end }}
+
 {{- define "casella.selector" -}}
 app.kubernetes.io/name: {{ include "casella.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -75,6 +80,61 @@ annotations:
 {{ regexMatch "^[A-Za-z0-9_-]+$" . | ternary . (toJson .) }}
 {{- end }}
 
+{{- /* Ports of mail servers that may be connected to, as JSON: those that are configured. */ -}}
+{{- define "casella.mailPorts" -}}
+{{- $ports := .Values.networkPolicy.mailPorts -}}
+{{- range .Values.config.servers -}}
+  {{- range $listener := list .imap .pop3 .smtp -}}
+    {{- with $listener }}{{ $ports = append $ports .port }}{{ end -}}
+  {{- end -}}
+{{- end -}}
+{{- if .Values.config.any_server }}{{ $ports = concat $ports (list 143 993 110 995) }}{{ end -}}
+{{- range .Values.extraEnv -}}
+  {{- if and (regexMatch "(?i)^CASELLA_SERVERS__.+__PORT$" .name) .value }}{{ $ports = append $ports (int .value) }}{{ end -}}
+  {{- if and (regexMatch "(?i)^CASELLA_ANY_SERVER$" .name) (has (.value | default "" | toString | lower) (list "true" "1" "yes" "on")) -}}
+    {{- $ports = concat $ports (list 143 993 110 995) -}}
+  {{- end -}}
+{{- end -}}
+{{ include "casella.portList" $ports }}
+{{- end }}
+
+{{- /* Ports of Redis, a database and a collector of traces, as JSON: those of the addresses that are configured. An address that a
+secret holds is taken to have the usual port. */ -}}
+{{- define "casella.storePorts" -}}
+{{- $ports := list -}}
+{{- $urls := list ((.Values.config.rates).url) ((.Values.config.store).url) -}}
+{{- range .Values.extraEnv -}}
+  {{- if regexMatch "(?i)^CASELLA_RATES__URL$" .name }}{{ $urls = append $urls (.value | default "redis://secret") }}{{ end -}}
+  {{- if regexMatch "(?i)^CASELLA_STORE__URL$" .name }}{{ $urls = append $urls (.value | default "postgresql://secret") }}{{ end -}}
+  {{- if regexMatch "^OTEL_EXPORTER_OTLP_(TRACES_)?ENDPOINT$" .name }}{{ $urls = append $urls (.value | default "http://secret:4318") }}{{ end -}}
+{{- end -}}
+{{- range compact $urls -}}
+  {{- $ports = concat $ports (include "casella.portsOf" . | fromJsonArray) -}}
+{{- end -}}
+{{ include "casella.portList" $ports }}
+{{- end }}
+
+{{- /* Ports of the hosts of an address, as JSON; several hosts are separated by commas. None for a file or a local socket. */ -}}
+{{- define "casella.portsOf" -}}
+{{- $usual := dict "redis" 6379 "rediss" 6379 "valkey" 6379 "valkeys" 6379 "postgres" 5432 "postgresql" 5432 "http" 80 "https" 443 -}}
+{{- $scheme := regexFind "^[A-Za-z]+" . | lower -}}
+{{- $hosts := regexReplaceAll "^[^/]*//([^/?#]*@)?([^/?#]*).*$" . "${2}" -}}
+{{- $ports := list -}}
+{{- if and $hosts (ne $hosts .) -}}
+{{- range splitList "," $hosts -}}
+  {{- $port := regexFind ":[0-9]+$" . | trimPrefix ":" | default (get $usual $scheme) -}}
+  {{- if $port }}{{ $ports = append $ports (int $port) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{ include "casella.portList" $ports }}
+{{- end }}
+
+{{- define "casella.portList" -}}
+{{- $ports := list -}}
+{{- range . }}{{ $ports = append $ports (int .) }}{{ end -}}
+{{ $ports | uniq | toJson }}
+{{- end }}
+
 {{- /* What must not be installed. */ -}}
 {{- define "casella.validate" -}}
 {{- if and .Values.secretKeys .Values.existingSecret.name -}}
@@ -83,6 +143,17 @@ annotations:
 {{- $hasKeys := or .Values.secretKeys .Values.existingSecret.name .Values.extraEnv .Values.extraEnvFrom -}}
 {{- if and (gt (include "casella.maxReplicas" . | int) 1) .Values.config.servers (not $hasKeys) -}}
 {{ fail "Several pods need secretKeys or existingSecret.name, or none opens a session token of another." }}
+{{- end -}}
+{{- range $section := list "rates" "store" -}}
+{{- if regexMatch "//[^/?#]*:[^/?#]+@" (dig $section "url" "" $.Values.config) -}}
+{{ printf "config.%s.url: it holds a password, and config is no secret. Give it as CASELLA_%s__URL in extraEnv, from a secret of yours." $section (upper $section) | fail }}
+{{- end -}}
+{{- end -}}
+{{- if or .Values.config.metrics_port .Values.config.metrics_host -}}
+{{ fail "config.metrics_port and config.metrics_host: set metrics.port instead." }}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.scrapers) -}}
+{{ fail "networkPolicy.scrapers: name the pods of your Prometheus, or the network policy keeps it out and serviceMonitor finds nothing." }}
 {{- end -}}
 {{- $needed := .Values.config.drain_seconds | default 5 | int | add 30 -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}

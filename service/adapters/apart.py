@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,23 +10,6 @@ LARGE = 32 << 10
 """Octets of mail that are read where they arrive: a millisecond or so. More would hold up others."""
 _THREADS = ThreadPoolExecutor(4, "apart")
 """However many ask: each has all that it works on in memory."""
-
-
-SLICE = 0.005
-"""Seconds that one request may compute before others get their turn."""
-
-
-class Turn:
-    """Of work that is done where it arrives, a small piece at a time, however many pieces there are."""
-
-    def __init__(self) -> None:
-        self._began = monotonic()
-
-    async def end(self) -> None:
-        """A piece is done: the others' turn if this one lasted."""
-        if monotonic() - self._began > SLICE:
-            await asyncio.sleep(0)
-            self._began = monotonic()
 
 
 async def apart(work: Callable[[], T], octets: int) -> T:

@@ -7,6 +7,7 @@ give it back when the connection is gone.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from service.mail.errors import ServerBusy
 from service.upstream import queued
@@ -80,12 +81,16 @@ class Host:
 
 
 class Hosts:
-    """The servers by name, each with its limit."""
+    """The servers by name, each with its limit. A server is forgotten when no mailbox of it is open any more: callers
+    may be allowed to name any host."""
 
     def __init__(self, limit: int = 1000, patience: float = 20.0) -> None:
         self._limit = limit
         self._patience = patience
-        self._hosts: dict[str, Host] = {}
+        self._hosts: WeakValueDictionary[str, Host] = WeakValueDictionary()
+
+    def __len__(self) -> int:
+        return len(self._hosts)
 
     def named(self, name: str) -> Host:
         return self._hosts.setdefault(name, Host(self._limit, self._patience))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from service.accounts import Credentials
 from service.adapters.hosts import Hosts
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.rows import Rows as ImapRows
+from service.adapters.imap.shelves import Rows as ImapRows
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.door import Doors
 from service.adapters.pop3.backend import Pop3Backend
@@ -38,14 +38,14 @@ def _imap(settings: Settings, servers: ServerTable) -> Opener:
             credentials.account,
             connections=settings.account_connections,
             rows=rows,
-            host=hosts.named(credentials.server),
+            host=hosts.named(servers.key_of(credentials.server)),
         )
 
     return open_one
 
 
 def _pop3(settings: Settings, servers: ServerTable) -> Opener:
-    rows = Rows(settings.cache_octets)
+    rows = Rows(Protocol.POP3, settings.cache_octets)
     timing = Timing(
         queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
     )
@@ -58,7 +58,7 @@ def _pop3(settings: Settings, servers: ServerTable) -> Opener:
 
 
 def _maildir(settings: Settings, servers: ServerTable) -> Opener:
-    rows, doors = Rows(settings.cache_octets), Doors()
+    rows, doors = Rows(Protocol.MAILDIR, settings.cache_octets), Doors()
 
     def open_one(credentials: Credentials) -> Backend:
         return MaildirBackend(doors.door(servers.named(credentials.server), credentials), credentials.account, rows)

@@ -1,59 +1,65 @@
 """Rows of lists, kept once their header was read: what is behind a unique name never changes (RFC 1939, 7; Maildir).
 
-They outlive sessions, are bounded by their octets over all accounts of the process, and the one used least goes first.
+They outlive sessions and are bounded by their octets over all accounts of the process. The one used least recently goes
+first.
 """
 
-from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from sys import getsizeof
 from threading import Lock
 
-from service.mail.model import MessageSummary
+from cachetools import LRUCache
+
+from service.adapters.measured import Measured
+from service.mail.model import Address, MessageSummary, Protocol
 
 BUDGET = 64 << 20
-_COST = 1500
-"""Octets of a row in memory beside its texts."""
+_COST = 2000
+"""Octets of a row in memory beside its addresses and texts, measured with tracemalloc as the next one was."""
+_ADDRESS_COST = 500
 _Key = tuple[str, bytes]
 
 
-class Rows:
+class Rows(Measured):
     """By account and place. Safe from several threads at once."""
 
-    def __init__(self, budget: int = BUDGET) -> None:
-        self._left = budget
-        self._rows: OrderedDict[_Key, MessageSummary] = OrderedDict()
+    def __init__(self, protocol: Protocol, budget: int = BUDGET) -> None:
+        super().__init__(protocol)
+        self._budget = budget
+        self._rows: LRUCache[_Key, MessageSummary] = LRUCache(budget, getsizeof=_cost)
         self._lock = Lock()
+
+    @property
+    def octets(self) -> int:
+        return int(self._rows.currsize)
 
     def get(self, account: str, place: bytes, size: int) -> MessageSummary | None:
         """The row of a message that is listed with this size: with another one it is another message, of a server that
         uses its unique-ids again."""
-        key = (account, place)
         with self._lock:
-            row = self._rows.get(key)
-            if row is None or row.size != size:
-                return None
-            self._rows.move_to_end(key)
-            return row
+            row = self._rows.get((account, place))
+        return row if row is not None and row.size == size else None
 
     def keep(self, account: str, place: bytes, row: MessageSummary) -> None:
-        """What is used least makes room."""
+        """What is used least recently makes room; a row that alone exceeds the budget is not kept."""
         with self._lock:
-            self._forget((account, place))
-            self._rows[account, place] = row
-            self._left -= _cost(row)
-            while self._left < 0:
-                _, oldest = self._rows.popitem(last=False)
-                self._left += _cost(oldest)
+            self._rows.pop((account, place), None)
+            if _cost(row) <= self._budget:
+                self._rows[account, place] = row
 
     def forget(self, account: str, place: bytes) -> None:
         with self._lock:
-            self._forget((account, place))
-
-    def _forget(self, key: _Key) -> None:
-        row = self._rows.pop(key, None)
-        if row is not None:
-            self._left += _cost(row)
+            self._rows.pop((account, place), None)
 
 
 def _cost(row: MessageSummary) -> int:
-    people = sum(60 + len(one.name or "") + len(one.email) for one in (*row.from_, *row.to))
-    names = sum(60 + len(name) for name in row.in_reply_to or ())
-    return _COST + len(row.subject or "") + people + names
+    """About its octets in memory."""
+    addresses = (*row.from_, *row.to)
+    texts = (row.subject, row.message_id, *(row.in_reply_to or ()), *_texts(addresses))
+    return _COST + _ADDRESS_COST * len(addresses) + sum(getsizeof(text) for text in texts if text)
+
+
+def _texts(addresses: Iterable[Address]) -> Iterator[str | None]:
+    for one in addresses:
+        yield one.name
+        yield one.email

@@ -1,16 +1,21 @@
 """JSON answers that a client may keep: a weak ETag, and 304 where nothing changed (RFC 9110, 8.8 and 13.1.2)."""
 
+import asyncio
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializeAsAny, TypeAdapter
 
 from service.api.parameters import request_headers, response_headers
 from service.mail.model import Page
 from service.mail.rows import page_json
 
 _NOT_STORED_BUT_KEPT = "private, no-cache"
+_LIST = TypeAdapter(list[SerializeAsAny[BaseModel]])
+_AT_ONCE = 1000
+"""Values that are written in a few milliseconds."""
 KEPT: dict[int | str, dict[str, Any]] = {
     200: {"headers": response_headers("ETag")},
     304: {"description": "What If-None-Match has is still so."},
@@ -42,6 +47,16 @@ def list_tag(request: Request, account: str, state: str) -> str:
 def json_answer(request: Request, value: BaseModel, etag: str | None = None) -> Response:
     """The value, or 304 where the client has it. Without a tag its own octets make one."""
     return _answer(request, value.model_dump_json(by_alias=True, exclude_none=True).encode(), etag)
+
+
+async def items_answer(request: Request, items: Sequence[BaseModel]) -> Response:
+    """``{"items": […]}`` of any length: others have their turn between two pieces of it."""
+    pieces = []
+    for at in range(0, len(items), _AT_ONCE):
+        if at:
+            await asyncio.sleep(0)
+        pieces.append(_LIST.dump_json(list(items[at : at + _AT_ONCE]), by_alias=True, exclude_none=True)[1:-1])
+    return _answer(request, b'{"items":[%b]}' % b",".join(pieces), None)
 
 
 def page_answer(request: Request, page: Page, etag: str | None, include: Any) -> Response:

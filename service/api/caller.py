@@ -18,6 +18,7 @@ from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
 from service.rates import Rates
+from service.revocation import Revocations, TokenId
 from service.servers import ServerTable
 from service.sessions import Sessions
 
@@ -36,6 +37,7 @@ class Service:
     repeats: Repeats
     streams: Streams
     rates: Rates
+    revocations: Revocations
     public_url: str | None = None
     """Where clients reach the service, without a slash at its end; None: where the request came to."""
 
@@ -89,6 +91,31 @@ def is_sealed(request: Request) -> bool:
     return request.headers.get("authorization", "")[:7].lower() == "bearer "
 
 
+def session_of(request: Request) -> TokenId | None:
+    """The session token of the request, which opens; None for Basic."""
+    if not is_sealed(request):
+        return None
+    return service_of(request).sessions.session_of(request.headers["authorization"].partition(" ")[2].strip())
+
+
+async def demand_live(request: Request, session: TokenId | None) -> None:
+    """Raises Unauthenticated for a session that was ended; StoreUnavailable if that cannot be known and it writes."""
+    if session is not None:
+        is_search = request.method == "POST" and request.url.path.endswith("/search")
+        is_read = is_search or request.method in {"GET", "HEAD"}
+        await service_of(request).revocations.demand_live(session, is_read=is_read)
+
+
+async def caller_of(request: Request) -> Credentials:
+    """As ``credentials_of``, of a session that was not ended."""
+    credentials = credentials_of(request)
+    await demand_live(request, session_of(request))
+    return credentials
+
+
+Caller = Annotated[Credentials, Depends(caller_of)]
+
+
 def _basic(value: str) -> tuple[str, str]:
     try:
         username, colon, secret = b64decode(value, validate=True).decode().partition(":")
@@ -106,21 +133,24 @@ def address_of(scope: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def opened(request: Request, credentials: Credentials) -> AsyncIterator[Backend]:
-    """The account's mailbox, within the bounds of how often. LoginRefused or TooManyRequests where it stays closed."""
+async def opened(request: Request, credentials: Credentials, *, is_sealed: bool = False) -> AsyncIterator[Backend]:
+    """The account's mailbox, within the bounds of how often. LoginRefused or TooManyRequests where it stays closed.
+    ``is_sealed`` says that the credentials come from a token of ours, which the brake on guessing leaves alone."""
     service = service_of(request)
     await service.rates.account(credentials)
-    admission = partial(service.rates.login, address_of(request.scope), credentials)
+    admission = (
+        partial(service.rates.sealed, credentials)
+        if is_sealed
+        else partial(service.rates.login, address_of(request.scope), credentials)
+    )
     async with service.accounts.mailbox(credentials, admission) as backend:
         yield backend
 
 
-async def mailbox(request: Request, account: AccountId) -> AsyncIterator[Backend]:
+async def mailbox(request: Request, account: AccountId, credentials: Caller) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
-    credentials = credentials_of(request)
-    if account not in {"me", credentials.account}:
-        raise NotFound("account", "You are not signed in to this account.")
-    async with opened(request, credentials) as backend:
+    _demand_own(account, credentials)
+    async with opened(request, credentials, is_sealed=is_sealed(request)) as backend:
         yield backend
 
 
@@ -134,14 +164,21 @@ async def part_mailbox(
     ] = None,
 ) -> AsyncIterator[Backend]:
     """As ``mailbox``, also for who has a ticket for this part."""
-    service = service_of(request)
-    credentials = credentials_of(request) if ticket is None else service.sessions.open_ticket(ticket, message, part)
-    if account not in {"me", credentials.account}:
-        raise NotFound("account", "You are not signed in to this account.")
-    async with opened(request, credentials) as backend:
+    sessions = service_of(request).sessions
+    if ticket is None:
+        credentials = await caller_of(request)
+    else:
+        credentials = sessions.open_ticket(ticket, message, part)
+        await demand_live(request, sessions.session_of(ticket))
+    _demand_own(account, credentials)
+    async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:
         yield backend
 
 
-Caller = Annotated[Credentials, Depends(credentials_of)]
+def _demand_own(account: str, credentials: Credentials) -> None:
+    if account not in {"me", credentials.account}:
+        raise NotFound("account", "You are not signed in to this account.")
+
+
 Mailbox = Annotated[Backend, Depends(mailbox)]
 PartMailbox = Annotated[Backend, Depends(part_mailbox)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Query, Request
@@ -11,12 +12,12 @@ from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
-from service.api.caller import Mailbox, Service, service_of
+from service.api.caller import Mailbox, Service, demand_live, service_of, session_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
-from service.mail.errors import InvalidRequest, StaleToken, UpstreamFailure
+from service.mail.errors import InvalidRequest, StaleToken, Unauthenticated, UpstreamFailure
 from service.mail.model import Capability, Value
 
 router = APIRouter(
@@ -80,6 +81,7 @@ async def list_changes(
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_mark(folder)))
     mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
     found = await _held(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
+    await demand_live(request, session_of(request))  # it may have been ended meanwhile
     told = found.told
     return ChangesPage(
         created=told.created,
@@ -103,6 +105,7 @@ async def list_account_changes(
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_mark(None)))
     mark = service.sessions.open_mark(mailbox.account, _ALL, since)
     found = await _held(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
+    await demand_live(request, session_of(request))  # it may have been ended meanwhile
     return AccountChangesPage(
         folders=tuple(found.folders),
         created_folders=tuple(found.created_folders),
@@ -145,7 +148,7 @@ async def watch_account(
     names = frozenset(name.strip() for name in folders.split(",") if name.strip()) if folders is not None else None
     wanted = None if names is None else await _folder_ids(mailbox, names)
     await mailbox.check()
-    stream = _Stream(service, mailbox, wanted)
+    stream = _Stream(service, mailbox, wanted, partial(demand_live, request, session_of(request)))
     await stream.begin(last_event_id or since)
     return StreamingResponse(stream.events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -153,8 +156,15 @@ async def watch_account(
 class _Stream:
     """What one listener is told."""
 
-    def __init__(self, service: Service, mailbox: Backend, wanted: frozenset[str] | None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        mailbox: Backend,
+        wanted: frozenset[str] | None,
+        demand_live: Callable[[], Awaitable[None]],
+    ) -> None:
         self._service = service
+        self._demand_live = demand_live
         self._mailbox = mailbox
         self._wanted = wanted
         self._mark = b""
@@ -178,7 +188,7 @@ class _Stream:
             with streams.opened(watch):
                 yield self._event(self._greeting, {})
                 is_woken = True
-                while not streams.is_closing:
+                while not streams.is_closing and await self._is_live():
                     if is_woken:
                         async for event in self._news():
                             yield event
@@ -186,6 +196,14 @@ class _Stream:
                         yield self._event("ping", self._health())
                     is_woken = await watch.wait(PING_SECONDS)
                 yield format_sse_event(retry=RETRY_MS, comment="going away")
+
+    async def _is_live(self) -> bool:
+        """Whether the listener may be told more: its session may have been ended since it began to listen."""
+        try:
+            await self._demand_live()
+        except Unauthenticated:
+            return False
+        return True
 
     async def _news(self) -> AsyncIterator[bytes]:
         """What a mail server that cannot be reached would tell comes when it can: the watch wakes then."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
-from service.api.answers import IF_NONE_MATCH, KEPT, json_answer
+from service.api.answers import IF_NONE_MATCH, KEPT, items_answer
 from service.api.caller import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, response_headers
@@ -66,7 +66,7 @@ class Quotas(Value):
 @router.get("/folders", response_model=Folders, responses=KEPT, openapi_extra=IF_NONE_MATCH)
 async def list_folders(request: Request, mailbox: Mailbox) -> Response:
     """Every folder of the mailbox with its counts, other users' and public ones too. Answers If-None-Match."""
-    return json_answer(request, Folders(items=await mailbox.list_folders()))
+    return await items_answer(request, await mailbox.list_folders())
 
 
 @router.post(

@@ -8,6 +8,8 @@ from service.api.problems import problem_responses
 from service.mail.model import Value
 
 router = APIRouter(tags=["health"], responses=problem_responses("internal-error"))
+metrics = APIRouter(include_in_schema=False)
+"""For operators who want them on the port of the API too. They are no part of the contract."""
 
 
 class Health(Value):
@@ -35,9 +37,12 @@ async def get_readiness(request: Request, response: Response) -> Health:
     return Health(status="ready")
 
 
-@router.get(
-    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-)
+@metrics.get("/metrics")
 async def get_metrics() -> Response:
-    """What is counted and measured, as Prometheus reads it. Of this process alone."""
+    """All metrics of this process, as Prometheus reads them."""
+    return exposition()
+
+
+def exposition() -> Response:
+    """The metrics in Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

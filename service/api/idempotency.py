@@ -1,24 +1,32 @@
 """Requests that are sent again because their answer was lost (``Idempotency-Key``).
 
-What was answered is kept in this process for a day. Another replica, or this one after a restart, does not know the
-key: there appending looks for the very same message in the folder, and everything else is done anew.
+That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has its
+own room (``kept.py``), so no account's keys push out another's. A request is never refused for lack of room:
+
+- An answer beyond LARGEST_ANSWER, or that had to make room for newer ones, is forgotten; the record that the request
+  was done stays. The same request sent again is not done again: it is answered AlreadyDone, without what came of it.
+- After 2,000 keys within a day, or more, an account's own oldest record is forgotten. That request, sent again, is done
+  again.
+
+Another replica, or this one after a restart, does not know the key: there appending looks for the very same message in
+the folder, and everything else is done again.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from copy import copy
 from hashlib import blake2b
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Header, Request
 
-from service.mail.errors import InUse, InvalidRequest, MailError, UpstreamFailure
+from service.api.kept import SECONDS, Kept, Record
+from service.mail.errors import AlreadyDone, InUse, InvalidRequest, MailError, UpstreamError, UpstreamFailure
+from service.mail.model import Value
 
-SECONDS = 24 * 3600
-MAX_KEPT = 10_000
-_KEPT_ERRORS = frozenset({"outcomeUnknown", "notRemoved", "deleteUnconfirmed"})
-T = TypeVar("T")
+UNKNOWN = "outcomeUnknown"
+_KEPT_ERRORS = frozenset({UNKNOWN, "notRemoved", "deleteUnconfirmed"})
+T = TypeVar("T", bound=Value)
 Key = Annotated[
     str | None,
     Header(
@@ -31,66 +39,67 @@ Key = Annotated[
 ]
 
 
-@dataclass(slots=True)
-class _Record:
-    request: bytes
-    expires: float
-    outcome: Any = None
-    is_done: bool = False
-
-
 class Repeats:
     """The answers given under a key, by account."""
 
-    def __init__(self) -> None:
-        self._records: OrderedDict[tuple[str, str], _Record] = OrderedDict()
+    def __init__(self, kept: Kept | None = None) -> None:
+        self._kept = Kept() if kept is None else kept
+        self._begun: dict[tuple[str, str], bytes] = {}  # the requests that are under way
 
     async def once(self, account: str, key: str | None, request: bytes, work: Callable[[], Awaitable[T]]) -> T:
         """What ``work`` answers, or answered when the key was first used. InUse while the first is under way,
-        InvalidRequest where the key was another request's. What failed is tried again, unless it may have been done."""
+        AlreadyDone if it was done and its answer is no longer kept, InvalidRequest if the key was another request's.
+        What failed is tried again, unless it may have been done."""
         if key is None:
             return await work()
-        self._forget()
-        place = (account, key)
-        if (known := self._records.get(place)) is not None:
-            return cast("T", _again(known, request))
-        record = self._records[place] = _Record(request, asyncio.get_running_loop().time() + SECONDS)
+        begun = self._begun.get((account, key))
+        if begun is not None:
+            _demand_same(begun, request)
+            raise InUse("The first request with this Idempotency-Key is still under way.", retry_after=1)
+        now = asyncio.get_running_loop().time()
+        if (known := self._kept.get(account, key, now)) is not None:
+            _demand_same(known.request, request)
+            return cast("T", _again(known))
+        self._begun[account, key] = request
         try:
-            record.outcome = outcome = await work()
-        except BaseException as error:
-            record.outcome = error
-            if not _may_be_done(error):
-                del self._records[place]
-            raise
+            return await self._first(account, key, request, work)
         finally:
-            record.is_done = True
+            del self._begun[account, key]
+
+    async def _first(self, account: str, key: str, request: bytes, work: Callable[[], Awaitable[T]]) -> T:
+        """The answer is kept as JSON: objects take ten times as much, and errors hold on to the frames they passed."""
+        expires = asyncio.get_running_loop().time() + SECONDS
+        try:
+            outcome = await work()
+        except BaseException as error:
+            if (unsure := _unsure(error)) is not None:
+                self._kept.put(account, key, Record(request, expires, error=unsure))
+            raise
+        answer = outcome.model_dump_json(by_alias=True).encode()
+        self._kept.put(account, key, Record(request, expires, type(outcome), answer))
         return outcome
 
-    def _forget(self) -> None:
-        """What is a day old, and the oldest of what is too many; never what is under way."""
-        now = asyncio.get_running_loop().time()
-        while self._records:
-            place, oldest = next(iter(self._records.items()))
-            if not oldest.is_done or (oldest.expires > now and len(self._records) <= MAX_KEPT):
-                return
-            del self._records[place]
 
-
-def _again(known: _Record, request: bytes) -> Any:
-    if known.request != request:
+def _demand_same(known: bytes, request: bytes) -> None:
+    if known != request:
         raise InvalidRequest("This Idempotency-Key was used for another request. Take a new one for each.")
-    if not known.is_done:
-        raise InUse("The first request with this Idempotency-Key is still under way.", retry_after=1)
-    if isinstance(known.outcome, BaseException):
-        raise known.outcome
-    return known.outcome
 
 
-def _may_be_done(error: BaseException) -> bool:
-    """Errors after which nobody knows are the answer from now on; so is a request that was cancelled in mid-write."""
-    if isinstance(error, UpstreamFailure):
-        return error.code in _KEPT_ERRORS
-    return not isinstance(error, MailError | Exception)
+def _again(known: Record) -> Value:
+    if known.error is not None:
+        raise copy(known.error)
+    if known.kind is None or known.answer is None:
+        raise AlreadyDone
+    return known.kind.model_validate_json(known.answer)
+
+
+def _unsure(error: BaseException) -> MailError | None:
+    """What is answered from now on if nobody knows whether the request was done."""
+    if isinstance(error, UpstreamFailure) and error.code in _KEPT_ERRORS:
+        return copy(error)
+    if isinstance(error, Exception):
+        return None
+    return UpstreamError("The first request with this Idempotency-Key was broken off.", code=UNKNOWN)
 
 
 def fingerprint(request: Request, body: bytes) -> bytes:

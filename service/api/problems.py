@@ -40,6 +40,7 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
     errors.NotPermitted: Kind("not-permitted", 403, "The mail server does not allow this", "The signed-in user lacks the right for this folder or action."),
     errors.NotFound: Kind("not-found", 404, "Not found", "`what` says what is missing: folder, message, part, server, account or address. Ids belong to one account and end with the thing they name."),
     errors.AlreadyExists: Kind("already-exists", 409, "It exists already", "Choose another name."),
+    errors.AlreadyDone: Kind("already-done", 409, "It was done already", "The first request with this Idempotency-Key was carried out, and its answer is no longer kept. Look at the mailbox for what came of it."),
     errors.InUse: Kind("in-use", 409, "The mailbox is in use", "Another client holds the maildrop. Wait as Retry-After says.", retryable=True),
     errors.StaleId: Kind("stale-id", 410, "The id is from before a renumbering", "The folder got a new UIDVALIDITY, so ids given earlier name nothing. List the folder again."),
     errors.StaleToken: Kind("stale-token", 410, "The cursor or token is too old", "What it continues can no longer be told. Start the list again."),
@@ -54,13 +55,14 @@ KINDS: Mapping[type[errors.MailError], Kind] = {
     errors.UpstreamTls: Kind("upstream-tls", 502, "No trusted TLS to the mail server", "Certificate, host name or TLS version do not hold. Only the operator can change what is trusted."),
     errors.UpstreamUnavailable: Kind("upstream-unavailable", 503, "The mail server is unavailable", "It cannot be reached or is going down. Wait as Retry-After says.", retryable=True),
     errors.ServerBusy: Kind("busy", 503, "All connections are busy", "Too many requests for this mailbox at once. Wait as Retry-After says.", retryable=True),
+    errors.StoreUnavailable: Kind("store-unavailable", 503, "The shared store is unavailable", "What replicas know of ended sessions cannot be read or written. Reads go on. Wait as Retry-After says.", retryable=True),
     errors.UpstreamTimeout: Kind("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
     errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
 }  # fmt: skip
 _MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
 MALFORMED = Kind("malformed-request", 400, "This is no HTTP request", "One Host, one length, CRLF at each line's end, an address that begins with a slash (RFC 9112). The connection was closed.")  # fmt: skip
 TIMEOUT = Kind("request-timeout", 408, "The request did not arrive in time", "Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
-HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address and header fields are too large", "Send fewer or shorter ones. The connection was closed.")  # fmt: skip
+HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address, fields or chunk lines are too large", "Send fewer or shorter header fields, trailers and chunk extensions. The connection was closed.")  # fmt: skip
 _METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
 _INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
 _KINDS: Mapping[type[errors.MailError], Kind] = {**KINDS, errors.UnsupportedMedia: _MEDIA}

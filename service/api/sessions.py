@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from service.accounts import SecretKind
 from service.api.accounts import Account, describe
-from service.api.caller import MAX_SECRET, MAX_USERNAME, Caller, is_sealed, opened, service_of, sign_in
+from service.api.caller import MAX_SECRET, MAX_USERNAME, credentials_of, opened, service_of, session_of, sign_in
 from service.api.problems import SIGNED_IN, problem_responses
+from service.mail.errors import StoreUnavailable
 from service.mail.model import PROTOCOLS, OpenProtocol, Value
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
@@ -93,16 +94,32 @@ async def create_session(request: Request, new: NewSession) -> Session:
     "/sessions/current",
     status_code=204,
     responses=problem_responses(
-        *("unauthenticated", "too-many-requests", "upstream-error", "upstream-unavailable", "upstream-timeout"),
-        "internal-error",
+        *("unauthenticated", "not-found", "invalid-request", "too-many-requests", "internal-error"),
+        *("upstream-error", "upstream-unavailable", "upstream-timeout"),
     ),
 )
-async def delete_session(request: Request, caller: Caller) -> None:
-    """Close the account's connections to the mail server. The token itself stays valid until it expires: forget it."""
-    if not is_sealed(request):
-        async with opened(request, caller):
+async def delete_session(request: Request) -> None:
+    """End the session: its token, and links made with it, are refused from now on, and the account's connections to the
+    mail server are closed.
+
+    Where the operator has given the replicas a shared store, all of them refuse the token within 5 seconds; 503
+    `store-unavailable` says that this one does, and the others will once the store answers. Without a shared store
+    only the process that answered refuses it, and others take it until it expires: forget it. With Basic there is no
+    session, and only connections are closed.
+    """
+    service, credentials = service_of(request), credentials_of(request)
+    session = session_of(request)
+    if session is None:
+        async with opened(request, credentials):
             pass  # whoever guesses is told so
-    await service_of(request).accounts.close(caller)
+        await service.accounts.close(credentials)
+        return
+    try:
+        await service.revocations.revoke(session)
+    except StoreUnavailable:
+        await service.accounts.close(credentials)
+        raise
+    await service.accounts.close(credentials)
 
 
 @router.get("/servers", response_model_exclude_none=True, responses=problem_responses("internal-error"))

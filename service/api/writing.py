@@ -29,7 +29,7 @@ appending = APIRouter(
 MAX_BULK = 1000
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
 MAX_ID = 3000
-T = TypeVar("T")
+T = TypeVar("T", bound=Value)
 _MESSAGE = "From: Ann <ann@example.org>\r\nTo: ben@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
 _MESSAGE_BODY: dict[str, Any] = {
     "requestBody": {

@@ -2,9 +2,10 @@
 
     MailError
       Unauthenticated, LoginRefused, NotPermitted       who you are, what you may
-      NotFound, AlreadyExists, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
+      NotFound, AlreadyExists, AlreadyDone, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
       InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
       NotSupported                                      the port has it, this mailbox does not
+      StoreUnavailable                                  what replicas share
       UpstreamFailure                                   the mail server
         UpstreamError, UpstreamProtocol, UpstreamTls, UpstreamUnavailable, UpstreamTimeout, ServerBusy
 
@@ -56,6 +57,12 @@ class AlreadyExists(MailError):
     """The name is taken."""
 
     default = "Something of that name exists already."
+
+
+class AlreadyDone(MailError):
+    """The request was carried out before, and its answer is no longer kept."""
+
+    default = "This request was carried out before. Its answer is no longer kept: look at the mailbox."
 
 
 class InUse(MailError):
@@ -132,6 +139,12 @@ class NotSupported(MailError):
     def __init__(self, capability: str, detail: str | None = None) -> None:
         super().__init__(detail or f"This mailbox has no {capability}.")
         self.capability = capability
+
+
+class StoreUnavailable(MailError):
+    """What replicas share cannot be asked, and without it this would not be safe."""
+
+    default = "Whether this session was ended cannot be known just now. Reads go on; try again shortly."
 
 
 class UpstreamFailure(MailError):

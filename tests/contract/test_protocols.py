@@ -1,4 +1,4 @@
-"""Each line of the README's table of protocols, on each kind of mailbox."""
+"""Each line of the guide's table of protocols, on each kind of mailbox."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from tests.contract.conftest import Mailbox, OpenMailbox, read
 from tests.contract.letters import RICH, Letter, plain
 
 KINDS = tuple(kind for kind in ALL if kind != "memory")
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = Path(__file__).parents[2] / "docs" / "protocols.md"
 RECEIVED = datetime(2020, 5, 6, 7, 8, 9, tzinfo=UTC)
 TOPMOST = datetime(2024, 3, 1, 9, 0, 2, tzinfo=UTC)
 """In RICH's first Received header."""
@@ -24,8 +24,8 @@ Check = Callable[[Mailbox, str], Awaitable[None]]
 
 def table() -> dict[str, dict[Protocol, str]]:
     """What is said of each protocol, by the line's first column."""
-    section = README[README.index("## IMAP, POP3 and Maildir") : README.index("## Map of the code")]
-    lines = re.findall(r"^\| (\S.*?) \| (.*?) \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
+    table = PAGE.read_text().partition("\n## ")[0]
+    lines = re.findall(r"^\| (\S.*?) \| (.*?) \| (.*?) \| (.*?) \|$", table, re.MULTILINE)
     return {line: dict(zip(Protocol, said, strict=True)) for line, *said in lines}
 
 
@@ -90,8 +90,8 @@ async def tells_attachments(mailbox: Mailbox, said: str) -> None:
     rows = await mailbox.all()
     expected = {
         "yes": [True, False],
-        "yes; absent where 256 KiB do not tell": [True, False],
-        "absent: only the message itself tells": [None, None],
+        "yes; absent if 256 KiB do not decide it": [True, False],
+        "absent: only the message itself has it": [None, None],
     }[said]
     assert [row.has_attachment for row in rows] == expected
     assert (await mailbox.backend.get_message(rows[0].id)).has_attachment is True
@@ -145,5 +145,5 @@ async def test_the_capabilities_of_the_table_are_had(open_mailbox: OpenMailbox) 
     for line, said in table().items():
         capability = capability_of(line)
         text = said[mailbox.backend.protocol]
-        if capability and not text.startswith("where the server has"):
+        if capability and not text.startswith("if the server has"):
             assert (capability in mailbox.backend.capabilities) is (text not in {"501", "not yet"}), line

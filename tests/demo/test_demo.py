@@ -1,4 +1,4 @@
-"""What a newcomer types: the demo, its own curl lines, and those of the README."""
+"""What a newcomer types: the demo and its own curl lines."""
 
 import json
 import os
@@ -68,40 +68,6 @@ def test_the_demo_answers_the_lines_it_prints(demo: Demo) -> None:
             answer = json.loads(shell(line.strip()))
             assert "type" not in answer, answer
             assert answer.get("items", True)
-
-
-def test_the_readme_s_five_curls_work(demo: Demo) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    [curls] = [block for block in blocks if "# 5. Flag it" in block]
-    assert curls.count("curl -s") == 7
-    out = shell(curls.replace("http://127.0.0.1:8000", demo.url).replace("curl -s", "curl -sf"))
-    assert '"flags":' in out
-    assert '"$flagged"' in out
-
-
-def test_the_readme_s_curls_for_staying_in_step_work(demo: Demo) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    [curls] = [block for block in blocks if "/changes?since=" in block]
-    there = f"LOGIN=demo@example.org:demo CASELLA={demo.url}/v1\n"
-    stream = "/accounts/me/events"
-    assert curls.count(stream) == 1
-    out = shell(there + curls.replace("curl -s", "curl -sf").replace(f'{stream}"', f'{stream}" || [ $? = 28 ]'))
-    assert '"token":' in out
-    assert "event: ping" in out
-
-
-def test_the_app_developer_s_lines_work_one_after_the_other(tmp_path: Path) -> None:
-    demo = Demo()  # of its own: one of its messages is moved
-    script = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "app.md").read_text(), re.DOTALL))
-    try:
-        shell(f"cd {tmp_path}\n" + script.replace("http://127.0.0.1:8000", demo.url).replace("curl -s", "curl -sf"))
-    finally:
-        demo.end()
-    page, after = (json.loads((tmp_path / name).read_text()) for name in ("page.json", "next.json"))
-    assert not {row["id"] for row in page["items"]} & {row["id"] for row in after["items"]}
-    assert json.loads((tmp_path / "message.json").read_text())["body"]
-    assert (tmp_path / "first.bin").stat().st_size == 100
-    assert (tmp_path / "rest.bin").exists()
 
 
 def test_the_large_attachment_comes_whole_by_imap_and_by_pop3(demo: Demo) -> None:

@@ -46,6 +46,12 @@ def one(objects: list[Object], kind: str) -> Object:
     return found
 
 
+def service(objects: list[Object], port: str) -> Object:
+    """The service that has the port of this name."""
+    (found,) = (each for each in objects if each["kind"] == "Service" and each["spec"]["ports"][0]["name"] == port)
+    return found
+
+
 def container(objects: list[Object]) -> Object:
     """Casella's, in the deployment."""
     (found,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]

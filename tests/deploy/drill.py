@@ -103,7 +103,8 @@ def rendered(dovecot: Dovecot, folder: Path) -> tuple[list[Object], list[Replica
     replicas = []
     for _ in range(one(objects, "Deployment")["spec"]["replicas"]):
         replica = Replica(environment(objects), entrypoint=entrypoint())
-        own = render(values | {"extraArgs": ["--host", HOST, "--port", str(replica.port), "--config", str(config)]})
+        places = ["--host", HOST, "--port", str(replica.port), "--metrics-port", str(replica.metrics_port)]
+        own = render(values | {"extraArgs": [*places, "--metrics-host", HOST, "--config", str(config)]})
         replica.args = container(own)["args"]
         replicas.append(replica)
     return objects, replicas

@@ -34,8 +34,8 @@ class Replica:
     def __init__(
         self, env: Mapping[str, str], entrypoint: Sequence[str] = ENTRYPOINT, more: Sequence[str] = ()
     ) -> None:
-        [self.port] = free_ports(1)
-        self.args = ["serve", "--host", HOST, "--port", str(self.port), *more]
+        self.port, self.metrics_port = free_ports(2)
+        self.args = ["serve", "--host", HOST, "--port", str(self.port), "--metrics-port", str(self.metrics_port), *more]
         self._entrypoint = entrypoint
         self._env = dict(os.environ) | dict(env)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the replica
@@ -57,6 +57,11 @@ class Replica:
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """What it measures, as Prometheus reads it."""
+        return f"http://{HOST}:{self.metrics_port}/metrics"
 
     @property
     def pid(self) -> int:

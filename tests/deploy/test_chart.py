@@ -14,7 +14,19 @@ from service.http_server import GRACE_SECONDS
 
 pytest.importorskip("yaml", reason="make chart installs it")
 from tests.deploy import generated
-from tests.deploy.chart import CHART, NAMESPACE, RELEASE, Object, Refused, container, helm, one, render, settings_file
+from tests.deploy.chart import (
+    CHART,
+    NAMESPACE,
+    RELEASE,
+    Object,
+    Refused,
+    container,
+    helm,
+    one,
+    render,
+    service,
+    settings_file,
+)
 from tests.deploy.documented import metrics
 
 pytestmark = pytest.mark.deploy
@@ -73,7 +85,7 @@ def test_selectors_pick_the_pods_and_not_the_test(file: Path) -> None:
     test = one(objects, "Pod")["metadata"]["labels"]
     selectors = [
         one(objects, "Deployment")["spec"]["selector"]["matchLabels"],
-        one(objects, "Service")["spec"]["selector"],
+        *(each["spec"]["selector"] for each in objects if each["kind"] == "Service"),
         one(objects, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
         *(each["spec"]["selector"]["matchLabels"] for each in objects if each["kind"] == "PodDisruptionBudget"),
     ]
@@ -174,12 +186,86 @@ def test_the_autoscaler_alone_sets_the_number_of_pods(full: list[Object]) -> Non
     assert [metric["resource"]["name"] for metric in scaler["metrics"]] == ["cpu", "memory"]
 
 
-def test_pods_reach_mail_servers_and_dns(full: list[Object]) -> None:
-    dns, mail, own = one(full, "NetworkPolicy")["spec"]["egress"]
+def test_pods_reach_what_is_configured_and_dns(full: list[Object]) -> None:
+    dns, mail, stores, own = one(full, "NetworkPolicy")["spec"]["egress"]
     assert {(each["port"], each["protocol"]) for each in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
-    assert {each["port"] for each in mail["ports"]} == {143, 993, 110, 995, 465, 587, 2110}
+    assert {each["port"] for each in mail["ports"]} == {143, 993, 465, 2110, 4190}
     assert mail["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+    assert stores == {"ports": [{"port": 6380}], "to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}
     assert own == {"ports": [{"port": 443}]}
+
+
+def env(name: str, value: str | None = None) -> Object:
+    """A variable; without a value, one from a secret."""
+    return {"name": name, **({"value": value} if value else {"valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}})}
+
+
+@pytest.mark.parametrize(
+    ("values", "ports"),
+    [
+        ({}, set()),
+        ({"config": {"servers": SERVERS}}, {993}),
+        ({"config": {"servers": SERVERS, "any_server": True}}, {993, 143, 110, 995}),
+        ({"config": {"servers": {"home": SERVERS["home"] | {"smtp": {"host": "smtp.example.org", "port": 2525}}}}}, {993, 2525}),
+        ({"networkPolicy": {"mailPorts": [993, 465]}}, {993, 465}),
+        ({"config": {"servers": SERVERS, "rates": {"url": "redis://redis.example.org"}}}, {993, 6379}),
+        ({"config": {"servers": SERVERS, "rates": {"url": "rediss://redis.example.org:6400/0?x=y:1"}}}, {993, 6400}),
+        ({"config": {"servers": SERVERS, "rates": {"url": "redis+unix:///run/redis.sock"}}}, {993}),
+        ({"config": {"servers": SERVERS, "rates": {"address": "9/minute"}}}, {993}),
+        ({"extraEnv": [env("CASELLA_RATES__URL", "redis://:p%2Fw@[2001:db8::1]:6381/1")]}, {6381}),
+        ({"extraEnv": [env("CASELLA_RATES__URL", "redis://[2001:db8::1]/1")]}, {6379}),
+        ({"extraEnv": [env("CASELLA_RATES__URL")]}, {6379}),
+        ({"extraEnv": [env("CASELLA_STORE__URL", "postgresql://u:p@a.example.org,b.example.org:5433/casella")]}, {5432, 5433}),
+        ({"extraEnv": [env("CASELLA_STORE__URL")]}, {5432}),
+        ({"extraEnv": [env("CASELLA_STORE__URL", "sqlite:////var/lib/casella")]}, set()),
+        ({"extraEnv": [env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]}, {4318}),
+        ({"extraEnv": [env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector.example.org/v1/traces")]}, {443}),
+        ({"extraEnv": [env("CASELLA_SERVERS__HOME__IMAP__PORT", "1143"), env("CASELLA_ANY_SERVER", "false")]}, {1143}),
+        ({"extraEnv": [env("CASELLA_ANY_SERVER", "True"), env("CASELLA_ACCESS_LOG")]}, {143, 993, 110, 995}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_policy_follows_the_configuration(values: Object, ports: set[int]) -> None:
+    """What is named can be connected to, and nothing else: a rule without ports would open all of them."""
+    _, *rules = one(render(values), "NetworkPolicy")["spec"]["egress"]
+    assert all(rule["ports"] for rule in rules)
+    assert [each["port"] for rule in rules for each in rule["ports"]] == list(
+        dict.fromkeys(each["port"] for rule in rules for each in rule["ports"])
+    )
+    assert {each["port"] for rule in rules for each in rule["ports"]} == ports
+
+
+def test_the_metrics_are_for_the_cluster_alone(full: list[Object]) -> None:
+    """Whatever leads to the API from outside, an Ingress, a route or a service with an address of its own, leads to that
+    port and no other."""
+    api, own = service(full, "http"), service(full, "metrics")
+    assert [each["name"] for each in api["spec"]["ports"]] == ["http"]
+    assert [each["name"] for each in own["spec"]["ports"]] == ["metrics"]
+    assert (api["spec"]["type"], own["spec"].get("type"), own["spec"]["clusterIP"]) == ("LoadBalancer", None, "None")
+    assert "annotations" not in own["metadata"] or "example.org/zone" not in own["metadata"]["annotations"]
+    outside = json.dumps([each for each in full if each["kind"] in {"Ingress", "HTTPRoute", "BackendTrafficPolicy"}])
+    assert own["metadata"]["name"] not in outside
+    assert '"metrics"' not in outside
+    ports = {each["name"]: each["containerPort"] for each in container(full)["ports"]}
+    assert ports == {"http": 8000, "metrics": 9999}
+    assert {"--metrics-host=0.0.0.0", "--metrics-port=9999"} <= set(container(full)["args"])
+    assert "--metrics-port=9464" in container(render())["args"]
+
+
+def test_who_may_scrape_is_said_by_the_values(full: list[Object]) -> None:
+    api, metrics = one(full, "NetworkPolicy")["spec"]["ingress"]
+    assert [each["port"] for each in api["ports"]] == ["http"]
+    assert metrics == {
+        "ports": [{"port": "metrics"}],
+        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+    }
+    [only] = one(render(), "NetworkPolicy")["spec"]["ingress"]
+    assert only == {"ports": [{"port": "http"}]}
+
+
+def test_names_of_services_are_short_enough() -> None:
+    for each in render({"fullnameOverride": "x" * 63}):
+        assert each["kind"] != "Service" or len(each["metadata"]["name"]) <= 63
 
 
 def test_an_account_stays_on_one_pod(full: list[Object]) -> None:
@@ -195,7 +281,7 @@ def test_an_account_stays_on_one_pod(full: list[Object]) -> None:
 
 def test_the_route_leads_to_the_service(full: list[Object]) -> None:
     """Its schema is not Kubernetes' own: this is its shape in gateway.networking.k8s.io/v1."""
-    route, service = one(full, "HTTPRoute"), one(full, "Service")
+    route, api = one(full, "HTTPRoute"), service(full, "http")
     assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
     assert route["spec"] == {
         "parentRefs": [{"name": "public", "namespace": "gateways"}],
@@ -203,19 +289,22 @@ def test_the_route_leads_to_the_service(full: list[Object]) -> None:
         "rules": [
             {
                 "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                "backendRefs": [{"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}],
+                "backendRefs": [{"name": api["metadata"]["name"], "port": api["spec"]["ports"][0]["port"]}],
             }
         ],
     }
 
 
 def test_prometheus_finds_the_pods(full: list[Object]) -> None:
-    monitor, service = one(full, "ServiceMonitor"), one(full, "Service")
+    monitor, own, api = one(full, "ServiceMonitor"), service(full, "metrics"), service(full, "http")
     assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    assert wanted <= own["metadata"]["labels"].items()
+    assert not wanted <= api["metadata"]["labels"].items()
     (endpoint,) = monitor["spec"]["endpoints"]
-    assert (endpoint["port"], endpoint["path"]) == (service["spec"]["ports"][0]["name"], "/metrics")
+    assert (endpoint["port"], endpoint["path"]) == (own["spec"]["ports"][0]["name"], "/metrics")
+    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": api["metadata"]["name"]}]
 
 
 def test_alerts_say_what_to_do(full: list[Object]) -> None:
@@ -257,6 +346,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(full: list[Object])
         {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": 993, "security": "ssl"}}}}},
         {"ingress": {"hosts": ["casella.example.org"]}},
         {"networkPolicy": {"mailPorts": [0]}},
+        {"metrics": {"port": 8000}},
         {"extraEnv": {"NAME": "value"}},
         {"podAnnotations": {"example.org/count": 1}},
     ],
@@ -274,6 +364,9 @@ def test_the_schema_refuses(values: Object) -> None:
         (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
         ({"terminationGracePeriodSeconds": 30}, "at least 35"),
         ({"config": {"drain_seconds": 20}}, "at least 50"),
+        ({"config": {"rates": {"url": "redis://:secret@redis.example.org"}}}, "CASELLA_RATES__URL"),
+        ({"config": {"metrics_port": 9000}}, "set metrics.port"),
+        ({"serviceMonitor": {"enabled": True}}, "name the pods of your Prometheus"),
     ],
     ids=str,
 )

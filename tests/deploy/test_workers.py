@@ -3,21 +3,80 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from secrets import token_urlsafe
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST, free_ports
 
 
 def children(pid: int) -> set[int]:
     """The processes that serve: those of ``multiprocessing`` that are no tracker."""
     found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     return {child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def two_ports() -> int:
+    """The first of two free ports, one after the other."""
+    for _ in range(100):
+        [port] = free_ports(1)
+        try:
+            with socket.create_server((HOST, port)), socket.create_server((HOST, port + 1)):
+                return port
+        except OSError:
+            continue
+    raise AssertionError("no two free ports in a row")
+
+
+async def process_of(client: httpx.AsyncClient, port: int) -> float | None:
+    """When the process began whose metrics are served there; None if nobody serves any."""
+    try:
+        text = (await client.get(f"http://{HOST}:{port}/metrics")).text
+    except httpx.TransportError:
+        return None
+    [sample] = [
+        family.samples[0]
+        for family in text_string_to_metric_families(text)
+        if family.name == "process_start_time_seconds"
+    ]
+    return sample.value
+
+
+async def test_each_worker_serves_its_metrics_on_a_port_of_its_own(dovecot: Dovecot) -> None:
+    """R-OPS-24: on the port that is named and the next one; a worker that replaces a dead one serves on its port."""
+    first = two_ports()
+    env = environment(dovecot, secret_keys=token_urlsafe(32), drain_seconds=0)
+    more = ("--workers", "2", "--metrics-port", str(first))
+    async with Replica(env, more=more) as replica, httpx.AsyncClient() as client:
+
+        async def both() -> list[float]:
+            async with asyncio.timeout(20):
+                while True:
+                    found = [await process_of(client, port) for port in (first, first + 1)]
+                    if None not in found:
+                        return [began for began in found if began]
+                    await asyncio.sleep(0.05)
+
+        before = await both()
+        assert before[0] != before[1]
+        dead = min(children(replica.pid))
+        os.kill(dead, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while dead in children(replica.pid):
+                await asyncio.sleep(0.05)
+        after = await both()
+        assert len(set(before) & set(after)) == 1
+        replica.send(signal.SIGTERM)
+        assert await replica.ended(20) == 0
+        assert "Traceback" not in replica.log
+        assert "no port is free" not in replica.log
 
 
 async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:

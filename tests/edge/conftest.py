@@ -9,12 +9,20 @@ from tests.deploy.replica import Replica
 from tests.servers.process import HOST
 
 HEAD_SECONDS, BODY_SECONDS, STALL_SECONDS = 1.0, 1.0, 2.0
-SHORT = (
-    sys.executable,
-    "-c",
-    "from service import cli; from service.http_server import Listener as L; "
-    f"L.head_seconds, L.body_seconds, L.stall_seconds = {HEAD_SECONDS}, {BODY_SECONDS}, {STALL_SECONDS}; cli.app()",
-)
+
+
+def patient(body_seconds: float, keep_alive_seconds: int = 75) -> tuple[str, ...]:
+    """The service's command, with other deadlines."""
+    return (
+        sys.executable,
+        "-c",
+        "from service import cli, http_server as h; L = h.Listener; "
+        f"h.KEEP_ALIVE_SECONDS = {keep_alive_seconds}; "
+        f"L.head_seconds, L.body_seconds, L.stall_seconds = {HEAD_SECONDS}, {body_seconds}, {STALL_SECONDS}; cli.app()",
+    )
+
+
+SHORT = patient(BODY_SECONDS)
 NOBODY = {
     "CASELLA_SERVERS__HOME__IMAP__HOST": HOST,
     "CASELLA_SERVERS__HOME__IMAP__PORT": "1",

@@ -59,9 +59,9 @@ class Raw:
             status, *lines = head.decode("latin-1").rstrip().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
             assert len(headers) == len(lines), "a header told twice"
-            return Answer(
-                int(status.split()[1]), headers, await self._reader.readexactly(int(headers["content-length"]))
-            )
+            number = int(status.split()[1])
+            length = 0 if number < 200 else int(headers["content-length"])
+            return Answer(number, headers, await self._reader.readexactly(length))
 
     async def answers(self) -> list[Answer]:
         """All of them, until the server closes."""

@@ -6,77 +6,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.api.edge import SAFE_HEADERS
 from service.http_server import Listener
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, HEAD_SECONDS, NOBODY, STALL_SECONDS
 from tests.edge.raw import connected, memory
+from tests.edge.tricks import CHUNKED, GET, POST, REFUSED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-GET = b"GET /healthz HTTP/1.1\r\nHost: casella.example.org\r\n\r\n"
-POST = b"POST /v1/sessions HTTP/1.1\r\nHost: casella.example.org\r\nContent-Type: application/json\r\n"
-CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 SECOND = b"GET /v1/servers HTTP/1.1\r\nHost: casella.example.org\r\n\r\n"
-MALFORMED = {
-    "both lengths": POST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "both lengths, other order": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
-    "length twice": POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
-    "two lengths": POST + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    "lengths in one": POST + b"Content-Length: 2, 2\r\n\r\n{}",
-    "length with a sign": POST + b"Content-Length: +2\r\n\r\n{}",
-    "negative length": POST + b"Content-Length: -2\r\n\r\n{}",
-    "length in hex": POST + b"Content-Length: 0x2\r\n\r\n{}",
-    "length without a number": POST + b"Content-Length:\r\n\r\n{}",
-    "length beyond 64 bits": POST + b"Content-Length: 99999999999999999999\r\n\r\n{}",
-    "coding identity": POST + b"Transfer-Encoding: identity\r\n\r\n{}",
-    "coding of a like name": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
-    "coding before chunked": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "coding after chunked": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
-    "coding twice": POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "coding behind a vertical tab": POST + b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
-    "coding before a space": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
-    "coding in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n",
-    "chunk's line ends by LF": CHUNKED + b"2\n{}\r\n0\r\n\r\n",
-    "chunk of a negative size": CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n",
-    "chunk's size with a prefix": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
-    "chunk longer than told": CHUNKED + b"2\r\n{}XX0\r\n\r\n",
-    "chunk's extension with LF": CHUNKED + b"2;a\nb\r\n{}\r\n0\r\n\r\n",
-    "length in a trailer": CHUNKED + b"2\r\n{}\r\n0\r\nContent-Length: 5\r\n\r\n",
-    "lines end by LF": GET.replace(b"\r\n", b"\n"),
-    "a line ends by LF": b"GET /healthz HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
-    "a line ends by CR": b"GET /healthz HTTP/1.1\r\nHost: a\rX: y\r\n\r\n",
-    "a folded field": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
-    "a field begins with a space": b"GET /healthz HTTP/1.1\r\n Host: a\r\n\r\n",
-    "space before a colon": b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n",
-    "no colon": b"GET /healthz HTTP/1.1\r\nHost: a\r\nfield\r\n\r\n",
-    "NUL in a field": b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n",
-    "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",
-    "two Hosts": b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-    "empty Host": b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n",
-    "Host with a path": b"GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n",
-    "Host with a user": b"GET /healthz HTTP/1.1\r\nHost: a@b\r\n\r\n",
-    "an absolute address": b"GET http://b.example/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    "a tunnel": b"CONNECT b.example:443 HTTP/1.1\r\nHost: a\r\n\r\n",
-    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "HTTP/1.2": GET.replace(b"1.1", b"1.2"),
-    "HTTP/0.9": b"GET /healthz\r\n\r\n",
-    "a space in the address": b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
-    "NUL in the address": b"GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n",
-    "octets beyond ASCII in the address": b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
-    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "anything": b"\xff" * 100,
-}
-
-
-@pytest.mark.parametrize("octets", MALFORMED.values(), ids=MALFORMED)
-async def test_what_others_may_read_differently_is_refused(replica: Replica, octets: bytes) -> None:
-    """R-HTTP-07: one 400, and nothing that follows on the connection is a request."""
-    async with connected(replica.port) as raw:
-        await raw.send(octets + SECOND)
-        [answer] = await raw.answers()
-        assert (answer.status, answer.problem) == (400, "malformed-request")
-        assert answer.headers["connection"] == "close"
-        assert answer.headers.items() >= {name.decode(): value.decode() for name, value in SAFE_HEADERS.items()}.items()
 
 
 async def test_requests_are_answered_in_their_order(replica: Replica) -> None:
@@ -90,7 +27,7 @@ async def test_requests_are_answered_in_their_order(replica: Replica) -> None:
 async def test_a_refusal_does_not_overtake_an_answer(replica: Replica) -> None:
     """R-HTTP-07: it would be taken for the answer to what was sent before."""
     async with connected(replica.port) as raw:
-        await raw.send(GET + MALFORMED["two Hosts"] + SECOND)
+        await raw.send(GET + REFUSED["two Hosts"] + SECOND)
         assert [answer.status for answer in await raw.answers()] == [200]
 
 

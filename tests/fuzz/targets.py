@@ -1,8 +1,9 @@
 """What may be given any octets, and what must hold of the answer. Whatever else is raised is a find."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import date
+from typing import Any
 
 from service.adapters.imap.codes import read_status
 from service.adapters.imap.envelope import read_summary, structure_of
@@ -13,6 +14,7 @@ from service.mail.grammar import parse_query
 from service.mail.mime.headers import split_headers
 from service.mail.mime.html import safe_html, text_from_html
 from service.mail.mime.message import read_message
+from tests.now import now
 
 LIMITS = Limits(line=1 << 16, literal=1 << 16, response=1 << 18)
 TODAY = date(2026, 1, 31)
@@ -27,11 +29,12 @@ def wire(octets: bytes) -> None:
     told = [response.removeprefix(b"* ") for response in whole or ()]
     for response in told:
         read_status(response)
-    for read in (found_uids, list_rows, status_rows):
+    reads: list[Callable[[list[bytes]], Coroutine[Any, Any, object]]] = [found_uids, list_rows, status_rows]
+    for read in reads:
         with suppress(UpstreamProtocol):
-            read(told)
+            now(read(told))
     with suppress(UpstreamProtocol):
-        for row in fetch_rows(told).values():
+        for row in now(fetch_rows(told)).values():
             read_summary(row, "m", "f", structure_of(row)).model_dump_json()
 
 

@@ -10,7 +10,8 @@ from service.adapters.imap.connection import Connection
 from service.adapters.imap.deletion import still_there
 from service.adapters.imap.listing import list_page
 from service.adapters.imap.places import Ids
-from service.adapters.imap.rows import FolderRows, Rows
+from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.shelves import Rows
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
 from service.mail.query import ListQuery

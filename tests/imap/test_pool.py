@@ -1,6 +1,7 @@
 """Who gets a connection: lanes, limits of accounts and servers, turns, and reads that are equal."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from random import Random
 
@@ -12,13 +13,14 @@ from service.adapters.imap import pool as pools
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.places import Ids
 from service.adapters.imap.protocol import Timing
-from service.mail.errors import ServerBusy, TooManyRequests
+from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests
 from service.mail.model import Protocol
 from service.mail.query import ListQuery
 from service.servers import Endpoint, Security
 from tests.imap.conftest import CREDENTIALS, TIMING, Scripted
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
+from tests.servers.scripted import Imap, ScriptedServer
 
 IDS = Ids(CREDENTIALS.account)
 FIRST, SECOND, THIRD = (IDS.message(b"INBOX", 7, uid) for uid in (1, 2, 3))
@@ -228,6 +230,22 @@ async def test_a_server_s_places_are_waited_for(scripted: Scripted) -> None:
         gate.is_open.set()
         await asyncio.gather(*holding, *waiting)
         assert host.taken == 1
+
+
+async def test_a_refused_login_is_not_repeated_for_those_who_waited() -> None:
+    """R-HTTP-29: the password was changed while the mailbox was open, its connections are gone, and very many ask."""
+    logins = itertools.count()
+    door: Callable[[bytes], bytes] = lambda _: b"{tag} NO no\r\n" if next(logins) else OK  # noqa: E731
+    async with ScriptedServer([Imap(exists=3, uid_validity=7, answers={"LOGIN": door, "UID FETCH": FLAGS})]) as server:
+        mailbox = ImapBackend(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, connections=3)
+        await mailbox.get_flags(FIRST)
+        for connection in server.connected:
+            connection.transport.close()
+        await server.all_closed()
+        asked = await asyncio.gather(*(mailbox.get_flags(FIRST) for _ in range(100)), return_exceptions=True)
+        assert {type(answer) for answer in asked} == {LoginRefused}
+        assert next(logins) <= 1 + 3
+        await mailbox.aclose()
 
 
 async def test_what_was_idle_for_long_is_tried_first(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,9 +33,8 @@ def good(made: Certificate) -> ssl.SSLContext:
 
 
 def of_another_host(made: Certificate) -> ssl.SSLContext:
-    folder = made.ca_file.parent / "other"
-    folder.mkdir(exist_ok=True)
-    return make_certificate(folder, "subjectAltName=DNS:other.example.org").server_context()
+    """Signed by the right authority, for the wrong name."""
+    return signed(made, "other.example.org", timedelta(days=1))
 
 
 def of_another_authority(made: Certificate) -> ssl.SSLContext:
@@ -46,23 +45,28 @@ def of_another_authority(made: Certificate) -> ssl.SSLContext:
 
 def expired(made: Certificate) -> ssl.SSLContext:
     """Signed by the right authority for the right name, until yesterday."""
+    return signed(made, "localhost", timedelta(days=-1))
+
+
+def signed(made: Certificate, name: str, ends: timedelta) -> ssl.SSLContext:
+    """With a certificate by the authority that is trusted."""
     authority = x509.load_pem_x509_certificate(made.ca_file.read_bytes())
     signer = load_pem_private_key((made.ca_file.parent / "ca-key.pem").read_bytes(), None)
     key = load_pem_private_key(made.key_file.read_bytes(), None)
     now = datetime.now(UTC)
-    old = (
+    leaf = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))
         .issuer_name(authority.subject)
         .public_key(key.public_key())  # type: ignore[arg-type]  # an EC key, as made
         .serial_number(1)
         .not_valid_before(now - timedelta(days=3))
-        .not_valid_after(now - timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=True)
+        .not_valid_after(now + ends)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
         .sign(signer, hashes.SHA256())  # type: ignore[arg-type]
     )
-    file = made.ca_file.parent / "expired.pem"
-    file.write_bytes(old.public_bytes(Encoding.PEM))
+    file = made.ca_file.parent / f"{name}.pem"
+    file.write_bytes(leaf.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, made.key_file)
     return context

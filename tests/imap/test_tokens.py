@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from imapclient.response_parser import parse_response
 
-from service.adapters.imap.tokens import MAX_DEPTH, Token, parse
+from service.adapters.imap.tokens import MAX_DEPTH, MAX_TOKENS, Token, parse
 from service.mail.errors import UpstreamProtocol
 
 quoted = (
@@ -55,11 +55,35 @@ def test_nesting_up_to_the_cap_is_read() -> None:
         parse(b"(" * (MAX_DEPTH + 1) + b")" * (MAX_DEPTH + 1))
 
 
-def test_a_million_parentheses_are_refused_and_a_hundred_thousand_siblings_read() -> None:
+def test_a_million_parentheses_are_refused_and_five_thousand_siblings_read() -> None:
     """R-IMAP-16: linear, without recursion."""
     with pytest.raises(UpstreamProtocol):
         parse(b"(" * 1_000_000)
-    assert len(parse(b"(" + b"(a b)" * 100_000 + b")")[0] or ()) == 100_000
+    assert len(parse(b"(" + b"(a b)" * 5000 + b")")[0] or ()) == 5000
+
+
+@pytest.mark.parametrize("text", [b"(a b)", b'"a" ', b"a ", b"{0}\r\n", b"() ", b'"\\a" '], ids=repr)
+def test_tokens_are_counted_before_they_are_made(text: bytes) -> None:
+    """R-IMAP-31: at the limit it is read; a line of a mebibyte that holds more is refused."""
+    assert parse(text * 5000)
+    with pytest.raises(UpstreamProtocol):
+        parse(text * (MAX_TOKENS + 1))
+
+
+@pytest.mark.parametrize("text", [b'"', b'"a', b'(a "b', b'"\\', b'"a\\"', b'"a {3}\r\nabc'], ids=repr)
+def test_a_quote_that_nobody_closes_is_a_broken_answer(text: bytes) -> None:
+    """R-IMAP-31: however it ends."""
+    with pytest.raises(UpstreamProtocol):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [(rb'"\\"', b"\\"), (rb'"\""', b'"'), (rb'"a\\\"b"', b'a\\"b'), (rb'"\a"', b"a"), (rb'"\\\\n"', b"\\\\n")],
+)  # fmt: skip
+def test_escapes_are_read_from_the_left(text: bytes, value: bytes) -> None:
+    """Each backslash takes the octet behind it, another backslash too."""
+    assert parse(text) == [value]
 
 
 @given(st.binary(max_size=200))

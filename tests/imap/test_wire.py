@@ -73,8 +73,18 @@ async def test_ten_thousand_flags_come_in_one_answer(scripted: Scripted) -> None
         connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
         await connection.select(b"INBOX")
         answer = await connection.run(b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
-        assert list(fetch_rows(answer.untagged)) == list(range(1, 10_001))
+        assert list(await fetch_rows(answer.untagged)) == list(range(1, 10_001))
         await connection.logout()
+
+
+async def test_what_a_server_said_before_it_left_is_an_answer(scripted: Scripted) -> None:
+    """R-IMAP-09: its end comes while much of what it said still waits for its turn."""
+    lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(1, 20_001))
+    async with scripted({"UID FETCH": [lines + b"{tag} OK done\r\n", Close()]}) as (server, _):
+        connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
+        await connection.select(b"INBOX")
+        answer = await connection.run(b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
+        assert len(answer.untagged) == 20_000
 
 
 @pytest.mark.parametrize("subject", [":(", "5 * 3", "a* b", ")", "{5}", "* 1 FETCH ("])
@@ -443,11 +453,11 @@ async def test_each_method_costs_the_round_trips_it_states(
 
 async def test_a_search_is_found_in_either_form(scripted: Scripted) -> None:
     """RFC 4731 and RFC 3501; ranges are bounded (R-IMAP-17)."""
-    assert found_uids([b"SEARCH 3 1 2 2 0", b"SEARCH"]) == [1, 2, 3]
-    assert found_uids([b'ESEARCH (TAG "A1") UID ALL 1:3,7 COUNT 4', b'ESEARCH (TAG "A1") UID']) == [1, 2, 3, 7]
-    assert found_uids([b"SEARCH 1 2 (MODSEQ 9)"]) == [1, 2]
+    assert await found_uids([b"SEARCH 3 1 2 2 0", b"SEARCH"]) == [1, 2, 3]
+    assert await found_uids([b'ESEARCH (TAG "A1") UID ALL 1:3,7 COUNT 4', b'ESEARCH (TAG "A1") UID']) == [1, 2, 3, 7]
+    assert await found_uids([b"SEARCH 1 2 (MODSEQ 9)"]) == [1, 2]
     with pytest.raises(UpstreamProtocol):
-        found_uids([b'ESEARCH (TAG "A1") UID ALL 1:4294967295'])
+        await found_uids([b'ESEARCH (TAG "A1") UID ALL 1:4294967295'])
     async with scripted(
         {"UID SEARCH": b"* SEARCH 2\r\n{tag} OK done\r\n", "UID FETCH": row(2) + b"{tag} OK done\r\n"}
     ) as (server, mailbox):

@@ -1,5 +1,7 @@
 """Who may sign in to mailboxes on disk."""
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,10 @@ from argon2 import PasswordHasher, extract_parameters
 from pydantic import ValidationError
 
 from service.accounts import Credentials, SecretKind
-from service.adapters.maildir.door import Doors, root_of
+from service.adapters.maildir.door import AT_ONCE, Door, Doors, Turns, root_of
 from service.adapters.maildir.passwords import Passwords
 from service.config import Settings
-from service.mail.errors import LoginRefused, NotFound, NotPermitted, UpstreamUnavailable
+from service.mail.errors import LoginRefused, NotFound, NotPermitted, ServerBusy, UpstreamUnavailable
 from service.mail.model import Protocol
 from service.mail.query import ListQuery
 from service.servers import MailServer
@@ -111,6 +113,78 @@ async def test_the_file_may_be_dovecots(post: Post) -> None:
     for user, password in (("plain", "secret"), ("empty", ""), ("broken", "")):
         with pytest.raises(LoginRefused):
             await post.backend(user, password).check()
+
+
+class Counting(Passwords):
+    """Counts what it hashes, and by which threads."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file)
+        self.threads: list[str] = []
+
+    def verify(self, user: str, password: str) -> bool:
+        self.threads.append(threading.current_thread().name)
+        return super().verify(user, password)
+
+
+async def test_a_password_is_looked_at_once_however_many_bring_it(post: Post) -> None:
+    """R-HTTP-30: right or wrong, at once or in turn, until the file has another hash."""
+    for secret, expected in ((PASSWORD, Path), ("wrong", LoginRefused)):
+        passwords = Counting(post.passwords)
+        credentials = Credentials("home", Protocol.MAILDIR, USER, secret)
+        assert post.server.maildir is not None
+        door = Door(post.server.maildir, credentials, passwords, Turns())
+        told = await asyncio.gather(*(door.enter() for _ in range(50)), return_exceptions=True)
+        told += [(await asyncio.gather(door.enter(), return_exceptions=True))[0]]
+        assert all(isinstance(one, expected) for one in told)
+        assert len(passwords.threads) == 1
+        post.passwords.write_text(f"{USER}:{QUICK.hash(PASSWORD)}\n")
+        await asyncio.gather(door.enter(), return_exceptions=True)
+        assert len(passwords.threads) == 2
+        assert all(name.startswith("argon2") for name in passwords.threads)
+
+
+async def test_few_are_hashed_at_once_few_wait_and_nobody_else_is_held_up(post: Post) -> None:
+    """R-HTTP-30: neither other threads of the process nor who has signed in before."""
+    inside = post.backend(USER)
+    await inside.check()
+    running, most, go = 0, 0, threading.Event()
+    lock = threading.Lock()
+
+    def hash_slowly() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        go.wait(20)
+        with lock:
+            running -= 1
+
+    turns = Turns(waiting=10)
+    tasks = [asyncio.ensure_future(turns.run(hash_slowly)) for _ in range(40)]
+    try:
+        refused, _ = await asyncio.wait(tasks, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
+        assert {type(one.exception()) for one in refused} == {ServerBusy}
+        assert {one.exception().retry_after for one in refused} == {5}  # type: ignore[union-attr]
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(asyncio.to_thread(str) for _ in range(100)))
+            await inside.list_folders()
+    finally:
+        go.set()
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert told.count(None) == AT_ONCE + 10
+    assert most <= AT_ONCE
+    await turns.run(go.is_set)
+
+
+async def test_a_changed_file_is_hashed_for_once(post: Post) -> None:
+    """R-HTTP-30: reading it makes no hash, so that whoever is inside is not held up by a change of another user."""
+    passwords = Passwords(post.passwords)
+    await asyncio.gather(*(asyncio.to_thread(passwords.users) for _ in range(50)))
+    assert passwords._known is not None
+    assert "nobody" not in vars(passwords._known)
+    passwords.verify("nobody", "x")
+    assert "nobody" in vars(passwords._known)
 
 
 async def test_a_token_is_no_password(post: Post) -> None:

@@ -182,7 +182,7 @@ async def test_a_watch_tells_how_it_fares(dovecot: Dovecot, replica: Replica) ->
                     await asyncio.sleep(0.02)
             assert watch["losses"] == 0
             assert watch["heardSecondsAgo"] < 60
-            metrics = (await client.get("/metrics")).text
+            metrics = (await client.get(replica.metrics_url)).text
         assert 'casella_watches{way="notify"} 1.0' in metrics
         assert 'casella_requests_total{method="GET",route="/v1/accounts/{account}",status="200"}' in metrics
         assert re.search(

@@ -1,4 +1,4 @@
-"""The README's client keeps its list in step, whatever happens between it and the mail."""
+"""The client of the guide to staying in step keeps its list in step, whatever happens between it and the mail."""
 
 import asyncio
 import json
@@ -15,16 +15,16 @@ import pytest
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "staying-in-step.md"
 SEEN = "$seen"
 
 
 @pytest.mark.dovecot
-async def test_the_readme_s_phone_keeps_its_list_in_step(dovecot: Dovecot, tmp_path: Path) -> None:
+async def test_the_guide_s_client_keeps_its_list_in_step(dovecot: Dovecot, tmp_path: Path) -> None:
     """R-OPS-19: mail that comes, is read and goes; a restart of the service in between."""
     node = shutil.which("node")
     assert node, "This test needs Node: apt-get install nodejs"
-    [program] = re.findall(r"^```js\n(// phone\.mjs.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    [program] = re.findall(r"^```js\n(// phone\.mjs.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     (tmp_path / "phone.mjs").write_text(program)
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: old\r\n\r\nx\r\n", (), None)] * 3)

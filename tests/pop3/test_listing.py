@@ -16,7 +16,7 @@ from service.mail.errors import (
     UpstreamProtocol,
     UpstreamTimeout,
 )
-from service.mail.model import Capability, MessageSummary, Page
+from service.mail.model import Capability, MessageSummary, Page, Protocol
 from service.mail.query import Condition, Criterion, ListQuery
 
 from .conftest import FAST, Mailboxes
@@ -89,7 +89,7 @@ async def test_a_unique_id_that_is_used_again_is_read_again(mailboxes: Mailboxes
 
 
 def test_rows_of_all_accounts_share_one_bound() -> None:
-    rows = Rows(budget=10_000)
+    rows = Rows(Protocol.POP3, budget=13_000)
     made = [MessageSummary(id=f"m{n}", folder_id="f", subject="x" * 100, size=n) for n in range(20)]
     for n, row in enumerate(made):
         rows.keep("even" if n % 2 == 0 else "odd", b"%d" % n, row)
@@ -100,6 +100,23 @@ def test_rows_of_all_accounts_share_one_bound() -> None:
     assert rows.get("even", b"0", 0) is None
     rows.keep("even", b"0", made[0])
     assert rows.get("odd", b"15", 15) is not None
+
+
+def test_a_row_larger_than_the_bound_is_not_kept_and_pushes_nothing_out() -> None:
+    """R-OPS-20: and what is counted is what is kept, with rows replaced and forgotten."""
+    rows = Rows(Protocol.POP3, budget=10_000)
+    row = MessageSummary(id="m1", folder_id="f", subject="x", size=1)
+    large = row.model_copy(update={"subject": "x" * 10_000})
+    rows.keep("account", b"1", row)
+    one = rows.octets
+    rows.keep("account", b"2", large)
+    assert (rows.get("account", b"1", 1), rows.get("account", b"2", 1), rows.octets) == (row, None, one)
+    rows.keep("account", b"1", row.model_copy(update={"subject": "x" * 101}))
+    assert rows.octets == one + 100
+    rows.keep("account", b"1", large)
+    assert (rows.get("account", b"1", 1), rows.octets) == (None, 0)
+    rows.forget("account", b"1")
+    assert rows.octets == 0
 
 
 @pytest.mark.parametrize("capabilities", [CAPABILITIES, WITHOUT_PIPELINING, WITHOUT_UIDL, WITHOUT_TOP, None])

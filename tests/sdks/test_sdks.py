@@ -130,11 +130,11 @@ def test_an_sdk_has_every_operation_and_every_field(language: str, contract: dic
 
 def snippets(language: str) -> list[str]:
     """Of the guide, for the demo."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / "app.md").read_text(), re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / "docs" / "sdks.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_guide_names_what_is_there_to_be_installed() -> None:
-    named = re.findall(r"build/sdks/[\w./-]*\w", (ROOT / "docs" / "app.md").read_text())
+    named = re.findall(r"build/sdks/[\w./-]*\w", (ROOT / "docs" / "sdks.md").read_text())
     assert len(named) > 5
     assert [path for path in named if not (ROOT / path).exists()] == []
 

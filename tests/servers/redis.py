@@ -6,6 +6,9 @@ import time
 from types import TracebackType
 from typing import Self
 
+from redis import Redis as Client
+from redis.exceptions import ConnectionError as Refused
+
 from tests.servers.process import HOST, end, free_ports
 
 START_SECONDS = 10.0
@@ -47,11 +50,12 @@ class Redis:
             end(self._process)
             self._process = None
 
-    def _answers(self) -> bool:
-        from redis import Redis as Client
-        from redis.exceptions import ConnectionError as Refused
+    def client(self) -> Client:
+        """For a test that changes its settings."""
+        return Client(host=HOST, port=self.port, socket_timeout=1)
 
-        with Client(host=HOST, port=self.port, socket_timeout=1) as client:
+    def _answers(self) -> bool:
+        with self.client() as client:
             try:
                 return bool(client.ping())
             except Refused:

@@ -8,7 +8,7 @@ import time
 
 from tests.soak.clients import Report
 from tests.soak.faults import Faults
-from tests.soak.run import Plan, Soaked, soak
+from tests.soak.run import CACHE, SEEDED, Plan, Soaked, soak
 from tests.soak.watch import MB, Sample
 
 
@@ -36,6 +36,7 @@ def table(soaked: Soaked) -> str:
         ("resident MB, by thirds", ", ".join(f"{octets / MB:.1f}" for octets in watch.thirds)),
         ("MB more a minute, from the second third to the last", f"{watch.slope:.2f}"),
         ("open files at most", max(sample.files for sample in watch.samples)),
+        ("octets of rows kept", {protocol: cache.kept for protocol, cache in soaked.caches.items()}),
         ("octets searched for secrets", soaked.collected),
         ("secrets searched for", soaked.secrets),
         ("wrong", len(soaked.wrong)),
@@ -49,9 +50,17 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1))
     parser.add_argument("--accounts", type=int, default=12)
     parser.add_argument("--faults", type=float, default=0.05, help="share of the requests that bring one")
+    parser.add_argument("--in-turn", action="store_true", help="visit each account after all others were")
+    parser.add_argument("--cache", type=int, default=CACHE, help="octets of rows that are kept")
+    parser.add_argument("--seeded", type=int, default=SEEDED, help="messages of each account")
+    parser.add_argument("--connections", type=int, default=1000, help="connections to the mail server")
     asked = parser.parse_args()
     began = time.monotonic()
-    soaked = asyncio.run(soak(Plan(asked.seconds, asked.workers, asked.accounts, asked.faults), line))
+    plan = Plan(
+        asked.seconds, asked.workers, asked.accounts, asked.faults,
+        is_in_turn=asked.in_turn, cache=asked.cache, seeded=asked.seeded, connections=asked.connections,
+    )  # fmt: skip
+    soaked = asyncio.run(soak(plan, line))
     print(table(soaked))
     wrong = soaked.wrong
     if soaked.watch is not None and not soaked.watch.is_flat:

@@ -88,9 +88,16 @@ class Client:
         self._report.tokens.append(token)
         self._auth, self._headers = None, {"Authorization": f"Bearer {token}"}
 
+    async def visit(self) -> None:
+        """A list, then one action of all."""
+        await self._do(self.list_messages)
+        await self.act()
+
     async def act(self) -> None:
         """One of all, on one of the messages listed last."""
-        action = random.choice(self._actions) if self._rows else self.list_messages
+        await self._do(random.choice(self._actions) if self._rows else self.list_messages)
+
+    async def _do(self, action: Callable[[], Awaitable[None]]) -> None:
         self._report.by_action[getattr(action, "__name__", "")] += 1
         try:
             async with asyncio.timeout(DEADLINE):
@@ -102,7 +109,8 @@ class Client:
 
     async def list_messages(self) -> None:
         folder = "inbox" if self._account.is_pop3 else random.choice(["inbox", "inbox", "archive"])
-        answer = await self._ask("GET", f"/folders/{folder}/messages?limit={random.choice([10, 50, 200])}")
+        fields = "" if self._account.is_pop3 else random.choice(["", "&fields=id,subject,preview,threadId"])
+        answer = await self._ask("GET", f"/folders/{folder}/messages?limit={random.choice([10, 50, 200])}{fields}")
         if answer is not None:
             self._take(answer.json()["items"])
 

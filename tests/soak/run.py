@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
@@ -19,11 +20,13 @@ from tests.servers.proxy import passing
 from tests.soak.clients import Client, Report
 from tests.soak.faults import Faults
 from tests.soak.mail import Account, number_in
-from tests.soak.watch import Sample, Watch, found_in
+from tests.soak.watch import Caches, Sample, Watch, caches_in, found_in, miscounted
 
 SEEDED = 40
 CACHE = 2 << 20
 """Octets of rows that may be kept: soon full, so that what grows after that is no cache."""
+LISTENERS = 40
+"""At most."""
 FOLDERS = ("INBOX", "Archive")
 
 
@@ -37,6 +40,8 @@ class Soaked:
     wrong: list[str] = field(default_factory=list)
     collected: dict[str, int] = field(default_factory=dict)
     secrets: int = 0
+    caches: Caches = field(default_factory=dict)
+    """As measured last."""
 
 
 class Plan(NamedTuple):
@@ -44,6 +49,12 @@ class Plan(NamedTuple):
     workers: int
     accounts: int = 12
     faults: float = 0.05
+    is_in_turn: bool = False
+    """Each account is visited after all others were, not at random."""
+    cache: int = CACHE
+    seeded: int = SEEDED
+    connections: int = 1000
+    """To the mail server."""
     every: float = 10.0
     """Seconds between samples."""
     folder: Path = Path("build/soak")
@@ -59,12 +70,14 @@ async def soak(plan: Plan, say: Callable[[Report, Faults, Sample], None]) -> Soa
         dovecot = stack.enter_context(Dovecot(settings=more))
         accounts = [Account(dovecot.user("soak"), is_pop3=number % 4 == 3) for number in range(plan.accounts)]
         for account in accounts:
-            account.stored = {account.new() for _ in range(SEEDED)}
+            account.stored = {account.new() for _ in range(plan.seeded)}
             dovecot.seed(account.user, [(account.source(number), (), None) for number in sorted(account.stored)])
         imap = await stack.enter_async_context(passing(dovecot.ports.imap, fate=faults.fate))
         pop3 = await stack.enter_async_context(passing(dovecot.ports.pop3, fate=faults.fate))
         ports = {"servers__home__imap__port": imap.port, "servers__home__pop3__port": pop3.port}
-        env = environment(dovecot, log_level="DEBUG", cache_octets=CACHE, **ports)
+        env = environment(
+            dovecot, log_level="DEBUG", cache_octets=plan.cache, server_connections=plan.connections, **ports
+        )
         replica = await stack.enter_async_context(Replica(env))
         soaked.watch = Watch(replica)
         metrics = await _used(plan, replica, accounts, soaked, password, say)
@@ -80,6 +93,8 @@ async def soak(plan: Plan, say: Callable[[Report, Faults, Sample], None]) -> Soa
     soaked.collected = {name: len(octets) for name, octets in files.items()}
     soaked.secrets = len(secrets)
     soaked.wrong += report.wrong + found_in(files, secrets)
+    if not plan.faults:
+        soaked.wrong += [f"{count} answers are {status}" for status, count in report.answers.items() if status >= 500]
     if b'"level":"error"' in files["log"] or b"Traceback" in files["log"]:
         soaked.wrong.append("a fault in the log")
     return soaked
@@ -93,7 +108,7 @@ async def _used(
     password: str,
     say: Callable[[Report, Faults, Sample], None],
 ) -> bytes:
-    """The load itself; answers all that was measured."""
+    """The load itself; answers all that was measured, and adds what is wrong in it."""
     until = asyncio.Event()
     limits = httpx.Limits(max_connections=None)
     assert soaked.watch is not None
@@ -101,24 +116,33 @@ async def _used(
         clients = [Client(http, account, soaked.faults, soaked.report, password) for account in accounts]
         for client in clients[::2]:
             await client.sign_in(password)
-        measured = [(await http.get("/metrics")).content]
+        measured: list[bytes] = []
+        turns = cycle(clients)
+
+        async def measure() -> None:
+            answer = await http.get(replica.metrics_url)
+            measured.append(answer.content)
+            soaked.caches = caches_in(answer.text)
+            soaked.wrong += miscounted(soaked.caches, plan.cache)
 
         async def work() -> None:
             while not until.is_set() and not soaked.report.wrong:
-                await random.choice(clients).act()
+                await (next(turns).visit() if plan.is_in_turn else random.choice(clients).act())
 
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(work()) for _ in range(plan.workers)]
-            listeners = [group.create_task(one.listen(until)) for one in clients[::3] if not one.is_pop3]
+            hearing = [one for one in clients[::3] if not one.is_pop3][:LISTENERS]
+            listeners = [group.create_task(one.listen(until)) for one in hearing]
             ends = time.monotonic() + plan.seconds
             while (left := ends - time.monotonic()) > 0 and not soaked.report.wrong:
                 await asyncio.sleep(min(plan.every, left))
                 say(soaked.report, soaked.faults, soaked.watch.look())
-                measured.append((await http.get("/metrics")).content)
+                await measure()
             until.set()
             await asyncio.gather(*workers)
             for listener in listeners:
                 listener.cancel()
+        await measure()
         return b"\n".join(measured)
 
 

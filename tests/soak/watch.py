@@ -4,10 +4,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.bench.load import memory
 from tests.deploy.replica import Replica
 
 MB = 1 << 20
+_CACHES = ("casella_cache_octets", "casella_cache_kept_octets")
 SLACK = 6 * MB
 LONG_SECONDS = 300.0
 """Of a run in which more than the first minutes can be seen."""
@@ -58,6 +61,36 @@ class Watch:
     @property
     def _seconds(self) -> float:
         return self.samples[-1].seconds
+
+
+class Cache(NamedTuple):
+    """Octets of rows: as counted, and as kept."""
+
+    counted: int
+    kept: int
+
+
+Caches = dict[str, Cache]
+"""By protocol."""
+
+
+def caches_in(metrics: str) -> Caches:
+    """What a process says of its caches."""
+    found: dict[str, dict[str, int]] = {}
+    for family in text_string_to_metric_families(metrics):
+        for one in family.samples:
+            found.setdefault(one.name, {})[one.labels.get("protocol", "")] = int(one.value)
+    counted, kept = (found[name] for name in _CACHES)
+    return {protocol: Cache(octets, kept[protocol]) for protocol, octets in counted.items()}
+
+
+def miscounted(caches: Caches, budget: int) -> list[str]:
+    """What is wrong with caches that have this budget each."""
+    return [
+        f"{protocol}: {cache.counted} octets counted, {cache.kept} kept, {budget} allowed"
+        for protocol, cache in caches.items()
+        if not cache.kept == cache.counted <= budget
+    ]
 
 
 def found_in(files: dict[str, bytes], secrets: dict[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.download import WINDOW
 from service.adapters.imap.flags import to_wire
+from service.adapters.imap.numbers import MAX_UID, read_number
 from service.adapters.imap.responses import fetch_rows, found_uids, octets
 from service.mail.errors import TooLarge
 from service.mail.mime.digest import Digest
@@ -35,8 +36,9 @@ async def append(
         raise refusal(answer.status)
     if answer.status.code == "APPENDUID":
         match answer.status.argument.split():
-            case [validity, uid] if validity.isdigit() and uid.isdigit():
-                return int(validity), int(uid)
+            case [validity, uid]:
+                place = read_number(validity, MAX_UID), read_number(uid, MAX_UID)
+                return (place[0], place[1]) if place[0] and place[1] else None
     return None
 
 
@@ -44,7 +46,8 @@ def _refuse_too_large(connection: Connection, size: int) -> None:
     """RFC 7889."""
     for word in connection.capabilities:
         name, _, limit = word.partition("=")
-        if name == "APPENDLIMIT" and limit.isdigit() and size > int(limit):
+        most = read_number(limit.encode()) if name == "APPENDLIMIT" else None
+        if most is not None and size > most:
             raise TooLarge(f"The mail server takes messages of at most {limit} octets.")
 
 
@@ -66,7 +69,7 @@ async def find_same(connection: Connection, source: Source) -> int | None:
     if not connection.is_fresh:  # a NOOP does not tell every server's new mail
         await connection.select(connection.selected.name)
     answer = await connection.run(b"UID", b"SEARCH", *keys)
-    for uid in found_uids(answer.untagged)[-MAX_COMPARED:]:
+    for uid in (await found_uids(answer.untagged, connection.selected.exists))[-MAX_COMPARED:]:
         if await _digest(connection, uid, 2 * source.size + WINDOW) == source.digest:
             return uid
     return None
@@ -78,7 +81,7 @@ async def _digest(connection: Connection, uid: int, limit: int) -> bytes:
     at = 0
     while at < limit:
         answer = await connection.run(b"UID", b"FETCH", uid_set([uid]), b"(UID BODY.PEEK[]<%d.%d>)" % (at, WINDOW))
-        row = fetch_rows(answer.untagged).get(uid, {})
+        row = (await fetch_rows(answer.untagged)).get(uid, {})
         piece = octets(row, b"BODY[]<%d>" % at) or b""
         digest.feed(piece)
         at += len(piece)

@@ -22,8 +22,9 @@ from service.adapters.imap.offers import capabilities_of
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.pool import Lane, Pool
 from service.adapters.imap.protocol import Timing
-from service.adapters.imap.rows import FolderRows, Rows
+from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.searching import Search
+from service.adapters.imap.shelves import Rows
 from service.adapters.imap.watching import Watching
 from service.adapters.imap.writing import Writing
 from service.mail.backend import Backend
@@ -74,13 +75,16 @@ class ImapBackend(Backend):
     ) -> None:
         self.account = account or credentials.account
         self.capabilities: frozenset[Capability] = capabilities_of(frozenset())
+        self.offered: frozenset[str] = frozenset()
+        """What the server said it can do, in its own words, at the login before."""
         self._ids = Ids(self.account)
         self._rows = rows or Rows()
         untrue = set(avoid)
 
         async def open_connection() -> Connection:
             connection = await Connection.open(endpoint, credentials, timing, limits, untrue)
-            self.capabilities = capabilities_of(connection.capabilities)
+            self.offered = connection.capabilities
+            self.capabilities = capabilities_of(self.offered)
             return connection
 
         self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host)

@@ -22,7 +22,7 @@ from service.mail.errors import (
 )
 
 _STATUS = re.compile(
-    rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Za-z0-9-]+)(?: ([^\]]*))?\] ?)?(.*))?\Z", re.IGNORECASE | re.DOTALL
+    rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Za-z0-9-]{1,60})(?: ([^\]]*))?\] ?)?(.*))?\Z", re.IGNORECASE | re.DOTALL
 )
 _NOT_FOR_PEOPLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 MAX_TEXT = 200

@@ -12,8 +12,10 @@ from service.adapters.imap.arguments import Piece
 from service.adapters.imap.codes import read_status, refusal
 from service.adapters.imap.framing import Limits
 from service.adapters.imap.login import connect, literal_plus, log_in
+from service.adapters.imap.numbers import MAX_UID, count, number, read_number, read_ranges
+from service.adapters.imap.pace import paced
 from service.adapters.imap.protocol import Answer, Timing, WireProtocol
-from service.adapters.imap.responses import expand, status_rows
+from service.adapters.imap.responses import status_rows
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.servers import Endpoint
 from service.upstream import Command
@@ -30,7 +32,9 @@ _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 _LEFT_BEHIND = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)
 """Dovecot's words, tagged or not, where the selected folder was removed or renamed; it may go on telling of the old one
 where another one has its name."""
-_NUMBERED = re.compile(rb"(\d{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
+_MAX_FLAGS = 256 << 10
+"""Octets of a list of flags that are read; ten thousand keywords have fewer."""
+_NUMBERED = re.compile(rb"(\d{1,20}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -161,22 +165,19 @@ class Connection:
         """Several commands in one go, with one list of untagged responses. Only where none depends on what another one
         changes (RFC 9051, 5.5), and where only the last has literals."""
         protocol = self._protocol
-        for response in protocol.claim():
-            self._note(response)
+        await self._note_all(protocol.claim())
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in commands]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
             answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
             command.outcome = answers[-1].status.kind.lower()
-        for response in answers[-1].untagged:
-            self._note(response)
-        if self.selected is not None and not self.is_fresh and _is_left_behind(answers):
+        is_left_behind = await self._note_all(answers[-1].untagged) or _is_left_behind(answers)
+        if self.selected is not None and not self.is_fresh and is_left_behind:
             raise self.left_behind()
         return answers
 
     async def append(self, pieces: Sequence[Piece], size: int, chunks: AsyncIterator[bytes]) -> Answer:
         """APPEND with a message of ``size`` octets as its last argument, read as the server takes it."""
-        for response in self._protocol.claim():
-            self._note(response)
+        await self._note_all(self._protocol.claim())
         tag = self._protocol.tag()
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
         goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
@@ -184,8 +185,7 @@ class Connection:
         with Command("imap", self._protocol.server, _verb(pieces)) as command:
             answer = await self._protocol.stream(tag, lines, size, chunks, self._timing, goes_ahead=goes_ahead)
             command.outcome = answer.status.kind.lower()
-        for response in answer.untagged:
-            self._note(response)
+        await self._note_all(answer.untagged)
         return answer
 
     def listen(self, on_news: Callable[[], None] | None) -> None:
@@ -218,7 +218,7 @@ class Connection:
             error = refusal(answer.status)
             raise NotFound("folder") if type(error) is UpstreamError and answer.status.kind == "NO" else error
         selected = Selected(name)
-        for response in answer.untagged:
+        async for response in paced(answer.untagged):
             _note_selection(selected, response)
         numbers = {b"MESSAGES": selected.exists, **_told_numbers(answer.untagged)}
         selected.uid_next = numbers.get(b"UIDNEXT", 0)
@@ -301,10 +301,10 @@ class Connection:
         if self.counts_changes:
             state.append([b"STATUS", arguments.string(selected.name), STATE_ITEMS])
         answer = await self.run_all([[b"NOOP"], *state, *more])
-        is_quiet = selected.exists == exists and not any(map(_NEWS.match, answer.untagged))
+        is_quiet = selected.exists == exists and not await _has_news(answer.untagged)
         if state:
             told = answer if is_quiet else await self.run_all(state)
-            numbers = status_rows(told.untagged).get(selected.name, {})
+            numbers = (await status_rows(told.untagged)).get(selected.name, {})
             selected.state = state_of(numbers)
             selected.uid_next = max(selected.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = True
@@ -342,19 +342,31 @@ class Connection:
             self.distrust("QRESYNC")
         await self.select(folder)
 
+    async def _note_all(self, untagged: Iterable[bytes]) -> bool:
+        """What untagged responses say of the selected folder; True if one says that it is another one now. A caller
+        that goes away meanwhile leaves the counts half noted, so the connection is closed."""
+        is_left_behind = False
+        try:
+            async for response in paced(untagged):
+                self._note(response)
+                is_left_behind |= response[:3] == b"NO " and _LEFT_BEHIND.match(response) is not None
+        except BaseException:
+            self.fail(UpstreamProtocol("The mail server's answer was not read to its end.", protocol="imap"))
+            raise
+        return is_left_behind
+
     def _note(self, response: bytes) -> None:
-        """What an untagged response says of the selected folder."""
         selected = self.selected
         if selected is None:
             return
         if found := _NUMBERED.match(response):
             verb = found[2].upper()
             if verb == b"EXISTS":
-                selected.exists = int(found[1])
+                selected.exists = number(found[1], MAX_UID)
             elif verb == b"EXPUNGE":
                 selected.exists = max(0, selected.exists - 1)
         elif vanished := _VANISHED.match(response):
-            selected.exists = max(0, selected.exists - sum(1 for _ in expand(vanished[1])))
+            selected.exists = max(0, selected.exists - count(read_ranges(vanished[1])))
         elif response[:2].upper() == b"OK":
             before = selected.uid_validity
             _note_selection(selected, response)
@@ -380,7 +392,14 @@ def _verb(pieces: Sequence[Piece]) -> str:
 
 def _is_left_behind(answers: Sequence[Answer]) -> bool:
     said = [b"NO %b" % answer.status.text for answer in answers if answer.status.kind == "NO"]
-    return any(map(_LEFT_BEHIND.match, [*said, *answers[-1].untagged]))
+    return any(map(_LEFT_BEHIND.match, said))
+
+
+async def _has_news(untagged: Iterable[bytes]) -> bool:
+    async for response in paced(untagged):
+        if _NEWS.match(response):
+            return True
+    return False
 
 
 STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
@@ -394,26 +413,27 @@ def state_of(numbers: Mapping[bytes, int]) -> str | None:
 
 def _told_numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
     """UIDNEXT and its kin from the answer to SELECT."""
-    told = (status for line in untagged if (status := read_status(line)))
-    return {status.code.encode(): int(status.argument) for status in told if status.argument.isdigit()}
+    told = (status for line in untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
+    numbers = ((status.code.encode(), read_number(status.argument)) for status in told)
+    return {name: value for name, value in numbers if value is not None}
 
 
 def _note_selection(selected: Selected, response: bytes) -> None:
     if response[:6].upper() == b"FLAGS ":
-        selected.flags = frozenset(response[6:].decode("ascii", "replace").lower().strip("() ").split())
+        selected.flags = frozenset(response[6:_MAX_FLAGS].decode("ascii", "replace").lower().strip("() ").split())
         return
     if found := _NUMBERED.match(response):
         if found[2].upper() == b"EXISTS":
-            selected.exists = int(found[1])
+            selected.exists = number(found[1], MAX_UID)
         return
     status = read_status(response)
     if status is None:
         return
     match status.code:
-        case "UIDVALIDITY" if status.argument.isdigit():
-            selected.uid_validity = int(status.argument) if int(status.argument) < 1 << 32 else 0
+        case "UIDVALIDITY":
+            selected.uid_validity = read_number(status.argument, MAX_UID) or 0
         case "PERMANENTFLAGS":
-            words = status.argument.decode("ascii", "replace").lower()
+            words = status.argument[:_MAX_FLAGS].decode("ascii", "replace").lower()
             selected.permanent = frozenset(words.strip("()").split())
         case "HIGHESTMODSEQ":
             selected.has_modseq = True

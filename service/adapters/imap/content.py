@@ -24,7 +24,8 @@ from service.adapters.imap.envelope import SUMMARY_ITEMS, structure_of, weight
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.places import Ids, Place
 from service.adapters.imap.responses import Row, fetch_rows, octets
-from service.adapters.imap.rows import Entry, FolderRows
+from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.shelves import Entry
 from service.adapters.imap.storing import version_of
 from service.adapters.spool import Spool
 from service.adapters.whole import MOST, read_whole
@@ -200,7 +201,7 @@ def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int
 async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
     """The row of one message; NotFound where the server has none with this UID."""
     answer = await connection.run(b"UID", b"FETCH", b"%d" % uid, items)
-    row = fetch_rows(answer.untagged).get(uid)
+    row = (await fetch_rows(answer.untagged)).get(uid)
     if row is None or len(row) <= 2:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
@@ -212,7 +213,10 @@ async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
 async def _read(rows: FolderRows, place: Place) -> tuple[Entry, Row]:
     """What is kept of the message, and a row with its flags, some header fields and the texts that people read."""
     connection, uid = rows.connection, place.uid
-    entry = rows.known(uid) or await rows.learn(uid, await _fetch_row(connection, uid, b"(%b)" % SUMMARY_ITEMS))
+    entry = rows.known(uid)
+    if entry is None:
+        row = await _fetch_row(connection, uid, b"(%b)" % SUMMARY_ITEMS)
+        entry = (await rows.learn({uid: row}))[uid]
     structure = entry.rest.structure
     chosen = [part for part in choose(structure) if part is not None] if structure else []
     items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]

@@ -34,7 +34,7 @@ async def delete(connection: Connection, uids: Iterable[int]) -> dict[int, MailE
     if connection.selected.is_read_only or not connection.selected.keeps("\\Deleted"):
         raise NotPermitted("Messages of this folder cannot be removed by this user.")
     marked = await connection.run(b"UID", b"STORE", uid_set(wanted), b"+FLAGS", b"(\\Deleted)")
-    there = fetch_rows(marked.untagged).keys() & wanted
+    there = (await fetch_rows(marked.untagged)).keys() & wanted
     if silent := wanted - there:
         there |= await still_there(connection, silent)
     errors: dict[int, MailError] = {uid: NotFound("message") for uid in wanted - there}
@@ -64,4 +64,4 @@ async def still_there(connection: Connection, uids: Iterable[int]) -> set[int]:
         left = await connection.run(b"UID", b"FETCH", uid_set(wanted), b"(UID)")
         if not any(map(_GONE.match, left.untagged)):
             break
-    return fetch_rows(left.untagged).keys() & wanted
+    return (await fetch_rows(left.untagged)).keys() & wanted

@@ -11,7 +11,10 @@ from service.adapters.imap import arguments
 from service.adapters.imap.connection import STATE_ITEMS, Connection
 from service.adapters.imap.flags import from_wire
 from service.adapters.imap.marks import Mark
-from service.adapters.imap.responses import MAX_UID, Row, expand, fetch_rows, status_rows
+from service.adapters.imap.numbers import clip, count, members, read_ranges
+from service.adapters.imap.pace import paced
+from service.adapters.imap.protocol import AnswerTooLarge
+from service.adapters.imap.responses import each_row, fetch_rows, status_rows
 from service.adapters.imap.search import found_all
 from service.adapters.imap.storing import version_of
 from service.mail.errors import StaleToken
@@ -39,7 +42,7 @@ async def numbers_of(connection: Connection, name: bytes) -> dict[bytes, int]:
     if connection.selected is not None and connection.selected.name == name:
         await connection.run(b"NOOP")
     answer = await connection.run(b"STATUS", arguments.string(name), STATE_ITEMS)
-    return status_rows(answer.untagged).get(name, {})
+    return (await status_rows(answer.untagged)).get(name, {})
 
 
 def counted(told: Mapping[bytes, int]) -> Mark:
@@ -77,9 +80,11 @@ async def changes_since(connection: Connection, before: Mark) -> Delta:
         raise StaleToken("The mail server has begun to count anew. List the folder again.")
     if now.numbers == before.numbers:
         return Delta(before)
-    if connection.tells_vanished:
-        return await _by_qresync(connection, before, now)
-    return await _by_condstore(connection, before, now)
+    how = _by_qresync if connection.tells_vanished else _by_condstore
+    try:
+        return await how(connection, before, now)
+    except AnswerTooLarge:
+        raise StaleToken("More has changed than can be told. List the folder again.") from None
 
 
 async def _counted(connection: Connection) -> Mark:
@@ -92,8 +97,8 @@ async def _by_qresync(connection: Connection, before: Mark, now: Mark) -> Delta:
     answer = await connection.run(
         b"UID", b"FETCH", b"1:*", b"(UID FLAGS)", b"(CHANGEDSINCE %d VANISHED)" % before.modseq
     )
-    changed = _changed(fetch_rows(answer.untagged), now)
-    gone = {uid for uid in _vanished(answer.untagged) if uid < before.next}
+    changed = await _changed(answer.untagged, now)
+    gone = await _vanished(answer.untagged, before.next - 1)
     told, upto = _page(changed, now)
     mark = now if upto == now.modseq else now._replace(modseq=upto, next=before.next)
     return Delta(
@@ -116,7 +121,7 @@ def _page(changed: Mapping[int, int], now: Mark) -> tuple[list[int], int]:
 async def _by_condstore(connection: Connection, before: Mark, now: Mark) -> Delta:
     """What vanished is what is no longer found. Without the UIDs of before it can only be told that nothing did."""
     answer = await connection.run(b"UID", b"FETCH", b"1:*", b"(UID FLAGS)", b"(CHANGEDSINCE %d)" % before.modseq)
-    changed = _changed(fetch_rows(answer.untagged), now)
+    changed = await _changed(answer.untagged, now)
     there = {uid for uid in await found_all(connection) if uid < now.next}
     created = {uid for uid in there if uid >= before.next}
     if before.uids is None and len(there) - len(created) != before.total:
@@ -150,7 +155,7 @@ async def _compared(connection: Connection) -> Mark:
         return Mark(selected.uid_validity, 1, 0, selected.exists)
     answer = await connection.run(b"FETCH", b"1:*", b"(UID FLAGS)")
     groups: dict[str, set[int]] = {}
-    for uid, row in fetch_rows(answer.untagged).items():
+    async for uid, row in paced((await fetch_rows(answer.untagged)).items()):
         groups.setdefault(" ".join(sorted(from_wire(row.get(b"FLAGS")))), set()).add(uid)
     uids = {uid for group in groups.values() for uid in group}
     flags = {words: frozenset(group) for words, group in groups.items()}
@@ -161,18 +166,24 @@ def _by_uid(flags: Mapping[str, frozenset[int]]) -> dict[int, str]:
     return {uid: words for words, uids in flags.items() for uid in uids}
 
 
-def _changed(rows: Mapping[int, Row], now: Mark) -> dict[int, int]:
+async def _changed(untagged: Iterable[bytes], now: Mark) -> dict[int, int]:
     """The counts of the messages that changed, up to the moment of ``now``; what came later is told the next time."""
-    counts = {uid: int(version_of(row) or now.modseq) for uid, row in rows.items()}
-    return {uid: count for uid, count in counts.items() if count <= now.modseq and uid < now.next}
+    changed: dict[int, int] = {}
+    async for uid, row in each_row(untagged):
+        modseq = int(version_of(row) or now.modseq)
+        if modseq <= now.modseq and uid < now.next:
+            changed[uid] = modseq
+    return changed
 
 
-def _vanished(untagged: Iterable[bytes]) -> set[int]:
+async def _vanished(untagged: Iterable[bytes], newest: int) -> set[int]:
+    """The UIDs up to ``newest`` that vanished. A server may name UIDs that no message ever had, in ranges without
+    end, so they are counted before they are made."""
     gone: set[int] = set()
-    for response in untagged:
+    async for response in paced(untagged):
         if response[:9].upper() == b"VANISHED ":
-            words = response[9:].split()
-            gone.update(uid for uid in expand(words[-1]) if uid <= MAX_UID)
-            if len(gone) > MAX_VANISHED:
+            ranges = clip(read_ranges(response.rpartition(b" ")[2]), newest)
+            if len(gone) + count(ranges) > MAX_VANISHED:
                 raise StaleToken("More is gone than can be told. List the folder again.")
+            gone.update(members(ranges))
     return gone

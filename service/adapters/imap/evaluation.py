@@ -16,6 +16,7 @@ from service.adapters.imap.arguments import Piece
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Selected
 from service.adapters.imap.flags import to_wire
+from service.adapters.imap.pace import ascending, paced
 from service.adapters.imap.protocol import Answer
 from service.adapters.imap.reading import Reader
 from service.adapters.imap.responses import found_uids
@@ -129,7 +130,7 @@ class Evaluation:
     async def _decide(self, condition: Condition, candidates: Collection[int]) -> set[int]:
         """Read the newest first, as long as there is time."""
         reader = Reader(self.rows, needs(condition))
-        newest = sorted(candidates, reverse=True)
+        newest = (await ascending(candidates))[::-1]
         found: set[int] = set()
         for at in range(0, len(newest), _BATCH):
             if asyncio.get_running_loop().time() > self._deadline:
@@ -144,7 +145,7 @@ class Evaluation:
         having = await self._search(keyword, None)
         decide = _THREADS[condition.criterion]
         found: set[int] = set()
-        for thread in await threads_of(self.rows):
+        async for thread in paced(await threads_of(self.rows)):
             if decide([uid in having for uid in thread]):
                 found |= thread
         return found & await self._universe(within)
@@ -172,7 +173,7 @@ class Evaluation:
         return self.rows.connection.selected
 
     async def _universe(self, within: _Found) -> set[int]:
-        return set(within) if within is not None else found_uids_set(await self._run([b"ALL"]))
+        return set(within) if within is not None else await self._uids_of(await self._run([b"ALL"]))
 
     async def _search(self, tree: Filter, within: _Found) -> set[int]:
         """One SEARCH. Where the server cannot search beyond ASCII, that is decided here from then on."""
@@ -184,8 +185,13 @@ class Evaluation:
             self.rows.connection.distrust(NO_UNICODE)
             return await self._find(tree, within)
         self.note(EvaluatedBy.SERVER)
-        found = found_uids_set(answer)
+        found = await self._uids_of(answer)
         return found if within is None else found & set(within)
+
+    async def _uids_of(self, answer: Answer) -> set[int]:
+        if answer.status.kind != "OK":
+            raise refusal(answer.status)
+        return set(await found_uids(answer.untagged, self._selected.exists))
 
     async def _run(self, keys: list[Piece]) -> Answer:
         """Plain SEARCH where the server does not understand the form that it offers (RFC 4731)."""
@@ -204,13 +210,6 @@ class Evaluation:
 
 def _matching(condition: Condition, known: Mapping[int, Known]) -> set[int]:
     return {uid for uid, message in known.items() if holds(condition, message)}
-
-
-def found_uids_set(answer: Answer) -> set[int]:
-    """What a SEARCH found; the errors of a refusal."""
-    if answer.status.kind != "OK":
-        raise refusal(answer.status)
-    return set(found_uids(answer.untagged))
 
 
 def lies_in(condition: Condition, folder_id: str) -> bool:

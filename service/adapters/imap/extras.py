@@ -2,14 +2,14 @@
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
-from functools import partial
 from hashlib import blake2s
 
-from service.adapters.apart import Turn, apart
+from service.adapters.apart import apart
 from service.adapters.imap.envelope import weight
 from service.adapters.imap.reading import fetch, read_texts
 from service.adapters.imap.responses import Row
-from service.adapters.imap.rows import Entry, FolderRows, JsonOf
+from service.adapters.imap.rows import FolderRows, JsonOf
+from service.adapters.imap.shelves import Entry
 from service.adapters.imap.threads import THREAD_FIELDS, message_names
 from service.mail.query import ListQuery
 from service.mail.rows import with_text
@@ -24,9 +24,9 @@ async def with_extras(rows: FolderRows, items: JsonOf, query: ListQuery) -> Json
     """The rows with previews and thread ids: a round trip or a few for those never read before."""
     entries = await rows.entries(items)
     if query.with_preview:
-        await _read_previews(rows, {uid: one for uid, one in entries.items() if one.preview is None})
+        entries |= await _read_previews(rows, {uid: one for uid, one in entries.items() if one.preview is None})
     if query.with_thread:
-        await _read_threads(rows, {uid: one for uid, one in entries.items() if one.thread_id is None})
+        entries |= await _read_threads(rows, {uid: one for uid, one in entries.items() if one.thread_id is None})
     return {uid: _extended(row, entries[uid], query) for uid, row in items.items() if uid in entries}
 
 
@@ -38,33 +38,31 @@ def _extended(row: bytes, entry: Entry, query: ListQuery) -> bytes:
     return row
 
 
-async def _read_previews(rows: FolderRows, entries: dict[int, Entry]) -> None:
+async def _read_previews(rows: FolderRows, entries: dict[int, Entry]) -> dict[int, Entry]:
     """By PREVIEW (RFC 8970), else the beginning of the text is read."""
     if not entries:
-        return
+        return {}
     if "PREVIEW" in rows.connection.capabilities:
         told = await fetch(rows, entries, b"PREVIEW")
         texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in told.items()}
     else:
         texts = {uid: text or "" for uid, text in (await read_texts(rows, entries, _READ)).items()}
-    for uid, entry in entries.items():
-        entry.preview = " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW]
+    previews = {uid: " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW] for uid in entries}
+    return rows.extend(entries, previews=previews)
 
 
 def _shown(token: object) -> str:
     return token.decode(errors="replace") if isinstance(token, bytes) else ""
 
 
-async def _read_threads(rows: FolderRows, entries: dict[int, Entry]) -> None:
+async def _read_threads(rows: FolderRows, entries: dict[int, Entry]) -> dict[int, Entry]:
     """By the server's own id (RFC 8474, Gmail), else by the oldest Message-ID the message names."""
     if not entries:
-        return
+        return {}
     item, read = _thread_item(rows.connection.capabilities)
-    turn = Turn()
-    for uid, row in (await fetch(rows, entries, item)).items():
-        await turn.end()
-        name = await apart(partial(read, row), weight(row))
-        entries[uid].thread_id = _thread_id(name or rows.id(uid))
+    told = await fetch(rows, entries, item)
+    names = await apart(lambda: {uid: read(row) for uid, row in told.items()}, sum(map(weight, told.values())))
+    return rows.extend(entries, threads={uid: _thread_id(name or rows.id(uid)) for uid, name in names.items()})
 
 
 def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[Row], str]]:

@@ -7,6 +7,9 @@ from pydantic_core import to_json
 
 from service.adapters.imap.tokens import Token
 
+MOST_REMEMBERED = 1000
+"""Octets of a set of flags: a server may send up to a megabyte of them for each message."""
+_WORD_COST = 40
 _SYSTEM = {
     "$seen": "\\Seen",
     "$answered": "\\Answered",
@@ -14,8 +17,6 @@ _SYSTEM = {
     "$draft": "\\Draft",
     "$deleted": "\\Deleted",
 }
-_CACHED = 1000
-"""Octets of a message's flags that are kept for the next message."""
 _FROM_WIRE = {wire.lower().encode(): name for name, wire in _SYSTEM.items()}
 
 
@@ -24,16 +25,26 @@ def to_wire(flag: str) -> str:
     return _SYSTEM.get(flag.lower(), flag)
 
 
+class _TooLarge(Exception):
+    """No error: a set of flags that is not remembered."""
+
+
 def from_wire(flags: Token) -> tuple[str, ...]:
     """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
     words = _words(flags)
-    return _known_names(words) if _is_usual(words) else _named(words)
+    try:
+        return _named(words)
+    except _TooLarge:
+        return _read(words)
 
 
 def json_from_wire(flags: Token) -> bytes:
     """As ``from_wire``, as a JSON array."""
     words = _words(flags)
-    return _known_json(words) if _is_usual(words) else _json(words)
+    try:
+        return _json(words)
+    except _TooLarge:
+        return to_json(_read(words))
 
 
 def _words(flags: Token) -> tuple[bytes, ...]:
@@ -41,22 +52,23 @@ def _words(flags: Token) -> tuple[bytes, ...]:
     return tuple([word for word in words if isinstance(word, bytes)])
 
 
-def _is_usual(words: tuple[bytes, ...]) -> bool:
-    """Whether they may be kept: messages share a few sets of flags."""
-    return len(words) <= 30 and sum(map(len, words)) <= _CACHED
-
-
+@lru_cache(maxsize=4096)
 def _named(words: tuple[bytes, ...]) -> tuple[str, ...]:
-    found = (_name(word.lower()) for word in words)
-    return tuple(dict.fromkeys(flag for flag in found if flag))
+    """Messages share a few sets of flags. _TooLarge for a set that would take much memory: what a cached function
+    raises is not remembered, and to find a set that is remembered costs no look at its size."""
+    if sum(_WORD_COST + len(word) for word in words) > MOST_REMEMBERED:
+        raise _TooLarge
+    return _read(words)
 
 
+@lru_cache(maxsize=4096)
 def _json(words: tuple[bytes, ...]) -> bytes:
     return to_json(_named(words))
 
 
-_known_names = lru_cache(maxsize=4096)(_named)
-_known_json = lru_cache(maxsize=4096)(_json)
+def _read(words: tuple[bytes, ...]) -> tuple[str, ...]:
+    found = (_name(word.lower()) for word in words)
+    return tuple(dict.fromkeys(flag for flag in found if flag))
 
 
 def _name(word: bytes) -> str:

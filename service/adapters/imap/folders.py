@@ -1,11 +1,13 @@
 """The folders of a mailbox: names, roles, counts, whose they are (RFC 9051, 6.3.9; RFC 5819, 6154, 2342)."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from operator import itemgetter
 from typing import Any, Protocol
 
 from service.adapters.imap import renaming
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.names import role_of
+from service.adapters.imap.pace import paced
 from service.adapters.imap.places import Ids
 from service.adapters.imap.responses import Listed
 from service.adapters.imap.told import INBOX, UNSELECTABLE, Told, read_told
@@ -36,21 +38,24 @@ class Folders:
 
     async def list(self) -> tuple[Folder, ...]:
         """All of them, INBOX first, then by path."""
-        return self._folders(await self.told())
+        return await self._folders(await self.told())
 
     async def told(self, counts: bytes = _COUNTS) -> Told:
         """As the server has them, with these items of STATUS."""
         told: Told = await self.anywhere(lambda connection: read_told(connection, counts))
         return told
 
-    def _folders(self, told: Told) -> tuple[Folder, ...]:
-        folders = [self._folder(row, told) for row in told.rows]
+    async def _folders(self, told: Told) -> tuple[Folder, ...]:
+        folders = {row.name: self._folder(row, told) async for row in paced(told.rows)}
         self._roles = self._roles_of(folders)
         players = {name: role for role, name in self._roles.items()}
-        found = [one.model_copy(update={"role": players.get(self.ids.folder_name(one.id))}) for one in folders]
-        return tuple(
-            sorted(found, key=lambda folder: (folder.role != "inbox", [step.casefold() for step in folder.path]))
-        )
+        found = [
+            (role != "inbox", [step.casefold() for step in one.path], name, one.model_copy(update={"role": role}))
+            async for name, one in paced(folders.items())
+            for role in (players.get(name),)
+        ]
+        found.sort(key=itemgetter(0, 1, 2))
+        return tuple(one for *_, one in found)
 
     async def name(self, folder: str) -> bytes:
         """The name on the wire of an id or a role; NotFound where no folder plays the role."""
@@ -126,15 +131,15 @@ class Folders:
             rights=told.rights.get(row.name),
         )
 
-    def _roles_of(self, folders: Sequence[Folder]) -> dict[str, bytes]:
+    def _roles_of(self, folders: Mapping[bytes, Folder]) -> dict[str, bytes]:
         """A role belongs to one folder: the first that the server gives it to, else the first of a known name. Folders
         of others have none: their owner's sent mail is not one's own."""
         roles: dict[str, bytes] = {}
-        own = [folder for folder in folders if folder.is_selectable and folder.namespace is None]
-        for folder in own:
+        own = [(name, one) for name, one in folders.items() if one.is_selectable and one.namespace is None]
+        for name, folder in own:
             if folder.role:
-                roles.setdefault(folder.role, self.ids.folder_name(folder.id))
-        for folder in own:
+                roles.setdefault(folder.role, name)
+        for name, folder in own:
             if not folder.role and (guess := guessed_role(folder.path)):
-                roles.setdefault(guess, self.ids.folder_name(folder.id))
+                roles.setdefault(guess, name)
         return roles

@@ -14,21 +14,25 @@ _BROKEN_LITERAL = re.compile(rb'\{[^{}"]*\}\Z')
 # What follows these is text for people, which has no literals however it ends (RFC 9051, 7.1).
 _TEXT = re.compile(rb"(?:\* (?:OK|NO|BAD|BYE|PREAUTH)|\+|[A-Za-z0-9.]+ (?:OK|NO|BAD))(?: |\Z)", re.IGNORECASE)
 _CLOSING_BRACE = ord("}")
+MAX_LITERALS = 5000
+"""In one response. Each costs more to find than its octets say: ``{0}`` announces one in three."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In octets. ``response`` counts all answers to one command."""
+    """In octets. ``response`` counts all answers to one command, with what each takes in memory beside its octets;
+    ``responses`` says how many there may be."""
 
     line: int = 1 << 20
     literal: int = 8 << 20
-    response: int = 32 << 20
+    response: int = 16 << 20
+    responses: int = 120_000
 
 
 class Framer:
     """Cuts what arrives into responses. Raises UpstreamProtocol once and is unusable then."""
 
-    __slots__ = ("_buffer", "_limits", "_literals", "_scan", "_segment")
+    __slots__ = ("_buffer", "_count", "_limits", "_literals", "_scan", "_segment")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -36,11 +40,16 @@ class Framer:
         self._scan = 0  # where to look for the next CRLF
         self._segment = 0  # where the text after the last literal began
         self._literals = 0  # octets of literals in the response at hand
+        self._count = 0  # of these literals
 
     @property
-    def rest(self) -> bytes:
-        """What has arrived of a response that is not complete."""
-        return bytes(self._buffer)
+    def held(self) -> int:
+        """Octets that have arrived of a response that is not complete."""
+        return len(self._buffer)
+
+    def begins_as(self, start: bytes) -> bool:
+        """Whether what has arrived of a response may still become one that begins so."""
+        return start.startswith(self._buffer[: len(start)])
 
     def feed(self, octets: bytes) -> list[bytes]:
         """The responses that are complete with these octets."""
@@ -58,13 +67,14 @@ class Framer:
             ):
                 scan = self._segment = end + 2 + size
                 self._literals += size
+                self._count += 1
                 if scan > len(buffer):
                     break
                 continue
             self._refuse_long(end - start)
             done.append(bytes(buffer[start:end]))
             start = scan = self._segment = end + 2
-            self._literals = 0
+            self._literals = self._count = 0
         else:
             self._refuse_long(len(buffer) - start)
             scan = max(self._segment, len(buffer) - 1)
@@ -88,6 +98,6 @@ class Framer:
         size = int(found[1])
         if size > self._limits.literal:
             raise UpstreamProtocol(f"The mail server announced {size} octets, more than were asked.", protocol="imap")
-        if self._literals + size > self._limits.response:
+        if self._literals + size > self._limits.response or self._count >= MAX_LITERALS:
             raise UpstreamProtocol("The mail server's answer is larger than allowed.", protocol="imap")
         return size

@@ -12,8 +12,10 @@ from service.adapters.imap.connection import Connection
 from service.adapters.imap.envelope import SUMMARY_ITEMS
 from service.adapters.imap.evaluation import Evaluation
 from service.adapters.imap.extras import with_extras
+from service.adapters.imap.numbers import MAX_UID, read_number
+from service.adapters.imap.pace import ascending
 from service.adapters.imap.places import Ids
-from service.adapters.imap.responses import MAX_UID, SEQUENCE, Row, fetch_rows, found_uids, number
+from service.adapters.imap.responses import SEQUENCE, Row, fetch_rows, found_uids
 from service.adapters.imap.rows import FolderRows, JsonOf
 from service.adapters.imap.sorting import in_order
 from service.mail.errors import StaleToken, UpstreamProtocol
@@ -25,6 +27,8 @@ K = TypeVar("K", bound=Hashable)
 ANCHORS = 40
 """UIDs of a sorted page that its cursor carries. While one of them is left, the next page neither repeats nor skips."""
 # Where nothing was read before all is asked in one round trip; elsewhere the flags, then the rest of what is new.
+_EMPTY_ROUNDS = 20
+"""Round trips in a row that may bring no row. In a folder that others empty meanwhile, a few do."""
 _ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
 _FLAG_ITEMS = b"(UID FLAGS)"
 
@@ -65,6 +69,22 @@ def list_name(folders: bytes, query: ListQuery) -> bytes:
     return folders + repr((query.filter, query.sort)).encode() if query.filter or query.sort else folders
 
 
+class _Patience:
+    """Ends the reading of rows that never come: a server that counts or finds messages which it does not have would
+    otherwise be asked for all of them, a page at a time."""
+
+    def __init__(self) -> None:
+        self._size = -1
+        self._left = _EMPTY_ROUNDS
+
+    def note(self, items: JsonOf) -> None:
+        """Called before each round trip. Raises UpstreamProtocol after too many that brought nothing."""
+        self._left = _EMPTY_ROUNDS if len(items) > self._size else self._left - 1
+        self._size = len(items)
+        if self._left < 0:
+            raise UpstreamProtocol("The mail server names messages that it does not have.", protocol="imap")
+
+
 class _Cut(NamedTuple):
     """A page's rows by UID in order, how many match, the numbers of the next cursor, and who found them."""
 
@@ -78,12 +98,12 @@ async def _known_page(rows: FolderRows, limit: int, after: _After | None) -> _Cu
     """The page where it lay when it was last shown, in one round trip with the news. None where there is news, or
     another number of messages than a page has: then the place has to be found first."""
     below = MAX_UID + 1 if after is None else after.uid
-    lowest = rows.shelf.pages.get((limit, below))
+    lowest = rows.page_end(limit, below)
     if lowest is None:
         return None
     uids = b"%d:*" % lowest if after is None else b"%d:%d" % (lowest, below - 1)
     untagged = await rows.connection.refresh_with(b"UID", b"FETCH", uids, _FLAG_ITEMS)
-    told = fetch_rows(untagged or ())
+    told = await fetch_rows(untagged or ())
     fitting = sorted((uid for uid in told if lowest <= uid < below), reverse=True)
     if len(fitting) != limit:
         return None
@@ -98,8 +118,10 @@ async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _C
     below = MAX_UID + 1 if after is None else after.uid
     high = selected.exists if after is None else min(selected.exists, after.sequence - 1)
     items: JsonOf = {}
+    patience = _Patience()
     last = 0
     while high > 0 and len(items) < limit:
+        patience.note(items)
         low = max(1, high - (limit - len(items)) + 1)
         told = await _fetch_range(rows.connection, low, high, _ALL_ITEMS if rows.is_unread(below) else _FLAG_ITEMS)
         fitting = [uid for uid in sorted(told, reverse=True) if uid < below]
@@ -107,7 +129,7 @@ async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _C
         last = min((_sequence(told[uid]) for uid in fitting), default=last)
         high = low - 1 if fitting or after is None else min(low - 1, await _count_below(rows.connection, after.uid))
     if len(items) == limit:
-        rows.shelf.note_page(limit, below, min(items))
+        rows.keep_page(limit, below, min(items))
     return _Cut(items, selected.exists, _next(min(items), last) if items else ())
 
 
@@ -118,14 +140,14 @@ def _next(uid: int, sequence: int) -> Sequence[int]:
 
 async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, Row]:
     """The rows from one sequence number to another, without the news of others that come in between."""
-    told = fetch_rows((await connection.run(b"FETCH", b"%d:%d" % (low, high), items)).untagged)
+    told = await fetch_rows((await connection.run(b"FETCH", b"%d:%d" % (low, high), items)).untagged)
     return {uid: row for uid, row in told.items() if low <= _sequence(row) <= high}
 
 
 async def _count_below(connection: Connection, uid: int) -> int:
     """How many messages have a smaller UID, which is the sequence number of the highest of them."""
     answer = await connection.run(b"SEARCH", b"UID", b"1:%d" % (uid - 1)) if uid > 1 else None
-    return len(found_uids(answer.untagged)) if answer else 0
+    return len(await found_uids(answer.untagged)) if answer else 0
 
 
 async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
@@ -133,7 +155,7 @@ async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
     assert query.filter is not None
     await rows.connection.refresh()
     evaluation = Evaluation(rows)
-    uids = sorted(await evaluation.find(query.filter), reverse=True)
+    uids = (await ascending(await evaluation.find(query.filter)))[::-1]
     older = [uid for uid in uids if uid < below]
     items, shown = await _filled(rows, older, query.limit)
     return _Cut(items, len(uids), (older[shown - 1],) if shown < len(older) else (), evaluation)
@@ -162,8 +184,10 @@ def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
 async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[JsonOf, int]:
     """The first rows that are still there, and how many UIDs were used up for them."""
     items: JsonOf = {}
+    patience = _Patience()
     used = 0
     while used < len(uids) and len(items) < limit:
+        patience.note(items)
         batch = uids[used : used + limit - len(items)]
         items |= await rows.summaries(batch)
         used += len(batch)
@@ -171,7 +195,4 @@ async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[Js
 
 
 def _sequence(row: Row) -> int:
-    try:
-        return number(row[SEQUENCE], MAX_UID)
-    except UpstreamProtocol:
-        return 0
+    return read_number(row[SEQUENCE], MAX_UID) or 0

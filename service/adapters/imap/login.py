@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager
 
 from service.accounts import Credentials, SecretKind
 from service.adapters.imap import arguments
+from service.adapters.imap.client import Client
 from service.adapters.imap.codes import Status, refusal
 from service.adapters.imap.framing import Limits
-from service.adapters.imap.protocol import Answer, Client, Timing, WireProtocol
+from service.adapters.imap.protocol import Answer, Timing, WireProtocol
 from service.mail.errors import (
     InvalidRequest,
     LoginRefused,
@@ -42,8 +43,12 @@ async def network_errors() -> AsyncIterator[None]:
         raise UpstreamTls("The mail server's TLS failed.", protocol="imap") from None
     except TimeoutError:
         raise UpstreamTimeout("The mail server cannot be reached in time.", protocol="imap") from None
-    except OSError:
+    except (OSError, UnicodeError):
         raise UpstreamUnavailable(protocol="imap", retry_after=5) from None
+
+
+_MAX_CAPABILITIES = 16 << 10
+"""Octets that are read of a list of them; the longest known are of 1 KiB."""
 
 
 async def connect(endpoint: Endpoint, timing: Timing, limits: Limits) -> WireProtocol:
@@ -107,7 +112,7 @@ def capabilities_told(answer: Answer) -> frozenset[str] | None:
     told = [line[11:] for line in answer.untagged if line[:11].upper() == b"CAPABILITY "]
     if answer.status.code == "CAPABILITY":
         told.append(answer.status.argument)
-    return frozenset(told[-1].decode("ascii", "replace").upper().split()) if told else None
+    return frozenset(told[-1][:_MAX_CAPABILITIES].decode("ascii", "replace").upper().split()) if told else None
 
 
 async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timing) -> frozenset[str]:

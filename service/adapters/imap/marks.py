@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.adapters.imap.arguments import uid_set
-from service.adapters.imap.responses import expand
+from service.adapters.imap.numbers import members, read_ranges
 from service.mail.errors import MailError, NotSupported, StaleToken
 
 MAX_OCTETS = 5000
@@ -107,7 +107,7 @@ def _mark(members: Any) -> Mark:
 
 
 def _uids(text: str) -> frozenset[int]:
-    return frozenset(expand(text.encode())) if text else frozenset()
+    return frozenset(members(read_ranges(text.encode()))) if text else frozenset()
 
 
 def _pack(value: Any) -> bytes:

@@ -1,6 +1,7 @@
 """Copies and moves (RFC 9051, 6.4.7 and 6.4.8; RFC 4315, 3). No step leaves a message in neither folder."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from service.adapters.imap import arguments
@@ -8,9 +9,17 @@ from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.codes import Status, read_status, refusal
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.deletion import delete, demand_uidplus, still_there
+from service.adapters.imap.numbers import MAX_UID, count, members, number, read_runs
 from service.adapters.imap.protocol import Answer
-from service.adapters.imap.responses import expand, fetch_rows
-from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from service.adapters.imap.responses import fetch_rows
+from service.mail.errors import (
+    MailError,
+    NotFound,
+    UpstreamError,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 
 LOST = "outcomeUnknown"
 """The code of an error after which nobody knows whether the server did what was asked."""
@@ -35,7 +44,7 @@ async def copy(connection: Connection, uids: Iterable[int], target: bytes) -> di
         answer = await connection.run(b"UID", b"COPY", uid_set(there), arguments.string(target))
     except (UpstreamUnavailable, UpstreamTimeout) as error:
         return dict.fromkeys(wanted, Moved(lost(error, "Look into the other folder before you copy again.")))
-    return _report(wanted, there, _copied(answer))
+    return _report(wanted, there, _copied(answer, len(there)))
 
 
 async def move(connection: Connection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
@@ -53,7 +62,8 @@ async def move(connection: Connection, uids: Iterable[int], target: bytes) -> di
     for one in (looked, answer):
         if one.status.kind != "OK":
             raise refusal(one.status)
-    return _report(wanted, fetch_rows(looked.untagged).keys() & wanted, _copied(answer))
+    there = (await fetch_rows(looked.untagged)).keys() & wanted
+    return _report(wanted, there, _copied(answer, len(wanted)))
 
 
 async def _copy_and_delete(connection: Connection, wanted: set[int], target: bytes) -> dict[int, Moved]:
@@ -79,21 +89,24 @@ def _not_removed(error: MailError) -> UpstreamError:
     return UpstreamError(detail, protocol="imap", code="notRemoved")
 
 
-def _copied(answer: Answer) -> tuple[int, dict[int, int]]:
-    """UIDVALIDITY of the target and old to new UID; nothing where the server does not say, or says it wrong."""
-    told = [status for line in answer.untagged if (status := read_status(line))]
+def _copied(answer: Answer, most: int) -> tuple[int, dict[int, int]]:
+    """UIDVALIDITY of the target and old to new UID; nothing if the server does not say, or says it wrong: the messages
+    are there all the same."""
+    told = (status for line in answer.untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
     for status in (answer.status, *told):
         if status.code == "COPYUID":
-            return _copyuid(status)
+            with suppress(UpstreamProtocol):
+                return _copyuid(status, most)
+            break
     return 0, {}
 
 
-def _copyuid(status: Status) -> tuple[int, dict[int, int]]:
-    match status.argument.split():
-        case [validity, old, new] if validity.isdigit():
-            before, after = list(expand(old)), list(expand(new))
-            if len(before) == len(after):
-                return int(validity), dict(zip(before, after, strict=True))
+def _copyuid(status: Status, most: int) -> tuple[int, dict[int, int]]:
+    match status.argument.split(None, 3):
+        case [validity, old, new]:
+            before, after = read_runs(old), read_runs(new)
+            if count(before) == count(after) <= most:
+                return number(validity, MAX_UID), dict(zip(members(before), members(after), strict=True))
     return 0, {}
 
 

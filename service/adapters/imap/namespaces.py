@@ -1,10 +1,14 @@
 """Whose folders lie where (RFC 2342), and what one may do with those of others (RFC 4314, 3.5)."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
+from service.adapters.imap.pace import paced
 from service.adapters.imap.tokens import Token, parse
 from service.mail.model import Namespace
+
+MAX_PREFIXES = 50
+"""Of one kind. Each is held against the name of every folder."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,17 @@ def read_namespaces(untagged: Iterable[bytes]) -> Namespaces:
 
 def _entries(token: Token) -> list[tuple[bytes, bytes | None]]:
     found: list[tuple[bytes, bytes | None]] = []
-    for entry in token if isinstance(token, list) else ():
+    for entry in token[:MAX_PREFIXES] if isinstance(token, list) else ():
         match entry:
             case [bytes() as prefix, (bytes() | None) as delimiter, *_]:
                 found.append((prefix, delimiter))
     return found
 
 
-def read_rights(untagged: Iterable[bytes]) -> dict[bytes, str]:
-    """From the answers to MYRIGHTS, by folder."""
-    rights: dict[bytes, str] = {}
-    for line in untagged:
+async def read_rights(untagged: Iterable[bytes]) -> AsyncIterator[tuple[bytes, str]]:
+    """From the answers to MYRIGHTS: folders and letters."""
+    async for line in paced(untagged):
         if line[:9].upper() == b"MYRIGHTS ":
             match parse(line, 9):
                 case [bytes() as name, bytes() as letters]:
-                    rights[name] = letters.decode("ascii", "replace")
-    return rights
+                    yield name, letters.decode("ascii", "replace")

@@ -8,13 +8,14 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from enum import Enum, auto
 from random import random
 
 from service.adapters.hosts import Host
 from service.adapters.imap.connection import Connection
-from service.mail.errors import ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
+from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
 from service.metrics import Live
 from service.upstream import queued
 
@@ -72,6 +73,7 @@ class Pool:
         self._count = 0  # open, being opened or promised to somebody who waits
         self._users: Counter[Lane] = Counter()
         self._waiting: deque[_Turn] = deque()
+        self._refusal: LoginRefused | None = None
         self._told_limit = (0, 0.0)  # what the server allows, and until when that is believed
         self._closed = False
         self._trimming: asyncio.TimerHandle | None = None
@@ -196,11 +198,16 @@ class Pool:
             await asyncio.sleep(RETRY_SECONDS * (0.5 + random()))  # noqa: S311 - only so that not all come at once
 
     async def _connect_once(self) -> Connection:
+        """Refused credentials are not sent again for those who waited meanwhile: repeats lock accounts out."""
         await self._host.take()
         try:
+            if self._refusal is not None:
+                raise copy(self._refusal)
             return await self._open()
-        except BaseException:
+        except BaseException as error:
             self._host.give_back()
+            if isinstance(error, LoginRefused):
+                self._refusal = copy(error)
             raise
 
     async def _wait(self, lane: Lane, end: float) -> Connection | None:

@@ -9,20 +9,23 @@ sent, an answer without a question, a limit crossed, a caller that went away.
 """
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
-from aioimaplib.aioimaplib import CONNECTED, IMAP4, IMAP4ClientProtocol
+from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
 from service.adapters.imap.codes import Status, clean_text, read_status
+from service.adapters.imap.flood import OVERHEAD, Flood
 from service.adapters.imap.framing import Framer, Limits
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
-from service.servers import Endpoint
 
 MAX_UNCLAIMED = 1 << 20
+SLICE_SECONDS = 0.01
+_SLICE = 32 << 10
+"""Octets that are read between two looks at the clock: 6 ms where every line is as short as can be."""
 DONE_SECONDS = 5.0
 """How long a server may take to hear the end of IDLE."""
 MIN_RATE = 64 << 10
@@ -52,6 +55,10 @@ class Answer:
 
     untagged: list[bytes]
     status: Status
+
+
+class AnswerTooLarge(UpstreamProtocol):
+    """More than a command may bring. For who asked for more than may come, in a folder of hundreds of thousands."""
 
 
 class Pending:
@@ -94,6 +101,9 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._writable = asyncio.Event()
         self._writable.set()
         self._bye: Status | None = None
+        self._backlog = b""
+        self._waits: asyncio.TimerHandle | None = None
+        self._flood = Flood()
 
     @property
     def is_open(self) -> bool:
@@ -108,7 +118,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     @property
     def is_quiet(self) -> bool:
         """Nothing asked, nothing half received."""
-        return not self._pending and not self._framer.rest
+        return not self._pending and not self._framer.held and not self._backlog
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -116,6 +126,9 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Everybody who waits is told at once."""
+        while self._backlog and self.error is None:  # said before the end; no more than one read holds
+            octets, self._backlog = self._backlog, b""
+            self._read(octets)
         bye = self._bye
         self.fail(
             UpstreamUnavailable(
@@ -140,6 +153,9 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         if self.error is None:
             self.error = error
         self.closed.set()
+        self._backlog = b""
+        if self._waits is not None:
+            self._waits.cancel()
         if self.transport is not None:
             self.transport.abort()
         self._writable.set()
@@ -151,9 +167,36 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
                 future.exception()  # a caller that left does not read it
 
     def data_received(self, octets: bytes) -> None:
+        """Read what came, in slices: what takes longer than one waits for the loop's next turn, and so does the
+        server."""
         self._heard = self.loop.time()
         if self.error is not None:
             return
+        self._backlog = self._backlog + octets if self._backlog else octets
+        if not self._waits:
+            self._read_backlog()
+
+    def _read_backlog(self) -> None:
+        """One slice, or several that are read quickly, as the octets of a literal are."""
+        was_paused, self._waits = self._waits is not None, None
+        until, at = perf_counter() + SLICE_SECONDS, 0
+        while at < len(self._backlog):
+            self._read(self._backlog[at : at + _SLICE], is_all=at + _SLICE >= len(self._backlog))
+            at += _SLICE
+            if at < len(self._backlog) and (self._pause or perf_counter() > until):
+                break
+        self._backlog = self._backlog[at:]
+        if self.error is None and (self._backlog or self._pause):
+            self.transport.pause_reading()
+            self._waits = self.loop.call_later(self._pause, self._read_backlog)
+        elif was_paused and not self._sealed and self.error is None:
+            self.transport.resume_reading()
+
+    @property
+    def _pause(self) -> float:
+        return self._flood.pause(self.loop.time())
+
+    def _read(self, octets: bytes, *, is_all: bool = True) -> None:
         try:
             if self._sealed:
                 raise injected()
@@ -161,16 +204,15 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
                 if self._sealed:
                     raise injected()
                 self._receive(response)
-            if not self.greeting.done():
-                self._refuse_odd_greeting()
+            self._refuse_rest(is_all=is_all)
+            if not self.greeting.done() and not self._framer.begins_as(b"* "):
+                raise UpstreamProtocol("This is no IMAP server.", protocol="imap")  # its line may never end
         except MailError as error:
             self.fail(error)
 
-    def _refuse_odd_greeting(self) -> None:
-        """A server of another kind is told by its first octets; waiting for a line of it may take for ever."""
-        start = self._framer.rest[:2]
-        if not b"* ".startswith(start):
-            raise UpstreamProtocol("This is no IMAP server.", protocol="imap")
+    def _refuse_rest(self, *, is_all: bool) -> None:
+        if self._sealed and not is_all:
+            raise injected()
 
     def _receive(self, response: bytes) -> None:
         if response.startswith(b"* "):
@@ -192,17 +234,19 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         if self.on_news is not None:
             self.on_news()  # in the answer to a probe too: news come with what is asked next
             if not self._pending or self._pending[0].is_idle:
+                self._flood.note(len(response), self.loop.time())
                 return
         if not self._pending:
             self._keep_unclaimed(response)
             return
-        self._pending[0].untagged.append(response)
-        self._octets += len(response)
-        if self._octets > self.limits.response:
-            raise UpstreamProtocol("The mail server's answer is larger than allowed.", protocol="imap")
+        untagged = self._pending[0].untagged
+        untagged.append(response)
+        self._octets += len(response) + OVERHEAD
+        if self._octets > self.limits.response or len(untagged) > self.limits.responses:
+            raise AnswerTooLarge("The mail server's answer is larger than allowed.", protocol="imap")
 
     def _keep_unclaimed(self, response: bytes) -> None:
-        self._unclaimed_octets += len(response) + 64
+        self._unclaimed_octets += len(response) + OVERHEAD
         if self._unclaimed_octets > MAX_UNCLAIMED:
             raise UpstreamProtocol("The mail server does not stop talking.", protocol="imap")
         self.unclaimed.append(response)
@@ -240,7 +284,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         """From here on every octet in clear is an injection (CVE-2021-29969 and its kin)."""
         self._sealed = True
         self.transport.pause_reading()
-        if self._framer.rest:
+        if self._framer.held:
             raise injected()
 
     def secure(self, transport: asyncio.Transport) -> None:
@@ -388,39 +432,3 @@ async def _first(go: asyncio.Event, answer: "asyncio.Future[Answer]") -> bool:
 def injected() -> UpstreamProtocol:
     """Octets in clear where TLS was to begin."""
     return UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")
-
-
-class Client(IMAP4):  # type: ignore[misc]  # the library is untyped
-    """aioimaplib's client with our protocol plugged in."""
-
-    protocol: WireProtocol
-
-    def __init__(self, endpoint: Endpoint, limits: Limits, context: ssl.SSLContext | None) -> None:
-        self._limits = limits
-        self._endpoint = endpoint
-        super().__init__(endpoint.host, endpoint.port, ssl_context=context)
-
-    def create_client(
-        self,
-        host: str,
-        port: int,
-        loop: asyncio.AbstractEventLoop | None,
-        conn_lost_cb: Callable[[Exception | None], None] | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        """Called by the constructor of the base: only the protocol differs from it."""
-        loop = loop or asyncio.get_running_loop()
-        self.protocol = WireProtocol(loop, self._limits, self._endpoint.server)
-        self._client_task = loop.create_task(self._endpoint.connect(lambda: self.protocol, ssl_context))
-
-    async def connected(self, seconds: float) -> WireProtocol:
-        """The protocol once the connection stands; OSError, ssl.SSLError or TimeoutError where it does not."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._client_task
-        except BaseException:
-            self._client_task.cancel()
-            self.protocol.fail(UpstreamUnavailable(protocol="imap"))
-            raise
-        assert self.protocol.state == CONNECTED
-        return self.protocol

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from service.adapters.apart import Turn, apart
+from service.adapters.apart import apart
 from service.adapters.imap.arguments import uid_set
 from service.adapters.imap.flags import from_wire
+from service.adapters.imap.pace import paced
 from service.adapters.imap.responses import Row, fetch_rows, octets
-from service.adapters.imap.rows import Entry, FolderRows
+from service.adapters.imap.rows import FolderRows
+from service.adapters.imap.shelves import Entry
 from service.mail.matching import Known, Need, address_text
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
@@ -75,7 +77,7 @@ async def fetch(rows: FolderRows, uids: Collection[int], items: bytes) -> dict[i
         return {}
     answer = await rows.connection.run(b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % items)
     wanted = set(uids)
-    return {uid: row for uid, row in fetch_rows(answer.untagged).items() if uid in wanted}
+    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in wanted}
 
 
 async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) -> dict[int, str | None]:
@@ -83,9 +85,7 @@ async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) ->
     together: a few round trips for a page."""
     by_section: dict[bytes, list[int]] = {}
     leaves: dict[int, Part] = {}
-    turn = Turn()
-    for uid, entry in entries.items():
-        await turn.end()
+    async for uid, entry in paced(entries.items()):
         structure = entry.rest.structure
         choice = choose(structure) if structure else None
         leaf = (choice.text or choice.html) if choice else None

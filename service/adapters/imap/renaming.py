@@ -127,7 +127,7 @@ async def _attempt(connection: Connection, verb: bytes, *names: bytes) -> None:
     error = refusal(answer.status)
     if type(error) is UpstreamError and answer.status.kind == "NO":
         listed = await connection.run(b"LIST", b'""', string(names[-1]))
-        is_there = any(row.name == names[-1] for row in list_rows(listed.untagged))
+        is_there = any(row.name == names[-1] for row in await list_rows(listed.untagged))
         if is_there and verb != b"DELETE":
             raise AlreadyExists("A folder of that name exists already.")
         if not is_there and verb == b"DELETE":

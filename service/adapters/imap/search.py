@@ -47,7 +47,9 @@ def is_ascii(keys: list[Piece]) -> bool:
 
 async def found_all(connection: Connection) -> list[int]:
     """Every UID of the selected folder, ascending. One round trip."""
-    return found_uids((await connection.run(b"UID", b"SEARCH", b"ALL")).untagged)
+    answer = await connection.run(b"UID", b"SEARCH", b"ALL")
+    assert connection.selected is not None
+    return await found_uids(answer.untagged, connection.selected.exists)
 
 
 def _keys(tree: Filter, *, negated: bool = False) -> list[Piece]:

@@ -14,6 +14,7 @@ from zlib import crc32
 from service.adapters.imap.evaluation import FOLDERS, Evaluation, lies_in
 from service.adapters.imap.extras import with_extras
 from service.adapters.imap.listing import ANCHORS, behind, list_name
+from service.adapters.imap.pace import ascending
 from service.adapters.imap.places import Ids
 from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all
@@ -128,7 +129,7 @@ class Search:
         await rows.connection.refresh()
         evaluation = Evaluation(rows)
         tree = self._query.filter
-        uids = sorted(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+        uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
         if len(self._result.keys) + len(uids) > MAX_MERGED:
             raise InvalidRequest(f"More than {MAX_MERGED} messages match. Name folders, or narrow the search.")
         keys = await self._keys(rows, uids)

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from service.adapters.apart import apart
 from service.adapters.imap.evaluation import Evaluation
+from service.adapters.imap.pace import ascending
 from service.adapters.imap.responses import sorted_uids
-from service.adapters.imap.rows import Entry, FolderRows
+from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all, search_keys
+from service.adapters.imap.shelves import Entry
 from service.mail.errors import NotSupported
 from service.mail.matching import sort_value
 from service.mail.model import EvaluatedBy, MessageSummary
@@ -37,7 +39,7 @@ async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[O
         rows.connection.distrust("SORT")
         return await _sorted_here(evaluation, tree, sort)
     evaluation.note(EvaluatedBy.SERVER)
-    order = sorted_uids(answer.untagged)
+    order = await sorted_uids(answer.untagged, rows.selected.exists)
     matching = await evaluation.find(tree) if tree is not None and not is_remote else None
     return order if matching is None else [uid for uid in order if uid in matching]
 
@@ -49,7 +51,7 @@ def _criteria(sort: Sequence[Order]) -> bytes:
 
 async def _sorted_here(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
     rows = evaluation.rows
-    uids = sorted(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+    uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
     evaluation.note(EvaluatedBy.LOCAL)
     return await sort_here(rows, uids, sort)
 

@@ -7,6 +7,7 @@ from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.deletion import still_there
 from service.adapters.imap.flags import from_wire, to_wire
+from service.adapters.imap.numbers import read_number
 from service.adapters.imap.responses import Row, fetch_rows
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
@@ -72,7 +73,7 @@ async def _store(
     answer = await connection.attempt(*pieces)
     if answer.status.kind != "OK" or answer.status.code == "MODIFIED":
         raise Changed if answer.status.code == "MODIFIED" else refusal(answer.status)
-    return fetch_rows(answer.untagged)
+    return await fetch_rows(answer.untagged)
 
 
 def _refuse_forbidden(connection: Connection, words: Sequence[str], change: bytes) -> None:
@@ -99,7 +100,7 @@ def _unchanged_since(connection: Connection, version: str) -> bytes:
 async def _fetch(connection: Connection, uids: Iterable[int]) -> Rows:
     items = b"(UID FLAGS MODSEQ)" if connection.counts_changes else b"(UID FLAGS)"
     answer = await connection.run(b"UID", b"FETCH", uid_set(uids), items)
-    return {uid: row for uid, row in fetch_rows(answer.untagged).items() if b"FLAGS" in row}
+    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if b"FLAGS" in row}
 
 
 def _flags(rows: Rows, uid: int) -> Flags:
@@ -111,6 +112,6 @@ def _flags(rows: Rows, uid: int) -> Flags:
 def version_of(row: Row) -> str | None:
     """The MODSEQ, which servers write as ``(12)``."""
     match row.get(b"MODSEQ"):
-        case [bytes() as count] if count.isdigit():
-            return count.decode()
+        case [count] if (value := read_number(count)) is not None:
+            return str(value)
     return None

@@ -11,7 +11,8 @@ from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.words import clean_text
 from service.mail.model import Part
 
-MAX_PARTS = 10_000
+MAX_PARTS = 1000
+"""As many as are shown of a message that is taken apart here."""
 _CACHED = 1000
 """Octets of parameters that are kept for the next part."""
 _PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")

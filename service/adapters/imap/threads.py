@@ -1,20 +1,23 @@
 """Conversations of a folder: as the server tells them (RFC 5256, 4), else by the Message-IDs that messages name."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 
 from service.adapters.apart import apart
 from service.adapters.imap.envelope import weight
+from service.adapters.imap.numbers import MAX_UID, number
+from service.adapters.imap.pace import paced
 from service.adapters.imap.reading import fetch
-from service.adapters.imap.responses import MAX_UID, Row, number
+from service.adapters.imap.responses import Row
 from service.adapters.imap.rows import FolderRows
 from service.adapters.imap.search import found_all
-from service.adapters.imap.tokens import Token, parse
 from service.mail.errors import NotSupported
 from service.mail.mime.headers import first, parse_message_ids, split_headers
 
 MAX_MESSAGES = 10_000
 _BATCH = 1000
+_THREAD_TOKEN = re.compile(rb"[()]|[^()\s]+")
 THREAD_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
 
 
@@ -24,7 +27,7 @@ async def threads_of(rows: FolderRows) -> list[set[int]]:
     if "THREAD=REFERENCES" in rows.connection.capabilities:
         answer = await rows.connection.attempt(b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL")
         if answer.status.kind == "OK":
-            return [thread for line in answer.untagged for thread in _told(line)]
+            return [thread async for thread in _told(answer.untagged)]
         rows.connection.distrust("THREAD=REFERENCES")
     uids = await found_all(rows.connection)
     if len(uids) > MAX_MESSAGES:
@@ -35,7 +38,7 @@ async def threads_of(rows: FolderRows) -> list[set[int]]:
     for at in range(0, len(uids), _BATCH):
         told = await fetch(rows, uids[at : at + _BATCH], THREAD_FIELDS)
         names |= await apart(partial(_names_of, told), sum(map(weight, told.values())))
-    return await apart(partial(_joined, names), sum(map(len, names.values())) * 50)
+    return await _joined(names)
 
 
 def _names_of(told: Mapping[int, Row]) -> dict[int, list[str]]:
@@ -53,24 +56,24 @@ def message_names(row: Row) -> list[str]:
     return [name for names in found for name in names]
 
 
-def _told(line: bytes) -> Iterable[set[int]]:
-    """``THREAD (1 2 (3)(4 5))(6)``: what nests is one conversation."""
-    if line[:7].upper() == b"THREAD ":
-        for thread in parse(line, 7):
-            yield set(_numbers(thread))
+async def _told(untagged: Iterable[bytes]) -> AsyncIterator[set[int]]:
+    """``THREAD (1 2 (3)(4 5))(6)``: what nests is one conversation, and how it nests is not looked at."""
+    depth = 0
+    thread: set[int] = set()
+    lines = (line for line in untagged if line[:7].upper() == b"THREAD ")
+    async for token in paced(match[0] for line in lines for match in _THREAD_TOKEN.finditer(line, 7)):
+        if token == b"(":
+            depth += 1
+        elif token != b")":
+            thread.add(number(token, MAX_UID))
+        else:
+            depth -= 1
+            if depth == 0:
+                yield thread
+                thread = set()
 
 
-def _numbers(token: Token) -> Iterable[int]:
-    pending = [token]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, list):
-            pending.extend(one)
-        elif one is not None:
-            yield number(one, MAX_UID)
-
-
-def _joined(names: dict[int, list[str]]) -> list[set[int]]:
+async def _joined(names: dict[int, list[str]]) -> list[set[int]]:
     """Messages that name the same Message-ID belong together, and so does whoever else does with one of them."""
     parent: dict[str, str] = {}
 
@@ -80,7 +83,7 @@ def _joined(names: dict[int, list[str]]) -> list[set[int]]:
             name = above
         return name
 
-    for uid, found in names.items():
+    async for uid, found in paced(names.items()):
         own = f"uid {uid}"
         for name in found:
             parent[root(name)] = root(own)

@@ -5,6 +5,7 @@ atom.
 """
 
 import re
+from itertools import islice
 from typing import TypeAlias
 
 from service.mail.errors import UpstreamProtocol
@@ -12,12 +13,18 @@ from service.mail.errors import UpstreamProtocol
 Token: TypeAlias = "bytes | list[Token] | None"  # noqa: S105 - no secret
 
 MAX_DEPTH = 100
-# A FETCH item keeps its section in one token: BODY[HEADER.FIELDS (DATE)]<0>. Whatever fits nothing else is one octet
-# and an error, so that no octet is passed over in silence.
+MAX_TOKENS = 40_000
+"""In one response: more than a thousand parts or five thousand addresses have, and 20 ms of work."""
+_SHORT = 64 << 10
+"""Octets that hold few enough tokens, whatever they are."""
+# A FETCH item keeps its section in one token: BODY[HEADER.FIELDS (DATE)]<0>. A quote or a bracket that nobody closes
+# takes all that is left, so that no octet is looked at from two beginnings: the expression is linear.
 _TOKEN = re.compile(
-    rb'[()]|"[^"\\]*(?:\\.[^"\\]*)*"|(?:BODY|BINARY)(?:\.SIZE)?\[[^\]\r\n]*\](?:<\d+>)?|[^\s()"]+|\S',
+    rb'[()]|"(?>[^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)'
+    rb'|(?:BODY|BINARY)(?:\.SIZE)?\[(?>[^\]]*)(?:\](?:<\d+>)?|\Z)|[^\s()"]+|\S',
     re.IGNORECASE | re.DOTALL,
 )
+_CLOSED = re.compile(rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)"\Z', re.DOTALL)
 _LITERAL = re.compile(rb"~?\{(\d+)\}\Z")
 _OPEN, _CLOSE, _QUOTE = b"(", b")", ord('"')
 
@@ -33,11 +40,25 @@ def _flat(text: bytes, at: int) -> list[bytes]:
         announced = _LITERAL.search(text, max(at, end - 24), end)
         if announced is None:
             raise _broken()
-        found += _TOKEN.findall(text, at, announced.start())
+        _find(text, at, announced.start(), found)
         at = end + 2 + int(announced[1])
         found.append(_Octets(text[end + 2 : at]))
-    found += _TOKEN.findall(text, at)
+    _find(text, at, len(text), found)
     return found
+
+
+def _find(text: bytes, start: int, stop: int, found: list[bytes]) -> None:
+    """Adds the tokens between two places. Counted before they are made if there may be too many."""
+    if stop - start > _SHORT:
+        if text.count(b"\\", start, stop) > MAX_TOKENS:
+            raise _too_many()
+        found += (match[0] for match in islice(_TOKEN.finditer(text, start, stop), MAX_TOKENS + 1))
+    else:
+        found += _TOKEN.findall(text, start, stop)
+    if len(found) > MAX_TOKENS:
+        raise _too_many()
+    if stop > start and found and found[-1][:1] == b'"' and type(found[-1]) is bytes and not _CLOSED.match(found[-1]):
+        raise _broken()  # only the last can be a quote that nobody closes
 
 
 def parse(text: bytes, at: int = 0) -> list[Token]:
@@ -69,10 +90,15 @@ def parse(text: bytes, at: int = 0) -> list[Token]:
 
 
 def _unquoted(token: bytes) -> bytes:
-    if len(token) == 1:
-        raise _broken()
-    return re.sub(rb"\\(.)", rb"\1", token[1:-1]) if b"\\" in token else token[1:-1]
+    text = token[1:-1]
+    if b"\\" in text:
+        text = b"\\".join(piece.replace(b"\\", b"") for piece in text.split(b"\\\\"))
+    return text
 
 
 def _broken() -> UpstreamProtocol:
     return UpstreamProtocol("The mail server's answer could not be read.", protocol="imap")
+
+
+def _too_many() -> UpstreamProtocol:
+    return UpstreamProtocol("The mail server's answer has more parts than can be read.", protocol="imap")

@@ -6,6 +6,7 @@ from service.adapters.imap.arguments import Literal, Piece, string
 from service.adapters.imap.codes import refusal
 from service.adapters.imap.connection import Connection
 from service.adapters.imap.namespaces import Namespaces, read_namespaces, read_rights
+from service.adapters.imap.pace import paced
 from service.adapters.imap.responses import Listed, list_rows, status_rows
 from service.mail.errors import NotFound
 from service.mail.model import Namespace
@@ -56,10 +57,11 @@ async def read_told(connection: Connection, items: bytes) -> Told:
     namespaces = read_namespaces(untagged)
     for prefix in namespaces.unlisted(row.name for row in rows):
         more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
-        rows += [row for row in more if all(row.name != known.name for known in rows)]
+        known = {row.name for row in rows}
+        rows += [row for row in more if row.name not in known]
         counts |= more_counts
-    foreign = [row.name for row in rows if namespaces.of(row.name) is not Namespace.PERSONAL][:_MAX_RIGHTS]
-    rights = await _rights(connection, foreign) if foreign and "ACL" in connection.capabilities else {}
+    foreign = [row.name async for row in paced(rows) if namespaces.of(row.name) is not Namespace.PERSONAL]
+    rights = await _rights(connection, foreign[:_MAX_RIGHTS]) if foreign and "ACL" in connection.capabilities else {}
     return Told(rows, counts, namespaces, rights)
 
 
@@ -75,7 +77,7 @@ async def _list_and_count(
         wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
         *_, answer = await connection.attempt_all([*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted]])
         if answer.status.kind == "OK":
-            return list_rows(answer.untagged), status_rows(answer.untagged), answer.untagged
+            return await list_rows(answer.untagged), await status_rows(answer.untagged), answer.untagged
         if answer.status.kind == "NO":
             raise refusal(answer.status)
         connection.distrust("LIST-STATUS")
@@ -89,10 +91,10 @@ async def _list_then_count(
     *_, told, subscribed = await connection.attempt_all([*asked, *listing])
     if told.status.kind != "OK":
         raise refusal(told.status)
-    chosen = {row.name for row in list_rows(subscribed.untagged, b"LSUB")}
+    chosen = {row.name for row in await list_rows(subscribed.untagged, b"LSUB")}
     rows = [
         row._replace(attributes=row.attributes | {"\\subscribed"}) if row.name in chosen else row
-        for row in list_rows(told.untagged)
+        for row in await list_rows(told.untagged)
     ]
     countable = [row.name for row in rows if not row.attributes & UNSELECTABLE]
     counts: Counts = {}
@@ -107,7 +109,7 @@ async def _count(connection: Connection, names: list[bytes], items: bytes) -> Co
     if not plain:
         return {}
     answers = await connection.attempt_all([[b"STATUS", piece, items] for piece in plain])
-    return status_rows(answers[-1].untagged)
+    return await status_rows(answers[-1].untagged)
 
 
 async def _rights(connection: Connection, names: list[bytes]) -> dict[bytes, str]:
@@ -115,5 +117,5 @@ async def _rights(connection: Connection, names: list[bytes]) -> dict[bytes, str
     plain = [piece for name in names if not isinstance(piece := string(name), Literal)]
     for at in range(0, len(plain), _BATCH):
         answers = await connection.attempt_all([[b"MYRIGHTS", piece] for piece in plain[at : at + _BATCH]])
-        rights |= read_rights(answers[-1].untagged)
+        rights |= {name: letters async for name, letters in read_rights(answers[-1].untagged)}
     return rights

@@ -60,7 +60,7 @@ class MaildirBackend(Backend):
         self.account = account
         self._tag = account_tag(account)
         self._door = door
-        self._listing = Listing(account, rows or Rows(), self._run)
+        self._listing = Listing(account, rows or Rows(Protocol.MAILDIR), self._run)
         self._marks = Marks()
         self._folders: Folders | None = None
         self._once = asyncio.Lock()

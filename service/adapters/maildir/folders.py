@@ -3,12 +3,13 @@
 import os
 import shutil
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from secrets import token_hex
 from threading import Lock
 from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from service.adapters.maildir import disk, subscriptions
 from service.adapters.maildir.box import INBOX, Box, Snapshot, directory
@@ -37,7 +38,7 @@ class Folders:
     def __init__(self, root: Path, tag: bytes) -> None:
         self._root = root
         self._tag = tag
-        self._boxes: OrderedDict[bytes, Box] = OrderedDict()  # the one used longest ago first
+        self._boxes: LRUCache[bytes, Box] = LRUCache(KEPT)
         self._lock = Lock()
 
     def all(self) -> tuple[Folder, ...]:
@@ -109,10 +110,9 @@ class Folders:
         if wire != INBOX:
             directory(wire)
         with self._lock:
-            box = self._boxes.pop(wire, None) or Box(self._root, wire)
-            self._boxes[wire] = box
-            if len(self._boxes) > KEPT:
-                self._boxes.popitem(last=False)
+            box = self._boxes.get(wire)
+            if box is None:
+                box = self._boxes[wire] = Box(self._root, wire)
         return box
 
     def create(self, name: str, parent: str | None) -> Folder:

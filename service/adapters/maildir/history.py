@@ -2,10 +2,11 @@
 
 import json
 import zlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import blake2s
 from threading import Lock
+
+from cachetools import FIFOCache
 
 from service.adapters.maildir.box import Snapshot
 from service.mail.errors import StaleToken
@@ -32,7 +33,7 @@ class Marks:
     last few marks stand for, and any other one is stale."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, bytes] = OrderedDict()
+        self._kept: FIFOCache[bytes, bytes] = FIFOCache(KEPT)
         self._lock = Lock()
 
     def write(self, told: Told) -> bytes:
@@ -43,10 +44,7 @@ class Marks:
             return octets
         mark = _TOO_MANY + blake2s(octets, digest_size=16).digest()
         with self._lock:
-            self._kept.pop(mark, None)
             self._kept[mark] = octets
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
         return mark
 
     def read(self, mark: bytes) -> Told:

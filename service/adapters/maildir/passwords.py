@@ -1,9 +1,11 @@
 """Who may sign in: a file of lines ``user:hash``, hashes by Argon2 (RFC 9106), read again whenever it changes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
-from typing import NamedTuple
+from threading import Lock
 
 import structlog
 from argon2 import PasswordHasher, extract_parameters
@@ -17,17 +19,25 @@ _log = structlog.get_logger("service.adapters.maildir")
 _Stamp = tuple[int, int, int]
 
 
-class _Known(NamedTuple):
+@dataclass(frozen=True)
+class _Known:
     stamp: _Stamp
     hashes: Mapping[str, str]
-    nobody: str
+
+    @cached_property
+    def nobody(self) -> str:
+        """The hash of a password that nobody has. It is as slow to make as to verify."""
+        first = next(iter(self.hashes.values()), None)
+        hasher = PasswordHasher.from_parameters(extract_parameters(first)) if first else PasswordHasher()
+        return hasher.hash(token_hex())
 
 
 class Passwords:
-    """Of one file. Its calls take their time: hashes are made to be slow."""
+    """Of one file, for threads. ``verify`` takes its time: hashes are made to be slow."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._reading = Lock()
         self._known: _Known | None = None
 
     def users(self) -> Mapping[str, str]:
@@ -37,7 +47,8 @@ class Passwords:
     def held_against(self, user: str) -> str:
         """The user's hash; for a user who is not there one of a password that nobody has, as costly as the first."""
         known = self._read()
-        return known.hashes.get(user, known.nobody)
+        nobody = known.nobody  # made by whoever comes first after a change, known or not
+        return known.hashes.get(user, nobody)
 
     def verify(self, user: str, password: str) -> bool:
         """Takes as long for a user who is not there."""
@@ -48,16 +59,20 @@ class Passwords:
 
     def _read(self) -> _Known:
         try:
-            found = self._file.stat()
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            if self._known is None or self._known.stamp != stamp:
-                if found.st_size > LONGEST:
-                    raise OSError("too large")
-                hashes = _hashes(self._file.read_text(errors="surrogateescape"))
-                self._known = _Known(stamp, hashes, _nobody(hashes))
+            with self._reading:
+                self._known = self._current(self._known)
+                return self._known
         except OSError:
             raise UpstreamUnavailable("The passwords cannot be read now.", protocol=PROTOCOL) from None
-        return self._known
+
+    def _current(self, known: _Known | None) -> _Known:
+        found = self._file.stat()
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if known is not None and known.stamp == stamp:
+            return known
+        if found.st_size > LONGEST:
+            raise OSError("too large")
+        return _Known(stamp, _hashes(self._file.read_text(errors="surrogateescape")))
 
 
 def _hashes(text: str) -> dict[str, str]:
@@ -75,9 +90,3 @@ def _hashes(text: str) -> dict[str, str]:
         else:
             found[user] = secret
     return found
-
-
-def _nobody(hashes: Mapping[str, str]) -> str:
-    first = next(iter(hashes.values()), None)
-    hasher = PasswordHasher.from_parameters(extract_parameters(first)) if first else PasswordHasher()
-    return hasher.hash(token_hex())

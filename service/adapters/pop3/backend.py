@@ -5,6 +5,8 @@ from contextlib import suppress
 from functools import partial
 from hashlib import blake2s
 
+from cachetools import LRUCache
+
 from service.accounts import Credentials
 from service.adapters.apart import apart
 from service.adapters.pop3.cursor import read_cursor
@@ -14,7 +16,7 @@ from service.adapters.pop3.history import read_mark, write_mark
 from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.replies import PROTOCOL
 from service.adapters.pop3.session import HEADER_LIMIT, UNCONFIRMED, Session, demand_ok
-from service.adapters.pop3.source import Recent, Shelf, Slice, Source
+from service.adapters.pop3.source import Shelf, Slice, Source
 from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
 from service.adapters.rows import Rows
 from service.adapters.whole import MOST, read_whole
@@ -68,9 +70,9 @@ class Pop3Backend(Backend):
         self._tag = account_tag(account)
         self._inbox = make_id("f", self._tag, INBOX.encode())
         self._door = Door(endpoint, credentials, timing)
-        self._listing = Listing(account, self._inbox, rows or Rows())
+        self._listing = Listing(account, self._inbox, rows or Rows(Protocol.POP3))
         self._shelf = Shelf(timing.keep)
-        self._unsure: Recent[bytes, bool] = Recent(UNSURE)
+        self._unsure: LRUCache[bytes, bool] = LRUCache(UNSURE)
 
     async def list_folders(self) -> tuple[Folder, ...]:
         drop = await self._door.reading(Session.drop)
@@ -229,9 +231,9 @@ class Pop3Backend(Backend):
         self._shelf.forget(place)
         self._listing.forget(place)
         if unsure:
-            self._unsure.put(place, True)
+            self._unsure[place] = True
         else:
-            self._unsure.forget(place)
+            self._unsure.pop(place, None)
 
 
 async def _header(place: bytes, session: Session) -> bytes:

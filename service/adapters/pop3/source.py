@@ -1,10 +1,10 @@
 """A message fetched whole, and the parts cut out of it."""
 
 import asyncio
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+
+from cachetools import TTLCache
 
 from service.adapters.apart import apart
 from service.adapters.spool import CHUNK, Spool
@@ -14,10 +14,9 @@ from service.mail.mime import transfer
 from service.mail.mime.structure import Entity, find
 
 KEPT = 4
+_LATER = 0.1
+"""Seconds by which the event loop's clock may be ahead of the cache's."""
 AS_STORED = frozenset({None, "", "7bit", "8bit", "binary"})
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +57,12 @@ class Source:
         return Slice(spool, 0, spool.size)
 
 
-class Recent(Generic[K, V]):
-    """The things used last, a bounded number of them."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def put(self, key: K, thing: V) -> None:
-        self._kept[key] = thing
-        self._kept.move_to_end(key)
-        if len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
-
-    def forget(self, key: K) -> None:
-        self._kept.pop(key, None)
-
-
 class Shelf:
-    """Messages fetched last, for a few seconds: ranges and parts of a message are asked for one after the other."""
+    """Messages fetched last, for ``keep`` seconds: ranges and parts of a message are asked for one after the other."""
 
     def __init__(self, keep: float) -> None:
         self._keep = keep
-        self._sources: Recent[bytes, Source] = Recent(KEPT)
-        self._timers: dict[bytes, asyncio.TimerHandle] = {}
+        self._sources: TTLCache[bytes, Source] = TTLCache(KEPT, keep)
 
     def get(self, place: bytes) -> Source | None:
         return self._sources.get(place)
@@ -95,20 +71,16 @@ class Shelf:
         """What is too large to be taken apart is only ever passed on, and not kept."""
         if source.spool.size > MOST:
             return
-        self.forget(place)
-        self._sources.put(place, source)
-        self._timers[place] = asyncio.get_running_loop().call_later(self._keep, self.forget, place)
+        self._sources[place] = source
+        # By itself the cache frees what has expired only when it is used next.
+        asyncio.get_running_loop().call_later(self._keep + _LATER, self._sources.expire)
 
     def forget(self, place: bytes) -> None:
         """Readers that hold it read on."""
-        self._sources.forget(place)
-        timer = self._timers.pop(place, None)
-        if timer is not None:
-            timer.cancel()
+        self._sources.pop(place, None)
 
     def clear(self) -> None:
-        for place in list(self._timers):
-            self.forget(place)
+        self._sources.clear()
 
 
 def _decode(spool: Spool, start: int, stop: int, encoding: str | None) -> Spool:

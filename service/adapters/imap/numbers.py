@@ -1,0 +1,69 @@
+"""Numbers as servers write them (RFC 9051, 9: number, nz-number, number64), and sets of them that are never expanded
+before they are counted."""
+
+from collections.abc import Iterator, Sequence
+
+from service.mail.errors import UpstreamProtocol
+
+MAX_UID = (1 << 32) - 1
+MAX_NUMBER = (1 << 63) - 1
+_MAX_DIGITS = 20
+MAX_RUNS = 20_000
+Range = tuple[int, int]
+
+
+def read_number(token: object, most: int = MAX_NUMBER) -> int | None:
+    """The number; None for anything else, and beyond ``most``. Python itself refuses numbers of 4,300 digits."""
+    if not isinstance(token, bytes) or not token.isdigit() or len(token) > _MAX_DIGITS:
+        return None
+    value = int(token)
+    return value if value <= most else None
+
+
+def number(token: object, most: int = MAX_NUMBER) -> int:
+    """As ``read_number``, where only a number will do: raises UpstreamProtocol otherwise."""
+    value = read_number(token, most)
+    if value is None:
+        raise UpstreamProtocol("The mail server wrote something else in place of a number.", protocol="imap")
+    return value
+
+
+def read_runs(text: bytes) -> list[Range]:
+    """``1:3,9,8:7`` as ranges, each ascending, in the order written. Raises UpstreamProtocol for anything else, ``*``
+    included, and for more than ``MAX_RUNS`` of them."""
+    if text.count(b",") >= MAX_RUNS:
+        raise UpstreamProtocol("The mail server wrote a longer set of numbers than can be read.", protocol="imap")
+    ranges: list[Range] = []
+    for run in text.split(b","):
+        low, _, high = run.partition(b":")
+        first = number(low, MAX_UID)
+        last = number(high, MAX_UID) if high else first
+        ranges.append((min(first, last), max(first, last)))
+    return ranges
+
+
+def read_ranges(text: bytes) -> list[Range]:
+    """As ``read_runs``, ascending and disjoint."""
+    merged: list[Range] = []
+    for low, high in sorted(read_runs(text)):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+def count(ranges: Sequence[Range]) -> int:
+    """How many numbers lie in the ranges."""
+    return sum(high - low + 1 for low, high in ranges)
+
+
+def clip(ranges: Sequence[Range], most: int) -> list[Range]:
+    """The part of the ranges up to ``most``."""
+    return [(low, min(high, most)) for low, high in ranges if low <= most]
+
+
+def members(ranges: Sequence[Range]) -> Iterator[int]:
+    """The numbers one by one: ``count`` them first."""
+    for low, high in ranges:
+        yield from range(low, high + 1)

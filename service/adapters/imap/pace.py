@@ -1,0 +1,79 @@
+"""Long work on a server's answer, in slices: the event loop gets a turn every ten milliseconds, and work that takes
+seconds of CPU is given up.
+
+    pace = Pace()
+    for response in untagged:
+        ...
+        if pace.is_due:
+            await pace.turn()
+
+A server, or whoever sits between, decides how much there is to read; everybody else's requests must not wait for it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable
+from heapq import merge
+from time import perf_counter, thread_time
+from typing import TypeVar
+
+from service.mail.errors import UpstreamProtocol
+
+T = TypeVar("T")
+SLICE_SECONDS = 0.01
+BUDGET_SECONDS = 3.0
+"""CPU seconds that one answer may cost. Honest ones take a tenth of it, on slow machines too."""
+
+_AT_ONCE = 20_000
+"""Numbers that are sorted in a few milliseconds."""
+
+
+class Pace:
+    """Says when to pause. Create one for each answer, just before the work on it begins."""
+
+    __slots__ = ("_began", "_due", "_left")
+
+    def __init__(self, budget: float = BUDGET_SECONDS) -> None:
+        self._left = budget
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began = thread_time()
+        self._due = perf_counter() + SLICE_SECONDS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the slice is used up."""
+        return perf_counter() > self._due
+
+    async def turn(self) -> None:
+        """Let everybody else go on. Raises UpstreamProtocol once the budget is spent."""
+        self._left -= thread_time() - self._began
+        if self._left < 0:
+            raise UpstreamProtocol("The mail server's answer takes too long to read.", protocol="imap")
+        await asyncio.sleep(0)
+        self._begin()
+
+
+async def paced(items: Iterable[T], pace: Pace | None = None) -> AsyncIterator[T]:
+    """The items, with a pause whenever one is due. For loops whose body takes more than a microsecond."""
+    pace = pace or Pace()
+    for item in items:
+        yield item
+        if pace.is_due:
+            await pace.turn()
+
+
+async def ascending(numbers: Collection[int]) -> list[int]:
+    """The numbers in order, each once. Sorting hundreds of thousands at once would hold up the loop."""
+    if len(numbers) <= _AT_ONCE:
+        return sorted(set(numbers))
+    pace, given, runs = Pace(), list(numbers), []
+    for at in range(0, len(given), _AT_ONCE):
+        runs.append(sorted(given[at : at + _AT_ONCE]))
+        if pace.is_due:
+            await pace.turn()
+    done: list[int] = []
+    async for number in paced(merge(*runs), pace):
+        if not done or done[-1] != number:
+            done.append(number)
+    return done

@@ -1,0 +1,179 @@
+"""Every block of code in README and docs/ is run or read by what it is for; every link leads somewhere."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from click import Command
+
+from service.cli import app
+from service.config import KEY_OCTETS, Settings, read_settings
+from tests.demo.test_demo import Demo, shell
+from tests.markdown import ROOT, WRITTEN, Block, anchors, blocks, links, of, read
+
+URL = "http://127.0.0.1:8000"
+TRIED = tuple(page for page in WRITTEN if any("curl" in block for block in of(page, "sh")))
+BLOCKS = [block for page in WRITTEN for block in blocks(page)]
+COMMANDS = [
+    (block.page, line)
+    for block in BLOCKS
+    if block.language == "sh" and "curl" not in block.text and not block.text.startswith("export ")
+    for line in block.text.splitlines()
+]
+ELSEWHERE = {("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js")}
+"""Run by tests/sdks and tests/ops/test_phone.py."""
+KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Demo]:
+    running = Demo()
+    yield running
+    running.end()
+
+
+def output(words: list[str], program: str, folder: Path) -> str:
+    return subprocess.run(
+        words, input=program, cwd=folder, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+
+
+@pytest.mark.parametrize("page", TRIED)
+def test_a_page_s_shell_lines_work_one_after_the_other(page: str, demo: Demo, tmp_path: Path) -> None:
+    script = "\n".join(block for block in of(page, "sh") if "curl" in block or block.startswith("export "))
+    script = script.replace(URL, demo.url).replace("curl -s", "curl -sf")
+    if page == "docs/errors.md":  # its one request fails on purpose
+        script = script.replace("curl -sf", "curl -s")
+    # A stream ends when curl has waited long enough.
+    script = re.sub(r'(/accounts/me/events")', r"\1 || [ $? = 28 ]", script)
+    out = shell(f"cd {tmp_path}\n{script}")
+    if page in CHECKS:
+        CHECKS[page](out, tmp_path)
+
+
+def readme(out: str, _: Path) -> None:
+    assert '"capabilities":' in out
+    assert re.search(r'"flags":\[[^\]]*"\$flagged"', out)
+
+
+def app_guide(_: str, folder: Path) -> None:
+    page, after = (json.loads((folder / name).read_text()) for name in ("page.json", "next.json"))
+    assert not {row["id"] for row in page["items"]} & {row["id"] for row in after["items"]}
+    assert json.loads((folder / "message.json").read_text())["body"]
+    assert (folder / "first.bin").stat().st_size == 100
+    assert (folder / "rest.bin").exists()
+
+
+def staying_in_step(out: str, _: Path) -> None:
+    assert '"token":' in out
+    assert "event: ping" in out
+
+
+def writing(out: str, _: Path) -> None:
+    """What is sent twice is done once: the id is the same."""
+    ids = re.findall(r'^\{"id":"(m_\w+)"', out.replace("}{", "}\n{"), re.MULTILINE)
+    assert len(ids) == 4
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+
+
+def errors(out: str, _: Path) -> None:
+    """The problem is the one that the page shows, but for its number."""
+    [shown] = of("docs/errors.md", "json")
+    answered, expected = json.loads(out), json.loads(shown)
+    assert answered.pop("requestId") != expected.pop("requestId")
+    assert answered == expected
+
+
+CHECKS = {
+    "README.md": readme,
+    "docs/app.md": app_guide,
+    "docs/staying-in-step.md": staying_in_step,
+    "docs/writing.md": writing,
+    "docs/errors.md": errors,
+}
+
+
+def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
+    """Of getting started, in Python and in JavaScript: both show the same rows."""
+    [python] = of("docs/getting-started.md", "python")
+    [javascript] = of("docs/getting-started.md", "js")
+    node = shutil.which("node")
+    assert node, "This test needs Node: apt-get install nodejs"
+    one = output([sys.executable, "-"], python.replace(URL, demo.url), tmp_path)
+    other = output([node, "--input-type=module", "-"], javascript.replace(URL, demo.url), tmp_path)
+    assert len(one.splitlines()) > 4
+    assert one.split() == other.split()
+
+
+def test_no_block_of_code_is_left_out() -> None:
+    """A language that nothing here runs or reads fails."""
+    tried = {("docs/getting-started.md", "python"), ("docs/getting-started.md", "js")}
+    sketches = {("docs/contributing.md", "python")}
+    programs = {(block.page, block.language) for block in BLOCKS} - ELSEWHERE - tried - sketches
+    assert {language for _, language in programs} <= {"sh", "json", "toml", ""}
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.language in {"json", "toml"}])
+def test_an_example_can_be_read(block: Block) -> None:
+    assert (json.loads if block.language == "json" else tomllib.loads)(block.text)
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_a_command_is_one_that_there_is(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)
+    while re.match(r"[A-Z_]+=", words[0]):
+        del words[0]
+    assert " ".join(words).startswith(KNOWN), page
+    if words[0] == "make":
+        assert f"\n{words[1]}:" in (ROOT / "Makefile").read_text()
+    if words[0] == "casella":
+        group = typer.main.get_command(app)
+        command: Command = group.commands[words[1]]  # type: ignore[attr-defined]
+        command.make_context(words[1], words[2:])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/settings.md", "docs/operator.md"])
+def test_a_page_s_settings_are_settings(page: str, tmp_path: Path) -> None:
+    [example] = of(page, "toml")
+    file = tmp_path / "casella.toml"
+    file.write_text(example)
+    assert read_settings(file).default_server == "home"
+
+
+def test_a_key_is_made() -> None:
+    [line] = [text for text in of("docs/settings.md", "sh") if text.startswith("python3 ")]
+    made = subprocess.run([sys.executable, *shlex.split(line)[1:]], capture_output=True, text=True, check=True)
+    [key] = Settings(servers={}, secret_keys=made.stdout.strip()).secret_keys
+    assert len(key.get_secret_value()) == KEY_OCTETS
+
+
+@pytest.mark.parametrize("page", [*WRITTEN, "SECURITY.md", "helm/README.md"])
+def test_every_link_leads_to_a_file_and_its_heading(page: str) -> None:
+    for link in links(page):
+        target, _, fragment = link.partition("#")
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), link
+        assert not fragment or fragment in anchors(file), link
+
+
+def test_every_guide_is_in_the_index() -> None:
+    listed = {f"docs/{link}" for link in links("docs/README.md")}
+    assert {page for page in WRITTEN if page.startswith("docs/")} - listed == {"docs/README.md"}
+
+
+def test_the_readme_is_short() -> None:
+    assert len(read("README.md").splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", WRITTEN)
+def test_targets_of_make_that_are_named_exist(page: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(f"\n{target}:" in makefile for target in re.findall(r"`make (\w+)[^`]*`", read(page)))
