@@ -13,13 +13,13 @@ from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import has_attachment
 from service.mail.mime.dates import parse_date
 from service.mail.mime.headers import parse_message_ids
-from service.mail.mime.words import shown_text
+from service.mail.mime.words import MAX_SHOWN, shown_text
 from service.mail.model import Address, MessageSummary, Part
 
 SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
-"""Octets of an address field that are read, as of one in a header."""
+"""Octets of an address field that are shown, as of one in a header."""
 _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
 _MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
@@ -105,7 +105,7 @@ def _addresses(fields: list[Token]) -> Iterator[Address]:
             case [name, _, bytes() as local, bytes() as domain, *_]:
                 name = name if isinstance(name, bytes) else None
                 octets = len(name or b"") + len(local) + len(domain)
-                left -= octets
+                left -= min(octets, 2 * MAX_SHOWN)
                 if left < 0:
                     return
                 yield (_known_address if octets <= _CACHED else _address)(name, local, domain)

@@ -65,11 +65,10 @@ def _in_window(source: bytes, at: int, stop: int, names: set[bytes], words: set[
     """First words tell of almost every window that nothing is in it."""
     if words.isdisjoint(_WORD.findall(source, at, stop)):
         return None
-    lines = _LINE.findall(source, at, stop)
-    number = next((n for n, line in enumerate(lines) if _named(line, names) is not None), None)
-    if number is None:
+    lines = [line.rstrip(_SPACE) for line in _LINE.findall(source, at, stop)]
+    if names.isdisjoint(lines) and names.isdisjoint([line.partition(b" ")[0] for line in lines]):
         return None
-    for _ in range(number + 1):
+    for _ in range(next(n for n, line in enumerate(lines, 1) if _named(line, names) is not None)):
         at = source.find(b"\n--", at, stop) + 1
     return _in_line(source, at, names)
 
