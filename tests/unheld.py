@@ -37,5 +37,6 @@ async def watched() -> AsyncIterator[Watch]:
     await asyncio.sleep(0)
     try:
         yield watch
+        await asyncio.sleep(0)  # what was done last counts too
     finally:
         running.cancel()
