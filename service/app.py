@@ -14,33 +14,24 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
-from service import __version__, metrics
-from service.accounts import Accounts, Credentials
-from service.adapters.openers import openers
-from service.api import (
-    accounts,
-    changes,
-    content,
-    contract,
-    flags,
-    folders,
-    health,
-    messages,
-    problems,
-    sessions,
-    writing,
-)
-from service.api.caller import Service
-from service.api.edge import EXPOSED, Edge, is_watched
+from service import __version__
+from service.accounts.live import Accounts, Credentials
+from service.accounts.rates import Rates
+from service.accounts.revocation import PATIENCE, Revocations, Store
+from service.accounts.servers import ServerTable
+from service.accounts.tokens import Sessions
+from service.api import problems
+from service.api.deps import Service
+from service.api.event_streams import Streams
 from service.api.idempotency import Repeats
-from service.api.streams import Streams
-from service.config import KEY_OCTETS, Settings
+from service.api.middleware import EXPOSED, Edge, is_watched
+from service.api.openapi import build as contract
+from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
+from service.backends import openers
 from service.mail.backend import Backend
-from service.rates import Rates
-from service.revocation import PATIENCE, Revocations, Store
-from service.servers import ServerTable
-from service.sessions import Sessions
+from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
+from service.telemetry import metrics
 
 _DESCRIPTION = """
 One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on disk. Sign in with the mailbox's own credentials: by
@@ -101,11 +92,11 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     # Routes are tried one by one: what is asked most comes first.
-    for module in (messages, flags, content, folders, changes, writing, accounts, sessions, health, site):
+    for module in (messages, flags, parts, folders, changes, actions, accounts, sessions, health, site):
         app.include_router(module.router)
     if settings.metrics_public:
         app.include_router(health.metrics)
-    app.include_router(writing.appending, max_body_size=settings.max_message_octets)
+    app.include_router(actions.appending, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     if settings.allowed_origins:
         app.add_middleware(
@@ -122,7 +113,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
 
 
 def _store(url: str) -> Store:
-    from service.redis_store import RedisStore  # noqa: PLC0415 - the client is an extra
+    from service.accounts.redis_store import RedisStore  # noqa: PLC0415 - the client is an extra
 
     return RedisStore(url, PATIENCE)
 

@@ -17,12 +17,15 @@ import typer
 import uvicorn
 from pydantic import SecretBytes, ValidationError
 
-from service import __version__, logs, probe, serving, setting_errors
+from service import __version__, probe
+from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.app import create_app
-from service.config import KEY_OCTETS, Settings, read_settings
+from service.http import run as serving
+from service.http.metrics_port import Place, Unbindable
 from service.mail.errors import MailError
-from service.scraping import Place, Unbindable
-from service.servers import Endpoint, MailServer, Security, ServerTable
+from service.settings import errors as setting_errors
+from service.settings.model import KEY_OCTETS, Settings, read_settings
+from service.telemetry import logs
 
 app = typer.Typer(
     name="casella", help="One HTTP/JSON API in front of any mailbox.", no_args_is_help=True, add_completion=False

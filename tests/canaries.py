@@ -21,7 +21,7 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
-from service import logs
+from service.telemetry import logs
 
 _PRIVATE = frozenset({
     "accessToken", "email", "html", "messageId", "name", "password", "preview", "raw", "subject", "text", "username", "value",

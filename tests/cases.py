@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -32,6 +33,7 @@ def known() -> dict[str, dict[str, str]]:
     return tomllib.loads((TESTS / "cases.toml").read_text())
 
 
+@cache
 def named() -> Mapping[str, list[str]]:
     """Where each id is named: ``imap/test_wire.py::test_x``, or the file where its docstring does."""
     found: defaultdict[str, list[str]] = defaultdict(list)
@@ -78,17 +80,36 @@ def _held(tests: list[str], excuse: str | None) -> str:
 
 def unproven(report: Path) -> list[str]:
     """The cases that are said to pass, of which no test did."""
-    passed = set()
-    for case in ElementTree.parse(report).iter("testcase"):
-        if not {child.tag for child in case} & {"failure", "error", "skipped"}:
-            file = case.attrib["classname"].removeprefix("tests.").replace(".", "/")
-            passed.add(f"{file}.py::{case.attrib['name'].partition('[')[0]}")
-    return [one for one, places in named().items() if not passed & {*places, *_all_of(places, passed)}]
+    passed = {_place(test) for test in _tests(report) if not _outcomes(test)}
+    return [one for one, places in named().items() if not _of(places, passed)]
 
 
-def _all_of(files: list[str], passed: set[str]) -> set[str]:
-    """The tests of files whose own docstrings name the case."""
-    return {test for test in passed if test.partition("::")[0] in files}
+def left_out(report: Path) -> dict[str, list[str]]:
+    """Why tests were skipped: each reason, and the cases of which these tests are."""
+    skipped: defaultdict[str, set[str]] = defaultdict(set)
+    for test in _tests(report):
+        if (outcome := test.find("skipped")) is not None:
+            skipped[outcome.attrib.get("message", "no reason")].add(_place(test))
+    return {why: [one for one, places in named().items() if _of(places, tests)] for why, tests in skipped.items()}
+
+
+def _tests(report: Path) -> Iterator[ElementTree.Element]:
+    return ElementTree.parse(report).iter("testcase")
+
+
+def _outcomes(test: ElementTree.Element) -> set[str]:
+    """Empty for a test that passed."""
+    return {child.tag for child in test} & {"failure", "error", "skipped"}
+
+
+def _place(test: ElementTree.Element) -> str:
+    file = test.attrib["classname"].removeprefix("tests.").replace(".", "/")
+    return f"{file}.py::{test.attrib['name'].partition('[')[0]}"
+
+
+def _of(places: list[str], tests: set[str]) -> set[str]:
+    """Those of the tests that are named, or whose whole file is."""
+    return {test for test in tests if test in places or test.partition("::")[0] in places}
 
 
 def _main(reports: list[str]) -> str | None:
@@ -96,7 +117,10 @@ def _main(reports: list[str]) -> str | None:
     if not reports:
         TABLE.write_text(table())
         return None
-    found = unproven(Path(reports[0]))
+    report = Path(reports[0])
+    for why, cases in left_out(report).items():
+        sys.stdout.write(f"Skipped: {why} (tests of {', '.join(sorted(cases)) or 'no case'})\n")
+    found = unproven(report)
     return f"no test passed of {', '.join(found)}" if found else None
 
 

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any
 from zlib import crc32
 
-from service.adapters.imap.watching import Listener
+from service.adapters.imap.sync.watch import Listener
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
 from service.mail.errors import (
@@ -28,7 +28,6 @@ from service.mail.errors import (
     StaleToken,
 )
 from service.mail.ids import account_id, account_tag, make_id, read_id
-from service.mail.matching import sort_value
 from service.mail.mime import structure, transfer
 from service.mail.mime.body import Leaf as Text
 from service.mail.mime.body import choose, has_attachment, read_body
@@ -54,7 +53,8 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.query import Condition, Criterion, Filter, HeaderText, ListQuery, Logic, Order, SortKey
+from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, ListQuery, Logic, Order, SortKey
+from service.mail.search.matching import sort_value
 
 CHUNK = 64 << 10
 _FLAG = re.compile(r'\$?[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,250}\Z')

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from service.adapters.openers import openers
-from service.config import Settings
+from service.accounts.servers import MailServer, ServerTable
+from service.backends import openers
 from service.mail.model import Protocol
-from service.servers import MailServer, ServerTable
+from service.settings.model import Settings
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = "service/adapters/maildir"

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from service.mail.errors import InvalidRequest
-from service.mail.grammar import parse_query
 from service.mail.model import MessageSummary, Value
-from service.mail.query import (
+from service.mail.search.filter import (
     Condition,
     Criterion,
     Filter,
@@ -22,6 +21,7 @@ from service.mail.query import (
     SortKey,
     check_filter,
 )
+from service.mail.search.grammar import parse_query
 
 MAX_TEXT = 1000
 MAX_CURSOR = 2000

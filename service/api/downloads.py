@@ -10,8 +10,8 @@ from urllib.parse import quote
 from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
-from service.api.answers import matches
 from service.api.parameters import response_headers
+from service.api.responses import matches
 from service.mail.model import Download, Span
 
 PIECE = 64 << 10

@@ -31,7 +31,7 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.query import ListQuery
+from service.mail.search.filter import ListQuery
 
 ROLES = ("inbox", "sent", "drafts", "trash", "junk", "archive", "all", "flagged")
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from service.accounts import Credentials
+from service.accounts.live import Credentials
+from service.accounts.servers import Disk, Endpoint, MailServer
 from service.mail.errors import LoginRefused, MailError
 from service.mail.model import Protocol, Quota
 from service.probe.account import SIGN_IN, Account
 from service.probe.causes import Cause, cause_of, unreachable
 from service.probe.offers import ASK, users_of
-from service.servers import Disk, Endpoint, MailServer
 
 CONNECT_SECONDS = 10.0
 _LONGEST = 2000

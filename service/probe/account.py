@@ -3,17 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.accounts import Credentials
+from service.accounts.live import Credentials
+from service.accounts.servers import MailServer
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.door import Doors
+from service.adapters.maildir.sign_in import Doors
 from service.adapters.pop3.backend import Pop3Backend
-from service.adapters.pop3.entry import Entry
-from service.adapters.pop3.timing import DEFAULT_TIMING
+from service.adapters.pop3.session.dialer import Entry
+from service.adapters.pop3.wire.timing import DEFAULT_TIMING
 from service.mail.backend import ROLES, Backend
 from service.mail.model import Capability, Folder, Protocol, Quota
 from service.probe.offers import offered
-from service.servers import MailServer
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+from service.accounts.servers import Disk, Endpoint, Security
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamTls, UpstreamUnavailable
 from service.probe.looking import names_of, version_of
 from service.probe.offers import Ask
-from service.servers import Disk, Endpoint, Security
 
 E = TypeVar("E", bound=BaseException)
 _ERRNO = re.compile(r"\[Errno (\d+)\]")

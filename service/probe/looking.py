@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
+from service.accounts.servers import Endpoint
 from service.mail.errors import MailError
 from service.probe.offers import Ask
-from service.servers import Endpoint
 
 _OLD = {"SSLv3", "TLSv1", "TLSv1.1"}
 

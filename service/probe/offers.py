@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from service.adapters.imap import login as imap
-from service.adapters.imap.framing import Limits
-from service.adapters.imap.protocol import Timing
+from service.accounts.servers import Disk, Endpoint
+from service.adapters.imap.session import login as imap
+from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.protocol import Timing
 from service.adapters.maildir.passwords import Passwords
-from service.adapters.pop3.connection import Connection
-from service.adapters.pop3.timing import DEFAULT_TIMING
+from service.adapters.pop3.wire.connection import Connection
+from service.adapters.pop3.wire.timing import DEFAULT_TIMING
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
-from service.servers import Disk, Endpoint
 
 Ask = Callable[[Endpoint], Awaitable[frozenset[str] | None]]
 """Connects, with TLS as the endpoint demands, and asks for the capabilities. None if the server does not know the

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.config import Settings
+from service.settings.model import Settings
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import httpx
 import uvicorn
 
-from service import http_server
-from service.accounts import Accounts, Credentials
+from service.accounts.live import Accounts, Credentials
+from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.places import Ids
+from service.adapters.imap.ids import Ids
 from service.app import create_app
-from service.config import Settings
+from service.http import listener as http_server
 from service.mail.model import Protocol
-from service.servers import Endpoint, Security
-from tests.imap.conftest import TIMING
+from service.settings.model import Settings
+from tests.adapters.imap.conftest import TIMING
 from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
 

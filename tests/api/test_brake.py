@@ -10,11 +10,11 @@ from secrets import token_urlsafe
 import httpx
 import pytest
 
-from service.api.caller import Service
+from service.api.deps import Service
 from service.app import create_app
-from service.config import Settings
+from service.settings.model import Settings
+from tests.adapters.pop3.server import Pop3Server, letters
 from tests.api.test_problems import is_problem
-from tests.pop3.server import Pop3Server, letters
 from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
 

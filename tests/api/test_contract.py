@@ -13,11 +13,11 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.api.examples import EXAMPLES
+from service.api.openapi.examples import EXAMPLES
 from service.api.problems import BY_NAME, OF_NO_OPERATION, Problem
 from service.app import create_app
-from service.config import Settings
 from service.mail.model import MessageSummary, Page, Value
+from service.settings.model import Settings
 
 FOLDER = Path(__file__).parents[2] / "openapi"
 CLOSED = {"EvaluatedBy"}

@@ -7,10 +7,10 @@ import re
 import httpx
 import pytest
 
+from tests.adapters.imap.session.test_connection import memory
 from tests.api.served import CANARY, FIRST, ME, USER, Served, served
 from tests.api.test_problems import is_problem
 from tests.edge.raw import connected
-from tests.imap.test_wire import memory
 from tests.servers.process import HOST
 from tests.servers.scripted import Answer, Answers, Close, Drip, Flood, Hang, Imap, ScriptedServer, Send
 

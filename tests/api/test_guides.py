@@ -8,14 +8,14 @@ import pytest
 from pydantic import BaseModel
 
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.offers import capabilities_of
+from service.adapters.imap.session.capabilities import capabilities_of
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.pop3.backend import Pop3Backend
 from service.api.problems import BY_NAME, Problem
-from service.config import RateSettings, ServerSettings, Settings
 from service.mail.backend import Backend
-from service.mail.grammar import HELP
 from service.mail.model import Capability
+from service.mail.search.grammar import HELP
+from service.settings.model import RateSettings, ServerSettings, Settings
 
 DOCS = Path(__file__).parents[2] / "docs"
 NEEDED = {

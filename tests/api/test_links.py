@@ -52,10 +52,10 @@ async def test_an_image_of_the_mail_opens_by_its_link_alone(connect: Connect, do
 def test_a_ticket_ends() -> None:
     import pytest
 
-    from service.accounts import Credentials
+    from service.accounts.live import Credentials
+    from service.accounts.tokens import TICKET_SECONDS, Sessions
     from service.mail.errors import Unauthenticated
     from service.mail.model import Protocol
-    from service.sessions import TICKET_SECONDS, Sessions
 
     sessions = Sessions([b"k" * 32], 1000)
     credentials = Credentials("home", Protocol.IMAP, "u", "p")

@@ -8,10 +8,10 @@ from secrets import token_urlsafe
 import pytest
 from pydantic import ValidationError
 
-from service.config import Pop3Settings, Settings
-from service.servers import Security
+from service.accounts.servers import Security
+from service.settings.model import Pop3Settings, Settings
+from tests.adapters.pop3.server import SECRET, USER, Act, Pop3Server, letter, letters
 from tests.api.conftest import ATTACHED, PARTS, Connect, mail
-from tests.pop3.server import SECRET, USER, Act, Pop3Server, letter, letters
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 

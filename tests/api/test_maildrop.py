@@ -19,11 +19,11 @@ from statistics import median, quantiles
 import httpx
 import pytest
 
-from service.adapters.pop3.timing import DEFAULT_TIMING
+from service.adapters.pop3.wire.timing import DEFAULT_TIMING
 from service.app import create_app
+from tests.adapters.pop3.server import SECRET, USER, Pop3Server, letters
 from tests.api.conftest import mail, settings_for
 from tests.deploy.replica import Replica, environment
-from tests.pop3.server import SECRET, USER, Pop3Server, letters
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 

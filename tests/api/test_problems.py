@@ -6,9 +6,9 @@ import time
 import httpx
 import pytest
 
+from service.accounts.tokens import Sessions
 from service.api.problems import BY_NAME
 from service.mail.model import Protocol
-from service.sessions import Sessions
 from tests.api.conftest import Connect, mail, settings_for
 from tests.servers.dovecot import PASSWORD, Dovecot
 
@@ -229,7 +229,7 @@ async def test_a_token_opens_on_any_replica_with_the_key_until_it_expires(connec
 
 def test_an_expired_token_is_refused() -> None:
     """R-HTTP-13: to the second."""
-    from service.accounts import Credentials
+    from service.accounts.live import Credentials
     from service.mail.errors import Unauthenticated
 
     sessions = Sessions([b"k" * 32], 3600)

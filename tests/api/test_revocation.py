@@ -15,15 +15,15 @@ from joserfc import jwe
 from joserfc.jwk import OctKey
 from pydantic import SecretBytes
 
-from service import revocation
-from service.accounts import Credentials
-from service.api import changes
+from service.accounts import revocation
+from service.accounts.live import Credentials
+from service.accounts.revocation import KEPT, Revocations, TokenId
+from service.accounts.tokens import Sessions
+from service.api.routes import changes
 from service.app import create_app
-from service.config import KEY_OCTETS, Settings
 from service.mail.errors import StoreUnavailable, Unauthenticated
 from service.mail.model import Protocol
-from service.revocation import KEPT, Revocations, TokenId
-from service.sessions import Sessions
+from service.settings.model import KEY_OCTETS, Settings
 from tests.api.conftest import settings_for
 from tests.api.served import listening
 from tests.api.test_problems import is_problem

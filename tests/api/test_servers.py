@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.config import Settings
+from service.settings.model import Settings
+from tests.adapters.pop3.server import Pop3Server
 from tests.api.test_problems import is_problem
-from tests.pop3.server import Pop3Server
 from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
 

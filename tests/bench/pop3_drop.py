@@ -22,7 +22,7 @@ from statistics import median
 import httpx
 
 from service.app import create_app
-from service.config import Settings
+from service.settings.model import Settings
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 from tests.servers.proxy import passing

@@ -17,9 +17,9 @@ import uvicorn
 from playwright.async_api import Browser, Download, Page
 from playwright.async_api import Error as BrowserError
 
-from service.accounts import Accounts
+from service.accounts.live import Accounts
 from service.app import create_app
-from service.config import EndpointSettings, ServerSettings, Settings
+from service.settings.model import EndpointSettings, ServerSettings, Settings
 from tests.browser.sink import HOME, Sink
 from tests.browser.sink import Page as Served
 from tests.memory import MemoryBackend

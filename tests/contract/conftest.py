@@ -13,13 +13,13 @@ from typing import Protocol as Shape
 
 import pytest
 
-from service.accounts import Credentials
+from service.accounts.live import Credentials
+from service.accounts.servers import Endpoint, Security
 from service.mail.backend import Backend
 from service.mail.model import Capability, Download, MessageSummary, Protocol
-from service.mail.query import Filter, ListQuery
-from service.servers import Endpoint, Security
+from service.mail.search.filter import Filter, ListQuery
+from tests.adapters.maildir.post import Post
 from tests.contract.letters import Letter
-from tests.maildir.post import Post
 from tests.memory import MemoryBackend
 from tests.servers.dovecot import PASSWORD, Dovecot, append, signed_in, system_flag
 from tests.servers.mailutils import Mailutils
@@ -318,7 +318,7 @@ def make_backend(
     """The adapter for a user of a server."""
     from service.adapters.imap.backend import ImapBackend
     from service.adapters.pop3.backend import Pop3Backend
-    from service.adapters.pop3.timing import DEFAULT_TIMING
+    from service.adapters.pop3.wire.timing import DEFAULT_TIMING
 
     credentials = Credentials(f"server-{endpoint.port}", protocol, user, password)
     if protocol is Protocol.IMAP:

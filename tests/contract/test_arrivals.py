@@ -3,7 +3,7 @@
 import pytest
 
 from service.mail.errors import NotFound
-from service.mail.query import ListQuery
+from service.mail.search.filter import ListQuery
 from tests.contract.conftest import WITH_LATE_MAIL, Mailbox
 from tests.contract.letters import (
     plain,

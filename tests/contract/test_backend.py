@@ -7,7 +7,7 @@ import pytest
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, NotSupported
 from service.mail.model import Address, Capability
-from service.mail.query import Condition, Criterion, ListQuery
+from service.mail.search.filter import Condition, Criterion, ListQuery
 from tests.contract.conftest import Mailbox, OpenMailbox
 from tests.contract.letters import (
     RICH,

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from service.mail.errors import InvalidRequest
-from service.mail.query import Condition, Criterion, Filter, ListQuery, Logic, Operator
+from service.mail.search.filter import Condition, Criterion, Filter, ListQuery, Logic, Operator
 from tests.contract.conftest import WITH_SEARCH, Mailbox, OpenMailbox
 from tests.contract.letters import (
     Letter,

@@ -4,7 +4,7 @@ import pytest
 
 from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, NotPermitted, NotSupported
 from service.mail.model import Folder
-from service.mail.query import ListQuery
+from service.mail.search.filter import ListQuery
 from tests.contract.conftest import Mailbox
 from tests.contract.letters import plain
 

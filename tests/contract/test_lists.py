@@ -6,7 +6,7 @@ import pytest
 
 from service.mail.errors import InvalidRequest, StaleToken
 from service.mail.model import Capability, MessageSummary
-from service.mail.query import Condition, Criterion, ListQuery, Order, SortKey
+from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
 from tests.contract.conftest import WITH_FLAGS, Mailbox, OpenMailbox
 from tests.contract.letters import Letter, plain, plains
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.adapters import spool, whole
+from service.adapters.shared import parsing as whole
+from service.adapters.shared import spool
 from service.mail.model import Address, HtmlForm
 from tests.contract.conftest import OpenMailbox, read
 from tests.contract.letters import (

@@ -7,7 +7,7 @@ import pytest
 from service.mail.backend import Backend
 from service.mail.errors import MailError, NotFound
 from service.mail.model import Capability
-from service.mail.query import ListQuery
+from service.mail.search.filter import ListQuery
 from tests.contract.conftest import Mailbox, OpenMailbox
 from tests.contract.letters import (
     RICH,

@@ -9,7 +9,7 @@ import pytest
 
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import Capability, Protocol, Span
-from service.mail.query import ListQuery
+from service.mail.search.filter import ListQuery
 from tests.contract.conftest import KINDS as ALL
 from tests.contract.conftest import Mailbox, OpenMailbox, read
 from tests.contract.letters import RICH, Letter, plain

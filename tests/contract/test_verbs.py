@@ -8,7 +8,7 @@ import pytest
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, NotPermitted, NotSupported
 from service.mail.model import Capability
-from service.mail.query import Condition, Criterion, ListQuery, Order, SortKey
+from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
 from tests.contract.conftest import Mailbox, OpenMailbox
 from tests.contract.letters import plain, plains
 from tests.contract.test_writing import Octets

@@ -9,7 +9,7 @@ import pytest
 
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import Capability, Outcome
-from service.mail.query import ListQuery
+from service.mail.search.filter import ListQuery
 from tests.contract.conftest import WITH_FLAGS, Mailbox, OpenMailbox, read
 from tests.contract.letters import RICH, Letter, large, plain, plains
 from tests.memory import digest_of

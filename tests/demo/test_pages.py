@@ -15,7 +15,7 @@ import typer
 from click import Command
 
 from service.cli import app
-from service.config import KEY_OCTETS, Settings, read_settings
+from service.settings.model import KEY_OCTETS, Settings, read_settings
 from tests.demo.test_demo import Demo, shell
 from tests.markdown import ROOT, WRITTEN, Block, anchors, blocks, links, of, read
 

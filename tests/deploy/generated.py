@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from service.config import Settings
+from service.settings.model import Settings
 
 CHART = Path(__file__).parents[2] / "helm"
 README, SCHEMA, VALUES = CHART / "README.md", CHART / "values.schema.json", CHART / "values.yaml"

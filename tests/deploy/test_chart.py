@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from service import __version__
-from service.config import read_settings
-from service.http_server import GRACE_SECONDS
+from service.http.listener import GRACE_SECONDS
+from service.settings.model import read_settings
 
 pytest.importorskip("yaml", reason="make chart installs it")
 from tests.deploy import generated

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from service.http_inflow import Framing
-from service.http_server import Listener
+from service.http.inflow import Framing
+from service.http.listener import Listener
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, NOBODY, patient
 from tests.edge.raw import Raw, connected, memory

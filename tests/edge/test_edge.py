@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.api.edge import SAFE_HEADERS
+from service.api.middleware import SAFE_HEADERS
 from service.app import create_app
-from service.config import Settings
+from service.settings.model import Settings
 
 SAFE = {name.decode(): value.decode() for name, value in SAFE_HEADERS.items()}
 ORIGIN = "https://app.example.org"

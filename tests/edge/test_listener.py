@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.http_server import Listener
+from service.http.listener import Listener
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, HEAD_SECONDS, NOBODY, STALL_SECONDS
 from tests.edge.raw import connected, memory

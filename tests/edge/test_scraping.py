@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from service.scraping import MAX_CONNECTIONS
+from service.http.metrics_port import MAX_CONNECTIONS
 from tests.deploy.replica import Replica
 from tests.edge.conftest import HEAD_SECONDS, NOBODY, SHORT
 from tests.edge.raw import connected

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.http_server import Listener
+from service.http.listener import Listener
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, NOBODY, patient
 from tests.edge.raw import Answer, Raw, connected, memory

@@ -5,15 +5,15 @@ from contextlib import suppress
 from datetime import date
 from typing import Any
 
-from service.adapters.imap.codes import read_status
-from service.adapters.imap.envelope import read_summary, structure_of
-from service.adapters.imap.framing import Framer, Limits
-from service.adapters.imap.responses import fetch_rows, found_uids, list_rows, status_rows
+from service.adapters.imap.messages.envelope import read_summary, structure_of
+from service.adapters.imap.wire.framing import Framer, Limits
+from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows, status_rows
+from service.adapters.imap.wire.status import read_status
 from service.mail.errors import InvalidQuery, UpstreamProtocol
-from service.mail.grammar import parse_query
 from service.mail.mime.headers import split_headers
 from service.mail.mime.html import safe_html, text_from_html
 from service.mail.mime.message import read_message
+from service.mail.search.grammar import parse_query
 from tests.now import now
 
 LIMITS = Limits(line=1 << 16, literal=1 << 16, response=1 << 18)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.adapters.imap.places import Ids
+from service.adapters.imap.ids import Ids
 from service.mail.ids import account_id
 from tests.deploy.replica import Replica
 from tests.servers.process import HOST

@@ -17,7 +17,7 @@ REQUEST_ID = "from-the-proxy.7"
 PASSWORD_OF_NOBODY = "canary-44d0-password"
 _SPEAK = """
 import logging, structlog
-from service import logs
+from service.telemetry import logs
 logs.configure("INFO")
 with structlog.contextvars.bound_contextvars(request_id="r1"):
     structlog.get_logger("own").info("said", Password="s3cret", headers={"Authorization": "s3cret", "Accept": "*/*"})

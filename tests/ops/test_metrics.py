@@ -7,8 +7,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import scraping
-from service.upstream import queued
+from service.http import metrics_port as scraping
+from service.telemetry.upstream import queued
 from tests.api.conftest import Connect, connect
 from tests.deploy.documented import metrics
 from tests.servers.dovecot import Dovecot

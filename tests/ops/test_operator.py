@@ -14,7 +14,7 @@ import typer
 from click import Command
 
 from service.cli import app
-from service.config import KEY_OCTETS, Settings, read_settings
+from service.settings.model import KEY_OCTETS, Settings, read_settings
 from tests.api.conftest import Connect, connect, settings_for
 from tests.deploy.documented import OPERATOR, alerts, commands, settings
 from tests.servers.dovecot import PASSWORD, Dovecot

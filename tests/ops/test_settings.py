@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from service.app import create_app
 from service.cli import app
-from service.config import KEY_OCTETS, Settings, read_settings
-from service.setting_errors import unknown
+from service.settings.errors import unknown
+from service.settings.model import KEY_OCTETS, Settings, read_settings
 from tests.deploy.replica import Replica
 from tests.edge.conftest import NOBODY
 from tests.servers.process import HOST

@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from service.upstream import Spent
+from service.telemetry.upstream import Spent
 from tests.api.conftest import Connect, connect, settings_for
 from tests.api.served import ME, served
 from tests.servers.dovecot import Dovecot

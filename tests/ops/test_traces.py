@@ -12,11 +12,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from tests.adapters.imap.conftest import TIMING
 from tests.api.conftest import Connect, connect
 from tests.api.served import USER, served
 from tests.deploy.replica import Replica, environment
 from tests.deploy.test_drain import client_of
-from tests.imap.conftest import TIMING
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer

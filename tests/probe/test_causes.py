@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from service import probe
+from service.accounts.servers import Endpoint, MailServer, Security
 from service.probe.causes import Unreachable, unreachable
-from service.servers import Endpoint, MailServer, Security
-from tests.imap.test_tls import expired, good, of_another_authority, of_another_host, of_old_tls
-from tests.pop3.server import CAPABILITIES, Pop3Server
+from tests.adapters.imap.session.test_login import expired, good, of_another_authority, of_another_host, of_old_tls
+from tests.adapters.pop3.server import CAPABILITIES, Pop3Server
 from tests.servers.process import HOST, free_ports
 from tests.servers.scripted import Close, Hang, Imap, ScriptedServer, Send
 from tests.servers.tls import Certificate, make_certificate

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.mail.model import Protocol
-from tests.maildir.post import Post
-from tests.pop3.server import SECRET, USER, Pop3Server
+from tests.adapters.maildir.post import Post
+from tests.adapters.pop3.server import SECRET, USER, Pop3Server
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
 from tests.servers.scripted import Imap, ScriptedServer

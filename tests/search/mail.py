@@ -11,7 +11,7 @@ from email.policy import default
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cached_property
 
-from service.mail.query import Condition, Criterion, Filter, HeaderText, Logic
+from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic
 
 PEOPLE = (
     ("Anna Müller", "anna@example.org"),

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from service.app import create_app
-from service.config import Settings
-from service.mail.grammar import parse_query
-from service.mail.query import Condition, Criterion, Filter, Logic, Operator
+from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
+from service.mail.search.grammar import parse_query
+from service.settings.model import Settings
 from tests.contract.conftest import EXTENSIONS, make_backend
 from tests.search.mail import Kept, find, make_mail
 from tests.servers.dovecot import PASSWORD, Dovecot

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from service import __version__
 from service.app import create_app
-from service.config import Settings
+from service.settings.model import Settings
 from service.site.texts import pages
 
 BASE = "http://casella.example.org"

@@ -6,30 +6,34 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from service.accounts import Credentials
-from service.adapters.hosts import Host
-from service.adapters.imap import listing, sharing, storing
-from service.adapters.imap.connection import Connection, state_of
-from service.adapters.imap.content import Content
-from service.adapters.imap.deltas import numbers_of
-from service.adapters.imap.evaluation import FOLDERS
-from service.adapters.imap.folders import Folders
-from service.adapters.imap.framing import Limits
-from service.adapters.imap.history import History
-from service.adapters.imap.joint import Joint
-from service.adapters.imap.moving import lost
-from service.adapters.imap.offers import capabilities_of
-from service.adapters.imap.places import Ids, Place
-from service.adapters.imap.pool import Lane, Pool
-from service.adapters.imap.protocol import Timing
-from service.adapters.imap.rows import FolderRows
-from service.adapters.imap.searching import Search
-from service.adapters.imap.shelves import Rows
-from service.adapters.imap.watching import Watching
-from service.adapters.imap.writing import Writing
+from service.accounts.live import Credentials
+from service.accounts.servers import Endpoint
+from service.adapters.imap.folders import acl as sharing
+from service.adapters.imap.folders.tree import Folders
+from service.adapters.imap.ids import Ids, Place
+from service.adapters.imap.lists import page as listing
+from service.adapters.imap.lists.merged import Search
+from service.adapters.imap.messages.cache import Rows
+from service.adapters.imap.messages.content import Content
+from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.search.evaluation import FOLDERS
+from service.adapters.imap.session.capabilities import capabilities_of
+from service.adapters.imap.session.connection import Connection, state_of
+from service.adapters.imap.session.pool import Lane, Pool
+from service.adapters.imap.session.single_flight import Joint
+from service.adapters.imap.sync.changes import History
+from service.adapters.imap.sync.deltas import numbers_of
+from service.adapters.imap.sync.watch import Watching
+from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.protocol import Timing
+from service.adapters.imap.wire.status import lost
+from service.adapters.imap.writes import store as storing
+from service.adapters.imap.writes.batch import Writing
+from service.adapters.shared.connection_limit import Host
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import Changed, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
+from service.mail.json_rows import JsonRows
 from service.mail.model import (
     Capability,
     Download,
@@ -46,9 +50,7 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.query import Condition, Filter, ListQuery, Operator, conditions
-from service.mail.rows import JsonRows
-from service.servers import Endpoint
+from service.mail.search.filter import Condition, Filter, ListQuery, Operator, conditions
 
 T = TypeVar("T")
 

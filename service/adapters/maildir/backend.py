@@ -9,16 +9,16 @@ from functools import partial
 from typing import TypeVar
 
 from service.adapters.maildir import content
-from service.adapters.maildir.box import Box, Change, version_of
+from service.adapters.maildir.changes import Letters, Marks, letters_of
+from service.adapters.maildir.delivery import Draft
 from service.adapters.maildir.disk import File, told
-from service.adapters.maildir.door import Door
-from service.adapters.maildir.draft import Draft
+from service.adapters.maildir.folder import Box, Change, version_of
 from service.adapters.maildir.folders import Folders
-from service.adapters.maildir.history import Letters, Marks, letters_of
 from service.adapters.maildir.keywords import named
 from service.adapters.maildir.listing import THREADS, Listing, Place, Where
-from service.adapters.rows import Rows
-from service.adapters.whole import read_whole
+from service.adapters.maildir.sign_in import Door
+from service.adapters.shared.cache import Rows
+from service.adapters.shared.parsing import read_whole
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, StaleToken
@@ -40,7 +40,7 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.query import ListQuery, conditions
+from service.mail.search.filter import ListQuery, conditions
 
 T = TypeVar("T")
 CAPABILITIES = frozenset({

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from hashlib import blake2s
 
 from service.adapters.maildir.disk import PROTOCOL, File
-from service.adapters.whole import structure_of
+from service.adapters.shared.parsing import structure_of
 from service.mail.errors import NotFound, UpstreamError
 from service.mail.mime import structure, transfer
 from service.mail.mime.body import has_attachment

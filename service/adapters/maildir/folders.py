@@ -12,9 +12,9 @@ from typing import NamedTuple
 from cachetools import LRUCache
 
 from service.adapters.maildir import disk, subscriptions
-from service.adapters.maildir.box import INBOX, Box, Snapshot, directory
 from service.adapters.maildir.disk import opened
-from service.adapters.names import decode_name, encode_name, guessed_role
+from service.adapters.maildir.folder import INBOX, Box, Snapshot, directory
+from service.adapters.shared.folder_names import decode_name, encode_name, guessed_role
 from service.mail.backend import ROLES
 from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, NotPermitted
 from service.mail.ids import make_id, read_id

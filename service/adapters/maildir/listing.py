@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol, TypeVar
 
 from service.adapters.maildir import content
-from service.adapters.maildir.box import Box, Snapshot
 from service.adapters.maildir.cursor import Cursor, read_cursor, short, write_cursor
+from service.adapters.maildir.folder import Box, Snapshot
 from service.adapters.maildir.names import Entry, arrival
-from service.adapters.rows import Rows
+from service.adapters.shared.cache import Rows
 from service.mail.errors import MailError, NotFound, NotSupported, StaleToken
 from service.mail.ids import account_tag, make_id
-from service.mail.matching import Known, Need, address_text, holds, needs, sort_value
 from service.mail.mime.headers import list_headers
 from service.mail.model import Capability, EvaluatedBy, MessageSummary, Page
-from service.mail.query import Criterion, Filter, ListQuery, Order, SortKey, conditions
+from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey, conditions
+from service.mail.search.matching import Known, Need, address_text, holds, needs, sort_value
 
 T = TypeVar("T")
 SECONDS = 15.0

@@ -7,19 +7,20 @@ from hashlib import blake2s
 
 from cachetools import LRUCache
 
-from service.accounts import Credentials
-from service.adapters.apart import apart
+from service.accounts.live import Credentials
+from service.accounts.servers import Endpoint
+from service.adapters.pop3.changes import read_mark, write_mark
 from service.adapters.pop3.cursor import read_cursor
-from service.adapters.pop3.door import Door
-from service.adapters.pop3.drop import header_of
-from service.adapters.pop3.history import read_mark, write_mark
 from service.adapters.pop3.listing import Listing
-from service.adapters.pop3.replies import PROTOCOL
-from service.adapters.pop3.session import HEADER_LIMIT, UNCONFIRMED, Session, demand_ok
+from service.adapters.pop3.session.maildrop import header_of
+from service.adapters.pop3.session.maildrop_queue import Door
+from service.adapters.pop3.session.session import HEADER_LIMIT, UNCONFIRMED, Session, demand_ok
 from service.adapters.pop3.source import Shelf, Slice, Source
-from service.adapters.pop3.timing import DEFAULT_TIMING, Timing
-from service.adapters.rows import Rows
-from service.adapters.whole import MOST, read_whole
+from service.adapters.pop3.wire.replies import PROTOCOL
+from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing
+from service.adapters.shared.cache import Rows
+from service.adapters.shared.parsing import MOST, read_whole
+from service.adapters.shared.threads import apart
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
@@ -38,8 +39,7 @@ from service.mail.model import (
     Protocol,
     Span,
 )
-from service.mail.query import ListQuery
-from service.servers import Endpoint
+from service.mail.search.filter import ListQuery
 
 INBOX = "INBOX"
 SOURCE_LIMIT = 1024 * 1024 * 1024

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from service import metrics
-from service.adapters.apart import apart
 from service.adapters.pop3.cursor import MARKS, Cursor
-from service.adapters.pop3.drop import Drop
-from service.adapters.pop3.session import WHOLE, Session
-from service.adapters.rows import Rows
+from service.adapters.pop3.session.maildrop import Drop
+from service.adapters.pop3.session.session import WHOLE, Session
+from service.adapters.shared.cache import Rows
+from service.adapters.shared.threads import apart
 from service.mail.errors import NotFound
 from service.mail.ids import account_tag, make_id
 from service.mail.mime.message import read_summary
 from service.mail.model import MessageSummary, Page
+from service.telemetry import metrics
 
 AT_ONCE = 50
 """Headers in memory at a time: 200 of the largest would be 50 MiB."""

@@ -6,9 +6,9 @@ from functools import partial
 
 from cachetools import TTLCache
 
-from service.adapters.apart import apart
-from service.adapters.spool import CHUNK, Spool
-from service.adapters.whole import MOST, structure_of
+from service.adapters.shared.parsing import MOST, structure_of
+from service.adapters.shared.spool import CHUNK, Spool
+from service.adapters.shared.threads import apart
 from service.mail.errors import NotFound
 from service.mail.mime import transfer
 from service.mail.mime.structure import Entity, find

@@ -1,0 +1,20 @@
+"""The roles that a server says its folders play (RFC 6154)."""
+
+from service.adapters.imap.wire.responses import Listed
+
+_SPECIAL_USE = {
+    "\\sent": "sent",
+    "\\drafts": "drafts",
+    "\\trash": "trash",
+    "\\junk": "junk",
+    "\\archive": "archive",
+    "\\all": "all",
+    "\\flagged": "flagged",
+}
+
+
+def role_of(folder: Listed) -> str | None:
+    """By SPECIAL-USE; INBOX is the inbox in any letter case."""
+    if folder.name.upper() == b"INBOX":
+        return "inbox"
+    return next((role for attribute, role in _SPECIAL_USE.items() if attribute in folder.attributes), None)

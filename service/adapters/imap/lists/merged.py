@@ -1,0 +1,176 @@
+"""One search over several folders, merged.
+
+Each folder is searched on a connection of its own, a few at a time; what matches is put in one order by rows or, for
+the order of arrival, by dates alone. A folder that cannot be searched, or not in time, is named in the answer.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from zlib import crc32
+
+from service.adapters.imap.ids import Ids
+from service.adapters.imap.lists.page import ANCHORS, behind, list_name
+from service.adapters.imap.lists.preview import with_extras
+from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.search.evaluation import FOLDERS, Evaluation, lies_in
+from service.adapters.imap.search.sort import sort_keys
+from service.adapters.imap.session.fetch import found_all
+from service.adapters.imap.wire.pace import ascending
+from service.mail.errors import InvalidRequest, NotFound, NotPermitted, UpstreamError, UpstreamTimeout
+from service.mail.json_rows import JsonRows
+from service.mail.model import EvaluatedBy, Page
+from service.mail.search.filter import Condition, Filter, ListQuery, Logic, Order, SortKey
+
+SECONDS = 20.0
+"""What is not found by then is left out, and said so."""
+AT_ONCE = 3
+MAX_MERGED = 20_000
+"""Matches that are put in order; more have to be narrowed."""
+NEWEST_FIRST = (Order(SortKey.RECEIVED_AT, is_descending=True),)
+Numbers = tuple[int, int]
+"""A message in a cursor: a checksum of folder and UIDVALIDITY, and the UID."""
+
+
+class In(Protocol):
+    """Runs work on a connection that has a folder selected."""
+
+    def __call__(self, folder: bytes, work: Callable[[FolderRows], Awaitable[Any]]) -> Awaitable[Any]: ...
+
+
+class _Match(NamedTuple):
+    folder: bytes
+    uid_validity: int
+    uid: int
+
+    @property
+    def numbers(self) -> Numbers:
+        return crc32(b"%d %b" % (self.uid_validity, self.folder)), self.uid
+
+
+@dataclass
+class _Result:
+    """What the folders said so far."""
+
+    keys: dict[_Match, list[tuple[int, str]]] = field(default_factory=dict)
+    by: set[EvaluatedBy] = field(default_factory=set)
+    unsearched: set[bytes] = field(default_factory=set)
+
+
+class Search:
+    """A search over ``folders``, which are their names on the wire."""
+
+    def __init__(self, ids: Ids, within: In, folders: Sequence[bytes], query: ListQuery) -> None:
+        self._ids = ids
+        self._within = within
+        self._folders = folders
+        self._query = query
+        self._sort = query.sort or NEWEST_FIRST
+        self._result = _Result()
+
+    async def page(self) -> Page:
+        """The page asked for."""
+        list_of = list_name(b"\0".join(sorted(self._folders)), self._query)
+        after = self._ids.read_cursor(self._query.cursor, list_of, 0) if self._query.cursor is not None else ()
+        await self._search_all()
+        order = self._merged()
+        numbers = [match.numbers for match in order]
+        start = behind(numbers, list(zip(after[::2], after[1::2], strict=False)))
+        page = order[start : start + self._query.limit]
+        stop = start + len(page)
+        shown = numbers[max(start, stop - ANCHORS // 2) : stop]
+        summaries = await self._summaries(page)
+        return Page(
+            items=JsonRows(summaries[match] for match in page if match in summaries),
+            next_cursor=self._ids.cursor(list_of, 0, [n for pair in shown for n in pair])
+            if stop < len(order)
+            else None,
+            total=len(order),
+            evaluated_by=EvaluatedBy.MIXED if len(self._result.by) > 1 else next(iter(self._result.by), None),
+            unsearched=tuple(self._ids.folder(name) for name in sorted(self._result.unsearched)) or None,
+        )
+
+    async def _search_all(self) -> None:
+        """A few folders at a time, until all are done or time is up."""
+        turn = asyncio.Semaphore(AT_ONCE)
+        names = [
+            name for name in self._folders if self._query.filter is None or self._may_hold(self._query.filter, name)
+        ]
+        tasks = {asyncio.create_task(self._search_one(name, turn)): name for name in names}
+        if not tasks:
+            return
+        try:
+            done, late = await asyncio.wait(tasks, timeout=SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+        self._result.unsearched.update(tasks[task] for task in late)
+        await asyncio.gather(*late, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    def _may_hold(self, tree: Filter, name: bytes) -> bool:
+        """False where the folder is one that the filter leaves out."""
+        if isinstance(tree, Condition):
+            return tree.criterion not in FOLDERS or lies_in(tree, self._ids.folder(name))
+        return tree.logic is not Logic.AND or all(self._may_hold(one, name) for one in tree.conditions)
+
+    async def _search_one(self, name: bytes, turn: asyncio.Semaphore) -> None:
+        """What a folder refuses is its own affair; a mailbox that cannot be reached is everybody's."""
+        async with turn:
+            try:
+                await self._within(name, self._search_in)
+            except (NotFound, NotPermitted, UpstreamError, UpstreamTimeout):
+                self._result.unsearched.add(name)
+
+    async def _search_in(self, rows: FolderRows) -> None:
+        await rows.connection.refresh()
+        evaluation = Evaluation(rows)
+        tree = self._query.filter
+        uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+        if len(self._result.keys) + len(uids) > MAX_MERGED:
+            raise InvalidRequest(f"More than {MAX_MERGED} messages match. Name folders, or narrow the search.")
+        keys = await self._keys(rows, uids)
+        self._result.keys |= {_Match(rows.name, rows.uid_validity, uid): key for uid, key in keys.items()}
+        self._result.by.add(evaluation.by)
+        if evaluation.is_partial:
+            self._result.unsearched.add(rows.name)
+
+    async def _keys(self, rows: FolderRows, uids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+        if all(order.key is SortKey.RECEIVED_AT for order in self._sort):
+            dates = await rows.dates(uids)
+            return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
+        return await sort_keys(await rows.entries(uids), self._sort)
+
+    def _merged(self) -> list[_Match]:
+        """Sorting keeps the order of equals, so the least significant key comes first; equals lie folder by folder, the
+        newest first."""
+        keys = self._result.keys
+        order = sorted(keys, key=lambda match: (match.numbers[0], -match.uid))
+        for at in reversed(range(len(self._sort))):
+            order.sort(
+                key=lambda match: keys[match][min(at, len(keys[match]) - 1)], reverse=self._sort[at].is_descending
+            )
+        return order
+
+    async def _summaries(self, page: Sequence[_Match]) -> dict[_Match, bytes]:
+        found: dict[_Match, bytes] = {}
+        for name in dict.fromkeys(match.folder for match in page):
+            mine = {match.uid: match for match in page if match.folder == name}
+
+            async def read(rows: FolderRows, mine: dict[int, _Match] = mine) -> dict[_Match, bytes]:
+                items = await rows.summaries(list(mine))
+                if self._query.with_preview or self._query.with_thread:
+                    items = await with_extras(rows, items, self._query)
+                return {
+                    mine[uid]: summary for uid, summary in items.items() if mine[uid].uid_validity == rows.uid_validity
+                }
+
+            found |= await self._within(name, read)
+        return found
+
+
+def _seconds(when: datetime | None) -> int:
+    return int(when.timestamp()) if when else 0

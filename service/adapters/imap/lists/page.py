@@ -1,0 +1,198 @@
+"""A page of a folder (RFC 9051, 6.4.4 and 6.4.5).
+
+The newest first, without criteria: by sequence numbers for place and by UID for identity, so a page costs the same
+wherever it lies, with no search and no walk over the mailbox. Arrival is the order of UIDs. With criteria or a sort the
+server finds or sorts UIDs, and the page is cut from those.
+"""
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, TypeVar
+
+from service.adapters.imap.ids import Ids
+from service.adapters.imap.lists.preview import with_extras
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS
+from service.adapters.imap.messages.folder_rows import FolderRows, JsonOf
+from service.adapters.imap.search.evaluation import Evaluation
+from service.adapters.imap.search.sort import in_order
+from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.wire.numbers import MAX_UID, read_number
+from service.adapters.imap.wire.pace import ascending
+from service.adapters.imap.wire.responses import SEQUENCE, Row, fetch_rows, found_uids
+from service.mail.errors import StaleToken, UpstreamProtocol
+from service.mail.json_rows import JsonRows
+from service.mail.model import Page
+from service.mail.search.filter import ListQuery
+
+K = TypeVar("K", bound=Hashable)
+ANCHORS = 40
+"""UIDs of a sorted page that its cursor carries. While one of them is left, the next page neither repeats nor skips."""
+# Where nothing was read before all is asked in one round trip; elsewhere the flags, then the rest of what is new.
+_EMPTY_ROUNDS = 20
+"""Round trips in a row that may bring no row. In a folder that others empty meanwhile, a few do."""
+_ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
+_FLAG_ITEMS = b"(UID FLAGS)"
+
+
+class _After(NamedTuple):
+    """The last message shown: its UID, and the sequence number it had, which only falls as others are expunged."""
+
+    uid: int
+    sequence: int
+
+
+async def list_page(rows: FolderRows, ids: Ids, query: ListQuery) -> Page:
+    """A page of the selected folder."""
+    list_of = list_name(rows.name, query)
+    after = ids.read_cursor(query.cursor, list_of, rows.uid_validity) if query.cursor is not None else ()
+    if query.filter is None and not query.sort:
+        newest = _After(after[0], after[1]) if len(after) > 1 else None
+        page = await _known_page(rows, query.limit, newest) or await _newest_page(rows, query.limit, newest)
+    elif query.sort:
+        page = await _sorted_page(rows, query, after)
+    else:
+        page = await _found_page(rows, query, after[0] if after else MAX_UID + 1)
+    items, total, next_numbers, by = page
+    if query.with_preview or query.with_thread:
+        items = await with_extras(rows, items, query)
+    return Page(
+        items=JsonRows(items.values()),
+        next_cursor=ids.cursor(list_of, rows.uid_validity, next_numbers) if next_numbers else None,
+        total=total,
+        evaluated_by=by.by if by else None,
+        unsearched=(ids.folder(rows.name),) if by and by.is_partial else None,
+        state=rows.selected.state,
+    )
+
+
+def list_name(folders: bytes, query: ListQuery) -> bytes:
+    """Which list it is: what a cursor of one must not be used for on another."""
+    return folders + repr((query.filter, query.sort)).encode() if query.filter or query.sort else folders
+
+
+class _Patience:
+    """Ends the reading of rows that never come: a server that counts or finds messages which it does not have would
+    otherwise be asked for all of them, a page at a time."""
+
+    def __init__(self) -> None:
+        self._size = -1
+        self._left = _EMPTY_ROUNDS
+
+    def note(self, items: JsonOf) -> None:
+        """Called before each round trip. Raises UpstreamProtocol after too many that brought nothing."""
+        self._left = _EMPTY_ROUNDS if len(items) > self._size else self._left - 1
+        self._size = len(items)
+        if self._left < 0:
+            raise UpstreamProtocol("The mail server names messages that it does not have.", protocol="imap")
+
+
+class _Cut(NamedTuple):
+    """A page's rows by UID in order, how many match, the numbers of the next cursor, and who found them."""
+
+    items: JsonOf
+    total: int
+    next: Sequence[int] = ()
+    by: Evaluation | None = None
+
+
+async def _known_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut | None:
+    """The page where it lay when it was last shown, in one round trip with the news. None where there is news, or
+    another number of messages than a page has: then the place has to be found first."""
+    below = MAX_UID + 1 if after is None else after.uid
+    lowest = rows.page_end(limit, below)
+    if lowest is None:
+        return None
+    uids = b"%d:*" % lowest if after is None else b"%d:%d" % (lowest, below - 1)
+    untagged = await rows.connection.refresh_with(b"UID", b"FETCH", uids, _FLAG_ITEMS)
+    told = await fetch_rows(untagged or ())
+    fitting = sorted((uid for uid in told if lowest <= uid < below), reverse=True)
+    if len(fitting) != limit:
+        return None
+    items = rows.read(fitting, told, await rows.entries(fitting))
+    return _Cut(items, rows.selected.exists, _next(fitting[-1], _sequence(told[fitting[-1]])))
+
+
+async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut:
+    """The newest below the cursor. Its sequence number only falls as others are expunged, so everything below its UID
+    lies below its number; what lies between is dropped by UID."""
+    selected = await rows.connection.refresh()
+    below = MAX_UID + 1 if after is None else after.uid
+    high = selected.exists if after is None else min(selected.exists, after.sequence - 1)
+    items: JsonOf = {}
+    patience = _Patience()
+    last = 0
+    while high > 0 and len(items) < limit:
+        patience.note(items)
+        low = max(1, high - (limit - len(items)) + 1)
+        told = await _fetch_range(rows.connection, low, high, _ALL_ITEMS if rows.is_unread(below) else _FLAG_ITEMS)
+        fitting = [uid for uid in sorted(told, reverse=True) if uid < below]
+        items |= rows.read(fitting, told, await rows.entries(fitting, told))
+        last = min((_sequence(told[uid]) for uid in fitting), default=last)
+        high = low - 1 if fitting or after is None else min(low - 1, await _count_below(rows.connection, after.uid))
+    if len(items) == limit:
+        rows.keep_page(limit, below, min(items))
+    return _Cut(items, selected.exists, _next(min(items), last) if items else ())
+
+
+def _next(uid: int, sequence: int) -> Sequence[int]:
+    """The cursor's numbers behind the last row of a page."""
+    return (uid, sequence) if sequence > 1 else ()
+
+
+async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, Row]:
+    """The rows from one sequence number to another, without the news of others that come in between."""
+    told = await fetch_rows((await connection.run(b"FETCH", b"%d:%d" % (low, high), items)).untagged)
+    return {uid: row for uid, row in told.items() if low <= _sequence(row) <= high}
+
+
+async def _count_below(connection: Connection, uid: int) -> int:
+    """How many messages have a smaller UID, which is the sequence number of the highest of them."""
+    answer = await connection.run(b"SEARCH", b"UID", b"1:%d" % (uid - 1)) if uid > 1 else None
+    return len(await found_uids(answer.untagged)) if answer else 0
+
+
+async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
+    """What matches, the newest first, below a UID."""
+    assert query.filter is not None
+    await rows.connection.refresh()
+    evaluation = Evaluation(rows)
+    uids = (await ascending(await evaluation.find(query.filter)))[::-1]
+    older = [uid for uid in uids if uid < below]
+    items, shown = await _filled(rows, older, query.limit)
+    return _Cut(items, len(uids), (older[shown - 1],) if shown < len(older) else (), evaluation)
+
+
+async def _sorted_page(rows: FolderRows, query: ListQuery, anchors: Sequence[int]) -> _Cut:
+    await rows.connection.refresh()
+    evaluation = Evaluation(rows)
+    uids = await in_order(evaluation, query.filter, query.sort)
+    start = behind(uids, anchors)
+    items, shown = await _filled(rows, uids[start:], query.limit)
+    stop = start + shown
+    return _Cut(items, len(uids), uids[max(start, stop - ANCHORS) : stop] if stop < len(uids) else (), evaluation)
+
+
+def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
+    """Where the page begins that follows the one whose last messages were ``anchors``. The order of those that stay
+    never changes, so behind the last that is left lies what was not shown yet."""
+    places = {uid: at for at, uid in enumerate(order)} if anchors else {}
+    left = [places[uid] for uid in anchors if uid in places]
+    if anchors and not left:
+        raise StaleToken("All messages around this cursor are gone. Start the list again.")
+    return max(left) + 1 if left else 0
+
+
+async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[JsonOf, int]:
+    """The first rows that are still there, and how many UIDs were used up for them."""
+    items: JsonOf = {}
+    patience = _Patience()
+    used = 0
+    while used < len(uids) and len(items) < limit:
+        patience.note(items)
+        batch = uids[used : used + limit - len(items)]
+        items |= await rows.summaries(batch)
+        used += len(batch)
+    return items, used
+
+
+def _sequence(row: Row) -> int:
+    return read_number(row[SEQUENCE], MAX_UID) or 0

@@ -1,0 +1,147 @@
+"""BODYSTRUCTURE to a tree of Part (RFC 9051, 7.5.2)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from service.adapters.imap.wire.tokens import Token
+from service.mail.errors import UpstreamProtocol
+from service.mail.mime.filenames import file_name
+from service.mail.mime.parameters import parse_parameters
+from service.mail.mime.words import clean_text
+from service.mail.model import Part
+
+MAX_PARTS = 1000
+"""As many as are shown of a message that is taken apart here."""
+_CACHED = 1000
+"""Octets of parameters that are kept for the next part."""
+_PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
+
+
+def read_structure(token: Token) -> Part:
+    """The tree, with ids as IMAP numbers parts. UpstreamProtocol where it is no BODYSTRUCTURE; who holds the message
+    can read its structure from the source then."""
+    count = iter(range(MAX_PARTS))
+    if not isinstance(token, list) or not token:
+        raise _broken()
+    return _multipart(token, "", count) if isinstance(token[0], list) else _leaf(token, "1", count)
+
+
+def _part(token: Token, part_id: str, count: Iterator[int]) -> Part:
+    if not isinstance(token, list) or not token or next(count, None) is None:
+        raise _broken()
+    return _multipart(token, part_id, count) if isinstance(token[0], list) else _leaf(token, part_id, count)
+
+
+def _multipart(token: list[Token], parent_id: str, count: Iterator[int]) -> Part:
+    """``parent_id`` is empty for the root; the root of an attached message ends in a dot."""
+    prefix = parent_id if not parent_id or parent_id.endswith(".") else parent_id + "."
+    children = [child for child in token if isinstance(child, list)]
+    size = next((at for at, child in enumerate(token) if not isinstance(child, list)), len(token))
+    parts = tuple(_part(child, f"{prefix}{number}", count) for number, child in enumerate(children[:size], 1))
+    rest = token[size:]
+    disposition, _ = _disposition(_at(rest, 2))
+    return Part(
+        id=f"{parent_id}0" if not parent_id or parent_id.endswith(".") else parent_id,
+        type=f"multipart/{_word(_at(rest, 0)) or 'mixed'}",
+        disposition=disposition,
+        language=_language(_at(rest, 3)),
+        parts=parts,
+    )
+
+
+def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
+    kind, subtype = _word(_at(token, 0)) or "application", _word(_at(token, 1)) or "octet-stream"
+    parameters = _parameters(_at(token, 2))
+    extension = 7
+    parts: tuple[Part, ...] | None = None
+    if (kind, subtype) == ("message", "rfc822") and isinstance(_at(token, 8), list):
+        extension = 10
+        parts = (_attached(_at(token, 8), part_id, count),)
+    elif kind == "text":
+        extension = 8
+    disposition, disposed = _disposition(_at(token, extension + 1))
+    return Part(
+        id=part_id,
+        type=f"{kind}/{subtype}",
+        name=file_name(disposed.get("filename") or parameters.get("name")),
+        size=_size(_at(token, 6)),
+        encoding=_word(_at(token, 5)),
+        disposition=disposition,
+        cid=_cid(_at(token, 3)),
+        charset=parameters.get("charset") or None,
+        language=_language(_at(token, extension + 2)),
+        parts=parts,
+    )
+
+
+def _attached(token: Token, part_id: str, count: Iterator[int]) -> Part:
+    """The body of an attached message: its parts are numbered below the attachment's."""
+    if isinstance(token, list) and token and isinstance(token[0], list):
+        return _multipart(token, f"{part_id}.", count)
+    return _part(token, f"{part_id}.1", count)
+
+
+def _at(token: list[Token], index: int) -> Token:
+    return token[index] if index < len(token) else None
+
+
+def _word(token: Token) -> str | None:
+    """At most 255 octets of it: types have 127 on either side of the slash (RFC 6838, 4.2)."""
+    return _lower(token[:255]) if isinstance(token, bytes) else None
+
+
+@lru_cache(maxsize=1024)
+def _lower(octets: bytes) -> str | None:
+    """Media types, encodings and charsets are few."""
+    return clean_text(octets.decode(errors="replace")).strip().lower() or None
+
+
+def _size(token: Token) -> int | None:
+    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None
+
+
+def _cid(token: Token) -> str | None:
+    """At most 998 octets of it, which a line has (RFC 5322, 2.1.1)."""
+    if not isinstance(token, bytes):
+        return None
+    return clean_text(token[:998].decode(errors="replace")).strip().strip("<>") or None
+
+
+def _parameters(token: Token) -> dict[str, str]:
+    """Most are plain words; what is encoded, cut in pieces or 8-bit is read as it would be in a header (RFC 2231)."""
+    if not isinstance(token, list):
+        return {}
+    pairs = [
+        (name, value)
+        for name, value in zip(token[::2], token[1::2], strict=False)
+        if isinstance(name, bytes) and isinstance(value, bytes)
+    ]
+    is_usual = sum(len(name) + len(value) for name, value in pairs) <= _CACHED
+    return dict((_known_pairs if is_usual else _read_pairs)(tuple(pairs)))
+
+
+def _read_pairs(pairs: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
+    """The charset alone, most of the time."""
+    if all(_PLAIN.match(name + b"=" + value) for name, value in pairs):
+        return {name.decode().lower(): value.decode() for name, value in pairs}
+    quoted = (b'%b="%b"' % (name, value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')) for name, value in pairs)
+    return parse_parameters(b"x; " + b"; ".join(quoted))[1]
+
+
+_known_pairs = lru_cache(maxsize=1024)(_read_pairs)
+
+
+def _disposition(token: Token) -> tuple[str | None, dict[str, str]]:
+    if not isinstance(token, list) or not token:
+        return None, {}
+    return _word(token[0]), _parameters(_at(token, 1))
+
+
+def _language(token: Token) -> tuple[str, ...] | None:
+    words = token if isinstance(token, list) else [token]
+    return tuple(word for word in map(_word, words[:20]) if word) or None
+
+
+def _broken() -> UpstreamProtocol:
+    return UpstreamProtocol("The mail server's description of the message could not be read.", protocol="imap")

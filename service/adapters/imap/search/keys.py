@@ -1,0 +1,99 @@
+"""A filter to the arguments of SEARCH (RFC 9051, 6.4.4)."""
+
+from datetime import date
+
+from service.adapters.imap.wire.arguments import Piece, flag_list, string
+from service.adapters.imap.wire.flags import to_wire
+from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic
+
+_TEXT_KEYS = {
+    Criterion.TEXT: b"TEXT",
+    Criterion.FROM: b"FROM",
+    Criterion.TO: b"TO",
+    Criterion.CC: b"CC",
+    Criterion.BCC: b"BCC",
+    Criterion.SUBJECT: b"SUBJECT",
+    Criterion.BODY: b"BODY",
+}
+_DATE_KEYS = {
+    Criterion.SINCE: b"SINCE",
+    Criterion.BEFORE: b"BEFORE",
+    Criterion.SENT_SINCE: b"SENTSINCE",
+    Criterion.SENT_BEFORE: b"SENTBEFORE",
+}
+_SYSTEM_KEYS = {
+    "\\Seen": b"SEEN",
+    "\\Answered": b"ANSWERED",
+    "\\Flagged": b"FLAGGED",
+    "\\Draft": b"DRAFT",
+    "\\Deleted": b"DELETED",
+}
+_UNSET = frozenset(b"UN" + key for key in _SYSTEM_KEYS.values())
+_EVERY = (b"UID", b"1:*")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def search_keys(tree: Filter) -> list[Piece]:
+    """The search keys of conditions a server can decide. The tree is not empty, and no deeper than filters may be."""
+    return _keys(tree)
+
+
+def is_ascii(keys: list[Piece]) -> bool:
+    """Whether the search needs no CHARSET."""
+    return all(key.isascii() for key in keys)
+
+
+def _keys(tree: Filter, *, negated: bool = False) -> list[Piece]:
+    """NOT is carried down to the conditions, because Dovecot 2.3 reads ``NOT (SEEN FLAGGED)`` as neither of them."""
+    if isinstance(tree, Condition):
+        return _condition(tree, negated=negated)
+    below = negated is not (tree.logic is Logic.NOT)
+    branches = [_keys(condition, negated=below) for condition in tree.conditions]
+    return _either(branches) if negated is not (tree.logic is Logic.OR) else [key for one in branches for key in one]
+
+
+def _either(branches: list[list[Piece]]) -> list[Piece]:
+    """OR takes two keys; several are nested to the right. Dovecot 2.3 reads ``OR UNSEEN UNFLAGGED`` as neither of them
+    too, unless a key that is no flag stands beside each."""
+    branches = [[*branch, *_EVERY] if len(branch) == 1 and branch[0] in _UNSET else branch for branch in branches]
+    found = branches[-1]
+    for branch in reversed(branches[:-1]):
+        found = [b"OR", *_grouped(branch), *_grouped(found)]
+    return found
+
+
+def _grouped(keys: list[Piece]) -> list[Piece]:
+    """One search key: several are taken together by parentheses."""
+    return [b"(", *keys, b")"] if len(keys) > 1 else keys
+
+
+def _condition(condition: Condition, *, negated: bool) -> list[Piece]:
+    if condition.criterion in {Criterion.HAS_KEYWORD, Criterion.NOT_KEYWORD}:
+        has = (condition.criterion is Criterion.HAS_KEYWORD) is not negated
+        return _keyword(str(condition.value), has=has)
+    return [b"NOT", *_compared(condition)] if negated else _compared(condition)
+
+
+def _compared(condition: Condition) -> list[Piece]:
+    criterion, value = condition.criterion, condition.value
+    match criterion:
+        case Criterion.MIN_SIZE:
+            return [b"LARGER", b"%d" % max(0, int(str(value)) - 1)] if int(str(value)) > 0 else [b"ALL"]
+        case Criterion.MAX_SIZE:
+            return [b"SMALLER", b"%d" % int(str(value))]
+    if criterion in _DATE_KEYS and isinstance(value, date):
+        return [_DATE_KEYS[criterion], _date(value)]
+    if isinstance(value, HeaderText):
+        return [b"HEADER", string(value.name), string(value.text)]
+    return [_TEXT_KEYS[criterion], string(str(value))]
+
+
+def _keyword(keyword: str, *, has: bool) -> list[Piece]:
+    flag = to_wire(keyword)
+    if flag in _SYSTEM_KEYS:
+        return [_SYSTEM_KEYS[flag] if has else b"UN" + _SYSTEM_KEYS[flag]]
+    return [b"KEYWORD" if has else b"UNKEYWORD", flag_list([flag])[1:-1]]
+
+
+def _date(day: date) -> bytes:
+    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode()

@@ -1,0 +1,85 @@
+"""The order of a list: by the server's SORT (RFC 5256), else here on rows that are read once."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from service.adapters.imap.messages.cache import Entry
+from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.search.evaluation import Evaluation
+from service.adapters.imap.search.keys import search_keys
+from service.adapters.imap.session.fetch import found_all
+from service.adapters.imap.wire.pace import ascending
+from service.adapters.imap.wire.responses import sorted_uids
+from service.adapters.shared.threads import apart
+from service.mail.errors import NotSupported
+from service.mail.model import EvaluatedBy, MessageSummary
+from service.mail.search.filter import Filter, Order, SortKey
+from service.mail.search.matching import sort_value
+
+MAX_SORTED = 10_000
+"""Messages that are sorted here, whose rows have to be read for it."""
+_KEYS = {
+    SortKey.RECEIVED_AT: b"ARRIVAL",
+    SortKey.SENT_AT: b"DATE",
+    SortKey.FROM: b"FROM",
+    SortKey.TO: b"TO",
+    SortKey.SUBJECT: b"SUBJECT",
+    SortKey.SIZE: b"SIZE",
+}
+
+
+async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
+    """The UIDs that match, sorted; messages of equal keys in the order they arrived. NotSupported where neither the
+    server sorts nor the list is short enough to be sorted here."""
+    rows = evaluation.rows
+    if "SORT" not in rows.connection.capabilities:
+        return await _sorted_here(evaluation, tree, sort)
+    is_remote = tree is None or evaluation.is_remote(tree)
+    keys = search_keys(tree) if tree is not None and is_remote else [b"ALL"]
+    answer = await rows.connection.attempt(b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys)
+    if answer.status.kind != "OK":
+        rows.connection.distrust("SORT")
+        return await _sorted_here(evaluation, tree, sort)
+    evaluation.note(EvaluatedBy.SERVER)
+    order = await sorted_uids(answer.untagged, rows.selected.exists)
+    matching = await evaluation.find(tree) if tree is not None and not is_remote else None
+    return order if matching is None else [uid for uid in order if uid in matching]
+
+
+def _criteria(sort: Sequence[Order]) -> bytes:
+    words = (b"REVERSE " + _KEYS[order.key] if order.is_descending else _KEYS[order.key] for order in sort)
+    return b"(" + b" ".join(words) + b")"
+
+
+async def _sorted_here(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
+    rows = evaluation.rows
+    uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+    evaluation.note(EvaluatedBy.LOCAL)
+    return await sort_here(rows, uids, sort)
+
+
+async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
+    """By the rows of the messages, the least significant key first, because sorting keeps the order of equals."""
+    if len(uids) > MAX_SORTED:
+        raise NotSupported(
+            "sort",
+            f"This server does not sort, and Casella sorts {MAX_SORTED} messages at most; these are {len(uids)}."
+            " Narrow the list by a criterion.",
+        )
+    keys = await sort_keys(await rows.entries(sorted(uids)), sort)
+    order = sorted(keys)
+    for at, one in reversed(list(enumerate(sort))):
+        order.sort(key=lambda uid: keys[uid][at], reverse=one.is_descending)
+    return order
+
+
+async def sort_keys(entries: Mapping[int, Entry], sort: Sequence[Order]) -> dict[int, list[tuple[int, str]]]:
+    """What each message is ordered by."""
+
+    def keys() -> dict[int, list[tuple[int, str]]]:
+        return {uid: [sort_value(one.key, row) for one in sort] for uid, row in _summaries(entries)}
+
+    return await apart(keys, sum(entry.cost for entry in entries.values()))
+
+
+def _summaries(entries: Mapping[int, Entry]) -> Iterator[tuple[int, MessageSummary]]:
+    return ((uid, entry.summary) for uid, entry in entries.items())

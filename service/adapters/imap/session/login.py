@@ -1,0 +1,196 @@
+"""From an address to a logged-in connection: TCP, TLS, greeting, STARTTLS, credentials (RFC 9051, 6.2; RFC 4959, 7628).
+
+Nothing a server says in clear survives into TLS, and no credential leaves in clear unless the operator configured
+exactly that.
+"""
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from service.accounts.live import Credentials, SecretKind
+from service.accounts.servers import Endpoint, Security
+from service.adapters.imap.wire import arguments
+from service.adapters.imap.wire.client import Client
+from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
+from service.adapters.imap.wire.status import Status, refusal
+from service.mail.errors import (
+    InvalidRequest,
+    LoginRefused,
+    MailError,
+    UpstreamError,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamTls,
+    UpstreamUnavailable,
+)
+from service.telemetry.upstream import Command
+
+
+@asynccontextmanager
+async def network_errors() -> AsyncIterator[None]:
+    """What the way to the server can do, as errors of the tree."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise UpstreamTls(
+            f"The mail server's certificate is not trusted: {error.verify_message}", protocol="imap"
+        ) from None
+    except ssl.SSLError:
+        raise UpstreamTls("The mail server's TLS failed.", protocol="imap") from None
+    except TimeoutError:
+        raise UpstreamTimeout("The mail server cannot be reached in time.", protocol="imap") from None
+    except (OSError, UnicodeError):
+        raise UpstreamUnavailable(protocol="imap", retry_after=5) from None
+
+
+_MAX_CAPABILITIES = 16 << 10
+"""Octets that are read of a list of them; the longest known are of 1 KiB."""
+
+
+async def connect(endpoint: Endpoint, timing: Timing, limits: Limits) -> WireProtocol:
+    """A connection that has greeted and is as safe as ``endpoint`` demands."""
+    context = endpoint.tls_context() if endpoint.security is Security.TLS else None
+    async with network_errors():
+        protocol = await Client(endpoint, limits, context).connected(timing.connect)
+    try:
+        await _greeting(protocol, timing)
+        if endpoint.security is Security.STARTTLS:
+            await _start_tls(protocol, endpoint, timing)
+    except BaseException:
+        protocol.fail(UpstreamUnavailable(protocol="imap"))
+        raise
+    return protocol
+
+
+async def _greeting(protocol: WireProtocol, timing: Timing) -> None:
+    try:
+        async with asyncio.timeout(timing.greeting):
+            status = await protocol.greeting
+    except TimeoutError:
+        raise UpstreamTimeout("The mail server does not greet.", protocol="imap") from None
+    if status.kind == "BYE":
+        raise UpstreamUnavailable(
+            "The mail server turns connections away.", protocol="imap", code=status.code or "BYE", retry_after=5
+        )
+    if status.kind == "PREAUTH":
+        # Somebody is logged in, but not by our credentials: whose mail would be shown?
+        raise UpstreamTls("The mail server skips the login (PREAUTH), which is not accepted.", protocol="imap")
+
+
+async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing) -> None:
+    sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"STARTTLS"]))], last=True)
+    try:
+        answer = await _answer(protocol, "STARTTLS", sent, timing, timing.greeting)
+    except UpstreamProtocol as error:
+        raise UpstreamTls(error.detail, protocol="imap") from None
+    if answer.status.kind != "OK":
+        raise UpstreamTls("The mail server refuses STARTTLS.", protocol="imap")
+    if protocol.error is not None:
+        raise UpstreamTls(protocol.error.detail, protocol="imap")
+    async with network_errors(), asyncio.timeout(timing.connect):
+        transport = await protocol.loop.start_tls(
+            protocol.transport, protocol, endpoint.tls_context(), server_hostname=endpoint.host
+        )
+    if transport is None or protocol.error is not None:
+        raise UpstreamTls("TLS could not be started.", protocol="imap")
+    protocol.secure(transport)
+
+
+async def capabilities(protocol: WireProtocol, timing: Timing) -> frozenset[str]:
+    """What the server says it can do now, upper case."""
+    sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"CAPABILITY"]))])
+    answer = await _answer(protocol, "CAPABILITY", sent, timing, timing.greeting)
+    return capabilities_told(answer) or frozenset()
+
+
+def capabilities_told(answer: Answer) -> frozenset[str] | None:
+    """From the answer to CAPABILITY, or to a login that tells them unasked; None where it does not."""
+    told = [line[11:] for line in answer.untagged if line[:11].upper() == b"CAPABILITY "]
+    if answer.status.code == "CAPABILITY":
+        told.append(answer.status.argument)
+    return frozenset(told[-1][:_MAX_CAPABILITIES].decode("ascii", "replace").upper().split()) if told else None
+
+
+async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timing) -> frozenset[str]:
+    """Log in by what the server offers; answers its capabilities afterwards, which may differ from before."""
+    offered = await capabilities(protocol, timing)
+    tag, verb = protocol.tag(), "AUTHENTICATE"
+    if credentials.kind is SecretKind.ACCESS_TOKEN:
+        sent = protocol.send([(tag, _bearer(tag, credentials, offered))], optional=True)
+    elif _needs_plain(credentials, offered):
+        sent = protocol.send([(tag, _plain(tag, credentials, offered))])
+    else:
+        pieces = [b"LOGIN", arguments.string(credentials.username), arguments.string(credentials.secret)]
+        sent, verb = protocol.send([(tag, arguments.chunks(tag, pieces))]), "LOGIN"
+    answer = await _answer(protocol, verb, sent, timing, timing.login)
+    if answer.status.kind != "OK":
+        raise _login_refusal(answer.status)
+    told = capabilities_told(answer)
+    return told if told is not None else await capabilities(protocol, timing)
+
+
+async def _answer(
+    protocol: WireProtocol, verb: str, sent: Sequence["asyncio.Future[Answer]"], timing: Timing, seconds: float
+) -> Answer:
+    with Command("imap", protocol.server, verb) as command:
+        [answer] = await protocol.wait(sent, timing, seconds)
+        command.outcome = answer.status.kind.lower()
+    return answer
+
+
+def _needs_plain(credentials: Credentials, offered: frozenset[str]) -> bool:
+    """LOGIN has no rule for letters beyond ASCII, SASL PLAIN says UTF-8 (RFC 4616)."""
+    disabled = "LOGINDISABLED" in offered
+    if disabled and "AUTH=PLAIN" not in offered:
+        raise UpstreamTls("The mail server takes no password on this connection.", protocol="imap")
+    return disabled or ("AUTH=PLAIN" in offered and not (credentials.username + credentials.secret).isascii())
+
+
+def _plain(tag: bytes, credentials: Credentials, offered: frozenset[str]) -> list[bytes]:
+    if "\0" in credentials.username + credentials.secret:
+        raise InvalidRequest("A username or password must not contain NUL.")
+    return _sasl(tag, b"PLAIN", f"\0{credentials.username}\0{credentials.secret}", offered)
+
+
+def _bearer(tag: bytes, credentials: Credentials, offered: frozenset[str]) -> list[bytes]:
+    """OAUTHBEARER (RFC 7628), else Google's XOAUTH2. A refusal comes as one more ``+``, which wants an empty answer."""
+    user, token = credentials.username, credentials.secret
+    if not token.isascii() or not token.isprintable() or not user.isprintable():
+        raise InvalidRequest("An access token is printable ASCII, a username printable.")
+    if "AUTH=OAUTHBEARER" in offered:
+        name = user.replace("=", "=3D").replace(",", "=2C")
+        return [*_sasl(tag, b"OAUTHBEARER", f"n,a={name},\x01auth=Bearer {token}\x01\x01", offered), b"AQ==\r\n"]
+    if "AUTH=XOAUTH2" in offered:
+        return [*_sasl(tag, b"XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01", offered), b"\r\n"]
+    raise LoginRefused("The mail server takes no access tokens. Sign in with a password.")
+
+
+def _sasl(tag: bytes, mechanism: bytes, response: str, offered: frozenset[str]) -> list[bytes]:
+    """With the first response in the command where the server allows it (RFC 4959)."""
+    encoded = b64encode(response.encode(errors="replace"))
+    if "SASL-IR" in offered:
+        return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, encoded)]
+    return [b"%b AUTHENTICATE %b\r\n" % (tag, mechanism), encoded + b"\r\n"]
+
+
+def _login_refusal(status: Status) -> MailError:
+    """A NO without a code means the credentials (RFC 9051, 6.2.3); so do codes that say nothing better."""
+    error = refusal(status, before_login=True)
+    if (
+        type(error) is UpstreamError
+        and status.kind == "NO"
+        and status.code not in {"SERVERBUG", "CORRUPTION", "CONTACTADMIN"}
+    ):
+        return LoginRefused()
+    return error
+
+
+def literal_plus(offered: frozenset[str]) -> int:
+    """How large a literal may be that does not wait for the server (RFC 7888)."""
+    if "LITERAL+" in offered:
+        return 1 << 20
+    return 4096 if "LITERAL-" in offered else 0

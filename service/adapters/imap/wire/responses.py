@@ -1,0 +1,251 @@
+"""Untagged responses to rows: FETCH, LIST, LSUB, STATUS, SEARCH and ESEARCH (RFC 9051, 7; RFC 4731)."""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from operator import lt
+from typing import NamedTuple, TypeAlias
+
+from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_number, read_ranges
+from service.adapters.imap.wire.pace import Pace, ascending, paced
+from service.adapters.imap.wire.protocol import AnswerTooLarge
+from service.adapters.imap.wire.tokens import Token, parse
+from service.mail.errors import UpstreamProtocol
+
+MAX_ROWS = 25_000
+"""Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
+MAX_FOUND = 400_000
+"""UIDs of one search."""
+MAX_FOLDERS = 10_000
+MAX_NAME = 16 << 10
+"""Octets of a folder's name: five thousand levels."""
+_SLACK = 10_000
+"""Messages that may have come since the folder was counted, or are named twice."""
+_BATCH = 2000
+_MAX_WORDS = 20
+Row: TypeAlias = dict[bytes, Token]
+
+# The most frequent row by far, of a page whose other columns are known: read by one expression instead of tokens.
+_FLAGS_ROW = re.compile(
+    rb"(\d{1,10}) FETCH \(UID (\d{1,10}) FLAGS \(([^()\"\r\n]{0,65536})\)(?: MODSEQ \((\d{1,20})\))?\)\Z"
+)
+_FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
+_ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
+_BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
+# What a server may tell anew at any time; everything else of a message never changes.
+_CHANGING = frozenset({b"FLAGS", b"MODSEQ"})
+SEQUENCE = b"#"
+"""Where a row keeps its message sequence number."""
+
+
+async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
+    """The rows of a FETCH or STORE by UID. A message told in pieces is one row; rows without a UID are news of flags
+    that nobody asked for, and are passed over. Attributes that contradict each other are a broken answer."""
+    rows: dict[int, Row] = {}
+    async for uid, row in each_row(untagged):
+        if uid in rows:
+            _merge(rows[uid], row)
+        elif len(rows) >= MAX_ROWS:
+            raise AnswerTooLarge("The mail server tells of more messages than can be read.", protocol="imap")
+        else:
+            rows[uid] = row
+    return rows
+
+
+async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, Row]]:
+    """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
+    async for response in paced(untagged):
+        if quick := _FLAGS_ROW.match(response):
+            row: Row = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
+            if quick[4]:
+                row[b"MODSEQ"] = [quick[4]]
+        elif found := _FETCH.match(response):
+            row = _row(response, found.end())
+            row[SEQUENCE] = found[1]
+        else:
+            continue
+        if b"UID" not in row:
+            continue
+        uid = number(row[b"UID"], MAX_UID)
+        if uid == 0:
+            raise _broken()
+        yield uid, row
+
+
+def _row(response: bytes, at: int) -> Row:
+    values = parse(response, at)
+    items = values[0] if len(values) == 1 else None
+    if not isinstance(items, list) or len(items) % 2:
+        raise _broken()
+    row: Row = {}
+    for name, value in zip(items[::2], items[1::2], strict=True):
+        if not isinstance(name, bytes):
+            raise _broken()
+        row[name.upper()] = value
+    return row
+
+
+def _merge(row: Row, more: Row) -> None:
+    for name, value in more.items():
+        if name in row and name not in _CHANGING and name != SEQUENCE and row[name] != value:
+            raise _broken()
+        row[name] = value
+
+
+def octets(row: Row, item: bytes) -> bytes | None:
+    """The octets of a BODY or BINARY item, asked as ``BODY.PEEK[1]<0.64>`` and answered as ``BODY[1]<0>``. None where
+    the server says NIL or nothing."""
+    value = row.get(item)
+    if value is None and item.endswith(b"<0>"):
+        value = row.get(item[:-3])  # some servers leave out an origin of zero
+    if isinstance(value, list):
+        raise _broken()
+    return value
+
+
+def version_of(row: Row) -> str | None:
+    """The MODSEQ, which servers write as ``(12)``."""
+    match row.get(b"MODSEQ"):
+        case [count] if (value := read_number(count)) is not None:
+            return str(value)
+    return None
+
+
+async def found_uids(untagged: Iterable[bytes], most: int = MAX_FOUND) -> list[int]:
+    """What UID SEARCH found, ascending, each once, by either form of answer. ``most`` is how many there may be: the
+    messages of the folder."""
+    found: list[int] = []
+    async for uids in _found(untagged, b"SEARCH", most):
+        found += uids
+    return found if all(map(lt, found, islice(found, 1, None))) else await ascending(found)
+
+
+async def sorted_uids(untagged: Iterable[bytes], most: int = MAX_FOUND) -> list[int]:
+    """What UID SORT answers, in its order, each once."""
+    found: dict[int, None] = {}
+    async for uids in _found(untagged, b"SORT", most):
+        found.update(dict.fromkeys(uids))
+    return list(found)
+
+
+class _Room:
+    """How many UIDs there may still be: they are counted before they are made."""
+
+    def __init__(self, most: int) -> None:
+        self._left = min(most + _SLACK, MAX_FOUND)
+
+    def take(self, uids: int) -> None:
+        self._left -= uids
+        if self._left < 0:
+            raise UpstreamProtocol("The mail server found more than it has, or than can be read.", protocol="imap")
+
+
+async def _found(untagged: Iterable[bytes], verb: bytes, most: int) -> AsyncIterator[list[int]]:
+    """The UIDs of SEARCH, ESEARCH or SORT, in batches."""
+    pace, room = Pace(), _Room(most)
+    for response in untagged:
+        if response[: len(verb)].upper() == verb and response[len(verb) : len(verb) + 1] in {b" ", b""}:
+            batches = _plain_result(response, len(verb), room)
+        elif match := _ESEARCH.match(response):
+            batches = _extended_result(response[match.end() :], room)
+        else:
+            continue
+        for uids in batches:
+            yield uids
+            if pace.is_due:
+                await pace.turn()
+
+
+def _plain_result(text: bytes, at: int, room: _Room) -> Iterator[list[int]]:
+    """Numbers up to ``(MODSEQ n)``, which ends the list (RFC 7162)."""
+    end = text.find(b"(", at)
+    end = len(text) if end < 0 else end
+    room.take(text.count(b" ", at, end))
+    for piece in _pieces(text, at, end, b" "):
+        yield [uid for word in piece.split() if (uid := number(word, MAX_UID))]
+
+
+def _extended_result(text: bytes, room: _Room) -> Iterator[list[int]]:
+    words = iter(text.split(None, _MAX_WORDS))
+    for name in words:
+        value = next(words, b"")
+        if name.upper() == b"ALL":
+            for piece in _pieces(value, 0, len(value), b","):
+                ranges = read_ranges(piece)
+                room.take(count(ranges))
+                uids = members(ranges)
+                while batch := list(islice(uids, _BATCH)):
+                    yield batch
+
+
+def _pieces(text: bytes, at: int, end: int, comma: bytes) -> Iterator[bytes]:
+    """The text from ``at`` to ``end``, cut at commas into pieces of about two thousand numbers."""
+    while at < end:
+        stop = text.find(comma, min(at + _BATCH * 8, end), end)
+        stop = end if stop < 0 else stop
+        yield text[at:stop]
+        at = stop + 1
+
+
+class Listed(NamedTuple):
+    """A row of LIST: ``name`` as on the wire, attributes lower case."""
+
+    name: bytes
+    delimiter: str | None
+    attributes: frozenset[str]
+
+
+async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Listed]:
+    """The rows of LIST or LSUB, a name once."""
+    rows: dict[bytes, Listed] = {}
+    start = verb + b" "
+    pace = Pace()
+    for response in untagged:
+        if pace.is_due:
+            await pace.turn()
+        if response[: len(start)].upper() != start:
+            continue
+        if len(rows) >= MAX_FOLDERS:
+            raise UpstreamProtocol(f"The mail server lists more than {MAX_FOLDERS} folders.", protocol="imap")
+        match parse(response, len(start)):
+            case [list(), _, bytes() as name, *_] if len(name) > MAX_NAME:
+                continue  # no id of it fits into an address
+            case [list() as attributes, delimiter, bytes() as name, *_] if not isinstance(delimiter, list):
+                words = frozenset(
+                    word.decode("ascii", "replace").lower() for word in attributes if isinstance(word, bytes)
+                )
+                rows[name] = Listed(name, delimiter.decode(errors="replace") if delimiter else None, words)
+            case _:
+                raise _broken()
+    return list(rows.values())
+
+
+async def status_rows(untagged: Iterable[bytes]) -> dict[bytes, dict[bytes, int]]:
+    """The rows of STATUS by name; what is not a number is left out."""
+    rows: dict[bytes, dict[bytes, int]] = {}
+    pace = Pace()
+    for response in untagged:
+        if pace.is_due:
+            await pace.turn()
+        if response[:7].upper() == b"STATUS ":
+            name, items = _status(response)
+            pairs = ((key.upper(), read_number(value)) for key, value in zip(items[::2], items[1::2], strict=False))
+            rows[name] = {key: value for key, value in pairs if value is not None}
+    return rows
+
+
+def _status(response: bytes) -> tuple[bytes, list[bytes]]:
+    """GNU mailutils quotes no name, whatever is in it."""
+    with suppress(UpstreamProtocol):
+        match parse(response, 7):
+            case [bytes() as name, list() as items]:
+                return name, [item if isinstance(item, bytes) else b"" for item in items]
+    found = _BARE_STATUS.match(response)
+    if found is None:
+        raise _broken()
+    return found[1], found[2].split()
+
+
+def _broken() -> UpstreamProtocol:
+    return UpstreamProtocol("The mail server's answer contradicts itself.", protocol="imap")

@@ -1,0 +1,34 @@
+"""What came into the maildrop and what went, by its unique-ids (RFC 1939, 7). POP3 has no more to tell."""
+
+import zlib
+
+from service.adapters.pop3.session.maildrop import UNIQUE, Drop
+from service.mail.errors import NotSupported, StaleToken
+
+MAX_OCTETS = 5000
+"""As much as fits into a request line that proxies allow."""
+MAX_UNPACKED = 1 << 20
+_TOO_MANY = b"\0"
+"""A mark of more messages than a token can name."""
+
+
+def write_mark(drop: Drop) -> bytes:
+    """All unique-ids. NotSupported where a message has none of its own."""
+    if len(drop.uidls) != len(drop.sizes):
+        raise NotSupported("changes", "This POP3 server gives no unique-ids that tell its messages apart.")
+    octets = zlib.compress(b"\n".join(drop.uidls.values()), 9)
+    return octets if len(octets) <= MAX_OCTETS else _TOO_MANY
+
+
+def read_mark(octets: bytes) -> set[bytes]:
+    """StaleToken for a mark of too many messages, and for what is none."""
+    if octets == _TOO_MANY:
+        raise StaleToken("There are more messages than a token can name. List again.")
+    try:
+        work = zlib.decompressobj()
+        uidls = work.decompress(octets, MAX_UNPACKED).split()
+    except zlib.error:
+        uidls = [b"\0"]
+    if not work.eof or not all(map(UNIQUE.fullmatch, uidls)):
+        raise StaleToken
+    return set(uidls)

@@ -1,0 +1,134 @@
+"""Signing in: USER and PASS (RFC 1939, 7), or SASL (RFC 5034): PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), XOAUTH2. APOP
+(RFC 1939, 7) only where the operator says so: it shows anyone who asks a digest to guess the password by."""
+
+import re
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from hashlib import md5
+from typing import TypeAlias
+
+from service.accounts.live import Credentials, SecretKind
+from service.adapters.pop3.wire.connection import Connection
+from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_refusal
+from service.mail.errors import InvalidRequest, UpstreamError
+
+UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
+COMMAND_LIMIT = 255
+"""Octets of a command line with its CRLF; a longer initial response has to wait for the challenge (RFC 5034, 4)."""
+CANCEL = "*"
+
+Method: TypeAlias = Callable[[Connection, Credentials], Awaitable[Reply]]
+
+
+def demand_sendable(credentials: Credentials) -> None:
+    """InvalidRequest for what would end the line in mid-credential and put a command of its own on the wire."""
+    if UNSENDABLE.search(credentials.username) or UNSENDABLE.search(credentials.secret):
+        raise InvalidRequest("Login and password cannot hold line breaks or NUL.")
+    if not credentials.username:
+        raise InvalidRequest("The login is empty.")
+
+
+async def sign_in(connection: Connection, credentials: Credentials, *, apop: bool = False) -> None:
+    """Tried once: who repeats a refused login locks the account out."""
+    is_password = credentials.kind is SecretKind.PASSWORD
+    method = _apop if apop and is_password else _method(connection, credentials)
+    reply = await method(connection, credentials)
+    if not reply.ok:
+        raise login_refusal(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
+    await connection.learn()
+
+
+def login_delay(connection: Connection) -> int | None:
+    """The seconds LOGIN-DELAY announces (RFC 2449, 6.5), within reason."""
+    announced = (connection.capabilities or {}).get("LOGIN-DELAY", ())[:1]
+    known = bool(announced) and re.fullmatch("[0-9]{1,4}", announced[0]) is not None
+    return max(1, int(announced[0])) if known else None
+
+
+async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
+    reply = await connection.ask(f"USER {credentials.username}")
+    # PASS takes the rest of its line, spaces included.
+    return await connection.ask(f"PASS {credentials.secret}") if reply.ok else reply
+
+
+async def _apop(connection: Connection, credentials: Credentials) -> Reply:
+    """Never the password itself instead, where the greeting holds no challenge."""
+    _demand_one_word(credentials.username)
+    if connection.challenge is None:
+        raise _unoffered("APOP")
+    digest = md5(connection.challenge + credentials.secret.encode(), usedforsecurity=False).hexdigest()
+    return await connection.ask(f"APOP {credentials.username} {digest}")
+
+
+async def _plain(connection: Connection, credentials: Credentials) -> Reply:
+    message = f"\0{credentials.username}\0{credentials.secret}"
+    return await _authenticate(connection, "PLAIN", message, CANCEL)
+
+
+async def _oauthbearer(connection: Connection, credentials: Credentials) -> Reply:
+    # RFC 5801, 4: "," and "=" are the separators of the header the name stands in.
+    name = credentials.username.replace("=", "=3D").replace(",", "=2C")
+    message = f"n,a={name},\x01auth=Bearer {credentials.secret}\x01\x01"
+    # RFC 7628, 3.2.3: a refusal is a challenge that tells why; the answer to it is a lone %x01.
+    return await _authenticate(connection, "OAUTHBEARER", message, _base64("\x01"))
+
+
+async def _xoauth2(connection: Connection, credentials: Credentials) -> Reply:
+    message = f"user={credentials.username}\x01auth=Bearer {credentials.secret}\x01\x01"
+    return await _authenticate(connection, "XOAUTH2", message, "")
+
+
+async def _authenticate(connection: Connection, mechanism: str, message: str, after: str) -> Reply:
+    """``after`` is what a challenge beyond the one for the message is met with."""
+    response = _base64(message)
+    short = f"AUTH {mechanism} {response}"
+    fits = len(short) + 2 <= COMMAND_LIMIT
+    lines = iter([after, CANCEL] if fits else [response, after, CANCEL])
+
+    def respond(_: bytes) -> str:
+        line = next(lines, None)
+        if line is None:
+            raise broken("The mail server does not end its login.")
+        return line
+
+    return await connection.converse(short if fits else f"AUTH {mechanism}", respond)
+
+
+def _method(connection: Connection, credentials: Credentials) -> Method:
+    """What the server offers and these credentials fit; never a secret to a server that says it would not take it."""
+    offered = _mechanisms(connection)
+    if credentials.kind is SecretKind.ACCESS_TOKEN:
+        return _oauth(offered, known=connection.capabilities is not None)
+    spaced = " " in credentials.username + credentials.secret
+    user = connection.capabilities is None or connection.offers("USER")
+    if "PLAIN" in offered and (spaced or not user):
+        return _plain
+    if not user:
+        raise _unoffered("a password")
+    _demand_one_word(credentials.username)
+    return _user_pass
+
+
+def _oauth(offered: tuple[str, ...], *, known: bool) -> Method:
+    if "OAUTHBEARER" in offered:
+        return _oauthbearer
+    if "XOAUTH2" in offered or not known:
+        return _xoauth2
+    raise _unoffered("an access token")
+
+
+def _mechanisms(connection: Connection) -> tuple[str, ...]:
+    return (connection.capabilities or {}).get("SASL", ())
+
+
+def _demand_one_word(username: str) -> None:
+    if " " in username:
+        raise InvalidRequest("A login with a space in it cannot be sent to this mail server.")
+
+
+def _unoffered(what: str) -> UpstreamError:
+    return UpstreamError(f"The mail server offers no way to sign in with {what} on this port.", protocol=PROTOCOL)
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()

@@ -1,0 +1,102 @@
+"""The maildrop as one session sees it: numbers that hold for this login alone, and what names a message beyond it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2s
+
+from service.adapters.pop3.wire.replies import broken
+
+LISTING_LIMIT = 64 * 1024 * 1024
+MOST_MESSAGES = 1_000_000
+UNIQUE = re.compile(rb"[!-~]{1,70}")
+"""A unique-id is one to 70 characters from 0x21 to 0x7E (RFC 1939, 7)."""
+LARGEST = 2**63 - 1
+DIGITS = 19
+DIGEST_OCTETS = 16
+CONTENT = b"\0"
+"""Begins a place that is made of a message's content; no UIDL can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """``sizes`` has every message by number, in order; ``uidls`` those with a valid unique-id of their own."""
+
+    sizes: dict[int, int]
+    uidls: dict[int, bytes] = field(default_factory=dict)
+    numbers: dict[bytes, int] = field(default_factory=dict)
+
+    def of_size(self, size: int) -> list[int]:
+        """Messages of that size without a unique-id."""
+        return [number for number, octets in self.sizes.items() if octets == size and number not in self.uidls]
+
+
+def read_drop(listing: bytes, unique_ids: bytes | None) -> Drop:
+    """From the answers to LIST and, where the server has it, UIDL. UpstreamProtocol where they make no sense."""
+    sizes = _sizes(listing)
+    uidls = {} if unique_ids is None else _uidls(unique_ids, sizes)
+    return Drop(sizes, uidls, {uidl: number for number, uidl in uidls.items()})
+
+
+def content_place(block: bytes, size: int) -> bytes:
+    """Names a message by its header and size, for servers whose unique-ids are none. Two copies of one message share
+    it: enough to read by, never enough to delete one of them."""
+    digest = blake2s(header_of(block), digest_size=DIGEST_OCTETS).digest()
+    return CONTENT + size.to_bytes(8, "big") + digest
+
+
+def content_size(place: bytes) -> int | None:
+    """The size in such a place; None for what is no such place."""
+    fits = place.startswith(CONTENT) and len(place) == len(CONTENT) + 8 + DIGEST_OCTETS
+    return int.from_bytes(place[1:9], "big") if fits else None
+
+
+def header_of(block: bytes) -> bytes:
+    """Up to and with the empty line: some servers send a body with TOP n 0 too."""
+    if block.startswith(b"\r\n"):
+        return block[:2]
+    end = block.find(b"\r\n\r\n")
+    return block if end < 0 else block[: end + 4]
+
+
+def _sizes(listing: bytes) -> dict[int, int]:
+    sizes: dict[int, int] = {}
+    for number, rest in _numbered(listing):
+        size = _whole(rest.split(b" ", 1)[0])
+        if number in sizes:
+            raise broken("The mail server listed a message twice.")
+        sizes[number] = size
+    return dict(sorted(sizes.items()))
+
+
+def _uidls(unique_ids: bytes, sizes: dict[int, int]) -> dict[int, bytes]:
+    """Without what is no unique-id: a duplicate names nothing, and a message LIST does not know is none."""
+    claimed: dict[int, bytes] = {}
+    for number, rest in _numbered(unique_ids):
+        if number in claimed:
+            raise broken("The mail server gave a message two unique-ids.")
+        claimed[number] = rest.rstrip(b" ")
+    uses = Counter(claimed.values())
+    return {
+        number: uidl
+        for number, uidl in claimed.items()
+        if number in sizes and uses[uidl] == 1 and UNIQUE.fullmatch(uidl)
+    }
+
+
+def _numbered(listing: bytes) -> Iterator[tuple[int, bytes]]:
+    lines = listing.split(b"\r\n")[:-1]
+    if len(lines) > MOST_MESSAGES:
+        raise broken("The mail server lists more messages than a maildrop can have here.")
+    for line in lines:
+        number, _, rest = line.partition(b" ")
+        if (found := _whole(number)) == 0:
+            raise broken("The mail server's listing has a message without a number.")
+        yield found, rest
+
+
+def _whole(text: bytes) -> int:
+    if not text.isdigit() or len(text) > DIGITS or (value := int(text)) > LARGEST:
+        raise broken("The mail server's listing holds what is no number.")
+    return value

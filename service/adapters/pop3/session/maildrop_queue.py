@@ -1,0 +1,144 @@
+"""Who is in the maildrop, and when it is left: POP3 lets one client in at a time, so requests take turns."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from copy import copy
+from typing import TypeVar
+
+from service.accounts.live import Credentials
+from service.accounts.servers import Endpoint
+from service.adapters.pop3.session.dialer import Entry, jitter
+from service.adapters.pop3.session.session import Session
+from service.adapters.pop3.wire.replies import IN_USE_SECONDS, PROTOCOL
+from service.adapters.pop3.wire.timing import Timing
+from service.mail.errors import MailError, ServerBusy, UpstreamProtocol, UpstreamUnavailable
+from service.telemetry.upstream import queued
+
+T = TypeVar("T")
+
+
+class Door:
+    """First come, first served. A session outlives its request by a short while, so that a burst needs one login."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
+        self._entry = Entry(endpoint, credentials, timing)
+        self._timing = timing
+        self._turn = asyncio.Lock()
+        self._session: Session | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._leaving: asyncio.Task[None] | None = None
+        self._failed: MailError | None = None
+
+    async def reading(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """``work`` in a session; once more in a new one where the server had closed the one that lingered."""
+        async with self.enter() as session:
+            try:
+                return await work(session)
+            except UpstreamUnavailable:
+                if not session.reused or session.alive:
+                    raise
+        async with self.enter() as session:
+            return await work(session)
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[Session]:
+        """ServerBusy where the turn does not come in time. A login that fails has failed for all who waited for it:
+        ten requests with a wrong password are one login."""
+        failed = self._failed
+        await self._queue()
+        try:
+            self._stop_timer()
+            if self._failed is not None and self._failed is not failed:
+                raise copy(self._failed)
+            yield await self._current()
+        except UpstreamProtocol:
+            if self._session is not None:  # whatever it says next is not to be believed either
+                self._session.connection.abort()
+            raise
+        finally:
+            self._linger()
+            self._turn.release()
+
+    async def aclose(self) -> None:
+        """QUIT if nobody is inside; whoever is loses the connection, and with it any deletion not yet confirmed."""
+        self._stop_timer()
+        if self._leaving is not None:
+            with suppress(asyncio.CancelledError):
+                await self._leaving
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if self._turn.locked():
+            await session.connection.close()
+        else:
+            await session.connection.leave()
+
+    async def _queue(self) -> None:
+        try:
+            with queued("maildrop"):
+                async with asyncio.timeout(self._timing.queue):
+                    await self._turn.acquire()
+        except TimeoutError:
+            raise ServerBusy(protocol=PROTOCOL, retry_after=IN_USE_SECONDS) from None
+
+    async def _current(self) -> Session:
+        """The session that lingers while it is fit, else a new one."""
+        session, self._session = self._session, None
+        if session is not None and self._fit(session):
+            session.reused = True
+        else:
+            if session is not None:
+                await self._step_out(session)
+            session = await self._open()
+        self._session = session
+        return session
+
+    async def _step_out(self, session: Session) -> None:
+        """Of one that grew old in a burst, and for a moment, so that who waits outside gets in."""
+        if session.alive:
+            await session.connection.leave()
+            await asyncio.sleep(self._timing.aside * jitter())
+        else:
+            session.connection.abort()
+
+    async def _open(self) -> Session:
+        try:
+            return await self._entry.sign_in()
+        except MailError as error:
+            self._failed = copy(error)
+            raise
+
+    def _fit(self, session: Session) -> bool:
+        """Old ones too, while the server would refuse a new one."""
+        age = asyncio.get_running_loop().time() - session.opened
+        return session.alive and (age < self._timing.session or self._entry.delay > 0)
+
+    def _linger(self) -> None:
+        session = self._session
+        if session is None:
+            return
+        if session.alive:
+            stay = max(self._timing.linger, self._entry.delay)  # while nobody is let in, it is in nobody's way
+            self._timer = asyncio.get_running_loop().call_later(stay, self._expire)
+        else:
+            session.connection.abort()
+            self._session = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        self._leaving = asyncio.get_running_loop().create_task(self._leave())
+
+    async def _leave(self) -> None:
+        if self._turn.locked():
+            return
+        async with self._turn:
+            session, self._session = self._session, None
+            if session is not None:
+                with suppress(MailError):
+                    await session.connection.leave()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,157 @@
+"""What every request and response passes: request id, security headers, the last resort, the access log."""
+
+import re
+import time
+from secrets import token_hex
+
+import structlog
+from opentelemetry import trace
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from service.accounts.rates import Rates
+from service.api.deps import address_of
+from service.api.problems import fault, foreign, refused
+from service.mail.errors import TooManyRequests
+from service.telemetry import metrics
+from service.telemetry.upstream import Spent, spending
+
+SAFE_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-store",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"referrer-policy": b"no-referrer",
+}
+"""On every answer that does not say otherwise itself."""
+EXPOSED = (
+    *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),
+    *("Retry-After", "Server-Timing", "WWW-Authenticate", "X-Request-Id"),
+)
+"""What a page of an allowed origin may read besides the usual."""
+_REFERENCE = {
+    **SAFE_HEADERS,
+    b"content-security-policy": b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src blob:; "
+    b"frame-ancestors 'none'",
+}
+_PAGES = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
+_PROBES = frozenset({"/healthz", "/readyz"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CLIENT_GONE = 499
+"""In the log, where nobody was left to be answered; nginx's number for it."""
+_PLAIN = (b"content-type", b"text/plain; charset=utf-8")
+_FIRST_ERROR = 400
+_log = structlog.get_logger("service.access")
+
+
+def is_probe(path: str) -> bool:
+    """Whether the platform asks, which is never kept waiting."""
+    return path in _PROBES
+
+
+def _is_foreign_refusal(message: Message) -> bool:
+    """Starlette's body limit, for one, answers by itself, in plain text."""
+    return message["status"] >= _FIRST_ERROR and _PLAIN in message["headers"]
+
+
+def is_watched(path: str) -> bool:
+    """Whether a request is worth a trace: the platform's own questions are not."""
+    return not (is_probe(path) or path == "/metrics")
+
+
+def _conceal(request_id: str) -> None:
+    """FastAPI's span has path and query, and those hold people's mail; ``http.route`` says what was asked."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attributes({"url.path": "REDACTED", "url.query": "REDACTED", "casella.request_id": request_id})
+
+
+def _trace_id() -> dict[str, str]:
+    """By which a line of log is found from a trace, where there is one."""
+    context = trace.get_current_span().get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
+
+
+def _method(scope: Scope) -> str:
+    """Callers may make up others."""
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"
+
+
+class Edge:
+    """Outermost of our own: ``X-Request-Id`` in and out, ``SAFE_HEADERS`` on all, ``Server-Timing`` of what others were
+    asked before the answer began, a problem for every fault, one line of log a request.
+
+    The line has the route's template, not the path, and nothing of query, headers or body: those hold people's mail.
+    """
+
+    def __init__(self, app: ASGIApp, rates: Rates, access_log: bool = True) -> None:
+        self._app = app
+        self._rates = rates
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
+        with spending() as spent, bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id, spent)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: Spent) -> None:
+        began, status, is_replaced = time.perf_counter(), 0, False
+        _conceal(request_id)
+        safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
+
+        async def answer(message: Message) -> None:
+            nonlocal status, is_replaced
+            if is_replaced:
+                return
+            if message["type"] == "http.response.start":
+                if _is_foreign_refusal(message):
+                    response = foreign(Request(scope), message["status"])
+                    await response(scope, receive, answer)
+                    is_replaced = True
+                    return
+                status = message["status"]
+                there = {name for name, _ in message["headers"]}
+                added = [(name, value) for name, value in safe.items() if name not in there]
+                if timing := spent.server_timing:
+                    added.append((b"server-timing", timing.encode()))
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await self._pass(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # in mid-upload: nobody is left to be answered
+        except Exception as error:
+            problem = fault(Request(scope), error)
+            if not status:  # else the server cuts off what was begun
+                await problem(scope, receive, answer)
+        finally:
+            seconds = time.perf_counter() - began
+            route = getattr(scope.get("route"), "path", None)
+            metrics.request(route or "none", _method(scope), status or CLIENT_GONE, seconds)
+            if self._access_log:
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    route=route,
+                    status=status or CLIENT_GONE,
+                    ms=round(seconds * 1000, 1),
+                    upstream_ms=round(spent.upstream * 1000, 1),
+                    **_trace_id(),
+                )
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """On to the application, unless this address asks too often."""
+        if self._rates.counts_addresses and not is_probe(scope["path"]):
+            try:
+                await self._rates.address(address_of(scope))
+            except TooManyRequests as error:
+                await refused(Request(scope), error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

@@ -1,0 +1,221 @@
+"""New messages, copies, moves, and many at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, Field
+
+from service.api.deps import Caller, Mailbox, service_of
+from service.api.idempotency import Key, fingerprint
+from service.api.parameters import FolderId, MessageId, response_headers
+from service.api.problems import SIGNED_IN, Problem, describe, problem_responses
+from service.api.uploads import spooled
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, UnsupportedMedia
+from service.mail.model import MAX_FLAGS, Count, Number, Outcome, Value
+
+router = APIRouter(
+    prefix="/v1/accounts/{account}",
+    tags=["messages"],
+    responses=problem_responses(*SIGNED_IN, "stale-id", "over-quota"),
+)
+appending = APIRouter(
+    prefix="/v1/accounts/{account}",
+    tags=["messages"],
+    responses=problem_responses(*SIGNED_IN, "over-quota"),
+)
+MAX_BULK = 1000
+_MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
+MAX_ID = 3000
+T = TypeVar("T", bound=Value)
+_MESSAGE = "From: Ann <ann@example.org>\r\nTo: ben@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
+_MESSAGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"message/rfc822": {"schema": {"type": "string", "format": "binary"}, "example": _MESSAGE}},
+    }
+}
+
+
+class Place(Value):
+    """Where a message is now."""
+
+    id: str | None = Field(None, description="The new id; absent where the mail server does not tell it.")
+
+
+class Target(Value):
+    """A folder to put something into."""
+
+    folder_id: str = Field(min_length=1, max_length=MAX_ID, description="An id or a role.")
+
+
+class Action(StrEnum):
+    """What to do with many."""
+
+    FLAGS = "flags"
+    MOVE = "move"
+    COPY = "copy"
+    DELETE = "delete"
+
+
+class Bulk(Value):
+    """One action on many messages, of one folder or of several."""
+
+    ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(
+        min_length=1, max_length=MAX_BULK, description="The messages."
+    )
+    action: Action = Field(description="What to do with each.")
+    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to set.")
+    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to clear.")
+    folder_id: str | None = Field(
+        None, min_length=1, max_length=MAX_ID, description="With `move` and `copy`: where to, by id or role."
+    )
+
+
+class Result(Value):
+    """What became of one of many."""
+
+    id: str = Field(description="As it was given.")
+    status: Number = Field(description="As the status of a request for this message alone.")
+    new_id: str | None = Field(None, description="After `move` and `copy`, where the mail server told.")
+    problem: Problem | None = Field(None, description="Why it was not done.")
+
+
+class Results(Value):
+    """In the order of the ids."""
+
+    results: tuple[Result, ...] = Field(description="One for each id.")
+
+
+@appending.post(
+    "/folders/{folder}/messages",
+    status_code=201,
+    response_model_exclude_none=True,
+    openapi_extra=_MESSAGE_BODY,
+    responses=problem_responses("unsupported-media-type") | {201: {"headers": response_headers("Location")}},
+)
+async def append_message(
+    request: Request,
+    response: Response,
+    caller: Caller,
+    mailbox: Mailbox,
+    folder: FolderId,
+    flags: Annotated[
+        list[str] | None,
+        Query(
+            max_length=MAX_FLAGS,
+            description="To set on it; repeated or separated by commas.",
+            examples=[["$seen"]],
+        ),
+    ] = None,
+    received_at: Annotated[
+        AwareDatetime | None,
+        Query(
+            alias="receivedAt",
+            description="When it was received; without it, now.",
+            examples=["2026-09-01T08:00:00Z"],
+        ),
+    ] = None,
+    idempotency_key: Key = None,
+) -> Place:
+    """Put a message into a folder, byte for byte as sent: a draft, a copy of what was sent, mail from elsewhere.
+
+    It is read to its end before the mail server gets any of it. With `Idempotency-Key` a folder that already has a
+    message of the same octets keeps that one, whichever replica is asked.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in {
+        "message/rfc822",
+        "message/global",
+    }:
+        raise UnsupportedMedia("Send the message with Content-Type: message/rfc822.")
+    words = [word.strip() for one in flags or () for word in one.split(",") if word.strip()]
+    async with spooled(request) as source:
+        append = mailbox.append_message if idempotency_key is None else mailbox.append_once
+
+        async def work() -> Place:
+            return Place(id=await append(folder, source, words, received_at))
+
+        place = await service_of(request).repeats.once(
+            caller.account, idempotency_key, fingerprint(request, source.digest), work
+        )
+    if place.id is not None:
+        response.headers["Location"] = f"/v1/accounts/me/messages/{place.id}"
+    return place
+
+
+@router.post("/messages/{message}/move", response_model_exclude_none=True)
+async def move_message(
+    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
+) -> Place:
+    """Move to another folder. At every moment the message is in at least one of the two."""
+    return await _once(
+        request, caller.account, idempotency_key, lambda: _one(mailbox.move_messages([message], target.folder_id))
+    )
+
+
+@router.post("/messages/{message}/copy", response_model_exclude_none=True)
+async def copy_message(
+    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
+) -> Place:
+    """Copy to another folder, or the same."""
+    return await _once(
+        request, caller.account, idempotency_key, lambda: _one(mailbox.copy_messages([message], target.folder_id))
+    )
+
+
+@router.post("/messages/bulk", response_model_exclude_none=True)
+async def change_messages(
+    request: Request, caller: Caller, mailbox: Mailbox, bulk: Bulk, idempotency_key: Key = None
+) -> Results:
+    """One action on up to a thousand messages, in as few commands as they lie in folders. Each has its own result."""
+
+    async def work() -> Results:
+        outcomes = await _act(mailbox, bulk)
+        return Results(results=tuple(_result(request, outcome) for outcome in outcomes))
+
+    return await _once(request, caller.account, idempotency_key, work)
+
+
+class Emptied(Value):
+    """How many messages were removed."""
+
+    removed: Count = Field(description="So many.")
+
+
+@router.post("/folders/{folder}/empty", response_model_exclude_none=True)
+async def empty_folder(mailbox: Mailbox, folder: FolderId) -> Emptied:
+    """Remove for good all messages that are in the folder now, and none that arrives meanwhile."""
+    return Emptied(removed=await mailbox.empty_folder(folder))
+
+
+async def _act(mailbox: Backend, bulk: Bulk) -> Sequence[Outcome]:
+    match bulk.action:
+        case Action.FLAGS:
+            return await mailbox.change_many(bulk.ids, bulk.add, bulk.remove)
+        case Action.DELETE:
+            return await mailbox.delete_messages(bulk.ids)
+    if bulk.folder_id is None:
+        raise InvalidRequest(f"{bulk.action} needs folderId.")
+    act = mailbox.move_messages if bulk.action is Action.MOVE else mailbox.copy_messages
+    return await act(bulk.ids, bulk.folder_id)
+
+
+async def _one(work: Awaitable[Sequence[Outcome]]) -> Place:
+    [outcome] = await work
+    if outcome.error:
+        raise outcome.error
+    return Place(id=outcome.new_id)
+
+
+async def _once(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
+    body = await request.body() if key is not None else b""
+    return await service_of(request).repeats.once(account, key, fingerprint(request, body), work)
+
+
+def _result(request: Request, outcome: Outcome) -> Result:
+    if outcome.error is None:
+        return Result(id=outcome.id, status=200, new_id=outcome.new_id)
+    problem = describe(request, outcome.error)
+    return Result(id=outcome.id, status=problem.status, problem=problem)

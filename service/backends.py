@@ -1,0 +1,66 @@
+"""The table of adapters: how a mailbox of each protocol is opened. A new adapter is a line at its end."""
+
+from collections.abc import Callable, Mapping
+
+from service.accounts.live import Credentials
+from service.accounts.servers import ServerTable
+from service.adapters.imap.backend import ImapBackend
+from service.adapters.imap.messages.cache import Rows as ImapRows
+from service.adapters.maildir.backend import MaildirBackend
+from service.adapters.maildir.sign_in import Doors
+from service.adapters.pop3.backend import Pop3Backend
+from service.adapters.pop3.wire.timing import Timing
+from service.adapters.shared.cache import Rows
+from service.adapters.shared.connection_limit import Hosts
+from service.mail.backend import Backend
+from service.mail.model import Protocol
+from service.settings.model import Settings
+
+Opener = Callable[[Credentials], Backend]
+
+
+def openers(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Opener]:
+    """One for each protocol. What all mailboxes of a protocol share is made here, once."""
+    return {
+        Protocol.IMAP: _imap(settings, servers),
+        Protocol.POP3: _pop3(settings, servers),
+        Protocol.MAILDIR: _maildir(settings, servers),
+    }
+
+
+def _imap(settings: Settings, servers: ServerTable) -> Opener:
+    rows, hosts = ImapRows(settings.cache_octets), Hosts(settings.server_connections)
+
+    def open_one(credentials: Credentials) -> Backend:
+        return ImapBackend(
+            servers.named(credentials.server).endpoint(Protocol.IMAP),
+            credentials,
+            credentials.account,
+            connections=settings.account_connections,
+            rows=rows,
+            host=hosts.named(servers.key_of(credentials.server)),
+        )
+
+    return open_one
+
+
+def _pop3(settings: Settings, servers: ServerTable) -> Opener:
+    rows = Rows(Protocol.POP3, settings.cache_octets)
+    timing = Timing(
+        queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
+    )
+
+    def open_one(credentials: Credentials) -> Backend:
+        endpoint = servers.named(credentials.server).endpoint(Protocol.POP3)
+        return Pop3Backend(endpoint, credentials, credentials.account, timing, rows)
+
+    return open_one
+
+
+def _maildir(settings: Settings, servers: ServerTable) -> Opener:
+    rows, doors = Rows(Protocol.MAILDIR, settings.cache_octets), Doors()
+
+    def open_one(credentials: Credentials) -> Backend:
+        return MaildirBackend(doors.door(servers.named(credentials.server), credentials), credentials.account, rows)
+
+    return open_one

@@ -1,0 +1,112 @@
+"""How the values of settings are written: lists, keys, rates, domains, addresses. Errors never repeat a value."""
+
+import re
+from base64 import b64decode
+from binascii import Error
+from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from limits import parse
+from pydantic import AfterValidator, BeforeValidator, SecretBytes, SecretStr
+
+from service.accounts.domains import normal_domain
+
+KEY_OCTETS = 32
+_URL_SAFE = str.maketrans("-_", "+/")
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s,]+")
+_REDIS = ("redis", "rediss", "redis+unix")
+
+
+def _split(value: Any) -> Any:
+    """A list may be one text, separated by commas: all that the environment can say."""
+    return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+Commas = BeforeValidator(_split)
+"""Takes a list, or one text with commas."""
+
+
+def _key(value: Any) -> SecretBytes:
+    octets = value.get_secret_value() if isinstance(value, SecretBytes) else _octets(value)
+    if len(octets) != KEY_OCTETS:
+        raise ValueError(
+            f"a key is base64url of {KEY_OCTETS} octets:"
+            f" python3 -c 'import secrets; print(secrets.token_urlsafe({KEY_OCTETS}))'"
+        )
+    return SecretBytes(octets)
+
+
+def _octets(value: Any) -> bytes:
+    """None at all if it is no base64: what is no letter of it must not be skipped."""
+    try:
+        text = str(value).strip().rstrip("=").translate(_URL_SAFE)
+        return b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (Error, ValueError):
+        return b""
+
+
+Key = Annotated[SecretBytes, BeforeValidator(_key)]
+
+
+def _rate(value: str) -> str | None:
+    """As `limits` reads it: ``10/minute``, ``100 per 5 minutes``; or ``off``."""
+    if value == "off":
+        return None
+    try:
+        parse(value)
+    except ValueError:
+        raise ValueError("a rate is a count for a time, such as 10/minute or 100 per 5 minutes, or off") from None
+    return value
+
+
+Rate = Annotated[str, AfterValidator(_rate)] | None
+
+
+def _store(url: SecretStr) -> SecretStr:
+    """The URL may have a password in it."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        is_whole = parts.scheme in _REDIS and bool(parts.path if "unix" in parts.scheme else parts.hostname)
+        _ = parts.port  # a ValueError if it is no number
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError("it is the URL of a Redis: redis://HOST:PORT, rediss://HOST:PORT or redis+unix:///PATH")
+    if find_spec("redis") is None:
+        raise ValueError("a Redis needs its extra: pip install 'casella[redis]'")
+    return url
+
+
+StoreUrl = Annotated[SecretStr, AfterValidator(_store)]
+
+
+def _domain(text: str) -> str:
+    found = normal_domain(text)
+    if found is None:
+        raise ValueError("it is a domain, without @ or wildcard")
+    return found
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
+
+
+def _proxy(text: str) -> str:
+    try:
+        _ = text == "*" or (ip_network(text) if "/" in text else ip_address(text))
+    except ValueError:
+        raise ValueError("it is the address of a proxy, or a network without host bits") from None
+    return text
+
+
+Proxy = Annotated[str, AfterValidator(_proxy)]
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("it is an origin: scheme and host, without a path or a slash at the end")
+    return text
+
+
+Origin = Annotated[str, AfterValidator(_origin)]

@@ -1,0 +1,282 @@
+"""What happened since a mark, against what is there: random histories by another client, told by each way there is."""
+
+import imaplib
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from random import Random
+
+import pytest
+
+from service.accounts.live import Credentials
+from service.accounts.servers import Endpoint, Security
+from service.adapters.imap.backend import ImapBackend
+from service.adapters.imap.sync.token import MAX_OCTETS, Mark, read_mark, read_marks, write_mark, write_marks
+from service.mail.errors import NotSupported, StaleToken
+from service.mail.model import Protocol
+from service.mail.search.filter import ListQuery
+from tests.adapters.imap.conftest import Scripted
+from tests.contract.conftest import EXTENSIONS
+from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST
+
+WAYS = {"qresync": (), "condstore": ("QRESYNC",), "plain": EXTENSIONS}
+FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "work")
+State = dict[str, dict[str, frozenset[str]]]
+"""Flags of each message of each folder."""
+
+
+@asynccontextmanager
+async def opened(dovecot: Dovecot, user: str, avoid: Collection[str] = ()) -> AsyncIterator[ImapBackend]:
+    endpoint = Endpoint(HOST, dovecot.ports.imap, Security.NONE)
+    mailbox = ImapBackend(endpoint, Credentials("dovecot", Protocol.IMAP, user, PASSWORD), avoid=avoid)
+    try:
+        yield mailbox
+    finally:
+        await mailbox.aclose()
+
+
+async def rows(mailbox: ImapBackend, folder: str) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    cursor = None
+    while True:
+        page = await mailbox.list_messages(folder, ListQuery(50, cursor))
+        found |= {row.id: frozenset(row.flags) for row in page.items}
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def whole(mailbox: ImapBackend) -> State:
+    return {one.id: await rows(mailbox, one.id) for one in await mailbox.list_folders() if one.is_selectable}
+
+
+class Phone:
+    """Keeps lists in step by what it is told, as a client would."""
+
+    def __init__(self, mailbox: ImapBackend) -> None:
+        self._mailbox = mailbox
+        self.state: State = {}
+        self._mark = b""
+        self.resyncs = 0
+
+    async def begin(self) -> None:
+        self._mark = await self._mailbox.get_mark(None)
+        self.state = await whole(self._mailbox)
+
+    async def catch_up(self) -> None:
+        has_more = True
+        while has_more:
+            told = await self._mailbox.list_all_changes(self._mark)
+            self._mark, has_more = told.mark, told.has_more
+            for folder in told.destroyed_folders:
+                del self.state[folder]
+            for folder in told.created_folders:
+                self.state[folder] = await rows(self._mailbox, folder)
+            for one in told.folders:
+                if one.resync:
+                    self.resyncs += 1
+                    self.state[one.folder_id] = await rows(self._mailbox, one.folder_id)
+                    continue
+                mine = self.state[one.folder_id]
+                assert not set(one.created) & mine.keys(), "told twice"
+                assert set(one.updated) <= mine.keys()
+                for gone in one.destroyed:
+                    mine.pop(gone, None)
+                there = await self._mailbox.get_messages([*one.created, *one.updated])
+                mine |= {row.id: frozenset(row.flags) for row in there}
+
+
+class Other:
+    """Somebody else who uses the mailbox, by IMAP itself."""
+
+    def __init__(self, client: imaplib.IMAP4, random: Random) -> None:
+        self._client = client
+        self._random = random
+        self._folders = ["INBOX"]
+        self._made = 0
+
+    def act(self) -> None:
+        acts = (
+            self.append,
+            self.append,
+            self.flag,
+            self.flag,
+            self.expunge,
+            self.move,
+            self.create,
+            self.rename,
+            self.delete,
+        )
+        self._random.choice(acts)()
+
+    def append(self) -> None:
+        folder = self._random.choice(self._folders)
+        self._client.append(folder, "", "", b"Subject: x\r\n\r\nx\r\n")
+
+    def flag(self) -> None:
+        if uid := self._some():
+            change = self._random.choice(("+FLAGS", "-FLAGS"))
+            self._client.uid("STORE", uid, change, f"({self._random.choice(FLAGS)})")
+
+    def expunge(self) -> None:
+        if uid := self._some():
+            self._client.uid("STORE", uid, "+FLAGS", "(\\Deleted)")
+            self._client.uid("EXPUNGE", uid)
+
+    def move(self) -> None:
+        if uid := self._some():
+            self._client.uid("MOVE", uid, self._random.choice(self._folders))
+
+    def create(self) -> None:
+        self._made += 1
+        self._client.create(f"F{self._made}")
+        self._folders.append(f"F{self._made}")
+
+    def rename(self) -> None:
+        if len(self._folders) > 1:
+            self._client.select()  # Dovecot ends who has the folder selected
+            old = self._folders.pop(self._random.randrange(1, len(self._folders)))
+            self._made += 1
+            self._client.rename(old, f"F{self._made}")
+            self._folders.append(f"F{self._made}")
+
+    def delete(self) -> None:
+        if len(self._folders) > 3:
+            self._client.select()
+            self._client.delete(self._folders.pop(self._random.randrange(1, len(self._folders))))
+
+    def _some(self) -> str:
+        """A UID of a folder, selected."""
+        self._client.select(self._random.choice(self._folders))
+        _, [found] = self._client.uid("SEARCH", "ALL")
+        uids = found.decode().split() if found else []
+        return self._random.choice(uids) if uids else ""
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("way", WAYS)
+async def test_changes_applied_to_the_old_list_give_the_new_one(dovecot: Dovecot, way: str, seed: int) -> None:
+    """R-CONC-07: always, whatever happened, and without listing again."""
+    user, random = dovecot.user(), Random(seed)
+    dovecot.seed(user, [(b"Subject: old\r\n\r\n%d\r\n" % n, ("$seen",) if n % 2 else (), None) for n in range(20)])
+    async with opened(dovecot, user, WAYS[way]) as mailbox, opened(dovecot, user) as judge:
+        phone = Phone(mailbox)
+        await phone.begin()
+        with dovecot.connect(user) as client:
+            other = Other(client, random)
+            for _ in range(15):
+                for _ in range(random.randrange(6)):
+                    other.act()
+                await phone.catch_up()
+                assert phone.state == await whole(judge)
+        assert phone.resyncs == 0
+
+
+@pytest.mark.dovecot
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_folder_s_changes_are_told_and_then_no_more(dovecot: Dovecot, way: str) -> None:
+    user = dovecot.user()
+    dovecot.seed(user, [(b"Subject: %d\r\n\r\nx\r\n" % n, (), None) for n in range(4)])
+    async with opened(dovecot, user, WAYS[way]) as mailbox:
+        ids = list(await rows(mailbox, "inbox"))  # newest first
+        mark = await mailbox.get_mark("inbox")
+        assert not (await mailbox.list_changes("inbox", mark)).told
+        with dovecot.connect(user) as client:
+            client.select()
+            client.store("2", "+FLAGS", "(\\Seen)")
+            client.store("1", "+FLAGS", "(\\Deleted)")
+            client.expunge()
+        dovecot.append(user, b"Subject: new\r\n\r\nx\r\n")
+        found = await mailbox.list_changes("inbox", mark)
+        [newest] = set(await rows(mailbox, "inbox")) - set(ids)
+        assert (found.told.created, found.told.updated, found.told.destroyed) == ((newest,), (ids[2],), (ids[3],))
+        again = await mailbox.list_changes("inbox", found.mark)
+        assert not again.told
+        with pytest.raises(StaleToken):
+            await mailbox.list_changes("trash", found.mark)
+
+
+@pytest.mark.dovecot
+async def test_many_changes_come_in_pages(dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    dovecot.seed(user, [(b"Subject: x\r\n\r\nx\r\n", (), None) for _ in range(2500)])
+    async with opened(dovecot, user) as mailbox:
+        mark = await mailbox.get_mark("inbox")
+        with dovecot.connect(user) as client:
+            client.select()
+            for low in range(1, 2500, 100):  # each command counts once
+                client.store(f"{low}:{low + 99}", "+FLAGS", "(\\Seen)")
+        told: set[str] = set()
+        has_more, answers = True, 0
+        while has_more:
+            found = await mailbox.list_changes("inbox", mark)
+            mark, has_more = found.mark, found.has_more
+            assert not told & set(found.told.updated)
+            told |= set(found.told.updated)
+            answers += 1
+        assert (len(told), answers) == (2500, 3)
+
+
+@pytest.mark.dovecot
+async def test_a_renumbered_folder_has_to_be_listed_again(dovecot: Dovecot) -> None:
+    """R-CONC-08: UIDVALIDITY."""
+    user = dovecot.user()
+    async with opened(dovecot, user) as mailbox:
+        folder = await mailbox.create_folder("Again")
+        mark, all_of_it = await mailbox.get_mark(folder.id), await mailbox.get_mark(None)
+    with dovecot.connect(user) as client:
+        client.delete("Again")
+        client.create("Again")
+    async with opened(dovecot, user) as mailbox:  # who has it selected is told of the old one by Dovecot, for a while
+        with pytest.raises(StaleToken):
+            await mailbox.list_changes(folder.id, mark)
+        [told] = (await mailbox.list_all_changes(all_of_it)).folders
+        assert (told.folder_id, told.resync) == (folder.id, True)
+
+
+OK = b"{tag} OK done\r\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "is_stale"),
+    [
+        (b"HIGHESTMODSEQ 5", True),
+        (b"HIGHESTMODSEQ 0", True),
+        (b"HIGHESTMODSEQ 50 UIDNEXT 3", True),
+        (b"HIGHESTMODSEQ 10", False),
+    ],
+)
+async def test_a_server_that_counts_anew_is_noticed(scripted: Scripted, numbers: bytes, is_stale: bool) -> None:
+    """R-CONC-08: a count that went back tells nothing of what is gone."""
+    told = [b"MESSAGES 3 UIDVALIDITY 7 UIDNEXT 4 HIGHESTMODSEQ 10", b"MESSAGES 3 UIDVALIDITY 7 UIDNEXT 4 " + numbers]
+
+    def status(_: bytes) -> bytes:
+        return b"* STATUS INBOX (" + (told.pop(0) if len(told) > 1 else told[0]) + b")\r\n" + OK
+
+    select = b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 10] x\r\n" + OK
+    found = b"* SEARCH 1 2 3\r\n" + OK
+    answers = {"STATUS": status, "SELECT": select, "UID SEARCH": found, "UID FETCH": OK}
+    async with scripted(answers, capabilities=b"IMAP4rev1 CONDSTORE") as (_, mailbox):
+        mark = await mailbox.get_mark("inbox")
+        if is_stale:
+            with pytest.raises(StaleToken):
+                await mailbox.list_changes("inbox", mark)
+        else:
+            assert not (await mailbox.list_changes("inbox", mark)).told
+
+
+def test_a_mark_is_what_it_was_and_never_long() -> None:
+    uids = frozenset(Random(1).sample(range(1, 100_000), 9_000))
+    short = Mark(7, 100, 5, 3, frozenset({1, 2, 9}), {"$seen work": frozenset({1}), "": frozenset({2, 9})})
+    assert read_mark(b"INBOX", write_mark(b"INBOX", short)) == short
+    long = Mark(7, 100_001, 5, 9_000, uids)
+    assert read_mark(b"INBOX", write_mark(b"INBOX", long)) == long.bare
+    marks = {b"A": short, b"\xff": long}
+    assert read_marks(write_marks(marks)) == {b"A": short, b"\xff": long.bare}
+    assert len(write_marks(marks)) <= MAX_OCTETS
+    with pytest.raises(NotSupported):
+        write_marks({b"folder %d of many" % n: Mark(Random(n).getrandbits(32), n, n, n) for n in range(2000)})
+    for octets in (b"", b"x", write_marks(marks)[:-4], write_mark(b"Other", short)):
+        with pytest.raises(StaleToken):
+            read_mark(b"INBOX", octets)

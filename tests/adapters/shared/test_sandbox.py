@@ -1,0 +1,145 @@
+"""Large messages are taken apart in a process that knows nothing, has a budget, and whose end is nobody else's."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from service.adapters.shared import parsing as whole
+from service.adapters.shared import sandbox as cage
+from service.adapters.shared import spool
+from service.adapters.shared.parsing import read_whole, structure_of
+from service.adapters.shared.spool import Spool
+from service.mail.errors import ServerBusy, TooLarge
+from service.mail.model import HtmlForm
+from tests.contract.letters import RICH
+
+DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(150))
+ODD = b"From: \xff\xfe <a@example.org>\r\nSubject: =?utf-8?b?7aCA?=\r\nDate: never\r\n\r\n\x00\xed\xa0\x80"
+HEAVY = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--\r\n" * (8 << 20)
+"""32 MiB that take seconds: each line might be a delimiter."""
+LONG = b"\n" * (32 << 20)
+DEADLINE = 10.0
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")
+
+
+def stored(octets: bytes) -> Spool:
+    made = Spool(64 << 20)
+    made.write(octets)
+    return made
+
+
+def inside() -> list[Path]:
+    """The processes of cages."""
+    children = [file.read_text().split() for file in Path("/proc/self/task").glob("*/children")]
+    found = [Path("/proc", number) for numbers in children for number in numbers]
+    return [one for one in found if b"service.adapters.shared.sandbox_worker" in _read(one / "cmdline")]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "LARGE", 0)
+    monkeypatch.setattr(spool, "IN_MEMORY", 0)
+
+
+@pytest.mark.parametrize("octets", [RICH, DEEP, ODD, b""], ids=["rich", "deep", "odd", "empty"])
+@pytest.mark.parametrize("read", [lambda one: read_whole(one, id="m", folder_id="f"), structure_of])
+async def test_what_comes_out_of_the_cage_is_what_a_thread_finds(
+    octets: bytes,
+    read: Callable[[Spool], Awaitable[object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """R-MIME-04."""
+    found = await read(stored(octets))
+    monkeypatch.setattr(spool, "IN_MEMORY", -1)
+    monkeypatch.setattr(whole, "LARGE", -1)
+    assert await read(stored(octets)) == found
+
+
+@pytest.mark.parametrize("html", HtmlForm)
+@pytest.mark.usefixtures("everything_is_large")
+async def test_html_comes_out_as_it_was_asked_for(html: HtmlForm) -> None:
+    found = await read_whole(stored(RICH), id="m", folder_id="f", html=html)
+    assert (found.body.html is None) is (html is HtmlForm.NONE)
+
+
+@pytest.mark.parametrize(
+    ("bound", "least", "octets"),
+    [("COMPUTING", 1, HEAVY), ("SECONDS", 1.0, HEAVY), ("MEMORY", 60 << 20, LONG), ("MAX_ANSWER", 9, LONG)],
+    ids=["computing", "time", "memory", "answer"],
+)
+async def test_who_needs_more_than_there_is_gets_nothing_and_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, bound: str, least: float, octets: bytes
+) -> None:
+    """R-MIME-05, R-OPS-12."""
+    with monkeypatch.context() as patch:
+        patch.setattr(cage, bound, least)
+        async with asyncio.timeout(DEADLINE):
+            with pytest.raises(TooLarge):
+                await structure_of(stored(octets))
+    assert (await structure_of(stored(LONG))).part.type == "text/plain"
+
+
+async def test_a_message_above_the_limit_is_not_even_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "MOST", 10)
+    with pytest.raises(TooLarge):
+        await structure_of(stored(b"x" * 11))
+
+
+@on_linux
+async def test_a_few_at_a_time_and_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-OPS-11, R-OPS-12."""
+    monkeypatch.setattr(cage, "PATIENCE", 0.3)
+    heavy = stored(HEAVY)
+    running = [asyncio.create_task(structure_of(heavy)) for _ in range(cage.AT_ONCE)]
+    await until(lambda: len(inside()) == cage.AT_ONCE)
+    with pytest.raises(ServerBusy) as refused:
+        await structure_of(heavy)
+    assert refused.value.retry_after
+    assert len(inside()) == cage.AT_ONCE
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    assert inside() == []
+
+
+@on_linux
+async def test_a_process_that_dies_takes_nobody_along() -> None:
+    """R-OPS-01."""
+    reading = asyncio.create_task(structure_of(stored(HEAVY)))
+    await until(lambda: bool(inside()))
+    for process in inside():
+        os.kill(int(process.name), 9)
+    with pytest.raises(TooLarge):
+        await reading
+
+
+@on_linux
+async def test_the_cage_has_the_message_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-HTTP-13: no key in its environment, no connection among its files."""
+    monkeypatch.setenv("CASELLA_SECRET_KEYS", "not-for-the-cage")
+    reading = asyncio.create_task(structure_of(stored(HEAVY)))
+    await until(lambda: any(_read(one / "environ") for one in inside()))
+    [process] = inside()
+    assert [line.partition(b"=")[0] for line in _read(process / "environ").split(b"\0") if line] == [b"PYTHONPATH"]
+    await until(lambda: re.search(rb"Max file size +0 +0", _read(process / "limits")) is not None)
+    assert {file.name for file in (process / "fd").iterdir()} == {"0", "1", "2"}
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)

@@ -1,1 +1,0 @@
-"""Maildir beside other programs, hostile disks, and who may sign in."""

@@ -1,1 +1,0 @@
-"""Reading mail: what people send, what machines get wrong, and what attackers try."""
