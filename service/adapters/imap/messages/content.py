@@ -19,7 +19,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
@@ -68,27 +68,9 @@ class Content:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
         its texts. Calls ``begin`` when it begins to read."""
         entry, row = await self._read(ref, begin)
-        summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-        rest = entry.details
-        if rest.structure is None:
-            return await self._from_source(ref, summary, html)
-        fields = split_headers(_header_fields(row))
-        senders = [field.raw for field in fields if field.name.lower() == "from"]
-        chosen = choose(rest.structure)
-        leaves = _leaf(chosen.text, row), _leaf(chosen.html, row)
-        read_both = partial(read_body, *leaves, form=html, warnings=sender_warnings(senders))
-        return Message(
-            **dict(summary),
-            sender=rest.sender,
-            reply_to=rest.reply_to,
-            cc=rest.cc,
-            bcc=rest.bcc,
-            references=parse_message_ids(first(fields, "References") or b""),
-            structure=rest.structure,
-            attachments=attachments(rest.structure),
-            body=await apart(read_both, sum(len(leaf.octets) for leaf in leaves if leaf)),
-            version=version_of(row),
-        )
+        size = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        message = await apart(partial(_message, entry, row, html), size)
+        return message if isinstance(message, Message) else await self._from_source(ref, message, html)
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
@@ -134,7 +116,8 @@ class Content:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
-        return list_headers((octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER], names)
+        block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
+        return await apart(partial(list_headers, block, names), len(block))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
@@ -148,7 +131,9 @@ class Content:
         may be others than were shown: then the part is cut out of the source."""
         section = _section(part_id)
         row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
-        if (structure := structure_of(row)) is not None:
+        described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
+        structure = await apart(partial(structure_of, described), weight(described))
+        if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
             head = octets(row, b"BODY[%b]<0>" % section) or b""
         else:
@@ -202,6 +187,29 @@ class Content:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
+def _message(entry: CachedMessage, row: FetchResponse, html: HtmlForm) -> Message | MessageSummary:
+    """Without a structure that could be read, what a list shows."""
+    summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    details = entry.details
+    if details.structure is None:
+        return summary
+    fields = split_headers(_header_fields(row))
+    senders = [field.raw for field in fields if field.name.lower() == "from"]
+    chosen = choose(details.structure)
+    return Message(
+        **dict(summary),
+        sender=details.sender,
+        reply_to=details.reply_to,
+        cc=details.cc,
+        bcc=details.bcc,
+        references=parse_message_ids(first(fields, "References") or b""),
+        structure=details.structure,
+        attachments=attachments(details.structure),
+        body=read_body(_leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)),
+        version=version_of(row),
+    )
+
+
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
     """Size is known where the head is all of the part; for a range it has to be."""
 
@@ -233,7 +241,7 @@ def _fetch(uid: int, items: bytes) -> list[bytes]:
 async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
     """The response for one message. Raises NotFound if the server has no message with this UID."""
     row = (await fetch_rows(answer.untagged)).get(uid)
-    if row is None or len(row) <= 2:
+    if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
     if is_empty and not await find_existing(selection, [uid]):  # Dovecot answers for a removed one, without octets
