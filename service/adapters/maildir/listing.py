@@ -185,10 +185,7 @@ class Listing:
             batch = places[at : at + BATCH]
             rows += await self._run(lambda: [self.row(place) for place in batch])  # noqa: B023
         found = [(place, row) for place, row in zip(places, rows, strict=True) if row is not None]
-        found.reverse()
-        for order in reversed(sort):
-            found.sort(key=lambda pair: sort_value(order.key, pair[1]), reverse=order.is_descending)
-        return [place for place, _ in found]
+        return await self._run(lambda: _in_order(found, sort))
 
     def _behind(self, places: Sequence[Place], cursor: Cursor, sort: Sequence[Order]) -> int:
         marks, last = cursor
@@ -198,6 +195,14 @@ class Listing:
         if not left:
             raise StaleToken
         return left[-1] + 1
+
+
+def _in_order(found: list[tuple[Place, MessageSummary]], sort: Sequence[Order]) -> list[Place]:
+    """Equals stay in the order of arrival, the oldest first; ``found`` begins with the newest."""
+    found.reverse()
+    for order in reversed(sort):
+        found.sort(key=lambda pair: sort_value(order.key, pair[1]), reverse=order.is_descending)
+    return [place for place, _ in found]
 
 
 def _places(folders: Sequence[Where]) -> list[Place]:

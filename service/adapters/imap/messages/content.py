@@ -19,7 +19,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
 from service.adapters.imap.messages.folder_rows import FolderRows
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import still_there
@@ -74,27 +74,9 @@ class Content:
             return await _read(self._rows_on(connection), place)
 
         entry, row = await self._at(place, read)
-        summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-        rest = entry.rest
-        if rest.structure is None:
-            return await self._from_source(place, summary, html)
-        fields = split_headers(_header_fields(row))
-        senders = [field.raw for field in fields if field.name.lower() == "from"]
-        chosen = choose(rest.structure)
-        leaves = _leaf(chosen.text, row), _leaf(chosen.html, row)
-        read_both = partial(read_body, *leaves, form=html, warnings=sender_warnings(senders))
-        return Message(
-            **dict(summary),
-            sender=rest.sender,
-            reply_to=rest.reply_to,
-            cc=rest.cc,
-            bcc=rest.bcc,
-            references=parse_message_ids(first(fields, "References") or b""),
-            structure=rest.structure,
-            attachments=attachments(rest.structure),
-            body=await apart(read_both, sum(len(leaf.octets) for leaf in leaves if leaf)),
-            version=version_of(row),
-        )
+        octets_there = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        found = await apart(partial(_message, entry, row, html), octets_there)
+        return await self._from_source(place, found, html) if isinstance(found, MessageSummary) else found
 
     async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
@@ -120,7 +102,8 @@ class Content:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row: Row = await self._at(place, lambda connection: _fetch_row(connection, place.uid, items))
-        return list_headers((octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER], names)
+        block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
+        return await apart(partial(list_headers, block, names), len(block))
 
     async def source(self, place: Place, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
@@ -134,7 +117,8 @@ class Content:
         may be others than were shown: then the part is cut out of the source."""
         section = _section(part_id)
         row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, HEAD))
-        if (structure := structure_of(row)) is not None:
+        described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
+        if (structure := await apart(partial(structure_of, described), weight(described))) is not None:
             part, read = _find(structure, part_id), self._reader(place, section)
             head = octets(row, b"BODY[%b]<0>" % section) or b""
         else:
@@ -186,6 +170,29 @@ class Content:
 
     def _id(self, place: Place) -> str:
         return self._ids.message(place.folder, place.uid_validity, place.uid)
+
+
+def _message(entry: Entry, row: Row, html: HtmlForm) -> Message | MessageSummary:
+    """Without a structure that could be read, what a list shows."""
+    summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    rest = entry.rest
+    if rest.structure is None:
+        return summary
+    fields = split_headers(_header_fields(row))
+    senders = [field.raw for field in fields if field.name.lower() == "from"]
+    chosen = choose(rest.structure)
+    return Message(
+        **dict(summary),
+        sender=rest.sender,
+        reply_to=rest.reply_to,
+        cc=rest.cc,
+        bcc=rest.bcc,
+        references=parse_message_ids(first(fields, "References") or b""),
+        structure=rest.structure,
+        attachments=attachments(rest.structure),
+        body=read_body(_leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)),
+        version=version_of(row),
+    )
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:

@@ -5,6 +5,7 @@ are never kept.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.messages.cache import Entry, Rest, Rows
@@ -15,12 +16,14 @@ from service.adapters.imap.messages.envelope import (
     internal_date,
     read_summary,
     structure_of,
+    weight,
 )
 from service.adapters.imap.session.connection import Connection, Selected
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import Row, fetch_rows
+from service.adapters.shared.threads import LARGE, apart
 from service.mail.json_rows import row_json, with_member
 from service.telemetry import metrics
 
@@ -44,6 +47,21 @@ def _is_whole(row: Row) -> bool:
         and not any(envelope)
     )
     return not is_gone and not _SUMMARY.isdisjoint(row)
+
+
+def _entry_of(row: Row, message_id: str, folder_id: str) -> Entry:
+    """What is kept of a row."""
+    structure, envelope = structure_of(row), envelope_of(row)
+    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+    rest = Rest(
+        structure=structure,
+        sender=addresses(sender) if sender != from_ else (),
+        reply_to=addresses(reply_to) if reply_to != from_ else (),
+        cc=addresses(cc),
+        bcc=addresses(bcc),
+    )
+    summary = read_summary(row, message_id, folder_id, structure)
+    return Entry(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
 
 
 class FolderRows:
@@ -124,7 +142,7 @@ class FolderRows:
     async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
         """When each of those that are there was received; known ones may have gone meanwhile."""
         kept = self._known
-        dates = {uid: kept[uid].summary.received_at for uid in uids if uid in kept}
+        dates = {uid: kept[uid].summary.received_at async for uid in paced(uid for uid in uids if uid in kept)}
         missing = [uid for uid in uids if uid not in dates]
         for at in range(0, len(missing), _DATES_BATCH):
             batch = uid_set(missing[at : at + _DATES_BATCH])
@@ -142,8 +160,12 @@ class FolderRows:
         return self._known.get(uid)
 
     async def learn(self, told: Mapping[int, Row]) -> dict[int, Entry]:
-        """The entries of rows; those of complete rows are kept."""
-        entries = {uid: self._read(uid, row) async for uid, row in paced(told.items())}
+        """The entries of rows; those of complete rows are kept. A row that takes its time is read by a thread."""
+        large = {uid: octets for uid, row in told.items() if (octets := weight(row)) > LARGE}
+        usual = ((uid, row) for uid, row in told.items() if uid not in large)
+        entries = {uid: _entry_of(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
+        for uid, octets in large.items():
+            entries[uid] = await apart(partial(_entry_of, told[uid], self.id(uid), self.folder_id), octets)
         kept = self._known
         new = {uid: entries[uid] for uid, row in told.items() if uid not in kept and _is_complete(row)}
         if new:
@@ -159,19 +181,6 @@ class FolderRows:
         if more:
             self._rows.keep(self._place, more)
         return {uid: _extended(entry, previews.get(uid), threads.get(uid)) for uid, entry in entries.items()}
-
-    def _read(self, uid: int, row: Row) -> Entry:
-        structure, envelope = structure_of(row), envelope_of(row)
-        _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
-        rest = Rest(
-            structure=structure,
-            sender=addresses(sender) if sender != from_ else (),
-            reply_to=addresses(reply_to) if reply_to != from_ else (),
-            cc=addresses(cc),
-            bcc=addresses(bcc),
-        )
-        summary = read_summary(row, self.id(uid), self.folder_id, structure)
-        return Entry(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
 
 
 def _is_complete(row: Row) -> bool:
