@@ -5,9 +5,8 @@ exactly that.
 """
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from functools import partial
 
 from service.accounts.live import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
@@ -17,6 +16,7 @@ from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
 from service.adapters.imap.wire.status import Status, refusal
 from service.adapters.shared import sasl
+from service.adapters.shared.network_errors import network_errors
 from service.adapters.shared.sasl import Exchange
 from service.mail.errors import (
     LoginRefused,
@@ -27,34 +27,18 @@ from service.mail.errors import (
     UpstreamTls,
     UpstreamUnavailable,
 )
+from service.mail.model import Protocol
 from service.telemetry.upstream import Command
-
-
-@asynccontextmanager
-async def network_errors() -> AsyncIterator[None]:
-    """What the way to the server can do, as errors of the tree."""
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise UpstreamTls(
-            f"The mail server's certificate is not trusted: {error.verify_message}", protocol="imap"
-        ) from None
-    except ssl.SSLError:
-        raise UpstreamTls("The mail server's TLS failed.", protocol="imap") from None
-    except TimeoutError:
-        raise UpstreamTimeout("The mail server cannot be reached in time.", protocol="imap") from None
-    except (OSError, UnicodeError):
-        raise UpstreamUnavailable(protocol="imap", retry_after=5) from None
-
 
 _MAX_CAPABILITIES = 16 << 10
 """Octets that are read of a list of them; the longest known are of 1 KiB."""
+_network_errors = partial(network_errors, Protocol.IMAP, retry_after=5)
 
 
 async def connect(endpoint: Endpoint, timing: Timing, limits: Limits) -> WireProtocol:
     """A connection that has greeted and is as safe as ``endpoint`` demands."""
     context = endpoint.tls_context() if endpoint.security is Security.TLS else None
-    async with network_errors():
+    with _network_errors():
         protocol = await Client(endpoint, limits, context).connected(timing.connect)
     try:
         await _greeting(protocol, timing)
@@ -91,10 +75,11 @@ async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing)
         raise UpstreamTls("The mail server refuses STARTTLS.", protocol="imap")
     if protocol.error is not None:
         raise UpstreamTls(protocol.error.detail, protocol="imap")
-    async with network_errors(), asyncio.timeout(timing.connect):
-        transport = await protocol.loop.start_tls(
-            protocol.transport, protocol, endpoint.tls_context(), server_hostname=endpoint.host
-        )
+    with _network_errors():
+        async with asyncio.timeout(timing.connect):
+            transport = await protocol.loop.start_tls(
+                protocol.transport, protocol, endpoint.tls_context(), server_hostname=endpoint.host
+            )
     if transport is None or protocol.error is not None:
         raise UpstreamTls("TLS could not be started.", protocol="imap")
     protocol.secure(transport)
