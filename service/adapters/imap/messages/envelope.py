@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from service.adapters.imap.messages.bodystructure import read_structure
+from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import Row
 from service.adapters.imap.wire.tokens import Token
@@ -22,7 +22,6 @@ MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as of one in a header."""
 _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
-_MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 
 
 def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
@@ -34,7 +33,7 @@ def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | No
         subject=text(envelope[1]),
         from_=addresses(envelope[2]),
         to=addresses(envelope[5]),
-        received_at=internal_date(row.get(b"INTERNALDATE")),
+        received_at=read_date_time(row.get(b"INTERNALDATE")),
         sent_at=parse_date(octets(envelope[0])),
         size=size(row.get(b"RFC822.SIZE")),
         flags=from_wire(row.get(b"FLAGS")),
@@ -118,20 +117,3 @@ def _address(name: bytes | None, local: bytes, domain: bytes) -> Address:
 
 _known_address = lru_cache(maxsize=4096)(_address)
 """People write more than once."""
-
-
-def internal_date(token: Token) -> datetime | None:
-    """``17-Jul-1996 02:44:25 -0700`` in UTC; None for anything else."""
-    if not isinstance(token, bytes):
-        return None
-    try:
-        day, month, year = token[:11].strip().split(b"-")
-        hour, minute, second = map(int, token[12:20].split(b":"))
-        zone = int(token[21:26])
-        minutes = abs(zone) // 100 * 60 + abs(zone) % 100
-        offset = timezone(timedelta(minutes=minutes if zone >= 0 else -minutes))
-        return datetime(int(year), _MONTHS[month.lower()], int(day), hour, minute, second, tzinfo=offset).astimezone(
-            UTC
-        )
-    except (ValueError, KeyError, OverflowError):
-        return None

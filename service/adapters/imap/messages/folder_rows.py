@@ -13,13 +13,13 @@ from service.adapters.imap.messages.envelope import (
     SUMMARY_ITEMS,
     addresses,
     envelope_of,
-    internal_date,
     read_summary,
     structure_of,
     weight,
 )
 from service.adapters.imap.session.connection import Connection, Selected
 from service.adapters.imap.wire.arguments import uid_set
+from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import Row, fetch_rows
@@ -148,7 +148,7 @@ class FolderRows:
             batch = uid_set(missing[at : at + _DATES_BATCH])
             answer = await self.connection.run(b"UID", b"FETCH", batch, b"(UID INTERNALDATE)")
             told = (await fetch_rows(answer.untagged)).items()
-            dates |= {uid: internal_date(row[b"INTERNALDATE"]) for uid, row in told if b"INTERNALDATE" in row}
+            dates |= {uid: read_date_time(row[b"INTERNALDATE"]) for uid, row in told if b"INTERNALDATE" in row}
         return dates
 
     async def _read_entries(self, told: Mapping[int, Row], uids: Iterable[int]) -> dict[int, Entry]:
