@@ -35,6 +35,7 @@ from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
 from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
+from service.mail.numbers import read_number
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
@@ -108,7 +109,7 @@ class Content:
     async def source(self, place: Place, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
         row = await self._fetch(place, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % HEAD)
-        announced = _announced(row.get(b"RFC822.SIZE"))
+        announced = read_number(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(place), "message/rfc822", "message.eml")
         return await self._stored(label, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
@@ -283,7 +284,3 @@ def _find(structure: Part | None, part_id: str) -> Part:
             return part
         pending.extend(part.parts or ())
     raise NotFound("part")
-
-
-def _announced(token: Any) -> int | None:
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None

@@ -15,6 +15,7 @@ from service.mail.mime.dates import parse_date
 from service.mail.mime.headers import parse_message_ids
 from service.mail.mime.words import MAX_SHOWN, shown_text
 from service.mail.model import Address, MessageSummary, Part
+from service.mail.numbers import read_number
 
 SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 MAX_ADDRESSES = 1000
@@ -35,7 +36,7 @@ def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | No
         to=addresses(envelope[5]),
         received_at=read_date_time(row.get(b"INTERNALDATE")),
         sent_at=parse_date(octets(envelope[0])),
-        size=size(row.get(b"RFC822.SIZE")),
+        size=read_number(row.get(b"RFC822.SIZE")),
         flags=from_wire(row.get(b"FLAGS")),
         has_attachment=has_attachment(structure) if structure else None,
         message_id=next(iter(message_ids(envelope[9])), None),
@@ -85,11 +86,6 @@ def text(token: Token) -> str | None:
 def message_ids(token: Token) -> tuple[str, ...]:
     """Message-IDs without their angle brackets."""
     return parse_message_ids(token) if isinstance(token, bytes) else ()
-
-
-def size(token: Token) -> int | None:
-    """Octets as told; never to be trusted for an allocation or a Content-Length."""
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None
 
 
 def addresses(token: Token) -> tuple[Address, ...]:

@@ -12,12 +12,13 @@ from service.adapters.imap.session.login import connect, literal_plus, log_in
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_number, read_ranges
+from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
 from service.adapters.imap.wire.responses import status_rows
 from service.adapters.imap.wire.status import read_status, refusal
 from service.mail.errors import MailError, NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
+from service.mail.numbers import read_number
 from service.telemetry.upstream import Command
 
 ANSWER_SECONDS = 3.0

@@ -9,12 +9,13 @@ from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
 from service.adapters.imap.wire.dates import write_date_time
 from service.adapters.imap.wire.flags import to_wire
-from service.adapters.imap.wire.numbers import MAX_UID, read_number
+from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, octets
 from service.adapters.imap.wire.status import refusal
 from service.mail.errors import TooLarge
 from service.mail.mime.digest import Digest
 from service.mail.model import Source
+from service.mail.numbers import read_number
 
 MAX_COMPARED = 20
 """Messages of the same Message-ID, or of about the same size, that are read to find the one."""

@@ -10,6 +10,7 @@ from service.adapters.imap.wire.responses import Row, fetch_rows, version_of
 from service.adapters.imap.wire.status import refusal
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
+from service.mail.numbers import read_number
 
 Rows = dict[int, Row]
 
@@ -91,9 +92,9 @@ def _refuse_forbidden(connection: Connection, words: Sequence[str], change: byte
 def _unchanged_since(connection: Connection, version: str) -> bytes:
     if not connection.counts_changes:
         raise NotSupported("versions", "This IMAP server does not count changes (CONDSTORE), so If-Match cannot hold.")
-    if not version.isdigit() or len(version) > 19:
+    if (count := read_number(version.encode())) is None:
         raise Changed
-    return b"(UNCHANGEDSINCE %d)" % int(version)
+    return b"(UNCHANGEDSINCE %d)" % count
 
 
 async def _fetch(connection: Connection, uids: Iterable[int]) -> Rows:
