@@ -381,7 +381,7 @@ def _with_ids(tree: Filter, roles: Mapping[str, str]) -> Filter:
 
 
 async def _state(connection: Connection, name: bytes) -> str | None:
-    if "CONDSTORE" not in connection.capabilities and "QRESYNC" not in connection.capabilities:
+    if not connection.has_condstore:
         return None
     return state_of(await numbers_of(connection, name))
 

@@ -24,7 +24,7 @@ from service.adapters.imap.messages.folder_rows import FolderRows
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import still_there
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row, fetch_rows, octets, version_of
+from service.adapters.imap.wire.responses import Row, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
 from service.adapters.shared.spool import Spool
@@ -34,6 +34,7 @@ from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
+from service.mail.mime.transfer import is_identity
 from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
 from service.mail.numbers import read_number
 
@@ -41,7 +42,6 @@ MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, whatever the encoding but the rarest."""
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
-_IDENTITY = frozenset({None, "7bit", "8bit", "binary"})
 
 
 class At(Protocol):
@@ -125,7 +125,7 @@ class Content:
         else:
             part, read = await self._within(place, part_id)
             head = await read(0, HEAD)
-        stays = encoded or part.parts is not None or part.encoding in _IDENTITY
+        stays = encoded or part.parts is not None or is_identity(part.encoding)
         etag = f"{self._id(place)}.{part_id}{'.e' if encoded else ''}"
         label = _Label(etag, part.type, part.name)
         if stays:
@@ -179,7 +179,7 @@ def _message(entry: Entry, row: Row, html: HtmlForm) -> Message | MessageSummary
     rest = entry.rest
     if rest.structure is None:
         return summary
-    fields = split_headers(_header_fields(row))
+    fields = split_headers(header_fields(row))
     senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(rest.structure)
     return Message(
@@ -254,14 +254,6 @@ def _leaf(part: Part | None, row: Row) -> Leaf | None:
     return Leaf(part, found, len(found) >= MAX_BODY)
 
 
-def _header_fields(row: Row) -> bytes:
-    """Servers differ in how they write the section back."""
-    return next(
-        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
-        b"",
-    )
-
-
 def _section(part_id: str) -> bytes:
     """The part's id as a section (RFC 9051, 6.4.5); NotFound for what is no id."""
     numbers = part_id.split(".")
@@ -276,11 +268,8 @@ def _section(part_id: str) -> bytes:
     return ".".join(numbers).encode()
 
 
-def _find(structure: Part | None, part_id: str) -> Part:
-    pending = [structure] if structure else []
-    while pending:
-        part = pending.pop()
+def _find(structure: Part, part_id: str) -> Part:
+    for part in structure.walk():
         if part.id == part_id:
             return part
-        pending.extend(part.parts or ())
     raise NotFound("part")

@@ -318,10 +318,14 @@ class Connection:
         return not self._offered & _MODERN
 
     @property
+    def has_condstore(self) -> bool:
+        """Whether the server offers to count changes (RFC 7162): by CONDSTORE, or by QRESYNC, which includes it."""
+        return not self.capabilities.isdisjoint({"CONDSTORE", "QRESYNC"})
+
+    @property
     def counts_changes(self) -> bool:
         """Whether each change of a message in the selected folder has a number (RFC 7162)."""
-        is_offered = "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities
-        return is_offered and self.selected is not None and self.selected.has_modseq
+        return self.has_condstore and self.selected is not None and self.selected.has_modseq
 
     @property
     def tells_vanished(self) -> bool:

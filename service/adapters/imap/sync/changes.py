@@ -103,7 +103,7 @@ class History:
 
     async def _items(self) -> bytes:
         async def items(connection: Connection) -> bytes:
-            return _COUNTS_WITH_CHANGES if _counts(connection) else _COUNTS
+            return _COUNTS_WITH_CHANGES if connection.has_condstore else _COUNTS
 
         found: bytes = await self._anywhere(items)
         return found
@@ -112,7 +112,7 @@ class History:
         """The counts are all there is to know where the server tells what vanishes."""
 
         async def is_enough(connection: Connection) -> bool:
-            return _counts(connection) and connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}
+            return connection.has_condstore and connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}
 
         if counts.modseq and await self._anywhere(is_enough):
             return counts
@@ -151,7 +151,3 @@ class History:
             updated=ids(delta.updated),
             destroyed=ids(delta.destroyed),
         )
-
-
-def _counts(connection: Connection) -> bool:
-    return "CONDSTORE" in connection.capabilities or "QRESYNC" in connection.capabilities

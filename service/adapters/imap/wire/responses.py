@@ -105,6 +105,12 @@ def octets(row: Row, item: bytes) -> bytes | None:
     return value
 
 
+def header_fields(row: Row) -> bytes:
+    """The one BODY[HEADER.FIELDS (...)] of a row; servers differ in how they write the names of the fields back."""
+    blocks = (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS"))
+    return next((block for block in blocks if isinstance(block, bytes)), b"")
+
+
 def version_of(row: Row) -> str | None:
     """The MODSEQ, which servers write as ``(12)``."""
     match row.get(b"MODSEQ"):
