@@ -7,7 +7,7 @@ from functools import lru_cache
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row
+from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import has_attachment
@@ -25,7 +25,7 @@ _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
 
 
-def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
+def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
     """What a list shows. A field the server garbled is absent; the message still stands in the list."""
     envelope = envelope_of(row)
     return MessageSummary(
@@ -44,7 +44,7 @@ def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | No
     )
 
 
-def weight(row: Row) -> int:
+def weight(row: FetchResponse) -> int:
     """About how many octets there are to read in it; a list, which may be a part, counts as a hundred, and every token
     as ten more than it has. A usual row has three thousand."""
     pending: list[Token] = list(row.values())
@@ -59,14 +59,14 @@ def weight(row: Row) -> int:
     return found
 
 
-def envelope_of(row: Row) -> list[Token]:
+def envelope_of(row: FetchResponse) -> list[Token]:
     """The ten fields of the ENVELOPE, None where one is missing."""
     envelope = row.get(b"ENVELOPE")
     fields = envelope if isinstance(envelope, list) else []
     return [*fields[:10], *[None] * (10 - len(fields))]
 
 
-def structure_of(row: Row) -> Part | None:
+def structure_of(row: FetchResponse) -> Part | None:
     """The tree of parts, None where the server's cannot be read."""
     with suppress(UpstreamProtocol):
         return read_structure(row.get(b"BODYSTRUCTURE"))

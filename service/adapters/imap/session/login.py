@@ -14,7 +14,7 @@ from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.client import Client
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
-from service.adapters.imap.wire.status import Status, refusal
+from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.shared import sasl
 from service.adapters.shared.network_errors import network_errors
 from service.adapters.shared.sasl import Exchange
@@ -154,7 +154,7 @@ def _authenticate(tag: bytes, exchange: Exchange, offered: frozenset[str]) -> li
 
 def _login_refusal(status: Status) -> MailError:
     """A NO without a code means the credentials (RFC 9051, 6.2.3); so do codes that say nothing better."""
-    error = refusal(status, before_login=True)
+    error = error_from(status, before_login=True)
     if (
         type(error) is UpstreamError
         and status.kind == "NO"

@@ -12,8 +12,8 @@ from service.accounts.live import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.page import list_page
-from service.adapters.imap.messages.cache import PAGE_COST, PAGES, Entry, Place, Rows
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.messages.cache import PAGE_COST, PAGES, CachedMessage, MessageRef, MessageCache
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.connection import Connection
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
@@ -24,14 +24,14 @@ from tests.servers.process import HOST
 BUDGET = 12_000
 MESSAGES = 20
 """More than the budget holds."""
-INBOX: Place = ("account", b"INBOX", 1)
+INBOX: MessageRef = ("account", b"INBOX", 1)
 
 
-def entry(octets: int = 100) -> Entry:
-    return Entry(b"x" * octets, b"{}")
+def entry(octets: int = 100) -> CachedMessage:
+    return CachedMessage(b"x" * octets, b"{}")
 
 
-def counted_again(rows: Rows) -> int:
+def counted_again(rows: MessageCache) -> int:
     """What all that is kept takes, from its entries up."""
     return sum(
         shelf.own_octets + PAGE_COST * len(shelf.pages) + sum(one.cost for one in shelf.entries.values())
@@ -39,7 +39,7 @@ def counted_again(rows: Rows) -> int:
     )
 
 
-def assert_true(rows: Rows, budget: int) -> None:
+def assert_true(rows: MessageCache, budget: int) -> None:
     assert rows.octets == rows.kept_octets == counted_again(rows) <= budget
     assert not any(shelf.is_empty for shelf in rows.shelves)
 
@@ -53,27 +53,27 @@ class Churn(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows = Rows(BUDGET)
+        self.rows = MessageCache(BUDGET)
 
     @rule(place=places, entries=st.dictionaries(uids, entries))
-    def keep(self, place: Place, entries: dict[int, Entry]) -> None:
+    def keep(self, place: MessageRef, entries: dict[int, CachedMessage]) -> None:
         self.rows.keep(place, entries)
         kept = self.rows.shelf(place).entries
         for uid, one in entries.items():
             assert kept.get(uid) in {one, None}
 
     @rule(place=places, text=st.text(max_size=256))
-    def extend(self, place: Place, text: str) -> None:
+    def extend(self, place: MessageRef, text: str) -> None:
         kept = self.rows.shelf(place).entries
         self.rows.keep(place, {uid: replace(one, preview=text) for uid, one in kept.items()})
 
     @rule(place=places, below=st.integers(1, 400))
-    def see_pages(self, place: Place, below: int) -> None:
+    def see_pages(self, place: MessageRef, below: int) -> None:
         for at in range(below, below + 5):
             self.rows.keep_page(place, 50, at, at - 1)
 
     @rule(place=places)
-    def look(self, place: Place) -> None:
+    def look(self, place: MessageRef) -> None:
         shelf = self.rows.shelf(place)
         assert all(uid >= shelf.lowest for uid in shelf.entries)
 
@@ -89,7 +89,7 @@ def test_what_is_counted_is_what_is_kept_after_any_step() -> None:
 
 def test_an_entry_larger_than_the_budget_is_not_kept_and_pushes_nothing_out() -> None:
     """R-OPS-20"""
-    rows = Rows(BUDGET)
+    rows = MessageCache(BUDGET)
     rows.keep(INBOX, {1: entry()})
     rows.keep(INBOX, {2: entry(BUDGET), 3: entry()})
     rows.keep(("other", b"INBOX", 1), {1: entry(BUDGET)})
@@ -101,7 +101,7 @@ def test_an_entry_larger_than_the_budget_is_not_kept_and_pushes_nothing_out() ->
 
 def test_without_a_budget_nothing_is_kept() -> None:
     """R-OPS-20"""
-    rows = Rows(0)
+    rows = MessageCache(0)
     rows.keep(INBOX, {1: entry()})
     rows.keep_page(INBOX, 50, 100, 50)
     assert rows.shelves == []
@@ -110,7 +110,7 @@ def test_without_a_budget_nothing_is_kept() -> None:
 
 def test_texts_added_later_are_counted() -> None:
     """R-OPS-20: previews and thread ids, as octets of memory."""
-    rows = Rows(BUDGET)
+    rows = MessageCache(BUDGET)
     rows.keep(INBOX, {1: entry()})
     before = rows.octets
     rows.keep(INBOX, {1: replace(entry(), preview="\N{SNOWMAN}" * 256, thread_id="t_0")})
@@ -120,7 +120,7 @@ def test_texts_added_later_are_counted() -> None:
 
 def test_ends_of_pages_are_counted_and_bounded() -> None:
     """R-OPS-20"""
-    rows = Rows(1 << 20)
+    rows = MessageCache(1 << 20)
     for below in range(2, 2 * PAGES):
         rows.keep_page(INBOX, 50, below, below - 1)
     assert len(rows.shelf(INBOX).pages) == PAGES
@@ -129,7 +129,7 @@ def test_ends_of_pages_are_counted_and_bounded() -> None:
 
 def test_a_folder_larger_than_the_budget_keeps_what_was_read_last() -> None:
     """R-OPS-20"""
-    rows = Rows(BUDGET)
+    rows = MessageCache(BUDGET)
     for uid in range(1, 200):
         rows.keep(INBOX, {uid: entry()})
     kept = rows.shelf(INBOX).entries
@@ -140,7 +140,7 @@ def test_a_folder_larger_than_the_budget_keeps_what_was_read_last() -> None:
 
 def test_the_folder_used_least_recently_goes_first_and_measuring_is_no_use() -> None:
     """R-OPS-20"""
-    rows = Rows(3 * 4000)
+    rows = MessageCache(3 * 4000)
     for account in ("first", "second", "third"):
         rows.keep((account, b"INBOX", 1), {1: entry(2000)})
     rows.shelf(("first", b"INBOX", 1))
@@ -167,10 +167,10 @@ async def test_rows_of_a_folder_that_others_pushed_out_meanwhile_are_not_counted
 ) -> None:
     """R-OPS-20: two accounts that begin before either reads, on a cache that holds less than one of them, again and again; then
     a list. Such rows once used up the budget, until every list of every account failed."""
-    rows = Rows(BUDGET)
+    rows = MessageCache(BUDGET)
     uids = range(1, MESSAGES + 1)
     for number in range(40):
-        waiting = [FolderRows(rows, Ids(f"{name}{number}"), connection) for name in ("first", "second", "third")]
+        waiting = [FolderMessages(rows, Ids(f"{name}{number}"), connection) for name in ("first", "second", "third")]
         for one in reversed(waiting):  # who reads first pushes the others' folders out
             assert len(await one.entries(uids)) == MESSAGES
             assert_true(rows, BUDGET)
@@ -181,7 +181,7 @@ async def test_rows_of_a_folder_that_others_pushed_out_meanwhile_are_not_counted
             assert_true(rows, BUDGET)
     connection.is_fresh = False
     for account in ("first", "second", "third"):
-        page = await list_page(FolderRows(rows, Ids(account), connection), Ids(account), ListQuery())
+        page = await list_page(FolderMessages(rows, Ids(account), connection), Ids(account), ListQuery())
         assert len(page.items) == MESSAGES
     assert rows.octets > 0
     assert_true(rows, BUDGET)
@@ -190,8 +190,8 @@ async def test_rows_of_a_folder_that_others_pushed_out_meanwhile_are_not_counted
 @pytest.mark.dovecot
 async def test_texts_of_rows_that_were_pushed_out_meanwhile_are_shown_and_not_kept(connection: Connection) -> None:
     """R-OPS-20"""
-    rows = Rows(BUDGET)
-    folder = FolderRows(rows, Ids("account"), connection)
+    rows = MessageCache(BUDGET)
+    folder = FolderMessages(rows, Ids("account"), connection)
     entries = await folder.entries([1, 2])
     rows.keep(("other", b"INBOX", 1), {1: entry(BUDGET - 2000)})
     assert folder.known(1) is None

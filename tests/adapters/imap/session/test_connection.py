@@ -407,7 +407,7 @@ async def test_an_access_token_logs_in(scripted: Scripted, capabilities: bytes, 
 
 
 async def test_a_refused_access_token_is_told_at_once(scripted: Scripted) -> None:
-    """Where the library waits out the deadline: the refusal comes as a question that wants an empty answer."""
+    """Where the library waits out the deadline: the error_from comes as a question that wants an empty answer."""
     refuse = [Send(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"), Expect(b"", tagged=False), Send(b"{tag} NO refused\r\n")]
     user = Credentials("scripted", Protocol.IMAP, "a@example.org", "tok", SecretKind.ACCESS_TOKEN)
     capabilities = b"IMAP4rev1 SASL-IR AUTH=XOAUTH2"

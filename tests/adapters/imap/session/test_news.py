@@ -9,8 +9,8 @@ from service.accounts.live import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.page import list_page
-from service.adapters.imap.messages.cache import Rows
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.messages.cache import MessageCache
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import still_there
 from service.mail.errors import UpstreamUnavailable
@@ -122,7 +122,7 @@ async def test_what_was_removed_just_now_is_no_row(dovecot: Dovecot) -> None:
         other.select()
         other.store("2", "+FLAGS", "(\\Deleted)")
         other.expunge()
-    rows = FolderRows(Rows(), Ids("account"), connection)
+    rows = FolderMessages(MessageCache(), Ids("account"), connection)
     page = await list_page(rows, Ids("account"), ListQuery())
     assert [row.subject for row in page.items] == ["2", "0"]
     connection.fail(UpstreamUnavailable())
