@@ -68,11 +68,14 @@ class Pages:
             if query.filter is None and not query.sort:
                 newest = _After(after[0], after[1]) if len(after) > 1 else None
                 cut = await _known_page(messages, query.limit, newest)
-                cut = cut or await _newest_page(messages, query.limit, newest)
-            elif query.sort:
-                cut = await _sorted_page(messages, query, after)
+                if cut is None:
+                    await selection.refresh()
+                    cut = await _newest_page(messages, query.limit, newest)
             else:
-                cut = await _found_page(messages, query, after[0] if after else MAX_UID + 1)
+                await selection.refresh()
+                below = after[0] if after else MAX_UID + 1
+                found = _sorted_page(messages, query, after) if query.sort else _found_page(messages, query, below)
+                cut = await found
             return await _page(messages, ids, query, cut)
 
     @again
@@ -157,7 +160,6 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
     """The newest below the cursor. Its sequence number only falls as others are expunged, so everything below its UID
     lies below its number; what lies between is dropped by UID."""
     selection = messages.selection
-    await selection.refresh()
     below = MAX_UID + 1 if after is None else after.uid
     high = selection.exists if after is None else min(selection.exists, after.sequence - 1)
     items: JsonOf = {}
@@ -198,7 +200,6 @@ async def _count_below(connection: Connection, uid: int) -> int:
 async def _found_page(messages: FolderMessages, query: ListQuery, below: int) -> _Cut:
     """What matches, the newest first, below a UID."""
     assert query.filter is not None
-    await messages.selection.refresh()
     evaluation = Evaluation(messages)
     uids = (await ascending(await evaluation.find(query.filter)))[::-1]
     older = [uid for uid in uids if uid < below]
@@ -207,7 +208,6 @@ async def _found_page(messages: FolderMessages, query: ListQuery, below: int) ->
 
 
 async def _sorted_page(messages: FolderMessages, query: ListQuery, anchors: Sequence[int]) -> _Cut:
-    await messages.selection.refresh()
     evaluation = Evaluation(messages)
     uids = await in_order(evaluation, query.filter, query.sort)
     start = behind(uids, anchors)

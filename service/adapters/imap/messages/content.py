@@ -26,6 +26,7 @@ from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.flags import from_wire
+from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
@@ -81,14 +82,16 @@ class Content:
             messages = FolderMessages(self._cache, self._ids, selection)
             entry = messages.known(ref.uid)
             if entry is None:
-                row = await _fetch_row(selection, ref.uid, b"(%b)" % SUMMARY_ITEMS)
+                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
+                row = await _response(selection, ref.uid, answer)
                 entry = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = entry.details.structure
             chosen = [part for part in choose(structure) if part is not None] if structure else []
             items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
-            return entry, await _fetch_row(selection, ref.uid, b"(%b)" % b" ".join(items))
+            answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
+            return entry, await _response(selection, ref.uid, answer)
 
     async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
@@ -177,7 +180,8 @@ class Content:
     @again
     async def _row(self, ref: MessageRef, items: bytes, lane: Lane = Lane.BULK) -> FetchResponse:
         async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid], lane) as selection:
-            return await _fetch_row(selection, ref.uid, items)
+            answer = await selection.connection.run(_fetch(ref.uid, items))
+            return await _response(selection, ref.uid, answer)
 
     def _id(self, ref: MessageRef) -> str:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
@@ -230,9 +234,12 @@ def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int
     return Download(chunks, label.etag, label.type, label.name, size, start, stop)
 
 
-async def _fetch_row(selection: Selection, uid: int, items: bytes) -> FetchResponse:
+def _fetch(uid: int, items: bytes) -> list[bytes]:
+    return [b"UID", b"FETCH", b"%d" % uid, items]
+
+
+async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
     """The response for one message. Raises NotFound if the server has no message with this UID."""
-    answer = await selection.connection.run([b"UID", b"FETCH", b"%d" % uid, items])
     row = (await fetch_rows(answer.untagged)).get(uid)
     if row is None or len(row) <= 2:
         raise NotFound("message")

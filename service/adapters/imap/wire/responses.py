@@ -18,7 +18,7 @@ MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
 MAX_FOUND = 400_000
 """UIDs of one search."""
-MAX_FOLDERS = 10_000
+MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
 """Octets of a folder's name: five thousand levels."""
 _SLACK = 10_000
