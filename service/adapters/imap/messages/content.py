@@ -71,7 +71,7 @@ class Content:
         entry, row = await self._read(ref, begin)
         octets_there = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
         found = await apart(partial(_message, entry, row, html), octets_there)
-        return await self._from_source(ref, found, html) if isinstance(found, MessageSummary) else found
+        return found if isinstance(found, Message) else await self._from_source(ref, found, html)
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
