@@ -18,7 +18,6 @@ FRONT = 256 << 10
 BODY = 8 << 20
 """And for the text that a person reads, where a search or a preview asks for it."""
 CHUNK = 256 << 10
-AS_STORED = frozenset({None, "", "7bit", "8bit", "binary"})
 
 
 def summary(file: File, message: str, folder: str) -> MessageSummary:
@@ -64,7 +63,7 @@ async def source(file: File, etag: str, span: Span | None) -> Download:
 async def download(file: File, entity: Entity, etag: str, *, encoded: bool, span: Span | None) -> Download:
     """The octets of a part. Decoding one to a span of it counts first, since only then its size is known."""
     kind, name = entity.part.type, entity.part.name
-    if encoded or entity.part.encoding in AS_STORED:
+    if encoded or transfer.is_identity(entity.part.encoding):
         size = entity.stop - entity.body_start
         start, stop = span.within(size) if span else (0, size)
         chunks = _chunks(file, entity.body_start + start, entity.body_start + stop)

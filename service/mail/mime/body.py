@@ -92,13 +92,9 @@ def _is_attachment(part: Part) -> bool:
 
 
 def _leaves(structure: Part) -> Iterator[Part]:
-    pending = [structure]
-    while pending:
-        part = pending.pop()
-        if part.type.startswith("multipart/") and part.parts:
-            pending.extend(reversed(part.parts))
-        else:
-            yield part
+    return (
+        part for part in structure.walk(into_messages=False) if not part.type.startswith("multipart/") or not part.parts
+    )
 
 
 def read_body(

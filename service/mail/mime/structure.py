@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from service.mail.mime.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
 from service.mail.mime.headers import MAX_BLOCK, split_headers
 from service.mail.mime.parts import Declared, declare, make_part
+from service.mail.mime.transfer import is_identity
 from service.mail.model import Part
 
 MAX_DEPTH = 100
@@ -17,7 +18,6 @@ MAX_PARTS = 1000
 
 _FIELD_START = re.compile(rb"(?:>?From [^\n]*\n)?[^\s:\0-\x20\x7f]{1,998}[ \t]*:")
 _MESSAGES = {"message/rfc822", "message/global"}
-_READABLE = {"", "7bit", "8bit", "binary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class _Parse:
             declared, is_multipart = opened.declared, bool(opened.boundary)
             if multipart_id and declared.type.startswith("multipart/"):
                 opened.id = multipart_id
-            if not is_multipart and not (declared.type in _MESSAGES and declared.encoding in _READABLE):
+            if not is_multipart and not (declared.type in _MESSAGES and is_identity(declared.encoding)):
                 return
             if len(self._stack) > MAX_DEPTH or self._parts >= MAX_PARTS:
                 self._is_truncated, opened.boundary = True, b""

@@ -26,11 +26,17 @@ class Decoder(Protocol):
 
 def decoder(encoding: str | None) -> Decoder:
     """A fresh decoder; what is unknown is passed through, as RFC 2045 (6.4) has nothing better for it."""
-    name = (encoding or "").strip(" \t\r\n\"';").lower()
-    kind = _DECODERS.get(name)
-    if kind is not None:
-        return kind()
-    return Identity(flawed=name not in _IDENTITIES)
+    kind = _DECODERS.get(_name(encoding))
+    return kind() if kind is not None else Identity(flawed=not is_identity(encoding))
+
+
+def is_identity(encoding: str | None) -> bool:
+    """Whether the stored octets are the content: 7bit, 8bit, binary, no encoding, and the ways these are misspelt."""
+    return _name(encoding) in _IDENTITIES
+
+
+def _name(encoding: str | None) -> str:
+    return (encoding or "").strip(" \t\r\n\"';").lower()
 
 
 def decode(octets: bytes, encoding: str | None) -> bytes:

@@ -10,6 +10,7 @@ from service.mail.mime.filenames import file_name
 from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.words import clean_text
 from service.mail.model import Part
+from service.mail.numbers import read_number
 
 MAX_PARTS = 1000
 """As many as are shown of a message that is taken apart here."""
@@ -65,7 +66,7 @@ def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
         id=part_id,
         type=f"{kind}/{subtype}",
         name=file_name(disposed.get("filename") or parameters.get("name")),
-        size=_size(_at(token, 6)),
+        size=read_number(_at(token, 6)),
         encoding=_word(_at(token, 5)),
         disposition=disposition,
         cid=_cid(_at(token, 3)),
@@ -95,10 +96,6 @@ def _word(token: Token) -> str | None:
 def _lower(octets: bytes) -> str | None:
     """Media types, encodings and charsets are few."""
     return clean_text(octets.decode(errors="replace")).strip().lower() or None
-
-
-def _size(token: Token) -> int | None:
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None
 
 
 def _cid(token: Token) -> str | None:

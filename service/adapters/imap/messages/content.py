@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from service.adapters.imap.ids import MessageRef
 from service.adapters.imap.messages.cache import CachedMessage, MessageCache
@@ -27,7 +27,7 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.protocol import Answer
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, octets, version_of
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
 from service.adapters.shared.spool import Spool
@@ -37,13 +37,14 @@ from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
+from service.mail.mime.transfer import is_identity
 from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
+from service.mail.numbers import read_number
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, whatever the encoding but the rarest."""
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
-_IDENTITY = frozenset({None, "7bit", "8bit", "binary"})
 
 
 def _nothing() -> None:
@@ -122,7 +123,7 @@ class Content:
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
         row = await self._row(ref, b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % HEAD)
-        announced = _announced(row.get(b"RFC822.SIZE"))
+        announced = read_number(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(ref), "message/rfc822", "message.eml")
         return await self._stored(label, self._reader(ref, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
@@ -139,7 +140,7 @@ class Content:
         else:
             part, read = await self._within(ref, part_id)
             head = await read(0, HEAD)
-        stays = encoded or part.parts is not None or part.encoding in _IDENTITY
+        stays = encoded or part.parts is not None or is_identity(part.encoding)
         etag = f"{self._id(ref)}.{part_id}{'.e' if encoded else ''}"
         label = _Label(etag, part.type, part.name)
         if stays:
@@ -193,7 +194,7 @@ def _message(entry: CachedMessage, row: FetchResponse, html: HtmlForm) -> Messag
     details = entry.details
     if details.structure is None:
         return summary
-    fields = split_headers(_header_fields(row))
+    fields = split_headers(header_fields(row))
     senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(details.structure)
     return Message(
@@ -256,14 +257,6 @@ def _leaf(part: Part | None, row: FetchResponse) -> Leaf | None:
     return Leaf(part, found, len(found) >= MAX_BODY)
 
 
-def _header_fields(row: FetchResponse) -> bytes:
-    """Servers differ in how they write the section back."""
-    return next(
-        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
-        b"",
-    )
-
-
 def _section(part_id: str) -> bytes:
     """The part's id as a section (RFC 9051, 6.4.5); NotFound for what is no id."""
     numbers = part_id.split(".")
@@ -278,15 +271,8 @@ def _section(part_id: str) -> bytes:
     return ".".join(numbers).encode()
 
 
-def _find(structure: Part | None, part_id: str) -> Part:
-    pending = [structure] if structure else []
-    while pending:
-        part = pending.pop()
+def _find(structure: Part, part_id: str) -> Part:
+    for part in structure.walk():
         if part.id == part_id:
             return part
-        pending.extend(part.parts or ())
     raise NotFound("part")
-
-
-def _announced(token: Any) -> int | None:
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from service.adapters.imap.messages.bodystructure import read_structure
+from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
@@ -15,6 +15,7 @@ from service.mail.mime.dates import parse_date
 from service.mail.mime.headers import parse_message_ids
 from service.mail.mime.words import MAX_SHOWN, shown_text
 from service.mail.model import Address, MessageSummary, Part
+from service.mail.numbers import read_number
 
 SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 MAX_ADDRESSES = 1000
@@ -22,7 +23,6 @@ MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as of one in a header."""
 _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
-_MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 
 
 def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
@@ -34,9 +34,9 @@ def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure:
         subject=text(envelope[1]),
         from_=addresses(envelope[2]),
         to=addresses(envelope[5]),
-        received_at=internal_date(row.get(b"INTERNALDATE")),
+        received_at=read_date_time(row.get(b"INTERNALDATE")),
         sent_at=parse_date(octets(envelope[0])),
-        size=size(row.get(b"RFC822.SIZE")),
+        size=read_number(row.get(b"RFC822.SIZE")),
         flags=from_wire(row.get(b"FLAGS")),
         has_attachment=has_attachment(structure) if structure else None,
         message_id=next(iter(message_ids(envelope[9])), None),
@@ -88,11 +88,6 @@ def message_ids(token: Token) -> tuple[str, ...]:
     return parse_message_ids(token) if isinstance(token, bytes) else ()
 
 
-def size(token: Token) -> int | None:
-    """Octets as told; never to be trusted for an allocation or a Content-Length."""
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None
-
-
 def addresses(token: Token) -> tuple[Address, ...]:
     """The mailboxes of an address field; a group's members stand alone."""
     return tuple(_addresses(token)) if isinstance(token, list) else ()
@@ -118,20 +113,3 @@ def _address(name: bytes | None, local: bytes, domain: bytes) -> Address:
 
 _known_address = lru_cache(maxsize=4096)(_address)
 """People write more than once."""
-
-
-def internal_date(token: Token) -> datetime | None:
-    """``17-Jul-1996 02:44:25 -0700`` in UTC; None for anything else."""
-    if not isinstance(token, bytes):
-        return None
-    try:
-        day, month, year = token[:11].strip().split(b"-")
-        hour, minute, second = map(int, token[12:20].split(b":"))
-        zone = int(token[21:26])
-        minutes = abs(zone) // 100 * 60 + abs(zone) % 100
-        offset = timezone(timedelta(minutes=minutes if zone >= 0 else -minutes))
-        return datetime(int(year), _MONTHS[month.lower()], int(day), hour, minute, second, tzinfo=offset).astimezone(
-            UTC
-        )
-    except (ValueError, KeyError, OverflowError):
-        return None

@@ -11,12 +11,12 @@ from service.adapters.imap.messages.envelope import (
     SUMMARY_ITEMS,
     addresses,
     envelope_of,
-    internal_date,
     read_summary,
     structure_of,
 )
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
+from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, wire_octets
@@ -147,7 +147,7 @@ class FolderMessages:
             batch = uid_set(missing[at : at + _DATES_BATCH])
             answer = await self.connection.run([b"UID", b"FETCH", batch, b"(UID INTERNALDATE)"])
             responses = (await fetch_rows(answer.untagged)).items()
-            dates |= {uid: internal_date(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
+            dates |= {uid: read_date_time(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
         return dates
 
     async def _read_entries(

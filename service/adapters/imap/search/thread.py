@@ -9,7 +9,7 @@ from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.fetch import fetch, find_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import FetchResponse
+from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.shared.threads import apart
 from service.mail.errors import NotSupported
 from service.mail.mime.headers import first, parse_message_ids, split_headers
@@ -46,11 +46,7 @@ def _names_of(told: Mapping[int, FetchResponse]) -> dict[int, list[str]]:
 
 def message_names(row: FetchResponse) -> list[str]:
     """All Message-IDs a message names, the oldest first and its own last."""
-    block = next(
-        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
-        b"",
-    )
-    fields = split_headers(block)
+    fields = split_headers(header_fields(row))
     found = [parse_message_ids(first(fields, name) or b"") for name in ("References", "In-Reply-To", "Message-ID")]
     return [name for names in found for name in names]
 

@@ -7,11 +7,12 @@ from itertools import islice
 from operator import lt
 from typing import NamedTuple, TypeAlias
 
-from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_number, read_ranges
+from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, paced
 from service.adapters.imap.wire.protocol import AnswerTooLarge
 from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
+from service.mail.numbers import read_number
 
 MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
@@ -110,6 +111,12 @@ def octets(row: FetchResponse, item: bytes) -> bytes | None:
     if isinstance(value, list):
         raise _broken()
     return value
+
+
+def header_fields(row: FetchResponse) -> bytes:
+    """The one BODY[HEADER.FIELDS (...)] of a row; servers differ in how they write the names of the fields back."""
+    blocks = (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS"))
+    return next((block for block in blocks if isinstance(block, bytes)), b"")
 
 
 def version_of(row: FetchResponse) -> str | None:
