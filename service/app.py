@@ -22,9 +22,9 @@ from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api import problems
 from service.api.deps import Service
-from service.api.event_streams import Streams
-from service.api.idempotency import Repeats
-from service.api.middleware import EXPOSED, Edge, is_watched
+from service.api.event_streams import EventStreams
+from service.api.idempotency import IdempotencyStore
+from service.api.middleware import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
 from service.backends import openers
@@ -71,8 +71,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         servers,
         Accounts(open_backend, settings.account_idle_seconds),
         Sessions(keys, settings.session_seconds),
-        Repeats(),
-        Streams(),
+        IdempotencyStore(),
+        EventStreams(),
         rates,
         Revocations(_store(url) if url else None),
         settings.public_url,
@@ -107,7 +107,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
             expose_headers=EXPOSED,
             max_age=3600,
         )
-    app.add_middleware(Edge, rates=rates, access_log=settings.access_log)
+    app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 

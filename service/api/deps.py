@@ -15,8 +15,8 @@ from service.accounts.rates import Rates
 from service.accounts.revocation import Revocations, TokenId
 from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
-from service.api.event_streams import Streams
-from service.api.idempotency import Repeats
+from service.api.event_streams import EventStreams
+from service.api.idempotency import IdempotencyStore
 from service.api.parameters import AccountId, MessageId, PartId
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
@@ -34,8 +34,8 @@ class Service:
     servers: ServerTable
     accounts: Accounts
     sessions: Sessions
-    repeats: Repeats
-    streams: Streams
+    idempotency: IdempotencyStore
+    streams: EventStreams
     rates: Rates
     revocations: Revocations
     public_url: str | None = None
@@ -68,7 +68,7 @@ def sign_in(
         chosen = Protocol(protocol.lower()) if protocol else row.protocol
     except ValueError:
         raise InvalidRequest(f"The protocol is one of {PROTOCOLS}.") from None
-    row.demand(chosen)
+    row.require(chosen)
     return Credentials(row.name, chosen, username, secret, kind)
 
 
@@ -98,18 +98,18 @@ def session_of(request: Request) -> TokenId | None:
     return service_of(request).sessions.session_of(request.headers["authorization"].partition(" ")[2].strip())
 
 
-async def demand_live(request: Request, session: TokenId | None) -> None:
+async def require_live(request: Request, session: TokenId | None) -> None:
     """Raises Unauthenticated for a session that was ended; StoreUnavailable if that cannot be known and it writes."""
     if session is not None:
         is_search = request.method == "POST" and request.url.path.endswith("/search")
         is_read = is_search or request.method in {"GET", "HEAD"}
-        await service_of(request).revocations.demand_live(session, is_read=is_read)
+        await service_of(request).revocations.require_live(session, is_read=is_read)
 
 
 async def caller_of(request: Request) -> Credentials:
     """As ``credentials_of``, of a session that was not ended."""
     credentials = credentials_of(request)
-    await demand_live(request, session_of(request))
+    await require_live(request, session_of(request))
     return credentials
 
 
@@ -149,7 +149,7 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
 
 async def mailbox(request: Request, account: AccountId, credentials: Caller) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
-    _demand_own(account, credentials)
+    _require_own(account, credentials)
     async with opened(request, credentials, is_sealed=is_sealed(request)) as backend:
         yield backend
 
@@ -169,13 +169,13 @@ async def part_mailbox(
         credentials = await caller_of(request)
     else:
         credentials = sessions.open_ticket(ticket, message, part)
-        await demand_live(request, sessions.session_of(ticket))
-    _demand_own(account, credentials)
+        await require_live(request, sessions.session_of(ticket))
+    _require_own(account, credentials)
     async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:
         yield backend
 
 
-def _demand_own(account: str, credentials: Credentials) -> None:
+def _require_own(account: str, credentials: Credentials) -> None:
     if account not in {"me", credentials.account}:
         raise NotFound("account", "You are not signed in to this account.")
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from service.mail.changes import Watch
 
 
-class Streams:
+class EventStreams:
     """Those that are open. None is opened once they are being closed."""
 
     def __init__(self) -> None:

@@ -1,7 +1,8 @@
 """Requests that are sent again because their answer was lost (``Idempotency-Key``).
 
-That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has its
-own room (``kept.py``), so no account's keys push out another's. A request is never refused for lack of room:
+That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has
+its own room (``idempotency_records.py``), so one account's keys never evict another's. No request is refused for lack of
+room:
 
 - An answer beyond LARGEST_ANSWER, or that had to make room for newer ones, is forgotten; the record that the request
   was done stays. The same request sent again is not done again: it is answered AlreadyDone, without what came of it.
@@ -20,12 +21,12 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Header, Request
 
-from service.api.kept import SECONDS, Kept, Record
+from service.api.idempotency_records import SECONDS, Record, Records
 from service.mail.errors import AlreadyDone, InUse, InvalidRequest, MailError, UpstreamError, UpstreamFailure
 from service.mail.model import Value
 
 UNKNOWN = "outcomeUnknown"
-_KEPT_ERRORS = frozenset({UNKNOWN, "notRemoved", "deleteUnconfirmed"})
+_UNKNOWN_CODES = frozenset({UNKNOWN, "notRemoved", "deleteUnconfirmed"})
 T = TypeVar("T", bound=Value)
 Key = Annotated[
     str | None,
@@ -39,11 +40,11 @@ Key = Annotated[
 ]
 
 
-class Repeats:
+class IdempotencyStore:
     """The answers given under a key, by account."""
 
-    def __init__(self, kept: Kept | None = None) -> None:
-        self._kept = Kept() if kept is None else kept
+    def __init__(self, records: Records | None = None) -> None:
+        self._records = Records() if records is None else records
         self._begun: dict[tuple[str, str], bytes] = {}  # the requests that are under way
 
     async def once(self, account: str, key: str | None, request: bytes, work: Callable[[], Awaitable[T]]) -> T:
@@ -54,11 +55,11 @@ class Repeats:
             return await work()
         begun = self._begun.get((account, key))
         if begun is not None:
-            _demand_same(begun, request)
+            _require_same(begun, request)
             raise InUse("The first request with this Idempotency-Key is still under way.", retry_after=1)
         now = asyncio.get_running_loop().time()
-        if (known := self._kept.get(account, key, now)) is not None:
-            _demand_same(known.request, request)
+        if (known := self._records.get(account, key, now)) is not None:
+            _require_same(known.request, request)
             return cast("T", _again(known))
         self._begun[account, key] = request
         try:
@@ -72,15 +73,15 @@ class Repeats:
         try:
             outcome = await work()
         except BaseException as error:
-            if (unsure := _unsure(error)) is not None:
-                self._kept.put(account, key, Record(request, expires, error=unsure))
+            if (unknown := _unknown_outcome(error)) is not None:
+                self._records.put(account, key, Record(request, expires, error=unknown))
             raise
         answer = outcome.model_dump_json(by_alias=True).encode()
-        self._kept.put(account, key, Record(request, expires, type(outcome), answer))
+        self._records.put(account, key, Record(request, expires, type(outcome), answer))
         return outcome
 
 
-def _demand_same(known: bytes, request: bytes) -> None:
+def _require_same(known: bytes, request: bytes) -> None:
     if known != request:
         raise InvalidRequest("This Idempotency-Key was used for another request. Take a new one for each.")
 
@@ -93,9 +94,9 @@ def _again(known: Record) -> Value:
     return known.kind.model_validate_json(known.answer)
 
 
-def _unsure(error: BaseException) -> MailError | None:
+def _unknown_outcome(error: BaseException) -> MailError | None:
     """What is answered from now on if nobody knows whether the request was done."""
-    if isinstance(error, UpstreamFailure) and error.code in _KEPT_ERRORS:
+    if isinstance(error, UpstreamFailure) and error.code in _UNKNOWN_CODES:
         return copy(error)
     if isinstance(error, Exception):
         return None

@@ -15,7 +15,7 @@ from service.api.deps import address_of
 from service.api.problems import fault, foreign, refused
 from service.mail.errors import TooManyRequests
 from service.telemetry import metrics
-from service.telemetry.upstream import Spent, spending
+from service.telemetry.upstream import RequestCosts, request_costs
 
 SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -79,7 +79,7 @@ def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
-class Edge:
+class RequestMiddleware:
     """Outermost of our own: ``X-Request-Id`` in and out, ``SAFE_HEADERS`` on all, ``Server-Timing`` of what others were
     asked before the answer began, a problem for every fault, one line of log a request.
 
@@ -97,10 +97,10 @@ class Edge:
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
-        with spending() as spent, bound_contextvars(request_id=request_id):
-            await self._answer(scope, receive, send, request_id, spent)
+        with request_costs() as costs, bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id, costs)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: Spent) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, costs: RequestCosts) -> None:
         began, status, is_replaced = time.perf_counter(), 0, False
         _conceal(request_id)
         safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
@@ -118,7 +118,7 @@ class Edge:
                 status = message["status"]
                 there = {name for name, _ in message["headers"]}
                 added = [(name, value) for name, value in safe.items() if name not in there]
-                if timing := spent.server_timing:
+                if timing := costs.server_timing:
                     added.append((b"server-timing", timing.encode()))
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
             await send(message)
@@ -142,7 +142,7 @@ class Edge:
                     route=route,
                     status=status or CLIENT_GONE,
                     ms=round(seconds * 1000, 1),
-                    upstream_ms=round(spent.upstream * 1000, 1),
+                    upstream_ms=round(costs.upstream * 1000, 1),
                     **_trace_id(),
                 )
 

@@ -24,7 +24,7 @@ _log = structlog.get_logger("service.api")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ProblemType:
     """A problem type. ``retryable``: the same request may succeed later. ``advice`` is the page at its address."""
 
     name: str
@@ -34,48 +34,48 @@ class Kind:
     retryable: bool = False
 
 
-KINDS: Mapping[type[errors.MailError], Kind] = {
-    errors.Unauthenticated: Kind("unauthenticated", 401, "Sign in", "Send Authorization: Basic with the mailbox's login and password, or Bearer with a token from POST /v1/sessions."),
-    errors.LoginRefused: Kind("login-refused", 401, "The mail server refused the login", "Check username and password, or get a new access token. The service does not try again by itself, so that the account is not locked."),
-    errors.NotPermitted: Kind("not-permitted", 403, "The mail server does not allow this", "The signed-in user lacks the right for this folder or action."),
-    errors.NotFound: Kind("not-found", 404, "Not found", "`what` says what is missing: folder, message, part, server, account or address. Ids belong to one account and end with the thing they name."),
-    errors.AlreadyExists: Kind("already-exists", 409, "It exists already", "Choose another name."),
-    errors.AlreadyDone: Kind("already-done", 409, "It was done already", "The first request with this Idempotency-Key was carried out, and its answer is no longer kept. Look at the mailbox for what came of it."),
-    errors.InUse: Kind("in-use", 409, "The mailbox is in use", "Another client holds the maildrop. Wait as Retry-After says.", retryable=True),
-    errors.StaleId: Kind("stale-id", 410, "The id is from before a renumbering", "The folder got a new UIDVALIDITY, so ids given earlier name nothing. List the folder again."),
-    errors.StaleToken: Kind("stale-token", 410, "The cursor or token is too old", "What it continues can no longer be told. Start the list again."),
-    errors.Changed: Kind("changed", 412, "It changed meanwhile", "Read it again and decide anew."),
-    errors.TooLarge: Kind("too-large", 413, "Too large", "Send or ask less at once."),
-    errors.RangeNotSatisfiable: Kind("range-not-satisfiable", 416, "The range lies outside", "Content-Range says how many octets there are."),
-    errors.InvalidRequest: Kind("invalid-request", 422, "The request has an invalid value", "`errors` or `detail` says which value and why."),
-    errors.TooManyRequests: Kind("too-many-requests", 429, "Too many requests", "Wait as Retry-After says.", retryable=True),
-    errors.NotSupported: Kind("not-supported", 501, "This mailbox cannot do that", "`capability` names what is missing. GET /v1/accounts/me lists what the mailbox can do."),
-    errors.UpstreamError: Kind("upstream-error", 502, "The mail server refused", "`upstream` has its code where it gave one."),
-    errors.UpstreamProtocol: Kind("upstream-protocol", 502, "The mail server broke its protocol", "Its answer was malformed or beyond a limit; the connection was closed. The server's operator should know."),
-    errors.UpstreamTls: Kind("upstream-tls", 502, "No trusted TLS to the mail server", "Certificate, host name or TLS version do not hold. Only the operator can change what is trusted."),
-    errors.UpstreamUnavailable: Kind("upstream-unavailable", 503, "The mail server is unavailable", "It cannot be reached or is going down. Wait as Retry-After says.", retryable=True),
-    errors.ServerBusy: Kind("busy", 503, "All connections are busy", "Too many requests for this mailbox at once. Wait as Retry-After says.", retryable=True),
-    errors.StoreUnavailable: Kind("store-unavailable", 503, "The shared store is unavailable", "What replicas know of ended sessions cannot be read or written. Reads go on. Wait as Retry-After says.", retryable=True),
-    errors.UpstreamTimeout: Kind("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
-    errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
+PROBLEM_TYPES: Mapping[type[errors.MailError], ProblemType] = {
+    errors.Unauthenticated: ProblemType("unauthenticated", 401, "Sign in", "Send Authorization: Basic with the mailbox's login and password, or Bearer with a token from POST /v1/sessions."),
+    errors.LoginRefused: ProblemType("login-refused", 401, "The mail server refused the login", "Check username and password, or get a new access token. The service does not try again by itself, so that the account is not locked."),
+    errors.NotPermitted: ProblemType("not-permitted", 403, "The mail server does not allow this", "The signed-in user lacks the right for this folder or action."),
+    errors.NotFound: ProblemType("not-found", 404, "Not found", "`what` says what is missing: folder, message, part, server, account or address. Ids belong to one account and end with the thing they name."),
+    errors.AlreadyExists: ProblemType("already-exists", 409, "It exists already", "Choose another name."),
+    errors.AlreadyDone: ProblemType("already-done", 409, "It was done already", "The first request with this Idempotency-Key was carried out, and its answer is no longer kept. Look at the mailbox for what came of it."),
+    errors.InUse: ProblemType("in-use", 409, "The mailbox is in use", "Another client holds the maildrop. Wait as Retry-After says.", retryable=True),
+    errors.StaleId: ProblemType("stale-id", 410, "The id is from before a renumbering", "The folder got a new UIDVALIDITY, so ids given earlier name nothing. List the folder again."),
+    errors.StaleToken: ProblemType("stale-token", 410, "The cursor or token is too old", "What it continues can no longer be told. Start the list again."),
+    errors.Changed: ProblemType("changed", 412, "It changed meanwhile", "Read it again and decide anew."),
+    errors.TooLarge: ProblemType("too-large", 413, "Too large", "Send or ask less at once."),
+    errors.RangeNotSatisfiable: ProblemType("range-not-satisfiable", 416, "The range lies outside", "Content-Range says how many octets there are."),
+    errors.InvalidRequest: ProblemType("invalid-request", 422, "The request has an invalid value", "`errors` or `detail` says which value and why."),
+    errors.TooManyRequests: ProblemType("too-many-requests", 429, "Too many requests", "Wait as Retry-After says.", retryable=True),
+    errors.NotSupported: ProblemType("not-supported", 501, "This mailbox cannot do that", "`capability` names what is missing. GET /v1/accounts/me lists what the mailbox can do."),
+    errors.UpstreamError: ProblemType("upstream-error", 502, "The mail server refused", "`upstream` has its code where it gave one."),
+    errors.UpstreamProtocol: ProblemType("upstream-protocol", 502, "The mail server broke its protocol", "Its answer was malformed or beyond a limit; the connection was closed. The server's operator should know."),
+    errors.UpstreamTls: ProblemType("upstream-tls", 502, "No trusted TLS to the mail server", "Certificate, host name or TLS version do not hold. Only the operator can change what is trusted."),
+    errors.UpstreamUnavailable: ProblemType("upstream-unavailable", 503, "The mail server is unavailable", "It cannot be reached or is going down. Wait as Retry-After says.", retryable=True),
+    errors.ServerBusy: ProblemType("busy", 503, "All connections are busy", "Too many requests for this mailbox at once. Wait as Retry-After says.", retryable=True),
+    errors.StoreUnavailable: ProblemType("store-unavailable", 503, "The shared store is unavailable", "What replicas know of ended sessions cannot be read or written. Reads go on. Wait as Retry-After says.", retryable=True),
+    errors.UpstreamTimeout: ProblemType("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
+    errors.OverQuota: ProblemType("over-quota", 507, "The mailbox is full", "Delete something first."),
 }  # fmt: skip
-_MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
-MALFORMED = Kind("malformed-request", 400, "This is no HTTP request", "One Host, one length, CRLF at each line's end, an address that begins with a slash (RFC 9112). The connection was closed.")  # fmt: skip
-TIMEOUT = Kind("request-timeout", 408, "The request did not arrive in time", "Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
-HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address, fields or chunk lines are too large", "Send fewer or shorter header fields, trailers and chunk extensions. The connection was closed.")  # fmt: skip
-_METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
-_INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
-_KINDS: Mapping[type[errors.MailError], Kind] = {**KINDS, errors.UnsupportedMedia: _MEDIA}
-BUSY = KINDS[errors.ServerBusy]
+_MEDIA = ProblemType("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
+MALFORMED = ProblemType("malformed-request", 400, "This is no HTTP request", "One Host, one length, CRLF at each line's end, an address that begins with a slash (RFC 9112). The connection was closed.")  # fmt: skip
+TIMEOUT = ProblemType("request-timeout", 408, "The request did not arrive in time", "Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
+HEAD_TOO_LARGE = ProblemType("head-too-large", 431, "The request's address, fields or chunk lines are too large", "Send fewer or shorter header fields, trailers and chunk extensions. The connection was closed.")  # fmt: skip
+_METHOD = ProblemType("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
+_INTERNAL = ProblemType("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
+_ALL_TYPES: Mapping[type[errors.MailError], ProblemType] = {**PROBLEM_TYPES, errors.UnsupportedMedia: _MEDIA}
+BUSY = PROBLEM_TYPES[errors.ServerBusy]
 _OF_HTTP = (MALFORMED, TIMEOUT, HEAD_TOO_LARGE, _METHOD, _MEDIA, _INTERNAL)
-_BY_STATUS = {kind.status: kind for kind in (*KINDS.values(), *_OF_HTTP)} | {
-    404: KINDS[errors.NotFound],
-    401: KINDS[errors.Unauthenticated],
-    400: KINDS[errors.InvalidRequest],
-    502: KINDS[errors.UpstreamError],
+_BY_STATUS = {kind.status: kind for kind in (*PROBLEM_TYPES.values(), *_OF_HTTP)} | {
+    404: PROBLEM_TYPES[errors.NotFound],
+    401: PROBLEM_TYPES[errors.Unauthenticated],
+    400: PROBLEM_TYPES[errors.InvalidRequest],
+    502: PROBLEM_TYPES[errors.UpstreamError],
     503: BUSY,
 }
-BY_NAME = {kind.name: kind for kind in (*KINDS.values(), *_OF_HTTP)}
+BY_NAME = {kind.name: kind for kind in (*PROBLEM_TYPES.values(), *_OF_HTTP)}
 
 
 class Upstream(Value):
@@ -146,7 +146,7 @@ def response_components() -> dict[str, Any]:
     }
 
 
-def _component(status: int, kinds: list[Kind]) -> dict[str, Any]:
+def _component(status: int, kinds: list[ProblemType]) -> dict[str, Any]:
     component: dict[str, Any] = {
         "description": " ".join(f"`{kind.name}`: {kind.title}. {kind.advice}" for kind in kinds),
         "content": {
@@ -161,7 +161,7 @@ def _component(status: int, kinds: list[Kind]) -> dict[str, Any]:
     return component
 
 
-def _example(kind: Kind) -> dict[str, Any]:
+def _example(kind: ProblemType) -> dict[str, Any]:
     more = _EXAMPLES.get(kind.name, {})
     return {
         "type": f"/problems/{kind.name}",
@@ -185,7 +185,7 @@ _EXAMPLES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def _problem(request: Request, kind: Kind, detail: str, **more: Any) -> Problem:
+def _problem(request: Request, kind: ProblemType, detail: str, **more: Any) -> Problem:
     return Problem(
         type=f"/problems/{kind.name}",
         title=kind.title,
@@ -199,7 +199,7 @@ def _problem(request: Request, kind: Kind, detail: str, **more: Any) -> Problem:
 
 
 def answer(
-    request: Request, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+    request: Request, kind: ProblemType, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """One problem as a response."""
     return _response(_problem(request, kind, detail, **more), headers)
@@ -215,9 +215,9 @@ def _shown(path: str) -> str:
     return path.encode(errors="replace").decode()[:1000]
 
 
-def kind_of(error: errors.MailError) -> Kind:
+def problem_type_of(error: errors.MailError) -> ProblemType:
     """The table's row: the error's own or its nearest base's."""
-    return next((_KINDS[leaf] for leaf in type(error).__mro__ if leaf in _KINDS), _INTERNAL)
+    return next((_ALL_TYPES[leaf] for leaf in type(error).__mro__ if leaf in _ALL_TYPES), _INTERNAL)
 
 
 def describe(request: Request, error: errors.MailError) -> Problem:
@@ -232,7 +232,7 @@ def describe(request: Request, error: errors.MailError) -> Problem:
             more["errors"] = (Invalid(location="q", message=error.detail, column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
             more["upstream"] = Upstream(protocol=error.protocol, code=error.code)
-    return _problem(request, kind_of(error), error.detail, **more)
+    return _problem(request, problem_type_of(error), error.detail, **more)
 
 
 async def _mail_error(request: Request, error: Exception) -> JSONResponse:
@@ -260,14 +260,14 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         Invalid(location=".".join(_shown(str(step)) for step in one["loc"])[:200], message=str(one["msg"])[:200])
         for one in error.errors()[:20]
     )
-    kind = KINDS[errors.InvalidRequest]
+    kind = PROBLEM_TYPES[errors.InvalidRequest]
     return answer(request, kind, "; ".join(f"{one.location}: {one.message}" for one in found)[:500], errors=found)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses by itself: unknown paths, wrong methods, bodies too large."""
     assert isinstance(error, HTTPException)
-    kind = _BY_STATUS.get(error.status_code, KINDS[errors.InvalidRequest])
+    kind = _BY_STATUS.get(error.status_code, PROBLEM_TYPES[errors.InvalidRequest])
     more = {"what": "address"} if kind.status == HTTPStatus.NOT_FOUND else {}
     headers = dict(error.headers or {})
     if kind is _METHOD and (methods := _allowed(request)):
@@ -311,7 +311,7 @@ def install(app: FastAPI) -> None:
         return HTMLResponse(_page(kind))
 
 
-def _page(kind: Kind) -> str:
+def _page(kind: ProblemType) -> str:
     again = "The same request may succeed later." if kind.retryable else "The same request will fail again."
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{kind.name}</title>"

@@ -318,15 +318,15 @@ async def test_not_every_request_asks_the_store() -> None:
     store = Kept()
     found = Revocations(store)
     token = TokenId("a", LATER)
-    await asyncio.gather(*(found.demand_live(token, is_read=False) for _ in range(100)))
+    await asyncio.gather(*(found.require_live(token, is_read=False) for _ in range(100)))
     for _ in range(100):
-        await found.demand_live(token, is_read=False)
+        await found.require_live(token, is_read=False)
     assert store.asked <= revocation._AT_ONCE
     before = store.asked
     await found.revoke(token)
     for _ in range(100):
         with pytest.raises(Unauthenticated):
-            await found.demand_live(token, is_read=True)
+            await found.require_live(token, is_read=True)
     assert store.asked == before + 2
 
 
@@ -336,10 +336,10 @@ async def test_a_store_that_fails_is_left_alone_for_a_while(fault: str) -> None:
     store = Kept()
     found = Revocations(store)
     setattr(store, fault, True)
-    await asyncio.gather(*(found.demand_live(TokenId(str(n), LATER), is_read=True) for n in range(500)))
+    await asyncio.gather(*(found.require_live(TokenId(str(n), LATER), is_read=True) for n in range(500)))
     assert store.asked <= revocation._AT_ONCE
     with pytest.raises(StoreUnavailable):
-        await found.demand_live(TokenId("0", LATER), is_read=False)
+        await found.require_live(TokenId("0", LATER), is_read=False)
 
 
 async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,11 +350,11 @@ async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest
     for number in range(1200):
         await found.revoke(TokenId(str(number), LATER))
     store.is_down = True
-    await found.demand_live(TokenId("good", LATER), is_read=True)
+    await found.require_live(TokenId("good", LATER), is_read=True)
     store.names.clear()
     store.is_down = False
     for number in range(10):
-        await found.demand_live(TokenId(f"good {number}", LATER), is_read=True)
+        await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
     assert len(store.names) == 1200
 
 
@@ -370,12 +370,12 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 await found.revoke(TokenId(f"ended {number}", LATER))
             except StoreUnavailable:
                 assert store
-            await found.demand_live(TokenId(f"good {number}", LATER), is_read=True)
+            await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
         assert len(found._ended) <= 100
         assert len(found._good) <= 50
         assert len(found._unsent) <= 101
         with pytest.raises(Unauthenticated):
-            await found.demand_live(TokenId("ended 499", LATER), is_read=True)
+            await found.require_live(TokenId("ended 499", LATER), is_read=True)
     found = Revocations()
     await found.revoke(TokenId("expired", int(time.time()) - 1))
     assert len(found._ended) == 0

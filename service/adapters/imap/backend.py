@@ -60,7 +60,7 @@ class ImapBackend(Backend):
     process; ``avoid`` are capabilities not to be used, whatever the server says."""
 
     protocol = Protocol.IMAP
-    lacking = "This IMAP server offers no {}."
+    not_supported_text = "This IMAP server offers no {}."
 
     def __init__(
         self,

@@ -137,7 +137,7 @@ async def append_message(
         async def work() -> Place:
             return Place(id=await append(folder, source, words, received_at))
 
-        place = await service_of(request).repeats.once(
+        place = await service_of(request).idempotency.once(
             caller.account, idempotency_key, fingerprint(request, source.digest), work
         )
     if place.id is not None:
@@ -211,7 +211,7 @@ async def _one(work: Awaitable[Sequence[Outcome]]) -> Place:
 
 async def _once(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
     body = await request.body() if key is not None else b""
-    return await service_of(request).repeats.once(account, key, fingerprint(request, body), work)
+    return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work)
 
 
 def _result(request: Request, outcome: Outcome) -> Result:

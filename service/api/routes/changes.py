@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
-from service.api.deps import Mailbox, Service, demand_live, service_of, session_of
+from service.api.deps import Mailbox, Service, require_live, service_of, session_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
@@ -81,7 +81,7 @@ async def list_changes(
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_mark(folder)))
     mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
     found = await _held(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
-    await demand_live(request, session_of(request))  # it may have been ended meanwhile
+    await require_live(request, session_of(request))  # it may have been ended meanwhile
     told = found.told
     return ChangesPage(
         created=told.created,
@@ -105,7 +105,7 @@ async def list_account_changes(
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_mark(None)))
     mark = service.sessions.open_mark(mailbox.account, _ALL, since)
     found = await _held(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
-    await demand_live(request, session_of(request))  # it may have been ended meanwhile
+    await require_live(request, session_of(request))  # it may have been ended meanwhile
     return AccountChangesPage(
         folders=tuple(found.folders),
         created_folders=tuple(found.created_folders),
@@ -144,11 +144,11 @@ async def watch_account(
     """
     service = service_of(request)
     if Capability.PUSH not in mailbox.capabilities:
-        raise mailbox.lacks(Capability.PUSH)
+        raise mailbox.not_supported(Capability.PUSH)
     names = frozenset(name.strip() for name in folders.split(",") if name.strip()) if folders is not None else None
     wanted = None if names is None else await _folder_ids(mailbox, names)
     await mailbox.check()
-    stream = _Stream(service, mailbox, wanted, partial(demand_live, request, session_of(request)))
+    stream = _Stream(service, mailbox, wanted, partial(require_live, request, session_of(request)))
     await stream.begin(last_event_id or since)
     return StreamingResponse(stream.events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -161,10 +161,10 @@ class _Stream:
         service: Service,
         mailbox: Backend,
         wanted: frozenset[str] | None,
-        demand_live: Callable[[], Awaitable[None]],
+        require_live: Callable[[], Awaitable[None]],
     ) -> None:
         self._service = service
-        self._demand_live = demand_live
+        self._require_live = require_live
         self._mailbox = mailbox
         self._wanted = wanted
         self._mark = b""
@@ -200,7 +200,7 @@ class _Stream:
     async def _is_live(self) -> bool:
         """Whether the listener may be told more: its session may have been ended since it began to listen."""
         try:
-            await self._demand_live()
+            await self._require_live()
         except Unauthenticated:
             return False
         return True

@@ -80,7 +80,7 @@ async def create_folder(
 ) -> Folder:
     """Make a folder, and subscribe to it."""
     body = await request.body() if idempotency_key is not None else b""
-    folder = await service_of(request).repeats.once(
+    folder = await service_of(request).idempotency.once(
         caller.account,
         idempotency_key,
         fingerprint(request, body),

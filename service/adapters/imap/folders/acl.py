@@ -20,7 +20,7 @@ async def list_grants(folders: Folders, folder: str) -> tuple[Grant, ...]:
     name = await folders.name(folder)
 
     async def work(connection: Connection) -> tuple[Grant, ...]:
-        _demand(connection, "ACL", "acl")
+        _require(connection, "ACL", "acl")
         answer = await connection.run(b"GETACL", string(name))
         return tuple(_grants(answer.untagged))
 
@@ -35,7 +35,7 @@ async def set_grant(folders: Folders, folder: str, identifier: str, rights: str)
         raise InvalidRequest("Rights are lower-case letters and digits, such as lrs.")
 
     async def work(connection: Connection) -> None:
-        _demand(connection, "ACL", "acl")
+        _require(connection, "ACL", "acl")
         await connection.run(b"SETACL", string(name), string(_identifier(identifier)), string(rights))
 
     await folders.anywhere(work)
@@ -48,7 +48,7 @@ async def delete_grant(folders: Folders, folder: str, identifier: str) -> None:
     name = await folders.name(folder)
 
     async def work(connection: Connection) -> None:
-        _demand(connection, "ACL", "acl")
+        _require(connection, "ACL", "acl")
         await connection.run(b"DELETEACL", string(name), string(_identifier(identifier)))
 
     await folders.anywhere(work)
@@ -58,7 +58,7 @@ async def list_quotas(folders: Folders) -> tuple[Quota, ...]:
     """GETQUOTAROOT of INBOX."""
 
     async def work(connection: Connection) -> tuple[Quota, ...]:
-        _demand(connection, "QUOTA", "quota")
+        _require(connection, "QUOTA", "quota")
         answer = await connection.run(b"GETQUOTAROOT", string(INBOX))
         return tuple(_quotas(answer.untagged))
 
@@ -66,7 +66,7 @@ async def list_quotas(folders: Folders) -> tuple[Quota, ...]:
     return quotas
 
 
-def _demand(connection: Connection, offer: str, capability: str) -> None:
+def _require(connection: Connection, offer: str, capability: str) -> None:
     if offer not in connection.capabilities:
         raise NotSupported(capability, f"This IMAP server offers no {capability} ({offer}).")
 

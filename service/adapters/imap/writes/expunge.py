@@ -12,7 +12,7 @@ from service.mail.errors import MailError, NotFound, NotPermitted, NotSupported
 BATCH = 1000
 
 
-def demand_uidplus(connection: Connection) -> None:
+def require_uidplus(connection: Connection) -> None:
     """A bare EXPUNGE removes what others have marked, so without UID EXPUNGE nothing is removed."""
     if "UIDPLUS" not in connection.capabilities and "IMAP4REV2" not in connection.capabilities:
         raise NotSupported(
@@ -27,7 +27,7 @@ async def delete(connection: Connection, uids: Iterable[int]) -> dict[int, MailE
     them, which tells which exist; then expunge them and look for what is left. One more where some are marked already:
     of those servers need not tell."""
     wanted = set(uids)
-    demand_uidplus(connection)
+    require_uidplus(connection)
     assert connection.selected is not None
     if connection.selected.is_read_only or not connection.selected.keeps("\\Deleted"):
         raise NotPermitted("Messages of this folder cannot be removed by this user.")
@@ -49,6 +49,6 @@ async def _expunge(connection: Connection, uids: set[int]) -> None:
         connection.distrust("UIDPLUS")
         connection.distrust("IMAP4REV2")
         await connection.run(b"UID", b"STORE", uid_set(uids), b"-FLAGS", b"(\\Deleted)")
-        demand_uidplus(connection)
+        require_uidplus(connection)
     if answer.status.kind != "OK":
         raise refusal(answer.status)

@@ -12,7 +12,7 @@ from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, 
 from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import fetch_rows
 from service.adapters.imap.wire.status import Status, lost, read_status, refusal
-from service.adapters.imap.writes.expunge import delete, demand_uidplus
+from service.adapters.imap.writes.expunge import delete, require_uidplus
 from service.mail.errors import (
     MailError,
     NotFound,
@@ -65,7 +65,7 @@ async def move(connection: Connection, uids: Iterable[int], target: bytes) -> di
 
 
 async def _copy_and_delete(connection: Connection, wanted: set[int], target: bytes) -> dict[int, Moved]:
-    demand_uidplus(connection)
+    require_uidplus(connection)
     copied = await copy(connection, wanted, target)
     done = [uid for uid, moved in copied.items() if moved.error is None]
     if not done:

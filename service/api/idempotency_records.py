@@ -39,7 +39,7 @@ class _Account:
     """Octets of the answers alone."""
 
 
-class Kept:
+class Records:
     """The records by account and key, each for SECONDS. ``of_account`` and ``of_all`` are octets.
 
     Beyond ``of_account`` the account's own oldest answers are forgotten while answers take more than half of its

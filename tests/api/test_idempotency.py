@@ -7,8 +7,8 @@ from tracemalloc import get_traced_memory, start, stop
 import httpx
 import pytest
 
-from service.api.idempotency import UNKNOWN, Repeats
-from service.api.kept import LARGEST_ANSWER, OF_ACCOUNT, OF_ALL, SECONDS, Kept, Record
+from service.api.idempotency import UNKNOWN, IdempotencyStore
+from service.api.idempotency_records import LARGEST_ANSWER, OF_ACCOUNT, OF_ALL, SECONDS, Record, Records
 from service.mail.errors import AlreadyDone, InvalidRequest, LoginRefused, UpstreamError
 from service.mail.model import Value
 from tests.api.test_brake import ME, PASSWORD, USER, sluggish
@@ -34,126 +34,130 @@ class Work:
         return Answer(text="x" * self.size)
 
 
-async def once(repeats: Repeats, work: Callable[[], Awaitable[Answer]], key: str = "k", account: str = "a") -> Answer:
-    return await repeats.once(account, key, b"request", work)
+async def once(
+    store: IdempotencyStore, work: Callable[[], Awaitable[Answer]], key: str = "k", account: str = "a"
+) -> Answer:
+    return await store.once(account, key, b"request", work)
 
 
-def kept_of(kept: Kept, account: str, key: str) -> Record | None:
-    return kept.get(account, key, 0)
+def record_of(records: Records, account: str, key: str) -> Record | None:
+    return records.get(account, key, 0)
 
 
 async def test_one_account_s_keys_push_out_nobody_else_s() -> None:
     """R-HTTP-28: more keys than are kept of an account, and more of one account than of all together by count."""
-    kept = Kept()
-    repeats, mine, theirs = Repeats(kept), Work(), Work()
-    await once(repeats, mine, account="mine")
+    records = Records()
+    store, mine, theirs = IdempotencyStore(records), Work(), Work()
+    await once(store, mine, account="mine")
     for n in range(10_400):
-        await once(repeats, theirs, f"k{n}", "theirs")
-    assert await once(repeats, mine, account="mine") == Answer(text="x" * 10)
+        await once(store, theirs, f"k{n}", "theirs")
+    assert await once(store, mine, account="mine") == Answer(text="x" * 10)
     assert mine.done == 1
-    assert kept.octets <= 2 * OF_ACCOUNT
-    await once(repeats, theirs, "k10399", "theirs")
+    assert records.octets <= 2 * OF_ACCOUNT
+    await once(store, theirs, "k10399", "theirs")
     assert theirs.done == 10_400
-    await once(repeats, theirs, "k0", "theirs")  # its own oldest is forgotten, as the page says
+    await once(store, theirs, "k0", "theirs")  # its own oldest is forgotten, as the page says
     assert theirs.done == 10_401
 
 
 async def test_answers_make_room_and_the_records_stay() -> None:
     """R-HTTP-28: far more octets of answers than fit; nothing is done twice."""
-    kept = Kept()
-    repeats, work = Repeats(kept), Work(size=LARGEST_ANSWER // 2)
+    records = Records()
+    store, work = IdempotencyStore(records), Work(size=LARGEST_ANSWER // 2)
     for n in range(100):
-        await once(repeats, work, f"k{n}")
-    assert kept.octets <= OF_ACCOUNT
-    assert len(kept) == 100
-    assert (await once(repeats, work, "k99")).text == "x" * work.size
+        await once(store, work, f"k{n}")
+    assert records.octets <= OF_ACCOUNT
+    assert len(records) == 100
+    assert (await once(store, work, "k99")).text == "x" * work.size
     with pytest.raises(AlreadyDone):
-        await once(repeats, work, "k0")
+        await once(store, work, "k0")
     with pytest.raises(InvalidRequest):
-        await repeats.once("a", "k0", b"another request", work)
+        await store.once("a", "k0", b"another request", work)
     assert work.done == 100
 
 
 async def test_both_answers_and_records_find_room() -> None:
     """R-HTTP-28: of large answers the newest are kept, beside 2,000 records at least; the newest answer always is."""
-    kept = Kept()
-    repeats, work = Repeats(kept), Work(size=100_000)
+    records = Records()
+    store, work = IdempotencyStore(records), Work(size=100_000)
     for n in range(2500):
-        await once(repeats, work, f"k{n}")
-        assert kept.octets <= OF_ACCOUNT
-    assert (await once(repeats, work, "k2490")).text == "x" * work.size
+        await once(store, work, f"k{n}")
+        assert records.octets <= OF_ACCOUNT
+    assert (await once(store, work, "k2490")).text == "x" * work.size
     with pytest.raises(AlreadyDone):
-        await once(repeats, work, "k500")
+        await once(store, work, "k500")
     assert work.done == 2500
-    await once(repeats, work, "k0")
+    await once(store, work, "k0")
     assert work.done == 2501
 
 
 async def test_an_answer_too_large_to_keep_is_not_done_twice() -> None:
     """R-HTTP-28."""
-    kept = Kept()
-    repeats, work = Repeats(kept), Work(size=LARGEST_ANSWER + 1)
-    assert len((await once(repeats, work)).text) == work.size
+    records = Records()
+    store, work = IdempotencyStore(records), Work(size=LARGEST_ANSWER + 1)
+    assert len((await once(store, work)).text) == work.size
     for _ in range(2):
         with pytest.raises(AlreadyDone):
-            await once(repeats, work)
+            await once(store, work)
     assert work.done == 1
-    assert kept.octets < 5000
+    assert records.octets < 5000
 
 
 def test_very_many_accounts_share_the_room_there_is() -> None:
     """R-HTTP-28: whoever keeps little loses nothing to whoever keeps much, and the whole is bounded."""
-    kept = Kept(of_account=100_000, of_all=1_000_000)
+    records = Records(of_account=100_000, of_all=1_000_000)
     little = Record(b"r", SECONDS, Answer, b"x" * 100)
     much = Record(b"r", SECONDS, Answer, b"x" * 10_000)
     for n in range(50):
-        kept.put(f"little{n}", "k", little)
+        records.put(f"little{n}", "k", little)
     for account in range(40):
         for n in range(15):
-            kept.put(f"much{account}", f"k{n}", much)
-            assert kept.octets <= 1_000_000
-    assert all(kept_of(kept, f"little{n}", "k") == little for n in range(50))
-    newest = [kept_of(kept, f"much{account}", "k14") for account in range(40)]
+            records.put(f"much{account}", f"k{n}", much)
+            assert records.octets <= 1_000_000
+    assert all(record_of(records, f"little{n}", "k") == little for n in range(50))
+    newest = [record_of(records, f"much{account}", "k14") for account in range(40)]
     assert all(record is not None for record in newest)
     assert newest[-1] == much
 
 
 def test_records_grow_old_whoever_asks() -> None:
     """R-HTTP-28: what an account kept goes after its time, though nobody of it comes again; nothing is left behind."""
-    kept = Kept()
+    records = Records()
     for n in range(1000):
-        kept.put(f"a{n}", "k", Record(b"r", n, Answer, b"x"))
-    assert kept.get("a999", "k", 998) is not None
-    assert len(kept) == 1
-    assert kept.get("a999", "k", 999) is None
-    assert (len(kept), kept.octets, len(kept._accounts), len(kept._by_size)) == (0, 0, 0, 0)
+        records.put(f"a{n}", "k", Record(b"r", n, Answer, b"x"))
+    assert records.get("a999", "k", 998) is not None
+    assert len(records) == 1
+    assert records.get("a999", "k", 999) is None
+    assert (len(records), records.octets, len(records._accounts), len(records._by_size)) == (0, 0, 0, 0)
 
 
 def test_what_is_counted_is_what_is_taken() -> None:
     """R-HTTP-28: octets in memory, for records without an answer too."""
-    kept = Kept()
+    records = Records()
     start()
     try:
         before, _ = get_traced_memory()
         for n in range(20_000):
-            kept.put(f"account {n}", f"a key as long as a uuid has it {n:05}", Record(bytes([n % 256]) * 16, 1.0 + n))
+            records.put(
+                f"account {n}", f"a key as long as a uuid has it {n:05}", Record(bytes([n % 256]) * 16, 1.0 + n)
+            )
         after, _ = get_traced_memory()
     finally:
         stop()
-    assert len(kept) == 20_000
-    assert after - before < kept.octets * 1.1 < OF_ALL
+    assert len(records) == 20_000
+    assert after - before < records.octets * 1.1 < OF_ALL
 
 
 @pytest.mark.parametrize("code", [UNKNOWN, "notRemoved", "deleteUnconfirmed"])
 async def test_what_nobody_knows_is_answered_again_and_holds_no_frames(code: str) -> None:
     """R-HTTP-28, R-CONC-06: an error that is kept keeps nothing of the request alive."""
-    kept = Kept()
-    repeats, work = Repeats(kept), Work(error=UpstreamError("lost", code=code))
+    records = Records()
+    store, work = IdempotencyStore(records), Work(error=UpstreamError("lost", code=code))
     for _ in range(3):
         with pytest.raises(UpstreamError, match="lost"):
-            await once(repeats, work)
+            await once(store, work)
     assert work.done == 1
-    record = kept_of(kept, "a", "k")
+    record = record_of(records, "a", "k")
     assert record is not None
     assert record.error is not None
     assert record.error.__traceback__ is None
@@ -161,16 +165,16 @@ async def test_what_nobody_knows_is_answered_again_and_holds_no_frames(code: str
 
 async def test_what_was_broken_off_is_unknown_and_what_failed_is_tried_again() -> None:
     """R-HTTP-28, R-CONC-06."""
-    repeats = Repeats()
+    store = IdempotencyStore()
     with pytest.raises(asyncio.CancelledError):
-        await once(repeats, Work(error=asyncio.CancelledError()))
+        await once(store, Work(error=asyncio.CancelledError()))
     with pytest.raises(UpstreamError) as unknown:
-        await once(repeats, Work())
+        await once(store, Work())
     assert unknown.value.code == UNKNOWN
     for error in (LoginRefused(), ValueError()):
         with pytest.raises(type(error)):
-            await once(repeats, Work(error=error), "again")
-    assert await once(repeats, Work(), "again") == Answer(text="x" * 10)
+            await once(store, Work(error=error), "again")
+    assert await once(store, Work(), "again") == Answer(text="x" * 10)
 
 
 async def test_bulk_answers_under_new_keys_do_not_fill_the_memory() -> None:
@@ -182,7 +186,7 @@ async def test_bulk_answers_under_new_keys_do_not_fill_the_memory() -> None:
         answers = [await client.post(BULK, json=body, headers={"Idempotency-Key": f"k{n}"}) for n in range(60)]
         assert {answer.status_code for answer in answers} == {200}
         assert sum(len(answer.content) for answer in answers) > OF_ACCOUNT
-        assert stage.service.repeats._kept.octets <= OF_ACCOUNT
+        assert stage.service.idempotency._records.octets <= OF_ACCOUNT
         again = await client.post(BULK, json=body, headers={"Idempotency-Key": "k59"})
         assert again.json() == answers[-1].json()
         is_problem(await client.post(BULK, json=body, headers={"Idempotency-Key": "k0"}), 409, "already-done")
