@@ -78,14 +78,14 @@ _BY_STATUS = {kind.status: kind for kind in (*PROBLEM_TYPES.values(), *_OF_HTTP)
 BY_NAME = {kind.name: kind for kind in (*PROBLEM_TYPES.values(), *_OF_HTTP)}
 
 
-class Upstream(Value):
+class UpstreamCause(Value):
     """Whose words a problem repeats."""
 
     protocol: str = Field(description=f"{PROTOCOLS}; more may come.")
     code: str | None = Field(None, description="The server's response code (RFC 5530, RFC 2449).")
 
 
-class Invalid(Value):
+class InvalidValue(Value):
     """One value that does not fit. The value itself is not repeated."""
 
     location: str = Field(description="Where it is, such as `query.limit` or `body.username`.")
@@ -103,10 +103,12 @@ class Problem(Value):
     instance: str = Field(description="The path of the request.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
     request_id: str = Field(description="As in X-Request-Id, to be found in the operator's log.")
-    upstream: Upstream | None = Field(None, description="Where the mail server is the cause.")
+    upstream: UpstreamCause | None = Field(None, description="Where the mail server is the cause.")
     what: str | None = Field(None, description="With not-found: the kind of thing that is missing.")
     capability: str | None = Field(None, description="With not-supported: what the mailbox lacks.")
-    errors: tuple[Invalid, ...] | None = Field(None, description="With invalid-request: the values that do not fit.")
+    errors: tuple[InvalidValue, ...] | None = Field(
+        None, description="With invalid-request: the values that do not fit."
+    )
 
 
 SIGNED_IN = (
@@ -229,9 +231,9 @@ def describe(request: Request, error: errors.MailError) -> Problem:
         case errors.NotSupported():
             more["capability"] = error.capability
         case errors.InvalidQuery():
-            more["errors"] = (Invalid(location="q", message=error.detail, column=error.column),)
+            more["errors"] = (InvalidValue(location="q", message=error.detail, column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
-            more["upstream"] = Upstream(protocol=error.protocol, code=error.code)
+            more["upstream"] = UpstreamCause(protocol=error.protocol, code=error.code)
     return _problem(request, problem_type_of(error), error.detail, **more)
 
 
@@ -257,7 +259,7 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     """Says where and why, and never repeats what was sent: it may be a password."""
     assert isinstance(error, RequestValidationError)
     found = tuple(
-        Invalid(location=".".join(_shown(str(step)) for step in one["loc"])[:200], message=str(one["msg"])[:200])
+        InvalidValue(location=".".join(_shown(str(step)) for step in one["loc"])[:200], message=str(one["msg"])[:200])
         for one in error.errors()[:20]
     )
     kind = PROBLEM_TYPES[errors.InvalidRequest]

@@ -21,7 +21,7 @@ from service.mail.model import (
     Folder,
     Grant,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -139,7 +139,7 @@ class Backend(ABC):
         as a page of those."""
 
     @abstractmethod
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         """The message with body and structure. IMAP: two round trips. POP3: one RETR."""
 
     @abstractmethod

@@ -52,7 +52,7 @@ class AccountChanges:
 class WatchHealth(Value):
     """How the mailbox is listened to, in this process."""
 
-    way: str = Field(
+    mode: str = Field(
         description="`notify` hears every folder, `idle` the inbox (and looks at the others each 45 s), `poll` looks"
         " each 30 s, `down` has lost the mail server and tries again."
     )

@@ -58,7 +58,7 @@ Number = Annotated[int, WithJsonSchema({"type": "integer", "format": "int32"})]
 """Never does."""
 
 
-class HtmlForm(StrEnum):
+class HtmlMode(StrEnum):
     """What a caller wants of a message's HTML."""
 
     SAFE = "safe"
@@ -175,7 +175,7 @@ class Flags(Value):
     """Changes with the message (its MODSEQ, RFC 7162); None where the server keeps no count. Sent as ETag."""
 
 
-class Body(Value):
+class MessageBody(Value):
     """The part of a message that a person reads."""
 
     text: str | None = Field(None, description="The text part, or text made from the HTML.")
@@ -197,7 +197,7 @@ class Message(MessageSummary):
     references: tuple[str, ...] = Field((), description="Message-IDs of the conversation so far.")
     structure: Part = Field(description="The whole tree of parts.")
     attachments: tuple[Part, ...] = Field((), description="Those of them that are attachments.")
-    body: Body = Field(description="What a person reads.")
+    body: MessageBody = Field(description="What a person reads.")
     version: SkipJsonSchema[str | None] = Field(None, exclude=True)
     """As ``Flags.version``."""
 

@@ -83,12 +83,12 @@ TOKENS = ("/changes", "/events")
 BODIES: Mapping[str, dict[str, Any]] = {
     "SearchRequest": {},
     "Flags": {"flags": ["$seen"]},
-    "FlagChange": {"add": ["$seen"]},
+    "FlagPatch": {"add": ["$seen"]},
     "NewFolder": {"name": "made twice"},
-    "FolderChange": {"isSubscribed": True},
-    "Rights": {"rights": "lr"},
-    "Target": {"folderId": "{folder}"},
-    "Bulk": {"ids": ["{message}"], "action": "copy", "folderId": "{folder}"},
+    "FolderPatch": {"isSubscribed": True},
+    "GrantRights": {"rights": "lr"},
+    "TargetFolder": {"folderId": "{folder}"},
+    "BulkRequest": {"ids": ["{message}"], "action": "copy", "folderId": "{folder}"},
 }
 MESSAGE = b"From: ann@example.org\r\nSubject: written by both\r\n\r\nwords\r\n"
 

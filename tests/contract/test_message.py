@@ -4,7 +4,7 @@ import pytest
 
 from service.adapters.shared import parsing as whole
 from service.adapters.shared import spool
-from service.mail.model import Address, HtmlForm
+from service.mail.model import Address, HtmlMode
 from tests.contract.conftest import OpenMailbox, read
 from tests.contract.letters import (
     HTML,
@@ -45,8 +45,8 @@ async def test_a_message_is_no_other_out_of_a_cage(open_mailbox: OpenMailbox, mo
 async def test_html_comes_as_it_was_asked_for(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(Letter(RICH))
     message = (await mailbox.newest()).id
-    original = await mailbox.backend.get_message(message, HtmlForm.ORIGINAL)
-    none = await mailbox.backend.get_message(message, HtmlForm.NONE)
+    original = await mailbox.backend.get_message(message, HtmlMode.ORIGINAL)
+    none = await mailbox.backend.get_message(message, HtmlMode.NONE)
     assert original.body.html == HTML
     assert none.body.html is None
     assert (none.body.text or "").strip() == TEXT

@@ -41,7 +41,7 @@ from service.mail.model import (
     Folder,
     Grant,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     Outcome,
     Page,
@@ -203,7 +203,7 @@ class ImapBackend(Backend):
             found |= {group.ids[uid]: summary for uid, summary in rows.items()}
         return JsonRows(found[message] for message in dict.fromkeys(messages) if message in found)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         place = self._ids.place(message)
         if not self._pool.is_busy:
             return await self._content.message(place, html)

@@ -31,7 +31,7 @@ from service.mail.model import (
     Flags,
     Folder,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -149,7 +149,7 @@ class MaildirBackend(Backend):
                 found += [row] if row else []
         return tuple(found)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         tree = await self._tree()
         box, unique = await self._find(message)
         file = await self._run(partial(_opened, box, unique))

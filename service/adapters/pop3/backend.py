@@ -30,7 +30,7 @@ from service.mail.model import (
     Download,
     Folder,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -131,7 +131,7 @@ class Pop3Backend(Backend):
         rows = await self._door.reading(partial(self._listing.rows_at, tuple(places.values()))) if places else {}
         return tuple(rows[place] for place in places.values() if place in rows)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         spool = (await self._source(message, MOST)).spool
         return await read_whole(spool, id=message, folder_id=self._inbox, html=html)
 

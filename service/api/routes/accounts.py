@@ -13,7 +13,7 @@ from service.mail.model import Capability, Count, OpenProtocol, Value
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
 
 
-class Usage(Value):
+class QuotaUsage(Value):
     """Octets used, of so many."""
 
     used: Count = Field(description="Octets used.")
@@ -31,7 +31,7 @@ class Account(Value):
         description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
         "A call for one that is missing is answered 501 not-supported."
     )
-    quota: Usage | None = Field(None, description="Where the server tells: the room for messages, in octets.")
+    quota: QuotaUsage | None = Field(None, description="Where the server tells: the room for messages, in octets.")
     watch: WatchHealth | None = Field(None, description="While somebody listens to its events.")
     warnings: tuple[str, ...] | None = Field(
         None,
@@ -62,5 +62,5 @@ async def get_account(caller: Caller, mailbox: Mailbox) -> Account:
     if Capability.QUOTA not in mailbox.capabilities:
         return account
     storage = [quota for quota in await mailbox.list_quotas() if quota.resource == "storage"]
-    usage = Usage(used=storage[0].used, limit=storage[0].limit) if storage else None
+    usage = QuotaUsage(used=storage[0].used, limit=storage[0].limit) if storage else None
     return account.model_copy(update={"quota": usage})

@@ -39,19 +39,19 @@ _MESSAGE_BODY: dict[str, Any] = {
 }
 
 
-class Place(Value):
+class MessageRef(Value):
     """Where a message is now."""
 
     id: str | None = Field(None, description="The new id; absent where the mail server does not tell it.")
 
 
-class Target(Value):
+class TargetFolder(Value):
     """A folder to put something into."""
 
     folder_id: str = Field(min_length=1, max_length=MAX_ID, description="An id or a role.")
 
 
-class Action(StrEnum):
+class BulkAction(StrEnum):
     """What to do with many."""
 
     FLAGS = "flags"
@@ -60,13 +60,13 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-class Bulk(Value):
+class BulkRequest(Value):
     """One action on many messages, of one folder or of several."""
 
     ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(
         min_length=1, max_length=MAX_BULK, description="The messages."
     )
-    action: Action = Field(description="What to do with each.")
+    action: BulkAction = Field(description="What to do with each.")
     add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to set.")
     remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to clear.")
     folder_id: str | None = Field(
@@ -74,7 +74,7 @@ class Bulk(Value):
     )
 
 
-class Result(Value):
+class BulkResult(Value):
     """What became of one of many."""
 
     id: str = Field(description="As it was given.")
@@ -83,10 +83,10 @@ class Result(Value):
     problem: Problem | None = Field(None, description="Why it was not done.")
 
 
-class Results(Value):
+class BulkResponse(Value):
     """In the order of the ids."""
 
-    results: tuple[Result, ...] = Field(description="One for each id.")
+    results: tuple[BulkResult, ...] = Field(description="One for each id.")
 
 
 @appending.post(
@@ -119,7 +119,7 @@ async def append_message(
         ),
     ] = None,
     idempotency_key: Key = None,
-) -> Place:
+) -> MessageRef:
     """Put a message into a folder, byte for byte as sent: a draft, a copy of what was sent, mail from elsewhere.
 
     It is read to its end before the mail server gets any of it. With `Idempotency-Key` a folder that already has a
@@ -134,8 +134,8 @@ async def append_message(
     async with spooled(request) as source:
         append = mailbox.append_message if idempotency_key is None else mailbox.append_once
 
-        async def work() -> Place:
-            return Place(id=await append(folder, source, words, received_at))
+        async def work() -> MessageRef:
+            return MessageRef(id=await append(folder, source, words, received_at))
 
         place = await service_of(request).idempotency.once(
             caller.account, idempotency_key, fingerprint(request, source.digest), work
@@ -147,8 +147,13 @@ async def append_message(
 
 @router.post("/messages/{message}/move", response_model_exclude_none=True)
 async def move_message(
-    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
-) -> Place:
+    request: Request,
+    caller: Caller,
+    mailbox: Mailbox,
+    message: MessageId,
+    target: TargetFolder,
+    idempotency_key: Key = None,
+) -> MessageRef:
     """Move to another folder. At every moment the message is in at least one of the two."""
     return await _once(
         request, caller.account, idempotency_key, lambda: _one(mailbox.move_messages([message], target.folder_id))
@@ -157,8 +162,13 @@ async def move_message(
 
 @router.post("/messages/{message}/copy", response_model_exclude_none=True)
 async def copy_message(
-    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
-) -> Place:
+    request: Request,
+    caller: Caller,
+    mailbox: Mailbox,
+    message: MessageId,
+    target: TargetFolder,
+    idempotency_key: Key = None,
+) -> MessageRef:
     """Copy to another folder, or the same."""
     return await _once(
         request, caller.account, idempotency_key, lambda: _one(mailbox.copy_messages([message], target.folder_id))
@@ -167,46 +177,46 @@ async def copy_message(
 
 @router.post("/messages/bulk", response_model_exclude_none=True)
 async def change_messages(
-    request: Request, caller: Caller, mailbox: Mailbox, bulk: Bulk, idempotency_key: Key = None
-) -> Results:
+    request: Request, caller: Caller, mailbox: Mailbox, bulk: BulkRequest, idempotency_key: Key = None
+) -> BulkResponse:
     """One action on up to a thousand messages, in as few commands as they lie in folders. Each has its own result."""
 
-    async def work() -> Results:
+    async def work() -> BulkResponse:
         outcomes = await _act(mailbox, bulk)
-        return Results(results=tuple(_result(request, outcome) for outcome in outcomes))
+        return BulkResponse(results=tuple(_result(request, outcome) for outcome in outcomes))
 
     return await _once(request, caller.account, idempotency_key, work)
 
 
-class Emptied(Value):
+class EmptyFolderResult(Value):
     """How many messages were removed."""
 
     removed: Count = Field(description="So many.")
 
 
 @router.post("/folders/{folder}/empty", response_model_exclude_none=True)
-async def empty_folder(mailbox: Mailbox, folder: FolderId) -> Emptied:
+async def empty_folder(mailbox: Mailbox, folder: FolderId) -> EmptyFolderResult:
     """Remove for good all messages that are in the folder now, and none that arrives meanwhile."""
-    return Emptied(removed=await mailbox.empty_folder(folder))
+    return EmptyFolderResult(removed=await mailbox.empty_folder(folder))
 
 
-async def _act(mailbox: Backend, bulk: Bulk) -> Sequence[Outcome]:
+async def _act(mailbox: Backend, bulk: BulkRequest) -> Sequence[Outcome]:
     match bulk.action:
-        case Action.FLAGS:
+        case BulkAction.FLAGS:
             return await mailbox.change_many(bulk.ids, bulk.add, bulk.remove)
-        case Action.DELETE:
+        case BulkAction.DELETE:
             return await mailbox.delete_messages(bulk.ids)
     if bulk.folder_id is None:
         raise InvalidRequest(f"{bulk.action} needs folderId.")
-    act = mailbox.move_messages if bulk.action is Action.MOVE else mailbox.copy_messages
+    act = mailbox.move_messages if bulk.action is BulkAction.MOVE else mailbox.copy_messages
     return await act(bulk.ids, bulk.folder_id)
 
 
-async def _one(work: Awaitable[Sequence[Outcome]]) -> Place:
+async def _one(work: Awaitable[Sequence[Outcome]]) -> MessageRef:
     [outcome] = await work
     if outcome.error:
         raise outcome.error
-    return Place(id=outcome.new_id)
+    return MessageRef(id=outcome.new_id)
 
 
 async def _once(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
@@ -214,8 +224,8 @@ async def _once(request: Request, account: str, key: str | None, work: Callable[
     return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work)
 
 
-def _result(request: Request, outcome: Outcome) -> Result:
+def _result(request: Request, outcome: Outcome) -> BulkResult:
     if outcome.error is None:
-        return Result(id=outcome.id, status=200, new_id=outcome.new_id)
+        return BulkResult(id=outcome.id, status=200, new_id=outcome.new_id)
     problem = describe(request, outcome.error)
-    return Result(id=outcome.id, status=problem.status, problem=problem)
+    return BulkResult(id=outcome.id, status=problem.status, problem=problem)

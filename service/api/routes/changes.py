@@ -235,7 +235,7 @@ class _Stream:
     def _health(self) -> dict[str, Any]:
         """Nobody is told that all is well by a watch that is not."""
         health = self._mailbox.watch_health()
-        return {"way": health.way} if health else {}
+        return {"mode": health.mode} if health else {}
 
     def _event(self, name: str, data: dict[str, Any], *, is_last: bool = True) -> bytes:
         token = self._token if is_last else None

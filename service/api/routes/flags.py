@@ -27,7 +27,7 @@ IfMatch = Annotated[
 ]
 
 
-class FlagChange(Value):
+class FlagPatch(Value):
     """Flags to set and flags to clear; all others stay as they are."""
 
     add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="To set.")
@@ -50,7 +50,7 @@ async def set_flags(
 
 @router.patch("", response_model_exclude_none=True, responses=problem_responses("changed"))
 async def change_flags(
-    mailbox: Mailbox, response: Response, message: MessageId, change: FlagChange, if_match: IfMatch = None
+    mailbox: Mailbox, response: Response, message: MessageId, change: FlagPatch, if_match: IfMatch = None
 ) -> Flags:
     """Set some flags and clear others. Answers what is set afterwards."""
     found = await mailbox.change_flags(message, change.add, change.remove, version=version_of(if_match))

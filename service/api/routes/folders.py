@@ -24,7 +24,7 @@ Identifier = Annotated[
 ]
 
 
-class Folders(Value):
+class FolderList(Value):
     """All folders, the inbox first."""
 
     items: tuple[Folder, ...] = Field(description="The folders.")
@@ -37,7 +37,7 @@ class NewFolder(Value):
     parent_id: str | None = Field(None, min_length=1, description="Where; without it at the root.")
 
 
-class FolderChange(Value):
+class FolderPatch(Value):
     """What is to become of a folder. What is left out stays."""
 
     name: str | None = Field(None, min_length=1, max_length=MAX_NAME, description="The new name, in Unicode.")
@@ -45,25 +45,25 @@ class FolderChange(Value):
     is_subscribed: bool | None = Field(None, description="Whether the user chooses to see it.")
 
 
-class Grants(Value):
+class GrantList(Value):
     """Who may do what with a folder."""
 
     items: tuple[Grant, ...] = Field(description="One for each user or group with rights.")
 
 
-class Rights(Value):
+class GrantRights(Value):
     """Letters as in Grant; empty takes all away."""
 
     rights: str = Field(max_length=50, description="Such as `lrs` to read, `lrswite` to write as well.")
 
 
-class Quotas(Value):
+class QuotaList(Value):
     """The limits on a mailbox."""
 
     items: tuple[Quota, ...] = Field(description="One for each limit.")
 
 
-@router.get("/folders", response_model=Folders, responses=KEPT, openapi_extra=IF_NONE_MATCH)
+@router.get("/folders", response_model=FolderList, responses=KEPT, openapi_extra=IF_NONE_MATCH)
 async def list_folders(request: Request, mailbox: Mailbox) -> Response:
     """Every folder of the mailbox with its counts, other users' and public ones too. Answers If-None-Match."""
     return await items_answer(request, await mailbox.list_folders())
@@ -97,7 +97,7 @@ async def get_folder(mailbox: Mailbox, folder: FolderId) -> Folder:
 
 
 @router.patch("/folders/{folder}", response_model_exclude_none=True)
-async def change_folder(mailbox: Mailbox, folder: FolderId, change: FolderChange) -> Folder:
+async def change_folder(mailbox: Mailbox, folder: FolderId, change: FolderPatch) -> Folder:
     """Rename, move with all that is in it, subscribe. With name or parent its id changes, and those of the messages
     and folders in it."""
     return await mailbox.change_folder(
@@ -112,13 +112,13 @@ async def delete_folder(mailbox: Mailbox, folder: FolderId) -> None:
 
 
 @router.get("/folders/{folder}/acl", response_model_exclude_none=True)
-async def list_grants(mailbox: Mailbox, folder: FolderId) -> Grants:
+async def list_grants(mailbox: Mailbox, folder: FolderId) -> GrantList:
     """Who may do what with the folder (RFC 4314)."""
-    return Grants(items=await mailbox.list_grants(folder))
+    return GrantList(items=await mailbox.list_grants(folder))
 
 
 @router.put("/folders/{folder}/acl/{identifier}", response_model_exclude_none=True)
-async def set_grant(mailbox: Mailbox, folder: FolderId, identifier: Identifier, rights: Rights) -> Grant:
+async def set_grant(mailbox: Mailbox, folder: FolderId, identifier: Identifier, rights: GrantRights) -> Grant:
     """Give a user or group exactly these rights; answers what the server made of them."""
     return await mailbox.set_grant(folder, identifier, rights.rights)
 
@@ -130,6 +130,6 @@ async def delete_grant(mailbox: Mailbox, folder: FolderId, identifier: Identifie
 
 
 @router.get("/quota", response_model_exclude_none=True)
-async def list_quotas(mailbox: Mailbox) -> Quotas:
+async def list_quotas(mailbox: Mailbox) -> QuotaList:
     """How much room there is (RFC 9208)."""
-    return Quotas(items=await mailbox.list_quotas())
+    return QuotaList(items=await mailbox.list_quotas())

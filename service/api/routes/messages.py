@@ -12,7 +12,7 @@ from service.api.part_links import with_links
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.responses import IF_NONE_MATCH, KEPT, json_answer, list_tag, matches, not_modified, page_answer
 from service.mail.errors import InvalidRequest
-from service.mail.model import Header, HtmlForm, Message, MessageSummary, Page, Value
+from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
 
 router = APIRouter(
     prefix="/v1/accounts/{account}",
@@ -21,17 +21,17 @@ router = APIRouter(
 )
 MAX_IDS = 200
 Html = Annotated[
-    HtmlForm, Query(description="`safe` to show, `original` as in the mail, which is not safe, or `none` of it.")
+    HtmlMode, Query(description="`safe` to show, `original` as in the mail, which is not safe, or `none` of it.")
 ]
 
 
-class Headers(Value):
+class HeaderList(Value):
     """Header fields in the order of the message."""
 
     items: tuple[Header, ...] = Field(description="The header fields.")
 
 
-class Messages(Value):
+class MessageList(Value):
     """Rows of the messages asked for, in the order asked."""
 
     items: tuple[MessageSummary, ...] = Field(description="The rows.")
@@ -81,16 +81,16 @@ async def get_messages(
             examples=[["m_E_LKNKfd6mIAAAFFSU5CT1g"]],
         ),
     ],
-) -> Messages:
+) -> MessageList:
     """Several rows at once, in the order of `?id=…&id=…`."""
     found = await mailbox.get_messages(id)
     there = {row.id for row in found}
     missing = tuple(one[:MAX_TEXT] for one in dict.fromkeys(id) if one not in there)
-    return Messages(items=tuple(found), not_found=missing or None)
+    return MessageList(items=tuple(found), not_found=missing or None)
 
 
 @router.get("/messages/{message}", response_model=Message, responses=KEPT, openapi_extra=IF_NONE_MATCH)
-async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlForm.SAFE) -> Response:
+async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlMode.SAFE) -> Response:
     """A message with body and structure. `html` is safe to show, unless `html=original` asks for the source.
 
     Images of the mail itself (`cid:`) are links that open for some minutes without signing in. The ETag is for
@@ -100,7 +100,7 @@ async def get_message(request: Request, mailbox: Mailbox, message: MessageId, ht
     tag = f'"{found.version}"' if found.version is not None else None
     if tag and matches(request.headers.get("if-none-match", ""), tag):
         return not_modified({"ETag": tag})
-    if html is HtmlForm.SAFE:
+    if html is HtmlMode.SAFE:
         found = with_links(request, found)
     answer = json_answer(request, found, tag)
     if tag is None:
@@ -115,11 +115,11 @@ async def list_headers(
     name: Annotated[
         list[str] | None, Query(max_length=50, description="Only these, letter case aside.", examples=[["Received"]])
     ] = None,
-) -> Headers:
+) -> HeaderList:
     """The header fields in order, repeated ones too."""
     if any(len(one) > MAX_TEXT for one in name or ()):
         raise InvalidRequest(f"A header's name has at most {MAX_TEXT} characters.")
-    return Headers(items=await mailbox.list_headers(message, name or ()))
+    return HeaderList(items=await mailbox.list_headers(message, name or ()))
 
 
 @router.delete("/messages/{message}", status_code=204)

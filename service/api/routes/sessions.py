@@ -60,7 +60,7 @@ class Server(Value):
     protocols: tuple[OpenProtocol, ...] = Field(description="How it may be spoken to.")
 
 
-class Servers(Value):
+class ServerList(Value):
     """The operator's table."""
 
     items: tuple[Server, ...] = Field(description="The servers.")
@@ -123,10 +123,10 @@ async def delete_session(request: Request) -> None:
 
 
 @router.get("/servers", response_model_exclude_none=True, responses=problem_responses("internal-error"))
-async def list_servers(request: Request) -> Servers:
+async def list_servers(request: Request) -> ServerList:
     """The names one may give as `server`, with the domains they serve. No host is told."""
     rows = service_of(request).servers
-    return Servers(
+    return ServerList(
         items=tuple(
             Server(
                 name=row.name,

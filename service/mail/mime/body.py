@@ -6,7 +6,7 @@ from typing import NamedTuple
 from service.mail.mime.charset import Decoded, decode_text
 from service.mail.mime.html import safe_html, text_from_html
 from service.mail.mime.transfer import decoder
-from service.mail.model import Body, HtmlForm, Part
+from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
 MAX_STORED = 4 * MAX_TEXT
@@ -102,14 +102,14 @@ def _leaves(structure: Part) -> Iterator[Part]:
 
 
 def read_body(
-    text: Leaf | None, html: Leaf | None, form: HtmlForm = HtmlForm.SAFE, warnings: Sequence[str] = ()
-) -> Body:
+    text: Leaf | None, html: Leaf | None, form: HtmlMode = HtmlMode.SAFE, warnings: Sequence[str] = ()
+) -> MessageBody:
     """The body decoded, at most 256 KiB each of text and HTML; text is made from the HTML where none was sent."""
     plain, rich = _read(text), _read(html)
     shown, remote = _html(rich.text, form) if html else (None, ())
     words = plain.text if text else text_from_html(rich.text) if html else None
     found = [*warnings, *plain.warnings, *rich.warnings]
-    return Body(
+    return MessageBody(
         text=words,
         html=shown,
         is_truncated=plain.is_cut or rich.is_cut,
@@ -154,7 +154,7 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
     return decoded
 
 
-def _html(html: str, form: HtmlForm) -> tuple[str | None, tuple[str, ...]]:
-    if form is HtmlForm.NONE:
+def _html(html: str, form: HtmlMode) -> tuple[str | None, tuple[str, ...]]:
+    if form is HtmlMode.NONE:
         return None, ()
-    return (html, ()) if form is HtmlForm.ORIGINAL else safe_html(html)
+    return (html, ()) if form is HtmlMode.ORIGINAL else safe_html(html)

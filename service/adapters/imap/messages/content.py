@@ -34,7 +34,7 @@ from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
-from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
+from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
@@ -65,7 +65,7 @@ class Content:
         self._octets_at = octets_at
         self._rows_on = rows_on
 
-    async def message(self, place: Place, html: HtmlForm, begin: Callable[[], None] = lambda: None) -> Message:
+    async def message(self, place: Place, html: HtmlMode, begin: Callable[[], None] = lambda: None) -> Message:
         """One round trip for a message that was in a list before, else two: where its texts are has to be known.
         Calls ``begin`` when it begins to read."""
 
@@ -96,7 +96,7 @@ class Content:
             version=version_of(row),
         )
 
-    async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
+    async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlMode) -> Message:
         """For a message whose structure the server garbles."""
         found = await read_whole(
             await self._whole(place, summary.size),

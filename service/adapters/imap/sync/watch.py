@@ -53,7 +53,7 @@ class Listener:
 class Health:
     """How the watch fares. Times are of the event loop's clock."""
 
-    way: str = "none"
+    mode: str = "none"
     """``notify``, ``idle``, ``poll``, ``down`` while it has no connection, ``none`` while nobody listens."""
     heard_at: float | None = None
     event_at: float | None = None
@@ -63,8 +63,8 @@ class Health:
 _watches = Live(
     "casella_watches",
     "Mailboxes that somebody listens to, by how they are heard.",
-    "way",
-    lambda one: {one.health.way: 1} if isinstance(one, Watching) and one.is_running else {},
+    "mode",
+    lambda one: {one.health.mode: 1} if isinstance(one, Watching) and one.is_running else {},
 )
 
 
@@ -98,7 +98,7 @@ class Watching:
             return None
         health, now = self.health, asyncio.get_running_loop().time()
         heard, event = (None if at is None else round(now - at, 1) for at in (health.heard_at, health.event_at))
-        return WatchHealth(way=health.way, heard_seconds_ago=heard, event_seconds_ago=event, losses=health.losses)
+        return WatchHealth(mode=health.mode, heard_seconds_ago=heard, event_seconds_ago=event, losses=health.losses)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Listener]:
@@ -121,7 +121,7 @@ class Watching:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        self._health.way = "none"
+        self._health.mode = "none"
 
     def _wake(self) -> None:
         if self._settling is None:
@@ -139,7 +139,7 @@ class Watching:
         least, most = BACKOFF_SECONDS
         pause = least
         while self._pool.limit < 2:  # it would be everybody's
-            self._health.way = "poll"
+            self._health.mode = "poll"
             self._wake()
             await asyncio.sleep(POLL_SECONDS)
         while True:
@@ -153,7 +153,7 @@ class Watching:
                 self._wake()
             finally:
                 self._connection = None
-                self._health.way = "down"
+                self._health.mode = "down"
             if asyncio.get_running_loop().time() > began + PROBE_SECONDS:
                 pause = least
             await asyncio.sleep(pause * (0.5 + random() / 2))  # noqa: S311 - so that not all come back at once
@@ -182,7 +182,7 @@ class Watching:
         return True
 
     async def _by_notify(self, connection: Connection) -> None:
-        self._health.way = "notify"
+        self._health.mode = "notify"
         self._wake()
         while True:
             for _ in range(int(RENAMED_SECONDS / PROBE_SECONDS)):
@@ -192,13 +192,13 @@ class Watching:
 
     async def _by_idle(self, connection: Connection) -> None:
         await connection.select(INBOX)
-        self._health.way = "idle"
+        self._health.mode = "idle"
         while True:
             self._wake()
             await connection.idle(PROBE_SECONDS)
 
     async def _by_polling(self, connection: Connection) -> None:
-        self._health.way = "poll"
+        self._health.mode = "poll"
         while True:
             self._wake()
             await connection.stay(POLL_SECONDS)
