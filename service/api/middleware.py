@@ -12,7 +12,7 @@ from structlog.contextvars import bound_contextvars
 
 from service.accounts.rates import Rates
 from service.api.deps import address_of
-from service.api.problems import fault, foreign, refused
+from service.api.problems import error_response, internal_error, library_error
 from service.mail.errors import TooManyRequests
 from service.telemetry import metrics
 from service.telemetry.upstream import RequestCosts, request_costs
@@ -111,7 +111,7 @@ class RequestMiddleware:
                 return
             if message["type"] == "http.response.start":
                 if _is_foreign_refusal(message):
-                    response = foreign(Request(scope), message["status"])
+                    response = library_error(Request(scope), message["status"])
                     await response(scope, receive, answer)
                     is_replaced = True
                     return
@@ -128,7 +128,7 @@ class RequestMiddleware:
         except ClientDisconnect:
             pass  # in mid-upload: nobody is left to be answered
         except Exception as error:
-            problem = fault(Request(scope), error)
+            problem = internal_error(Request(scope), error)
             if not status:  # else the server cuts off what was begun
                 await problem(scope, receive, answer)
         finally:
@@ -152,6 +152,6 @@ class RequestMiddleware:
             try:
                 await self._rates.address(address_of(scope))
             except TooManyRequests as error:
-                await refused(Request(scope), error)(scope, receive, send)
+                await error_response(Request(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -49,7 +49,7 @@ def refusal(kind: ProblemType) -> bytes:
     """A problem for a request that cannot be told."""
     request_id = token_hex(8)
     _log.info("refused", kind=kind.name, request_id=request_id)
-    answer = problems.answer(
+    answer = problems.problem_response(
         Request({"type": "http", "path": "", "headers": [], "request_id": request_id}), kind, kind.advice
     )
     headers = [
@@ -66,6 +66,6 @@ async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
     """Answered at once, whatever is asked."""
     scope["request_id"] = token_hex(8)
     headers = {"Retry-After": "1", "Connection": "close", "X-Request-Id": scope["request_id"]}
-    answer = problems.answer(Request(scope), problems.BUSY, problems.BUSY.advice, headers)
+    answer = problems.problem_response(Request(scope), problems.BUSY, problems.BUSY.advice, headers)
     answer.raw_headers.extend(SAFE_HEADERS.items())
     await answer(scope, receive, send)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, MessageId, response_headers
-from service.api.problems import SIGNED_IN, Problem, describe, problem_responses
+from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
@@ -227,5 +227,5 @@ async def _once(request: Request, account: str, key: str | None, work: Callable[
 def _result(request: Request, outcome: Outcome) -> BulkResult:
     if outcome.error is None:
         return BulkResult(id=outcome.id, status=200, new_id=outcome.new_id)
-    problem = describe(request, outcome.error)
+    problem = problem_of(request, outcome.error)
     return BulkResult(id=outcome.id, status=problem.status, problem=problem)
