@@ -1,7 +1,7 @@
 """Requests that are sent again because their answer was lost (``Idempotency-Key``).
 
-That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has
-its own room (``idempotency_records.py``), so one account's keys never evict another's. No request is refused for lack of
+That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has its
+own room (``idempotency_records.py``), so one account's keys never evict another's. No request is refused for lack of
 room:
 
 - An answer beyond LARGEST_ANSWER, or that had to make room for newer ones, is forgotten; the record that the request

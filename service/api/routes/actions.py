@@ -1,4 +1,4 @@
-"""New messages, copies, moves, and many at once."""
+"""Append, copy and move messages, bulk actions, and emptying a folder."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
@@ -40,19 +40,19 @@ _MESSAGE_BODY: dict[str, Any] = {
 
 
 class MessageRef(Value):
-    """Where a message is now."""
+    """The id of a message after it was appended, moved or copied."""
 
-    id: str | None = Field(None, description="The new id; absent where the mail server does not tell it.")
+    id: str | None = Field(None, description="The new id. Absent if the mail server does not report it.")
 
 
 class TargetFolder(Value):
-    """A folder to put something into."""
+    """The folder that a message is moved or copied to."""
 
-    folder_id: str = Field(min_length=1, max_length=MAX_ID, description="An id or a role.")
+    folder_id: str = Field(min_length=1, max_length=MAX_ID, description="The folder's id or role.")
 
 
 class BulkAction(StrEnum):
-    """What to do with many."""
+    """The action of a bulk request."""
 
     FLAGS = "flags"
     MOVE = "move"
@@ -61,32 +61,32 @@ class BulkAction(StrEnum):
 
 
 class BulkRequest(Value):
-    """One action on many messages, of one folder or of several."""
+    """One action on many messages, of one or several folders."""
 
     ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(
-        min_length=1, max_length=MAX_BULK, description="The messages."
+        min_length=1, max_length=MAX_BULK, description="The ids of the messages."
     )
-    action: BulkAction = Field(description="What to do with each.")
-    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to set.")
-    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to clear.")
+    action: BulkAction = Field(description="The action to apply to each message.")
+    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to set.")
+    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to clear.")
     folder_id: str | None = Field(
-        None, min_length=1, max_length=MAX_ID, description="With `move` and `copy`: where to, by id or role."
+        None, min_length=1, max_length=MAX_ID, description="With `move` and `copy`: the target folder's id or role."
     )
 
 
 class BulkResult(Value):
-    """What became of one of many."""
+    """The result for one message of a bulk request."""
 
-    id: str = Field(description="As it was given.")
-    status: Number = Field(description="As the status of a request for this message alone.")
-    new_id: str | None = Field(None, description="After `move` and `copy`, where the mail server told.")
-    problem: Problem | None = Field(None, description="Why it was not done.")
+    id: str = Field(description="The id from the request.")
+    status: Number = Field(description="The HTTP status that a request for this message alone would have.")
+    new_id: str | None = Field(None, description="After `move` and `copy`: the new id, if the mail server reports it.")
+    problem: Problem | None = Field(None, description="The reason, if the action failed.")
 
 
 class BulkResponse(Value):
-    """In the order of the ids."""
+    """The results of a bulk request, in the order of its ids."""
 
-    results: tuple[BulkResult, ...] = Field(description="One for each id.")
+    results: tuple[BulkResult, ...] = Field(description="One result for each id.")
 
 
 @appending.post(
@@ -106,7 +106,7 @@ async def append_message(
         list[str] | None,
         Query(
             max_length=MAX_FLAGS,
-            description="To set on it; repeated or separated by commas.",
+            description="The flags to set, repeated or separated by commas.",
             examples=[["$seen"]],
         ),
     ] = None,
@@ -114,16 +114,16 @@ async def append_message(
         AwareDatetime | None,
         Query(
             alias="receivedAt",
-            description="When it was received; without it, now.",
+            description="The time at which the message was received. Default: now.",
             examples=["2026-09-01T08:00:00Z"],
         ),
     ] = None,
     idempotency_key: Key = None,
 ) -> MessageRef:
-    """Put a message into a folder, byte for byte as sent: a draft, a copy of what was sent, mail from elsewhere.
+    """Store a message in a folder, byte for byte: a draft, a copy of a sent message, or a message from another mailbox.
 
-    It is read to its end before the mail server gets any of it. With `Idempotency-Key` a folder that already has a
-    message of the same octets keeps that one, whichever replica is asked.
+    The service receives the whole message before it sends any of it to the mail server. With `Idempotency-Key`, a
+    message that the folder already has is not stored again, even if another replica received the first request.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in {
         "message/rfc822",
@@ -154,7 +154,7 @@ async def move_message(
     target: TargetFolder,
     idempotency_key: Key = None,
 ) -> MessageRef:
-    """Move to another folder. At every moment the message is in at least one of the two."""
+    """Move a message to another folder. At every moment it is in at least one of the two folders."""
     return await _once(
         request, caller.account, idempotency_key, lambda: _one(mailbox.move_messages([message], target.folder_id))
     )
@@ -169,7 +169,7 @@ async def copy_message(
     target: TargetFolder,
     idempotency_key: Key = None,
 ) -> MessageRef:
-    """Copy to another folder, or the same."""
+    """Copy a message to another folder, or to its own."""
     return await _once(
         request, caller.account, idempotency_key, lambda: _one(mailbox.copy_messages([message], target.folder_id))
     )
@@ -179,7 +179,7 @@ async def copy_message(
 async def change_messages(
     request: Request, caller: Caller, mailbox: Mailbox, bulk: BulkRequest, idempotency_key: Key = None
 ) -> BulkResponse:
-    """One action on up to a thousand messages, in as few commands as they lie in folders. Each has its own result."""
+    """Apply one action to at most 1,000 messages, with one command for each folder. Each message has its own result."""
 
     async def work() -> BulkResponse:
         outcomes = await _act(mailbox, bulk)
@@ -189,14 +189,14 @@ async def change_messages(
 
 
 class EmptyFolderResult(Value):
-    """How many messages were removed."""
+    """The result of emptying a folder."""
 
-    removed: Count = Field(description="So many.")
+    removed: Count = Field(description="The number of deleted messages.")
 
 
 @router.post("/folders/{folder}/empty", response_model_exclude_none=True)
 async def empty_folder(mailbox: Mailbox, folder: FolderId) -> EmptyFolderResult:
-    """Remove for good all messages that are in the folder now, and none that arrives meanwhile."""
+    """Delete all messages that are in the folder now, permanently. Messages that arrive meanwhile are kept."""
     return EmptyFolderResult(removed=await mailbox.empty_folder(folder))
 
 
