@@ -12,7 +12,7 @@ from service.api.parameters import request_headers, response_headers
 from service.mail.json_rows import page_json
 from service.mail.model import Page
 
-_CACHE_CONTROL = "private, no-cache"
+_CACHE_CONTROL = "private, no-cache"  # no shared cache stores it, and clients revalidate it each time
 _LIST = TypeAdapter(list[SerializeAsAny[BaseModel]])
 _AT_ONCE = 1000
 """As many values as are serialized in a few milliseconds."""

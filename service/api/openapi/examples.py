@@ -1,5 +1,5 @@
-"""One example of each body that is sent or answered, by the schema's name. The contract shows them, and tests hold them
-against their schemas."""
+"""An example of each request and response body, by the name of its schema. The contract shows them, and tests validate
+them against their schemas."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ EXAMPLES: dict[str, Any] = {
         "references": [],
         "structure": {"id": "0", "type": "multipart/mixed", "parts": [_TEXT, _ATTACHMENT]},
         "attachments": [_ATTACHMENT],
-        "body": {"text": "See what is attached.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
+        "body": {"text": "Please see the attachment.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
     },
     "HeaderList": {
         "items": [{"name": "Subject", "value": "Übersicht", "raw": " =?utf-8?Q?=C3=9Cbersicht?="}],

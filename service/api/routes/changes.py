@@ -146,9 +146,9 @@ async def watch_account(
     """Changes as they happen, as server-sent events.
 
     `change` has folderId, created, updated and destroyed. `folders` has created and destroyed. `resync` has folderId,
-    or nothing if all folders must be listed again. `ping` is sent every 15 seconds and has `mode`, as in the account's
-    `watch`. The id of an event is the account's token: a client that reconnects with `Last-Event-ID` or `since`, to
-    this replica or another, gets exactly the changes that it missed.
+    or nothing if all folders must be listed again. `ping` is sent every 15 seconds and may have `mode`, as in the
+    account's `watch`. The id of an event is the account's token: a client that reconnects with `Last-Event-ID` or
+    `since`, to this replica or another, gets exactly the changes that it missed.
     """
     service = service_of(request)
     if Capability.PUSH not in mailbox.capabilities:
