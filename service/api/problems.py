@@ -89,7 +89,7 @@ BY_NAME = {each.name: each for each in (*PROBLEM_TYPES.values(), *_OF_HTTP)}
 class UpstreamCause(Value):
     """The response of the mail server that caused the problem."""
 
-    protocol: str = Field(description=f"{PROTOCOLS}; more may come.")
+    protocol: str = Field(description=f"{PROTOCOLS}. Later versions may add others.")
     code: str | None = Field(None, description="The server's response code (RFC 5530, RFC 2449).")
 
 

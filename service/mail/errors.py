@@ -146,7 +146,10 @@ class NotSupported(MailError):
 class StoreUnavailable(MailError):
     """The shared store is unavailable, and without it the request would not be safe."""
 
-    default = "The service cannot check at the moment whether this session was ended. Requests that only read still work. Try again shortly."
+    default = (
+        "The service cannot check at the moment whether this session was ended. Requests that only read still work."
+        " Try again shortly."
+    )
 
 
 class UpstreamFailure(MailError):

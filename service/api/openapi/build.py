@@ -43,6 +43,7 @@ _SCHEMES = {
 }
 _SIGNED_IN = ("/v1/accounts/", "/v1/sessions/current")
 _FIRST_ERROR = 400
+_INT64_MAX = (1 << 63) - 1
 _SCHEMA = "#/components/schemas/"
 _PARTIAL = frozenset({"MessageSummary"})
 """Schemas from which the parameter ``fields`` removes fields."""
@@ -134,6 +135,9 @@ def _plain(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     node = {key: _plain(value) for key, value in node.items() if not _is_noise(key, value)}
+    for bound in ("minimum", "maximum"):
+        if node.get("type") == "integer" and bound in node:
+            node[bound] = min(int(node[bound]), _INT64_MAX)  # FastAPI makes them floats, and those round 2^63 - 1 up
     choices = node.get("anyOf")
     if isinstance(choices, list):
         left = [choice for choice in choices if choice != {"type": "null"}]

@@ -38,7 +38,7 @@ Since = Annotated[
     str | None,
     Query(
         max_length=MAX_TOKEN,
-        description="A token of an earlier response. Without it, the response has only the current token.",
+        description="A token of an earlier response. Default: the current state, from which no changes are returned.",
     ),
 ]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change (long poll). 0: respond at once.")]

@@ -23,7 +23,7 @@ Text = Annotated[str, AfterValidator(encodable)]
 class NewSession(Value):
     """The credentials of a mailbox: a password, or an access token from its provider (OAuth 2.0)."""
 
-    username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The mailbox's login.")
+    username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The username at the mail server.")
     password: SecretStr | None = Field(
         None, max_length=MAX_SECRET, description="The password. Send either this or `accessToken`."
     )
