@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from service.api.parameters import response_headers
-from service.api.responses import etag_matches
+from service.api.responses import etag_matches, not_modified, strong_etag
 from service.mail.model import Download, Span
 
 PIECE = 64 << 10
@@ -60,7 +60,8 @@ async def respond(
     """200, 206 or 304. A stale If-Range means 200. The octets of a message never change, so neither does its ETag."""
     span = span_of(request)
     download = await open_span(span)
-    if span and request.headers.get("if-range", f'"{download.etag}"') != f'"{download.etag}"':
+    etag = strong_etag(download.etag)
+    if span and request.headers.get("if-range", etag) != etag:
         await download.chunks.aclose()
         span, download = None, await open_span(None)
     headers = _headers(download, inline)
@@ -68,7 +69,7 @@ async def respond(
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         await download.chunks.aclose()
-        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
+        return not_modified({name: headers[name] for name in ("ETag", "Cache-Control")})
     if span:
         headers["Content-Range"] = f"bytes {download.start}-{(download.stop or 0) - 1}/{download.size}"
     if download.stop is not None:
@@ -106,7 +107,7 @@ def _headers(download: Download, inline: bool) -> dict[str, str]:
     return {
         "Content-Type": media_type,
         "Content-Disposition": disposition(placement, download.name),
-        "ETag": f'"{download.etag}"',
+        "ETag": strong_etag(download.etag),
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",

@@ -30,6 +30,11 @@ def etag_matches(condition: str, etag: str) -> bool:
     return condition.strip() == "*" or strong in (each.strip().removeprefix("W/") for each in condition.split(","))
 
 
+def strong_etag(version: str) -> str:
+    """The ETag of a version that identifies every octet, or that If-Match compares (RFC 9110, 8.8.1)."""
+    return f'"{version}"'
+
+
 def weak_etag(*parts: str | bytes) -> str:
     """A weak ETag of everything that a response depends on."""
     digest = blake2b(digest_size=12)

@@ -125,24 +125,21 @@ async def append_message(
     The service receives the whole message before it sends any of it to the mail server. With `Idempotency-Key`, a
     message that the folder already has is not stored again, even if another replica received the first request.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in {
-        "message/rfc822",
-        "message/global",
-    }:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _MESSAGE_TYPES:
         raise UnsupportedMedia("Send the message with Content-Type: message/rfc822.")
-    words = [word.strip() for one in flags or () for word in one.split(",") if word.strip()]
+    names = [name.strip() for value in flags or () for name in value.split(",") if name.strip()]
     async with spooled(request) as source:
         append = mailbox.append_message if idempotency_key is None else mailbox.append_once
 
         async def work() -> MessageRef:
-            return MessageRef(id=await append(folder, source, words, received_at))
+            return MessageRef(id=await append(folder, source, names, received_at))
 
-        place = await service_of(request).idempotency.once(
+        appended = await service_of(request).idempotency.once(
             caller.account, idempotency_key, fingerprint(request, source.digest), work
         )
-    if place.id is not None:
-        response.headers["Location"] = f"/v1/accounts/me/messages/{place.id}"
-    return place
+    if appended.id is not None:
+        response.headers["Location"] = f"/v1/accounts/me/messages/{appended.id}"
+    return appended
 
 
 @router.post("/messages/{message}/move", response_model_exclude_none=True)
@@ -155,8 +152,8 @@ async def move_message(
     idempotency_key: Key = None,
 ) -> MessageRef:
     """Move a message to another folder. At every moment it is in at least one of the two folders."""
-    return await _once(
-        request, caller.account, idempotency_key, lambda: _one(mailbox.move_messages([message], target.folder_id))
+    return await _idempotent(
+        request, caller.account, idempotency_key, lambda: _only(mailbox.move_messages([message], target.folder_id))
     )
 
 
@@ -170,8 +167,8 @@ async def copy_message(
     idempotency_key: Key = None,
 ) -> MessageRef:
     """Copy a message to another folder, or to its own."""
-    return await _once(
-        request, caller.account, idempotency_key, lambda: _one(mailbox.copy_messages([message], target.folder_id))
+    return await _idempotent(
+        request, caller.account, idempotency_key, lambda: _only(mailbox.copy_messages([message], target.folder_id))
     )
 
 
@@ -185,7 +182,7 @@ async def change_messages(
         outcomes = await _act(mailbox, bulk)
         return BulkResponse(results=tuple(_result(request, outcome) for outcome in outcomes))
 
-    return await _once(request, caller.account, idempotency_key, work)
+    return await _idempotent(request, caller.account, idempotency_key, work)
 
 
 class EmptyFolderResult(Value):
@@ -212,14 +209,14 @@ async def _act(mailbox: Backend, bulk: BulkRequest) -> Sequence[Outcome]:
     return await act(bulk.ids, bulk.folder_id)
 
 
-async def _one(work: Awaitable[Sequence[Outcome]]) -> MessageRef:
+async def _only(work: Awaitable[Sequence[Outcome]]) -> MessageRef:
     [outcome] = await work
     if outcome.error:
         raise outcome.error
     return MessageRef(id=outcome.new_id)
 
 
-async def _once(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
+async def _idempotent(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
     body = await request.body() if key is not None else b""
     return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work)
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from service.api.deps import Mailbox
 from service.api.parameters import MessageId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.responses import strong_etag
 from service.mail.errors import Changed
 from service.mail.model import MAX_FLAGS, Flags, Value
 
@@ -71,5 +72,5 @@ def version_of(if_match: str | None) -> str | None:
 
 def _tagged(response: Response, flags: Flags) -> Flags:
     if flags.version is not None:
-        response.headers["ETag"] = f'"{flags.version}"'
+        response.headers["ETag"] = strong_etag(flags.version)
     return flags

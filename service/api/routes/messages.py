@@ -1,4 +1,4 @@
-"""Lists of messages, and single ones."""
+"""Lists of messages, and single messages."""
 
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from service.api.responses import (
     list_etag,
     not_modified,
     page_response,
+    strong_etag,
 )
 from service.mail.errors import InvalidRequest
 from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
@@ -60,12 +61,12 @@ async def list_messages(
     query = criteria.query()
     condition = request.headers.get("if-none-match", "")
     if condition and (state := await mailbox.get_state(folder)) is not None:
-        tag = list_etag(request, mailbox.account, state)
-        if etag_matches(condition, tag):
-            return not_modified({"ETag": tag})
+        etag = list_etag(request, mailbox.account, state)
+        if etag_matches(condition, etag):
+            return not_modified({"ETag": etag})
     page = await mailbox.list_messages(folder, query)
-    kept = list_etag(request, mailbox.account, page.state) if page.state is not None else None
-    return page_response(request, page, kept, shown_fields(criteria.fields))
+    current = list_etag(request, mailbox.account, page.state) if page.state is not None else None
+    return page_response(request, page, current, shown_fields(criteria.fields))
 
 
 @router.post("/search", response_model=Page)
@@ -107,16 +108,16 @@ async def get_message(request: Request, mailbox: Mailbox, message: MessageId, ht
     Images within the message (`cid:`) become links that work for some minutes without signing in. The ETag is for
     `If-Match` when changing flags. It is present if the mail server supports CONDSTORE.
     """
-    found = await mailbox.get_message(message, html)
-    tag = f'"{found.version}"' if found.version is not None else None
-    if tag and etag_matches(request.headers.get("if-none-match", ""), tag):
-        return not_modified({"ETag": tag})
+    content = await mailbox.get_message(message, html)
+    etag = strong_etag(content.version) if content.version is not None else None
+    if etag and etag_matches(request.headers.get("if-none-match", ""), etag):
+        return not_modified({"ETag": etag})
     if html is HtmlMode.SAFE:
-        found = with_links(request, found)
-    answer = json_response(request, found, tag)
-    if tag is None:
-        del answer.headers["ETag"]
-    return answer
+        content = with_links(request, content)
+    response = json_response(request, content, etag)
+    if etag is None:
+        del response.headers["ETag"]  # one of the body could not be used with If-Match
+    return response
 
 
 @router.get("/messages/{message}/headers", response_model_exclude_none=True)
