@@ -24,11 +24,11 @@ OF_NOBODY = frozenset(
 )
 """Operations that take nothing of an account but its credentials."""
 REFUSED = frozenset({"account", "folder", "message", "cursor", "since", "folders", "folderId", "parentId", "ticket"})
-"""Names of what an account has: somebody else's is unknown."""
+"""Parameters that name something of an account. A value of another account is unknown."""
 LISTED = frozenset({"id", "ids", "inMailbox", "inMailboxOtherThan"})
 """Each of these is answered for itself, or has nothing in it."""
 CONDITIONS = frozenset({"If-None-Match", "If-Match", "If-Range", "last-event-id", "Idempotency-Key"})
-"""They say what somebody knows: somebody else's is knowledge of nothing."""
+"""Parameters that carry a client's state. A value of another account is ignored."""
 FOREIGN = REFUSED | LISTED | CONDITIONS
 NEUTRAL = frozenset(
     [
@@ -79,7 +79,7 @@ NEUTRAL = frozenset(
     ]
 )
 TOKENS = ("/changes", "/events")
-"""Where ``since`` is a token. Elsewhere it is a day."""
+"""Operations whose ``since`` is a token. In others it is a date."""
 BODIES: Mapping[str, dict[str, Any]] = {
     "SearchRequest": {},
     "Flags": {"flags": ["$seen"]},
@@ -120,7 +120,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Ask:
-    """A request, and what in it is of somebody else."""
+    """A request, and the values in it that belong to another account."""
 
     operation: Operation
     foreign: frozenset[str]

@@ -1,4 +1,4 @@
-"""What is kept of requests that may be sent again, and what that costs."""
+"""The store of requests done with an Idempotency-Key, and its limits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -44,8 +44,8 @@ def record_of(records: Records, account: str, key: str) -> Record | None:
     return records.get(account, key, 0)
 
 
-async def test_one_account_s_keys_push_out_nobody_else_s() -> None:
-    """R-HTTP-28: more keys than are kept of an account, and more of one account than of all together by count."""
+async def test_keys_of_one_account_never_evict_those_of_another() -> None:
+    """R-HTTP-28: more keys than an account may have, and one account with more than all others together."""
     records = Records()
     store, mine, theirs = IdempotencyStore(records), Work(), Work()
     await once(store, mine, account="mine")
@@ -56,12 +56,12 @@ async def test_one_account_s_keys_push_out_nobody_else_s() -> None:
     assert records.octets <= 2 * OF_ACCOUNT
     await once(store, theirs, "k10399", "theirs")
     assert theirs.done == 10_400
-    await once(store, theirs, "k0", "theirs")  # its own oldest is forgotten, as the page says
+    await once(store, theirs, "k0", "theirs")  # its own oldest is forgotten, as docs/writing.md says
     assert theirs.done == 10_401
 
 
-async def test_answers_make_room_and_the_records_stay() -> None:
-    """R-HTTP-28: far more octets of answers than fit; nothing is done twice."""
+async def test_answers_are_evicted_before_records() -> None:
+    """R-HTTP-28: far more octets of answers than fit. Nothing is done twice."""
     records = Records()
     store, work = IdempotencyStore(records), Work(size=LARGEST_ANSWER // 2)
     for n in range(100):
@@ -76,8 +76,8 @@ async def test_answers_make_room_and_the_records_stay() -> None:
     assert work.done == 100
 
 
-async def test_both_answers_and_records_find_room() -> None:
-    """R-HTTP-28: of large answers the newest are kept, beside 2,000 records at least; the newest answer always is."""
+async def test_answers_and_records_both_have_room() -> None:
+    """R-HTTP-28: the newest large answers are kept, with at least 2,000 records. The newest answer always is."""
     records = Records()
     store, work = IdempotencyStore(records), Work(size=100_000)
     for n in range(2500):
@@ -103,8 +103,8 @@ async def test_an_answer_too_large_to_keep_is_not_done_twice() -> None:
     assert records.octets < 5000
 
 
-def test_very_many_accounts_share_the_room_there_is() -> None:
-    """R-HTTP-28: whoever keeps little loses nothing to whoever keeps much, and the whole is bounded."""
+def test_very_many_accounts_share_the_memory_limit() -> None:
+    """R-HTTP-28: an account with few records loses nothing to one with many, and the total is limited."""
     records = Records(of_account=100_000, of_all=1_000_000)
     little = Record(b"r", SECONDS, Answer, b"x" * 100)
     much = Record(b"r", SECONDS, Answer, b"x" * 10_000)
@@ -120,8 +120,8 @@ def test_very_many_accounts_share_the_room_there_is() -> None:
     assert newest[-1] == much
 
 
-def test_records_grow_old_whoever_asks() -> None:
-    """R-HTTP-28: what an account kept goes after its time, though nobody of it comes again; nothing is left behind."""
+def test_records_expire_on_requests_of_any_account() -> None:
+    """R-HTTP-28: an account's records expire even if it sends no further request, and leave nothing behind."""
     records = Records()
     for n in range(1000):
         records.put(f"a{n}", "k", Record(b"r", n, Answer, b"x"))
@@ -131,7 +131,7 @@ def test_records_grow_old_whoever_asks() -> None:
     assert (len(records), records.octets, len(records._accounts), len(records._by_size)) == (0, 0, 0, 0)
 
 
-def test_what_is_counted_is_what_is_taken() -> None:
+def test_the_counted_octets_are_those_taken() -> None:
     """R-HTTP-28: octets in memory, for records without an answer too."""
     records = Records()
     start()
@@ -149,8 +149,8 @@ def test_what_is_counted_is_what_is_taken() -> None:
 
 
 @pytest.mark.parametrize("code", [UNKNOWN, "notRemoved", "deleteUnconfirmed"])
-async def test_what_nobody_knows_is_answered_again_and_holds_no_frames(code: str) -> None:
-    """R-HTTP-28, R-CONC-06: an error that is kept keeps nothing of the request alive."""
+async def test_an_unknown_outcome_is_stored_and_holds_no_frames(code: str) -> None:
+    """R-HTTP-28, R-CONC-06: a stored error keeps nothing of the request alive."""
     records = Records()
     store, work = IdempotencyStore(records), Work(error=UpstreamError("lost", code=code))
     for _ in range(3):
@@ -163,7 +163,7 @@ async def test_what_nobody_knows_is_answered_again_and_holds_no_frames(code: str
     assert record.error.__traceback__ is None
 
 
-async def test_what_was_broken_off_is_unknown_and_what_failed_is_tried_again() -> None:
+async def test_an_interrupted_request_is_unknown_and_a_failed_one_is_tried_again() -> None:
     """R-HTTP-28, R-CONC-06."""
     store = IdempotencyStore()
     with pytest.raises(asyncio.CancelledError):
