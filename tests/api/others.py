@@ -27,7 +27,7 @@ REFUSED = frozenset({"account", "folder", "message", "cursor", "since", "folders
 """Parameters that name something of an account. A value of another account is unknown."""
 LISTED = frozenset({"id", "ids", "inMailbox", "inMailboxOtherThan"})
 """Each of these is answered for itself, or has nothing in it."""
-CONDITIONS = frozenset({"If-None-Match", "If-Match", "If-Range", "last-event-id", "Idempotency-Key"})
+CONDITIONS = frozenset({"If-None-Match", "If-Match", "If-Range", "Last-Event-ID", "Idempotency-Key"})
 """Parameters that carry a client's state. A value of another account is ignored."""
 FOREIGN = REFUSED | LISTED | CONDITIONS
 NEUTRAL = frozenset(

@@ -118,7 +118,7 @@ async def tokens_of(one: Party, names: Mapping[str, str]) -> dict[str, str]:
     results[2:3] = [{"id": result["newId"]} for result in results[2]["results"]]
     return {f"made {number}": result["id"] for number, result in enumerate(results)} | {
         "since": token,
-        "last-event-id": token,
+        "Last-Event-ID": token,
         "of a folder": (await one.get("/folders/inbox/changes"))["token"],
     }
 
@@ -211,7 +211,7 @@ async def test_no_operation_shows_or_changes_data_of_another_account(
         theirs.names |= await tokens_of(by_imap, await names_of(by_imap))
         mine.names = await names_of(mine)
         account = mine.names["account"]
-        mine.names |= {"last-event-id": "", "since": "", "account": "me"}
+        mine.names |= {"Last-Event-ID": "", "since": "", "account": "me"}
         for one in known(theirs.names):
             answer, text = await answered(theirs.client, one)
             assert answer.is_success or not has_all, f"{one}: {text}"
@@ -259,5 +259,5 @@ async def asks(mine: Party, theirs: Mapping[str, str], *, has_all: bool) -> Asyn
 
 def _each(theirs: Mapping[str, str], foreign: frozenset[str]) -> list[Mapping[str, str]]:
     """Tokens are of two kinds."""
-    folder = dict.fromkeys(("since", "last-event-id"), theirs["of a folder"])
+    folder = dict.fromkeys(("since", "Last-Event-ID"), theirs["of a folder"])
     return [theirs, {**theirs, **folder}] if foreign & folder.keys() else [theirs]
