@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from service.accounts.live import Credentials
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.mail.model import Protocol
 
 PASSWORD = "secret"
@@ -57,7 +57,7 @@ class Post:
     def backend(self, user: str, password: str = PASSWORD) -> MaildirBackend:
         """The mailbox, by way of the door."""
         credentials = Credentials("home", Protocol.MAILDIR, user, password)
-        return MaildirBackend(Doors().door(self.server, credentials), credentials.account)
+        return MaildirBackend(SignIns().sign_in(self.server, credentials), credentials.account)
 
     def deliver(
         self, user: str, source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None, folder: str = ""

@@ -13,7 +13,7 @@ import pytest
 from service.accounts.live import Credentials
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
 from tests.adapters.maildir.post import PASSWORD, QUICK
@@ -75,7 +75,7 @@ async def both(dovecot: Dovecot, as_owner: None) -> AsyncIterator[Both]:
     passwords.write_text(f"{home.name}:{QUICK.hash(PASSWORD)}\n")
     server = MailServer("home", maildir=Disk(f"{home.parent}/{{user}}/Maildir", passwords))
     credentials = Credentials("home", Protocol.MAILDIR, home.name, PASSWORD)
-    yield Both(MaildirBackend(Doors().door(server, credentials), credentials.account), client, dovecot, user)
+    yield Both(MaildirBackend(SignIns().sign_in(server, credentials), credentials.account), client, dovecot, user)
     client.logout()
 
 

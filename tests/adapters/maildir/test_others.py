@@ -12,7 +12,7 @@ from secrets import token_hex
 import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.changes import MAX_OCTETS
+from service.adapters.maildir.sync_state import MAX_OCTETS
 from service.mail.errors import Changed, InUse, NotFound, NotPermitted, StaleToken, UpstreamError
 from service.mail.search.filter import Condition, Criterion, ListQuery
 from tests.adapters.maildir.conftest import USER

@@ -10,8 +10,10 @@ from pydantic import ValidationError
 
 from service.accounts.live import Credentials, SecretKind
 from service.accounts.servers import MailServer
+from service.adapters.maildir.backend import MaildirBackend
+from service.adapters.maildir.disk_threads import DiskThreads
 from service.adapters.maildir.passwords import Passwords
-from service.adapters.maildir.sign_in import AT_ONCE, Door, Doors, Turns, root_of
+from service.adapters.maildir.sign_in import HASHING_THREADS, HashingQueue, SignIn, SignIns, root_of
 from service.mail.errors import LoginRefused, NotFound, NotPermitted, ServerBusy, UpstreamUnavailable
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
@@ -67,7 +69,7 @@ async def test_a_mailbox_that_links_elsewhere_stays_closed(post: Post, tmp_path:
 
 async def test_an_unknown_user_is_held_against_a_hash_as_costly(post: Post) -> None:
     passwords = Passwords(post.passwords)
-    known, unknown = passwords.held_against(USER), passwords.held_against("nobody")
+    known, unknown = passwords.hash_to_verify(USER), passwords.hash_to_verify("nobody")
     assert known != unknown
     assert extract_parameters(known) == extract_parameters(unknown)
     assert passwords.verify(USER, PASSWORD)
@@ -129,17 +131,18 @@ class Counting(Passwords):
 
 async def test_a_password_is_looked_at_once_however_many_bring_it(post: Post) -> None:
     """R-HTTP-30: right or wrong, at once or in turn, until the file has another hash."""
-    for secret, expected in ((PASSWORD, Path), ("wrong", LoginRefused)):
+    for secret, expected in ((PASSWORD, tuple), ("wrong", LoginRefused)):
         passwords = Counting(post.passwords)
         credentials = Credentials("home", Protocol.MAILDIR, USER, secret)
         assert post.server.maildir is not None
-        door = Door(post.server.maildir, credentials, passwords, Turns())
-        told = await asyncio.gather(*(door.enter() for _ in range(50)), return_exceptions=True)
-        told += [(await asyncio.gather(door.enter(), return_exceptions=True))[0]]
-        assert all(isinstance(one, expected) for one in told)
+        sign_in = SignIn(post.server.maildir, credentials, passwords, HashingQueue(), DiskThreads())
+        backend = MaildirBackend(sign_in, credentials.account)
+        results = await asyncio.gather(*(backend.list_folders() for _ in range(50)), return_exceptions=True)
+        results += await asyncio.gather(backend.list_folders(), return_exceptions=True)
+        assert all(isinstance(result, expected) for result in results)
         assert len(passwords.threads) == 1
         post.passwords.write_text(f"{USER}:{QUICK.hash(PASSWORD)}\n")
-        await asyncio.gather(door.enter(), return_exceptions=True)
+        await asyncio.gather(backend.list_folders(), return_exceptions=True)
         assert len(passwords.threads) == 2
         assert all(name.startswith("argon2") for name in passwords.threads)
 
@@ -160,8 +163,8 @@ async def test_few_are_hashed_at_once_few_wait_and_nobody_else_is_held_up(post: 
         with lock:
             running -= 1
 
-    turns = Turns(waiting=10)
-    tasks = [asyncio.ensure_future(turns.run(hash_slowly)) for _ in range(40)]
+    queue = HashingQueue(waiting=10)
+    tasks = [asyncio.ensure_future(queue.run(hash_slowly)) for _ in range(40)]
     try:
         refused, _ = await asyncio.wait(tasks, timeout=20, return_when=asyncio.FIRST_EXCEPTION)
         assert {type(one.exception()) for one in refused} == {ServerBusy}
@@ -172,27 +175,27 @@ async def test_few_are_hashed_at_once_few_wait_and_nobody_else_is_held_up(post: 
     finally:
         go.set()
     told = await asyncio.gather(*tasks, return_exceptions=True)
-    assert told.count(None) == AT_ONCE + 10
-    assert most <= AT_ONCE
-    await turns.run(go.is_set)
+    assert told.count(None) == HASHING_THREADS + 10
+    assert most <= HASHING_THREADS
+    await queue.run(go.is_set)
 
 
 async def test_a_changed_file_is_hashed_for_once(post: Post) -> None:
     """R-HTTP-30: reading it makes no hash, so that whoever is inside is not held up by a change of another user."""
     passwords = Passwords(post.passwords)
     await asyncio.gather(*(asyncio.to_thread(passwords.users) for _ in range(50)))
-    assert passwords._known is not None
-    assert "nobody" not in vars(passwords._known)
+    assert passwords._content is not None
+    assert "dummy_hash" not in vars(passwords._content)
     passwords.verify("nobody", "x")
-    assert "nobody" in vars(passwords._known)
+    assert "dummy_hash" in vars(passwords._content)
 
 
 async def test_a_token_is_no_password(post: Post) -> None:
     credentials = Credentials("home", Protocol.MAILDIR, USER, PASSWORD, SecretKind.ACCESS_TOKEN)
     with pytest.raises(LoginRefused):
-        await Doors().door(post.server, credentials).enter()
+        await SignIns().sign_in(post.server, credentials).enter()
     with pytest.raises(NotFound):
-        Doors().door(MailServer("other"), credentials)
+        SignIns().sign_in(MailServer("other"), credentials)
 
 
 async def test_a_mailbox_is_made_when_its_user_comes(post: Post) -> None:
