@@ -46,7 +46,7 @@ class ThreadLane:
         """Returns what ``work`` returns: one thread hop. Raises its OSError as a MailError.
 
         If the caller is cancelled, work that waits for a thread never starts; work that runs ends at its next
-        checkpoint, and this waits for that. So whatever the caller does next meets no work under way.
+        checkpoint, and this waits for that. So no work is under way when the caller goes on.
         """
         caller_left = Event()
         context = copy_context()

@@ -50,7 +50,7 @@ def _listed(mailbox: Mailbox, folders: Sequence[MaildirFolder], query: ListQuery
 
 
 class _List:
-    """One list, which is made anew for each page."""
+    """One list. Each page makes it again."""
 
     def __init__(
         self, mailbox: Mailbox, folders: Sequence[ListedFolder], query: ListQuery, sort: Sequence[Order]

@@ -12,6 +12,7 @@ from secrets import token_hex
 import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
+from service.adapters.maildir.content import WINDOW
 from service.adapters.maildir.sync_state import MAX_OCTETS
 from service.mail.errors import Changed, InUse, NotFound, NotPermitted, StaleToken, UpstreamError
 from service.mail.search.filter import Condition, Criterion, ListQuery
@@ -245,17 +246,20 @@ class Stuck(Octets):
         self.begun = asyncio.Event()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.octets[:10]
+        yield self.octets
         self.begun.set()
         await asyncio.Event().wait()
 
 
-async def test_an_append_that_ends_half_way_leaves_nothing(post: Post, backend: MaildirBackend) -> None:
-    """R-OPS-10: its caller goes away."""
+@pytest.mark.parametrize("size", [10, 1 << 20])
+async def test_an_append_that_ends_half_way_leaves_nothing(post: Post, backend: MaildirBackend, size: int) -> None:
+    """R-OPS-10: its caller goes away, before or after a part of it is on the disk."""
 
-    stuck = Stuck(plain("x"))
+    stuck = Stuck(b"x" * size)
     task = asyncio.create_task(backend.append_message("inbox", stuck))
     await stuck.begun.wait()
+    [draft] = (post.maildir(USER) / "tmp").iterdir()
+    assert draft.stat().st_size == (size if size >= WINDOW else 0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
