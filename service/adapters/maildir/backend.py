@@ -46,8 +46,8 @@ CAPABILITIES = frozenset({
 
 
 class MaildirBackend(Backend):
-    """One mailbox on disk. Each call is one thread hop; a download has one for each further window, and an append two and
-    one for each window. ``rows`` may be shared by all mailboxes of a process."""
+    """One mailbox on disk. Each call is one thread hop; a download has another for each further window, and an append
+    two, and one for each full window. ``rows`` may be shared by all mailboxes of a process."""
 
     protocol = Protocol.MAILDIR
     capabilities = CAPABILITIES

@@ -1,4 +1,5 @@
-"""Who may sign in: a file of lines ``user:hash``, with Argon2 hashes (RFC 9106), read again whenever it changes."""
+"""The users and their passwords: a file of lines ``user:hash``, with Argon2 hashes (RFC 9106). It is read again whenever
+it changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
