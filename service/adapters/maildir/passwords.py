@@ -1,5 +1,5 @@
-"""The users and their passwords: a file of lines ``user:hash``, with Argon2 hashes (RFC 9106). It is read again whenever
-it changes."""
+"""The users and their passwords: a file of lines ``user:hash``, with Argon2 hashes (RFC 9106), which is read again
+whenever it changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
