@@ -19,7 +19,6 @@ MAX_TEXT = 8 << 20
 """Octets that are read of a message for its text, in a search or a preview."""
 WINDOW = 128 << 10
 """Octets that are read at a time while a message is streamed. Two windows are in memory."""
-_IDENTITY_ENCODINGS = frozenset({None, "", "7bit", "8bit", "binary"})
 
 
 def summary(file: File, message: str, folder: str) -> MessageSummary:
@@ -94,7 +93,7 @@ def open_part(file: File, root: Entity, query: PartQuery, lane: ThreadLane) -> D
     if entity is None:
         raise NotFound("part")
     part, span = entity.part, query.span
-    if query.encoded or part.encoding in _IDENTITY_ENCODINGS:
+    if query.encoded or transfer.is_identity(part.encoding):
         size = entity.stop - entity.body_start
         start, stop = span.within(size) if span else (0, size)
         windows = _stored(file, entity.body_start + start, entity.body_start + stop)

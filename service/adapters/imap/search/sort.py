@@ -1,15 +1,17 @@
 """The order of a list: by the server's SORT (RFC 5256), else here on rows that are read once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.messages.cache import CachedMessage
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.keys import search_keys
-from service.adapters.imap.session.fetch import found_all
-from service.adapters.imap.wire.pace import ascending, paced
+from service.adapters.imap.session.fetch import find_all
+from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import sorted_uids
+from service.adapters.shared.threads import apart
 from service.mail.errors import NotSupported
-from service.mail.model import EvaluatedBy
+from service.mail.model import EvaluatedBy, MessageSummary
 from service.mail.search.filter import Filter, Order, SortKey
 from service.mail.search.matching import sort_value
 
@@ -33,12 +35,12 @@ async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[O
         return await _sorted_here(evaluation, tree, sort)
     is_remote = tree is None or evaluation.is_remote(tree)
     keys = search_keys(tree) if tree is not None and is_remote else [b"ALL"]
-    answer = await rows.connection.attempt(b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys)
+    [answer] = await rows.connection.attempt([b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys])
     if answer.status.kind != "OK":
-        rows.connection.distrust("SORT")
+        rows.connection.disable("SORT")
         return await _sorted_here(evaluation, tree, sort)
     evaluation.note(EvaluatedBy.SERVER)
-    order = await sorted_uids(answer.untagged, rows.selected.exists)
+    order = await sorted_uids(answer.untagged, rows.selection.exists)
     matching = await evaluation.find(tree) if tree is not None and not is_remote else None
     return order if matching is None else [uid for uid in order if uid in matching]
 
@@ -50,12 +52,12 @@ def _criteria(sort: Sequence[Order]) -> bytes:
 
 async def _sorted_here(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
     rows = evaluation.rows
-    uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+    uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(rows.selection)
     evaluation.note(EvaluatedBy.LOCAL)
     return await sort_here(rows, uids, sort)
 
 
-async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
+async def sort_here(rows: FolderMessages, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
     """By the rows of the messages, the least significant key first, because sorting keeps the order of equals."""
     if len(uids) > MAX_SORTED:
         raise NotSupported(
@@ -63,9 +65,21 @@ async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Orde
             f"This server does not sort, and Casella sorts {MAX_SORTED} messages at most; these are {len(uids)}."
             " Narrow the list by a criterion.",
         )
-    entries = await rows.entries(sorted(uids))
-    summaries = {uid: entry.summary async for uid, entry in paced(entries.items())}
-    order = sorted(summaries)
-    for one in reversed(sort):
-        order.sort(key=lambda uid: sort_value(one.key, summaries[uid]), reverse=one.is_descending)
+    keys = await sort_keys(await rows.entries(sorted(uids)), sort)
+    order = sorted(keys)
+    for at, one in reversed(list(enumerate(sort))):
+        order.sort(key=lambda uid: keys[uid][at], reverse=one.is_descending)
     return order
+
+
+async def sort_keys(entries: Mapping[int, CachedMessage], sort: Sequence[Order]) -> dict[int, list[tuple[int, str]]]:
+    """What each message is ordered by."""
+
+    def keys() -> dict[int, list[tuple[int, str]]]:
+        return {uid: [sort_value(one.key, row) for one in sort] for uid, row in _summaries(entries)}
+
+    return await apart(keys, sum(entry.cost for entry in entries.values()))
+
+
+def _summaries(entries: Mapping[int, CachedMessage]) -> Iterator[tuple[int, MessageSummary]]:
+    return ((uid, entry.summary) for uid, entry in entries.items())

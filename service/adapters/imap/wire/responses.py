@@ -7,24 +7,25 @@ from itertools import islice
 from operator import lt
 from typing import NamedTuple, TypeAlias
 
-from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_number, read_ranges
+from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, paced
 from service.adapters.imap.wire.protocol import AnswerTooLarge
 from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
+from service.mail.numbers import read_number
 
 MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
 MAX_FOUND = 400_000
 """UIDs of one search."""
-MAX_FOLDERS = 10_000
+MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
 """Octets of a folder's name: five thousand levels."""
 _SLACK = 10_000
 """Messages that may have come since the folder was counted, or are named twice."""
 _BATCH = 2000
 _MAX_WORDS = 20
-Row: TypeAlias = dict[bytes, Token]
+FetchResponse: TypeAlias = dict[bytes, Token]
 
 # The most frequent row by far, of a page whose other columns are known: read by one expression instead of tokens.
 _FLAGS_ROW = re.compile(
@@ -33,16 +34,18 @@ _FLAGS_ROW = re.compile(
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 _ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
-# What a server may tell anew at any time; everything else of a message never changes.
-_CHANGING = frozenset({b"FLAGS", b"MODSEQ"})
 SEQUENCE = b"#"
-"""Where a row keeps its message sequence number."""
+"""The key of a response's message sequence number."""
+OCTETS = b"%"
+"""The key of a response's length on the wire."""
+# What a server may report again with another value; everything else of a message never changes.
+_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS})
 
 
-async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
+async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
     """The rows of a FETCH or STORE by UID. A message told in pieces is one row; rows without a UID are news of flags
     that nobody asked for, and are passed over. Attributes that contradict each other are a broken answer."""
-    rows: dict[int, Row] = {}
+    rows: dict[int, FetchResponse] = {}
     async for uid, row in each_row(untagged):
         if uid in rows:
             _merge(rows[uid], row)
@@ -53,16 +56,17 @@ async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
     return rows
 
 
-async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, Row]]:
+async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchResponse]]:
     """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
     async for response in paced(untagged):
         if quick := _FLAGS_ROW.match(response):
-            row: Row = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
+            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
         elif found := _FETCH.match(response):
             row = _row(response, found.end())
             row[SEQUENCE] = found[1]
+            row[OCTETS] = b"%d" % len(response)
         else:
             continue
         if b"UID" not in row:
@@ -73,12 +77,12 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, Row]]:
         yield uid, row
 
 
-def _row(response: bytes, at: int) -> Row:
+def _row(response: bytes, at: int) -> FetchResponse:
     values = parse(response, at)
     items = values[0] if len(values) == 1 else None
     if not isinstance(items, list) or len(items) % 2:
         raise _broken()
-    row: Row = {}
+    row: FetchResponse = {}
     for name, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(name, bytes):
             raise _broken()
@@ -86,14 +90,19 @@ def _row(response: bytes, at: int) -> Row:
     return row
 
 
-def _merge(row: Row, more: Row) -> None:
+def _merge(row: FetchResponse, more: FetchResponse) -> None:
     for name, value in more.items():
-        if name in row and name not in _CHANGING and name != SEQUENCE and row[name] != value:
+        if name in row and name not in _CHANGING and row[name] != value:
             raise _broken()
         row[name] = value
 
 
-def octets(row: Row, item: bytes) -> bytes | None:
+def wire_octets(row: FetchResponse) -> int:
+    """The length of the response on the wire."""
+    return read_number(row.get(OCTETS)) or 0
+
+
+def octets(row: FetchResponse, item: bytes) -> bytes | None:
     """The octets of a BODY or BINARY item, asked as ``BODY.PEEK[1]<0.64>`` and answered as ``BODY[1]<0>``. None where
     the server says NIL or nothing."""
     value = row.get(item)
@@ -104,7 +113,13 @@ def octets(row: Row, item: bytes) -> bytes | None:
     return value
 
 
-def version_of(row: Row) -> str | None:
+def header_fields(row: FetchResponse) -> bytes:
+    """The one BODY[HEADER.FIELDS (...)] of a row; servers differ in how they write the names of the fields back."""
+    blocks = (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS"))
+    return next((block for block in blocks if isinstance(block, bytes)), b"")
+
+
+def version_of(row: FetchResponse) -> str | None:
     """The MODSEQ, which servers write as ``(12)``."""
     match row.get(b"MODSEQ"):
         case [count] if (value := read_number(count)) is not None:
@@ -188,7 +203,7 @@ def _pieces(text: bytes, at: int, end: int, comma: bytes) -> Iterator[bytes]:
         at = stop + 1
 
 
-class Listed(NamedTuple):
+class ListedFolder(NamedTuple):
     """A row of LIST: ``name`` as on the wire, attributes lower case."""
 
     name: bytes
@@ -196,9 +211,9 @@ class Listed(NamedTuple):
     attributes: frozenset[str]
 
 
-async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Listed]:
+async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[ListedFolder]:
     """The rows of LIST or LSUB, a name once."""
-    rows: dict[bytes, Listed] = {}
+    rows: dict[bytes, ListedFolder] = {}
     start = verb + b" "
     pace = Pace()
     for response in untagged:
@@ -215,7 +230,7 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
                 words = frozenset(
                     word.decode("ascii", "replace").lower() for word in attributes if isinstance(word, bytes)
                 )
-                rows[name] = Listed(name, delimiter.decode(errors="replace") if delimiter else None, words)
+                rows[name] = ListedFolder(name, delimiter.decode(errors="replace") if delimiter else None, words)
             case _:
                 raise _broken()
     return list(rows.values())
