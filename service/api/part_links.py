@@ -1,13 +1,12 @@
 """Links to parts of a message for image tags. They contain a ticket and work for some minutes without a sign-in."""
 
 import re
-from collections.abc import Iterator
 from urllib.parse import unquote
 
 from fastapi import Request
 
 from service.api.deps import credentials_of, service_of, session_of
-from service.mail.model import Message, Part
+from service.mail.model import Message
 
 MAX_LINKS = 100
 _CID = re.compile(r'(?<= src=")cid:([^"]{1,1000})(?=")', re.IGNORECASE)
@@ -21,7 +20,7 @@ def with_links(request: Request, message: Message) -> Message:
     html = message.body.html
     if html is None or "cid:" not in html.lower():
         return message
-    parts = {part.cid: part.id for part in _parts(message.structure) if part.cid}
+    parts = {part.cid: part.id for part in message.structure.walk() if part.cid}
     links: dict[str, str] = {}
 
     def link(match: re.Match[str]) -> str:
@@ -43,11 +42,3 @@ def part_link(request: Request, message: str, part: str) -> str:
     ticket = service.sessions.seal_ticket(credentials_of(request), message, part, of=session_of(request))
     root = service.public_url or str(request.base_url).rstrip("/")
     return f"{root}/v1/accounts/me/messages/{message}/parts/{part}?inline=true&ticket={ticket}"
-
-
-def _parts(structure: Part) -> Iterator[Part]:
-    pending = [structure]
-    while pending:
-        part = pending.pop()
-        yield part
-        pending.extend(part.parts or ())

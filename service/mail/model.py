@@ -3,7 +3,7 @@
 Names are those of RFC 8621 (JMAP Mail), if it has one. A field without a value is ``None`` here and absent in JSON.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -154,6 +154,16 @@ class Part(Value):
     charset: str | None = Field(None, description="The declared charset.")
     language: tuple[str, ...] | None = Field(None, description="The declared languages (RFC 3282).")
     parts: tuple["Part", ...] | None = Field(None, description="The parts of a multipart, or of an attached message.")
+
+    def walk(self, *, into_messages: bool = True) -> Iterator["Part"]:
+        """This part and all below it, in the order in which they stand in the message; without ``into_messages`` an
+        attached message has none below it."""
+        pending = [self]
+        while pending:
+            part = pending.pop()
+            yield part
+            if part.parts and (into_messages or part.type.startswith("multipart/")):
+                pending.extend(reversed(part.parts))
 
 
 class MessageSummary(Value):

@@ -20,6 +20,7 @@ from service.adapters.pop3.wire.replies import PROTOCOL
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing
 from service.adapters.shared.cache import Rows
 from service.adapters.shared.parsing import MOST, read_whole
+from service.adapters.shared.threads import apart
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
@@ -139,8 +140,10 @@ class Pop3Backend(Backend):
         place = self._place(message)
         source = self._shelf.get(place)
         if source is not None:
-            return list_headers(header_of(source.spool.read(0, HEADER_LIMIT)), names)
-        return list_headers(await self._door.reading(partial(_header, place)), names)
+            block = header_of(source.spool.read(0, HEADER_LIMIT))
+        else:
+            block = await self._door.reading(partial(_header, place))
+        return await apart(partial(list_headers, block, names), len(block))
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
         source = await self._source(message, MOST)

@@ -20,8 +20,8 @@ from tests.contract.letters import RICH
 
 DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(150))
 ODD = b"From: \xff\xfe <a@example.org>\r\nSubject: =?utf-8?b?7aCA?=\r\nDate: never\r\n\r\n\x00\xed\xa0\x80"
-HEAVY = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--\r\n" * (8 << 20)
-"""32 MiB that take seconds: each line might be a delimiter."""
+HEAVY = b'Content-Type: multipart/mixed; boundary=" x"\r\n\r\n' + b"--\n" * (16 << 20)
+"""48 MiB that take seconds: each line begins like a delimiter."""
 LONG = b"\n" * (32 << 20)
 DEADLINE = 10.0
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")

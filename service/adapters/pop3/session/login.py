@@ -2,7 +2,6 @@
 (RFC 1939, 7) only where the operator says so: it shows anyone who asks a digest to guess the password by."""
 
 import re
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from hashlib import md5
 from typing import TypeAlias
@@ -10,12 +9,13 @@ from typing import TypeAlias
 from service.accounts.live import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_refusal
+from service.adapters.shared import sasl
+from service.adapters.shared.sasl import CANCEL, Exchange
 from service.mail.errors import InvalidRequest, UpstreamError
 
 UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 COMMAND_LIMIT = 255
 """Octets of a command line with its CRLF; a longer initial response has to wait for the challenge (RFC 5034, 4)."""
-CANCEL = "*"
 
 Method: TypeAlias = Callable[[Connection, Credentials], Awaitable[Reply]]
 
@@ -61,29 +61,23 @@ async def _apop(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _plain(connection: Connection, credentials: Credentials) -> Reply:
-    message = f"\0{credentials.username}\0{credentials.secret}"
-    return await _authenticate(connection, "PLAIN", message, CANCEL)
+    return await _authenticate(connection, sasl.plain(credentials))
 
 
-async def _oauthbearer(connection: Connection, credentials: Credentials) -> Reply:
-    # RFC 5801, 4: "," and "=" are the separators of the header the name stands in.
-    name = credentials.username.replace("=", "=3D").replace(",", "=2C")
-    message = f"n,a={name},\x01auth=Bearer {credentials.secret}\x01\x01"
-    # RFC 7628, 3.2.3: a refusal is a challenge that tells why; the answer to it is a lone %x01.
-    return await _authenticate(connection, "OAUTHBEARER", message, _base64("\x01"))
+async def _bearer(connection: Connection, credentials: Credentials) -> Reply:
+    """If the server does not know CAPA, by XOAUTH2."""
+    known = connection.capabilities is not None
+    exchange = sasl.bearer(credentials, _mechanisms(connection) if known else ("XOAUTH2",))
+    if exchange is None:
+        raise _unoffered("an access token")
+    return await _authenticate(connection, exchange)
 
 
-async def _xoauth2(connection: Connection, credentials: Credentials) -> Reply:
-    message = f"user={credentials.username}\x01auth=Bearer {credentials.secret}\x01\x01"
-    return await _authenticate(connection, "XOAUTH2", message, "")
-
-
-async def _authenticate(connection: Connection, mechanism: str, message: str, after: str) -> Reply:
-    """``after`` is what a challenge beyond the one for the message is met with."""
-    response = _base64(message)
-    short = f"AUTH {mechanism} {response}"
+async def _authenticate(connection: Connection, exchange: Exchange) -> Reply:
+    short = f"AUTH {exchange.mechanism} {exchange.response}"
     fits = len(short) + 2 <= COMMAND_LIMIT
-    lines = iter([after, CANCEL] if fits else [response, after, CANCEL])
+    later = [exchange.dismissal, CANCEL]
+    lines = iter(later if fits else [exchange.response, *later])
 
     def respond(_: bytes) -> str:
         line = next(lines, None)
@@ -91,14 +85,14 @@ async def _authenticate(connection: Connection, mechanism: str, message: str, af
             raise broken("The mail server does not end its login.")
         return line
 
-    return await connection.converse(short if fits else f"AUTH {mechanism}", respond)
+    return await connection.converse(short if fits else f"AUTH {exchange.mechanism}", respond)
 
 
 def _method(connection: Connection, credentials: Credentials) -> Method:
     """What the server offers and these credentials fit; never a secret to a server that says it would not take it."""
     offered = _mechanisms(connection)
     if credentials.kind is SecretKind.ACCESS_TOKEN:
-        return _oauth(offered, known=connection.capabilities is not None)
+        return _bearer
     spaced = " " in credentials.username + credentials.secret
     user = connection.capabilities is None or connection.offers("USER")
     if "PLAIN" in offered and (spaced or not user):
@@ -107,14 +101,6 @@ def _method(connection: Connection, credentials: Credentials) -> Method:
         raise _unoffered("a password")
     _require_one_word(credentials.username)
     return _user_pass
-
-
-def _oauth(offered: tuple[str, ...], *, known: bool) -> Method:
-    if "OAUTHBEARER" in offered:
-        return _oauthbearer
-    if "XOAUTH2" in offered or not known:
-        return _xoauth2
-    raise _unoffered("an access token")
 
 
 def _mechanisms(connection: Connection) -> tuple[str, ...]:
@@ -128,7 +114,3 @@ def _require_one_word(username: str) -> None:
 
 def _unoffered(what: str) -> UpstreamError:
     return UpstreamError(f"The mail server offers no way to sign in with {what} on this port.", protocol=PROTOCOL)
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()
