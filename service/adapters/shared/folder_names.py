@@ -4,16 +4,16 @@ import re
 from binascii import Error, a2b_base64, b2a_base64
 
 from service.adapters.shared.role_names import ROLES
+from service.mail.cleaning import mark_controls
 
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+|&")
-_NOT_FOR_PEOPLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def decode_name(name: bytes) -> str:
     """Modified UTF-7 to Unicode. What is not modified UTF-7 is shown as it stands; 8-bit names are taken for UTF-8."""
     text = name.decode(errors="replace")
-    return _NOT_FOR_PEOPLE.sub("\ufffd", _SHIFTED.sub(_unshift, text))
+    return mark_controls(_SHIFTED.sub(_unshift, text))
 
 
 def _unshift(found: re.Match[str]) -> str:
