@@ -7,11 +7,11 @@ from functools import partial
 from cachetools import TTLCache
 
 from service.adapters.shared.parsing import MOST, structure_of
-from service.adapters.shared.spool import CHUNK, Spool
 from service.adapters.shared.threads import apart
 from service.mail.errors import NotFound
 from service.mail.mime import transfer
 from service.mail.mime.structure import Entity, find
+from service.spool import CHUNK, Spool
 
 KEPT = 4
 _LATER = 0.1

@@ -5,7 +5,7 @@ import gc
 from weakref import ref
 
 from service.adapters.pop3.source import KEPT, Shelf, Source
-from service.adapters.shared.spool import Spool
+from service.spool import Spool
 
 
 def made() -> Source:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from service import spool
 from service.adapters.shared import parsing as whole
 from service.adapters.shared import sandbox as cage
-from service.adapters.shared import spool
 from service.adapters.shared.parsing import read_whole, structure_of
-from service.adapters.shared.spool import Spool
 from service.mail.errors import ServerBusy, TooLarge
 from service.mail.model import HtmlForm
+from service.spool import Spool
 from tests.contract.letters import RICH
 
 DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(150))

@@ -30,7 +30,6 @@ from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
-from service.adapters.shared.spool import Spool
 from service.adapters.shared.threads import apart
 from service.mail.errors import NotFound
 from service.mail.mime.addresses import sender_warnings
@@ -40,6 +39,7 @@ from service.mail.mime.structure import find
 from service.mail.mime.transfer import is_identity
 from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
 from service.mail.numbers import read_number
+from service.spool import Spool
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10

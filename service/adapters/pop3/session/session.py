@@ -13,8 +13,8 @@ from service.adapters.pop3.session.maildrop import (
 )
 from service.adapters.pop3.wire.connection import Answer, Connection
 from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, refusal
-from service.adapters.shared.spool import Spool
 from service.mail.errors import MailError, NotFound, TooLarge, UpstreamError
+from service.spool import Spool
 
 LARGE = 256 * 1024
 """Octets above which parsing leaves the event loop."""
