@@ -1,5 +1,5 @@
-"""A message on its way in: spooled first, so that no slow client holds a connection of the mailbox, and a message that
-does not arrive whole is never begun to be stored."""
+"""Uploaded messages. They are spooled first, so that a slow client does not occupy a connection to the mail server, and
+an incomplete upload is never stored."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -19,7 +19,7 @@ _HEADER = 256 << 10
 
 @dataclass
 class Spooled:
-    """A message that arrived whole. See ``model.Source``."""
+    """A message that was received completely. Implements ``model.Source``."""
 
     size: int
     message_id: str | None
@@ -38,7 +38,8 @@ class Spooled:
 
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[Spooled]:
-    """The request's body. InvalidRequest where it is empty, or has a NUL, which IMAP cannot carry (RFC 9051, 9)."""
+    """The request's body. Raises InvalidRequest if it is empty, or has a NUL, which IMAP cannot transfer (RFC 9051,
+    9)."""
     digest, head, spool = Digest(), bytearray(), Spool()
     with closing(spool):
         async for chunk in request.stream():
@@ -48,7 +49,7 @@ async def spooled(request: Request) -> AsyncIterator[Spooled]:
             head += chunk[: max(0, _HEADER - len(head))]
             await _write(spool, chunk)
         if not spool.size:
-            raise InvalidRequest("The body is empty. Send the message as message/rfc822.")
+            raise InvalidRequest("The body is empty. Send a message as message/rfc822.")
         yield Spooled(spool.size, _message_id(bytes(head)), digest.finish(), spool)
 
 
@@ -61,5 +62,5 @@ async def _write(spool: Spool, chunk: bytes) -> None:
 
 def _message_id(head: bytes) -> str | None:
     block = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n\r\n"
-    found = parse_message_ids(first(split_headers(block), "Message-ID") or b"")
-    return found[0] if found else None
+    ids = parse_message_ids(first(split_headers(block), "Message-ID") or b"")
+    return ids[0] if ids else None

@@ -31,7 +31,7 @@ from service.mail.model import (
     Flags,
     Folder,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -54,7 +54,7 @@ class MaildirBackend(Backend):
 
     protocol = Protocol.MAILDIR
     capabilities = CAPABILITIES
-    lacking = "A mailbox on disk has no {}."
+    not_supported_text = "A mailbox on disk has no {}."
 
     def __init__(self, door: Door, account: str, rows: Rows | None = None) -> None:
         self.account = account
@@ -99,13 +99,13 @@ class MaildirBackend(Backend):
         await self._run(partial(tree.delete, folder))
 
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
-        self._demand(query)
+        self._require(query)
         where = await self._where(folder)
         page = await self._listing.page([where], query)
         return page.model_copy(update={"state": await self.get_state(folder)})
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
-        self._demand(query)
+        self._require(query)
         if folders is None:
             folders = [folder.id for folder in await self.list_folders() if folder.is_selectable]
         where = [await self._where(folder) for folder in dict.fromkeys(folders)]
@@ -149,7 +149,7 @@ class MaildirBackend(Backend):
                 found += [row] if row else []
         return tuple(found)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         tree = await self._tree()
         box, unique = await self._find(message)
         file = await self._run(partial(_opened, box, unique))
@@ -250,10 +250,10 @@ class MaildirBackend(Backend):
     async def aclose(self) -> None:
         """There is nothing to close: files are open while somebody reads them."""
 
-    def _demand(self, query: ListQuery) -> None:
+    def _require(self, query: ListQuery) -> None:
         asked = query.filter is not None and any(one.criterion in THREADS for one in conditions(query.filter))
         if query.with_thread or asked:
-            raise self.lacks(Capability.THREADS)
+            raise self.not_supported(Capability.THREADS)
 
     async def _box(self, folder: str) -> Box:
         """NotFound where there is no such folder, or it holds no messages."""

@@ -112,12 +112,12 @@ class Box:
 
     def remove(self, unique: str) -> None:
         """For good."""
-        self._demand_one(unique)
+        self._require_one(unique)
         self.at(unique, lambda place, entry: os.unlink(entry.name, dir_fd=place))
 
     def change(self, unique: str, change: Change, version: str | None = None) -> tuple[str, ...]:
         """Give the message the flags that ``change`` makes of those it has. Changed where ``version`` is another."""
-        self._demand_one(unique)
+        self._require_one(unique)
 
         def rename(place: int, entry: Entry) -> tuple[str, ...]:
             with self.opened() as folder:
@@ -137,7 +137,7 @@ class Box:
 
     def move(self, unique: str, other: "Box") -> str:
         """Into another folder, under a new name, in one step; answers what is unique in it."""
-        self._demand_one(unique)
+        self._require_one(unique)
         return self._give(unique, other, os.rename)
 
     def copy(self, unique: str, other: "Box") -> str:
@@ -157,7 +157,7 @@ class Box:
 
         return self.at(unique, work)
 
-    def _demand_one(self, unique: str) -> None:
+    def _require_one(self, unique: str) -> None:
         if unique in self.snapshot().twins:
             raise UpstreamError(
                 "Two files have the name of this message. Nothing was done.", protocol=PROTOCOL, code="ambiguousId"

@@ -90,7 +90,7 @@ class _Scanner:
     def addresses(self) -> Iterator[Address]:
         for kind, token in self._tokens():
             if not kind:
-                return  # what a limit cut is no address
+                return  # a limit cut it: the rest is not an address
             if token in {b",", b";"} and not self._in_route(token):
                 yield from self._flush()
                 self._in_group = self._in_group and token == b","

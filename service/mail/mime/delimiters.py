@@ -9,9 +9,9 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 MAX_BOUNDARY = 900
-"""Octets; RFC 2046 allows 70. A multipart with a longer one is not taken apart."""
+"""Octets; RFC 2046 allows 70. A multipart with a longer one is read as text."""
 _FEW = 4 << 10
-"""Octets that are looked at together right behind a delimiter, where the next one often is."""
+"""Octets that are looked at together if a delimiter may be among them; twice as many each time there is none."""
 _MANY = 64 << 10
 _FAR = 1 << 20
 _WORD = re.compile(rb"\n--(\S{0,1000}+)")
@@ -22,7 +22,7 @@ _SPACE = b" \t\r\n"
 
 
 class Delimiter(NamedTuple):
-    """The line from ``start`` to ``stop``, where the next one begins. ``text`` is a boundary, or one with two dashes
+    """The line from ``start`` to ``stop``, the start of the next one. ``text`` is a boundary, or one with two dashes
     behind it."""
 
     start: int
@@ -37,6 +37,7 @@ def next_delimiter(source: bytes, at: int, end: int, boundaries: Collection[byte
     names = {*boundaries, *(boundary + b"--" for boundary in boundaries)}
     if source.startswith(b"--", at) and at < end and (text := _named(_text(source, at), names)) is not None:
         return _delimiter(source, at, text)
+    # First words are enough to tell of almost every window that nothing is in it.
     words = {first[0] for name in names if (first := _FIRST.match(name))}
     size = _FEW
     at = _next_dashes(source, max(at - 1, 0), end)
@@ -45,11 +46,16 @@ def next_delimiter(source: bytes, at: int, end: int, boundaries: Collection[byte
         if stop <= at:  # a line longer than the window
             stop = at + 1
             found = _in_line(source, at + 1, names)
+        elif words.isdisjoint(_WORD.findall(source, at, stop)):
+            found = None
+        elif size > _FEW:
+            size = _FEW
+            continue
         else:
-            found = _in_window(source, at, stop, names, words)
+            found = _in_lines(source, at, stop, names)
         if found is not None:
             return found
-        at, size = _next_dashes(source, stop, end), _MANY
+        at, size = _next_dashes(source, stop, end), min(2 * size, _MANY)
     return None
 
 
@@ -61,10 +67,7 @@ def _next_dashes(source: bytes, at: int, end: int) -> int:
     return -1
 
 
-def _in_window(source: bytes, at: int, stop: int, names: set[bytes], words: set[bytes]) -> Delimiter | None:
-    """First words tell of almost every window that nothing is in it."""
-    if words.isdisjoint(_WORD.findall(source, at, stop)):
-        return None
+def _in_lines(source: bytes, at: int, stop: int, names: set[bytes]) -> Delimiter | None:
     lines = [line.rstrip(_SPACE) for line in _LINE.findall(source, at, stop)]
     if names.isdisjoint(lines) and names.isdisjoint([line.partition(b" ")[0] for line in lines]):
         return None
@@ -99,7 +102,7 @@ def _delimiter(source: bytes, start: int, text: bytes) -> Delimiter:
 
 
 def next_blank(source: bytes, start: int) -> tuple[int, int]:
-    """Where the first empty line begins and ends; twice the end of the source if there is none."""
+    """Start and end of the first empty line; twice the end of the source if there is none."""
     for begin in range(start, len(source), _MANY):
         if (found := _BLANK.search(source, begin, begin + _MANY + 2)) is not None:
             return found.start() + 1, found.end()

@@ -46,7 +46,7 @@ def decode(octets: bytes, encoding: str | None) -> bytes:
 
 
 def feed_all(found: Decoder, octets: bytes) -> bytes:
-    """What the decoder tells of them, fed by pieces, between which another thread gets its turn."""
+    """What the decoder makes of them, fed by pieces, so that other threads get their turn in between."""
     return b"".join(found.feed(octets[at : at + PIECE]) for at in range(0, len(octets), PIECE))
 
 

@@ -85,8 +85,8 @@ def _runs(raw: bytes) -> list[_Run]:
 
 
 def _words(raw: bytes) -> Iterator[tuple[int, re.Match[bytes], int]]:
-    """Where each encoded word begins, its opening, and where its text ends. Every octet is looked at a fixed number of
-    times: the next ``?=`` is looked for only behind the last one found."""
+    """Start, opening and end of text of each encoded word. Every octet is looked at a fixed number of times: the next
+    ``?=`` is looked for only behind the last one found."""
     start, close = raw.find(b"=?"), 0
     while start >= 0:
         opening = _OPENING.match(raw, start)

@@ -37,7 +37,7 @@ from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
 from service.mail.mime.transfer import is_identity
-from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
+from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
 from service.mail.numbers import read_number
 from service.spool import Spool
 
@@ -65,13 +65,13 @@ class Content:
         self._ids = access.ids
         self._cache = cache
 
-    async def message(self, ref: MessageRef, html: HtmlForm, begin: Callable[[], None] = _nothing) -> Message:
+    async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _nothing) -> Message:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
         its texts. Calls ``begin`` when it begins to read."""
         entry, row = await self._read(ref, begin)
-        octets_there = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
-        found = await apart(partial(_message, entry, row, html), octets_there)
-        return found if isinstance(found, Message) else await self._from_source(ref, found, html)
+        size = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        message = await apart(partial(_message, entry, row, html), size)
+        return message if isinstance(message, Message) else await self._from_source(ref, message, html)
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
@@ -93,7 +93,7 @@ class Content:
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
             return entry, await _response(selection, ref.uid, answer)
 
-    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlForm) -> Message:
+    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlMode) -> Message:
         """For a message whose structure the server garbles."""
         found = await read_whole(
             await self._whole(ref, summary.size),
@@ -133,7 +133,8 @@ class Content:
         section = _section(part_id)
         row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
         described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
-        if (structure := await apart(partial(structure_of, described), weight(described))) is not None:
+        structure = await apart(partial(structure_of, described), weight(described))
+        if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
             head = octets(row, b"BODY[%b]<0>" % section) or b""
         else:
@@ -187,24 +188,24 @@ class Content:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
-def _message(entry: CachedMessage, row: FetchResponse, html: HtmlForm) -> Message | MessageSummary:
+def _message(entry: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
     """Without a structure that could be read, what a list shows."""
     summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-    rest = entry.details
-    if rest.structure is None:
+    details = entry.details
+    if details.structure is None:
         return summary
     fields = split_headers(header_fields(row))
     senders = [field.raw for field in fields if field.name.lower() == "from"]
-    chosen = choose(rest.structure)
+    chosen = choose(details.structure)
     return Message(
         **dict(summary),
-        sender=rest.sender,
-        reply_to=rest.reply_to,
-        cc=rest.cc,
-        bcc=rest.bcc,
+        sender=details.sender,
+        reply_to=details.reply_to,
+        cc=details.cc,
+        bcc=details.bcc,
         references=parse_message_ids(first(fields, "References") or b""),
-        structure=rest.structure,
-        attachments=attachments(rest.structure),
+        structure=details.structure,
+        attachments=attachments(details.structure),
         body=read_body(_leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)),
         version=version_of(row),
     )
@@ -241,7 +242,7 @@ def _fetch(uid: int, items: bytes) -> list[bytes]:
 async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
     """The response for one message. Raises NotFound if the server has no message with this UID."""
     row = (await fetch_rows(answer.untagged)).get(uid)
-    if row is None or len(row) <= 2:
+    if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
     if is_empty and not await find_existing(selection, [uid]):  # Dovecot answers for a removed one, without octets

@@ -13,14 +13,13 @@ from service.adapters.imap.messages.envelope import (
     envelope_of,
     read_summary,
     structure_of,
-    weight,
 )
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, wire_octets
 from service.adapters.shared.threads import LARGE, apart
 from service.mail.json_rows import row_json, with_member
 from service.telemetry import metrics
@@ -47,6 +46,20 @@ def _is_whole(row: FetchResponse) -> bool:
         and not any(envelope)
     )
     return not is_gone and not _SUMMARY.isdisjoint(row)
+
+
+def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
+    structure, envelope = structure_of(row), envelope_of(row)
+    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+    details = Details(
+        structure=structure,
+        sender=addresses(sender) if sender != from_ else (),
+        reply_to=addresses(reply_to) if reply_to != from_ else (),
+        cc=addresses(cc),
+        bcc=addresses(bcc),
+    )
+    summary = read_summary(row, message_id, folder_id, structure)
+    return CachedMessage(row_json(summary), details.model_dump_json(exclude_defaults=True).encode())
 
 
 class FolderMessages:
@@ -148,9 +161,9 @@ class FolderMessages:
         return self._known.get(uid)
 
     async def learn(self, responses: Responses) -> dict[int, CachedMessage]:
-        """Makes cached messages of responses; those of complete responses are kept. A thread reads those that are
-        large."""
-        large = {uid: octets for uid, row in responses.items() if (octets := weight(row)) > LARGE}
+        """Makes cached messages of responses; those of complete responses are kept. A large response is read by a
+        thread."""
+        large = {uid: octets for uid, row in responses.items() if (octets := wire_octets(row)) > LARGE}
         usual = ((uid, row) for uid, row in responses.items() if uid not in large)
         entries = {uid: _read(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
         for uid, octets in large.items():
@@ -174,20 +187,6 @@ class FolderMessages:
         if more:
             self._cache.keep(self._key, more)
         return {uid: _extended(entry, previews.get(uid), threads.get(uid)) for uid, entry in entries.items()}
-
-
-def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
-    structure, envelope = structure_of(row), envelope_of(row)
-    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
-    details = Details(
-        structure=structure,
-        sender=addresses(sender) if sender != from_ else (),
-        reply_to=addresses(reply_to) if reply_to != from_ else (),
-        cc=addresses(cc),
-        bcc=addresses(bcc),
-    )
-    summary = read_summary(row, message_id, folder_id, structure)
-    return CachedMessage(row_json(summary), details.model_dump_json(exclude_defaults=True).encode())
 
 
 def _is_complete(row: FetchResponse) -> bool:

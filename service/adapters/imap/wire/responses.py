@@ -34,10 +34,12 @@ _FLAGS_ROW = re.compile(
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 _ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
-# What a server may tell anew at any time; everything else of a message never changes.
-_CHANGING = frozenset({b"FLAGS", b"MODSEQ"})
 SEQUENCE = b"#"
-"""Where a row keeps its message sequence number."""
+"""The key of a response's message sequence number."""
+OCTETS = b"%"
+"""The key of a response's length on the wire."""
+# What a server may report again with another value; everything else of a message never changes.
+_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS})
 
 
 async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
@@ -58,12 +60,13 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
     """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
     async for response in paced(untagged):
         if quick := _FLAGS_ROW.match(response):
-            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
+            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
         elif found := _FETCH.match(response):
             row = _row(response, found.end())
             row[SEQUENCE] = found[1]
+            row[OCTETS] = b"%d" % len(response)
         else:
             continue
         if b"UID" not in row:
@@ -89,9 +92,14 @@ def _row(response: bytes, at: int) -> FetchResponse:
 
 def _merge(row: FetchResponse, more: FetchResponse) -> None:
     for name, value in more.items():
-        if name in row and name not in _CHANGING and name != SEQUENCE and row[name] != value:
+        if name in row and name not in _CHANGING and row[name] != value:
             raise _broken()
         row[name] = value
+
+
+def wire_octets(row: FetchResponse) -> int:
+    """The length of the response on the wire."""
+    return read_number(row.get(OCTETS)) or 0
 
 
 def octets(row: FetchResponse, item: bytes) -> bytes | None:
