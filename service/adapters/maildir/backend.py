@@ -17,8 +17,8 @@ from service.adapters.maildir.folders import Folders
 from service.adapters.maildir.keywords import named
 from service.adapters.maildir.listing import THREADS, Listing, Place, Where
 from service.adapters.maildir.sign_in import Door
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.parsing import read_whole
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.parsing import parse_message
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, StaleToken
@@ -56,11 +56,11 @@ class MaildirBackend(Backend):
     capabilities = CAPABILITIES
     not_supported_text = "A mailbox on disk has no {}."
 
-    def __init__(self, door: Door, account: str, rows: Rows | None = None) -> None:
+    def __init__(self, door: Door, account: str, rows: RowCache | None = None) -> None:
         self.account = account
         self._tag = account_tag(account)
         self._door = door
-        self._listing = Listing(account, rows or Rows(Protocol.MAILDIR), self._run)
+        self._listing = Listing(account, rows or RowCache(Protocol.MAILDIR), self._run)
         self._marks = Marks()
         self._folders: Folders | None = None
         self._once = asyncio.Lock()
@@ -115,7 +115,7 @@ class MaildirBackend(Backend):
         box = await self._box(folder)
         return await self._run(lambda: box.snapshot().state)
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         boxes = None if folder is None else [await self._box(folder)]
         _, mark = await self._now(boxes)
         return mark
@@ -154,7 +154,7 @@ class MaildirBackend(Backend):
         box, unique = await self._find(message)
         file = await self._run(partial(_opened, box, unique))
         flags = await self._run(partial(_current, box, unique))
-        found = await read_whole(
+        found = await parse_message(
             file, id=message, folder_id=tree.id(box.wire), received_at=file.received_at, flags=flags, html=html
         )
         return found.model_copy(update={"version": version_of(flags)})

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from hashlib import blake2s
 
 from service.adapters.maildir.disk import PROTOCOL, File
-from service.adapters.shared.parsing import structure_of
+from service.adapters.shared.parsing import parse_structure
 from service.mail.errors import NotFound, UpstreamError
 from service.mail.mime import structure, transfer
 from service.mail.mime.body import has_attachment
@@ -48,7 +48,7 @@ def text(file: File) -> str:
 
 async def part(file: File, part_id: str) -> Entity:
     """NotFound where the message has none of that id."""
-    found = structure.find(await structure_of(file), part_id)
+    found = structure.find(await parse_structure(file), part_id)
     if found is None:
         raise NotFound("part")
     return found

@@ -14,7 +14,7 @@ from service.adapters.maildir import content
 from service.adapters.maildir.cursor import Cursor, read_cursor, short, write_cursor
 from service.adapters.maildir.folder import Box, Snapshot
 from service.adapters.maildir.names import Entry, arrival
-from service.adapters.shared.cache import Rows
+from service.adapters.shared.cache import RowCache
 from service.mail.errors import MailError, NotFound, NotSupported, StaleToken
 from service.mail.ids import account_tag, make_id
 from service.mail.mime.headers import list_headers
@@ -58,7 +58,7 @@ class Place(NamedTuple):
 class Listing:
     """Of one account."""
 
-    def __init__(self, account: str, rows: Rows, run: Run) -> None:
+    def __init__(self, account: str, rows: RowCache, run: Run) -> None:
         self._account = account
         self._tag = account_tag(account)
         self._rows = rows

@@ -44,7 +44,7 @@ class Reply:
         return cls(ok, text[code.end() :], code[1].upper()) if code else cls(ok, text)
 
 
-def refusal(reply: Reply) -> MailError:
+def error_from(reply: Reply) -> MailError:
     """The error for -ERR in a session that is signed in."""
     words = f"The mail server refused: {reply.text}"[:MAX_SERVER_TEXT] if reply.text else None
     if reply.code == "SYS/TEMP":
@@ -52,7 +52,7 @@ def refusal(reply: Reply) -> MailError:
     return UpstreamError(words, protocol=PROTOCOL, code=reply.code)
 
 
-def login_refusal(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
+def login_error_from(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
     """The error for -ERR to a login (RFC 2449, 8.1; RFC 3206): none of the server's own words, nobody is signed in."""
     match reply.code:
         case "IN-USE":
@@ -66,9 +66,9 @@ def login_refusal(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
     return LoginRefused()
 
 
-def greeting_refusal(reply: Reply) -> MailError:
+def greeting_error_from(reply: Reply) -> MailError:
     """The error for a greeting of -ERR: no login was tried, so it cannot be one's credentials."""
-    refused = login_refusal(reply)
+    refused = login_error_from(reply)
     return busy(reply.code) if isinstance(refused, LoginRefused) else refused
 
 
