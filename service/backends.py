@@ -10,8 +10,8 @@ from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.connection_limit import Hosts
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.connection_limit import ConnectionLimits
 from service.mail.backend import Backend
 from service.mail.model import Protocol
 from service.settings.model import Settings
@@ -29,7 +29,7 @@ def openers(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Opene
 
 
 def _imap(settings: Settings, servers: ServerTable) -> Opener:
-    cache, hosts = MessageCache(settings.cache_octets), Hosts(settings.server_connections)
+    cache, hosts = MessageCache(settings.cache_octets), ConnectionLimits(settings.server_connections)
 
     def open_one(credentials: Credentials) -> Backend:
         return ImapBackend(
@@ -45,7 +45,7 @@ def _imap(settings: Settings, servers: ServerTable) -> Opener:
 
 
 def _pop3(settings: Settings, servers: ServerTable) -> Opener:
-    rows = Rows(Protocol.POP3, settings.cache_octets)
+    rows = RowCache(Protocol.POP3, settings.cache_octets)
     timing = Timing(
         queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
     )
@@ -58,7 +58,7 @@ def _pop3(settings: Settings, servers: ServerTable) -> Opener:
 
 
 def _maildir(settings: Settings, servers: ServerTable) -> Opener:
-    rows, sign_ins = Rows(Protocol.MAILDIR, settings.cache_octets), SignIns()
+    rows, sign_ins = RowCache(Protocol.MAILDIR, settings.cache_octets), SignIns()
 
     def open_one(credentials: Credentials) -> Backend:
         sign_in = sign_ins.sign_in(servers.named(credentials.server), credentials)

@@ -105,7 +105,7 @@ class Backend(ABC):
         without it. One round trip."""
         return None
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         """Up to where a folder (None: the mailbox) has been told by now. IMAP: a round trip or two; three where the
         server does not say what vanishes."""
         raise self.not_supported(Capability.CHANGES)

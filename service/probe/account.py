@@ -9,7 +9,7 @@ from service.adapters.imap.backend import ImapBackend
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
-from service.adapters.pop3.session.dialer import Entry
+from service.adapters.pop3.session.dialer import Dialer
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING
 from service.mail.backend import ROLES, Backend
 from service.mail.model import Capability, Folder, Protocol, Quota
@@ -54,9 +54,9 @@ def _roles(folders: Sequence[Folder]) -> tuple[str, ...]:
 
 async def _pop3(row: MailServer, credentials: Credentials) -> Account:
     """In one session: a server may make one wait between two logins."""
-    session = await Entry(row.endpoint(Protocol.POP3), credentials, DEFAULT_TIMING).sign_in()
+    session = await Dialer(row.endpoint(Protocol.POP3), credentials, DEFAULT_TIMING).sign_in()
     try:
-        await session.drop()
+        await session.maildrop()
         return Account(offered(session.connection), Pop3Backend.capabilities, 1, ("inbox",))
     finally:
         await session.connection.leave()

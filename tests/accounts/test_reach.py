@@ -17,7 +17,7 @@ from service.accounts.servers import ELSEWHERE, Endpoint, MailServer, Security, 
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.pop3.wire.reader import dial
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING
-from service.adapters.shared.connection_limit import Hosts
+from service.adapters.shared.connection_limit import ConnectionLimits
 from service.app import create_app
 from service.mail.errors import NotFound, UpstreamTls, UpstreamUnavailable
 from service.mail.model import Protocol
@@ -165,7 +165,7 @@ def test_one_host_is_counted_under_one_name() -> None:
 
 def test_a_host_without_open_mailboxes_is_forgotten() -> None:
     """R-HTTP-32: and while there are some it is the same for all of them."""
-    hosts = Hosts(limit=3)
+    hosts = ConnectionLimits(limit=3)
     mine = hosts.named("imap.example.org")
     for number in range(1000):
         hosts.named(f"m{number}.example.org")

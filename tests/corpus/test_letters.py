@@ -77,7 +77,7 @@ def test_a_letter_is_json_and_comes_out_of_a_cage_as_it_is(letter: Letter) -> No
     """R-MIME-01: what is found in another process travels as JSON."""
     json.loads(read(letter).model_dump_json())
     for job in JOBS.values():
-        assert job.heard(job.told(letter.octets)) == job.work(letter.octets)
+        assert job.load(job.dump(letter.octets)) == job.work(letter.octets)
 
 
 @EVERY

@@ -26,7 +26,7 @@ from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import Timing
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
-from service.adapters.shared.connection_limit import Host
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, StaleId
@@ -69,7 +69,7 @@ class ImapBackend(Backend):
         timing: Timing | None = None,
         limits: Limits | None = None,
         cache: MessageCache | None = None,
-        host: Host | None = None,
+        host: ConnectionLimit | None = None,
         avoid: Iterable[str] = (),
     ) -> None:
         self.account = account or credentials.account
@@ -150,7 +150,7 @@ class ImapBackend(Backend):
     async def get_state(self, folder: str) -> str | None:
         return await self._pages.state(await self._folders.name(folder))
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         if folder is None:
             return await self._change_log.account_token()
         return await self._change_log.folder_token(await self._folders.name(folder))

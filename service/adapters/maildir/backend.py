@@ -16,8 +16,8 @@ from service.adapters.maildir.disk_threads import ThreadLane
 from service.adapters.maildir.keywords import flag_names
 from service.adapters.maildir.mailbox import Mailbox
 from service.adapters.maildir.sign_in import PasswordChanged, Proof, SignIn
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.parsing import read_whole, structure_of
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.parsing import parse_message, parse_structure
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes
 from service.mail.model import (
@@ -53,11 +53,11 @@ class MaildirBackend(Backend):
     capabilities = CAPABILITIES
     not_supported_text = "A mailbox on disk has no {}."
 
-    def __init__(self, sign_in: SignIn, account: str, rows: Rows | None = None) -> None:
+    def __init__(self, sign_in: SignIn, account: str, rows: RowCache | None = None) -> None:
         self.account = account
         self._sign_in = sign_in
         self._lane, self._bulk_lane = sign_in.threads.interactive, sign_in.threads.bulk
-        self._rows = rows or Rows(Protocol.MAILDIR)
+        self._rows = rows or RowCache(Protocol.MAILDIR)
         self._mailbox: Mailbox | None = None
         self._appending_once = asyncio.Lock()
 
@@ -90,7 +90,7 @@ class MaildirBackend(Backend):
     async def get_state(self, folder: str) -> str | None:
         return await self._run(Mailbox.get_state, folder)
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         return await self._run(changes.get_token, folder)
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
@@ -105,7 +105,7 @@ class MaildirBackend(Backend):
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         file, fields, parsed = await self._run(reads.open_message, message, html)
         if parsed is None:
-            parsed = await read_whole(file, id="", folder_id="", html=html)
+            parsed = await parse_message(file, id="", folder_id="", html=html)
         return parsed.model_copy(update=fields)
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
@@ -115,7 +115,7 @@ class MaildirBackend(Backend):
         query = PartQuery(message, part, encoded, span)
         opened = await self._run(reads.open_part, query, self._lane)
         if isinstance(opened, File):  # too large to be parsed in a thread
-            root = await structure_of(opened)
+            root = await parse_structure(opened)
             opened = await self._bulk_lane.run(content.open_part, opened, root, query, self._lane)
         return opened
 

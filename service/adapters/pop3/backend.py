@@ -9,18 +9,18 @@ from cachetools import LRUCache
 
 from service.accounts.live import Credentials
 from service.accounts.servers import Endpoint
-from service.adapters.pop3.changes import read_mark, write_mark
+from service.adapters.pop3.changes import read_sync_token, write_sync_token
 from service.adapters.pop3.cursor import read_cursor
 from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.session.maildrop import header_of
-from service.adapters.pop3.session.maildrop_queue import Door
+from service.adapters.pop3.session.maildrop_queue import MaildropQueue
 from service.adapters.pop3.session.session import HEADER_LIMIT, UNCONFIRMED, Session, require_ok
-from service.adapters.pop3.source import Shelf, Slice, Source
+from service.adapters.pop3.source import Slice, Source, SourceCache
 from service.adapters.pop3.wire.replies import PROTOCOL
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.parsing import MOST, read_whole
-from service.adapters.shared.threads import apart
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.parsing import MAX_PARSED, parse_message
+from service.adapters.shared.threads import in_thread
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
@@ -64,24 +64,24 @@ class Pop3Backend(Backend):
         credentials: Credentials,
         account: str,
         timing: Timing = DEFAULT_TIMING,
-        rows: Rows | None = None,
+        rows: RowCache | None = None,
     ) -> None:
         self.account = account
         self._tag = account_tag(account)
         self._inbox = make_id("f", self._tag, INBOX.encode())
-        self._door = Door(endpoint, credentials, timing)
-        self._listing = Listing(account, self._inbox, rows or Rows(Protocol.POP3))
-        self._shelf = Shelf(timing.keep)
+        self._queue = MaildropQueue(endpoint, credentials, timing)
+        self._listing = Listing(account, self._inbox, rows or RowCache(Protocol.POP3))
+        self._sources = SourceCache(timing.keep)
         self._unsure: LRUCache[bytes, bool] = LRUCache(UNSURE)
 
     async def list_folders(self) -> tuple[Folder, ...]:
-        drop = await self._door.reading(Session.drop)
+        maildrop = await self._queue.run(Session.maildrop)
         inbox = Folder(
             id=self._inbox,
             name=INBOX,
             path=(INBOX,),
             role="inbox",
-            total_messages=len(drop.sizes),
+            total_messages=len(maildrop.sizes),
             is_subscribed=True,
             is_selectable=True,
         )
@@ -98,24 +98,24 @@ class Pop3Backend(Backend):
                 raise self.not_supported(capability)
         cursor = None if query.cursor is None else read_cursor(query.cursor, self._tag)
         for last in (False,) * CUTS + (True,):
-            page = await self._door.reading(partial(self._listing.page, cursor, query.limit, last=last))
+            page = await self._queue.run(partial(self._listing.page, cursor, query.limit, last=last))
             if page is not None:
                 break
         assert page is not None
         return page
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         if folder is not None:
             self._require_inbox(folder)
-        return write_mark(await self._door.reading(Session.drop))
+        return write_sync_token(await self._queue.run(Session.maildrop))
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
         self._require_inbox(folder)
-        before = read_mark(since)
-        drop = await self._door.reading(Session.drop)
-        now = set(drop.uidls.values())
+        before = read_sync_token(since)
+        maildrop = await self._queue.run(Session.maildrop)
+        now = set(maildrop.uidls.values())
         told = FolderChanges(folder_id=self._inbox, created=self._ids(now - before), destroyed=self._ids(before - now))
-        return Changes(told, write_mark(drop))
+        return Changes(told, write_sync_token(maildrop))
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         found = await self.list_changes("inbox", since)
@@ -129,24 +129,24 @@ class Pop3Backend(Backend):
         for message in messages:
             with suppress(NotFound):
                 places[message] = self._place(message)
-        rows = await self._door.reading(partial(self._listing.rows_at, tuple(places.values()))) if places else {}
+        rows = await self._queue.run(partial(self._listing.rows_at, tuple(places.values()))) if places else {}
         return tuple(rows[place] for place in places.values() if place in rows)
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
-        spool = (await self._source(message, MOST)).spool
-        return await read_whole(spool, id=message, folder_id=self._inbox, html=html)
+        spool = (await self._source(message, MAX_PARSED)).spool
+        return await parse_message(spool, id=message, folder_id=self._inbox, html=html)
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
         place = self._place(message)
-        source = self._shelf.get(place)
+        source = self._sources.get(place)
         if source is not None:
             block = header_of(source.spool.read(0, HEADER_LIMIT))
         else:
-            block = await self._door.reading(partial(_header, place))
-        return await apart(partial(list_headers, block, names), len(block))
+            block = await self._queue.run(partial(_header, place))
+        return await in_thread(partial(list_headers, block, names), len(block))
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
-        source = await self._source(message, MOST)
+        source = await self._source(message, MAX_PARSED)
         entity = await source.part(part)
         body = await source.body(entity, encoded=encoded)
         etag = _etag(message, part, "encoded" if encoded else "decoded")
@@ -166,15 +166,15 @@ class Pop3Backend(Backend):
             except NotFound as error:
                 errors[message] = error
         if places:
-            errors |= await self._door.reading(partial(self._delete, places))
+            errors |= await self._queue.run(partial(self._delete, places))
         return tuple(Outcome(message, errors.get(message)) for message in messages)
 
     async def check(self) -> None:
-        await self._door.reading(self._greet)
+        await self._queue.run(self._greet)
 
     async def aclose(self) -> None:
-        self._shelf.clear()
-        await self._door.aclose()
+        self._sources.clear()
+        await self._queue.aclose()
 
     def _require_inbox(self, folder: str) -> None:
         if folder not in ("inbox", self._inbox):
@@ -191,17 +191,17 @@ class Pop3Backend(Backend):
 
     async def _source(self, message: str, limit: int) -> Source:
         place = self._place(message)
-        source = self._shelf.get(place)
+        source = self._sources.get(place)
         if source is not None:
             return source
-        return await self._door.reading(partial(self._fetch, place, limit))
+        return await self._queue.run(partial(self._fetch, place, limit))
 
     async def _fetch(self, place: bytes, limit: int, session: Session) -> Source:
-        source = self._shelf.get(place)  # fetched by whoever was in before us
+        source = self._sources.get(place)  # fetched by whoever was in before us
         if source is None:
             number, *_ = await session.find(place)
             source = Source(await session.fetch(number, limit))
-            self._shelf.put(place, source)
+            self._sources.put(place, source)
         return source
 
     async def _delete(self, places: dict[str, bytes], session: Session) -> dict[str, MailError]:
@@ -228,7 +228,7 @@ class Pop3Backend(Backend):
         return errors | {message: refused[number] for message, number in numbers.items() if number in refused}
 
     def _forget(self, place: bytes, *, unsure: bool) -> None:
-        self._shelf.forget(place)
+        self._sources.forget(place)
         self._listing.forget(place)
         if unsure:
             self._unsure[place] = True

@@ -2,7 +2,7 @@
 
 import zlib
 
-from service.adapters.pop3.session.maildrop import UNIQUE, Drop
+from service.adapters.pop3.session.maildrop import UNIQUE, Maildrop
 from service.mail.errors import NotSupported, StaleToken
 
 MAX_OCTETS = 5000
@@ -12,15 +12,15 @@ _TOO_MANY = b"\0"
 """A mark of more messages than a token can name."""
 
 
-def write_mark(drop: Drop) -> bytes:
+def write_sync_token(maildrop: Maildrop) -> bytes:
     """All unique-ids. NotSupported where a message has none of its own."""
-    if len(drop.uidls) != len(drop.sizes):
+    if len(maildrop.uidls) != len(maildrop.sizes):
         raise NotSupported("changes", "This POP3 server gives no unique-ids that tell its messages apart.")
-    octets = zlib.compress(b"\n".join(drop.uidls.values()), 9)
+    octets = zlib.compress(b"\n".join(maildrop.uidls.values()), 9)
     return octets if len(octets) <= MAX_OCTETS else _TOO_MANY
 
 
-def read_mark(octets: bytes) -> set[bytes]:
+def read_sync_token(octets: bytes) -> set[bytes]:
     """StaleToken for a mark of too many messages, and for what is none."""
     if octets == _TOO_MANY:
         raise StaleToken("There are more messages than a token can name. List again.")

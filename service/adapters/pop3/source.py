@@ -6,12 +6,12 @@ from functools import partial
 
 from cachetools import TTLCache
 
-from service.adapters.shared.parsing import MOST, structure_of
-from service.adapters.shared.spool import CHUNK, Spool
-from service.adapters.shared.threads import apart
+from service.adapters.shared.parsing import MAX_PARSED, parse_structure
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
 from service.mail.mime import transfer
 from service.mail.mime.structure import Entity, find
+from service.spool import CHUNK, Spool
 
 KEPT = 4
 _LATER = 0.1
@@ -38,7 +38,7 @@ class Source:
     async def part(self, part: str) -> Entity:
         """NotFound where the message has none of that id."""
         if self._entity is None:
-            self._entity = await structure_of(self.spool)
+            self._entity = await parse_structure(self.spool)
         found = find(self._entity, part)
         if found is None:
             raise NotFound("part")
@@ -51,12 +51,12 @@ class Source:
             return Slice(self.spool, start, stop)
         spool = self._decoded.get(entity.part.id)
         if spool is None:
-            spool = await apart(partial(_decode, self.spool, start, stop, encoding), stop - start)
+            spool = await in_thread(partial(_decode, self.spool, start, stop, encoding), stop - start)
             self._decoded[entity.part.id] = spool
         return Slice(spool, 0, spool.size)
 
 
-class Shelf:
+class SourceCache:
     """Messages fetched last, for ``keep`` seconds: ranges and parts of a message are asked for one after the other."""
 
     def __init__(self, keep: float) -> None:
@@ -68,7 +68,7 @@ class Shelf:
 
     def put(self, place: bytes, source: Source) -> None:
         """What is too large to be taken apart is only ever passed on, and not kept."""
-        if source.spool.size > MOST:
+        if source.spool.size > MAX_PARSED:
             return
         self._sources[place] = source
         # By itself the cache frees what has expired only when it is used next.
@@ -84,7 +84,7 @@ class Shelf:
 
 def _decode(spool: Spool, start: int, stop: int, encoding: str | None) -> Spool:
     decoder = transfer.decoder(encoding)
-    decoded = Spool(MOST)
+    decoded = Spool(MAX_PARSED)
     for place in range(start, stop, CHUNK):
         decoded.write(decoder.feed(spool.read(place, min(place + CHUNK, stop))))
     decoded.write(decoder.finish())

@@ -8,8 +8,9 @@ what is inside a quoted string, a comment or an encoded word never becomes an ad
 import re
 from collections.abc import Iterator, Sequence
 
+from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import MAX_SHOWN, clean_text, decode_words, has_controls, shown_text, unfold
+from service.mail.mime.words import MAX_SHOWN, decode_words, has_controls, shown_text, unfold
 from service.mail.model import Address
 
 MAX_OCTETS = 256 * 1024

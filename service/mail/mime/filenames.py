@@ -4,6 +4,7 @@ import re
 import unicodedata
 from pathlib import PurePosixPath
 
+from service.mail.cleaning import is_unseen
 from service.mail.mime.words import decode_words
 
 MAX_CHARACTERS = 150
@@ -21,14 +22,11 @@ def file_name(raw_name: bytes | str | None) -> str | None:
         return None
     text = raw_name if isinstance(raw_name, str) and "=?" not in raw_name else decode_words(raw_name)
     text = unicodedata.normalize("NFC", text[:4096]).replace("\\", "/").rstrip("/ ")
-    text = "".join(each for each in text.rpartition("/")[2] if unicodedata.category(each) not in _UNSEEN)
+    text = "".join(each for each in text.rpartition("/")[2] if not is_unseen(each))
     text = _trim(_RESERVED.sub("_", text))
     if _DEVICES.match(text):
         text = "_" + text
     return _trim(_shorten(text)) or None
-
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def _trim(text: str) -> str:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import clean_text, decode_words
+from service.mail.mime.words import decode_words
 from service.mail.model import Header
 
 MAX_BLOCK = 256 * 1024

@@ -3,8 +3,9 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import MAX_VALUE, clean_text, decode_words, unfold
+from service.mail.mime.words import MAX_VALUE, decode_words, unfold
 
 MAX_PARAMETERS = 4000
 

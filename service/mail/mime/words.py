@@ -1,10 +1,12 @@
-"""Header text: unfolding, encoded words (RFC 2047), and the removal of what could fool a reader or a terminal."""
+"""Header text: unfolding and encoded words (RFC 2047)."""
 
 import binascii
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from service.mail import cleaning
+from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_exactly
 
 MAX_VALUE = 64 * 1024
@@ -13,9 +15,6 @@ MAX_SHOWN = 8 * 1024
 _MAX_WORD = 8 * 1024
 
 _OPENING = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?")
-_BREAKS = re.compile(r"[\t\n\r]+")
-# C0 and C1 controls, line and paragraph separators, bidirectional embeddings, overrides and isolates, lone surrogates.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 _SPACE = b" \t\r\n"
 
 
@@ -45,15 +44,10 @@ def shown_text(raw: bytes) -> str:
     return f"{decode_words(raw[: gap if gap > 0 else MAX_SHOWN])}\u2026"
 
 
-def clean_text(text: str) -> str:
-    """Without controls, line breaks of any kind and direction overrides; a break or tab leaves a space."""
-    return text if text.isprintable() else _CONTROLS.sub("", _BREAKS.sub(" ", text))
-
-
 def has_controls(raw: bytes) -> bool:
     """Whether controls stand in the value, or come out of its encoded words. Folding does not count."""
     text = _decode(raw[:MAX_VALUE]).replace("\t", " ")
-    return _CONTROLS.search(text) is not None
+    return cleaning.has_controls(text)
 
 
 def _octets(raw: bytes | str) -> bytes:

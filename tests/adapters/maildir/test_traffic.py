@@ -72,7 +72,7 @@ ONE_HOP: dict[str, Callable[[MaildirBackend, Ids], Awaitable[object]]] = {
     "sorted list": lambda backend, _: backend.list_messages("inbox", ListQuery(sort=(Order(SortKey.SUBJECT),))),
     "search": lambda backend, _: backend.search_messages(None, ListQuery(filter=Condition(Criterion.BODY, "x"))),
     "state": lambda backend, _: backend.get_state("inbox"),
-    "sync token": lambda backend, _: backend.get_mark(None),
+    "sync token": lambda backend, _: backend.get_sync_token(None),
     "50 rows": lambda backend, ids: backend.get_messages(ids[:50]),
     "message": lambda backend, ids: backend.get_message(ids[0]),
     "headers": lambda backend, ids: backend.list_headers(ids[0]),
@@ -95,7 +95,7 @@ async def test_a_call_is_one_thread_hop(backend: MaildirBackend, ids: Ids, hops:
 
 
 async def test_changes_are_one_thread_hop(backend: MaildirBackend, ids: Ids, hops: Hops) -> None:
-    mark, account_mark = await backend.get_mark("inbox"), await backend.get_mark(None)
+    mark, account_mark = await backend.get_sync_token("inbox"), await backend.get_sync_token(None)
     assert await hops.of(backend.list_changes("inbox", mark)) == 1
     assert await hops.of(backend.list_all_changes(account_mark)) == 1
 

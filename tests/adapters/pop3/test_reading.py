@@ -217,6 +217,6 @@ async def test_fetched_messages_are_kept_for_a_while_only(mailboxes: Mailboxes) 
     await backend.get_message(message)
     await backend.get_message(message)
     assert server.verbs.count("RETR") == 1
-    await until(lambda: backend._shelf.get(b"uid-6") is None)
+    await until(lambda: backend._sources.get(b"uid-6") is None)
     await backend.get_message(message)
     assert server.verbs.count("RETR") == 2

@@ -99,7 +99,7 @@ def test_every_file_comes_out_of_a_cage_as_it_is() -> None:
         if path.is_file():
             source = path.read_bytes()
             for job in JOBS.values():
-                assert job.heard(job.told(source)) == job.work(source), path
+                assert job.load(job.dump(source)) == job.work(source), path
 
 
 def shape(entity: Entity) -> Iterator[tuple[str, Entity]]:

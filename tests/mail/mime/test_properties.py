@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.mail.cleaning import clean_text
 from service.mail.mime.addresses import parse_addresses, sender_warnings
 from service.mail.mime.charset import decode_text
 from service.mail.mime.dates import parse_date
@@ -18,7 +19,7 @@ from service.mail.mime.message import read_message
 from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.structure import Entity, parse
 from service.mail.mime.transfer import decode, decoder
-from service.mail.mime.words import clean_text, decode_words
+from service.mail.mime.words import decode_words
 
 LINES = [
     b"Content-Type: multipart/mixed; boundary=b",

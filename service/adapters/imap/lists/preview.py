@@ -11,7 +11,7 @@ from service.adapters.imap.search.reader import read_texts
 from service.adapters.imap.search.thread import THREAD_FIELDS, message_names
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.responses import FetchResponse
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.json_rows import with_text
 from service.mail.search.filter import ListQuery
 
@@ -62,7 +62,7 @@ async def _read_threads(rows: FolderMessages, entries: dict[int, CachedMessage])
         return {}
     item, read = _thread_item(rows.connection.capabilities)
     told = await fetch(rows.selection, entries, item)
-    names = await apart(lambda: {uid: read(row) for uid, row in told.items()}, sum(map(weight, told.values())))
+    names = await in_thread(lambda: {uid: read(row) for uid, row in told.items()}, sum(map(weight, told.values())))
     return rows.extend(entries, threads={uid: _thread_id(name or rows.id(uid)) for uid, name in names.items()})
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.grid import Grid, grid_of
 from service.mail.mime.transfer import decoder, feed_all
@@ -55,7 +55,7 @@ async def decoded(source: Octets, encoding: str | None) -> Octets:
     work = decoder(encoding)
     async with aclosing(source):
         async for piece in source:
-            octets = await apart(partial(feed_all, work, piece), len(piece))
+            octets = await in_thread(partial(feed_all, work, piece), len(piece))
             del piece  # as in ``stored``
             if octets:
                 yield octets

@@ -9,7 +9,7 @@ from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, octets
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
 from service.mail.model import HtmlMode, Part
@@ -36,7 +36,7 @@ class Reader:
         flags = await self._fetch(there, b"FLAGS") if Need.FLAGS in self._needs else {}
         headers = await self._headers(there) if Need.HEADERS in self._needs else {}
         texts = await read_texts(self._rows, entries, MAX_TEXT) if Need.BODY in self._needs else {}
-        return await apart(
+        return await in_thread(
             lambda: {uid: _known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there},
             sum(entry.cost for entry in entries.values()) + sum(map(len, headers.values())),
         )
@@ -91,7 +91,7 @@ async def read_texts(rows: FolderMessages, entries: dict[int, CachedMessage], li
             found = await fetch(rows.selection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
             pieces = {uid: octets(row, b"BODY[%b]<0>" % section) or b"" for uid, row in found.items()}
             full = {uid: Leaf(leaves[uid], piece, len(piece) >= limit) for uid, piece in pieces.items()}
-            texts |= await apart(partial(_texts, full), sum(map(len, pieces.values())))
+            texts |= await in_thread(partial(_texts, full), sum(map(len, pieces.values())))
     return texts
 
 

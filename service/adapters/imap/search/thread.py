@@ -10,7 +10,7 @@ from service.adapters.imap.session.fetch import fetch, find_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotSupported
 from service.mail.mime.headers import first, parse_message_ids, split_headers
 
@@ -36,7 +36,7 @@ async def threads_of(rows: FolderMessages) -> list[set[int]]:
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
         told = await fetch(rows.selection, uids[at : at + _BATCH], THREAD_FIELDS)
-        names |= await apart(partial(_names_of, told), sum(map(weight, told.values())))
+        names |= await in_thread(partial(_names_of, told), sum(map(weight, told.values())))
     return await _joined(names)
 
 

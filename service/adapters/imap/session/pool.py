@@ -15,7 +15,7 @@ from random import random
 
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import Selection, select
-from service.adapters.shared.connection_limit import Host
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.metrics import Live
 from service.telemetry.upstream import queued
@@ -64,12 +64,12 @@ class Pool:
         open_connection: Callable[[], Awaitable[Connection]],
         limit: int = 4,
         patience: float = 20.0,
-        host: Host | None = None,
+        host: ConnectionLimit | None = None,
     ) -> None:
         self._open = open_connection
         self._most = limit
         self._patience = patience
-        self._host = host or Host()
+        self._host = host or ConnectionLimit()
         self._idle: list[Connection] = []  # the one used last is last
         self._count = 0  # open, being opened or promised to somebody who waits
         self._users: Counter[Lane] = Counter()
@@ -164,7 +164,7 @@ class Pool:
                 return await self._wait(lane, end)
         self._users[lane] += 1
         if not self._idle:
-            self._host.is_busy(self._yield)
+            self._host.withdraw(self._yield)
         return connection
 
     def _fits(self, lane: Lane) -> bool:
@@ -202,13 +202,13 @@ class Pool:
 
     async def _connect_once(self) -> Connection:
         """Refused credentials are not sent again for those who waited meanwhile: repeats lock accounts out."""
-        await self._host.take()
+        await self._host.acquire()
         try:
             if self._refusal is not None:
                 raise copy(self._refusal)
             return await self._open()
         except BaseException as error:
-            self._host.give_back()
+            self._host.release()
             if isinstance(error, LoginRefused):
                 self._refusal = copy(error)
             raise
@@ -251,7 +251,7 @@ class Pool:
     def _rest(self, connection: Connection) -> None:
         """Idle until somebody comes; the others beside it for a while only."""
         self._idle.append(connection)
-        self._host.is_idle(self._yield)
+        self._host.offer(self._yield)
         if self._trimming is None:
             self._trimming = asyncio.get_running_loop().call_later(SURPLUS_SECONDS, self._trim)
 
@@ -272,21 +272,21 @@ class Pool:
         if self._idle:
             self._let_go(self._idle.pop(0))
             if self._idle:
-                self._host.is_idle(self._yield)
+                self._host.offer(self._yield)
             return True
         return False
 
     def _let_go(self, connection: Connection) -> None:
         """Log out in the background. The place is free at once; the server may count it a little longer."""
         self._count -= 1
-        self._host.give_back()
+        self._host.release()
         task = asyncio.ensure_future(connection.logout())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
     def _discard(self, connection: Connection) -> None:
         connection.fail(ServerBusy("The connection was given up.", protocol="imap"))
-        self._host.give_back()
+        self._host.release()
 
     def _drop_closed(self) -> None:
         for connection in [one for one in self._idle if not one.is_open]:
@@ -305,7 +305,7 @@ class Pool:
     async def aclose(self) -> None:
         """Log out what is idle; what is in use closes as it comes back."""
         self._closed = True
-        self._host.is_busy(self._yield)
+        self._host.withdraw(self._yield)
         if self._trimming is not None:
             self._trimming.cancel()
         while self._idle:

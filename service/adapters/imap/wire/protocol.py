@@ -19,7 +19,8 @@ from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
 from service.adapters.imap.wire.flood import OVERHEAD, Flood
 from service.adapters.imap.wire.framing import Framer, Limits
-from service.adapters.imap.wire.status import Status, clean_text, read_status
+from service.adapters.imap.wire.status import Status, read_status
+from service.mail.cleaning import server_text
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
 
 MAX_UNSOLICITED = 1 << 20
@@ -132,7 +133,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         bye = self._bye
         self.fail(
             UpstreamUnavailable(
-                clean_text(bye.text) if bye and self.greeting.done() else "The mail server closed the connection.",
+                server_text(bye.text) if bye and self.greeting.done() else "The mail server closed the connection.",
                 protocol="imap",
                 code=bye.code or "BYE" if bye else None,
                 retry_after=1,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.mail.cleaning import server_text
 from service.mail.errors import (
     AlreadyExists,
     Changed,
@@ -24,8 +25,6 @@ from service.mail.errors import (
 _STATUS = re.compile(
     rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Za-z0-9-]{1,60})(?: ([^\]]*))?\] ?)?(.*))?\Z", re.IGNORECASE | re.DOTALL
 )
-_NOT_FOR_PEOPLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-MAX_TEXT = 200
 
 
 class Status(NamedTuple):
@@ -45,11 +44,6 @@ def read_status(line: bytes) -> Status | None:
     text = found[4] or b""
     code = found[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it in mid-text
     return Status(found[1].decode().upper(), code.decode().upper(), found[3] or b"", text)
-
-
-def clean_text(text: bytes) -> str:
-    """A server's words, fit to be shown: no control or direction characters, at most 200 of what is left."""
-    return _NOT_FOR_PEOPLE.sub(" ", text.decode(errors="replace")).strip()[:MAX_TEXT]
 
 
 def _leaf(leaf: type[MailError], detail: str | None = None) -> Callable[[str | None], MailError]:
@@ -82,7 +76,7 @@ _BY_CODE: dict[str, Callable[[str | None], MailError]] = {
 
 def error_from(status: Status, *, before_login: bool = False) -> MailError:
     """What the server's no means. Nothing it says before login is shown: anybody may be speaking there."""
-    said = None if before_login else clean_text(status.text) or None
+    said = None if before_login else server_text(status.text) or None
     known = _BY_CODE.get(status.code)
     if known is not None:
         return known(said)

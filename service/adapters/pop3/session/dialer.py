@@ -17,7 +17,7 @@ PAUSES = (0.1, 0.25, 0.65)
 """Parts of ``Timing.in_use`` between the tries at a maildrop that is in use; their sum is the whole."""
 
 
-class Entry:
+class Dialer:
     """A refused login is never repeated; a connection that fails before it is, once."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from service.accounts.live import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
-from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_refusal
+from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_error_from
 from service.adapters.shared import sasl
 from service.adapters.shared.sasl import CANCEL, Exchange
 from service.mail.errors import InvalidRequest, UpstreamError
@@ -34,7 +34,7 @@ async def sign_in(connection: Connection, credentials: Credentials, *, apop: boo
     method = _apop if apop and is_password else _method(connection, credentials)
     reply = await method(connection, credentials)
     if not reply.ok:
-        raise login_refusal(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
+        raise login_error_from(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
     await connection.learn()
 
 

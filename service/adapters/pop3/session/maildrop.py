@@ -19,7 +19,7 @@ CONTENT = b"\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Maildrop:
     """``sizes`` has every message by number, in order; ``uidls`` those with a valid unique-id of their own."""
 
     sizes: dict[int, int]
@@ -31,21 +31,21 @@ class Drop:
         return [number for number, octets in self.sizes.items() if octets == size and number not in self.uidls]
 
 
-def read_drop(listing: bytes, unique_ids: bytes | None) -> Drop:
+def read_maildrop(listing: bytes, unique_ids: bytes | None) -> Maildrop:
     """From the answers to LIST and, where the server has it, UIDL. UpstreamProtocol where they make no sense."""
     sizes = _sizes(listing)
     uidls = {} if unique_ids is None else _uidls(unique_ids, sizes)
-    return Drop(sizes, uidls, {uidl: number for number, uidl in uidls.items()})
+    return Maildrop(sizes, uidls, {uidl: number for number, uidl in uidls.items()})
 
 
-def content_place(block: bytes, size: int) -> bytes:
+def content_key(block: bytes, size: int) -> bytes:
     """Names a message by its header and size, for servers whose unique-ids are none. Two copies of one message share
     it: enough to read by, never enough to delete one of them."""
     digest = blake2s(header_of(block), digest_size=DIGEST_OCTETS).digest()
     return CONTENT + size.to_bytes(8, "big") + digest
 
 
-def content_size(place: bytes) -> int | None:
+def size_in_key(place: bytes) -> int | None:
     """The size in such a place; None for what is no such place."""
     fits = place.startswith(CONTENT) and len(place) == len(CONTENT) + 8 + DIGEST_OCTETS
     return int.from_bytes(place[1:9], "big") if fits else None

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from service.accounts.live import Credentials
 from service.accounts.servers import Endpoint
-from service.adapters.pop3.session.dialer import Entry, jitter
+from service.adapters.pop3.session.dialer import Dialer, jitter
 from service.adapters.pop3.session.session import Session
 from service.adapters.pop3.wire.replies import IN_USE_SECONDS, PROTOCOL
 from service.adapters.pop3.wire.timing import Timing
@@ -18,11 +18,11 @@ from service.telemetry.upstream import queued
 T = TypeVar("T")
 
 
-class Door:
+class MaildropQueue:
     """First come, first served. A session outlives its request by a short while, so that a burst needs one login."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
-        self._entry = Entry(endpoint, credentials, timing)
+        self._dialer = Dialer(endpoint, credentials, timing)
         self._timing = timing
         self._turn = asyncio.Lock()
         self._session: Session | None = None
@@ -30,23 +30,23 @@ class Door:
         self._leaving: asyncio.Task[None] | None = None
         self._failed: MailError | None = None
 
-    async def reading(self, work: Callable[[Session], Awaitable[T]]) -> T:
+    async def run(self, work: Callable[[Session], Awaitable[T]]) -> T:
         """``work`` in a session; once more in a new one where the server had closed the one that lingered."""
-        async with self.enter() as session:
+        async with self.session() as session:
             try:
                 return await work(session)
             except UpstreamUnavailable:
                 if not session.reused or session.alive:
                     raise
-        async with self.enter() as session:
+        async with self.session() as session:
             return await work(session)
 
     @asynccontextmanager
-    async def enter(self) -> AsyncIterator[Session]:
+    async def session(self) -> AsyncIterator[Session]:
         """ServerBusy where the turn does not come in time. A login that fails has failed for all who waited for it:
         ten requests with a wrong password are one login."""
         failed = self._failed
-        await self._queue()
+        await self._wait_for_turn()
         try:
             self._stop_timer()
             if self._failed is not None and self._failed is not failed:
@@ -74,7 +74,7 @@ class Door:
         else:
             await session.connection.leave()
 
-    async def _queue(self) -> None:
+    async def _wait_for_turn(self) -> None:
         try:
             with queued("maildrop"):
                 async with asyncio.timeout(self._timing.queue):
@@ -85,7 +85,7 @@ class Door:
     async def _current(self) -> Session:
         """The session that lingers while it is fit, else a new one."""
         session, self._session = self._session, None
-        if session is not None and self._fit(session):
+        if session is not None and self._is_fit(session):
             session.reused = True
         else:
             if session is not None:
@@ -104,22 +104,22 @@ class Door:
 
     async def _open(self) -> Session:
         try:
-            return await self._entry.sign_in()
+            return await self._dialer.sign_in()
         except MailError as error:
             self._failed = copy(error)
             raise
 
-    def _fit(self, session: Session) -> bool:
+    def _is_fit(self, session: Session) -> bool:
         """Old ones too, while the server would refuse a new one."""
         age = asyncio.get_running_loop().time() - session.opened
-        return session.alive and (age < self._timing.session or self._entry.delay > 0)
+        return session.alive and (age < self._timing.session or self._dialer.delay > 0)
 
     def _linger(self) -> None:
         session = self._session
         if session is None:
             return
         if session.alive:
-            stay = max(self._timing.linger, self._entry.delay)  # while nobody is let in, it is in nobody's way
+            stay = max(self._timing.linger, self._dialer.delay)  # while nobody is let in, it is in nobody's way
             self._timer = asyncio.get_running_loop().call_later(stay, self._expire)
         else:
             session.connection.abort()

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from service.adapters.pop3.session.maildrop import (
     LISTING_LIMIT,
-    Drop,
-    content_place,
-    content_size,
+    Maildrop,
+    content_key,
     header_of,
-    read_drop,
+    read_maildrop,
+    size_in_key,
 )
 from service.adapters.pop3.wire.connection import Answer, Connection
-from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, refusal
-from service.adapters.shared.spool import Spool
+from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, error_from
 from service.mail.errors import MailError, NotFound, TooLarge, UpstreamError
+from service.spool import Spool
 
 LARGE = 256 * 1024
 """Octets above which parsing leaves the event loop."""
@@ -39,7 +39,7 @@ class Session:
         self.opened = asyncio.get_running_loop().time()
         self.reused = False
         """Whether an earlier request was in it already."""
-        self._drop: Drop | None = None
+        self._maildrop: Maildrop | None = None
         self._blocks: dict[int, bytes] = {}  # of messages that have no other name
         self._spent = 0
 
@@ -47,39 +47,39 @@ class Session:
     def alive(self) -> bool:
         return self.connection.alive
 
-    async def drop(self) -> Drop:
+    async def maildrop(self) -> Maildrop:
         """UIDL and LIST, asked once: one round trip where the server pipelines, else two."""
-        if self._drop is None:
+        if self._maildrop is None:
             asked = self._has_uidl
             answers = await self.connection.ask_all(["UIDL", "LIST"] if asked else ["LIST"], limit=LISTING_LIMIT)
-            self._drop = await _read_drop(answers[-1], answers[0] if asked else None)
-        return self._drop
+            self._maildrop = await _read_maildrop(answers[-1], answers[0] if asked else None)
+        return self._maildrop
 
     async def warnings(self) -> tuple[str, ...]:
         """What to know of this server: ids made of content cannot tell copies apart, and without TOP the headers of
         large messages may stay unread in a list."""
-        drop = await self.drop()
-        unnamed = not self._has_uidl or len(drop.uidls) < len(drop.sizes)
+        maildrop = await self.maildrop()
+        unnamed = not self._has_uidl or len(maildrop.uidls) < len(maildrop.sizes)
         return (("ids-unstable",) if unnamed else ()) + (() if self._has_top else ("headers-incomplete",))
 
     async def place(self, number: int) -> bytes:
         """What names the message beyond this session."""
-        drop = await self.drop()
-        if number in drop.uidls:
-            return drop.uidls[number]
+        maildrop = await self.maildrop()
+        if number in maildrop.uidls:
+            return maildrop.uidls[number]
         block = (await self.blocks([number])).get(number)
         if block is None:
             raise TooLarge("The mail server has neither unique-ids nor TOP, and its messages are too large without.")
-        return content_place(block, drop.sizes[number])
+        return content_key(block, maildrop.sizes[number])
 
     async def find(self, place: bytes) -> list[int]:
         """The message's number; several where copies share a place made of content, the newest first; never none."""
-        drop = await self.drop()
-        size = content_size(place)
-        found = [drop.numbers[place]] if place in drop.numbers else []
+        maildrop = await self.maildrop()
+        size = size_in_key(place)
+        found = [maildrop.numbers[place]] if place in maildrop.numbers else []
         if size is not None:
-            blocks = await self.blocks(drop.of_size(size)[-CANDIDATES:])
-            found = sorted((n for n, block in blocks.items() if content_place(block, size) == place), reverse=True)
+            blocks = await self.blocks(maildrop.of_size(size)[-CANDIDATES:])
+            found = sorted((n for n, block in blocks.items() if content_key(block, size) == place), reverse=True)
         if not found:
             raise NotFound("message")
         return found
@@ -93,7 +93,7 @@ class Session:
         for number in numbers:
             if number not in blocks and (block := await self._read_small(number)) is not None:
                 blocks[number] = block
-        uidls = (await self.drop()).uidls
+        uidls = (await self.maildrop()).uidls
         self._blocks |= {number: block for number, block in blocks.items() if number not in uidls}
         return blocks
 
@@ -114,7 +114,7 @@ class Session:
 
     async def fetch(self, number: int, limit: int) -> Spool:
         """The whole message, put aside. TooLarge is known from LIST where that tells the truth, else on the way."""
-        size = (await self.drop()).sizes[number]
+        size = (await self.maildrop()).sizes[number]
         if size > limit:
             raise TooLarge(f"The message is larger than the {limit} octets that can be handled.")
         spool = Spool(limit)
@@ -124,15 +124,15 @@ class Session:
     async def confirm(self, places: Mapping[int, bytes]) -> None:
         """That these numbers still are these messages, asked of the server once more. UpstreamProtocol where one is
         not: then none of this session's numbers can be relied on."""
-        drop = await self.drop()
-        named = [number for number in places if number in drop.uidls]
-        replies = await self.connection.tell_all([f"UIDL {number}" for number in named])
+        maildrop = await self.maildrop()
+        named = [number for number in places if number in maildrop.uidls]
+        replies = await self.connection.ask_each([f"UIDL {number}" for number in named])
         seen = {number: _unique_id(number, reply) for number, reply in zip(named, replies, strict=True)}
         unnamed = [number for number in places if number not in seen]
         for number in unnamed:
             self._blocks.pop(number, None)
         blocks = await self.blocks(unnamed)
-        seen |= {n: content_place(block, drop.sizes[n]) for n, block in blocks.items() if block}
+        seen |= {n: content_key(block, maildrop.sizes[n]) for n, block in blocks.items() if block}
         if seen != dict(places):
             self.connection.abort()
             raise broken("The mail server no longer shows these messages in their places. Nothing was deleted.")
@@ -142,8 +142,8 @@ class Session:
         known to have been."""
         numbers = list(numbers)
         try:
-            replies = await self.connection.tell_all([f"DELE {number}" for number in numbers])
-            errors = {n: refusal(reply) for n, reply in zip(numbers, replies, strict=True) if not reply.ok}
+            replies = await self.connection.ask_each([f"DELE {number}" for number in numbers])
+            errors = {n: error_from(reply) for n, reply in zip(numbers, replies, strict=True) if not reply.ok}
             committed = len(errors) == len(numbers) or (await self.connection.quit()).ok
         except MailError:
             errors, committed = {}, False
@@ -165,7 +165,7 @@ class Session:
 
     async def _read_small(self, number: int) -> bytes | None:
         """None where reading it would cost too much."""
-        size = (await self.drop()).sizes[number]
+        size = (await self.maildrop()).sizes[number]
         if size > WHOLE or self._spent + size > BUDGET:
             return None
         self._spent += size
@@ -179,20 +179,20 @@ class Session:
 
 def require_ok(reply: Reply) -> None:
     if not reply.ok:
-        raise refusal(reply)
+        raise error_from(reply)
 
 
 class _Enough(Exception):
     """No error: the header is read, the rest of the message is not wanted."""
 
 
-async def _read_drop(listing: Answer, unique_ids: Answer | None) -> Drop:
+async def _read_maildrop(listing: Answer, unique_ids: Answer | None) -> Maildrop:
     """-ERR to UIDL is a server without (the command is optional), -ERR to LIST an error."""
     require_ok(listing.reply)
     uidls = unique_ids.body if unique_ids is not None and unique_ids.reply.ok else None
     if len(listing.body) + len(uidls or b"") > LARGE:
-        return await asyncio.to_thread(read_drop, listing.body, uidls)
-    return read_drop(listing.body, uidls)
+        return await asyncio.to_thread(read_maildrop, listing.body, uidls)
+    return read_maildrop(listing.body, uidls)
 
 
 def _unique_id(number: int, reply: Reply) -> bytes:

@@ -14,7 +14,7 @@ from typing import Self, TypeAlias
 from service.accounts.servers import Endpoint, Security
 from service.adapters.pop3.wire.dot_stuffing import Unstuffer
 from service.adapters.pop3.wire.reader import Wire, dial
-from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_refusal, insecure
+from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_error_from, insecure
 from service.adapters.pop3.wire.timing import Timing
 from service.adapters.shared.network_errors import network_error, network_errors
 from service.mail.errors import MailError, UpstreamTimeout
@@ -88,7 +88,7 @@ class Connection:
         """A command with an answer of one line."""
         async with self._asking(line) as command:
             self._send(line)
-            return told(command, await self._reply())
+            return record(command, await self._reply())
 
     async def converse(self, line: str, respond: Callable[[bytes], str]) -> Reply:
         """A command that may be met with challenges (RFC 5034, 4); ``respond`` turns each into the next line."""
@@ -96,14 +96,14 @@ class Connection:
             self._send(line)
             while (challenge := await self._wire.line()) == b"+" or challenge.startswith(b"+ "):
                 self._send(respond(challenge[2:]))
-            return told(command, Reply.read(challenge))
+            return record(command, Reply.read(challenge))
 
-    async def tell_all(self, lines: Sequence[str]) -> list[Reply]:
+    async def ask_each(self, lines: Sequence[str]) -> list[Reply]:
         """Commands with an answer of one line each, pipelined where the server offers it (RFC 2449, 6.6)."""
         if not lines:
             return []
         async with self._asking(*lines) as command:
-            return [told(command, await self._reply()) for _ in self._sent(lines)]
+            return [record(command, await self._reply()) for _ in self._sent(lines)]
 
     async def ask_all(self, lines: Sequence[str], *, limit: int, keep: int | None = None) -> list[Answer]:
         """Multi-line commands, pipelined where the server offers it. An answer above ``limit`` octets closes; of one
@@ -120,7 +120,7 @@ class Connection:
             with self._command("RETR") as command:
                 self._send(f"RETR {number}")
                 async with asyncio.timeout(self._timing.command):
-                    reply = told(command, await self._reply())
+                    reply = record(command, await self._reply())
                 if reply.ok:
                     await self._pour(take)
                 return reply
@@ -160,7 +160,7 @@ class Connection:
         found = CHALLENGE.search(line)
         self.challenge = found[0] if found else None
         if not greeting.ok:
-            raise greeting_refusal(greeting)
+            raise greeting_error_from(greeting)
 
     async def _secure(self, endpoint: Endpoint) -> None:
         """STLS or nothing: on this endpoint no secret is ever sent in clear."""
@@ -169,7 +169,7 @@ class Connection:
         async with self._exchange(self._timing.connect):
             with self._command("STLS") as command:
                 self._send("STLS")
-                reply = told(command, await self._reply())
+                reply = record(command, await self._reply())
             if not reply.ok:
                 raise insecure("The mail server refused TLS.")
             await self._wire.secure(endpoint)
@@ -218,7 +218,7 @@ class Connection:
         return Reply.read(await self._wire.line())
 
     async def _answer(self, command: Command, limit: int, keep: int) -> Answer:
-        reply = told(command, await self._reply())
+        reply = record(command, await self._reply())
         body = bytearray()
         if reply.ok:
             await self._collect(body, limit, keep)
@@ -248,7 +248,7 @@ class Connection:
         self._wire.put_back(unstuffer.rest)
 
 
-def told(command: Command, reply: Reply) -> Reply:
+def record(command: Command, reply: Reply) -> Reply:
     """The reply, which is the command's outcome."""
     command.outcome = "ok" if reply.ok else "err"
     return reply

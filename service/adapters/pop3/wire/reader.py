@@ -19,7 +19,7 @@ class Wire(asyncio.Protocol):
         self._idle = idle
         self._transport: asyncio.Transport | None = None
         self._waiting = bytearray()
-        self._stirred: asyncio.Future[None] | None = None
+        self._arrival: asyncio.Future[None] | None = None
         self._paused = False
         self._lost = False
         self._closed = asyncio.get_running_loop().create_future()
@@ -32,15 +32,15 @@ class Wire(asyncio.Protocol):
         if len(self._waiting) >= FULL and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        self._stir()
+        self._wake()
 
     def eof_received(self) -> None:
         self._lost = True
-        self._stir()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._stir()
+        self._wake()
         if not self._closed.done():
             self._closed.set_result(None)
 
@@ -109,11 +109,11 @@ class Wire(asyncio.Protocol):
 
     async def _more(self) -> None:
         self._resume()
-        self._stirred = asyncio.get_running_loop().create_future()
+        self._arrival = asyncio.get_running_loop().create_future()
         before = len(self._waiting)
         if not self._lost:
             async with asyncio.timeout(self._idle):
-                await self._stirred
+                await self._arrival
         if len(self._waiting) == before:
             raise ConnectionResetError
 
@@ -122,9 +122,9 @@ class Wire(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _stir(self) -> None:
-        if self._stirred is not None and not self._stirred.done():
-            self._stirred.set_result(None)
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
 
 
 async def dial(endpoint: Endpoint, timing: Timing) -> Wire:

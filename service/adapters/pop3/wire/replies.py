@@ -1,10 +1,10 @@
 """What a POP3 answer means, and what goes wrong, in the port's words."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Self
 
+from service.mail.cleaning import MAX_SERVER_TEXT, server_text
 from service.mail.errors import (
     InUse,
     LoginRefused,
@@ -17,7 +17,6 @@ from service.mail.errors import (
 )
 
 PROTOCOL = "pop3"
-SHOWN = 200
 IN_USE_SECONDS = 5
 LOGIN_DELAY_SECONDS = 60
 EARLY = "The mail server wants more time between two logins."
@@ -39,28 +38,21 @@ class Reply:
         found = STATUS.fullmatch(line)
         if found is None:
             raise broken("The mail server does not speak POP3, or has lost its thread.")
-        text = clean(found[2] or b"")
+        text = server_text(found[2] or b"")
         code = CODE.match(text)
         ok = found[1] == b"+OK"
         return cls(ok, text[code.end() :], code[1].upper()) if code else cls(ok, text)
 
 
-def clean(octets: bytes) -> str:
-    """A server's words, fit to be shown: no control, format or private characters, at most 200 characters."""
-    text = octets[: SHOWN * 8].decode("utf-8", "replace")
-    shown = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in text)
-    return " ".join(shown.split())[:SHOWN]
-
-
-def refusal(reply: Reply) -> MailError:
+def error_from(reply: Reply) -> MailError:
     """The error for -ERR in a session that is signed in."""
-    words = f"The mail server refused: {reply.text}"[:SHOWN] if reply.text else None
+    words = f"The mail server refused: {reply.text}"[:MAX_SERVER_TEXT] if reply.text else None
     if reply.code == "SYS/TEMP":
         return UpstreamUnavailable(words, protocol=PROTOCOL, code=reply.code, retry_after=IN_USE_SECONDS)
     return UpstreamError(words, protocol=PROTOCOL, code=reply.code)
 
 
-def login_refusal(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
+def login_error_from(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
     """The error for -ERR to a login (RFC 2449, 8.1; RFC 3206): none of the server's own words, nobody is signed in."""
     match reply.code:
         case "IN-USE":
@@ -74,9 +66,9 @@ def login_refusal(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
     return LoginRefused()
 
 
-def greeting_refusal(reply: Reply) -> MailError:
+def greeting_error_from(reply: Reply) -> MailError:
     """The error for a greeting of -ERR: no login was tried, so it cannot be one's credentials."""
-    refused = login_refusal(reply)
+    refused = login_error_from(reply)
     return busy(reply.code) if isinstance(refused, LoginRefused) else refused
 
 

@@ -13,7 +13,7 @@ from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session import pool as pools
 from service.adapters.imap.wire.protocol import Timing
-from service.adapters.shared.connection_limit import Host
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
@@ -206,7 +206,7 @@ async def test_one_of_equal_reads_may_leave(scripted: Scripted) -> None:
 
 async def test_an_idle_connection_yields_to_another_account(scripted: Scripted) -> None:
     """A server's places are for all accounts."""
-    host = Host(limit=1, patience=0.2)
+    host = ConnectionLimit(limit=1, patience=0.2)
     async with (
         scripted({"FETCH": ROW}, host=host) as (one, first),
         scripted({"FETCH": ROW}, host=host) as (two, second),
@@ -218,7 +218,7 @@ async def test_an_idle_connection_yields_to_another_account(scripted: Scripted) 
 
 
 async def test_a_server_s_places_are_waited_for(scripted: Scripted) -> None:
-    host = Host(limit=1, patience=0.2)
+    host = ConnectionLimit(limit=1, patience=0.2)
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate}, host=host) as (_, first), scripted({}, host=host) as (_, second):
         holding = running(first.get_flags(FIRST))
@@ -261,7 +261,7 @@ async def test_what_was_idle_for_long_is_tried_first(scripted: Scripted, monkeyp
 
 async def test_idle_connections_are_given_up_but_one(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "SURPLUS_SECONDS", 0.02)
-    host = Host()
+    host = ConnectionLimit()
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate}, connections=4, host=host) as (server, mailbox):
         reads = running(*(mailbox.get_flags(message) for message in (FIRST, SECOND, THIRD)))
@@ -274,7 +274,7 @@ async def test_idle_connections_are_given_up_but_one(scripted: Scripted, monkeyp
 
 async def test_a_storm_of_cancellations_leaves_nothing_behind(dovecot: Dovecot) -> None:
     """R-OPS-10: places come back to what is idle, and whoever comes next sees no octet of another's answer."""
-    host = Host()
+    host = ConnectionLimit()
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: canary %d\r\n\r\n%d\r\n" % (n, n), (), None) for n in range(20)])
     random = Random(7)
@@ -316,7 +316,7 @@ async def test_three_processes_share_what_a_server_allows() -> None:
 class real:  # noqa: N801 - reads as a function where it is used
     """A mailbox on Dovecot, as another process would have it."""
 
-    def __init__(self, dovecot: Dovecot, user: str, *, connections: int, host: Host | None = None) -> None:
+    def __init__(self, dovecot: Dovecot, user: str, *, connections: int, host: ConnectionLimit | None = None) -> None:
         endpoint = Endpoint(HOST, dovecot.ports.imap, Security.NONE)
         credentials = Credentials("dovecot", Protocol.IMAP, user, PASSWORD)
         self._mailbox = ImapBackend(endpoint, credentials, connections=connections, host=host)

@@ -100,7 +100,7 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
     monkeypatch.setattr(watching, "BACKOFF_SECONDS", (0.01, 0.02))
     user = dovecot.user()
     async with way_to(dovecot.ports.imap) as link, opened(link.port, user) as mailbox, mailbox.watch() as listener:
-        mark = await mailbox.get_mark("inbox")
+        mark = await mailbox.get_sync_token("inbox")
         total = 0
         for lost in range(20):
             await until(lambda: mode(mailbox) == "notify")

@@ -1,10 +1,12 @@
-"""Octets put aside, so that a slow reader holds no maildrop: in memory while few, else in a private file."""
+"""Messages on their way in or out, kept until a slow client has sent or read them, so that none of them holds a
+connection to the mail server: in memory while small, otherwise in a private file."""
 
 import asyncio
 import os
+import sys
 import tempfile
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from service.mail.errors import TooLarge
 
@@ -13,25 +15,30 @@ CHUNK = 64 * 1024
 
 
 class Spool:
-    """Appended to, then read at any place by any number of readers. It goes, and its file with it, when the last of
-    them lets go; the file has no name, so that a crash leaves nothing behind."""
+    """Octets that are appended to, then read at any place by any number of readers. The file goes with the last of
+    them, or by ``close``; it has no name, so that a crash leaves nothing behind."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int = sys.maxsize) -> None:
         self.size = 0
         self._limit = limit
         self._memory = bytearray()
         self._file: int | None = None
+        self._close: Callable[[], object] | None = None
 
     def write(self, octets: bytes) -> None:
-        """TooLarge above the limit."""
+        """Raises TooLarge above the limit. It writes to a file unless ``stays_in_memory``."""
         if self.size + len(octets) > self._limit:
             raise TooLarge(f"The message is larger than the {self._limit} octets that can be handled.")
-        if self._file is None and self.size + len(octets) > IN_MEMORY:
+        if self._file is None and not self.stays_in_memory(len(octets)):
             self._file = self._new_file()
             self._append(bytes(self._memory))
             self._memory = bytearray()
         self._append(octets)
         self.size += len(octets)
+
+    def stays_in_memory(self, more: int = 0) -> bool:
+        """Whether there is no file yet, nor with so many octets more."""
+        return self.size + more <= IN_MEMORY
 
     def read(self, start: int, stop: int) -> bytes:
         """Safe from several threads at once."""
@@ -43,13 +50,19 @@ class Spool:
             start += len(more)
         return bytes(octets)
 
+    def close(self) -> None:
+        """Nothing can be read any more."""
+        self._memory = bytearray()
+        if self._close is not None:
+            self._close()
+
     def fileno(self) -> int:
-        """Of the file, for who reads at places too. There is one above ``IN_MEMORY`` octets."""
+        """The file's descriptor. Others may read from it, at any place; there is one above ``IN_MEMORY`` octets."""
         assert self._file is not None
         return self._file
 
     async def chunks(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
-        """Lets others run between two chunks, and so notices a reader that went away."""
+        """Lets other tasks run between two chunks, and so notices a reader that went away."""
         for place in range(start, stop, CHUNK):
             yield self.read(place, min(place + CHUNK, stop))
             await asyncio.sleep(0)
@@ -65,5 +78,5 @@ class Spool:
     def _new_file(self) -> int:
         with tempfile.TemporaryFile() as file:
             number = os.dup(file.fileno())
-        weakref.finalize(self, os.close, number)
+        self._close = weakref.finalize(self, os.close, number)
         return number

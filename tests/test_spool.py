@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.shared.spool import Spool
 from service.mail.errors import TooLarge
+from service.spool import Spool
 
 
 def test_a_spool_reads_the_same_from_memory_and_file() -> None:
