@@ -15,7 +15,8 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.accounts.live import Accounts, Credentials
+from service.accounts.credentials import Credentials
+from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import PATIENCE, Revocations, Store
 from service.accounts.servers import ServerTable
@@ -27,7 +28,7 @@ from service.api.idempotency import Repeats
 from service.api.middleware import EXPOSED, Edge, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
-from service.backends import openers
+from service.backends import backends
 from service.mail.backend import Backend
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
@@ -53,7 +54,7 @@ _log = structlog.get_logger("service.app")
 def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     """The application; ``table`` stands in for the settings' servers where they are made at run time (the demo)."""
     servers = table or settings.server_table()
-    adapters = openers(settings, servers)
+    adapters = backends(settings, servers)
 
     def open_backend(credentials: Credentials) -> Backend:
         return adapters[credentials.protocol](credentials)

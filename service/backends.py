@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import ServerTable
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.messages.cache import Rows as ImapRows
@@ -19,7 +19,7 @@ from service.settings.model import Settings
 Opener = Callable[[Credentials], Backend]
 
 
-def openers(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Opener]:
+def backends(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Opener]:
     """One for each protocol. What all mailboxes of a protocol share is made here, once."""
     return {
         Protocol.IMAP: _imap(settings, servers),

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from service.accounts.live import Accounts, Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
+from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import Revocations, TokenId
 from service.accounts.servers import ServerTable
@@ -68,7 +69,7 @@ def sign_in(
         chosen = Protocol(protocol.lower()) if protocol else row.protocol
     except ValueError:
         raise InvalidRequest(f"The protocol is one of {PROTOCOLS}.") from None
-    row.demand(chosen)
+    row.require(chosen)
     return Credentials(row.name, chosen, username, secret, kind)
 
 
@@ -98,18 +99,18 @@ def session_of(request: Request) -> TokenId | None:
     return service_of(request).sessions.session_of(request.headers["authorization"].partition(" ")[2].strip())
 
 
-async def demand_live(request: Request, session: TokenId | None) -> None:
+async def require_live(request: Request, session: TokenId | None) -> None:
     """Raises Unauthenticated for a session that was ended; StoreUnavailable if that cannot be known and it writes."""
     if session is not None:
         is_search = request.method == "POST" and request.url.path.endswith("/search")
         is_read = is_search or request.method in {"GET", "HEAD"}
-        await service_of(request).revocations.demand_live(session, is_read=is_read)
+        await service_of(request).revocations.require_live(session, is_read=is_read)
 
 
 async def caller_of(request: Request) -> Credentials:
     """As ``credentials_of``, of a session that was not ended."""
     credentials = credentials_of(request)
-    await demand_live(request, session_of(request))
+    await require_live(request, session_of(request))
     return credentials
 
 
@@ -168,8 +169,8 @@ async def part_mailbox(
     if ticket is None:
         credentials = await caller_of(request)
     else:
-        credentials = sessions.open_ticket(ticket, message, part)
-        await demand_live(request, sessions.session_of(ticket))
+        credentials = sessions.open_part_link(ticket, message, part)
+        await require_live(request, sessions.session_of(ticket))
     _demand_own(account, credentials)
     async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:
         yield backend

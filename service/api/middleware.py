@@ -15,7 +15,7 @@ from service.api.deps import address_of
 from service.api.problems import fault, foreign, refused
 from service.mail.errors import TooManyRequests
 from service.telemetry import metrics
-from service.telemetry.upstream import Spent, spending
+from service.telemetry.upstream import RequestCosts, counted_costs
 
 SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -97,10 +97,10 @@ class Edge:
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
-        with spending() as spent, bound_contextvars(request_id=request_id):
+        with counted_costs() as spent, bound_contextvars(request_id=request_id):
             await self._answer(scope, receive, send, request_id, spent)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: Spent) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: RequestCosts) -> None:
         began, status, is_replaced = time.perf_counter(), 0, False
         _conceal(request_id)
         safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS

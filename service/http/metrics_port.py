@@ -71,7 +71,7 @@ class Place:
         first = settings.metrics_port
         return cls(settings.metrics_host, range(first, min(first + workers, _HIGHEST + 1))) if first else None
 
-    def demand_free(self, public: int) -> None:
+    def require_free(self, public: int) -> None:
         """Raises Unbindable unless every port can be listened on now, and none is the ``public`` one."""
         for port in self.ports:
             if port == public:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, Endpoint, MailServer
 from service.mail.errors import LoginRefused, MailError
 from service.mail.model import Protocol, Quota

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import MailServer
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.maildir.backend import MaildirBackend

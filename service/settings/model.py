@@ -29,8 +29,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from service.accounts.address_policy import AddressPolicy
 from service.accounts.rates import Bounds
-from service.accounts.reach import Reach
 from service.accounts.servers import Disk, Endpoint, MailServer, Security, ServerTable
 from service.mail.model import Protocol
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
@@ -273,7 +273,7 @@ class Settings(BaseSettings):
             )
             for name, row in self.servers.items()
         }
-        reach = Reach(self.any_server_networks) if self.any_server else None
+        reach = AddressPolicy(self.any_server_networks) if self.any_server else None
         return ServerTable(servers, self.default_server, reach)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import httpx
 import uvicorn
 
-from service.accounts.live import Accounts, Credentials
+from service.accounts.credentials import Credentials
+from service.accounts.live import Accounts
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.ids import Ids

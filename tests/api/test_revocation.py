@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey
 from pydantic import SecretBytes
 
 from service.accounts import revocation
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.revocation import KEPT, Revocations, TokenId
 from service.accounts.tokens import Sessions
 from service.api.routes import changes
@@ -182,8 +182,8 @@ async def test_a_ticket_ends_with_its_token(start: Start, redis: Redis) -> None:
     bearer = await one.sign_in()
     session = one.sessions.session_of(bearer["Authorization"].removeprefix("Bearer "))
     assert session is not None
-    made = one.sessions.seal_ticket(USER, "m_none", "1", of=session)
-    basic = one.sessions.seal_ticket(USER, "m_none", "1")
+    made = one.sessions.seal_part_link(USER, "m_none", "1", of=session)
+    basic = one.sessions.seal_part_link(USER, "m_none", "1")
 
     async def opened(by: One, ticket: str) -> bool:
         answer = await by.client.get(f"{ME}/messages/m_none/parts/1", params={"ticket": ticket})
@@ -203,10 +203,10 @@ def test_a_ticket_does_not_outlive_its_token() -> None:
     token, expires = sessions.seal(USER, now=1000)
     session = sessions.session_of(token)
     assert session == (session and session.value, expires)
-    ticket = sessions.seal_ticket(USER, "m", "1", now=1000, of=session)
-    assert sessions.open_ticket(ticket, "m", "1", now=expires - 1) == USER
+    ticket = sessions.seal_part_link(USER, "m", "1", now=1000, of=session)
+    assert sessions.open_part_link(ticket, "m", "1", now=expires - 1) == USER
     with pytest.raises(Unauthenticated):
-        sessions.open_ticket(ticket, "m", "1", now=expires)
+        sessions.open_part_link(ticket, "m", "1", now=expires)
 
 
 async def test_tokens_from_before_they_had_a_name_open_and_can_be_taken_back(start: Start) -> None:
@@ -318,15 +318,15 @@ async def test_not_every_request_asks_the_store() -> None:
     store = Kept()
     found = Revocations(store)
     token = TokenId("a", LATER)
-    await asyncio.gather(*(found.demand_live(token, is_read=False) for _ in range(100)))
+    await asyncio.gather(*(found.require_live(token, is_read=False) for _ in range(100)))
     for _ in range(100):
-        await found.demand_live(token, is_read=False)
+        await found.require_live(token, is_read=False)
     assert store.asked <= revocation._AT_ONCE
     before = store.asked
     await found.revoke(token)
     for _ in range(100):
         with pytest.raises(Unauthenticated):
-            await found.demand_live(token, is_read=True)
+            await found.require_live(token, is_read=True)
     assert store.asked == before + 2
 
 
@@ -336,10 +336,10 @@ async def test_a_store_that_fails_is_left_alone_for_a_while(fault: str) -> None:
     store = Kept()
     found = Revocations(store)
     setattr(store, fault, True)
-    await asyncio.gather(*(found.demand_live(TokenId(str(n), LATER), is_read=True) for n in range(500)))
+    await asyncio.gather(*(found.require_live(TokenId(str(n), LATER), is_read=True) for n in range(500)))
     assert store.asked <= revocation._AT_ONCE
     with pytest.raises(StoreUnavailable):
-        await found.demand_live(TokenId("0", LATER), is_read=False)
+        await found.require_live(TokenId("0", LATER), is_read=False)
 
 
 async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,11 +350,11 @@ async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest
     for number in range(1200):
         await found.revoke(TokenId(str(number), LATER))
     store.is_down = True
-    await found.demand_live(TokenId("good", LATER), is_read=True)
+    await found.require_live(TokenId("good", LATER), is_read=True)
     store.names.clear()
     store.is_down = False
     for number in range(10):
-        await found.demand_live(TokenId(f"good {number}", LATER), is_read=True)
+        await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
     assert len(store.names) == 1200
 
 
@@ -370,12 +370,12 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 await found.revoke(TokenId(f"ended {number}", LATER))
             except StoreUnavailable:
                 assert store
-            await found.demand_live(TokenId(f"good {number}", LATER), is_read=True)
+            await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
         assert len(found._ended) <= 100
-        assert len(found._good) <= 50
+        assert len(found._confirmed) <= 50
         assert len(found._unsent) <= 101
         with pytest.raises(Unauthenticated):
-            await found.demand_live(TokenId("ended 499", LATER), is_read=True)
+            await found.require_live(TokenId("ended 499", LATER), is_read=True)
     found = Revocations()
     await found.revoke(TokenId("expired", int(time.time()) - 1))
     assert len(found._ended) == 0

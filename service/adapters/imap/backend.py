@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.folders import acl as sharing
 from service.adapters.imap.folders.tree import Folders

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.disk import PROTOCOL, told
 from service.adapters.maildir.passwords import Passwords

@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
-from service.api.deps import Mailbox, Service, demand_live, service_of, session_of
+from service.api.deps import Mailbox, Service, require_live, service_of, session_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
@@ -79,9 +79,9 @@ async def list_changes(
     service = service_of(request)
     if since is None:
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_mark(folder)))
-    mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
+    mark = service.sessions.open_sync_token(mailbox.account, _FOLDER, since)
     found = await _held(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
-    await demand_live(request, session_of(request))  # it may have been ended meanwhile
+    await require_live(request, session_of(request))  # it may have been ended meanwhile
     told = found.told
     return ChangesPage(
         created=told.created,
@@ -103,9 +103,9 @@ async def list_account_changes(
     service = service_of(request)
     if since is None:
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_mark(None)))
-    mark = service.sessions.open_mark(mailbox.account, _ALL, since)
+    mark = service.sessions.open_sync_token(mailbox.account, _ALL, since)
     found = await _held(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
-    await demand_live(request, session_of(request))  # it may have been ended meanwhile
+    await require_live(request, session_of(request))  # it may have been ended meanwhile
     return AccountChangesPage(
         folders=tuple(found.folders),
         created_folders=tuple(found.created_folders),
@@ -148,7 +148,7 @@ async def watch_account(
     names = frozenset(name.strip() for name in folders.split(",") if name.strip()) if folders is not None else None
     wanted = None if names is None else await _folder_ids(mailbox, names)
     await mailbox.check()
-    stream = _Stream(service, mailbox, wanted, partial(demand_live, request, session_of(request)))
+    stream = _Stream(service, mailbox, wanted, partial(require_live, request, session_of(request)))
     await stream.begin(last_event_id or since)
     return StreamingResponse(stream.events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -161,10 +161,10 @@ class _Stream:
         service: Service,
         mailbox: Backend,
         wanted: frozenset[str] | None,
-        demand_live: Callable[[], Awaitable[None]],
+        require_live: Callable[[], Awaitable[None]],
     ) -> None:
         self._service = service
-        self._demand_live = demand_live
+        self._require_live = require_live
         self._mailbox = mailbox
         self._wanted = wanted
         self._mark = b""
@@ -175,7 +175,7 @@ class _Stream:
         """From the token on; from now on where there is none, or where it is no longer understood."""
         if token:
             try:
-                self._mark = self._service.sessions.open_mark(self._mailbox.account, _ALL, token)
+                self._mark = self._service.sessions.open_sync_token(self._mailbox.account, _ALL, token)
                 return
             except StaleToken:
                 self._greeting = "resync"
@@ -200,7 +200,7 @@ class _Stream:
     async def _is_live(self) -> bool:
         """Whether the listener may be told more: its session may have been ended since it began to listen."""
         try:
-            await self._demand_live()
+            await self._require_live()
         except Unauthenticated:
             return False
         return True
@@ -295,7 +295,7 @@ def _is_news(found: Changes) -> bool:
 
 
 def _sealed(service: Service, mailbox: Backend, place: str, mark: bytes) -> str:
-    return service.sessions.seal_mark(mailbox.account, place, mark)
+    return service.sessions.seal_sync_token(mailbox.account, place, mark)
 
 
 async def _folder_ids(mailbox: Backend, names: frozenset[str]) -> frozenset[str]:

@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from pydantic import ValidationError
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import MailServer
 from service.adapters.maildir.passwords import Passwords
 from service.adapters.maildir.sign_in import AT_ONCE, Door, Doors, Turns, root_of

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.client import Client

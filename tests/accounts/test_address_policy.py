@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.accounts.live import Credentials
-from service.accounts.reach import Reach, is_name, is_public
+from service.accounts.address_policy import AddressPolicy, is_name, is_public
+from service.accounts.credentials import Credentials
 from service.accounts.servers import ELSEWHERE, Endpoint, MailServer, Security, ServerTable
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.pop3.wire.reader import dial
@@ -98,7 +98,7 @@ def test_only_names_with_a_domain_are_names(text: str) -> None:
     """R-HTTP-03: no address, however it is written, and no name that a search list would complete."""
     assert not is_name(text)
     with pytest.raises(NotFound):
-        ServerTable({}, reach=Reach()).named(text)
+        ServerTable({}, address_policy=AddressPolicy()).named(text)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_only_names_with_a_domain_are_names(text: str) -> None:
 def test_only_ports_of_mailboxes_are_ports(port: str) -> None:
     """R-HTTP-03."""
     with pytest.raises(NotFound):
-        ServerTable({}, reach=Reach()).named(f"imap.example.org:{port}")
+        ServerTable({}, address_policy=AddressPolicy()).named(f"imap.example.org:{port}")
 
 
 def test_a_named_host_is_never_spoken_to_in_clear() -> None:
     """R-HTTP-03, R-IMAP-14."""
-    table = ServerTable({}, reach=Reach())
+    table = ServerTable({}, address_policy=AddressPolicy())
     for name in ("IMAP.example.org", "imap.example.org:143", "pop.example.org:110", "pop.example.org:995"):
         row = table.named(name)
         listeners = [one for one in (row.imap, row.pop3) if one]
@@ -123,7 +123,7 @@ def test_a_named_host_is_never_spoken_to_in_clear() -> None:
 
 def test_callers_make_up_no_series_of_metrics() -> None:
     """R-OPS-18: whatever host they name, it is measured under one word."""
-    table = ServerTable({}, reach=Reach())
+    table = ServerTable({}, address_policy=AddressPolicy())
     rows = [table.named(name) for name in ("a.example.org", "b.example.org:143", "c.example.org:110")]
     assert {one.server for row in rows for one in (row.imap, row.pop3) if one} == {ELSEWHERE}
 
@@ -149,7 +149,7 @@ def test_one_host_is_counted_under_one_name() -> None:
         "d": MailServer("d", imap=Endpoint("[192.0.2.1]", 993, Security.TLS), pop3=Endpoint("MAIL.example.com.", 995, Security.TLS)),
         "e": MailServer("e", imap=Endpoint("other.example.com", 993, Security.TLS)),
     }  # fmt: skip
-    table = ServerTable(rows, reach=Reach())
+    table = ServerTable(rows, address_policy=AddressPolicy())
     keys = {table.key_of(name) for name in ("a", "b", "c", "d", "mail.example.com", "Mail.Example.com:143")}
     assert len(keys) == 1
     assert table.key_of("e") not in keys
@@ -179,7 +179,7 @@ def test_a_host_without_open_mailboxes_is_forgotten() -> None:
 
 async def test_hosts_that_callers_make_up_leave_nothing_behind() -> None:
     """R-HTTP-32: no mailbox that never signed in, no counter, no server."""
-    table = ServerTable({}, reach=Reach(resolve=Names(*[["127.0.0.1"]] * 300)))
+    table = ServerTable({}, address_policy=AddressPolicy(resolve=Names(*[["127.0.0.1"]] * 300)))
     app = create_app(Settings(servers={}), table)
     service = app.state.service
     async with httpx.AsyncClient(
@@ -210,16 +210,25 @@ class Names:
 async def test_a_name_that_leads_inside_leads_nowhere(addresses: list[str]) -> None:
     """R-HTTP-03: and is told as if nobody answered; nothing is connected to."""
     async with listener() as (server, _):
-        endpoint = Endpoint("inside.example.org", server.port, Security.TLS, reach=Reach(resolve=Names(addresses)))
+        endpoint = Endpoint(
+            "inside.example.org", server.port, Security.TLS, address_policy=AddressPolicy(resolve=Names(addresses))
+        )
         with pytest.raises(UpstreamUnavailable) as refused:
             await check(endpoint)
-        gone = Endpoint("gone.example.org", 1, Security.TLS, reach=Reach([LOOPBACK], Names(["127.0.0.1"])))
+        gone = Endpoint(
+            "gone.example.org", 1, Security.TLS, address_policy=AddressPolicy([LOOPBACK], Names(["127.0.0.1"]))
+        )
         with pytest.raises(UpstreamUnavailable) as unreachable:
             await check(gone)
         assert refused.value.detail == unreachable.value.detail
         with pytest.raises(OSError, match="inside"):
             await dial(
-                Endpoint("inside.example.org", server.port, Security.TLS, reach=Reach(resolve=Names(addresses))),
+                Endpoint(
+                    "inside.example.org",
+                    server.port,
+                    Security.TLS,
+                    address_policy=AddressPolicy(resolve=Names(addresses)),
+                ),
                 DEFAULT_TIMING,
             )
         assert server.connections == 0
@@ -230,8 +239,8 @@ async def test_what_was_checked_is_connected_to(tmp_path: Path) -> None:
     addresses only those in reach are tried."""
     async with listener(tmp_path) as (server, ca_file):
         names = Names(["10.0.0.1", "127.0.0.1"], ["10.0.0.1"])
-        reach = Reach([LOOPBACK], names)
-        await check(Endpoint("localhost", server.port, Security.TLS, ca_file, reach=reach))
+        policy = AddressPolicy([LOOPBACK], names)
+        await check(Endpoint("localhost", server.port, Security.TLS, ca_file, address_policy=policy))
         assert names.asked == ["localhost"]
         assert server.connections == 1
 
@@ -239,17 +248,17 @@ async def test_what_was_checked_is_connected_to(tmp_path: Path) -> None:
 async def test_the_certificate_is_that_of_the_name(tmp_path: Path) -> None:
     """R-HTTP-03, R-IMAP-15: not of the address it was resolved to, which this one has too."""
     async with listener(tmp_path) as (server, ca_file):
-        reach = Reach([LOOPBACK], Names(["127.0.0.1"]))
+        policy = AddressPolicy([LOOPBACK], Names(["127.0.0.1"]))
         with pytest.raises(UpstreamTls):
-            await check(Endpoint("other.example.org", server.port, Security.TLS, ca_file, reach=reach))
+            await check(Endpoint("other.example.org", server.port, Security.TLS, ca_file, address_policy=policy))
 
 
 async def test_the_next_address_is_tried_where_one_does_not_answer(tmp_path: Path) -> None:
     async with listener(tmp_path) as (server, ca_file):
-        reach = Reach([ip_network("::1/128"), LOOPBACK], Names(["::1", "127.0.0.2", "127.0.0.1"]))
+        policy = AddressPolicy([ip_network("::1/128"), LOOPBACK], Names(["::1", "127.0.0.2", "127.0.0.1"]))
         with socket.socket() as closed:
             closed.bind(("127.0.0.2", server.port))
-            await check(Endpoint("localhost", server.port, Security.TLS, ca_file, reach=reach))
+            await check(Endpoint("localhost", server.port, Security.TLS, ca_file, address_policy=policy))
         assert server.connections == 1
 
 
