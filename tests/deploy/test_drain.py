@@ -87,7 +87,11 @@ async def test_a_stream_that_nobody_reads_is_cut_off(dovecot: Dovecot) -> None:
     """It must not hold the pod for all of its grace period."""
     user = dovecot.user()
     dovecot.seed(user, [(large_message(), (), None)])
-    hurry = (sys.executable, "-c", "from service import cli, http_server as h; h.GRACE_SECONDS = 1; cli.app()")
+    hurry = (
+        sys.executable,
+        "-c",
+        "from service import cli; from service.http import listener; listener.GRACE_SECONDS = 1; cli.app()",
+    )
     async with (
         Replica(environment(dovecot, drain_seconds=0), entrypoint=hurry) as replica,
         client_of(replica, user) as client,

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 from secrets import token_urlsafe
+from types import FunctionType
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
+from uvicorn.supervisors.multiprocess import Multiprocess
 
+from service.http.workers import Supervisor
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
@@ -100,6 +103,38 @@ async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:
         replica.send(signal.SIGTERM)
         assert await replica.ended(20) == 0
         assert "Traceback" not in replica.log
+
+
+async def test_workers_are_added_and_replaced_one_by_one(dovecot: Dovecot) -> None:
+    """R-OPS-24: SIGTTIN adds one; SIGHUP replaces each by a new one of the same kind."""
+    env = environment(dovecot, secret_keys=token_urlsafe(32), drain_seconds=0)
+    async with Replica(env, more=("--workers", "1")) as single:
+        assert not children(single.pid)
+    async with Replica(env, more=("--workers", "2")) as replica, httpx.AsyncClient(base_url=replica.url) as client:
+        before = children(replica.pid)
+        replica.send(signal.SIGTTIN)
+        async with asyncio.timeout(20):
+            while len(children(replica.pid)) < 3:
+                await asyncio.sleep(0.05)
+        replica.send(signal.SIGHUP)
+        async with asyncio.timeout(60):
+            while before & children(replica.pid) or len(children(replica.pid)) != 3:
+                assert (await client.get("/readyz", headers={"Connection": "close"})).status_code == 200
+                await asyncio.sleep(0.05)
+        replica.send(signal.SIGTERM)
+        assert await replica.ended(30) == 0
+        assert "Traceback" not in replica.log
+
+
+def test_every_process_of_the_supervisor_is_a_worker() -> None:
+    """R-OPS-24: uvicorn's own process does not drain, so each method of uvicorn's that makes one is replaced."""
+    methods = {name for name, method in vars(Multiprocess).items() if "Process" in names_in(method)}
+    assert methods == {"init_processes", "handle_ttin", "restart_all", "keep_subprocess_alive"}
+    assert methods <= vars(Supervisor).keys()
+
+
+def names_in(method: object) -> tuple[str, ...]:
+    return method.__code__.co_names if isinstance(method, FunctionType) else ()
 
 
 def test_workers_without_a_common_key_are_refused(dovecot: Dovecot) -> None:

@@ -346,7 +346,11 @@ async def gauge(client: httpx.AsyncClient, replica: Replica) -> float:
 
 async def test_the_metrics_show_a_shared_store_that_is_gone_and_its_return(redis: Redis) -> None:
     """R-OPS-26: although nobody signs in meanwhile."""
-    short = (sys.executable, "-c", "from service import cli; from service.accounts import rates; rates.RETREAT = 0.1; cli.app()")
+    short = (
+        sys.executable,
+        "-c",
+        "from service import cli; from service.accounts import rates; rates.RETREAT = 0.1; cli.app()",
+    )
     env = NOBODY | {"CASELLA_RATES__URL": redis.url}
     async with Replica(env, short) as replica, httpx.AsyncClient() as client:
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.http import metrics_port as scraping
+from service.http import metrics_port
 from service.telemetry.upstream import queued
 from tests.api.conftest import Connect, connect
 from tests.deploy.documented import metrics
@@ -24,7 +24,7 @@ SERIES = re.compile(r"^(casella_\w+)(?:\{([^}\n]*)\})? ", re.MULTILINE)
 
 async def measured() -> str:
     """What the port of the metrics answers."""
-    transport = httpx.ASGITransport(scraping.app)
+    transport = httpx.ASGITransport(metrics_port.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://casella.example.org") as client:
         return (await client.get("/metrics")).text
 

@@ -186,9 +186,9 @@ def test_a_file_that_is_no_toml_says_so(tmp_path: Path, text: str) -> None:
     """R-HTTP-36."""
     file = tmp_path / "casella.toml"
     file.write_text(text)
-    assert "is no TOML" in refused("serve", file)
+    assert "is not valid TOML" in refused("serve", file)
     file.write_bytes(b"\xff\xfe")
-    assert "is no TOML" in refused("check", file)
+    assert "is not valid TOML" in refused("check", file)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
