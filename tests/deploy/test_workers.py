@@ -11,7 +11,6 @@ from secrets import token_urlsafe
 from types import FunctionType
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 from uvicorn.supervisors.multiprocess import Multiprocess
 
 from service.http.workers import Supervisor
@@ -21,9 +20,9 @@ from tests.servers.process import HOST, free_ports
 
 
 def children(pid: int) -> set[int]:
-    """The processes that serve: those of ``multiprocessing`` that are no tracker."""
-    found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return {child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    """The worker processes: the children of ``multiprocessing``, without its resource tracker."""
+    pids = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return {child for child in pids if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
 def two_ports() -> int:
@@ -38,18 +37,27 @@ def two_ports() -> int:
     raise AssertionError("no two free ports in a row")
 
 
-async def process_of(client: httpx.AsyncClient, port: int) -> float | None:
-    """When the process began whose metrics are served there; None if nobody serves any."""
+def listener_on(port: int, pids: set[int]) -> int | None:
+    """The process that listens on a port of 127.0.0.1; None if none of ``pids`` does."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+    return next((pid for pid in pids if sockets & files_of(pid)), None)
+
+
+def files_of(pid: int) -> set[str]:
     try:
-        text = (await client.get(f"http://{HOST}:{port}/metrics")).text
+        return {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    except FileNotFoundError:  # closed meanwhile
+        return set()
+
+
+async def process_of(client: httpx.AsyncClient, port: int, pids: set[int]) -> int | None:
+    """The process whose metrics are served on the port; None if there are none."""
+    try:
+        (await client.get(f"http://{HOST}:{port}/metrics")).raise_for_status()
     except httpx.TransportError:
         return None
-    [sample] = [
-        family.samples[0]
-        for family in text_string_to_metric_families(text)
-        if family.name == "process_start_time_seconds"
-    ]
-    return sample.value
+    return listener_on(port, pids)
 
 
 async def test_each_worker_serves_its_metrics_on_a_port_of_its_own(dovecot: Dovecot) -> None:
@@ -59,23 +67,25 @@ async def test_each_worker_serves_its_metrics_on_a_port_of_its_own(dovecot: Dove
     more = ("--workers", "2", "--metrics-port", str(first))
     async with Replica(env, more=more) as replica, httpx.AsyncClient() as client:
 
-        async def both() -> list[float]:
-            async with asyncio.timeout(20):
+        async def both() -> list[int | None]:
+            async with asyncio.timeout(40):
                 while True:
-                    found = [await process_of(client, port) for port in (first, first + 1)]
-                    if None not in found:
-                        return [began for began in found if began]
+                    pids = children(replica.pid)
+                    serving = [await process_of(client, port, pids) for port in (first, first + 1)]
+                    if set(serving) == pids and len(pids) == 2:
+                        return serving
                     await asyncio.sleep(0.05)
 
         before = await both()
-        assert before[0] != before[1]
-        dead = min(children(replica.pid))
+        dead, survivor = before
+        assert dead
         os.kill(dead, signal.SIGKILL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while dead in children(replica.pid):
                 await asyncio.sleep(0.05)
         after = await both()
-        assert len(set(before) & set(after)) == 1
+        assert after[0] != dead
+        assert after[1] == survivor
         replica.send(signal.SIGTERM)
         assert await replica.ended(20) == 0
         assert "Traceback" not in replica.log
@@ -94,7 +104,7 @@ async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:
             made = await client.post("/v1/sessions", json={"username": user, "password": PASSWORD})
             headers = {"Authorization": f"Bearer {made.json()['token']}", "Connection": "close"}
             os.kill(min(workers), signal.SIGKILL)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 while len(now := children(replica.pid)) < 2 or min(workers) in now:
                     await asyncio.sleep(0.05)
             for _ in range(20):
@@ -113,7 +123,7 @@ async def test_workers_are_added_and_replaced_one_by_one(dovecot: Dovecot) -> No
     async with Replica(env, more=("--workers", "2")) as replica, httpx.AsyncClient(base_url=replica.url) as client:
         before = children(replica.pid)
         replica.send(signal.SIGTTIN)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while len(children(replica.pid)) < 3:
                 await asyncio.sleep(0.05)
         replica.send(signal.SIGHUP)
