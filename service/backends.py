@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from service.accounts.credentials import Credentials
 from service.accounts.servers import ServerTable
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.messages.cache import Rows as ImapRows
+from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import Doors
 from service.adapters.pop3.backend import Pop3Backend
@@ -29,7 +29,7 @@ def backends(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Open
 
 
 def _imap(settings: Settings, servers: ServerTable) -> Opener:
-    rows, hosts = ImapRows(settings.cache_octets), Hosts(settings.server_connections)
+    cache, hosts = MessageCache(settings.cache_octets), Hosts(settings.server_connections)
 
     def open_one(credentials: Credentials) -> Backend:
         return ImapBackend(
@@ -37,7 +37,7 @@ def _imap(settings: Settings, servers: ServerTable) -> Opener:
             credentials,
             credentials.account,
             connections=settings.account_connections,
-            rows=rows,
+            cache=cache,
             host=hosts.named(servers.key_of(credentials.server)),
         )
 

@@ -12,7 +12,7 @@ from service.mail.ids import account_tag, make_id, read_id
 _MESSAGE = struct.Struct(">II")
 
 
-class Place(NamedTuple):
+class MessageRef(NamedTuple):
     """Where a message is. UIDs are never used again within a UIDVALIDITY (RFC 9051, 2.3.1.1)."""
 
     folder: bytes
@@ -40,7 +40,7 @@ class Ids:
     def message(self, folder: bytes, uid_validity: int, uid: int) -> str:
         return make_id("m", self._tag, _MESSAGE.pack(uid_validity, uid) + folder)
 
-    def place(self, message: str) -> Place:
+    def message_ref(self, message: str) -> MessageRef:
         """NotFound for what is no message id of this account."""
         octets = read_id("m", self._tag, message, "message")
         if len(octets) <= _MESSAGE.size:
@@ -48,7 +48,7 @@ class Ids:
         uid_validity, uid = _MESSAGE.unpack_from(octets)
         if not uid or not uid_validity or 0 in octets[_MESSAGE.size :]:
             raise NotFound("message")
-        return Place(octets[_MESSAGE.size :], uid_validity, uid)
+        return MessageRef(octets[_MESSAGE.size :], uid_validity, uid)
 
     def cursor(self, list_of: bytes, uid_validity: int, numbers: Sequence[int]) -> str:
         """``list_of`` says which list it continues: folder, criteria and sort; ``numbers`` from where."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from service.adapters.imap.folders.list import INBOX
 from service.adapters.imap.folders.tree import Folders
+from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
 from service.adapters.imap.wire.tokens import parse
@@ -15,58 +16,51 @@ _RIGHTS = re.compile(r"[a-z0-9]{0,50}\Z")
 _STORAGE_UNIT = 1024
 
 
-async def list_grants(folders: Folders, folder: str) -> tuple[Grant, ...]:
-    """GETACL."""
-    name = await folders.name(folder)
+class Sharing:
+    """The grants and quotas of a mailbox. Each call is one round trip unless it says more."""
 
-    async def work(connection: Connection) -> tuple[Grant, ...]:
-        _demand(connection, "ACL", "acl")
-        answer = await connection.run(b"GETACL", string(name))
-        return tuple(_grants(answer.untagged))
+    def __init__(self, access: Access, folders: Folders) -> None:
+        self.access = access
+        self._folders = folders
 
-    grants: tuple[Grant, ...] = await folders.anywhere(work)
-    return grants
+    @again
+    async def list_grants(self, folder: str) -> tuple[Grant, ...]:
+        """GETACL."""
+        name = await self._folders.name(folder)
+        async with self.access.anywhere() as connection:
+            _require(connection, "ACL", "acl")
+            answer = await connection.run([b"GETACL", string(name)])
+            return tuple(_grants(answer.untagged))
 
+    async def set_grant(self, folder: str, identifier: str, rights: str) -> Grant:
+        """SETACL, then GETACL: some rights come only together (RFC 4314, 4), so the server's word counts."""
+        if not _RIGHTS.match(rights):
+            raise InvalidRequest("Rights are lower-case letters and digits, such as lrs.")
+        await self._change(folder, b"SETACL", _identifier(identifier), rights)
+        grants = {grant.identifier: grant for grant in await self.list_grants(folder)}
+        return grants.get(identifier, Grant(identifier=identifier, rights=""))
 
-async def set_grant(folders: Folders, folder: str, identifier: str, rights: str) -> Grant:
-    """SETACL, and what the server made of it: some rights come only together (RFC 4314, 4)."""
-    name = await folders.name(folder)
-    if not _RIGHTS.match(rights):
-        raise InvalidRequest("Rights are lower-case letters and digits, such as lrs.")
+    async def delete_grant(self, folder: str, identifier: str) -> None:
+        """DELETEACL."""
+        await self._change(folder, b"DELETEACL", _identifier(identifier))
 
-    async def work(connection: Connection) -> None:
-        _demand(connection, "ACL", "acl")
-        await connection.run(b"SETACL", string(name), string(_identifier(identifier)), string(rights))
+    @again
+    async def _change(self, folder: str, verb: bytes, *words: str) -> None:
+        name = await self._folders.name(folder)
+        async with self.access.anywhere() as connection:
+            _require(connection, "ACL", "acl")
+            await connection.run([verb, string(name), *map(string, words)])
 
-    await folders.anywhere(work)
-    given = {grant.identifier: grant for grant in await list_grants(folders, folder)}
-    return given.get(identifier, Grant(identifier=identifier, rights=""))
-
-
-async def delete_grant(folders: Folders, folder: str, identifier: str) -> None:
-    """DELETEACL."""
-    name = await folders.name(folder)
-
-    async def work(connection: Connection) -> None:
-        _demand(connection, "ACL", "acl")
-        await connection.run(b"DELETEACL", string(name), string(_identifier(identifier)))
-
-    await folders.anywhere(work)
-
-
-async def list_quotas(folders: Folders) -> tuple[Quota, ...]:
-    """GETQUOTAROOT of INBOX."""
-
-    async def work(connection: Connection) -> tuple[Quota, ...]:
-        _demand(connection, "QUOTA", "quota")
-        answer = await connection.run(b"GETQUOTAROOT", string(INBOX))
-        return tuple(_quotas(answer.untagged))
-
-    quotas: tuple[Quota, ...] = await folders.anywhere(work)
-    return quotas
+    @again
+    async def list_quotas(self) -> tuple[Quota, ...]:
+        """GETQUOTAROOT of INBOX."""
+        async with self.access.anywhere() as connection:
+            _require(connection, "QUOTA", "quota")
+            answer = await connection.run([b"GETQUOTAROOT", string(INBOX)])
+            return tuple(_quotas(answer.untagged))
 
 
-def _demand(connection: Connection, offer: str, capability: str) -> None:
+def _require(connection: Connection, offer: str, capability: str) -> None:
     if offer not in connection.capabilities:
         raise NotSupported(capability, f"This IMAP server offers no {capability} ({offer}).")
 

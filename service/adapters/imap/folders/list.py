@@ -6,8 +6,8 @@ from service.adapters.imap.folders.namespace import Namespaces, read_namespaces,
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import Literal, Piece, string
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import Listed, list_rows, status_rows
-from service.adapters.imap.wire.status import refusal
+from service.adapters.imap.wire.responses import ListedFolder, list_rows, status_rows
+from service.adapters.imap.wire.status import error_from
 from service.mail.errors import NotFound
 from service.mail.model import Namespace
 
@@ -20,16 +20,18 @@ _ONE_ROUND_TRIP = frozenset({"LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE"})
 Counts = dict[bytes, dict[bytes, int]]
 
 
-class Told:
+class FolderListing:
     """What the server told of its folders."""
 
-    def __init__(self, rows: list[Listed], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]) -> None:
+    def __init__(
+        self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
+    ) -> None:
         self.rows = _with_inbox(rows)
         self.counts = counts
         self.namespaces = namespaces
         self.rights = rights
 
-    def row(self, name: bytes) -> Listed:
+    def row(self, name: bytes) -> ListedFolder:
         """NotFound where it is not among them."""
         found = next((row for row in self.rows if row.name == name), None)
         if found is None:
@@ -37,23 +39,23 @@ class Told:
         return found
 
 
-def _with_inbox(listed: list[Listed]) -> list[Listed]:
+def _with_inbox(listed: list[ListedFolder]) -> list[ListedFolder]:
     """INBOX exists whatever LIST says, and in one spelling (RFC 9051, 5.1)."""
     rows = [row._replace(name=INBOX) if row.name.upper() == INBOX else row for row in listed]
-    return rows if any(row.name == INBOX for row in rows) else [Listed(INBOX, None, frozenset()), *rows]
+    return rows if any(row.name == INBOX for row in rows) else [ListedFolder(INBOX, None, frozenset()), *rows]
 
 
-async def read_told(connection: Connection, items: bytes) -> Told:
+async def read_listing(connection: Connection, items: bytes) -> FolderListing:
     """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. Where others
     share folders, one more for what one may do with them. One more where a folder is selected: of that one STATUS
     tells what the connection knows already (Dovecot)."""
-    if connection.selected is not None:
-        await connection.run(b"NOOP")
+    if connection.selection is not None:
+        await connection.run([b"NOOP"])
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if "NAMESPACE" in connection.capabilities else []
     rows, counts, untagged = await _list_and_count(connection, asked, items)
-    selected = connection.selected
-    if selected is not None and counts and selected.name not in counts and _is_open_to(selected.name, rows):
-        raise connection.left_behind()  # another folder has the name now, and Dovecot counts neither
+    selection = connection.selection
+    if selection is not None and counts and selection.name not in counts and _is_open_to(selection.name, rows):
+        raise selection.lost()  # another folder has the name now, and Dovecot counts neither
     namespaces = read_namespaces(untagged)
     for prefix in namespaces.unlisted(row.name for row in rows):
         more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
@@ -62,45 +64,45 @@ async def read_told(connection: Connection, items: bytes) -> Told:
         counts |= more_counts
     foreign = [row.name async for row in paced(rows) if namespaces.of(row.name) is not Namespace.PERSONAL]
     rights = await _rights(connection, foreign[:_MAX_RIGHTS]) if foreign and "ACL" in connection.capabilities else {}
-    return Told(rows, counts, namespaces, rights)
+    return FolderListing(rows, counts, namespaces, rights)
 
 
-def _is_open_to(name: bytes, rows: Sequence[Listed]) -> bool:
+def _is_open_to(name: bytes, rows: Sequence[ListedFolder]) -> bool:
     return any(row.name == name and not row.attributes & UNSELECTABLE for row in rows)
 
 
 async def _list_and_count(
     connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes = b"*"
-) -> tuple[list[Listed], Counts, list[bytes]]:
+) -> tuple[list[ListedFolder], Counts, list[bytes]]:
     """Lists, with ``asked`` in the same go; the untagged responses have the answer to that too."""
     if connection.capabilities >= _ONE_ROUND_TRIP:
         wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
-        *_, answer = await connection.attempt_all([*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted]])
+        *_, answer = await connection.attempt(*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted])
         if answer.status.kind == "OK":
             return await list_rows(answer.untagged), await status_rows(answer.untagged), answer.untagged
         if answer.status.kind == "NO":
-            raise refusal(answer.status)
-        connection.distrust("LIST-STATUS")
+            raise error_from(answer.status)
+        connection.disable("LIST-STATUS")
     return await _list_then_count(connection, asked, items, pattern)
 
 
 async def _list_then_count(
     connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes
-) -> tuple[list[Listed], Counts, list[bytes]]:
+) -> tuple[list[ListedFolder], Counts, list[bytes]]:
     listing = [[b"LIST", b'""', string(pattern)], [b"LSUB", b'""', string(pattern)]]
-    *_, told, subscribed = await connection.attempt_all([*asked, *listing])
-    if told.status.kind != "OK":
-        raise refusal(told.status)
+    *_, listed, subscribed = await connection.attempt(*asked, *listing)
+    if listed.status.kind != "OK":
+        raise error_from(listed.status)
     chosen = {row.name for row in await list_rows(subscribed.untagged, b"LSUB")}
     rows = [
         row._replace(attributes=row.attributes | {"\\subscribed"}) if row.name in chosen else row
-        for row in await list_rows(told.untagged)
+        for row in await list_rows(listed.untagged)
     ]
     countable = [row.name for row in rows if not row.attributes & UNSELECTABLE]
     counts: Counts = {}
     for at in range(0, len(countable), _BATCH):
         counts.update(await _count(connection, countable[at : at + _BATCH], items))
-    return rows, counts, told.untagged
+    return rows, counts, listed.untagged
 
 
 async def _count(connection: Connection, names: list[bytes], items: bytes) -> Counts:
@@ -108,7 +110,7 @@ async def _count(connection: Connection, names: list[bytes], items: bytes) -> Co
     plain = [piece for name in names if not isinstance(piece := string(name), Literal)]
     if not plain:
         return {}
-    answers = await connection.attempt_all([[b"STATUS", piece, items] for piece in plain])
+    answers = await connection.attempt(*([b"STATUS", piece, items] for piece in plain))
     return await status_rows(answers[-1].untagged)
 
 
@@ -116,6 +118,6 @@ async def _rights(connection: Connection, names: list[bytes]) -> dict[bytes, str
     rights: dict[bytes, str] = {}
     plain = [piece for name in names if not isinstance(piece := string(name), Literal)]
     for at in range(0, len(plain), _BATCH):
-        answers = await connection.attempt_all([[b"MYRIGHTS", piece] for piece in plain[at : at + _BATCH]])
+        answers = await connection.attempt(*([b"MYRIGHTS", piece] for piece in plain[at : at + _BATCH]))
         rights |= {name: letters async for name, letters in read_rights(answers[-1].untagged)}
     return rights

@@ -4,11 +4,11 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from service.adapters.imap.folders.list import INBOX, Told
+from service.adapters.imap.folders.list import INBOX, FolderListing
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
-from service.adapters.imap.wire.responses import Listed, list_rows
-from service.adapters.imap.wire.status import refusal
+from service.adapters.imap.wire.responses import ListedFolder, list_rows
+from service.adapters.imap.wire.status import error_from
 from service.adapters.shared.folder_names import decode_name, encode_name
 from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, NotPermitted, UpstreamError
 
@@ -17,7 +17,7 @@ MAX_NAME = 255
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def new_name(told: Told, name: str, parent: bytes | None) -> bytes:
+def new_name(told: FolderListing, name: str, parent: bytes | None) -> bytes:
     """The name on the wire of a folder to be made in ``parent``, or at the root; AlreadyExists where there is one,
     InvalidRequest for a name that no folder can have there."""
     wire = _below(told, parent, _step(name, _delimiter(told, parent)))
@@ -26,7 +26,7 @@ def new_name(told: Told, name: str, parent: bytes | None) -> bytes:
     return wire
 
 
-def renamed(told: Told, old: bytes, name: str | None, parent: bytes | None) -> bytes:
+def renamed(told: FolderListing, old: bytes, name: str | None, parent: bytes | None) -> bytes:
     """The new name on the wire of a folder that gets another name, another parent (empty: the root), or both."""
     if old == INBOX:
         raise NotPermitted("The inbox can be neither renamed nor moved.")
@@ -41,7 +41,7 @@ def renamed(told: Told, old: bytes, name: str | None, parent: bytes | None) -> b
     return new
 
 
-def _below(told: Told, parent: bytes | None, step: bytes, *, is_new_root: bool = True) -> bytes:
+def _below(told: FolderListing, parent: bytes | None, step: bytes, *, is_new_root: bool = True) -> bytes:
     if parent is None:
         return (told.namespaces.personal if is_new_root else b"") + step
     delimiter = _delimiter(told, parent)
@@ -51,7 +51,7 @@ def _below(told: Told, parent: bytes | None, step: bytes, *, is_new_root: bool =
     return parent + delimiter + step
 
 
-def _delimiter(told: Told, name: bytes | None) -> bytes | None:
+def _delimiter(told: FolderListing, name: bytes | None) -> bytes | None:
     """What separates steps around a folder; for the root, what most folders have."""
     rows = [row for row in told.rows if name is None or row.name == name]
     found = next((row.delimiter for row in rows if row.delimiter), None) or next(
@@ -83,7 +83,7 @@ async def create(connection: Connection, name: bytes) -> None:
     await subscribe(connection, [name], is_wanted=True)
 
 
-async def rename(connection: Connection, told: Told, old: bytes, new: bytes) -> None:
+async def rename(connection: Connection, told: FolderListing, old: bytes, new: bytes) -> None:
     """RENAME, which takes along what lies below but no subscriptions (RFC 9051, 6.3.6): those follow."""
     await _attempt(connection, b"RENAME", old, new)
     moved = [row for row in told.rows if row.name == old or _is_below(row, old)]
@@ -93,11 +93,11 @@ async def rename(connection: Connection, told: Told, old: bytes, new: bytes) -> 
         await subscribe(connection, [new + name[len(old) :] for name in subscribed], is_wanted=True)
 
 
-def _is_below(row: Listed, name: bytes) -> bool:
+def _is_below(row: ListedFolder, name: bytes) -> bool:
     return row.delimiter is not None and row.name.startswith(name + row.delimiter.encode())
 
 
-def refuse_deletion(told: Told, row: Listed) -> None:
+def refuse_deletion(told: FolderListing, row: ListedFolder) -> None:
     """AlreadyExists where there are folders in it: they go first, one by one, as they are named."""
     if row.name == INBOX:
         raise NotPermitted("The inbox cannot be removed. Empty it instead.")
@@ -116,17 +116,17 @@ async def subscribe(connection: Connection, names: Sequence[bytes], *, is_wanted
     """Several in one round trip. A server that keeps no subscriptions is not asked twice."""
     verb = b"SUBSCRIBE" if is_wanted else b"UNSUBSCRIBE"
     for name in names:
-        await connection.attempt(verb, string(name))
+        await connection.attempt([verb, string(name)])
 
 
 async def _attempt(connection: Connection, verb: bytes, *names: bytes) -> None:
     """Servers without response codes are asked what there is, to say why they refused."""
-    answer = await connection.attempt(verb, *map(string, names))
+    [answer] = await connection.attempt([verb, *map(string, names)])
     if answer.status.kind == "OK":
         return
-    error = refusal(answer.status)
+    error = error_from(answer.status)
     if type(error) is UpstreamError and answer.status.kind == "NO":
-        listed = await connection.run(b"LIST", b'""', string(names[-1]))
+        listed = await connection.run([b"LIST", b'""', string(names[-1])])
         is_there = any(row.name == names[-1] for row in await list_rows(listed.untagged))
         if is_there and verb != b"DELETE":
             raise AlreadyExists("A folder of that name exists already.")

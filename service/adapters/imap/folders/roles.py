@@ -1,6 +1,6 @@
 """The roles that a server says its folders play (RFC 6154)."""
 
-from service.adapters.imap.wire.responses import Listed
+from service.adapters.imap.wire.responses import ListedFolder
 
 _SPECIAL_USE = {
     "\\sent": "sent",
@@ -13,7 +13,7 @@ _SPECIAL_USE = {
 }
 
 
-def role_of(folder: Listed) -> str | None:
+def role_of(folder: ListedFolder) -> str | None:
     """By SPECIAL-USE; INBOX is the inbox in any letter case."""
     if folder.name.upper() == b"INBOX":
         return "inbox"

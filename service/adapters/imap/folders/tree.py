@@ -1,68 +1,60 @@
 """The folders of a mailbox: names, roles, counts, whose they are (RFC 9051, 6.3.9; RFC 5819, 6154, 2342)."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any, Protocol
 
 from service.adapters.imap.folders import rename as renaming
-from service.adapters.imap.folders.list import INBOX, UNSELECTABLE, Told, read_told
+from service.adapters.imap.folders.list import INBOX, UNSELECTABLE, FolderListing, read_listing
 from service.adapters.imap.folders.roles import role_of
-from service.adapters.imap.ids import Ids
-from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import Listed
+from service.adapters.imap.wire.responses import ListedFolder
 from service.adapters.shared.folder_names import decode_name, guessed_role
 from service.mail.backend import ROLES
 from service.mail.errors import NotFound
 from service.mail.model import Folder, Namespace
 
 _COUNTS = b"(MESSAGES UNSEEN)"
-
-
-class Anywhere(Protocol):
-    """Runs work on any connection of the mailbox."""
-
-    def __call__(self, work: Callable[[Connection], Awaitable[Any]]) -> Awaitable[Any]: ...
+_LIST_TO_SEE = "List the folders to see."
 
 
 class Folders:
-    """Lists folders and finds the one an id or a role names. ``once`` runs what must not be done twice, ``forget`` is
-    told of names that go, with all that lies below them."""
+    """Lists folders and finds the one that an id or a role names."""
 
-    def __init__(self, ids: Ids, anywhere: Anywhere, once: Anywhere, forget: Callable[[bytes], None]) -> None:
-        self.ids = ids
-        self.anywhere = anywhere
-        self._once = once
-        self._forget = forget
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._ids = access.ids
         self._roles: dict[str, bytes] = {}
 
     async def list(self) -> tuple[Folder, ...]:
-        """All of them, INBOX first, then by path."""
-        return await self._folders(await self.told())
+        """All folders, INBOX first, then by path. Round trips as ``read_listing``."""
+        return await self._folders(await self.listing())
 
-    async def told(self, counts: bytes = _COUNTS) -> Told:
-        """As the server has them, with these items of STATUS."""
-        told: Told = await self.anywhere(lambda connection: read_told(connection, counts))
-        return told
+    @again
+    async def listing(self, counts: bytes = _COUNTS) -> FolderListing:
+        """The folders as the server has them, with these items of STATUS."""
+        async with self.access.anywhere() as connection:
+            return await read_listing(connection, counts)
 
-    async def _folders(self, told: Told) -> tuple[Folder, ...]:
-        folders = {row.name: self._folder(row, told) async for row in paced(told.rows)}
+    async def _folders(self, listing: FolderListing) -> tuple[Folder, ...]:
+        folders = {row.name: self._folder(row, listing) async for row in paced(listing.rows)}
         self._roles = self._roles_of(folders)
-        players = {name: role for role, name in self._roles.items()}
-        found = [
-            (role != "inbox", [step.casefold() for step in one.path], name, one.model_copy(update={"role": role}))
-            async for name, one in paced(folders.items())
-            for role in (players.get(name),)
+        role_of_name = {name: role for role, name in self._roles.items()}
+        ordered = [
+            (role != "inbox", [step.casefold() for step in folder.path], name, folder.model_copy(update={"role": role}))
+            async for name, folder in paced(folders.items())
+            for role in (role_of_name.get(name),)
         ]
-        found.sort(key=itemgetter(0, 1, 2))
-        return tuple(one for *_, one in found)
+        ordered.sort(key=itemgetter(0, 1, 2))
+        return tuple(folder for *_, folder in ordered)
 
     async def name(self, folder: str) -> bytes:
-        """The name on the wire of an id or a role; NotFound where no folder plays the role."""
+        """The name on the wire of an id or a role. Raises NotFound if no folder has the role. No round trip, unless the
+        role was not looked up before."""
         if folder == "inbox":
             return INBOX
         if folder not in ROLES:
-            return self.ids.folder_name(folder)
+            return self._ids.folder_name(folder)
         if folder not in self._roles:
             await self.list()
         if folder not in self._roles:
@@ -71,64 +63,71 @@ class Folders:
 
     async def create(self, name: str, parent: str | None) -> Folder:
         """See the port."""
-        told = await self.told()
-        wire = renaming.new_name(told, name, await self.name(parent) if parent else None)
+        wire = renaming.new_name(await self.listing(), name, await self.name(parent) if parent else None)
         self._roles = {}
-        await self._once(lambda connection: renaming.create(connection, wire))
-        return await self._found(wire)
+        async with self.access.once(_LIST_TO_SEE) as connection:
+            await renaming.create(connection, wire)
+        return await self._listed(wire)
 
     async def change(self, folder: str, *, name: str | None, parent: str | None, is_subscribed: bool | None) -> Folder:
         """See the port."""
-        wire, told = await self.name(folder), await self.told()
-        told.row(wire)
+        wire, listing = await self.name(folder), await self.listing()
+        listing.row(wire)
         if name is not None or parent is not None:
             above = await self.name(parent) if parent else parent if parent is None else b""
-            new = renaming.renamed(told, wire, name, above)
+            new = renaming.renamed(listing, wire, name, above)
             if new != wire:
-                self._gone(wire)
-                await self._once(lambda connection: renaming.rename(connection, told, wire, new))
+                self._forget(wire)
+                async with self.access.once(_LIST_TO_SEE) as connection:
+                    await renaming.rename(connection, listing, wire, new)
                 wire = new
         if is_subscribed is not None:
-            await self.anywhere(lambda connection: renaming.subscribe(connection, [wire], is_wanted=is_subscribed))
-        return await self._found(wire)
+            await self._subscribe(wire, is_wanted=is_subscribed)
+        return await self._listed(wire)
+
+    @again
+    async def _subscribe(self, name: bytes, *, is_wanted: bool) -> None:
+        async with self.access.anywhere() as connection:
+            await renaming.subscribe(connection, [name], is_wanted=is_wanted)
 
     async def delete(self, folder: str) -> None:
         """See the port."""
-        wire, told = await self.name(folder), await self.told()
-        renaming.refuse_deletion(told, told.row(wire))
-        self._gone(wire)
-        await self._once(lambda connection: renaming.delete(connection, wire))
+        wire, listing = await self.name(folder), await self.listing()
+        renaming.refuse_deletion(listing, listing.row(wire))
+        self._forget(wire)
+        async with self.access.once(_LIST_TO_SEE) as connection:
+            await renaming.delete(connection, wire)
 
-    def _gone(self, name: bytes) -> None:
+    def _forget(self, name: bytes) -> None:
+        """The folder of this name goes, with those below it: no idle connection may keep it selected."""
         self._roles = {}
-        self._forget(name)
+        self.access.pool.forget(name)
 
-    async def _found(self, name: bytes) -> Folder:
-        """By its name as the server has it now: some write it another way than it was sent."""
-        folder_id = self.ids.folder(name)
-        folders = await self.list()
-        for one in folders:
-            if one.id == folder_id or decode_name(self.ids.folder_name(one.id)) == decode_name(name):
-                return one
+    async def _listed(self, name: bytes) -> Folder:
+        """The folder as the server lists it now. Some servers write the name in another way than it was sent."""
+        folder_id = self._ids.folder(name)
+        for folder in await self.list():
+            if folder.id == folder_id or decode_name(self._ids.folder_name(folder.id)) == decode_name(name):
+                return folder
         raise NotFound("folder", "The mail server made the folder and does not list it.")
 
-    def _folder(self, row: Listed, told: Told) -> Folder:
+    def _folder(self, row: ListedFolder, listing: FolderListing) -> Folder:
         steps = decode_name(row.name).split(row.delimiter) if row.delimiter else [decode_name(row.name)]
         path = tuple(step or "\ufffd" for step in steps)
         above = row.name.rpartition(row.delimiter.encode())[0] if row.delimiter else b""
-        counts, kind = told.counts.get(row.name, {}), told.namespaces.of(row.name)
+        counts, kind = listing.counts.get(row.name, {}), listing.namespaces.of(row.name)
         return Folder(
-            id=self.ids.folder(row.name),
+            id=self._ids.folder(row.name),
             name=path[-1],
             path=path,
-            parent_id=self.ids.folder(above) if above else None,
+            parent_id=self._ids.folder(above) if above else None,
             role=role_of(row),
             total_messages=counts.get(b"MESSAGES"),
             unread_messages=counts.get(b"UNSEEN"),
             is_subscribed="\\subscribed" in row.attributes,
             is_selectable=not row.attributes & UNSELECTABLE,
             namespace=None if kind is Namespace.PERSONAL else kind,
-            rights=told.rights.get(row.name),
+            rights=listing.rights.get(row.name),
         )
 
     def _roles_of(self, folders: Mapping[bytes, Folder]) -> dict[str, bytes]:

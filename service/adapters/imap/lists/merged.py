@@ -5,18 +5,20 @@ the order of arrival, by dates alone. A folder that cannot be searched, or not i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 from zlib import crc32
 
-from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.page import ANCHORS, behind, list_name
-from service.adapters.imap.lists.preview import with_extras
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.lists.preview import with_previews
+from service.adapters.imap.messages.cache import MessageCache
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import FOLDERS, Evaluation, lies_in
-from service.adapters.imap.session.fetch import found_all
+from service.adapters.imap.session.access import Access, again
+from service.adapters.imap.session.fetch import find_all
+from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.wire.pace import ascending, paced
 from service.mail.errors import InvalidRequest, NotFound, NotPermitted, UpstreamError, UpstreamTimeout
 from service.mail.json_rows import JsonRows
@@ -32,12 +34,6 @@ MAX_MERGED = 20_000
 NEWEST_FIRST = (Order(SortKey.RECEIVED_AT, is_descending=True),)
 Numbers = tuple[int, int]
 """A message in a cursor: a checksum of folder and UIDVALIDITY, and the UID."""
-
-
-class In(Protocol):
-    """Runs work on a connection that has a folder selected."""
-
-    def __call__(self, folder: bytes, work: Callable[[FolderRows], Awaitable[Any]]) -> Awaitable[Any]: ...
 
 
 class _Match(NamedTuple):
@@ -59,12 +55,13 @@ class _Result:
     unsearched: set[bytes] = field(default_factory=set)
 
 
-class Search:
+class MergedSearch:
     """A search over ``folders``, which are their names on the wire."""
 
-    def __init__(self, ids: Ids, within: In, folders: Sequence[bytes], query: ListQuery) -> None:
-        self._ids = ids
-        self._within = within
+    def __init__(self, access: Access, cache: MessageCache, folders: Sequence[bytes], query: ListQuery) -> None:
+        self.access = access
+        self._ids = access.ids
+        self._cache = cache
         self._folders = folders
         self._query = query
         self._sort = query.sort or NEWEST_FIRST
@@ -121,15 +118,20 @@ class Search:
         """What a folder refuses is its own affair; a mailbox that cannot be reached is everybody's."""
         async with turn:
             try:
-                await self._within(name, self._search_in)
+                await self._search_in(name)
             except (NotFound, NotPermitted, UpstreamError, UpstreamTimeout):
                 self._result.unsearched.add(name)
 
-    async def _search_in(self, rows: FolderRows) -> None:
-        await rows.connection.refresh()
+    @again
+    async def _search_in(self, name: bytes) -> None:
+        async with self.access.within(name, Lane.BULK) as selection:
+            await selection.refresh()
+            await self._collect(FolderMessages(self._cache, self._ids, selection))
+
+    async def _collect(self, rows: FolderMessages) -> None:
         evaluation = Evaluation(rows)
         tree = self._query.filter
-        uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+        uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(rows.selection)
         if len(self._result.keys) + len(uids) > MAX_MERGED:
             raise InvalidRequest(f"More than {MAX_MERGED} messages match. Name folders, or narrow the search.")
         keys = await self._keys(rows, uids)
@@ -138,7 +140,7 @@ class Search:
         if evaluation.is_partial:
             self._result.unsearched.add(rows.name)
 
-    async def _keys(self, rows: FolderRows, uids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    async def _keys(self, rows: FolderMessages, uids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
         if all(order.key is SortKey.RECEIVED_AT for order in self._sort):
             dates = await rows.dates(uids)
             return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
@@ -164,16 +166,21 @@ class Search:
         for name in dict.fromkeys(match.folder for match in page):
             mine = {match.uid: match for match in page if match.folder == name}
 
-            async def read(rows: FolderRows, mine: dict[int, _Match] = mine) -> dict[_Match, bytes]:
-                items = await rows.summaries(list(mine))
-                if self._query.with_preview or self._query.with_thread:
-                    items = await with_extras(rows, items, self._query)
-                return {
-                    mine[uid]: summary for uid, summary in items.items() if mine[uid].uid_validity == rows.uid_validity
-                }
-
-            found |= await self._within(name, read)
+            found |= await self._read(name, mine)
         return found
+
+    @again
+    async def _read(self, name: bytes, matches: Mapping[int, _Match]) -> dict[_Match, bytes]:
+        async with self.access.within(name, Lane.BULK) as selection:
+            messages = FolderMessages(self._cache, self._ids, selection)
+            items = await messages.summaries(list(matches))
+            if self._query.with_preview or self._query.with_thread:
+                items = await with_previews(messages, items, self._query)
+            return {
+                matches[uid]: summary
+                for uid, summary in items.items()
+                if matches[uid].uid_validity == messages.uid_validity
+            }
 
 
 def _seconds(when: datetime | None) -> int:

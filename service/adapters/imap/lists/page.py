@@ -5,19 +5,23 @@ wherever it lies, with no search and no walk over the mailbox. Arrival is the or
 server finds or sorts UIDs, and the page is cut from those.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, TypeVar
 
 from service.adapters.imap.ids import Ids
-from service.adapters.imap.lists.preview import with_extras
+from service.adapters.imap.lists.preview import with_previews
+from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.envelope import SUMMARY_ITEMS
-from service.adapters.imap.messages.folder_rows import FolderRows, JsonOf
+from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
 from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.sort import in_order
+from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.fetch import folder_numbers
+from service.adapters.imap.session.selection import state_of
 from service.adapters.imap.wire.numbers import MAX_UID, read_number
 from service.adapters.imap.wire.pace import ascending
-from service.adapters.imap.wire.responses import SEQUENCE, Row, fetch_rows, found_uids
+from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
 from service.mail.errors import StaleToken, UpstreamProtocol
 from service.mail.json_rows import JsonRows
 from service.mail.model import Page
@@ -33,6 +37,10 @@ _ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
 _FLAG_ITEMS = b"(UID FLAGS)"
 
 
+def _nothing() -> None:
+    """For readers that nobody waits for."""
+
+
 class _After(NamedTuple):
     """The last message shown: its UID, and the sequence number it had, which only falls as others are expunged."""
 
@@ -40,27 +48,60 @@ class _After(NamedTuple):
     sequence: int
 
 
-async def list_page(rows: FolderRows, ids: Ids, query: ListQuery) -> Page:
-    """A page of the selected folder."""
-    list_of = list_name(rows.name, query)
-    after = ids.read_cursor(query.cursor, list_of, rows.uid_validity) if query.cursor is not None else ()
-    if query.filter is None and not query.sort:
-        newest = _After(after[0], after[1]) if len(after) > 1 else None
-        page = await _known_page(rows, query.limit, newest) or await _newest_page(rows, query.limit, newest)
-    elif query.sort:
-        page = await _sorted_page(rows, query, after)
-    else:
-        page = await _found_page(rows, query, after[0] if after else MAX_UID + 1)
-    items, total, next_numbers, by = page
+class Pages:
+    """The pages of single folders."""
+
+    def __init__(self, access: Access, cache: MessageCache) -> None:
+        self.access = access
+        self._cache = cache
+
+    @again
+    async def read(self, folder: bytes, query: ListQuery, begin: Callable[[], None] = _nothing) -> Page:
+        """See the port. Calls ``begin`` when it begins to read."""
+        ids = self.access.ids
+        async with self.access.within(folder) as selection:
+            begin()
+            messages = FolderMessages(self._cache, ids, selection)
+            list_of = list_name(folder, query)
+            after = () if query.cursor is None else ids.read_cursor(query.cursor, list_of, selection.uid_validity)
+            if query.filter is None and not query.sort:
+                newest = _After(after[0], after[1]) if len(after) > 1 else None
+                cut = await _known_page(messages, query.limit, newest)
+                if cut is None:
+                    await selection.refresh()
+                    cut = await _newest_page(messages, query.limit, newest)
+            else:
+                await selection.refresh()
+                below = after[0] if after else MAX_UID + 1
+                found = _sorted_page(messages, query, after) if query.sort else _found_page(messages, query, below)
+                cut = await found
+            return await _page(messages, ids, query, cut)
+
+    @again
+    async def rows(self, folder: bytes, uid_validity: int, uids: Sequence[int]) -> JsonOf:
+        """The rows of these messages of one folder. Raises as ``Access.messages``. One round trip."""
+        async with self.access.messages(folder, uid_validity, uids) as selection:
+            return await FolderMessages(self._cache, self.access.ids, selection).summaries(uids)
+
+    @again
+    async def state(self, folder: bytes) -> str | None:
+        """The folder's ``Page.state`` now; None if the server counts no changes. One round trip."""
+        async with self.access.anywhere() as connection:
+            return state_of(await folder_numbers(connection, folder)) if connection.has_modseq else None
+
+
+async def _page(messages: FolderMessages, ids: Ids, query: ListQuery, cut: "_Cut") -> Page:
+    items, total, next_numbers, evaluation = cut
     if query.with_preview or query.with_thread:
-        items = await with_extras(rows, items, query)
+        items = await with_previews(messages, items, query)
+    list_of = list_name(messages.name, query)
     return Page(
         items=JsonRows(items.values()),
-        next_cursor=ids.cursor(list_of, rows.uid_validity, next_numbers) if next_numbers else None,
+        next_cursor=ids.cursor(list_of, messages.uid_validity, next_numbers) if next_numbers else None,
         total=total,
-        evaluated_by=by.by if by else None,
-        unsearched=(ids.folder(rows.name),) if by and by.is_partial else None,
-        state=rows.selected.state,
+        evaluated_by=evaluation.by if evaluation else None,
+        unsearched=(messages.folder_id,) if evaluation and evaluation.is_partial else None,
+        state=messages.selection.state,
     )
 
 
@@ -70,7 +111,7 @@ def list_name(folders: bytes, query: ListQuery) -> bytes:
 
 
 class _Patience:
-    """Ends the reading of rows that never come: a server that counts or finds messages which it does not have would
+    """Ends the reading of messages that never come: a server that counts or finds messages which it does not have would
     otherwise be asked for all of them, a page at a time."""
 
     def __init__(self) -> None:
@@ -86,7 +127,7 @@ class _Patience:
 
 
 class _Cut(NamedTuple):
-    """A page's rows by UID in order, how many match, the numbers of the next cursor, and who found them."""
+    """A page's messages by UID in order, how many match, the numbers of the next cursor, and who found them."""
 
     items: JsonOf
     total: int
@@ -94,43 +135,48 @@ class _Cut(NamedTuple):
     by: Evaluation | None = None
 
 
-async def _known_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut | None:
+async def _known_page(messages: FolderMessages, limit: int, after: _After | None) -> _Cut | None:
     """The page where it lay when it was last shown, in one round trip with the news. None where there is news, or
     another number of messages than a page has: then the place has to be found first."""
     below = MAX_UID + 1 if after is None else after.uid
-    lowest = rows.page_end(limit, below)
+    lowest = messages.page_end(limit, below)
     if lowest is None:
         return None
     uids = b"%d:*" % lowest if after is None else b"%d:%d" % (lowest, below - 1)
-    untagged = await rows.connection.refresh_with(b"UID", b"FETCH", uids, _FLAG_ITEMS)
-    told = await fetch_rows(untagged or ())
-    fitting = sorted((uid for uid in told if lowest <= uid < below), reverse=True)
+    selection = messages.selection
+    if selection.is_fresh or selection.connection.is_legacy:  # no news to wait for, or no way to learn of it so
+        return None
+    untagged = await selection.refresh_with([b"UID", b"FETCH", uids, _FLAG_ITEMS])
+    responses = await fetch_rows(untagged or ())
+    fitting = sorted((uid for uid in responses if lowest <= uid < below), reverse=True)
     if len(fitting) != limit:
         return None
-    items = rows.read(fitting, told, await rows.entries(fitting))
-    return _Cut(items, rows.selected.exists, _next(fitting[-1], _sequence(told[fitting[-1]])))
+    items = messages.read(fitting, responses, await messages.entries(fitting))
+    return _Cut(items, selection.exists, _next(fitting[-1], _sequence(responses[fitting[-1]])))
 
 
-async def _newest_page(rows: FolderRows, limit: int, after: _After | None) -> _Cut:
+async def _newest_page(messages: FolderMessages, limit: int, after: _After | None) -> _Cut:
     """The newest below the cursor. Its sequence number only falls as others are expunged, so everything below its UID
     lies below its number; what lies between is dropped by UID."""
-    selected = await rows.connection.refresh()
+    selection = messages.selection
     below = MAX_UID + 1 if after is None else after.uid
-    high = selected.exists if after is None else min(selected.exists, after.sequence - 1)
+    high = selection.exists if after is None else min(selection.exists, after.sequence - 1)
     items: JsonOf = {}
     patience = _Patience()
     last = 0
     while high > 0 and len(items) < limit:
         patience.note(items)
         low = max(1, high - (limit - len(items)) + 1)
-        told = await _fetch_range(rows.connection, low, high, _ALL_ITEMS if rows.is_unread(below) else _FLAG_ITEMS)
-        fitting = [uid for uid in sorted(told, reverse=True) if uid < below]
-        items |= rows.read(fitting, told, await rows.entries(fitting, told))
-        last = min((_sequence(told[uid]) for uid in fitting), default=last)
-        high = low - 1 if fitting or after is None else min(low - 1, await _count_below(rows.connection, after.uid))
+        responses = await _fetch_range(
+            messages.connection, low, high, _ALL_ITEMS if messages.is_unread(below) else _FLAG_ITEMS
+        )
+        fitting = [uid for uid in sorted(responses, reverse=True) if uid < below]
+        items |= messages.read(fitting, responses, await messages.entries(fitting, responses))
+        last = min((_sequence(responses[uid]) for uid in fitting), default=last)
+        high = low - 1 if fitting or after is None else min(low - 1, await _count_below(messages.connection, after.uid))
     if len(items) == limit:
-        rows.keep_page(limit, below, min(items))
-    return _Cut(items, selected.exists, _next(min(items), last) if items else ())
+        messages.keep_page(limit, below, min(items))
+    return _Cut(items, selection.exists, _next(min(items), last) if items else ())
 
 
 def _next(uid: int, sequence: int) -> Sequence[int]:
@@ -138,35 +184,33 @@ def _next(uid: int, sequence: int) -> Sequence[int]:
     return (uid, sequence) if sequence > 1 else ()
 
 
-async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, Row]:
-    """The rows from one sequence number to another, without the news of others that come in between."""
-    told = await fetch_rows((await connection.run(b"FETCH", b"%d:%d" % (low, high), items)).untagged)
-    return {uid: row for uid, row in told.items() if low <= _sequence(row) <= high}
+async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, FetchResponse]:
+    """The messages from one sequence number to another, without the news of others that come in between."""
+    responses = await fetch_rows((await connection.run([b"FETCH", b"%d:%d" % (low, high), items])).untagged)
+    return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
 
 async def _count_below(connection: Connection, uid: int) -> int:
     """How many messages have a smaller UID, which is the sequence number of the highest of them."""
-    answer = await connection.run(b"SEARCH", b"UID", b"1:%d" % (uid - 1)) if uid > 1 else None
+    answer = await connection.run([b"SEARCH", b"UID", b"1:%d" % (uid - 1)]) if uid > 1 else None
     return len(await found_uids(answer.untagged)) if answer else 0
 
 
-async def _found_page(rows: FolderRows, query: ListQuery, below: int) -> _Cut:
+async def _found_page(messages: FolderMessages, query: ListQuery, below: int) -> _Cut:
     """What matches, the newest first, below a UID."""
     assert query.filter is not None
-    await rows.connection.refresh()
-    evaluation = Evaluation(rows)
+    evaluation = Evaluation(messages)
     uids = (await ascending(await evaluation.find(query.filter)))[::-1]
     older = [uid for uid in uids if uid < below]
-    items, shown = await _filled(rows, older, query.limit)
+    items, shown = await _filled(messages, older, query.limit)
     return _Cut(items, len(uids), (older[shown - 1],) if shown < len(older) else (), evaluation)
 
 
-async def _sorted_page(rows: FolderRows, query: ListQuery, anchors: Sequence[int]) -> _Cut:
-    await rows.connection.refresh()
-    evaluation = Evaluation(rows)
+async def _sorted_page(messages: FolderMessages, query: ListQuery, anchors: Sequence[int]) -> _Cut:
+    evaluation = Evaluation(messages)
     uids = await in_order(evaluation, query.filter, query.sort)
     start = behind(uids, anchors)
-    items, shown = await _filled(rows, uids[start:], query.limit)
+    items, shown = await _filled(messages, uids[start:], query.limit)
     stop = start + shown
     return _Cut(items, len(uids), uids[max(start, stop - ANCHORS) : stop] if stop < len(uids) else (), evaluation)
 
@@ -181,18 +225,18 @@ def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
     return max(left) + 1 if left else 0
 
 
-async def _filled(rows: FolderRows, uids: Sequence[int], limit: int) -> tuple[JsonOf, int]:
-    """The first rows that are still there, and how many UIDs were used up for them."""
+async def _filled(messages: FolderMessages, uids: Sequence[int], limit: int) -> tuple[JsonOf, int]:
+    """The first messages that are still there, and how many UIDs were used up for them."""
     items: JsonOf = {}
     patience = _Patience()
     used = 0
     while used < len(uids) and len(items) < limit:
         patience.note(items)
         batch = uids[used : used + limit - len(items)]
-        items |= await rows.summaries(batch)
+        items |= await messages.summaries(batch)
         used += len(batch)
     return items, used
 
 
-def _sequence(row: Row) -> int:
+def _sequence(row: FetchResponse) -> int:
     return read_number(row[SEQUENCE], MAX_UID) or 0

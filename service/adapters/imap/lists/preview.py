@@ -4,12 +4,12 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
 from hashlib import blake2s
 
-from service.adapters.imap.messages.cache import Entry
-from service.adapters.imap.messages.folder_rows import FolderRows, JsonOf
+from service.adapters.imap.messages.cache import CachedMessage
+from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
 from service.adapters.imap.search.reader import read_texts
 from service.adapters.imap.search.thread import THREAD_FIELDS, message_names
 from service.adapters.imap.session.fetch import fetch
-from service.adapters.imap.wire.responses import Row
+from service.adapters.imap.wire.responses import FetchResponse
 from service.mail.json_rows import with_text
 from service.mail.search.filter import ListQuery
 
@@ -19,7 +19,7 @@ _READ = 8 << 10
 """Stored octets of a text that are read for its first words."""
 
 
-async def with_extras(rows: FolderRows, items: JsonOf, query: ListQuery) -> JsonOf:
+async def with_previews(rows: FolderMessages, items: JsonOf, query: ListQuery) -> JsonOf:
     """The rows with previews and thread ids: a round trip or a few for those never read before."""
     entries = await rows.entries(items)
     if query.with_preview:
@@ -29,7 +29,7 @@ async def with_extras(rows: FolderRows, items: JsonOf, query: ListQuery) -> Json
     return {uid: _extended(row, entries[uid], query) for uid, row in items.items() if uid in entries}
 
 
-def _extended(row: bytes, entry: Entry, query: ListQuery) -> bytes:
+def _extended(row: bytes, entry: CachedMessage, query: ListQuery) -> bytes:
     if query.with_preview and entry.preview:
         row = with_text(row, b"preview", entry.preview)
     if query.with_thread and entry.thread_id:
@@ -37,12 +37,12 @@ def _extended(row: bytes, entry: Entry, query: ListQuery) -> bytes:
     return row
 
 
-async def _read_previews(rows: FolderRows, entries: dict[int, Entry]) -> dict[int, Entry]:
+async def _read_previews(rows: FolderMessages, entries: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
     """By PREVIEW (RFC 8970), else the beginning of the text is read."""
     if not entries:
         return {}
     if "PREVIEW" in rows.connection.capabilities:
-        told = await fetch(rows.connection, entries, b"PREVIEW")
+        told = await fetch(rows.selection, entries, b"PREVIEW")
         texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in told.items()}
     else:
         texts = {uid: text or "" for uid, text in (await read_texts(rows, entries, _READ)).items()}
@@ -54,16 +54,16 @@ def _shown(token: object) -> str:
     return token.decode(errors="replace") if isinstance(token, bytes) else ""
 
 
-async def _read_threads(rows: FolderRows, entries: dict[int, Entry]) -> dict[int, Entry]:
+async def _read_threads(rows: FolderMessages, entries: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
     """By the server's own id (RFC 8474, Gmail), else by the oldest Message-ID the message names."""
     if not entries:
         return {}
     item, read = _thread_item(rows.connection.capabilities)
-    told = await fetch(rows.connection, entries, item)
+    told = await fetch(rows.selection, entries, item)
     return rows.extend(entries, threads={uid: _thread_id(read(row) or rows.id(uid)) for uid, row in told.items()})
 
 
-def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[Row], str]]:
+def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchResponse], str]]:
     if "OBJECTID" in capabilities:
         return b"THREADID", lambda row: _word(row.get(b"THREADID"))
     if "X-GM-EXT-1" in capabilities:

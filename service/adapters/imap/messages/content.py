@@ -1,12 +1,12 @@
 """A message's body, headers, parts and source."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from service.adapters.imap.ids import Ids, Place
-from service.adapters.imap.messages.cache import Entry
+from service.adapters.imap.ids import MessageRef
+from service.adapters.imap.messages.cache import CachedMessage, MessageCache
 from service.adapters.imap.messages.download import (
     HEAD,
     Octets,
@@ -20,11 +20,14 @@ from service.adapters.imap.messages.download import (
     stored,
 )
 from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of
-from service.adapters.imap.messages.folder_rows import FolderRows
-from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.fetch import still_there
+from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.session.access import Access, again
+from service.adapters.imap.session.fetch import find_existing
+from service.adapters.imap.session.pool import Lane
+from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row, fetch_rows, octets, version_of
+from service.adapters.imap.wire.protocol import Answer
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
 from service.adapters.shared.spool import Spool
@@ -43,10 +46,8 @@ _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
 _IDENTITY = frozenset({None, "7bit", "8bit", "binary"})
 
 
-class At(Protocol):
-    """Runs work where a message is."""
-
-    def __call__(self, place: Place, work: Callable[[Connection], Awaitable[Any]]) -> Awaitable[Any]: ...
+def _nothing() -> None:
+    """For readers that nobody waits for."""
 
 
 class _Label(NamedTuple):
@@ -56,28 +57,21 @@ class _Label(NamedTuple):
 
 
 class Content:
-    """Reads what is inside messages. ``at`` gives a connection with the message's folder selected, ``octets_at`` one
-    for what takes its time."""
+    """Reads what is inside messages."""
 
-    def __init__(self, ids: Ids, at: At, octets_at: At, rows_on: Callable[[Connection], FolderRows]) -> None:
-        self._ids = ids
-        self._at = at
-        self._octets_at = octets_at
-        self._rows_on = rows_on
+    def __init__(self, access: Access, cache: MessageCache) -> None:
+        self.access = access
+        self._ids = access.ids
+        self._cache = cache
 
-    async def message(self, place: Place, html: HtmlForm, begin: Callable[[], None] = lambda: None) -> Message:
-        """One round trip for a message that was in a list before, else two: where its texts are has to be known.
-        Calls ``begin`` when it begins to read."""
-
-        async def read(connection: Connection) -> tuple[Entry, Row]:
-            begin()
-            return await _read(self._rows_on(connection), place)
-
-        entry, row = await self._at(place, read)
+    async def message(self, ref: MessageRef, html: HtmlForm, begin: Callable[[], None] = _nothing) -> Message:
+        """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
+        its texts. Calls ``begin`` when it begins to read."""
+        entry, row = await self._read(ref, begin)
         summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-        rest = entry.rest
+        rest = entry.details
         if rest.structure is None:
-            return await self._from_source(place, summary, html)
+            return await self._from_source(ref, summary, html)
         fields = split_headers(_header_fields(row))
         senders = [field.raw for field in fields if field.name.lower() == "from"]
         chosen = choose(rest.structure)
@@ -96,10 +90,30 @@ class Content:
             version=version_of(row),
         )
 
-    async def _from_source(self, place: Place, summary: MessageSummary, html: HtmlForm) -> Message:
+    @again
+    async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
+        """What is cached of the message, and a response with its flags, some header fields and the texts that people
+        read."""
+        async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
+            begin()
+            messages = FolderMessages(self._cache, self._ids, selection)
+            entry = messages.known(ref.uid)
+            if entry is None:
+                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
+                row = await _response(selection, ref.uid, answer)
+                entry = (await messages.learn({ref.uid: row}))[ref.uid]
+            structure = entry.details.structure
+            chosen = [part for part in choose(structure) if part is not None] if structure else []
+            items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]
+            if selection.counts_changes:
+                items.append(b"MODSEQ")
+            answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
+            return entry, await _response(selection, ref.uid, answer)
+
+    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlForm) -> Message:
         """For a message whose structure the server garbles."""
         found = await read_whole(
-            await self._whole(place, summary.size),
+            await self._whole(ref, summary.size),
             id=summary.id,
             folder_id=summary.folder_id,
             received_at=summary.received_at,
@@ -108,48 +122,48 @@ class Content:
         )
         return found.model_copy(update={"size": summary.size})
 
-    async def _whole(self, place: Place, announced: int | None) -> Spool:
+    async def _whole(self, ref: MessageRef, announced: int | None) -> Spool:
         """All of the message. TooLarge above what can be taken apart."""
         source = Spool(MOST)
-        async with aclosing(stored(self._reader(place, b""), announced=announced)) as pieces:
+        async with aclosing(stored(self._reader(ref, b""), announced=announced)) as pieces:
             async for piece in pieces:
                 source.write(piece)
         return source
 
-    async def headers(self, place: Place, names: Sequence[str]) -> tuple[Header, ...]:
+    async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
-        row: Row = await self._at(place, lambda connection: _fetch_row(connection, place.uid, items))
+        row = await self._row(ref, items, Lane.INTERACTIVE)
         return list_headers((octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER], names)
 
-    async def source(self, place: Place, span: Span | None) -> Download:
+    async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
-        row = await self._fetch(place, b"RFC822.SIZE BODY.PEEK[]<0.%d>" % HEAD)
+        row = await self._row(ref, b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % HEAD)
         announced = _announced(row.get(b"RFC822.SIZE"))
-        label = _Label(self._id(place), "message/rfc822", "message.eml")
-        return await self._stored(label, self._reader(place, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
+        label = _Label(self._id(ref), "message/rfc822", "message.eml")
+        return await self._stored(label, self._reader(ref, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
-    async def part(self, place: Place, part_id: str, *, encoded: bool, span: Span | None) -> Download:
+    async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
         """Structure and first window in one round trip. Where the server garbles the structure, its numbers of parts
         may be others than were shown: then the part is cut out of the source."""
         section = _section(part_id)
-        row = await self._fetch(place, b"BODYSTRUCTURE BODY.PEEK[%b]<0.%d>" % (section, HEAD))
+        row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
         if (structure := structure_of(row)) is not None:
-            part, read = _find(structure, part_id), self._reader(place, section)
+            part, read = _find(structure, part_id), self._reader(ref, section)
             head = octets(row, b"BODY[%b]<0>" % section) or b""
         else:
-            part, read = await self._within(place, part_id)
+            part, read = await self._within(ref, part_id)
             head = await read(0, HEAD)
         stays = encoded or part.parts is not None or part.encoding in _IDENTITY
-        etag = f"{self._id(place)}.{part_id}{'.e' if encoded else ''}"
+        etag = f"{self._id(ref)}.{part_id}{'.e' if encoded else ''}"
         label = _Label(etag, part.type, part.name)
         if stays:
             return await self._stored(label, read, head, part.size, span)
         return await _decoded(label, read, head, part, span)
 
-    async def _within(self, place: Place, part_id: str) -> tuple[Part, Read]:
+    async def _within(self, ref: MessageRef, part_id: str) -> tuple[Part, Read]:
         """A part as the source has it."""
-        source = await self._whole(place, None)
+        source = await self._whole(ref, None)
         if (found := find(await source_structure(source), part_id)) is None:
             raise NotFound("part")
         start, stop = found.body_start, found.stop
@@ -170,22 +184,22 @@ class Content:
             return _with(label, cut(stored(read, first=head, stop=stop), start, stop), size, start, stop)
         return _with(label, stored(read, start, stop), size, start, stop)
 
-    def _reader(self, place: Place, section: bytes) -> Read:
+    def _reader(self, ref: MessageRef, section: bytes) -> Read:
         async def read(start: int, length: int) -> bytes:
-            row = await self._fetch(place, b"BODY.PEEK[%b]<%d.%d>" % (section, start, length))
+            row = await self._row(ref, b"(UID BODY.PEEK[%b]<%d.%d>)" % (section, start, length))
             found = octets(row, b"BODY[%b]<%d>" % (section, start)) or b""
             return found[:length]
 
         return read
 
-    async def _fetch(self, place: Place, items: bytes) -> Row:
-        row: Row = await self._octets_at(
-            place, lambda connection: _fetch_row(connection, place.uid, b"(UID %b)" % items)
-        )
-        return row
+    @again
+    async def _row(self, ref: MessageRef, items: bytes, lane: Lane = Lane.BULK) -> FetchResponse:
+        async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid], lane) as selection:
+            answer = await selection.connection.run(_fetch(ref.uid, items))
+            return await _response(selection, ref.uid, answer)
 
-    def _id(self, place: Place) -> str:
-        return self._ids.message(place.folder, place.uid_validity, place.uid)
+    def _id(self, ref: MessageRef) -> str:
+        return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
@@ -212,41 +226,29 @@ def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int
     return Download(chunks, label.etag, label.type, label.name, size, start, stop)
 
 
-async def _fetch_row(connection: Connection, uid: int, items: bytes) -> Row:
-    """The row of one message; NotFound where the server has none with this UID."""
-    answer = await connection.run(b"UID", b"FETCH", b"%d" % uid, items)
+def _fetch(uid: int, items: bytes) -> list[bytes]:
+    return [b"UID", b"FETCH", b"%d" % uid, items]
+
+
+async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
+    """The response for one message. Raises NotFound if the server has no message with this UID."""
     row = (await fetch_rows(answer.untagged)).get(uid)
     if row is None or len(row) <= 2:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
-    if is_empty and not await still_there(connection, [uid]):  # of what is gone Dovecot has a row without its octets
+    if is_empty and not await find_existing(selection, [uid]):  # Dovecot answers for a removed one, without octets
         raise NotFound("message")
     return row
 
 
-async def _read(rows: FolderRows, place: Place) -> tuple[Entry, Row]:
-    """What is kept of the message, and a row with its flags, some header fields and the texts that people read."""
-    connection, uid = rows.connection, place.uid
-    entry = rows.known(uid)
-    if entry is None:
-        row = await _fetch_row(connection, uid, b"(%b)" % SUMMARY_ITEMS)
-        entry = (await rows.learn({uid: row}))[uid]
-    structure = entry.rest.structure
-    chosen = [part for part in choose(structure) if part is not None] if structure else []
-    items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]
-    if connection.counts_changes:
-        items.append(b"MODSEQ")
-    return entry, await _fetch_row(connection, uid, b"(%b)" % b" ".join(items))
-
-
-def _leaf(part: Part | None, row: Row) -> Leaf | None:
+def _leaf(part: Part | None, row: FetchResponse) -> Leaf | None:
     if part is None:
         return None
     found = octets(row, b"BODY[%b]<0>" % part.id.encode()) or b""
     return Leaf(part, found, len(found) >= MAX_BODY)
 
 
-def _header_fields(row: Row) -> bytes:
+def _header_fields(row: FetchResponse) -> bytes:
     """Servers differ in how they write the section back."""
     return next(
         (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row
+from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import has_attachment
@@ -21,7 +21,7 @@ MAX_ADDRESSES = 1000
 _MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 
 
-def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
+def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
     """What a list shows. A field the server garbled is absent; the message still stands in the list."""
     envelope = envelope_of(row)
     return MessageSummary(
@@ -40,14 +40,14 @@ def read_summary(row: Row, message_id: str, folder_id: str, structure: Part | No
     )
 
 
-def envelope_of(row: Row) -> list[Token]:
+def envelope_of(row: FetchResponse) -> list[Token]:
     """The ten fields of the ENVELOPE, None where one is missing."""
     envelope = row.get(b"ENVELOPE")
     fields = envelope if isinstance(envelope, list) else []
     return [*fields[:10], *[None] * (10 - len(fields))]
 
 
-def structure_of(row: Row) -> Part | None:
+def structure_of(row: FetchResponse) -> Part | None:
     """The tree of parts, None where the server's cannot be read."""
     with suppress(UpstreamProtocol):
         return read_structure(row.get(b"BODYSTRUCTURE"))

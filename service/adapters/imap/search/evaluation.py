@@ -10,17 +10,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.keys import is_ascii, search_keys
 from service.adapters.imap.search.reader import Reader
 from service.adapters.imap.search.thread import threads_of
-from service.adapters.imap.session.connection import Selected
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.flags import to_wire
 from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import found_uids
-from service.adapters.imap.wire.status import refusal
+from service.adapters.imap.wire.status import error_from
 from service.mail.errors import UpstreamError
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
@@ -29,7 +28,7 @@ from service.mail.search.matching import holds, needs
 SECONDS = 15.0
 """How long one search may read before what was not reached is left out and said so."""
 NO_UNICODE = "SEARCH=UTF-8"
-"""What is distrusted where the server cannot search beyond ASCII."""
+"""Disabled if the server cannot search beyond ASCII."""
 _BATCH = 200
 _THREADS: dict[Criterion, Callable[[list[bool]], bool]] = {
     Criterion.ALL_IN_THREAD: all,
@@ -51,7 +50,7 @@ _Found = Collection[int] | None
 class Evaluation:
     """One search of the selected folder. Conditions on folders have ids, no roles."""
 
-    rows: FolderRows
+    rows: FolderMessages
     seconds: float = SECONDS
     _by: set[EvaluatedBy] = field(default_factory=set)
     _undecided: set[int] = field(default_factory=set)
@@ -156,7 +155,7 @@ class Evaluation:
             return bool(tree.conditions) and all(self.is_remote(one) for one in tree.conditions)
         value = tree.value
         if tree.criterion in _KEYWORDS:  # GNU mailutils aborts where it is asked for a keyword that it does not keep
-            return not self.rows.connection.is_old or self._selected.may_have(to_wire(str(value)))
+            return not self.rows.connection.is_legacy or self.rows.selection.may_have(to_wire(str(value)))
         if tree.criterion in _THREADS or tree.criterion in FOLDERS or tree.criterion is Criterion.HAS_ATTACHMENT:
             return False
         if tree.criterion in _TEXTS:
@@ -165,12 +164,7 @@ class Evaluation:
 
     def _searches(self, is_plain: bool) -> bool:
         connection = self.rows.connection
-        return is_plain or not connection.is_distrusted(NO_UNICODE)
-
-    @property
-    def _selected(self) -> Selected:
-        assert self.rows.connection.selected is not None
-        return self.rows.connection.selected
+        return is_plain or not connection.is_disabled(NO_UNICODE)
 
     async def _universe(self, within: _Found) -> set[int]:
         return set(within) if within is not None else await self._uids_of(await self._run([b"ALL"]))
@@ -181,8 +175,8 @@ class Evaluation:
         answer = await self._run(keys)
         if answer.status.kind != "OK":
             if is_ascii(keys) or answer.status.code not in {"BADCHARSET", ""}:
-                raise refusal(answer.status)
-            self.rows.connection.distrust(NO_UNICODE)
+                raise error_from(answer.status)
+            self.rows.connection.disable(NO_UNICODE)
             return await self._find(tree, within)
         self.note(EvaluatedBy.SERVER)
         found = await self._uids_of(answer)
@@ -190,19 +184,19 @@ class Evaluation:
 
     async def _uids_of(self, answer: Answer) -> set[int]:
         if answer.status.kind != "OK":
-            raise refusal(answer.status)
-        return set(await found_uids(answer.untagged, self._selected.exists))
+            raise error_from(answer.status)
+        return set(await found_uids(answer.untagged, self.rows.selection.exists))
 
     async def _run(self, keys: list[Piece]) -> Answer:
         """Plain SEARCH where the server does not understand the form that it offers (RFC 4731)."""
         connection = self.rows.connection
         charset: list[Piece] = [] if is_ascii(keys) else [b"CHARSET", b"UTF-8"]
         if "ESEARCH" in connection.capabilities:
-            answer = await connection.attempt(b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys)
+            [answer] = await connection.attempt([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
             if answer.status.kind != "BAD":
                 return answer
-            connection.distrust("ESEARCH")
-        answer = await connection.attempt(b"UID", b"SEARCH", *charset, *keys)
+            connection.disable("ESEARCH")
+        [answer] = await connection.attempt([b"UID", b"SEARCH", *charset, *keys])
         if answer.status.kind == "BAD" and not charset:
             raise UpstreamError("The mail server cannot read this search.", protocol="imap", code="BAD")
         return answer

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Sequence
 from functools import partial
 
-from service.adapters.imap.messages.cache import Entry
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.messages.cache import CachedMessage
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import Row, octets
+from service.adapters.imap.wire.responses import FetchResponse, octets
 from service.adapters.shared.threads import apart
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
@@ -24,7 +24,7 @@ _BATCH = 25
 class Reader:
     """Reads messages of the selected folder as far as ``needs`` says."""
 
-    def __init__(self, rows: FolderRows, needs: Collection[Need]) -> None:
+    def __init__(self, rows: FolderMessages, needs: Collection[Need]) -> None:
         self._rows = rows
         self._needs = needs
 
@@ -38,9 +38,14 @@ class Reader:
         return {uid: self._known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there}
 
     def _known(
-        self, uid: int, entry: Entry, row: Row, headers: dict[int, bytes], texts: dict[int, str | None]
+        self,
+        uid: int,
+        entry: CachedMessage,
+        row: FetchResponse,
+        headers: dict[int, bytes],
+        texts: dict[int, str | None],
     ) -> Known:
-        summary, rest = entry.summary, entry.rest
+        summary, rest = entry.summary, entry.details
         return Known(
             flags=from_wire(row.get(b"FLAGS")),
             size=summary.size,
@@ -60,21 +65,21 @@ class Reader:
         rows = await self._fetch(uids, b"BODY.PEEK[HEADER]<0.%d>" % MAX_HEADER)
         return {uid: octets(row, b"BODY[HEADER]<0>") or b"" for uid, row in rows.items()}
 
-    async def _fetch(self, uids: Sequence[int], items: bytes) -> dict[int, Row]:
-        found: dict[int, Row] = {}
+    async def _fetch(self, uids: Sequence[int], items: bytes) -> dict[int, FetchResponse]:
+        found: dict[int, FetchResponse] = {}
         for at in range(0, len(uids), _BATCH * 8):
             batch = uids[at : at + _BATCH * 8]
-            found |= await fetch(self._rows.connection, batch, items)
+            found |= await fetch(self._rows.selection, batch, items)
         return found
 
 
-async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) -> dict[int, str | None]:
+async def read_texts(rows: FolderMessages, entries: dict[int, CachedMessage], limit: int) -> dict[int, str | None]:
     """What a person reads of each, of at most ``limit`` stored octets a part. Messages of the same shape are asked
     together: a few round trips for a page."""
     by_section: dict[bytes, list[int]] = {}
     leaves: dict[int, Part] = {}
     for uid, entry in entries.items():
-        structure = entry.rest.structure
+        structure = entry.details.structure
         choice = choose(structure) if structure else None
         leaf = (choice.text or choice.html) if choice else None
         if leaf is not None:
@@ -83,7 +88,7 @@ async def read_texts(rows: FolderRows, entries: dict[int, Entry], limit: int) ->
     texts: dict[int, str | None] = {}
     for section, uids in by_section.items():
         for at in range(0, len(uids), _BATCH):
-            found = await fetch(rows.connection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
+            found = await fetch(rows.selection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
             pieces = {uid: octets(row, b"BODY[%b]<0>" % section) or b"" for uid, row in found.items()}
             full = {uid: Leaf(leaves[uid], piece, len(piece) >= limit) for uid, piece in pieces.items()}
             texts |= await apart(partial(_texts, full), sum(map(len, pieces.values())))

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.keys import search_keys
-from service.adapters.imap.session.fetch import found_all
+from service.adapters.imap.session.fetch import find_all
 from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import sorted_uids
 from service.mail.errors import NotSupported
@@ -33,12 +33,12 @@ async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[O
         return await _sorted_here(evaluation, tree, sort)
     is_remote = tree is None or evaluation.is_remote(tree)
     keys = search_keys(tree) if tree is not None and is_remote else [b"ALL"]
-    answer = await rows.connection.attempt(b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys)
+    [answer] = await rows.connection.attempt([b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys])
     if answer.status.kind != "OK":
-        rows.connection.distrust("SORT")
+        rows.connection.disable("SORT")
         return await _sorted_here(evaluation, tree, sort)
     evaluation.note(EvaluatedBy.SERVER)
-    order = await sorted_uids(answer.untagged, rows.selected.exists)
+    order = await sorted_uids(answer.untagged, rows.selection.exists)
     matching = await evaluation.find(tree) if tree is not None and not is_remote else None
     return order if matching is None else [uid for uid in order if uid in matching]
 
@@ -50,12 +50,12 @@ def _criteria(sort: Sequence[Order]) -> bytes:
 
 async def _sorted_here(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
     rows = evaluation.rows
-    uids = await ascending(await evaluation.find(tree)) if tree is not None else await found_all(rows.connection)
+    uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(rows.selection)
     evaluation.note(EvaluatedBy.LOCAL)
     return await sort_here(rows, uids, sort)
 
 
-async def sort_here(rows: FolderRows, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
+async def sort_here(rows: FolderMessages, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
     """By the rows of the messages, the least significant key first, because sorting keeps the order of equals."""
     if len(uids) > MAX_SORTED:
         raise NotSupported(

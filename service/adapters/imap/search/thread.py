@@ -3,11 +3,11 @@
 import re
 from collections.abc import AsyncIterator, Iterable
 
-from service.adapters.imap.messages.folder_rows import FolderRows
-from service.adapters.imap.session.fetch import fetch, found_all
+from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.session.fetch import fetch, find_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import Row
+from service.adapters.imap.wire.responses import FetchResponse
 from service.mail.errors import NotSupported
 from service.mail.mime.headers import first, parse_message_ids, split_headers
 
@@ -17,27 +17,27 @@ _THREAD_TOKEN = re.compile(rb"[()]|[^()\s]+")
 THREAD_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
 
 
-async def threads_of(rows: FolderRows) -> list[set[int]]:
+async def threads_of(rows: FolderMessages) -> list[set[int]]:
     """The UIDs of each conversation. One round trip with THREAD; else the folder's headers are read, of ten thousand
     messages at most."""
     if "THREAD=REFERENCES" in rows.connection.capabilities:
-        answer = await rows.connection.attempt(b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL")
+        [answer] = await rows.connection.attempt([b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL"])
         if answer.status.kind == "OK":
             return [thread async for thread in _told(answer.untagged)]
-        rows.connection.distrust("THREAD=REFERENCES")
-    uids = await found_all(rows.connection)
+        rows.connection.disable("THREAD=REFERENCES")
+    uids = await find_all(rows.selection)
     if len(uids) > MAX_MESSAGES:
         raise NotSupported(
             "threads", f"This server tells no threads, and Casella makes them of {MAX_MESSAGES} messages at most."
         )
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
-        told = await fetch(rows.connection, uids[at : at + _BATCH], THREAD_FIELDS)
+        told = await fetch(rows.selection, uids[at : at + _BATCH], THREAD_FIELDS)
         names |= {uid: message_names(row) async for uid, row in paced(told.items())}
     return await _joined(names)
 
 
-def message_names(row: Row) -> list[str]:
+def message_names(row: FetchResponse) -> list[str]:
     """All Message-IDs a message names, the oldest first and its own last."""
     block = next(
         (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),

@@ -16,7 +16,7 @@ from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.client import Client
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
-from service.adapters.imap.wire.status import Status, refusal
+from service.adapters.imap.wire.status import Status, error_from
 from service.mail.errors import (
     InvalidRequest,
     LoginRefused,
@@ -179,7 +179,7 @@ def _sasl(tag: bytes, mechanism: bytes, response: str, offered: frozenset[str]) 
 
 def _login_refusal(status: Status) -> MailError:
     """A NO without a code means the credentials (RFC 9051, 6.2.3); so do codes that say nothing better."""
-    error = refusal(status, before_login=True)
+    error = error_from(status, before_login=True)
     if (
         type(error) is UpstreamError
         and status.kind == "NO"

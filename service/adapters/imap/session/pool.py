@@ -14,6 +14,7 @@ from enum import Enum, auto
 from random import random
 
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.selection import Selection, select
 from service.adapters.shared.connection_limit import Host
 from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.metrics import Live
@@ -107,13 +108,14 @@ class Pool:
             yield connection
 
     @asynccontextmanager
-    async def selected(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> AsyncIterator[Connection]:
+    async def selected(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> AsyncIterator[Selection]:
         """A connection with ``folder`` selected: one that has it, else one that has none, else a new one below the
-        limit, else one that has another."""
+        limit, else one that has another folder."""
         async with self._held(folder, lane) as connection:
-            if connection.selected is None or connection.selected.name != folder:
-                await connection.select(folder)
-            yield connection
+            selection = connection.selection
+            if selection is None or selection.name != folder:
+                selection = await select(connection, folder)
+            yield selection
 
     @asynccontextmanager
     async def _held(self, folder: bytes | None, lane: Lane) -> AsyncIterator[Connection]:
@@ -124,7 +126,8 @@ class Pool:
             connection.fail(error)
             raise
         finally:
-            connection.is_fresh = False
+            if connection.selection is not None:
+                connection.selection.is_fresh = False
             self._leave(lane, connection)
 
     async def _acquire(self, folder: bytes | None, lane: Lane) -> Connection:
@@ -177,7 +180,7 @@ class Pool:
 
     def _take_idle(self, folder: bytes | None) -> Connection | None:
         """The one used last that has the folder; else one that has none; for who needs no folder, any."""
-        names = [connection.selected.name if connection.selected else None for connection in self._idle]
+        names = [connection.selection.name if connection.selection else None for connection in self._idle]
         for wanted in (folder, None):
             for at in range(len(names) - 1, -1, -1):
                 if folder is None or names[at] == wanted:
@@ -185,7 +188,7 @@ class Pool:
         return None
 
     async def _is_alive(self, connection: Connection) -> bool:
-        return self._now() < connection.idle_since + PROBE_SECONDS or await connection.answers()
+        return self._now() < connection.idle_since + PROBE_SECONDS or await connection.is_alive()
 
     async def _connect(self, end: float) -> Connection:
         """Where the server allows none at all, other processes have them: again until one comes free."""
@@ -295,7 +298,7 @@ class Pool:
         """The folder is about to go or to be renamed, with what lies below it: idle connections that have it selected
         are closed. Dovecot for one ends such connections whatever they do."""
         for connection in self._idle:
-            if connection.selected is not None and connection.selected.name.startswith(folder):
+            if connection.selection is not None and connection.selection.name.startswith(folder):
                 connection.fail(UpstreamUnavailable("The folder is gone.", protocol="imap"))
         self._drop_closed()
 

@@ -14,7 +14,7 @@ _AGAIN = object()
 """What followers get where who went ahead was cancelled: one of them goes ahead now."""
 
 
-class Joint:
+class SingleFlight:
     """The reads of one mailbox that have not begun."""
 
     def __init__(self) -> None:

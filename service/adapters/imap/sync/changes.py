@@ -1,149 +1,132 @@
-"""Changes of a folder and of the whole mailbox since a mark."""
+"""Changes of a folder, and of the whole mailbox, since a sync token."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
 
-from service.adapters.imap.folders.tree import Anywhere, Folders
-from service.adapters.imap.ids import Ids
-from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.pool import Lane
-from service.adapters.imap.sync.deltas import Delta, changes_since, counted, mark_of, numbers_of, ready
-from service.adapters.imap.sync.token import Mark, read_mark, read_marks, write_mark, write_marks
+from service.adapters.imap.folders.tree import Folders
+from service.adapters.imap.session.access import Access, again
+from service.adapters.imap.session.fetch import folder_numbers
+from service.adapters.imap.sync.deltas import Delta, changes_since, current_state, state_from
+from service.adapters.imap.sync.token import SyncState, read_token, read_tokens, write_token, write_tokens
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import NotFound, StaleToken
 
 _COUNTS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _COUNTS_WITH_CHANGES = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
 MAX_IN_ONE = 50
-"""Folders whose messages are looked at for one answer; the rest comes with the next."""
+"""Folders whose messages are looked at for one answer; the next answer has the rest."""
 
 
-class In(Protocol):
-    """Runs work on a connection that has a folder selected."""
+class ChangeLog:
+    """What happened in a mailbox since a token."""
 
-    def __call__(
-        self, folder: bytes, work: Callable[[Connection], Awaitable[Any]], lane: Lane = Lane.INTERACTIVE
-    ) -> Awaitable[Any]: ...
-
-
-class History:
-    """What happened in a mailbox."""
-
-    def __init__(self, ids: Ids, folders: Folders, anywhere: Anywhere, within: In) -> None:
-        self._ids = ids
+    def __init__(self, access: Access, folders: Folders) -> None:
+        self.access = access
+        self._ids = access.ids
         self._folders = folders
-        self._anywhere = anywhere
-        self._within = within
 
-    async def mark(self, folder: bytes) -> bytes:
-        """Of the folder as it is."""
-        return write_mark(folder, await self._mark(folder))
+    async def folder_token(self, folder: bytes) -> bytes:
+        """A token for the present state of the folder."""
+        return write_token(folder, await self._state(folder))
 
-    async def changes(self, folder: bytes, since: bytes) -> Changes:
-        """See the port."""
-        before = read_mark(folder, since)
+    async def folder_changes(self, folder: bytes, since: bytes) -> Changes:
+        """See the port. One round trip if nothing changed."""
+        before = read_token(folder, since)
         if before.modseq and await self._numbers(folder) == before.numbers:
             return Changes(FolderChanges(folder_id=self._ids.folder(folder)), since)
         delta = await self._delta(folder, before)
-        return Changes(self._told(folder, delta), write_mark(folder, delta.mark), delta.has_more)
+        return Changes(self._changes(folder, delta), write_token(folder, delta.state), delta.has_more)
 
-    async def account_mark(self) -> bytes:
-        """Of all folders as they are."""
-        return write_marks({name: await self._known(name, mark) for name, mark in (await self._counted()).items()})
+    async def account_token(self) -> bytes:
+        """A token for the present state of all folders."""
+        counted = await self._counted()
+        return write_tokens({name: await self._known(name, state) for name, state in counted.items()})
 
     async def account_changes(self, since: bytes) -> AccountChanges:
-        """See the port."""
-        before = read_marks(since)
+        """See the port. One round trip if nothing changed and the server counts changes."""
+        before = read_tokens(since)
         now = await self._counted()
-        marks: dict[bytes, Mark] = {}
-        told: list[FolderChanges] = []
+        states: dict[bytes, SyncState] = {}
+        changed: list[FolderChanges] = []
         has_more = False
         for name, counts in now.items():
             known = before.get(name)
             if known is None:
-                marks[name] = await self._known(name, counts)
+                states[name] = await self._known(name, counts)
             elif known.modseq and known.numbers == counts.numbers:
-                marks[name] = known
-            elif len(told) >= MAX_IN_ONE:
-                marks[name], has_more = known, True
+                states[name] = known
+            elif len(changed) >= MAX_IN_ONE:
+                states[name], has_more = known, True
             else:
-                changes, marks[name], more = await self._changes(name, known, counts)
+                changes, states[name], more = await self._compare(name, known, counts)
                 has_more |= more
                 if changes:
-                    told.append(changes)
+                    changed.append(changes)
         return AccountChanges(
-            write_marks(marks),
-            told,
+            write_tokens(states),
+            changed,
             [self._ids.folder(name) for name in now.keys() - before.keys()],
             [self._ids.folder(name) for name in before.keys() - now.keys()],
             has_more,
         )
 
-    async def _changes(self, name: bytes, known: Mark, counts: Mark) -> tuple[FolderChanges, Mark, bool]:
-        """Where it cannot be told, the folder has to be listed anew, and is known from now on."""
+    async def _compare(self, name: bytes, known: SyncState, counts: SyncState) -> tuple[FolderChanges, SyncState, bool]:
+        """If the changes cannot be computed, the folder has to be listed again; its state is known from now on."""
         folder_id = self._ids.folder(name)
         if not known.modseq and known.flags is None and known.numbers == counts.numbers:
-            return FolderChanges(folder_id=folder_id), known, False  # too large to look at each time
+            return FolderChanges(folder_id=folder_id), known, False  # too large to be read each time
         try:
             delta = await self._delta(name, known)
-            return self._told(name, delta), delta.mark, delta.has_more
+            return self._changes(name, delta), delta.state, delta.has_more
         except StaleToken:
             return FolderChanges(folder_id=folder_id, resync=True), await self._known(name, counts), False
-        except NotFound:  # it went just now
+        except NotFound:  # it was removed just now
             return FolderChanges(folder_id=folder_id), known, False
 
-    async def _counted(self) -> dict[bytes, Mark]:
-        """All folders that hold messages, by what STATUS tells."""
-        told = await self._folders.told(await self._items())
+    async def _counted(self) -> dict[bytes, SyncState]:
+        """The states of all folders that hold messages, by STATUS."""
+        listing = await self._folders.listing(await self._items())
         return {
-            row.name: counted(told.counts[row.name])
-            for row in told.rows
-            if told.counts.get(row.name, {}).get(b"UIDVALIDITY")
+            row.name: state_from(listing.counts[row.name])
+            for row in listing.rows
+            if listing.counts.get(row.name, {}).get(b"UIDVALIDITY")
         }
 
+    @again
     async def _items(self) -> bytes:
-        async def items(connection: Connection) -> bytes:
-            return _COUNTS_WITH_CHANGES if _counts(connection) else _COUNTS
+        async with self.access.anywhere() as connection:
+            return _COUNTS_WITH_CHANGES if connection.has_modseq else _COUNTS
 
-        found: bytes = await self._anywhere(items)
-        return found
-
-    async def _known(self, name: bytes, counts: Mark) -> Mark:
-        """The counts are all there is to know where the server tells what vanishes."""
-
-        async def is_enough(connection: Connection) -> bool:
-            return _counts(connection) and connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}
-
-        if counts.modseq and await self._anywhere(is_enough):
+    async def _known(self, name: bytes, counts: SyncState) -> SyncState:
+        """The complete state. If the server reports what vanishes, the counts are all of it."""
+        if counts.modseq and await self._reports_vanished():
             return counts
-        return await self._mark(name)
+        return await self._state(name)
 
-    async def _mark(self, folder: bytes) -> Mark:
-        async def work(connection: Connection) -> Mark:
-            await ready(connection)
-            return await mark_of(connection)
+    @again
+    async def _reports_vanished(self) -> bool:
+        async with self.access.anywhere() as connection:
+            return connection.has_modseq and connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}
 
-        mark: Mark = await self._within(folder, work)
-        return mark
+    @again
+    async def _state(self, folder: bytes) -> SyncState:
+        async with self.access.within(folder) as selection:
+            await selection.enable_qresync()
+            return await current_state(selection)
 
-    async def _delta(self, folder: bytes, before: Mark) -> Delta:
-        async def work(connection: Connection) -> Delta:
-            await ready(connection)
-            return await changes_since(connection, before)
+    @again
+    async def _delta(self, folder: bytes, before: SyncState) -> Delta:
+        async with self.access.within(folder) as selection:
+            await selection.enable_qresync()
+            return await changes_since(selection, before)
 
-        delta: Delta = await self._within(folder, work)
-        return delta
-
+    @again
     async def _numbers(self, folder: bytes) -> tuple[int, int, int, int]:
-        async def work(connection: Connection) -> tuple[int, int, int, int]:
-            return counted(await numbers_of(connection, folder)).numbers
+        async with self.access.anywhere() as connection:
+            return state_from(await folder_numbers(connection, folder)).numbers
 
-        numbers: tuple[int, int, int, int] = await self._anywhere(work)
-        return numbers
-
-    def _told(self, folder: bytes, delta: Delta) -> FolderChanges:
+    def _changes(self, folder: bytes, delta: Delta) -> FolderChanges:
         def ids(uids: Iterable[int]) -> tuple[str, ...]:
-            return tuple(self._ids.message(folder, delta.mark.validity, uid) for uid in sorted(uids))
+            return tuple(self._ids.message(folder, delta.state.uid_validity, uid) for uid in sorted(uids))
 
         return FolderChanges(
             folder_id=self._ids.folder(folder),
@@ -151,7 +134,3 @@ class History:
             updated=ids(delta.updated),
             destroyed=ids(delta.destroyed),
         )
-
-
-def _counts(connection: Connection) -> bool:
-    return "CONDSTORE" in connection.capabilities or "QRESYNC" in connection.capabilities

@@ -1,7 +1,7 @@
-"""Up to where somebody knows a folder, as octets that travel with them.
+"""The state of a folder that a client knows, as the octets of a token.
 
-What the server counts (HIGHESTMODSEQ, RFC 7162) is a few numbers. Where it does not say what vanished, the UIDs that
-were there are part of the mark; where it counts nothing, their flags too: both as far as a mark may be long.
+For a server that counts changes (HIGHESTMODSEQ, RFC 7162) that is a few numbers. If it does not report what vanished,
+the token also has the UIDs that were there; if it counts nothing, their flags too. Both as far as a token may be long.
 """
 
 import json
@@ -14,74 +14,75 @@ from service.adapters.imap.wire.numbers import members, read_ranges
 from service.mail.errors import MailError, NotSupported, StaleToken
 
 MAX_OCTETS = 5000
-"""A token of it fits into a request line of 8 KiB, which proxies allow."""
+"""A sealed token of this size fits into a request line of 8 KiB, which proxies allow."""
 MAX_UNPACKED = 1 << 20
 
 
-class Mark(NamedTuple):
+class SyncState(NamedTuple):
     """A folder at one moment."""
 
-    validity: int
-    next: int
-    """The UID that the next message will have at least."""
+    uid_validity: int
+    uid_next: int
+    """The least UID that the next message can have."""
     modseq: int
-    """Zero where the server counts no changes."""
+    """Zero if the server counts no changes."""
     total: int
     uids: frozenset[int] | None = None
     flags: Mapping[str, frozenset[int]] | None = None
-    """The UIDs by their flags, which are words in order."""
+    """The UIDs by their flags, sorted and joined by spaces."""
 
     @property
     def numbers(self) -> tuple[int, int, int, int]:
-        """What STATUS tells of it."""
-        return self.validity, self.next, self.modseq, self.total
+        """The numbers that STATUS reports."""
+        return self.uid_validity, self.uid_next, self.modseq, self.total
 
     @property
-    def bare(self) -> "Mark":
+    def bare(self) -> "SyncState":
         """Without what makes it long."""
         return self._replace(uids=None, flags=None)
 
 
-def write_mark(folder: bytes, mark: Mark) -> bytes:
-    """Bare, where it would be too long otherwise."""
+def write_token(folder: bytes, state: SyncState) -> bytes:
+    """A token of one folder; ``bare`` if it would be too long otherwise."""
     name = folder.decode("latin-1")
-    octets = _pack([name, _members(mark)])
-    return octets if len(octets) <= MAX_OCTETS else _pack([name, _members(mark.bare)])
+    octets = _pack([name, _members(state)])
+    return octets if len(octets) <= MAX_OCTETS else _pack([name, _members(state.bare)])
 
 
-def read_mark(folder: bytes, octets: bytes) -> Mark:
-    """StaleToken for one of another folder, and for what this version does not understand."""
+def read_token(folder: bytes, octets: bytes) -> SyncState:
+    """Raises StaleToken for a token of another folder, and for one that this version does not understand."""
     match _unpack(octets):
         case [str() as name, members] if name == folder.decode("latin-1"):
-            return _mark(members)
+            return _state(members)
     raise _stale()
 
 
-def write_marks(marks: Mapping[bytes, Mark]) -> bytes:
-    """Of all folders by name; the longest are bare, as far as needed. NotSupported for too many folders."""
-    kept = dict(marks)
-    octets = _pack({name.decode("latin-1"): _members(mark) for name, mark in kept.items()})
+def write_tokens(states: Mapping[bytes, SyncState]) -> bytes:
+    """A token of all folders, by name. The longest states are bare, as far as needed. Raises NotSupported for too many
+    folders."""
+    kept = dict(states)
+    octets = _pack({name.decode("latin-1"): _members(state) for name, state in kept.items()})
     while len(octets) > MAX_OCTETS:
-        heavy = [name for name, mark in kept.items() if mark != mark.bare]
+        heavy = [name for name, state in kept.items() if state != state.bare]
         if not heavy:
             raise NotSupported("changes", "There are too many folders for one token. Ask for the changes of each.")
         longest = max(heavy, key=lambda name: len(_pack(_members(kept[name]))))
         kept[longest] = kept[longest].bare
-        octets = _pack({name.decode("latin-1"): _members(mark) for name, mark in kept.items()})
+        octets = _pack({name.decode("latin-1"): _members(state) for name, state in kept.items()})
     return octets
 
 
-def read_marks(octets: bytes) -> dict[bytes, Mark]:
-    """StaleToken for what this version does not understand."""
+def read_tokens(octets: bytes) -> dict[bytes, SyncState]:
+    """Raises StaleToken for a token that this version does not understand."""
     found = _unpack(octets)
     if not isinstance(found, dict):
         raise _stale()
-    return {name.encode("latin-1"): _mark(members) for name, members in found.items()}
+    return {name.encode("latin-1"): _state(members) for name, members in found.items()}
 
 
-def _members(mark: Mark) -> list[Any]:
-    flags = None if mark.flags is None else {words: _text(uids) for words, uids in mark.flags.items()}
-    members: list[Any] = [*mark.numbers, None if mark.uids is None else _text(mark.uids), flags]
+def _members(state: SyncState) -> list[Any]:
+    flags = None if state.flags is None else {words: _text(uids) for words, uids in state.flags.items()}
+    members: list[Any] = [*state.numbers, None if state.uids is None else _text(state.uids), flags]
     while members[-1] is None:
         members.pop()
     return members
@@ -91,12 +92,12 @@ def _text(uids: frozenset[int]) -> str:
     return uid_set(uids).decode()
 
 
-def _mark(members: Any) -> Mark:
+def _state(members: Any) -> SyncState:
     try:
-        validity, following, modseq, total, uids, flags = [*members, None, None][:6]
-        return Mark(
-            int(validity),
-            int(following),
+        uid_validity, uid_next, modseq, total, uids, flags = [*members, None, None][:6]
+        return SyncState(
+            int(uid_validity),
+            int(uid_next),
             int(modseq),
             int(total),
             None if uids is None else _uids(uids),

@@ -14,6 +14,7 @@ from random import random
 
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.pool import Lane, Pool
+from service.adapters.imap.session.selection import select
 from service.mail.changes import WatchHealth
 from service.mail.errors import MailError, UpstreamError, UpstreamUnavailable
 from service.telemetry.metrics import Live, watch_losses
@@ -64,11 +65,11 @@ _watches = Live(
     "casella_watches",
     "Mailboxes that somebody listens to, by how they are heard.",
     "way",
-    lambda one: {one.health.way: 1} if isinstance(one, Watching) and one.is_running else {},
+    lambda one: {one.health.way: 1} if isinstance(one, Watcher) and one.is_running else {},
 )
 
 
-class Watching:
+class Watcher:
     """Runs as long as somebody listens."""
 
     def __init__(self, pool: Pool) -> None:
@@ -177,7 +178,7 @@ class Watching:
         try:
             await connection.notify()
         except UpstreamError:
-            connection.distrust("NOTIFY")
+            connection.disable("NOTIFY")
             return False
         return True
 
@@ -186,12 +187,12 @@ class Watching:
         self._wake()
         while True:
             for _ in range(int(RENAMED_SECONDS / PROBE_SECONDS)):
-                await connection.stay(PROBE_SECONDS)
+                await connection.wait_closed(PROBE_SECONDS)
                 await connection.probe()
             self._wake()
 
     async def _by_idle(self, connection: Connection) -> None:
-        await connection.select(INBOX)
+        await select(connection, INBOX)
         self._health.way = "idle"
         while True:
             self._wake()
@@ -201,5 +202,5 @@ class Watching:
         self._health.way = "poll"
         while True:
             self._wake()
-            await connection.stay(POLL_SECONDS)
+            await connection.wait_closed(POLL_SECONDS)
             await connection.probe()

@@ -22,7 +22,7 @@ from service.adapters.imap.wire.framing import Framer, Limits
 from service.adapters.imap.wire.status import Status, clean_text, read_status
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
 
-MAX_UNCLAIMED = 1 << 20
+MAX_UNSOLICITED = 1 << 20
 SLICE_SECONDS = 0.01
 _SLICE = 32 << 10
 """Octets that are read between two looks at the clock: 6 ms where every line is as short as can be."""
@@ -80,14 +80,14 @@ class Pending:
 
 
 class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is untyped
-    """One connection. ``unclaimed`` holds what the server said when nobody had asked."""
+    """One connection. ``unsolicited`` holds what the server said when nobody had asked."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, server: str) -> None:
         super().__init__(loop)
         self.server = server
         self.limits = limits
-        self.unclaimed: list[bytes] = []
-        self._unclaimed_octets = 0
+        self.unsolicited: list[bytes] = []
+        self._unsolicited_octets = 0
         self.on_news: Callable[[], None] | None = None
         """Called for each untagged response; those that nobody asked for are not kept then."""
         self.error: MailError | None = None
@@ -237,7 +237,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
                 self._flood.note(len(response), self.loop.time())
                 return
         if not self._pending:
-            self._keep_unclaimed(response)
+            self._keep_unsolicited(response)
             return
         untagged = self._pending[0].untagged
         untagged.append(response)
@@ -245,16 +245,16 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         if self._octets > self.limits.response or len(untagged) > self.limits.responses:
             raise AnswerTooLarge("The mail server's answer is larger than allowed.", protocol="imap")
 
-    def _keep_unclaimed(self, response: bytes) -> None:
-        self._unclaimed_octets += len(response) + OVERHEAD
-        if self._unclaimed_octets > MAX_UNCLAIMED:
+    def _keep_unsolicited(self, response: bytes) -> None:
+        self._unsolicited_octets += len(response) + OVERHEAD
+        if self._unsolicited_octets > MAX_UNSOLICITED:
             raise UpstreamProtocol("The mail server does not stop talking.", protocol="imap")
-        self.unclaimed.append(response)
+        self.unsolicited.append(response)
 
-    def claim(self) -> list[bytes]:
+    def take_unsolicited(self) -> list[bytes]:
         """What was said when nobody had asked; whoever takes it answers for it."""
-        claimed, self.unclaimed, self._unclaimed_octets = self.unclaimed, [], 0
-        return claimed
+        taken, self.unsolicited, self._unsolicited_octets = self.unsolicited, [], 0
+        return taken
 
     def _receive_continuation(self) -> None:
         asked = next((one for one in self._pending if one.replies or one.go), None)
@@ -290,7 +290,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     def secure(self, transport: asyncio.Transport) -> None:
         """Go on over TLS; what was said in clear is forgotten."""
         self.transport = transport
-        self.claim()
+        self.take_unsolicited()
         self._framer = Framer(self.limits)
         self._sealed = False
 

@@ -17,14 +17,14 @@ MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
 MAX_FOUND = 400_000
 """UIDs of one search."""
-MAX_FOLDERS = 10_000
+MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
 """Octets of a folder's name: five thousand levels."""
 _SLACK = 10_000
 """Messages that may have come since the folder was counted, or are named twice."""
 _BATCH = 2000
 _MAX_WORDS = 20
-Row: TypeAlias = dict[bytes, Token]
+FetchResponse: TypeAlias = dict[bytes, Token]
 
 # The most frequent row by far, of a page whose other columns are known: read by one expression instead of tokens.
 _FLAGS_ROW = re.compile(
@@ -39,10 +39,10 @@ SEQUENCE = b"#"
 """Where a row keeps its message sequence number."""
 
 
-async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
+async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
     """The rows of a FETCH or STORE by UID. A message told in pieces is one row; rows without a UID are news of flags
     that nobody asked for, and are passed over. Attributes that contradict each other are a broken answer."""
-    rows: dict[int, Row] = {}
+    rows: dict[int, FetchResponse] = {}
     async for uid, row in each_row(untagged):
         if uid in rows:
             _merge(rows[uid], row)
@@ -53,11 +53,11 @@ async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, Row]:
     return rows
 
 
-async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, Row]]:
+async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchResponse]]:
     """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
     async for response in paced(untagged):
         if quick := _FLAGS_ROW.match(response):
-            row: Row = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
+            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
         elif found := _FETCH.match(response):
@@ -73,12 +73,12 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, Row]]:
         yield uid, row
 
 
-def _row(response: bytes, at: int) -> Row:
+def _row(response: bytes, at: int) -> FetchResponse:
     values = parse(response, at)
     items = values[0] if len(values) == 1 else None
     if not isinstance(items, list) or len(items) % 2:
         raise _broken()
-    row: Row = {}
+    row: FetchResponse = {}
     for name, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(name, bytes):
             raise _broken()
@@ -86,14 +86,14 @@ def _row(response: bytes, at: int) -> Row:
     return row
 
 
-def _merge(row: Row, more: Row) -> None:
+def _merge(row: FetchResponse, more: FetchResponse) -> None:
     for name, value in more.items():
         if name in row and name not in _CHANGING and name != SEQUENCE and row[name] != value:
             raise _broken()
         row[name] = value
 
 
-def octets(row: Row, item: bytes) -> bytes | None:
+def octets(row: FetchResponse, item: bytes) -> bytes | None:
     """The octets of a BODY or BINARY item, asked as ``BODY.PEEK[1]<0.64>`` and answered as ``BODY[1]<0>``. None where
     the server says NIL or nothing."""
     value = row.get(item)
@@ -104,7 +104,7 @@ def octets(row: Row, item: bytes) -> bytes | None:
     return value
 
 
-def version_of(row: Row) -> str | None:
+def version_of(row: FetchResponse) -> str | None:
     """The MODSEQ, which servers write as ``(12)``."""
     match row.get(b"MODSEQ"):
         case [count] if (value := read_number(count)) is not None:
@@ -188,7 +188,7 @@ def _pieces(text: bytes, at: int, end: int, comma: bytes) -> Iterator[bytes]:
         at = stop + 1
 
 
-class Listed(NamedTuple):
+class ListedFolder(NamedTuple):
     """A row of LIST: ``name`` as on the wire, attributes lower case."""
 
     name: bytes
@@ -196,9 +196,9 @@ class Listed(NamedTuple):
     attributes: frozenset[str]
 
 
-async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Listed]:
+async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[ListedFolder]:
     """The rows of LIST or LSUB, a name once."""
-    rows: dict[bytes, Listed] = {}
+    rows: dict[bytes, ListedFolder] = {}
     start = verb + b" "
     pace = Pace()
     for response in untagged:
@@ -215,7 +215,7 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
                 words = frozenset(
                     word.decode("ascii", "replace").lower() for word in attributes if isinstance(word, bytes)
                 )
-                rows[name] = Listed(name, delimiter.decode(errors="replace") if delimiter else None, words)
+                rows[name] = ListedFolder(name, delimiter.decode(errors="replace") if delimiter else None, words)
             case _:
                 raise _broken()
     return list(rows.values())

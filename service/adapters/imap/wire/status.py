@@ -80,7 +80,7 @@ _BY_CODE: dict[str, Callable[[str | None], MailError]] = {
 }
 
 
-def refusal(status: Status, *, before_login: bool = False) -> MailError:
+def error_from(status: Status, *, before_login: bool = False) -> MailError:
     """What the server's no means. Nothing it says before login is shown: anybody may be speaking there."""
     said = None if before_login else clean_text(status.text) or None
     known = _BY_CODE.get(status.code)

@@ -1,29 +1,30 @@
-"""New messages (RFC 9051, 6.3.12; RFC 4315, 3), and finding one again whose answer was lost."""
+"""New messages (RFC 9051, 6.3.12; RFC 4315, 3), and how to find one if the answer to APPEND was lost."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from service.adapters.imap.messages.download import WINDOW
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
 from service.adapters.imap.wire.flags import to_wire
 from service.adapters.imap.wire.numbers import MAX_UID, read_number
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, octets
-from service.adapters.imap.wire.status import refusal
+from service.adapters.imap.wire.status import error_from
 from service.mail.errors import TooLarge
 from service.mail.mime.digest import Digest
 from service.mail.model import Source
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MAX_COMPARED = 20
-"""Messages of the same Message-ID, or of about the same size, that are read to find the one."""
+"""Messages with the same Message-ID, or of about the same size, that are read and compared."""
 
 
 async def append(
     connection: Connection, folder: bytes, source: Source, flags: Sequence[str], received_at: datetime | None
 ) -> tuple[int, int] | None:
-    """UIDVALIDITY and UID of the new message; None where the server does not tell. Two round trips, one with
+    """UIDVALIDITY and UID of the new message; None if the server does not report them. Two round trips, one with
     LITERAL+."""
     _refuse_too_large(connection, source.size)
     pieces: list[Piece] = [b"APPEND", arguments.string(folder)]
@@ -33,7 +34,7 @@ async def append(
         pieces.append(_date_time(received_at))
     answer = await connection.append(pieces, source.size, source.chunks())
     if answer.status.kind != "OK":
-        raise refusal(answer.status)
+        raise error_from(answer.status)
     if answer.status.code == "APPENDUID":
         match answer.status.argument.split():
             case [validity, uid]:
@@ -57,30 +58,29 @@ def _date_time(moment: datetime) -> bytes:
     return f'"{utc.day:2}-{_MONTHS[utc.month - 1]}-{utc.year:04} {utc:%H:%M:%S} +0000"'.encode()
 
 
-async def find_same(connection: Connection, source: Source) -> int | None:
-    """The lowest UID in the selected folder whose message has the same octets; two round trips and those of reading
-    what looks like it. Only the newest candidates are looked at."""
+async def find_same(selection: Selection, source: Source) -> int | None:
+    """The lowest UID in the folder whose message has the same octets. Two round trips, and those of reading what looks
+    like it. Of the candidates only the newest ``MAX_COMPARED`` are read."""
     if source.message_id:
         keys: list[Piece] = [b"HEADER", b"Message-ID", arguments.string(source.message_id)]
     else:  # line ends may have made it longer or shorter by a few octets a line
         slack = source.size // 20 + 64
         keys = [b"LARGER", b"%d" % max(0, source.size - slack), b"SMALLER", b"%d" % (source.size + slack)]
-    assert connection.selected is not None
-    if not connection.is_fresh:  # a NOOP does not tell every server's new mail
-        await connection.select(connection.selected.name)
-    answer = await connection.run(b"UID", b"SEARCH", *keys)
-    for uid in (await found_uids(answer.untagged, connection.selected.exists))[-MAX_COMPARED:]:
-        if await _digest(connection, uid, 2 * source.size + WINDOW) == source.digest:
+    if not selection.is_fresh:  # some servers do not announce new mail in the answer to NOOP
+        await selection.select()
+    answer = await selection.connection.run([b"UID", b"SEARCH", *keys])
+    for uid in (await found_uids(answer.untagged, selection.exists))[-MAX_COMPARED:]:
+        if await _digest(selection.connection, uid, 2 * source.size + WINDOW) == source.digest:
             return uid
     return None
 
 
 async def _digest(connection: Connection, uid: int, limit: int) -> bytes:
-    """Of the message as it is stored; of one that grows beyond ``limit``, of what was read."""
+    """The digest of the message as it is stored; if it is longer than ``limit``, of what was read."""
     digest = Digest()
     at = 0
     while at < limit:
-        answer = await connection.run(b"UID", b"FETCH", uid_set([uid]), b"(UID BODY.PEEK[]<%d.%d>)" % (at, WINDOW))
+        answer = await connection.run([b"UID", b"FETCH", uid_set([uid]), b"(UID BODY.PEEK[]<%d.%d>)" % (at, WINDOW)])
         row = (await fetch_rows(answer.untagged)).get(uid, {})
         piece = octets(row, b"BODY[]<%d>" % at) or b""
         digest.feed(piece)

@@ -4,22 +4,22 @@ A connection that dies in the midst of a write leaves it open whether the write 
 looked at once, on another connection; what cannot is said to be unknown.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.adapters.imap.ids import Ids
-from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.fetch import found_all, still_there
-from service.adapters.imap.session.pool import Lane, Pool
+from service.adapters.imap.session.access import Access
+from service.adapters.imap.session.fetch import find_all, find_existing
+from service.adapters.imap.session.pool import Lane
+from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.status import lost
 from service.adapters.imap.writes import append as appending
 from service.adapters.imap.writes import move as moving
 from service.adapters.imap.writes import store as storing
 from service.adapters.imap.writes.expunge import BATCH, delete
 from service.adapters.imap.writes.move import Moved
-from service.mail.errors import MailError, NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
+from service.mail.errors import MailError, NotFound, UpstreamTimeout, UpstreamUnavailable
 from service.mail.model import Outcome, Source
 
 _GONE = (UpstreamUnavailable, UpstreamTimeout)
@@ -34,18 +34,18 @@ class Group:
     ids: dict[int, str]
 
 
-Work = Callable[[Connection, Collection[int]], Awaitable[Mapping[int, Moved]]]
+Work = Callable[[Selection, Collection[int]], Awaitable[Mapping[int, Moved]]]
 """Does it to some messages of the selected folder, and says what became of each."""
 Gone = Callable[[MailError], Moved]
 """What it means of a message that it is no longer there after the answer was lost."""
 
 
-class Writing:
+class Writes:
     """The writes of one mailbox."""
 
-    def __init__(self, ids: Ids, pool: Pool) -> None:
-        self._ids = ids
-        self._pool = pool
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._ids = access.ids
 
     def group(self, messages: Sequence[str]) -> tuple[list[Group], dict[str, Outcome]]:
         """By folder, and the outcome of what is no id of this account."""
@@ -53,7 +53,7 @@ class Writing:
         groups: dict[tuple[bytes, int], Group] = {}
         for message in messages:
             try:
-                place = self._ids.place(message)
+                place = self._ids.message_ref(message)
             except MailError as error:
                 wrong[message] = Outcome(message, error)
                 continue
@@ -64,15 +64,15 @@ class Writing:
     async def change(self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> tuple[Outcome, ...]:
         """Flags of many. Done twice it is the same."""
 
-        async def change(connection: Connection, uids: Collection[int]) -> Mapping[int, Moved]:
-            errors = await storing.change_many(connection, uids, add, remove)
+        async def change(selection: Selection, uids: Collection[int]) -> Mapping[int, Moved]:
+            errors = await storing.change_many(selection, uids, add, remove)
             return {uid: Moved(errors.get(uid)) for uid in uids}
 
         return await self._each(messages, change)
 
     async def copy(self, messages: Sequence[str], target: bytes) -> tuple[Outcome, ...]:
         """A lost answer stays unknown: to copy again might make two."""
-        return await self._each(messages, lambda connection, uids: moving.copy(connection, uids, target), target=target)
+        return await self._each(messages, lambda selection, uids: moving.copy(selection, uids, target), target=target)
 
     async def move(self, messages: Sequence[str], target: bytes) -> tuple[Outcome, ...]:
         """After a lost answer, what is still where it was has not been moved."""
@@ -81,27 +81,27 @@ class Writing:
             return Moved(lost(error, "The message has left its folder: look into the other one."))
 
         return await self._each(
-            messages, lambda connection, uids: moving.move(connection, uids, target), gone, target=target
+            messages, lambda selection, uids: moving.move(selection, uids, target), gone, target=target
         )
 
     async def delete(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
         """After a lost answer, what is no longer there is deleted."""
 
-        async def work(connection: Connection, uids: Collection[int]) -> Mapping[int, Moved]:
-            errors = await delete(connection, uids)
+        async def work(selection: Selection, uids: Collection[int]) -> Mapping[int, Moved]:
+            errors = await delete(selection, uids)
             return {uid: Moved(errors.get(uid)) for uid in uids}
 
         return await self._each(messages, work, lambda _: Moved())
 
     async def empty(self, folder: bytes) -> int:
         """Those that are there now, a thousand at a time."""
-        async with self._pool.selected(folder, Lane.BULK) as connection:
-            await connection.refresh()
-            uids = await found_all(connection)
+        async with self._access.within(folder, Lane.BULK) as selection:
+            await selection.refresh()
+            uids = await find_all(selection)
             removed = 0
             for at in range(0, len(uids), BATCH):
                 batch = uids[at : at + BATCH]
-                errors = await delete(connection, batch)
+                errors = await delete(selection, batch)
                 kept = [error for error in errors.values() if not isinstance(error, NotFound)]
                 if kept:
                     raise kept[0]
@@ -113,12 +113,12 @@ class Writing:
     ) -> str | None:
         """After a lost answer the folder is looked through for the message: what is there is the answer."""
         try:
-            async with self._pool.connection(Lane.BULK) as connection:
-                told = await appending.append(connection, folder, source, flags, received_at)
+            async with self._access.anywhere(Lane.BULK) as connection:
+                place = await appending.append(connection, folder, source, flags, received_at)
         except _GONE as error:
             return await self._look_for(folder, source, error)
-        if told is not None:
-            return self._ids.message(folder, *told)
+        if place is not None:
+            return self._ids.message(folder, *place)
         return await self._find(folder, source)
 
     async def append_once(
@@ -132,16 +132,15 @@ class Writing:
         first = await self._find(folder, source)
         if appended is None or first is None or first == appended:
             return first or appended
-        if self._ids.place(first).uid < self._ids.place(appended).uid:
+        if self._ids.message_ref(first).uid < self._ids.message_ref(appended).uid:
             await self.delete([appended])
             return first
         return appended
 
     async def _find(self, folder: bytes, source: Source) -> str | None:
-        async with self._pool.selected(folder) as connection:
-            uid = await appending.find_same(connection, source)
-            assert connection.selected is not None
-            return self._ids.message(folder, connection.selected.uid_validity, uid) if uid else None
+        async with self._access.within(folder) as selection:
+            uid = await appending.find_same(selection, source)
+            return self._ids.message(folder, selection.uid_validity, uid) if uid else None
 
     async def _look_for(self, folder: bytes, source: Source, error: MailError) -> str:
         try:
@@ -161,15 +160,19 @@ class Writing:
             report = await self._report(group, work, gone)
             for uid, message in group.ids.items():
                 moved = report.get(uid, Moved(NotFound("message")))
-                new_id = self._ids.message(target, moved.validity, moved.uid) if moved.validity and moved.uid else None
+                new_id = (
+                    self._ids.message(target, moved.uid_validity, moved.uid)
+                    if moved.uid_validity and moved.uid
+                    else None
+                )
                 outcomes[message] = Outcome(message, moved.error, new_id)
         return tuple(outcomes[message] for message in messages)
 
     async def _report(self, group: Group, work: Work, gone: Gone | None) -> Mapping[int, Moved]:
         try:
             try:
-                async with self._selected(group) as connection:
-                    return await work(connection, group.ids)
+                async with self._selected(group) as selection:
+                    return await work(selection, group.ids)
             except _GONE as error:
                 return await self._again(group, work, gone, error)
         except MailError as error:
@@ -179,23 +182,13 @@ class Writing:
         """After a lost connection, once: what is ``gone`` has its outcome, and the rest was not done. Work without
         ``gone`` is the same done twice."""
         try:
-            async with self._selected(group) as connection:
-                left = set(group.ids) if gone is None else await still_there(connection, group.ids)
+            async with self._selected(group) as selection:
+                left = set(group.ids) if gone is None else await find_existing(selection, group.ids)
                 report = {uid: gone(error) for uid in group.ids if gone and uid not in left}
-                return report | dict(await work(connection, left)) if left else report
+                return report | dict(await work(selection, left)) if left else report
         except _GONE as again:
             raise (again if gone is None else lost(again, "Look which of the messages are left.")) from None
 
-    @asynccontextmanager
-    async def _selected(self, group: Group) -> AsyncIterator[Connection]:
+    def _selected(self, group: Group) -> AbstractAsyncContextManager[Selection]:
         lane = Lane.BULK if len(group.ids) > 1 else Lane.INTERACTIVE
-        async with AsyncExitStack() as stack:
-            try:
-                connection = await stack.enter_async_context(self._pool.selected(group.folder, lane))
-            except NotFound:
-                raise NotFound("message") from None
-            assert connection.selected is not None
-            if connection.selected.uid_validity != group.uid_validity:
-                raise StaleId
-            await connection.catch_up(group.ids)
-            yield connection
+        return self._access.messages(group.folder, group.uid_validity, group.ids, lane)

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.fetch import still_there
+from service.adapters.imap.session.fetch import find_existing
+from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_runs
 from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import fetch_rows
-from service.adapters.imap.wire.status import Status, lost, read_status, refusal
-from service.adapters.imap.writes.expunge import delete, demand_uidplus
+from service.adapters.imap.wire.status import Status, error_from, lost, read_status
+from service.adapters.imap.writes.expunge import delete, require_uidplus
 from service.mail.errors import (
     MailError,
     NotFound,
@@ -24,54 +24,53 @@ from service.mail.errors import (
 
 
 class Moved(NamedTuple):
-    """What became of one: ``validity`` and ``uid`` are its new place, where the server told."""
+    """What became of a message: ``uid_validity`` and ``uid`` are its new place, if the server reported it."""
 
     error: MailError | None = None
-    validity: int = 0
+    uid_validity: int = 0
     uid: int = 0
 
 
-async def copy(connection: Connection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
-    """COPY from the selected folder: two round trips. The first also tells that the connection lives, so that only an
-    answer to COPY itself can be lost."""
+async def copy(selection: Selection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
+    """COPY from the selected folder. Two round trips: the first also shows that the connection is alive, so that only
+    an answer to COPY itself can be lost."""
     wanted = set(uids)
-    there = await still_there(connection, wanted)
-    if not there:
-        return _report(wanted, there, (0, {}))
+    existing = await find_existing(selection, wanted)
+    if not existing:
+        return _report(wanted, existing, (0, {}))
     try:
-        answer = await connection.run(b"UID", b"COPY", uid_set(there), arguments.string(target))
+        answer = await selection.connection.run([b"UID", b"COPY", uid_set(existing), arguments.string(target)])
     except (UpstreamUnavailable, UpstreamTimeout) as error:
         return dict.fromkeys(wanted, Moved(lost(error, "Look into the other folder before you copy again.")))
-    return _report(wanted, there, _copied(answer, len(there)))
+    return _report(wanted, existing, _copied(answer, len(existing)))
 
 
-async def move(connection: Connection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
-    """MOVE, one round trip; without it COPY, then removal of what was copied from the selected folder."""
-    wanted = set(uids)
-    if "MOVE" not in connection.capabilities and "IMAP4REV2" not in connection.capabilities:
-        return await _copy_and_delete(connection, wanted, target)
+async def move(selection: Selection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
+    """MOVE in one round trip. If the server has no MOVE: COPY, then removal of what was copied."""
+    connection, wanted = selection.connection, set(uids)
+    if connection.capabilities.isdisjoint({"MOVE", "IMAP4REV2"}):
+        return await _copy_and_delete(selection, wanted, target)
     looking = [b"UID", b"FETCH", uid_set(wanted), b"(UID)"]
     moving = [b"UID", b"MOVE", uid_set(wanted), arguments.string(target)]
-    looked, answer = await connection.attempt_all([looking, moving])
+    looked, answer = await connection.attempt(looking, moving)
     if answer.status.kind == "BAD":
-        connection.distrust("MOVE")
-        connection.distrust("IMAP4REV2")
-        return await _copy_and_delete(connection, wanted, target)
-    for one in (looked, answer):
-        if one.status.kind != "OK":
-            raise refusal(one.status)
-    there = (await fetch_rows(looked.untagged)).keys() & wanted
-    return _report(wanted, there, _copied(answer, len(wanted)))
+        connection.disable("MOVE", "IMAP4REV2")
+        return await _copy_and_delete(selection, wanted, target)
+    for each in (looked, answer):
+        if each.status.kind != "OK":
+            raise error_from(each.status)
+    existing = (await fetch_rows(looked.untagged)).keys() & wanted
+    return _report(wanted, existing, _copied(answer, len(wanted)))
 
 
-async def _copy_and_delete(connection: Connection, wanted: set[int], target: bytes) -> dict[int, Moved]:
-    demand_uidplus(connection)
-    copied = await copy(connection, wanted, target)
+async def _copy_and_delete(selection: Selection, wanted: set[int], target: bytes) -> dict[int, Moved]:
+    require_uidplus(selection.connection)
+    copied = await copy(selection, wanted, target)
     done = [uid for uid, moved in copied.items() if moved.error is None]
     if not done:
         return copied
     try:
-        kept: Mapping[int, MailError] = await delete(connection, done)
+        kept: Mapping[int, MailError] = await delete(selection, done)
     except MailError as error:
         kept = dict.fromkeys(done, error)
     for uid, why in kept.items():
@@ -88,10 +87,10 @@ def _not_removed(error: MailError) -> UpstreamError:
 
 
 def _copied(answer: Answer, most: int) -> tuple[int, dict[int, int]]:
-    """UIDVALIDITY of the target and old to new UID; nothing if the server does not say, or says it wrong: the messages
-    are there all the same."""
-    told = (status for line in answer.untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
-    for status in (answer.status, *told):
+    """UIDVALIDITY of the target, and new UIDs by old ones. Nothing if the server does not report them, or reports
+    nonsense: the messages were copied all the same."""
+    untagged = (status for line in answer.untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
+    for status in (answer.status, *untagged):
         if status.code == "COPYUID":
             with suppress(UpstreamProtocol):
                 return _copyuid(status, most)
@@ -108,12 +107,12 @@ def _copyuid(status: Status, most: int) -> tuple[int, dict[int, int]]:
     return 0, {}
 
 
-def _report(wanted: set[int], there: set[int], copied: tuple[int, dict[int, int]]) -> dict[int, Moved]:
-    validity, new = copied
+def _report(wanted: set[int], existing: set[int], copied: tuple[int, dict[int, int]]) -> dict[int, Moved]:
+    uid_validity, new = copied
     report = {}
     for uid in wanted:
-        if uid in there or uid in new:
-            report[uid] = Moved(None, validity, new.get(uid, 0))
+        if uid in existing or uid in new:
+            report[uid] = Moved(None, uid_validity, new.get(uid, 0))
         else:
             report[uid] = Moved(NotFound("message"))
     return report

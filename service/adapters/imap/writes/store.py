@@ -1,108 +1,147 @@
-"""Flags of messages read and written, by STORE alone: never read, change and write back (RFC 9051, 6.4.6; RFC 7162)."""
+"""Flags of messages, read and written by STORE alone: never read, changed here and written back (RFC 9051, 6.4.6;
+RFC 7162)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.fetch import still_there
-from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
+from service.adapters.imap.ids import MessageRef
+from service.adapters.imap.session.access import Access, again
+from service.adapters.imap.session.fetch import find_existing
+from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.wire.arguments import flag_list, uid_set
 from service.adapters.imap.wire.flags import from_wire, to_wire
-from service.adapters.imap.wire.responses import Row, fetch_rows, version_of
-from service.adapters.imap.wire.status import refusal
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, version_of
+from service.adapters.imap.wire.status import error_from
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
 
-Rows = dict[int, Row]
+Responses = dict[int, FetchResponse]
 
 
-async def get_flags(connection: Connection, uid: int) -> Flags:
-    """As they are now, with the version where the server counts changes."""
-    rows = await _fetch(connection, [uid])
-    return _flags(rows, uid)
+@dataclass
+class FlagChange:
+    """Flags to set, or to add and to remove. With ``version`` only while the message has that version."""
+
+    replace: Sequence[str] | None = None
+    add: Sequence[str] = ()
+    remove: Sequence[str] = ()
+    version: str | None = None
+    tries: int = 0
+
+    @property
+    def commands(self) -> list[tuple[bytes, Sequence[str]]]:
+        """The data items of STORE with their flags."""
+        if self.replace is not None:
+            return [(b"FLAGS", self.replace)]
+        return [(item, flags) for item, flags in ((b"+FLAGS", self.add), (b"-FLAGS", self.remove)) if flags]
+
+    def is_done(self, flags: Iterable[str]) -> bool:
+        """Whether a message with these flags is what the change makes."""
+        present = set(flags)
+        added, removed = ({flag.lower() for flag in each} for each in (self.add, self.remove))
+        if self.replace is not None:
+            return present == {flag.lower() for flag in self.replace}
+        return added - removed <= present and not removed & present
 
 
-async def set_flags(connection: Connection, uid: int, flags: Sequence[str], version: str | None) -> Flags:
-    """All flags replaced; with ``version`` only while the message has it."""
-    rows = await _store_one(connection, uid, b"FLAGS", flags, version)
-    return _flags(rows, uid)
+class FlagStore:
+    """Reads and writes the flags of one message."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    @again
+    async def get(self, message: MessageRef) -> Flags:
+        """The flags now, with the version if the server counts changes. One round trip."""
+        async with self.access.messages(message.folder, message.uid_validity, [message.uid]) as selection:
+            return _flags(await _fetch(selection, [message.uid]), message.uid)
+
+    @again
+    async def apply(self, message: MessageRef, change: FlagChange) -> Flags:
+        """The flags afterwards. A round trip for each data item, and one if the server does not report the result.
+
+        A change of flags has the same result if it is done twice. Under a version it has not: if a second try finds the
+        message changed, that may have been the first one.
+        """
+        change.tries += 1
+        async with self.access.messages(message.folder, message.uid_validity, [message.uid]) as selection:
+            try:
+                return await _apply(selection, message.uid, change)
+            except Changed:
+                flags = _flags(await _fetch(selection, [message.uid]), message.uid) if change.tries > 1 else None
+                if flags is not None and change.is_done(flags.flags):
+                    return flags
+                raise
 
 
-async def change_flags(
-    connection: Connection, uid: int, add: Sequence[str], remove: Sequence[str], version: str | None
-) -> Flags:
-    """Some set, others cleared. The version is asked of the first change; the second belongs to it."""
-    rows: Rows = {}
-    for change, flags in ((b"+FLAGS", add), (b"-FLAGS", remove)):
-        if flags:
-            rows = await _store_one(connection, uid, change, flags, version)
-            version = None
-    return _flags(rows or await _fetch(connection, [uid]), uid)
+async def _apply(selection: Selection, uid: int, change: FlagChange) -> Flags:
+    """The version is asked of the first command; the second belongs to it."""
+    responses: Responses = {}
+    version = change.version
+    for item, flags in change.commands:
+        modifier = [] if version is None else [_unchanged_since(selection, version)]
+        responses = await _store(selection, [uid], item, flags, modifier)
+        version = None
+    if b"FLAGS" not in responses.get(uid, {}):
+        responses = await _fetch(selection, [uid])
+    return _flags(responses, uid)
 
 
 async def change_many(
-    connection: Connection, uids: Iterable[int], add: Sequence[str], remove: Sequence[str]
+    selection: Selection, uids: Iterable[int], add: Sequence[str], remove: Sequence[str]
 ) -> dict[int, MailError]:
-    """Answers an error for each that is not there. A round trip each, one more where the server does not tell all."""
+    """Returns an error for each message that is not there. One round trip for each kind of change, and one more if the
+    server does not report every message."""
     wanted = set(uids)
-    told: set[int] = set()
-    for change, flags in ((b"+FLAGS", add), (b"-FLAGS", remove)):
-        if flags:
-            told |= (await _store(connection, wanted, change, flags)).keys()
-    if silent := wanted - told:  # not there, or nothing changed, which some servers do not tell
-        told |= (await _fetch(connection, silent)).keys()
-    return {uid: NotFound("message") for uid in wanted - told}
-
-
-async def _store_one(
-    connection: Connection, uid: int, change: bytes, flags: Sequence[str], version: str | None
-) -> Rows:
-    modifier = [] if version is None else [_unchanged_since(connection, version)]
-    rows = await _store(connection, [uid], change, flags, modifier)
-    return rows if b"FLAGS" in rows.get(uid, {}) else await _fetch(connection, [uid])
+    reported: set[int] = set()
+    for item, flags in FlagChange(add=add, remove=remove).commands:
+        reported |= (await _store(selection, wanted, item, flags)).keys()
+    if silent := wanted - reported:  # not there, or not changed, which some servers do not report
+        reported |= (await _fetch(selection, silent)).keys()
+    return {uid: NotFound("message") for uid in wanted - reported}
 
 
 async def _store(
-    connection: Connection, uids: Iterable[int], change: bytes, flags: Sequence[str], modifier: Sequence[bytes] = ()
-) -> Rows:
+    selection: Selection, uids: Iterable[int], item: bytes, flags: Sequence[str], modifier: Sequence[bytes] = ()
+) -> Responses:
     words = [to_wire(flag) for flag in flags]
-    listed = flag_list(words)
-    _refuse_forbidden(connection, words, change)
-    if connection.is_old and not (uids := await still_there(connection, uids)):
+    wire_flags = flag_list(words)
+    _require_keepable(selection, words, item)
+    if selection.connection.is_legacy and not (uids := await find_existing(selection, uids)):
         return {}
-    pieces: list[Piece] = [b"UID", b"STORE", uid_set(uids), *modifier, change, listed]
-    answer = await connection.attempt(*pieces)
+    [answer] = await selection.connection.attempt([b"UID", b"STORE", uid_set(uids), *modifier, item, wire_flags])
     if answer.status.kind != "OK" or answer.status.code == "MODIFIED":
-        raise Changed if answer.status.code == "MODIFIED" else refusal(answer.status)
+        raise Changed if answer.status.code == "MODIFIED" else error_from(answer.status)
     return await fetch_rows(answer.untagged)
 
 
-def _refuse_forbidden(connection: Connection, words: Sequence[str], change: bytes) -> None:
-    """A server says OK to a flag it will not keep, so its list is asked (RFC 9051, 7.1: PERMANENTFLAGS)."""
-    selected = connection.selected
-    assert selected is not None
-    if selected.is_read_only:
+def _require_keepable(selection: Selection, words: Sequence[str], item: bytes) -> None:
+    """Raises NotPermitted. A server says OK to a flag that it will not keep, so its list decides (RFC 9051, 7.1:
+    PERMANENTFLAGS)."""
+    if selection.is_read_only:
         raise NotPermitted("The folder is read-only.")
-    if change == b"-FLAGS":
+    if item == b"-FLAGS":
         return
-    lost = [word for word in words if not selected.keeps(word)]
-    if lost:
-        raise NotPermitted(f"This folder does not keep the flag {lost[0]}.")
+    not_kept = [word for word in words if not selection.keeps(word)]
+    if not_kept:
+        raise NotPermitted(f"This folder does not keep the flag {not_kept[0]}.")
 
 
-def _unchanged_since(connection: Connection, version: str) -> bytes:
-    if not connection.counts_changes:
+def _unchanged_since(selection: Selection, version: str) -> bytes:
+    if not selection.counts_changes:
         raise NotSupported("versions", "This IMAP server does not count changes (CONDSTORE), so If-Match cannot hold.")
     if not version.isdigit() or len(version) > 19:
         raise Changed
     return b"(UNCHANGEDSINCE %d)" % int(version)
 
 
-async def _fetch(connection: Connection, uids: Iterable[int]) -> Rows:
-    items = b"(UID FLAGS MODSEQ)" if connection.counts_changes else b"(UID FLAGS)"
-    answer = await connection.run(b"UID", b"FETCH", uid_set(uids), items)
-    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if b"FLAGS" in row}
+async def _fetch(selection: Selection, uids: Iterable[int]) -> Responses:
+    items = b"(UID FLAGS MODSEQ)" if selection.counts_changes else b"(UID FLAGS)"
+    answer = await selection.connection.run([b"UID", b"FETCH", uid_set(uids), items])
+    return {uid: response for uid, response in (await fetch_rows(answer.untagged)).items() if b"FLAGS" in response}
 
 
-def _flags(rows: Rows, uid: int) -> Flags:
-    if uid not in rows:
+def _flags(responses: Responses, uid: int) -> Flags:
+    if uid not in responses:
         raise NotFound("message")
-    return Flags(flags=from_wire(rows[uid].get(b"FLAGS")), version=version_of(rows[uid]))
+    return Flags(flags=from_wire(responses[uid].get(b"FLAGS")), version=version_of(responses[uid]))

@@ -12,6 +12,7 @@ from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.selection import select
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids
 from service.mail.errors import (
@@ -71,8 +72,8 @@ async def test_ten_thousand_flags_come_in_one_answer(scripted: Scripted) -> None
     lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(1, 10_001))
     async with scripted({"UID FETCH": lines + b"{tag} OK done\r\n"}) as (server, _):
         connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
-        await connection.select(b"INBOX")
-        answer = await connection.run(b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
+        await select(connection, b"INBOX")
+        answer = await connection.run([b"UID", b"FETCH", b"1:*", b"(UID FLAGS)"])
         assert list(await fetch_rows(answer.untagged)) == list(range(1, 10_001))
         await connection.logout()
 
@@ -82,8 +83,8 @@ async def test_what_a_server_said_before_it_left_is_an_answer(scripted: Scripted
     lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(1, 20_001))
     async with scripted({"UID FETCH": [lines + b"{tag} OK done\r\n", Close()]}) as (server, _):
         connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
-        await connection.select(b"INBOX")
-        answer = await connection.run(b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
+        await select(connection, b"INBOX")
+        answer = await connection.run([b"UID", b"FETCH", b"1:*", b"(UID FLAGS)"])
         assert len(answer.untagged) == 20_000
 
 
@@ -407,7 +408,7 @@ async def test_an_access_token_logs_in(scripted: Scripted, capabilities: bytes, 
 
 
 async def test_a_refused_access_token_is_told_at_once(scripted: Scripted) -> None:
-    """Where the library waits out the deadline: the refusal comes as a question that wants an empty answer."""
+    """Where the library waits out the deadline: the error_from comes as a question that wants an empty answer."""
     refuse = [Send(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"), Expect(b"", tagged=False), Send(b"{tag} NO refused\r\n")]
     user = Credentials("scripted", Protocol.IMAP, "a@example.org", "tok", SecretKind.ACCESS_TOKEN)
     capabilities = b"IMAP4rev1 SASL-IR AUTH=XOAUTH2"

@@ -8,19 +8,20 @@ import pytest
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
-from service.adapters.imap.lists.page import list_page
-from service.adapters.imap.messages.cache import Rows
-from service.adapters.imap.messages.folder_rows import FolderRows
+from service.adapters.imap.lists.page import Pages
+from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.fetch import still_there
+from service.adapters.imap.session.fetch import find_existing
+from service.adapters.imap.session.selection import Selection, select
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
+from tests.adapters.imap.held import Held
 from tests.servers.dovecot import PASSWORD, Dovecot, append
 from tests.servers.process import HOST
 
 pytestmark = pytest.mark.dovecot
-FLAGS = (b"UID", b"FETCH", b"1:*", b"(UID FLAGS)")
+FLAGS = [b"UID", b"FETCH", b"1:*", b"(UID FLAGS)"]
 
 
 @pytest.fixture
@@ -30,53 +31,48 @@ def user(dovecot: Dovecot) -> str:
     return user
 
 
-async def opened(dovecot: Dovecot, user: str) -> Connection:
+async def opened(dovecot: Dovecot, user: str, folder: bytes = b"INBOX") -> Selection:
     endpoint = Endpoint(HOST, dovecot.ports.imap, Security.NONE)
     connection = await Connection.open(endpoint, Credentials("home", Protocol.IMAP, user, PASSWORD))
-    await connection.select(b"INBOX")
-    return connection
+    return await select(connection, folder)
 
 
 @pytest.fixture
-async def connection(dovecot: Dovecot, user: str) -> AsyncIterator[Connection]:
-    connection = await opened(dovecot, user)
-    connection.is_fresh = False  # as when it is given back
-    yield connection
-    connection.fail(UpstreamUnavailable())
+async def selection(dovecot: Dovecot, user: str) -> AsyncIterator[Selection]:
+    selection = await opened(dovecot, user)
+    selection.is_fresh = False  # as when its connection is given back
+    yield selection
+    selection.connection.fail(UpstreamUnavailable())
 
 
 async def state(dovecot: Dovecot, user: str) -> str | None:
     """As somebody sees it who comes only now."""
-    connection = await opened(dovecot, user)
-    connection.fail(UpstreamUnavailable())
-    assert connection.selected is not None
-    return connection.selected.state
+    selection = await opened(dovecot, user)
+    selection.connection.fail(UpstreamUnavailable())
+    return selection.state
 
 
-async def test_the_state_is_not_from_before_the_news(connection: Connection, dovecot: Dovecot, user: str) -> None:
+async def test_the_state_is_not_from_before_the_news(selection: Selection, dovecot: Dovecot, user: str) -> None:
     """R-CONC-07: else a list with new mail would be answered 304 to who has it without."""
     await asyncio.to_thread(dovecot.append, user, b"Subject: news\r\n\r\nx\r\n")
-    selected = await connection.refresh()
-    assert selected.exists == 2
-    assert selected.state == await state(dovecot, user)
+    await selection.refresh()
+    assert selection.exists == 2
+    assert selection.state == await state(dovecot, user)
 
 
 @pytest.mark.parametrize("is_told_uids", [False, True])
-async def test_flags_of_others_are_news(
-    connection: Connection, dovecot: Dovecot, user: str, is_told_uids: bool
-) -> None:
+async def test_flags_of_others_are_news(selection: Selection, dovecot: Dovecot, user: str, is_told_uids: bool) -> None:
     """R-CONC-07: with QRESYNC they come with their UID, as what was asked for does."""
     if is_told_uids:
-        await connection.enable_qresync(b"INBOX")
-        connection.is_fresh = False
-    assert await connection.refresh_with(*FLAGS) is not None
-    connection.is_fresh = False
+        await selection.enable_qresync()
+        selection.is_fresh = False
+    assert await selection.refresh_with(FLAGS) is not None
+    selection.is_fresh = False
     with dovecot.connect(user) as other:
         other.select()
         other.store("1", "+FLAGS", "(\\Seen)")
-    assert await connection.refresh_with(*FLAGS) is None
-    assert connection.selected is not None
-    assert connection.selected.state == await state(dovecot, user)
+    assert await selection.refresh_with(FLAGS) is None
+    assert selection.state == await state(dovecot, user)
 
 
 @pytest.mark.parametrize("had_mail", [True, False])
@@ -86,9 +82,8 @@ async def test_a_folder_whose_name_another_one_has_is_noticed(dovecot: Dovecot, 
     user = dovecot.user()
     mail = [(b"Subject: old\r\n\r\nx\r\n", (), None)] * had_mail
     dovecot.seed(user, mail, "Work")
-    connection = await opened(dovecot, user)
-    await connection.select(b"Work")
-    connection.is_fresh = False
+    selection = await opened(dovecot, user, b"Work")
+    selection.is_fresh = False
     with dovecot.connect(user) as other:
         if way == "renamed":
             other.rename("Work", "Elsewhere")
@@ -100,29 +95,28 @@ async def test_a_folder_whose_name_another_one_has_is_noticed(dovecot: Dovecot, 
                 other.create("Work")
                 append(other, b"Subject: new\r\n\r\nx\r\n", (), None, "Work")
     with pytest.raises(UpstreamUnavailable):
-        await connection.refresh()
-    assert not connection.is_open
+        await selection.refresh()
+    assert not selection.connection.is_open
 
 
-async def test_what_is_told_to_be_gone_is_not_there(connection: Connection, dovecot: Dovecot, user: str) -> None:
+async def test_what_is_told_to_be_gone_is_not_there(selection: Selection, dovecot: Dovecot, user: str) -> None:
     """R-CONC-01: though the same answer has a row of it."""
     with dovecot.connect(user) as other:
         other.select()
         other.store("1", "+FLAGS", "(\\Deleted)")
         other.expunge()
-    assert await still_there(connection, [1]) == set()
+    assert await find_existing(selection, [1]) == set()
 
 
 async def test_what_was_removed_just_now_is_no_row(dovecot: Dovecot) -> None:
     """R-IMAP-06: of a message that nobody read before Dovecot tells a row of nothing."""
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: %d\r\n\r\nx\r\n" % number, (), None) for number in range(3)])
-    connection = await opened(dovecot, user)
+    selection = await opened(dovecot, user)
     with dovecot.connect(user) as other:
         other.select()
         other.store("2", "+FLAGS", "(\\Deleted)")
         other.expunge()
-    rows = FolderRows(Rows(), Ids("account"), connection)
-    page = await list_page(rows, Ids("account"), ListQuery())
+    page = await Pages(Held(selection, Ids("account")), MessageCache()).read(b"INBOX", ListQuery())
     assert [row.subject for row in page.items] == ["2", "0"]
-    connection.fail(UpstreamUnavailable())
+    selection.connection.fail(UpstreamUnavailable())

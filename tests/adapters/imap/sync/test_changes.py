@@ -10,7 +10,7 @@ import pytest
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.sync.token import MAX_OCTETS, Mark, read_mark, read_marks, write_mark, write_marks
+from service.adapters.imap.sync.token import MAX_OCTETS, SyncState, read_token, read_tokens, write_token, write_tokens
 from service.mail.errors import NotSupported, StaleToken
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
@@ -268,15 +268,15 @@ async def test_a_server_that_counts_anew_is_noticed(scripted: Scripted, numbers:
 
 def test_a_mark_is_what_it_was_and_never_long() -> None:
     uids = frozenset(Random(1).sample(range(1, 100_000), 9_000))
-    short = Mark(7, 100, 5, 3, frozenset({1, 2, 9}), {"$seen work": frozenset({1}), "": frozenset({2, 9})})
-    assert read_mark(b"INBOX", write_mark(b"INBOX", short)) == short
-    long = Mark(7, 100_001, 5, 9_000, uids)
-    assert read_mark(b"INBOX", write_mark(b"INBOX", long)) == long.bare
+    short = SyncState(7, 100, 5, 3, frozenset({1, 2, 9}), {"$seen work": frozenset({1}), "": frozenset({2, 9})})
+    assert read_token(b"INBOX", write_token(b"INBOX", short)) == short
+    long = SyncState(7, 100_001, 5, 9_000, uids)
+    assert read_token(b"INBOX", write_token(b"INBOX", long)) == long.bare
     marks = {b"A": short, b"\xff": long}
-    assert read_marks(write_marks(marks)) == {b"A": short, b"\xff": long.bare}
-    assert len(write_marks(marks)) <= MAX_OCTETS
+    assert read_tokens(write_tokens(marks)) == {b"A": short, b"\xff": long.bare}
+    assert len(write_tokens(marks)) <= MAX_OCTETS
     with pytest.raises(NotSupported):
-        write_marks({b"folder %d of many" % n: Mark(Random(n).getrandbits(32), n, n, n) for n in range(2000)})
-    for octets in (b"", b"x", write_marks(marks)[:-4], write_mark(b"Other", short)):
+        write_tokens({b"folder %d of many" % n: SyncState(Random(n).getrandbits(32), n, n, n) for n in range(2000)})
+    for octets in (b"", b"x", write_tokens(marks)[:-4], write_token(b"Other", short)):
         with pytest.raises(StaleToken):
-            read_mark(b"INBOX", octets)
+            read_token(b"INBOX", octets)

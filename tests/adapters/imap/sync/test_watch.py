@@ -59,7 +59,7 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def way(mailbox: ImapBackend) -> str:
-    return mailbox._watching.health.way
+    return mailbox._watcher.health.way
 
 
 @pytest.mark.dovecot
@@ -108,7 +108,7 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
                 pass
             link.end_all()
             dovecot.append(user, MAIL)
-            await until(lambda lost=lost: mailbox._watching.health.losses > lost)  # type: ignore[misc]
+            await until(lambda lost=lost: mailbox._watcher.health.losses > lost)  # type: ignore[misc]
             found: tuple[str, ...] = ()
             while not found:
                 assert await listener.wait(10)
@@ -121,10 +121,10 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
 async def test_a_link_that_is_dead_is_noticed(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-OPS-14, half-open: no octet comes and nobody says goodbye; the probe finds out."""
     monkeypatch.setattr(watching, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr("service.adapters.imap.session.connection.ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr("service.adapters.imap.session.connection.NOOP_SECONDS", 0.05)
     async with scripted({"NOTIFY": OK, "NOOP": [Hang()]}, capabilities=b"IMAP4rev1 NOTIFY") as (server, mailbox):
         async with mailbox.watch():
-            await until(lambda: mailbox._watching.health.losses >= 1)
+            await until(lambda: mailbox._watcher.health.losses >= 1)
         assert "NOTIFY" in server.verbs
 
 
@@ -155,7 +155,7 @@ async def test_a_flood_wakes_once(scripted: Scripted) -> None:
         while await one.wait(0.2):
             wakes += 1
         assert 1 <= wakes <= 10
-        assert mailbox._watching.health.losses == 0
+        assert mailbox._watcher.health.losses == 0
 
 
 async def test_a_server_that_ignores_done_is_left(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

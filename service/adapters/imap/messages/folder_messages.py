@@ -1,0 +1,193 @@
+"""The messages of a selected folder as list rows: from the cache, or fetched in as few round trips as possible."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from service.adapters.imap.ids import Ids
+from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache
+from service.adapters.imap.messages.envelope import (
+    SUMMARY_ITEMS,
+    addresses,
+    envelope_of,
+    internal_date,
+    read_summary,
+    structure_of,
+)
+from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.wire.arguments import uid_set
+from service.adapters.imap.wire.flags import json_from_wire
+from service.adapters.imap.wire.pace import paced
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows
+from service.mail.json_rows import row_json, with_member
+from service.telemetry import metrics
+
+_SUMMARY = frozenset({b"ENVELOPE", b"RFC822.SIZE"})
+_BATCH = 500
+_DATES_BATCH = 5000
+
+
+Responses = Mapping[int, FetchResponse]
+JsonOf = dict[int, bytes]
+"""List rows by UID, as they are sent."""
+_NONE: Mapping[int, str] = {}
+
+
+def _is_whole(row: FetchResponse) -> bool:
+    """For a message that another session removed just now, Dovecot reports a size of 0, the year 1970 and NIL for all
+    else."""
+    envelope = row.get(b"ENVELOPE")
+    is_gone = (
+        row.get(b"RFC822.SIZE") == b"0"
+        and row.get(b"INTERNALDATE") == b"01-Jan-1970 00:00:00 +0000"
+        and isinstance(envelope, list)
+        and not any(envelope)
+    )
+    return not is_gone and not _SUMMARY.isdisjoint(row)
+
+
+class FolderMessages:
+    """The messages of the selected folder: cached, or fetched and cached."""
+
+    def __init__(self, cache: MessageCache, ids: Ids, selection: Selection) -> None:
+        self.selection = selection
+        self.connection = selection.connection
+        self.name = selection.name
+        self.uid_validity = selection.uid_validity
+        self._ids = ids
+        self._cache = cache
+        self._key = (ids.account, self.name, self.uid_validity)
+        self.folder_id = ids.folder(self.name)
+
+    def is_unread(self, below: int) -> bool:
+        """Whether no message below this UID is cached."""
+        return below <= self._cache.folder(self._key).lowest
+
+    def page_end(self, limit: int, below: int) -> int | None:
+        """The lowest UID of the page below a UID when it was last shown, if that is remembered."""
+        return self._cache.folder(self._key).pages.get((limit, below))
+
+    def keep_page(self, limit: int, below: int, lowest: int) -> None:
+        """Remember where a page ended."""
+        self._cache.keep_page(self._key, limit, below, lowest)
+
+    @property
+    def _known(self) -> Mapping[int, CachedMessage]:
+        """What is cached at this moment; taking it counts as use. Take it once before many look-ups, and again after an
+        await."""
+        return self._cache.folder(self._key).messages
+
+    def id(self, uid: int) -> str:
+        """The message's id."""
+        return self._ids.message(self.name, self.uid_validity, uid)
+
+    async def summaries(self, uids: Sequence[int]) -> JsonOf:
+        """The rows of those messages that exist, in the order asked. One round trip: the flags of all, and everything
+        of those that are not cached."""
+        kept = self._known
+        known = {uid: kept[uid] for uid in uids if uid in kept}
+        unknown = [uid for uid in uids if uid not in known]
+        metrics.rows("imap", len(known), len(unknown))
+        commands = []
+        if known:
+            commands.append([b"UID", b"FETCH", uid_set(known), b"(UID FLAGS)"])
+        if unknown:
+            commands.append([b"UID", b"FETCH", uid_set(unknown), b"(%b)" % SUMMARY_ITEMS])
+        responses = await fetch_rows((await self.connection.run(*commands)).untagged) if commands else {}
+        return self.read(uids, responses, known | await self._read_entries(responses, unknown))
+
+    def read(
+        self, uids: Iterable[int], responses: Mapping[int, FetchResponse], entries: Mapping[int, CachedMessage]
+    ) -> JsonOf:
+        """The rows of these messages with the flags of the responses, in the order asked."""
+        both = [uid for uid in uids if uid in responses and uid in entries]
+        return {
+            uid: with_member(entries[uid].row, b"flags", json_from_wire(responses[uid].get(b"FLAGS"))) for uid in both
+        }
+
+    async def entries(
+        self, uids: Iterable[int], responses: Mapping[int, FetchResponse] | None = None
+    ) -> dict[int, CachedMessage]:
+        """The cached messages of those that exist. One round trip for each 500 that are neither cached nor in
+        ``responses``."""
+        kept = self._known
+        found = {uid: kept[uid] for uid in uids if uid in kept}
+        known = len(found)
+        found |= await self._read_entries(responses or {}, [uid for uid in uids if uid not in found])
+        missing = [uid for uid in uids if uid not in found]
+        for at in range(0, len(missing), _BATCH):
+            batch = missing[at : at + _BATCH]
+            answer = await self.connection.run([b"UID", b"FETCH", uid_set(batch), b"(%b)" % SUMMARY_ITEMS])
+            found |= await self._read_entries(await fetch_rows(answer.untagged), batch)
+        metrics.rows("imap", known, len(found) - known)
+        return found
+
+    async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
+        """When each of those messages that exist was received. Cached ones may be gone meanwhile."""
+        kept = self._known
+        dates = {uid: kept[uid].summary.received_at for uid in uids if uid in kept}
+        missing = [uid for uid in uids if uid not in dates]
+        for at in range(0, len(missing), _DATES_BATCH):
+            batch = uid_set(missing[at : at + _DATES_BATCH])
+            answer = await self.connection.run([b"UID", b"FETCH", batch, b"(UID INTERNALDATE)"])
+            responses = (await fetch_rows(answer.untagged)).items()
+            dates |= {uid: internal_date(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
+        return dates
+
+    async def _read_entries(
+        self, responses: Mapping[int, FetchResponse], uids: Iterable[int]
+    ) -> dict[int, CachedMessage]:
+        """News of flags from other clients arrive in the same answer as what was asked, and are skipped."""
+        return await self.learn({uid: responses[uid] for uid in uids if uid in responses and _is_whole(responses[uid])})
+
+    def known(self, uid: int) -> CachedMessage | None:
+        """The cached message, if there is one. The message may be gone meanwhile."""
+        return self._known.get(uid)
+
+    async def learn(self, responses: Responses) -> dict[int, CachedMessage]:
+        """Makes cached messages of responses; those of complete responses are kept."""
+        entries = {uid: self._read(uid, row) async for uid, row in paced(responses.items())}
+        kept = self._known
+        new = {uid: entries[uid] for uid, row in responses.items() if uid not in kept and _is_complete(row)}
+        if new:
+            self._cache.keep(self._key, new)
+        return entries
+
+    def extend(
+        self,
+        entries: Mapping[int, CachedMessage],
+        *,
+        previews: Mapping[int, str] = _NONE,
+        threads: Mapping[int, str] = _NONE,
+    ) -> dict[int, CachedMessage]:
+        """These messages with more texts. Those that are still cached are cached so."""
+        kept = self._known
+        more = {uid: _extended(kept[uid], previews.get(uid), threads.get(uid)) for uid in entries if uid in kept}
+        if more:
+            self._cache.keep(self._key, more)
+        return {uid: _extended(entry, previews.get(uid), threads.get(uid)) for uid, entry in entries.items()}
+
+    def _read(self, uid: int, row: FetchResponse) -> CachedMessage:
+        structure, envelope = structure_of(row), envelope_of(row)
+        _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+        rest = Details(
+            structure=structure,
+            sender=addresses(sender) if sender != from_ else (),
+            reply_to=addresses(reply_to) if reply_to != from_ else (),
+            cc=addresses(cc),
+            bcc=addresses(bcc),
+        )
+        summary = read_summary(row, self.id(uid), self.folder_id, structure)
+        return CachedMessage(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
+
+
+def _is_complete(row: FetchResponse) -> bool:
+    return b"ENVELOPE" in row and b"BODYSTRUCTURE" in row
+
+
+def _extended(entry: CachedMessage, preview: str | None, thread_id: str | None) -> CachedMessage:
+    return replace(
+        entry,
+        preview=entry.preview if preview is None else preview,
+        thread_id=entry.thread_id if thread_id is None else thread_id,
+    )

@@ -1,0 +1,96 @@
+"""How operations get a connection: any one, one with a folder selected, or one with the folder of some messages.
+
+    async with access.within(folder) as selection:
+        ...
+
+A connection that is idle may have died unnoticed. What may be done twice says so by ``@again`` and gets another one.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from service.adapters.imap.ids import Ids
+from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.pool import Lane, Pool
+from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.wire.status import lost
+from service.mail.errors import NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Access:
+    """The connections of one mailbox, for its operations."""
+
+    def __init__(self, pool: Pool, ids: Ids) -> None:
+        self.pool = pool
+        self.ids = ids
+
+    @property
+    def tries(self) -> int:
+        """How often work may meet a dead connection: once for each idle one, or for a new one."""
+        return max(1, self.pool.idle)
+
+    def anywhere(self, lane: Lane = Lane.INTERACTIVE) -> AbstractAsyncContextManager[Connection]:
+        """Any connection; what it has selected may change under its holder."""
+        return self.pool.connection(lane)
+
+    def within(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> AbstractAsyncContextManager[Selection]:
+        """A connection with the folder selected. Raises NotFound("folder")."""
+        return self.pool.selected(folder, lane)
+
+    @asynccontextmanager
+    async def messages(
+        self, folder: bytes, uid_validity: int, uids: Iterable[int], lane: Lane = Lane.INTERACTIVE
+    ) -> AsyncIterator[Selection]:
+        """A connection with the folder of these messages selected, which knows of all of them.
+
+        Raises NotFound("message") if the folder is gone, and StaleId if it was renumbered. Only entering translates the
+        error: a COPY to a folder that is missing stays NotFound("folder").
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                selection = await stack.enter_async_context(self.pool.selected(folder, lane))
+            except NotFound:
+                raise NotFound("message") from None
+            if selection.uid_validity != uid_validity:
+                raise StaleId
+            await selection.catch_up(uids)
+            yield selection
+
+    @asynccontextmanager
+    async def once(self, advice: str) -> AsyncIterator[Connection]:
+        """Any connection, for what must not be done twice. If the answer is lost, raises UpstreamError
+        ``outcomeUnknown`` with advice on how to find out."""
+        try:
+            async with self.pool.connection() as connection:
+                yield connection
+        except (UpstreamUnavailable, UpstreamTimeout) as error:
+            raise lost(error, advice) from None
+
+
+class _HasAccess(Protocol):
+    @property
+    def access(self) -> Access: ...
+
+
+S = TypeVar("S", bound=_HasAccess)
+
+
+def again(
+    method: Callable[Concatenate[S, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """For methods that may run twice: they run again while UpstreamUnavailable may mean no more than that an idle
+    connection had died. Dovecot ends a connection when its folder is renamed. The last try's error is raised."""
+
+    @wraps(method)
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        for _ in range(self.access.tries):
+            with suppress(UpstreamUnavailable):
+                return await method(self, *args, **kwargs)
+        return await method(self, *args, **kwargs)
+
+    return run

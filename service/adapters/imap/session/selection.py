@@ -1,0 +1,258 @@
+"""The folder that a connection has selected, and what the server says of it (RFC 9051, 6.3.2 and 7.3)."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from service.adapters.imap.session.connection import Arguments, Connection
+from service.adapters.imap.wire import arguments
+from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_number, read_ranges
+from service.adapters.imap.wire.pace import paced
+from service.adapters.imap.wire.protocol import Answer
+from service.adapters.imap.wire.responses import status_rows
+from service.adapters.imap.wire.status import error_from, read_status
+from service.mail.errors import NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
+
+STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
+SELECT_AGAIN_SECONDS = 2.0
+"""How long a selection of a legacy server is taken for its present state."""
+# Responses that tell of a change: flags without the UID or with MODSEQ, unlike what was asked; and messages removed.
+_NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
+_VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
+"""Messages removed just now; ``VANISHED (EARLIER)`` tells of older removals."""
+_LOST = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)
+"""Dovecot's words, tagged or untagged, after the selected folder was removed or renamed. If another folder takes the
+name, Dovecot may go on describing the old one."""
+_MAX_FLAGS = 256 << 10
+"""Octets of a list of flags that are read; ten thousand keywords have fewer."""
+_NUMBERED = re.compile(rb"(\d{1,20}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
+
+
+class Selection:
+    """Created by ``select``. Holds for as long as the connection has the folder selected."""
+
+    def __init__(self, connection: Connection, name: bytes) -> None:
+        self.connection = connection
+        self.name = name
+        self.uid_validity = 0
+        self.exists = 0
+        """Messages in the folder; follows the server's responses."""
+        self.uid_next = 0
+        """Messages with this UID or a higher one may be unknown to this session."""
+        self.is_read_only = False
+        self.flags: frozenset[str] = frozenset()
+        """The flags that any message has, lower case, as far as the server said."""
+        self.permanent_flags: frozenset[str] | None = None
+        """The flags that can be kept, lower case; ``\\*`` for any keyword. None: all, because the server did not
+        say."""
+        self.has_modseq = False
+        """Whether the server counts each change of a message in this folder (RFC 7162, 3.1.2)."""
+        self.state: str | None = None
+        """``state_of`` the folder when it was last selected or refreshed."""
+        self.is_fresh = False
+        """Whether the present holder of the connection selected or refreshed the folder: then nothing is newer."""
+        self._is_lost = False
+        self._selected_at = 0.0
+
+    def may_have(self, flag: str) -> bool:
+        """Whether a message may have the flag."""
+        return self.keeps(flag) or not self.flags or flag.lower() in self.flags
+
+    def keeps(self, flag: str) -> bool:
+        """Whether a flag, as IMAP names it, will still be there in the next session."""
+        word = flag.lower()
+        if self.permanent_flags is None or word in self.permanent_flags:
+            return True
+        return not word.startswith("\\") and "\\*" in self.permanent_flags
+
+    @property
+    def counts_changes(self) -> bool:
+        """Whether each change of a message in this folder has a number (RFC 7162)."""
+        return self.has_modseq and self.connection.has_modseq
+
+    @property
+    def reports_vanished(self) -> bool:
+        """Whether the server can list what vanished since a change (RFC 7162, 3.2); see ``enable_qresync``."""
+        return self.connection.is_qresync and self.counts_changes
+
+    async def select(self) -> None:
+        """Select the folder, again too: its present state takes the place of what was known. One round trip.
+
+        Raises NotFound if the server does not have the folder or does not let the user in.
+        """
+        self.connection.selection = None
+        answer = await self._select()
+        if answer.status.kind != "OK":
+            error = error_from(answer.status)
+            raise NotFound("folder") if type(error) is UpstreamError and answer.status.kind == "NO" else error
+        await self._read(answer)
+        self.connection.selection = self
+
+    async def _select(self) -> Answer:
+        """With CONDSTORE, so that the server counts changes from now on (RFC 7162, 3.1.8)."""
+        connection, name = self.connection, arguments.string(self.name)
+        if "CONDSTORE" in connection.capabilities:
+            [answer] = await connection.attempt([b"SELECT", name, b"(CONDSTORE)"])
+            if answer.status.kind != "BAD":
+                return answer
+            connection.disable("CONDSTORE", "QRESYNC")
+        [answer] = await connection.attempt([b"SELECT", name])
+        return answer
+
+    async def _read(self, answer: Answer) -> None:
+        before, self.uid_validity, self.exists, self.has_modseq = self.uid_validity, 0, 0, False
+        self.flags, self.permanent_flags = frozenset(), None
+        async for response in paced(answer.untagged):
+            self._note_description(response)
+        if not self.uid_validity:
+            error = UpstreamProtocol("The mail server gives no UIDVALIDITY.", protocol="imap")
+            self.connection.fail(error)
+            raise error
+        if before and before != self.uid_validity:
+            raise self._renumbered()
+        numbers = {b"MESSAGES": self.exists, **_numbers(answer.untagged)}
+        self.uid_next = numbers.get(b"UIDNEXT", 0)
+        self.is_read_only = answer.status.code == "READ-ONLY"
+        self.state = state_of(numbers) if self.has_modseq else None
+        self._selected_at = self.connection.now()
+        self.is_fresh = True
+
+    async def refresh(self) -> None:
+        """Learn what came and went since the folder was selected. One round trip; none if the selection is fresh."""
+        if self.is_fresh:
+            return
+        if self.connection.is_legacy and self.connection.now() > self._selected_at + SELECT_AGAIN_SECONDS:
+            await self.select()
+        else:
+            await self.refresh_with()
+
+    async def refresh_with(self, *commands: Arguments) -> list[bytes] | None:
+        """Refresh, and run commands on UIDs in the same round trip. Returns their untagged responses.
+
+        None if there was news: servers run commands that are sent together in any order (Dovecot looks for news last),
+        so the responses may be older than the news. STATUS is asked again then, for the same reason.
+        """
+        exists = self.exists
+        status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
+        answer = await self.connection.run([b"NOOP"], *status, *commands)
+        is_quiet = self.exists == exists and not await _has_news(answer.untagged)
+        if status:
+            latest = answer if is_quiet else await self.connection.run(*status)
+            numbers = (await status_rows(latest.untagged)).get(self.name, {})
+            self.state = state_of(numbers)
+            self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
+        self.is_fresh = True
+        return answer.untagged if is_quiet else None
+
+    async def catch_up(self, uids: Iterable[int]) -> None:
+        """Refresh if one of these messages may be newer than what this session knows. Dovecot takes a UID that the
+        session has not heard of for no message, and still says OK to a STORE of it."""
+        newest = max(uids, default=0)
+        if self.is_fresh or newest < self.uid_next:
+            return
+        await self.refresh()
+        self.uid_next = max(self.uid_next, newest + 1)
+
+    async def enable_qresync(self) -> None:
+        """Make the server report the UIDs of what vanishes, if it can. Three round trips, once for a connection: the
+        folder is selected again, because ENABLE is not allowed while one is selected (RFC 5161, 3.1)."""
+        connection = self.connection
+        if connection.is_qresync or not connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}:
+            return
+        await connection.run([b"UNSELECT"])
+        connection.selection = None
+        [answer] = await connection.attempt([b"ENABLE", b"QRESYNC"])
+        if answer.status.kind == "OK":
+            connection.is_qresync = True
+        else:
+            connection.disable("QRESYNC")
+        await self.select()
+
+    def note(self, response: bytes) -> None:
+        """Take in an untagged response. Raises UpstreamUnavailable if the folder was renumbered."""
+        if found := _NUMBERED.match(response):
+            verb = found[2].upper()
+            if verb == b"EXISTS":
+                self.exists = number(found[1], MAX_UID)
+            elif verb == b"EXPUNGE":
+                self.exists = max(0, self.exists - 1)
+        elif vanished := _VANISHED.match(response):
+            self.exists = max(0, self.exists - count(read_ranges(vanished[1])))
+        elif response[:2].upper() == b"OK":
+            before = self.uid_validity
+            self._note_description(response)
+            if self.uid_validity != before:
+                raise self._renumbered()
+        elif response[:3].upper() == b"NO ":
+            self._is_lost |= _LOST.match(response) is not None
+
+    def _note_description(self, response: bytes) -> None:
+        """Take in what SELECT is answered with: FLAGS, EXISTS, and codes of untagged OK."""
+        if response[:6].upper() == b"FLAGS ":
+            words = response[6:_MAX_FLAGS].decode("ascii", "replace").lower()
+            self.flags = frozenset(words.strip("() ").split())
+        elif found := _NUMBERED.match(response):
+            if found[2].upper() == b"EXISTS":
+                self.exists = number(found[1], MAX_UID)
+        elif status := read_status(response):
+            self._note_code(status.code, status.argument)
+
+    def _note_code(self, code: str, argument: bytes) -> None:
+        match code:
+            case "UIDVALIDITY":
+                self.uid_validity = read_number(argument, MAX_UID) or 0
+            case "PERMANENTFLAGS":
+                words = argument[:_MAX_FLAGS].decode("ascii", "replace").lower()
+                self.permanent_flags = frozenset(words.strip("()").split())
+            case "HIGHESTMODSEQ":
+                self.has_modseq = True
+            case "NOMODSEQ":
+                self.has_modseq = False
+
+    def require_kept(self, answers: Sequence[Answer]) -> None:
+        """Raises UpstreamUnavailable if the server says, in these answers or since the last, that the folder was
+        renamed or removed. Not while the selection is fresh: then the words are about something else."""
+        refusals = (b"NO %b" % answer.status.text for answer in answers if answer.status.kind == "NO")
+        is_lost = any(map(_LOST.match, refusals)) or self._is_lost
+        self._is_lost = False
+        if is_lost and not self.is_fresh:
+            raise self.lost()
+
+    def lost(self) -> UpstreamUnavailable:
+        """The error to raise, after closing the connection, if the name belongs to another folder now."""
+        return self._closed("The folder was renamed or removed just now.")
+
+    def _renumbered(self) -> UpstreamUnavailable:
+        """As ``lost``, if UIDVALIDITY changed: what was read so far names nothing any more."""
+        return self._closed("The folder was renumbered just now.")
+
+    def _closed(self, detail: str) -> UpstreamUnavailable:
+        error = UpstreamUnavailable(detail, protocol="imap", retry_after=1)
+        self.connection.fail(error)
+        return error
+
+
+async def select(connection: Connection, name: bytes) -> Selection:
+    """Select a folder on the connection. One round trip. Raises NotFound as ``Selection.select``."""
+    selection = Selection(connection, name)
+    await selection.select()
+    return selection
+
+
+def state_of(numbers: Mapping[bytes, int]) -> str | None:
+    """A text that changes with every change of a folder; None if the server does not report all of it."""
+    values = [numbers.get(item) for item in STATE_ITEMS[1:-1].split()]
+    return ".".join(map(str, values)) if None not in values else None
+
+
+def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
+    """UIDNEXT, UIDVALIDITY and HIGHESTMODSEQ from the answer to SELECT."""
+    statuses = (status for line in untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
+    numbers = ((status.code.encode(), read_number(status.argument)) for status in statuses)
+    return {name: value for name, value in numbers if value is not None}
+
+
+async def _has_news(untagged: Iterable[bytes]) -> bool:
+    async for response in paced(untagged):
+        if _NEWS.match(response):
+            return True
+    return False
