@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows everybody."""
+"""The composition root: the only module that knows all the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,9 +42,9 @@ Basic on any request, or once with `POST /v1/sessions` for a token. What a mailb
 The service has guides too, at [/guides](guides): getting started, search, staying in step, errors and more.
 """
 _TELEMETRY: TelemetryConfig = {
-    "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and its kin; without them there are no traces
+    "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and related variables; without them there are no traces
     "metrics": False,  # Prometheus has them
-    "logs": False,  # they would have the words of exceptions in them
+    "logs": False,  # they would contain the texts of exceptions
     "operation_spans": False,
     "exclude": lambda scope: not is_watched(scope["path"]),
 }
@@ -52,7 +52,7 @@ _log = structlog.get_logger("service.app")
 
 
 def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
-    """The application; ``table`` stands in for the settings' servers where they are made at run time (the demo)."""
+    """Returns the application. ``table`` replaces the servers of the settings: the demo makes its own at run time."""
     servers = table or settings.server_table()
     adapters = backends(settings, servers)
 
@@ -65,7 +65,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
         keys = [token_bytes(KEY_OCTETS)]
-        _log.warning("no secret_keys: session tokens end with this process, and no other replica opens them")
+        _log.warning("no secret_keys: session tokens end with this process, and no other replica accepts them")
     if servers.default and not settings.default_server:
         _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     service = Service(
@@ -92,7 +92,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    # Routes are tried one by one: what is asked most comes first.
+    # Routes are tried in this order, so the most frequent come first.
     for module in (messages, flags, parts, folders, changes, actions, accounts, sessions, health, site):
         app.include_router(module.router)
     if settings.metrics_public:
@@ -123,9 +123,9 @@ def _store(url: str) -> Store:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     tasks = [
-        asyncio.create_task(each) for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+        asyncio.create_task(work) for work in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
     ]
-    # anyio loads the better part of itself on first use: 30 ms that the first caller would wait.
+    # anyio loads most of itself on first use: 30 ms of delay for the first request, if not done here.
     await anyio.lowlevel.checkpoint()
     app.state.is_ready = True
     try:

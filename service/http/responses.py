@@ -29,7 +29,7 @@ def ignore_disconnect(app: Any, cycle: RequestResponseCycle) -> Any:
     """Returns the app, wrapped so that its cancellation by a disconnect of the client is not logged as an error.
 
     A client that waits for a 100 and gets the final answer instead (RFC 9110, 10.1.1) may send its body or its next
-    request. The two cannot be told apart, so the connection is closed after the answer.
+    request. The service cannot know which, so the connection is closed after the answer.
     """
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:

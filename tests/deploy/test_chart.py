@@ -360,7 +360,7 @@ def test_the_schema_refuses(values: Object) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (SEVERAL | {"existingSecret": {"name": "ours"}}, "give one of them"),
+        (SEVERAL | {"existingSecret": {"name": "ours"}}, "set only one of them"),
         (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
         ({"terminationGracePeriodSeconds": 30}, "at least 35"),
         ({"config": {"drain_seconds": 20}}, "at least 50"),
@@ -380,7 +380,7 @@ def test_the_chart_refuses(values: Object, reason: str) -> None:
     [
         ({}, ["port-forward", "demo mailbox"]),
         ({"config": {"servers": SERVERS}}, ["NEXT: session tokens end with the pod"]),
-        (SEVERAL, ["MIND: an account may take 4 connections in each of 3 pods"]),
+        (SEVERAL, ["NOTE: an account may use 4 connections in each of 3 pods"]),
         (
             SEVERAL | {"ingress": {"enabled": True}},
             ["https://casella.example.org/docs", "NEXT: the Ingress has no certificate"],
@@ -395,7 +395,7 @@ def test_notes_say_what_to_do_next(values: Object, words: list[str]) -> None:
 
 def test_notes_trust_in_affinity() -> None:
     notes = helm("install", RELEASE, str(CHART), "--dry-run=client", values=SEVERAL | {"ingress": {"enabled": True}})
-    assert "MIND" not in notes
+    assert "NOTE" not in notes
 
 
 def test_every_value_has_a_sentence() -> None:
