@@ -60,8 +60,8 @@ async def process_of(client: httpx.AsyncClient, port: int, pids: set[int]) -> in
     return listener_on(port, pids)
 
 
-async def test_each_worker_serves_its_metrics_on_a_port_of_its_own(dovecot: Dovecot) -> None:
-    """R-OPS-24: on the port that is named and the next one; a worker that replaces a dead one serves on its port."""
+async def test_each_worker_serves_its_metrics_on_its_own_port(dovecot: Dovecot) -> None:
+    """R-OPS-24: on the configured port and the next one. A worker that replaces a dead one takes over its port."""
     first = two_ports()
     env = environment(dovecot, secret_keys=token_urlsafe(32), drain_seconds=0)
     more = ("--workers", "2", "--metrics-port", str(first))
