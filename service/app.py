@@ -23,9 +23,9 @@ from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api import problems
 from service.api.deps import Service
-from service.api.event_streams import Streams
-from service.api.idempotency import Repeats
-from service.api.middleware import EXPOSED, Edge, is_watched
+from service.api.event_streams import EventStreams
+from service.api.idempotency import IdempotencyStore
+from service.api.middleware import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
 from service.backends import backends
@@ -35,11 +35,12 @@ from service.site import routes as site
 from service.telemetry import metrics
 
 _DESCRIPTION = """
-One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on disk. Sign in with the mailbox's own credentials: by
-Basic on any request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the
-`capability` it lacks; every error is `application/problem+json`.
+An HTTP/JSON API for any mailbox: over IMAP, over POP3 or on disk. Sign in with the mailbox's own credentials, either
+with Basic on every request, or once with `POST /v1/sessions`, which returns a token. A request that needs a capability
+that the mailbox does not have is answered 501 with the name of the `capability`. Every error is
+`application/problem+json`.
 
-The service has guides too, at [/guides](guides): getting started, search, staying in step, errors and more.
+The service also has guides at [/guides](guides): getting started, search, synchronization, errors and more.
 """
 _TELEMETRY: TelemetryConfig = {
     "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and related variables; without them there are no traces
@@ -72,8 +73,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         servers,
         Accounts(open_backend, settings.account_idle_seconds),
         Sessions(keys, settings.session_seconds),
-        Repeats(),
-        Streams(),
+        IdempotencyStore(),
+        EventStreams(),
         rates,
         Revocations(_store(url) if url else None),
         settings.public_url,
@@ -108,7 +109,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
             expose_headers=EXPOSED,
             max_age=3600,
         )
-    app.add_middleware(Edge, rates=rates, access_log=settings.access_log)
+    app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 

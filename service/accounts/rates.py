@@ -134,7 +134,7 @@ class Rates:
         """
         digest = self._digest(credentials)
         if digest in self._refused:
-            raise LoginRefused("The mail server refused these credentials. Sign in again with POST /v1/sessions.")
+            raise LoginRefused("The mail server rejected these credentials. Sign in again with POST /v1/sessions.")
         try:
             yield
         except LoginRefused:

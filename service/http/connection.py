@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.api import problems
 from service.api.middleware import is_probe
-from service.api.problems import Kind
+from service.api.problems import ProblemType
 from service.http import head
 from service.http.inflow import Deadline, FramingOverhead, Inflow
 from service.http.responses import ignore_disconnect, is_read, overloaded, refusal
@@ -48,7 +48,7 @@ class HttpConnection(HttpToolsProtocol):
         self._dropped = 0
         self._overhead = FramingOverhead()
         self._fed = b""
-        self._problem: Kind | None = None
+        self._problem: ProblemType | None = None
         self._is_refused = False
         self._answering: RequestResponseCycle | None = None
         self._task: asyncio.Task[None]
@@ -168,7 +168,7 @@ class HttpConnection(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         super().data_received(plain_head + self._fed[stopped.args[0] :])
 
-    def _problem_of_head(self) -> Kind | None:
+    def _problem_of_head(self) -> ProblemType | None:
         parser = self.parser
         return head.problem_of(parser.get_method(), self.url, parser.get_http_version(), self.headers, self.head_octets)
 
@@ -204,7 +204,7 @@ class HttpConnection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._problem or problems.MALFORMED)
 
-    def _refuse(self, kind: Kind) -> None:
+    def _refuse(self, problem: ProblemType) -> None:
         """Answer with the problem and close, but after the answer under way if there is one: the client would read an
         earlier problem as that answer."""
         self._is_refused = True
@@ -220,7 +220,7 @@ class HttpConnection(HttpToolsProtocol):
                 return
             waiting.disconnected = True  # the malformed body is its own
             waiting.message_event.set()
-        self.transport.write(refusal(kind))
+        self.transport.write(refusal(problem))
         self.transport.close()
 
     def pause_writing(self) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from service.api import problems
-from service.api.problems import Kind
+from service.api.problems import ProblemType
 
 OF_THE_CONNECTION = frozenset({b"connection", b"upgrade", b"http2-settings", b"keep-alive"})
 BODY_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
@@ -15,7 +15,7 @@ _HOST = re.compile(rb"[A-Za-z0-9._~:\[\]-]{1,300}\Z")
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-def problem_of(method: bytes, url: bytes, version: str, headers: Headers, max_octets: int) -> Kind | None:
+def problem_of(method: bytes, url: bytes, version: str, headers: Headers, max_octets: int) -> ProblemType | None:
     """Returns the problem with a complete head, or None. Names in ``headers`` are in lower case."""
     octets = len(url) + sum(len(name) + len(value) for name, value in headers)
     if octets > max_octets or len(headers) > MAX_FIELDS:

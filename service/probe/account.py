@@ -7,7 +7,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.servers import MailServer
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.session.dialer import Entry
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING
@@ -34,7 +34,7 @@ async def _imap(row: MailServer, credentials: Credentials) -> Account:
 
 
 async def _maildir(row: MailServer, credentials: Credentials) -> Account:
-    return await _account(MaildirBackend(Doors().door(row, credentials), credentials.account), lambda: None)
+    return await _account(MaildirBackend(SignIns().sign_in(row, credentials), credentials.account), lambda: None)
 
 
 async def _account(backend: Backend, announced: Callable[[], frozenset[str] | None]) -> Account:

@@ -46,7 +46,7 @@ _costs: ContextVar[RequestCosts | None] = ContextVar("costs", default=None)
 
 
 @contextmanager
-def counted_costs() -> Iterator[RequestCosts]:
+def request_costs() -> Iterator[RequestCosts]:
     """Counts the commands and the waiting inside, and in tasks started there."""
     costs = RequestCosts()
     token = _costs.set(costs)

@@ -27,7 +27,7 @@ USES_WALL_CLOCK = {
     "mail/search/grammar.py": "people mean days",
     "adapters/maildir/names.py": "names outlive the process",
     "adapters/maildir/disk.py": "and so do the times of files",
-    "adapters/maildir/folder.py": "it is compared with the times of files",
+    "adapters/maildir/snapshot.py": "it is compared with the times of files",
 }
 
 

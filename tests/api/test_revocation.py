@@ -226,7 +226,7 @@ async def test_tokens_from_before_they_had_a_name_open_and_can_be_taken_back(sta
 
 
 @pytest.mark.dovecot
-async def test_who_listens_is_told_no_more(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_open_stream_ends(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-HTTP-37: a stream of events that was open, and a long poll that waits."""
     monkeypatch.setattr(changes, "PING_SECONDS", 0.2)
     user = dovecot.user()
@@ -332,7 +332,7 @@ async def test_not_every_request_asks_the_store() -> None:
 
 @pytest.mark.parametrize("fault", ["is_down", "hangs"])
 async def test_a_store_that_fails_is_left_alone_for_a_while(fault: str) -> None:
-    """R-HTTP-38: so that it holds nobody up, however many ask."""
+    """R-HTTP-38: so that it delays no request, however many there are."""
     store = Kept()
     found = Revocations(store)
     setattr(store, fault, True)
@@ -343,7 +343,7 @@ async def test_a_store_that_fails_is_left_alone_for_a_while(fault: str) -> None:
 
 
 async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-38: by whoever knows what it lacks."""
+    """R-HTTP-38: by a replica that has the missing tokens."""
     monkeypatch.setattr(revocation, "RETREAT", 0.0)
     store = Kept()
     found = Revocations(store)
@@ -359,7 +359,7 @@ async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-37, R-HTTP-38: of tokens taken back, of good ones, and of those the store was not told; expired ones go first."""
+    """R-HTTP-37, R-HTTP-38: of revoked tokens, of valid ones, and of those not yet sent to the store. Expired ones are dropped first."""
     monkeypatch.setattr(revocation, "KEPT", 100)
     monkeypatch.setattr(revocation, "SEEN", 50)
     assert KEPT >= 10_000

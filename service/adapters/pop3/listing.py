@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from service.adapters.pop3.cursor import MARKS, Cursor
 from service.adapters.pop3.session.maildrop import Drop
 from service.adapters.pop3.session.session import WHOLE, Session
 from service.adapters.shared.cache import Rows
+from service.adapters.shared.threads import apart
 from service.mail.errors import NotFound
 from service.mail.ids import account_tag, make_id
 from service.mail.mime.message import read_summary
@@ -74,14 +76,15 @@ class Listing:
                 place = await session.place(number)
                 await asyncio.sleep(0)  # a header may take 10 ms to read: others go in between
                 make = self._keep if block else self._row  # what was refused may be given another time
-                rows[number] = make(place, block, drop.sizes[number])
+                rows[number] = await apart(partial(make, place, block, drop.sizes[number]), len(block))
         return rows
 
     async def _cut_one(self, session: Session, drop: Drop, numbers: Iterable[int]) -> bool:
         """Read the header of the first large message of these, at the price of the session."""
         for number in numbers:
             if drop.sizes[number] > WHOLE and number in drop.uidls:
-                self._keep(drop.uidls[number], await session.cut(number), drop.sizes[number])
+                block = await session.cut(number)
+                await apart(partial(self._keep, drop.uidls[number], block, drop.sizes[number]), len(block))
                 return True
         return False
 

@@ -16,7 +16,6 @@ from service.mail.mime.structure import Entity, find
 KEPT = 4
 _LATER = 0.1
 """Seconds by which the event loop's clock may be ahead of the cache's."""
-AS_STORED = frozenset({None, "", "7bit", "8bit", "binary"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Source:
     async def body(self, entity: Entity, *, encoded: bool) -> Slice:
         """What a part holds, as stored or decoded."""
         start, stop, encoding = entity.body_start, entity.stop, entity.part.encoding
-        if encoded or encoding in AS_STORED:
+        if encoded or transfer.is_identity(encoding):
             return Slice(self.spool, start, stop)
         spool = self._decoded.get(entity.part.id)
         if spool is None:

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
-LARGE = 32 << 10
-"""Octets of mail that are read where they arrive: a millisecond or so. More would hold up others."""
+LARGE = 8 << 10
+"""Octets of mail that are read at once by the event loop. Honest ones take less than a millisecond, the worst 20."""
 _THREADS = ThreadPoolExecutor(4, "apart")
 """However many ask: each has all that it works on in memory."""
 

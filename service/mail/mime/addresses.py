@@ -1,4 +1,5 @@
-"""Address lists (RFC 5322, 3.4 and 4.4): one pass over tokens, no recursion, at most 256 KiB and ``limit`` addresses.
+"""Address lists (RFC 5322, 3.4 and 4.4): one pass over tokens, no recursion, at most 256 KiB, 40,000 tokens and
+``limit`` addresses.
 
 Structure is read from the octets as they stand, and encoded words are decoded afterwards, in display names only. So
 what is inside a quoted string, a comment or an encoded word never becomes an address.
@@ -8,10 +9,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import clean_text, decode_words, has_controls, unfold
+from service.mail.mime.words import MAX_SHOWN, clean_text, decode_words, has_controls, shown_text, unfold
 from service.mail.model import Address
 
 MAX_OCTETS = 256 * 1024
+MAX_TOKENS = 40_000
+"""Of a field; a thousand addresses with their names have about twenty each."""
 
 # In order: white space, an encoded word, a quoted string, a domain literal, an escape, a run of ordinary characters,
 # and any single octet. Possessive quantifiers and atomic groups keep it linear.
@@ -85,6 +88,8 @@ class _Scanner:
 
     def addresses(self) -> Iterator[Address]:
         for kind, token in self._tokens():
+            if not kind:
+                return  # a limit cut it: the rest is not an address
             if token in {b",", b";"} and not self._in_route(token):
                 yield from self._flush()
                 self._in_group = self._in_group and token == b","
@@ -94,7 +99,11 @@ class _Scanner:
 
     def _tokens(self) -> Iterator[tuple[str, bytes]]:
         position = 0
+        count = 0
         while (match := _TOKEN.match(self._octets, position)) is not None:
+            if (count := count + 1) > MAX_TOKENS:
+                yield "", b""
+                return
             position = match.end()
             kind, token = match.lastgroup or "special", match[0]
             if token == b"(" and self._comments_close:
@@ -138,7 +147,7 @@ class _Scanner:
             self._phrase.append((kind, token))
 
     def _space(self) -> None:
-        if self._route is None:
+        if self._route is None and self._phrase:
             self._phrase.append(("space", b" "))
 
     def _extend(self, kind: str, token: bytes) -> None:
@@ -154,6 +163,8 @@ class _Scanner:
 
     def _flush(self) -> Iterator[Address]:
         self._close()
+        if not self._phrase and self._angle is None and self._comment is None:
+            return
         phrase, angle = self._phrase, self._angle
         if angle is None:
             phrase, angle = _addr_spec(phrase)
@@ -162,8 +173,8 @@ class _Scanner:
         if not angle and self._angle is None and name and b" " not in word:
             name, angle = "", word
         if angle and not name and self._comment:
-            name = decode_words(_ESCAPED.sub(rb"\1", self._comment))
-        email = clean_text(decode_text(angle, None).text).strip()
+            name = shown_text(_ESCAPED.sub(rb"\1", self._comment))
+        email = clean_text(decode_text(angle[:MAX_SHOWN], None).text).strip()
         self._reset()
         if name or email:
             yield Address(name=name or None, email=email)
@@ -195,7 +206,7 @@ def _reach(phrase: list[tuple[str, bytes]], at: int, step: int) -> int:
 
 
 def _name(phrase: list[tuple[str, bytes]]) -> str:
-    return _SPACES.sub(" ", decode_words(b"".join(_plain(kind, token) for kind, token in phrase)))
+    return _SPACES.sub(" ", shown_text(b"".join(_plain(kind, token) for kind, token in phrase)))
 
 
 def _plain(kind: str, token: bytes) -> bytes:

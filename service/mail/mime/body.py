@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from service.mail.mime.charset import Decoded, decode_text
-from service.mail.mime.html import safe_html, text_from_html
-from service.mail.mime.transfer import decoder
-from service.mail.model import Body, HtmlForm, Part
+from service.mail.mime.html import SafeHtml, safe_html, text_from_html
+from service.mail.mime.transfer import decoder, feed_all
+from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
 MAX_STORED = 4 * MAX_TEXT
@@ -92,28 +92,24 @@ def _is_attachment(part: Part) -> bool:
 
 
 def _leaves(structure: Part) -> Iterator[Part]:
-    pending = [structure]
-    while pending:
-        part = pending.pop()
-        if part.type.startswith("multipart/") and part.parts:
-            pending.extend(reversed(part.parts))
-        else:
-            yield part
+    return (
+        part for part in structure.walk(into_messages=False) if not part.type.startswith("multipart/") or not part.parts
+    )
 
 
 def read_body(
-    text: Leaf | None, html: Leaf | None, form: HtmlForm = HtmlForm.SAFE, warnings: Sequence[str] = ()
-) -> Body:
+    text: Leaf | None, html: Leaf | None, form: HtmlMode = HtmlMode.SAFE, warnings: Sequence[str] = ()
+) -> MessageBody:
     """The body decoded, at most 256 KiB each of text and HTML; text is made from the HTML where none was sent."""
     plain, rich = _read(text), _read(html)
-    shown, remote = _html(rich.text, form) if html else (None, ())
+    shown = _html(rich.text, form) if html else None
     words = plain.text if text else text_from_html(rich.text) if html else None
-    found = [*warnings, *plain.warnings, *rich.warnings]
-    return Body(
+    found = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
+    return MessageBody(
         text=words,
-        html=shown,
+        html=shown.html if shown else None,
         is_truncated=plain.is_cut or rich.is_cut,
-        remote_content=remote,
+        remote_content=shown.remote if shown else (),
         warnings=tuple(dict.fromkeys(found)),
     )
 
@@ -137,7 +133,7 @@ def _read(leaf: Leaf | None) -> _Read:
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
     """Somewhat more than the limit, so that the cut shows. What a cut leaves open at the end is no flaw of the mail."""
     decode = decoder(leaf.part.encoding)
-    octets = decode.feed(leaf.octets[:MAX_STORED])
+    octets = feed_all(decode, leaf.octets[:MAX_STORED])
     is_flawed = decode.flawed
     octets += decode.finish()
     if leaf.is_cut or len(leaf.octets) > MAX_STORED:
@@ -154,7 +150,7 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
     return decoded
 
 
-def _html(html: str, form: HtmlForm) -> tuple[str | None, tuple[str, ...]]:
-    if form is HtmlForm.NONE:
-        return None, ()
-    return (html, ()) if form is HtmlForm.ORIGINAL else safe_html(html)
+def _html(html: str, form: HtmlMode) -> SafeHtml | None:
+    if form is HtmlMode.NONE:
+        return None
+    return SafeHtml(html, ()) if form is HtmlMode.ORIGINAL else safe_html(html)

@@ -17,7 +17,7 @@ _FORMS = tuple(
         rf"(?<!\d)(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}})[T\s]{{1,9}}{_CLOCK}{_ZONE}",
     )
 )
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # RFC 5322, 4.3: the zones with a known offset; all other letters count as UTC.
 _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8, "cet": 1, "cest": 2}
 
@@ -59,8 +59,8 @@ def _date(fields: dict[str, str | None]) -> datetime | None:
 def _month(name: str) -> int:
     if name.isdecimal():
         return int(name)
-    short = name[:3].lower()
-    return _MONTHS.index(short) + 1 if short in _MONTHS else 0
+    short = name[:3].capitalize()
+    return MONTHS.index(short) + 1 if short in MONTHS else 0
 
 
 def _year(digits: str) -> int:

@@ -23,14 +23,17 @@ MAX_REMOTE = 1000
 _MAX_STYLE = 4000
 _MAX_PASSES = 6
 _MAX_REFERENCES = 10_000
+_MAX_SLOW = 10_000
 _MAX_ESCAPED = 640 * 1024
 
 
 class SafeHtml(NamedTuple):
-    """``remote`` lists what would have been loaded, in order of appearance, each once."""
+    """``remote`` lists what would have been loaded, in order of appearance, each once. ``is_plain`` is True if only the
+    words were kept."""
 
     html: str
     remote: tuple[str, ...]
+    is_plain: bool = False
 
 
 # Media are among them so that what they point to is seen and listed; without a source they show nothing.
@@ -75,6 +78,9 @@ _BLANK = re.compile(r"[\t\n\r]")
 _EDGE = "".join(map(chr, range(0x21)))
 _INLINE_IMAGE = re.compile(r"data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
 _FOREIGN = re.compile(r"<(/?)(svg|math)(?=[\s/>])", re.IGNORECASE)
+_NO_BREAK = re.compile(r"\xa0|&(?:nbsp|#0{0,9}160(?![0-9])|#[xX]0{0,9}[aA]0(?![0-9a-fA-F]));?")
+_SLOW_NAMES = sorted({name.rstrip(";") for name, text in html5.items() if "\x80" <= text <= "\xbf"})
+_SLOW = re.compile(rf"&(?:#0{{0,9}}1[2-9][0-9]|#[xX]0{{0,9}}[89aAbB][0-9a-fA-F]|{'|'.join(_SLOW_NAMES)})")
 _REFERENCE = re.compile(r"&(?!#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});)([a-zA-Z][a-zA-Z0-9]{1,31};)?")
 
 
@@ -85,8 +91,9 @@ def safe_html(html: str) -> SafeHtml:
     """
     # Without foreign elements there are none of their parsing rules, which most mutation attacks build on.
     html = _FOREIGN.sub(r"<\1x-\2", html[:MAX_CHARACTERS].replace("\0", "\ufffd"))
-    if is_costly(html):
-        return SafeHtml(_as_text(html), ())
+    html = _few_spaces(html)
+    if is_costly(html) or _count_slow(html) > _MAX_SLOW:
+        return SafeHtml(_as_text(html), (), is_plain=True)
     found: dict[str, None] = {}
     _remote.set(found)
     cleaned = _CLEANER.clean(_plain_references(html))
@@ -119,6 +126,18 @@ def _as_text(html: str) -> str:
 def _plain_references(html: str) -> str:
     """The parser pays for each ampersand by the length of the rest, so where there are many less is read."""
     return _REFERENCE.sub(_reference, html)[:_MAX_ESCAPED] if html.count("&") > _MAX_REFERENCES else html
+
+
+def _few_spaces(html: str) -> str:
+    """Many no-break spaces become plain ones, since nothing else of what is slow to write is ever so frequent."""
+    return _NO_BREAK.sub(" ", html) if _count_slow(html) > _MAX_SLOW else html
+
+
+def _count_slow(html: str) -> int:
+    """How many characters there are that the writer pays for by the length of the text around: those whose UTF-8 begins
+    like that of a no-break space."""
+    found = html.encode("utf-8", "replace").count(b"\xc2")
+    return found + (len(_SLOW.findall(html)) if html.count("&") + found > _MAX_SLOW else 0)
 
 
 def _reference(match: re.Match[str]) -> str:
@@ -183,11 +202,12 @@ _CLEANER = nh3.Cleaner(
 
 
 # Marks that no text holds by now, because controls were taken out of it: a break, an empty line, a cell's end.
-_PARAGRAPH = re.compile(r"(?=<(?:/?(?:p|h[1-6]|blockquote|pre|ul|ol|dl|table)[\s/>]))", re.IGNORECASE)
+_PARAGRAPH = re.compile(r"<(?=/?[a-z])(?=/?(?:p|h[1-6]|blockquote|pre|ul|ol|dl|table)[\s/>])", re.IGNORECASE)
 _LINE = re.compile(
-    r"(?=<(?:br|hr|/?(?:div|tr|dt|dd|section|article|header|footer|address|center|caption|li))[\s/>])", re.IGNORECASE
+    r"<(?=/?[a-z])(?=(?:br|hr|/?(?:div|tr|dt|dd|section|article|header|footer|address|center|caption|li))[\s/>])",
+    re.IGNORECASE,
 )
-_CELL = re.compile(r"(?=</t[dh][\s>])", re.IGNORECASE)
+_CELL = re.compile(r"<(?=/t[dh][\s>])", re.IGNORECASE)
 _MARKS = re.compile("[\x00\x1c-\x1e]")
 _UNREAD = [
     "head",
@@ -211,7 +231,7 @@ def text_from_html(html: str) -> str:
     html = _FOREIGN.sub(r"<\1x-\2", html)
     if is_costly(html):
         return _fold(without_tags(html))
-    marked = _CELL.sub("\x1c", _LINE.sub("\x1d", _PARAGRAPH.sub("\x1e", html)))
+    marked = _CELL.sub("\x1c<", _LINE.sub("\x1d<", _PARAGRAPH.sub("\x1e<", html)))
     # Its mirroring of a chosen option costs quadratic time, and nobody reads it.
     tree = LexborHTMLParser(marked, options=LexborDocumentOptions.WO_EVENTS)
     tree.strip_tags(_UNREAD)

@@ -8,8 +8,8 @@ from service.mail.mime.body import MAX_STORED, Leaf, attachments, choose, has_at
 from service.mail.mime.dates import parse_date
 from service.mail.mime.headers import RawHeader, parse_message_ids, split_headers
 from service.mail.mime.structure import Entity, find, parse
-from service.mail.mime.words import decode_words
-from service.mail.model import Address, HtmlForm, Message, MessageSummary, Part
+from service.mail.mime.words import shown_text
+from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
 
 def read_summary(
@@ -49,7 +49,7 @@ def read_message(
     size: int | None,
     received_at: datetime | None = None,
     flags: tuple[str, ...] = (),
-    html: HtmlForm = HtmlForm.SAFE,
+    html: HtmlMode = HtmlMode.SAFE,
 ) -> Message:
     """The message with body and structure. A tree that a limit cut is told by the warning ``structure-truncated``."""
     root = parse(source)
@@ -107,7 +107,7 @@ class _Fields(NamedTuple):
 
     def text(self, name: str) -> str | None:
         raw = self.raw(name)
-        return None if raw is None else decode_words(raw)
+        return None if raw is None else shown_text(raw)
 
     def addresses(self, name: str) -> tuple[Address, ...]:
         """Of all fields of that name: one is allowed, several are seen, and none may hide the others."""

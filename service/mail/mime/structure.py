@@ -5,20 +5,19 @@ opened; what lies deeper stays an unread leaf.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from service.mail.mime.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
 from service.mail.mime.headers import MAX_BLOCK, split_headers
 from service.mail.mime.parts import Declared, declare, make_part
+from service.mail.mime.transfer import is_identity
 from service.mail.model import Part
 
 MAX_DEPTH = 100
 MAX_PARTS = 1000
 
-_BLANK = re.compile(rb"\n\r?\n")
 _FIELD_START = re.compile(rb"(?:>?From [^\n]*\n)?[^\s:\0-\x20\x7f]{1,998}[ \t]*:")
 _MESSAGES = {"message/rfc822", "message/global"}
-_READABLE = {"", "7bit", "8bit", "binary"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +78,14 @@ class _Parse:
 
     def run(self) -> Entity:
         self._open_message(0, "", "text/plain")
-        for start, stop, line in self._dashed_lines():
-            named = self._named(line)
-            if named is not None and not self._delimit(start, stop, named):
+        at = 0
+        while (found := next_delimiter(self._source, at, len(self._source), self._boundaries)) is not None:
+            if not self._delimit(*found):
                 break
+            at = found.stop
         self._close(0, len(self._source))
         assert self._root is not None
         return self._root
-
-    def _dashed_lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Start, next line's start and text behind the dashes of every line that begins with two of them."""
-        source = self._source
-        start = 0 if source.startswith(b"--") else source.find(b"\n--") + 1
-        while start or source.startswith(b"--", start):
-            end = source.find(b"\n", start)
-            stop = len(source) if end < 0 else end + 1
-            yield start, stop, source[start + 2 : stop].rstrip(b" \t\r\n")
-            found = source.find(b"\n--", stop - 1)
-            if found < 0:
-                return
-            start = found + 1
-
-    def _named(self, line: bytes) -> bytes | None:
-        """The delimiter that a dashed line holds: all of it, or its first word, since what follows a boundary does not
-        count (RFC 2046, 5.1.1, note)."""
-        for text in (line, line.split(b" ", 1)[0]):
-            if text in self._boundaries or text.removesuffix(b"--") in self._boundaries:
-                return text
-        return None
 
     def _delimit(self, start: int, stop: int, line: bytes) -> bool:
         """Close what the delimiter ends and open what it begins; False once the limit of parts is reached."""
@@ -152,7 +131,7 @@ class _Parse:
             declared, is_multipart = opened.declared, bool(opened.boundary)
             if multipart_id and declared.type.startswith("multipart/"):
                 opened.id = multipart_id
-            if not is_multipart and not (declared.type in _MESSAGES and declared.encoding in _READABLE):
+            if not is_multipart and not (declared.type in _MESSAGES and is_identity(declared.encoding)):
                 return
             if len(self._stack) > MAX_DEPTH or self._parts >= MAX_PARTS:
                 self._is_truncated, opened.boundary = True, b""
@@ -168,6 +147,8 @@ class _Parse:
         headers = split_headers(self._source[start : min(end, start + MAX_BLOCK)])
         declared = declare(headers, default)
         boundary = declared.boundary if declared.type.startswith("multipart/") else b""
+        if len(boundary) > MAX_BOUNDARY:
+            self._is_truncated, boundary = True, b""
         return _Open(part_id, start, body_start, declared, boundary)
 
     def _header_end(self, start: int) -> tuple[int, int]:
@@ -179,24 +160,10 @@ class _Parse:
         if _FIELD_START.match(source, start) is None:
             return start, start
         if self._blank[0] < start:
-            match = _BLANK.search(source, start)
-            self._blank = (match.start() + 1, match.end()) if match else (len(source), len(source))
+            self._blank = next_blank(source, start)
         end, body_start = self._blank
-        cut = self._delimiter_within(start, end)
-        return (cut, cut) if cut >= 0 else (end, body_start)
-
-    def _delimiter_within(self, start: int, end: int) -> int:
-        """The first delimiter of an open multipart in a header that lost its empty line; -1 where there is none."""
-        if not self._boundaries:
-            return -1
-        found = start if self._source.startswith(b"--", start) else self._source.find(b"\n--", start, end) + 1
-        while found:
-            line_end = self._source.find(b"\n", found, end)
-            line = self._source[found + 2 : end if line_end < 0 else line_end].rstrip(b" \t\r\n")
-            if self._named(line) is not None:
-                return found
-            found = self._source.find(b"\n--", found, end) + 1
-        return -1
+        cut = next_delimiter(source, start, end, self._boundaries)
+        return (cut.start, cut.start) if cut else (end, body_start)
 
     def _close(self, down_to: int, stop: int) -> None:
         """Close the entities above that place of the stack: their content ends here."""

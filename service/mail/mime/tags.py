@@ -12,6 +12,8 @@ MAX_ATTRIBUTES = 2000
 _MAX_WORK = 400_000
 
 _OPENING = re.compile(r"<(/?)([a-zA-Z][^\s/>]{0,40})")
+# A tag that its name does not end. Of the name only a letter is consumed, since it may hold the start of another tag.
+_ATTRIBUTED = re.compile(r"</?[a-zA-Z](?=([^\s/>]{0,40}+)(?!>))")
 # The attributes of a tag, read as the HTML standard reads them (13.2.5.32 and following).
 _ATTRIBUTE = r"[\s/]*+[^\s/>][^\s/>=]*+(?>(?:\s*+=\s*+(?>(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\s>\"'][^\s>]*+)?))?)"
 _ATTRIBUTES = re.compile(rf"(?>(?:{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}})[\s/]*+")
@@ -63,14 +65,11 @@ def _has_crowded_tag(html: str) -> bool:
     """Every place where a tag may start is read as one: comments and quotes cannot hide it. Places that overlap pay
     from a budget, since honest tags do not overlap."""
     budget = 4 * len(html)
-    start = html.find("<")
-    while 0 <= start < len(html) - 2 * MAX_ATTRIBUTES:
-        opening = _OPENING.match(html, start)
-        if opening is not None:
-            attributes = _ATTRIBUTES.match(html, opening.end())
-            end = attributes.end() if attributes else opening.end()
-            budget -= end - start
-            if budget < 0 or (end - start > 2 * MAX_ATTRIBUTES and html[end : end + 1] not in {">", ""}):
-                return True
-        start = html.find("<", start + 1)
+    for opening in _ATTRIBUTED.finditer(html, 0, max(0, len(html) - 2 * MAX_ATTRIBUTES)):
+        start = opening.start()
+        attributes = _ATTRIBUTES.match(html, opening.end(1))
+        end = attributes.end() if attributes else opening.end(1)
+        budget -= end - start
+        if budget < 0 or (end - start > 2 * MAX_ATTRIBUTES and html[end : end + 1] not in {">", ""}):
+            return True
     return False

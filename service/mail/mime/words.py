@@ -2,11 +2,14 @@
 
 import binascii
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from service.mail.mime.charset import decode_exactly
 
 MAX_VALUE = 64 * 1024
+MAX_SHOWN = 8 * 1024
+"""Octets of a subject, a name or an address that are shown; honest ones are below 1 KiB."""
 _MAX_WORD = 8 * 1024
 
 _OPENING = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?")
@@ -17,11 +20,12 @@ _SPACE = b" \t\r\n"
 
 
 class _Run(NamedTuple):
-    """A stretch of a value: ``charset`` None where it stands as it is, else undecoded encoded words of one charset."""
+    """A stretch of a value: ``charset`` None if it stands as it is, else encoded words of one charset: their texts if
+    ``encoding`` is B, else their octets."""
 
     charset: bytes | None
     encoding: bytes
-    octets: bytes
+    pieces: list[bytes]
 
 
 def decode_words(raw: bytes | str) -> str:
@@ -31,6 +35,14 @@ def decode_words(raw: bytes | str) -> str:
         if text.isprintable():
             return text.strip()
     return clean_text(_decode(_octets(raw)[:MAX_VALUE]).replace("\0", "\ufffd")).strip()
+
+
+def shown_text(raw: bytes) -> str:
+    """As ``decode_words``, for a field of a row: of more than 8 KiB the beginning, and an ellipsis that says so."""
+    if len(raw) <= MAX_SHOWN:
+        return decode_words(raw)
+    gap = raw.rfind(b" ", MAX_SHOWN - 1024, MAX_SHOWN)  # a cut there splits no encoded word
+    return f"{decode_words(raw[: gap if gap > 0 else MAX_SHOWN])}\u2026"
 
 
 def clean_text(text: str) -> str:
@@ -67,42 +79,59 @@ def _decode(raw: bytes) -> str:
 def _runs(raw: bytes) -> list[_Run]:
     """Words split from plain stretches; white space between two words is dropped (RFC 2047, 6.2)."""
     runs: list[_Run] = []
-    done = position = 0
-    while (position := raw.find(b"=?", position)) >= 0:
-        opening = _OPENING.match(raw, position)
-        if opening is None:
-            position += 2
-            continue
-        end = raw.find(b"?=", opening.end(), opening.end() + _MAX_WORD)
-        if end < 0 or raw.find(b"=?", opening.end(), end) >= 0:
-            position += 2
-            continue
-        between = raw[done:position]
+    done = 0
+    for start, opening, end in _words(raw):
+        between = raw[done:start]
         if between.strip(_SPACE) or not runs:
-            runs.append(_Run(None, b"", between))
-        _add(runs, _Run(opening[1].lower(), opening[2].upper(), raw[opening.end() : end]))
-        done = position = end + 2
-    runs.append(_Run(None, b"", raw[done:]))
+            runs.append(_Run(None, b"", [between]))
+        _add(runs, opening[1].lower(), opening[2].upper(), raw[opening.end() : end])
+        done = end + 2
+    runs.append(_Run(None, b"", [raw[done:]]))
     return runs
 
 
-def _add(runs: list[_Run], word: _Run) -> None:
+def _words(raw: bytes) -> Iterator[tuple[int, re.Match[bytes], int]]:
+    """Start, opening and end of text of each encoded word. Every octet is looked at a fixed number of times: the next
+    ``?=`` is looked for only behind the last one found."""
+    start, close = raw.find(b"=?"), 0
+    while start >= 0:
+        opening = _OPENING.match(raw, start)
+        begin = opening.end() if opening else start
+        if opening and close < begin:
+            close = raw.find(b"?=", begin)
+            if close < 0:
+                return
+        if opening and close + 2 <= begin + _MAX_WORD and raw.find(b"=?", begin, close) < 0:
+            yield start, opening, close
+            start = raw.find(b"=?", close + 2)
+        else:
+            start = raw.find(b"=?", start + 2)
+
+
+def _add(runs: list[_Run], charset: bytes, encoding: bytes, text: bytes) -> None:
     """Words of one charset become one run: senders split characters, and even base64 groups, between words."""
     before = runs[-1]
-    if before.charset != word.charset:
-        runs.append(word._replace(encoding=b"", octets=_unwrap(word)) if word.encoding == b"Q" else word)
-    elif before.encoding == word.encoding == b"B" and not before.octets.endswith(b"="):
-        runs[-1] = before._replace(octets=before.octets + word.octets)
+    if before.charset != charset:
+        is_base64 = encoding == b"B"
+        runs.append(_Run(charset, b"B", [text]) if is_base64 else _Run(charset, b"", [_undone(encoding, text)]))
+    elif before.encoding == encoding == b"B" and not before.pieces[-1].endswith(b"="):
+        before.pieces.extend([text] if text else [])
     else:
-        runs[-1] = before._replace(encoding=b"", octets=_unwrap(before) + _unwrap(word))
+        if before.encoding:
+            runs[-1] = before = _Run(charset, b"", [_octets_of(before)])
+        before.pieces.append(_undone(encoding, text))
 
 
-def _unwrap(run: _Run) -> bytes:
-    if run.encoding == b"B":
-        return _base64(run.octets)
-    if run.encoding == b"Q":
-        return binascii.a2b_qp(run.octets, header=True)
-    return run.octets
+def _octets_of(run: _Run) -> bytes:
+    return _undone(run.encoding, b"".join(run.pieces))
+
+
+def _undone(encoding: bytes, text: bytes) -> bytes:
+    if encoding == b"B":
+        return _base64(text)
+    if encoding == b"Q":
+        return binascii.a2b_qp(text, header=True)
+    return text
 
 
 def _base64(text: bytes) -> bytes:
@@ -114,5 +143,5 @@ def _base64(text: bytes) -> bytes:
 
 def _text(run: _Run) -> str:
     if run.charset is None:
-        return decode_exactly(run.octets, None).text
-    return decode_exactly(_unwrap(run), run.charset.decode("ascii", "replace")).text
+        return decode_exactly(run.pieces[0], None).text
+    return decode_exactly(_octets_of(run), run.charset.decode("ascii", "replace")).text

@@ -77,6 +77,12 @@ def holds(tree: Filter, known: Known) -> bool:
     return _holds(tree, _Texts(known))
 
 
+def octets_of(known: Known) -> int:
+    """About how much there is to compare."""
+    texts = (known.subject, known.from_, known.to, known.cc, known.bcc, known.text)
+    return sum(len(text) for text in texts if text) + sum(len(each.value) for each in known.headers or ())
+
+
 def address_text(addresses: Iterable[Address]) -> str | None:
     """Addresses as a header field has them, decoded; None where there are none."""
     return ", ".join(f"{each.name} <{each.email}>" if each.name else each.email for each in addresses) or None

@@ -15,13 +15,13 @@ from service.adapters.shared import spool
 from service.adapters.shared.parsing import read_whole, structure_of
 from service.adapters.shared.spool import Spool
 from service.mail.errors import ServerBusy, TooLarge
-from service.mail.model import HtmlForm
+from service.mail.model import HtmlMode
 from tests.contract.letters import RICH
 
 DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(150))
 ODD = b"From: \xff\xfe <a@example.org>\r\nSubject: =?utf-8?b?7aCA?=\r\nDate: never\r\n\r\n\x00\xed\xa0\x80"
-HEAVY = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--\r\n" * (8 << 20)
-"""32 MiB that take seconds: each line might be a delimiter."""
+HEAVY = b'Content-Type: multipart/mixed; boundary=" x"\r\n\r\n' + b"--\n" * (16 << 20)
+"""48 MiB that take seconds: each line begins like a delimiter."""
 LONG = b"\n" * (32 << 20)
 DEADLINE = 10.0
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")
@@ -73,11 +73,11 @@ async def test_what_comes_out_of_the_cage_is_what_a_thread_finds(
     assert await read(stored(octets)) == found
 
 
-@pytest.mark.parametrize("html", HtmlForm)
+@pytest.mark.parametrize("html", HtmlMode)
 @pytest.mark.usefixtures("everything_is_large")
-async def test_html_comes_out_as_it_was_asked_for(html: HtmlForm) -> None:
+async def test_html_comes_out_as_it_was_asked_for(html: HtmlMode) -> None:
     found = await read_whole(stored(RICH), id="m", folder_id="f", html=html)
-    assert (found.body.html is None) is (html is HtmlForm.NONE)
+    assert (found.body.html is None) is (html is HtmlMode.NONE)
 
 
 @pytest.mark.parametrize(

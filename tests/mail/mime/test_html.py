@@ -99,10 +99,10 @@ def test_remote_content_is_taken_out_and_listed(html: str, url: str) -> None:
 
 def test_images_of_the_mail_itself_stay() -> None:
     """R-MIME-13."""
-    assert safe_html("<img src='cid:a@b'>") == ('<img src="cid:a@b">', ())
-    assert safe_html("<img src='data:image/png;base64,AAAA'>") == ('<img src="data:image/png;base64,AAAA">', ())
-    assert safe_html("<img src='data:image/svg+xml;base64,AAAA'>") == ("<img>", ())
-    assert safe_html("<img src='data:image/png;base64," + "A" * 70_000 + "'>") == ("<img>", ())
+    assert safe_html("<img src='cid:a@b'>")[:2] == ('<img src="cid:a@b">', ())
+    assert safe_html("<img src='data:image/png;base64,AAAA'>")[:2] == ('<img src="data:image/png;base64,AAAA">', ())
+    assert safe_html("<img src='data:image/svg+xml;base64,AAAA'>")[:2] == ("<img>", ())
+    assert safe_html("<img src='data:image/png;base64," + "A" * 70_000 + "'>")[:2] == ("<img>", ())
 
 
 @pytest.mark.parametrize("host", ["e@i\ufffdd\r:x", "999.999.999.999", "a b", "[::g]", "x:99999", "\u202e"])
@@ -153,7 +153,7 @@ def test_styles_stay_in_their_place(style: str, kept: str | None) -> None:
 def test_deep_html_comes_back_as_text() -> None:
     """R-MIME-12, R-MIME-19."""
     html = "<div>" * 1000 + "a < b<script>" + "</div>" * 1000
-    assert safe_html(html) == ("<div>a &lt; b</div>", ())
+    assert safe_html(html) == ("<div>a &lt; b</div>", (), True)
     assert safe_html("<div>" * 400 + "x").html.startswith("<div><div>")
 
 

@@ -8,9 +8,10 @@ from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
-from service.adapters.imap.wire.tokens import parse
+from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import InvalidRequest, NotSupported
 from service.mail.model import Grant, Quota
+from service.mail.numbers import MAX_NUMBER, read_number
 
 _RIGHTS = re.compile(r"[a-z0-9]{0,50}\Z")
 _STORAGE_UNIT = 1024
@@ -87,16 +88,13 @@ def _quotas(untagged: Iterable[bytes]) -> Iterable[Quota]:
             continue
         match parse(line, 6):
             case [bytes() as root, list() as words]:
-                for name, used, limit in zip(words[::3], words[1::3], words[2::3], strict=False):
-                    if isinstance(name, bytes) and _is_number(used) and _is_number(limit):
-                        unit = _STORAGE_UNIT if name.upper() == b"STORAGE" else 1
-                        yield Quota(
-                            root=root.decode(errors="replace"),
-                            resource=name.decode(errors="replace").lower(),
-                            used=int(used) * unit,
-                            limit=int(limit) * unit,
-                        )
+                yield from _limits(root.decode(errors="replace"), words)
 
 
-def _is_number(token: object) -> bool:
-    return isinstance(token, bytes) and token.isdigit() and len(token) < 16
+def _limits(root: str, words: list[Token]) -> Iterable[Quota]:
+    for name, *numbers in zip(words[::3], words[1::3], words[2::3], strict=False):
+        used, limit = (read_number(number, MAX_NUMBER // _STORAGE_UNIT) for number in numbers)
+        if isinstance(name, bytes) and used is not None and limit is not None:
+            unit = _STORAGE_UNIT if name.upper() == b"STORAGE" else 1
+            resource = name.decode(errors="replace").lower()
+            yield Quota(root=root, resource=resource, used=used * unit, limit=limit * unit)

@@ -16,15 +16,15 @@ from service.adapters.imap.lists.preview import with_previews
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import FOLDERS, Evaluation, lies_in
+from service.adapters.imap.search.sort import sort_keys
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_all
 from service.adapters.imap.session.pool import Lane
-from service.adapters.imap.wire.pace import ascending, paced
+from service.adapters.imap.wire.pace import ascending
 from service.mail.errors import InvalidRequest, NotFound, NotPermitted, UpstreamError, UpstreamTimeout
 from service.mail.json_rows import JsonRows
 from service.mail.model import EvaluatedBy, Page
 from service.mail.search.filter import Condition, Filter, ListQuery, Logic, Order, SortKey
-from service.mail.search.matching import sort_value
 
 SECONDS = 20.0
 """What is not found by then is left out, and said so."""
@@ -144,11 +144,7 @@ class MergedSearch:
         if all(order.key is SortKey.RECEIVED_AT for order in self._sort):
             dates = await rows.dates(uids)
             return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
-        entries = await rows.entries(uids)
-        return {
-            uid: [sort_value(one.key, summary) for one in self._sort]
-            async for uid, summary in paced((uid, entry.summary) for uid, entry in entries.items())
-        }
+        return await sort_keys(await rows.entries(uids), self._sort)
 
     def _merged(self) -> list[_Match]:
         """Sorting keeps the order of equals, so the least significant key comes first; equals lie folder by folder, the

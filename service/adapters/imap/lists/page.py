@@ -19,12 +19,13 @@ from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import folder_numbers
 from service.adapters.imap.session.selection import state_of
-from service.adapters.imap.wire.numbers import MAX_UID, read_number
+from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
 from service.mail.errors import StaleToken, UpstreamProtocol
 from service.mail.json_rows import JsonRows
 from service.mail.model import Page
+from service.mail.numbers import read_number
 from service.mail.search.filter import ListQuery
 
 K = TypeVar("K", bound=Hashable)

@@ -5,11 +5,13 @@ from collections.abc import Callable, Collection
 from hashlib import blake2s
 
 from service.adapters.imap.messages.cache import CachedMessage
+from service.adapters.imap.messages.envelope import weight
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
 from service.adapters.imap.search.reader import read_texts
 from service.adapters.imap.search.thread import THREAD_FIELDS, message_names
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.responses import FetchResponse
+from service.adapters.shared.threads import apart
 from service.mail.json_rows import with_text
 from service.mail.search.filter import ListQuery
 
@@ -46,7 +48,7 @@ async def _read_previews(rows: FolderMessages, entries: dict[int, CachedMessage]
         texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in told.items()}
     else:
         texts = {uid: text or "" for uid, text in (await read_texts(rows, entries, _READ)).items()}
-    previews = {uid: " ".join(texts.get(uid, "").split())[:MAX_PREVIEW] for uid in entries}
+    previews = {uid: " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW] for uid in entries}
     return rows.extend(entries, previews=previews)
 
 
@@ -60,7 +62,8 @@ async def _read_threads(rows: FolderMessages, entries: dict[int, CachedMessage])
         return {}
     item, read = _thread_item(rows.connection.capabilities)
     told = await fetch(rows.selection, entries, item)
-    return rows.extend(entries, threads={uid: _thread_id(read(row) or rows.id(uid)) for uid, row in told.items()})
+    names = await apart(lambda: {uid: read(row) for uid, row in told.items()}, sum(map(weight, told.values())))
+    return rows.extend(entries, threads={uid: _thread_id(name or rows.id(uid)) for uid, name in names.items()})
 
 
 def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchResponse], str]]:

@@ -10,9 +10,12 @@ from service.mail.mime.filenames import file_name
 from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.words import clean_text
 from service.mail.model import Part
+from service.mail.numbers import read_number
 
 MAX_PARTS = 1000
 """As many as are shown of a message that is taken apart here."""
+_CACHED = 1000
+"""Octets of parameters that are kept for the next part."""
 _PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
 
 
@@ -63,7 +66,7 @@ def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
         id=part_id,
         type=f"{kind}/{subtype}",
         name=file_name(disposed.get("filename") or parameters.get("name")),
-        size=_size(_at(token, 6)),
+        size=read_number(_at(token, 6)),
         encoding=_word(_at(token, 5)),
         disposition=disposition,
         cid=_cid(_at(token, 3)),
@@ -85,7 +88,8 @@ def _at(token: list[Token], index: int) -> Token:
 
 
 def _word(token: Token) -> str | None:
-    return _lower(token) if isinstance(token, bytes) else None
+    """At most 255 octets of it: types have 127 on either side of the slash (RFC 6838, 4.2)."""
+    return _lower(token[:255]) if isinstance(token, bytes) else None
 
 
 @lru_cache(maxsize=1024)
@@ -94,12 +98,11 @@ def _lower(octets: bytes) -> str | None:
     return clean_text(octets.decode(errors="replace")).strip().lower() or None
 
 
-def _size(token: Token) -> int | None:
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None
-
-
 def _cid(token: Token) -> str | None:
-    return clean_text(token.decode(errors="replace")).strip().strip("<>") or None if isinstance(token, bytes) else None
+    """At most 998 octets of it, which a line has (RFC 5322, 2.1.1)."""
+    if not isinstance(token, bytes):
+        return None
+    return clean_text(token[:998].decode(errors="replace")).strip().strip("<>") or None
 
 
 def _parameters(token: Token) -> dict[str, str]:
@@ -111,16 +114,19 @@ def _parameters(token: Token) -> dict[str, str]:
         for name, value in zip(token[::2], token[1::2], strict=False)
         if isinstance(name, bytes) and isinstance(value, bytes)
     ]
-    return dict(_read_pairs(tuple(pairs)))
+    is_usual = sum(len(name) + len(value) for name, value in pairs) <= _CACHED
+    return dict((_known_pairs if is_usual else _read_pairs)(tuple(pairs)))
 
 
-@lru_cache(maxsize=1024)
 def _read_pairs(pairs: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
     """The charset alone, most of the time."""
     if all(_PLAIN.match(name + b"=" + value) for name, value in pairs):
         return {name.decode().lower(): value.decode() for name, value in pairs}
     quoted = (b'%b="%b"' % (name, value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')) for name, value in pairs)
     return parse_parameters(b"x; " + b"; ".join(quoted))[1]
+
+
+_known_pairs = lru_cache(maxsize=1024)(_read_pairs)
 
 
 def _disposition(token: Token) -> tuple[str | None, dict[str, str]]:
@@ -131,7 +137,7 @@ def _disposition(token: Token) -> tuple[str | None, dict[str, str]]:
 
 def _language(token: Token) -> tuple[str, ...] | None:
     words = token if isinstance(token, list) else [token]
-    return tuple(word for word in map(_word, words) if word) or None
+    return tuple(word for word in map(_word, words[:20]) if word) or None
 
 
 def _broken() -> UpstreamProtocol:

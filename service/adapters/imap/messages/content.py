@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from service.adapters.imap.ids import MessageRef
 from service.adapters.imap.messages.cache import CachedMessage, MessageCache
@@ -19,7 +19,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
@@ -27,7 +27,7 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.protocol import Answer
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, octets, version_of
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MOST, read_whole
 from service.adapters.shared.parsing import structure_of as source_structure
 from service.adapters.shared.spool import Spool
@@ -37,13 +37,14 @@ from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
-from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
+from service.mail.mime.transfer import is_identity
+from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
+from service.mail.numbers import read_number
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, whatever the encoding but the rarest."""
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
-_IDENTITY = frozenset({None, "7bit", "8bit", "binary"})
 
 
 def _nothing() -> None:
@@ -64,31 +65,13 @@ class Content:
         self._ids = access.ids
         self._cache = cache
 
-    async def message(self, ref: MessageRef, html: HtmlForm, begin: Callable[[], None] = _nothing) -> Message:
+    async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _nothing) -> Message:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
         its texts. Calls ``begin`` when it begins to read."""
         entry, row = await self._read(ref, begin)
-        summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-        rest = entry.details
-        if rest.structure is None:
-            return await self._from_source(ref, summary, html)
-        fields = split_headers(_header_fields(row))
-        senders = [field.raw for field in fields if field.name.lower() == "from"]
-        chosen = choose(rest.structure)
-        leaves = _leaf(chosen.text, row), _leaf(chosen.html, row)
-        read_both = partial(read_body, *leaves, form=html, warnings=sender_warnings(senders))
-        return Message(
-            **dict(summary),
-            sender=rest.sender,
-            reply_to=rest.reply_to,
-            cc=rest.cc,
-            bcc=rest.bcc,
-            references=parse_message_ids(first(fields, "References") or b""),
-            structure=rest.structure,
-            attachments=attachments(rest.structure),
-            body=await apart(read_both, sum(len(leaf.octets) for leaf in leaves if leaf)),
-            version=version_of(row),
-        )
+        size = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        message = await apart(partial(_message, entry, row, html), size)
+        return message if isinstance(message, Message) else await self._from_source(ref, message, html)
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
@@ -110,7 +93,7 @@ class Content:
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
             return entry, await _response(selection, ref.uid, answer)
 
-    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlForm) -> Message:
+    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlMode) -> Message:
         """For a message whose structure the server garbles."""
         found = await read_whole(
             await self._whole(ref, summary.size),
@@ -134,12 +117,13 @@ class Content:
         """All in one round trip; of a header beyond 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
-        return list_headers((octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER], names)
+        block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
+        return await apart(partial(list_headers, block, names), len(block))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """The first window comes with the announced size; a message longer than that has the size confirmed."""
         row = await self._row(ref, b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % HEAD)
-        announced = _announced(row.get(b"RFC822.SIZE"))
+        announced = read_number(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(ref), "message/rfc822", "message.eml")
         return await self._stored(label, self._reader(ref, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
@@ -148,13 +132,15 @@ class Content:
         may be others than were shown: then the part is cut out of the source."""
         section = _section(part_id)
         row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
-        if (structure := structure_of(row)) is not None:
+        described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
+        structure = await apart(partial(structure_of, described), weight(described))
+        if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
             head = octets(row, b"BODY[%b]<0>" % section) or b""
         else:
             part, read = await self._within(ref, part_id)
             head = await read(0, HEAD)
-        stays = encoded or part.parts is not None or part.encoding in _IDENTITY
+        stays = encoded or part.parts is not None or is_identity(part.encoding)
         etag = f"{self._id(ref)}.{part_id}{'.e' if encoded else ''}"
         label = _Label(etag, part.type, part.name)
         if stays:
@@ -202,6 +188,29 @@ class Content:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
+def _message(entry: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
+    """Without a structure that could be read, what a list shows."""
+    summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    details = entry.details
+    if details.structure is None:
+        return summary
+    fields = split_headers(header_fields(row))
+    senders = [field.raw for field in fields if field.name.lower() == "from"]
+    chosen = choose(details.structure)
+    return Message(
+        **dict(summary),
+        sender=details.sender,
+        reply_to=details.reply_to,
+        cc=details.cc,
+        bcc=details.bcc,
+        references=parse_message_ids(first(fields, "References") or b""),
+        structure=details.structure,
+        attachments=attachments(details.structure),
+        body=read_body(_leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)),
+        version=version_of(row),
+    )
+
+
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
     """Size is known where the head is all of the part; for a range it has to be."""
 
@@ -233,7 +242,7 @@ def _fetch(uid: int, items: bytes) -> list[bytes]:
 async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
     """The response for one message. Raises NotFound if the server has no message with this UID."""
     row = (await fetch_rows(answer.untagged)).get(uid)
-    if row is None or len(row) <= 2:
+    if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
     if is_empty and not await find_existing(selection, [uid]):  # Dovecot answers for a removed one, without octets
@@ -246,14 +255,6 @@ def _leaf(part: Part | None, row: FetchResponse) -> Leaf | None:
         return None
     found = octets(row, b"BODY[%b]<0>" % part.id.encode()) or b""
     return Leaf(part, found, len(found) >= MAX_BODY)
-
-
-def _header_fields(row: FetchResponse) -> bytes:
-    """Servers differ in how they write the section back."""
-    return next(
-        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
-        b"",
-    )
 
 
 def _section(part_id: str) -> bytes:
@@ -270,15 +271,8 @@ def _section(part_id: str) -> bytes:
     return ".".join(numbers).encode()
 
 
-def _find(structure: Part | None, part_id: str) -> Part:
-    pending = [structure] if structure else []
-    while pending:
-        part = pending.pop()
+def _find(structure: Part, part_id: str) -> Part:
+    for part in structure.walk():
         if part.id == part_id:
             return part
-        pending.extend(part.parts or ())
     raise NotFound("part")
-
-
-def _announced(token: Any) -> int | None:
-    return int(token) if isinstance(token, bytes) and token.isdigit() and len(token) < 19 else None

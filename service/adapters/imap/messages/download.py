@@ -8,10 +8,12 @@ stops the work upstream.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 
+from service.adapters.shared.threads import apart
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.grid import Grid, grid_of
-from service.mail.mime.transfer import decoder
+from service.mail.mime.transfer import decoder, feed_all
 
 HEAD = 256 << 10
 """What is read before anything is answered. Most parts end here."""
@@ -53,7 +55,7 @@ async def decoded(source: Octets, encoding: str | None) -> Octets:
     work = decoder(encoding)
     async with aclosing(source):
         async for piece in source:
-            octets = work.feed(piece)
+            octets = await apart(partial(feed_all, work, piece), len(piece))
             del piece  # as in ``stored``
             if octets:
                 yield octets

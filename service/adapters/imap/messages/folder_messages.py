@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache
@@ -10,15 +11,16 @@ from service.adapters.imap.messages.envelope import (
     SUMMARY_ITEMS,
     addresses,
     envelope_of,
-    internal_date,
     read_summary,
     structure_of,
 )
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
+from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, wire_octets
+from service.adapters.shared.threads import LARGE, apart
 from service.mail.json_rows import row_json, with_member
 from service.telemetry import metrics
 
@@ -44,6 +46,20 @@ def _is_whole(row: FetchResponse) -> bool:
         and not any(envelope)
     )
     return not is_gone and not _SUMMARY.isdisjoint(row)
+
+
+def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
+    structure, envelope = structure_of(row), envelope_of(row)
+    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+    details = Details(
+        structure=structure,
+        sender=addresses(sender) if sender != from_ else (),
+        reply_to=addresses(reply_to) if reply_to != from_ else (),
+        cc=addresses(cc),
+        bcc=addresses(bcc),
+    )
+    summary = read_summary(row, message_id, folder_id, structure)
+    return CachedMessage(row_json(summary), details.model_dump_json(exclude_defaults=True).encode())
 
 
 class FolderMessages:
@@ -125,13 +141,13 @@ class FolderMessages:
     async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
         """When each of those messages that exist was received. Cached ones may be gone meanwhile."""
         kept = self._known
-        dates = {uid: kept[uid].summary.received_at for uid in uids if uid in kept}
+        dates = {uid: kept[uid].summary.received_at async for uid in paced(uid for uid in uids if uid in kept)}
         missing = [uid for uid in uids if uid not in dates]
         for at in range(0, len(missing), _DATES_BATCH):
             batch = uid_set(missing[at : at + _DATES_BATCH])
             answer = await self.connection.run([b"UID", b"FETCH", batch, b"(UID INTERNALDATE)"])
             responses = (await fetch_rows(answer.untagged)).items()
-            dates |= {uid: internal_date(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
+            dates |= {uid: read_date_time(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
         return dates
 
     async def _read_entries(
@@ -145,8 +161,13 @@ class FolderMessages:
         return self._known.get(uid)
 
     async def learn(self, responses: Responses) -> dict[int, CachedMessage]:
-        """Makes cached messages of responses; those of complete responses are kept."""
-        entries = {uid: self._read(uid, row) async for uid, row in paced(responses.items())}
+        """Makes cached messages of responses; those of complete responses are kept. A large response is read by a
+        thread."""
+        large = {uid: octets for uid, row in responses.items() if (octets := wire_octets(row)) > LARGE}
+        usual = ((uid, row) for uid, row in responses.items() if uid not in large)
+        entries = {uid: _read(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
+        for uid, octets in large.items():
+            entries[uid] = await apart(partial(_read, responses[uid], self.id(uid), self.folder_id), octets)
         kept = self._known
         new = {uid: entries[uid] for uid, row in responses.items() if uid not in kept and _is_complete(row)}
         if new:
@@ -166,19 +187,6 @@ class FolderMessages:
         if more:
             self._cache.keep(self._key, more)
         return {uid: _extended(entry, previews.get(uid), threads.get(uid)) for uid, entry in entries.items()}
-
-    def _read(self, uid: int, row: FetchResponse) -> CachedMessage:
-        structure, envelope = structure_of(row), envelope_of(row)
-        _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
-        rest = Details(
-            structure=structure,
-            sender=addresses(sender) if sender != from_ else (),
-            reply_to=addresses(reply_to) if reply_to != from_ else (),
-            cc=addresses(cc),
-            bcc=addresses(bcc),
-        )
-        summary = read_summary(row, self.id(uid), self.folder_id, structure)
-        return CachedMessage(row_json(summary), rest.model_dump_json(exclude_defaults=True).encode())
 
 
 def _is_complete(row: FetchResponse) -> bool:

@@ -6,9 +6,10 @@ decide the rest.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.keys import is_ascii, search_keys
@@ -20,10 +21,11 @@ from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import found_uids
 from service.adapters.imap.wire.status import error_from
+from service.adapters.shared.threads import apart
 from service.mail.errors import UpstreamError
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
-from service.mail.search.matching import holds, needs
+from service.mail.search.matching import Known, holds, needs, octets_of
 
 SECONDS = 15.0
 """How long one search may read before what was not reached is left out and said so."""
@@ -134,9 +136,7 @@ class Evaluation:
                 self._undecided.update(newest[at:])
                 break
             known = await reader.read(newest[at : at + _BATCH])
-            async for uid, message in paced(known.items()):
-                if holds(condition, message):
-                    found.add(uid)
+            found |= await apart(partial(_matching, condition, known), sum(map(octets_of, known.values())))
         return found
 
     async def _find_threads(self, condition: Condition, within: _Found) -> set[int]:
@@ -200,6 +200,10 @@ class Evaluation:
         if answer.status.kind == "BAD" and not charset:
             raise UpstreamError("The mail server cannot read this search.", protocol="imap", code="BAD")
         return answer
+
+
+def _matching(condition: Condition, known: Mapping[int, Known]) -> set[int]:
+    return {uid for uid, message in known.items() if holds(condition, message)}
 
 
 def lies_in(condition: Condition, folder_id: str) -> bool:

@@ -3,6 +3,7 @@
 from datetime import date
 
 from service.adapters.imap.wire.arguments import Piece, flag_list, string
+from service.adapters.imap.wire.dates import write_date
 from service.adapters.imap.wire.flags import to_wire
 from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic
 
@@ -30,7 +31,6 @@ _SYSTEM_KEYS = {
 }
 _UNSET = frozenset(b"UN" + key for key in _SYSTEM_KEYS.values())
 _EVERY = (b"UID", b"1:*")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def search_keys(tree: Filter) -> list[Piece]:
@@ -82,7 +82,7 @@ def _compared(condition: Condition) -> list[Piece]:
         case Criterion.MAX_SIZE:
             return [b"SMALLER", b"%d" % int(str(value))]
     if criterion in _DATE_KEYS and isinstance(value, date):
-        return [_DATE_KEYS[criterion], _date(value)]
+        return [_DATE_KEYS[criterion], write_date(value)]
     if isinstance(value, HeaderText):
         return [b"HEADER", string(value.name), string(value.text)]
     return [_TEXT_KEYS[criterion], string(str(value))]
@@ -93,7 +93,3 @@ def _keyword(keyword: str, *, has: bool) -> list[Piece]:
     if flag in _SYSTEM_KEYS:
         return [_SYSTEM_KEYS[flag] if has else b"UN" + _SYSTEM_KEYS[flag]]
     return [b"KEYWORD" if has else b"UNKEYWORD", flag_list([flag])[1:-1]]
-
-
-def _date(day: date) -> bytes:
-    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year:04}".encode()

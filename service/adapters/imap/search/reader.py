@@ -7,11 +7,12 @@ from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.flags import from_wire
+from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, octets
 from service.adapters.shared.threads import apart
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
-from service.mail.model import HtmlForm, Part
+from service.mail.model import HtmlMode, Part
 from service.mail.search.matching import Known, Need, address_text
 
 MAX_HEADER = 64 << 10
@@ -35,30 +36,9 @@ class Reader:
         flags = await self._fetch(there, b"FLAGS") if Need.FLAGS in self._needs else {}
         headers = await self._headers(there) if Need.HEADERS in self._needs else {}
         texts = await read_texts(self._rows, entries, MAX_TEXT) if Need.BODY in self._needs else {}
-        return {uid: self._known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there}
-
-    def _known(
-        self,
-        uid: int,
-        entry: CachedMessage,
-        row: FetchResponse,
-        headers: dict[int, bytes],
-        texts: dict[int, str | None],
-    ) -> Known:
-        summary, rest = entry.summary, entry.details
-        return Known(
-            flags=from_wire(row.get(b"FLAGS")),
-            size=summary.size,
-            received_at=summary.received_at,
-            sent_at=summary.sent_at,
-            has_attachment=summary.has_attachment,
-            subject=summary.subject,
-            from_=address_text(summary.from_),
-            to=address_text(summary.to),
-            cc=address_text(rest.cc),
-            bcc=address_text(rest.bcc),
-            headers=list_headers(headers[uid]) if uid in headers else None,
-            text=texts.get(uid),
+        return await apart(
+            lambda: {uid: _known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there},
+            sum(entry.cost for entry in entries.values()) + sum(map(len, headers.values())),
         )
 
     async def _headers(self, uids: Sequence[int]) -> dict[int, bytes]:
@@ -73,12 +53,32 @@ class Reader:
         return found
 
 
+def _known(
+    uid: int, entry: CachedMessage, row: FetchResponse, headers: dict[int, bytes], texts: dict[int, str | None]
+) -> Known:
+    summary, rest = entry.summary, entry.details
+    return Known(
+        flags=from_wire(row.get(b"FLAGS")),
+        size=summary.size,
+        received_at=summary.received_at,
+        sent_at=summary.sent_at,
+        has_attachment=summary.has_attachment,
+        subject=summary.subject,
+        from_=address_text(summary.from_),
+        to=address_text(summary.to),
+        cc=address_text(rest.cc),
+        bcc=address_text(rest.bcc),
+        headers=list_headers(headers[uid]) if uid in headers else None,
+        text=texts.get(uid),
+    )
+
+
 async def read_texts(rows: FolderMessages, entries: dict[int, CachedMessage], limit: int) -> dict[int, str | None]:
     """What a person reads of each, of at most ``limit`` stored octets a part. Messages of the same shape are asked
     together: a few round trips for a page."""
     by_section: dict[bytes, list[int]] = {}
     leaves: dict[int, Part] = {}
-    for uid, entry in entries.items():
+    async for uid, entry in paced(entries.items()):
         structure = entry.details.structure
         choice = choose(structure) if structure else None
         leaf = (choice.text or choice.html) if choice else None
@@ -101,4 +101,4 @@ def _texts(leaves: dict[int, Leaf]) -> dict[int, str | None]:
 
 def _text(leaf: Leaf) -> str | None:
     is_html = leaf.part.type == "text/html"
-    return read_body(None if is_html else leaf, leaf if is_html else None, form=HtmlForm.NONE).text
+    return read_body(None if is_html else leaf, leaf if is_html else None, form=HtmlMode.NONE).text

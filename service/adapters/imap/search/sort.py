@@ -1,15 +1,17 @@
 """The order of a list: by the server's SORT (RFC 5256), else here on rows that are read once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.keys import search_keys
 from service.adapters.imap.session.fetch import find_all
-from service.adapters.imap.wire.pace import ascending, paced
+from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import sorted_uids
+from service.adapters.shared.threads import apart
 from service.mail.errors import NotSupported
-from service.mail.model import EvaluatedBy
+from service.mail.model import EvaluatedBy, MessageSummary
 from service.mail.search.filter import Filter, Order, SortKey
 from service.mail.search.matching import sort_value
 
@@ -63,9 +65,21 @@ async def sort_here(rows: FolderMessages, uids: Collection[int], sort: Sequence[
             f"This server does not sort, and Casella sorts {MAX_SORTED} messages at most; these are {len(uids)}."
             " Narrow the list by a criterion.",
         )
-    entries = await rows.entries(sorted(uids))
-    summaries = {uid: entry.summary async for uid, entry in paced(entries.items())}
-    order = sorted(summaries)
-    for one in reversed(sort):
-        order.sort(key=lambda uid: sort_value(one.key, summaries[uid]), reverse=one.is_descending)
+    keys = await sort_keys(await rows.entries(sorted(uids)), sort)
+    order = sorted(keys)
+    for at, one in reversed(list(enumerate(sort))):
+        order.sort(key=lambda uid: keys[uid][at], reverse=one.is_descending)
     return order
+
+
+async def sort_keys(entries: Mapping[int, CachedMessage], sort: Sequence[Order]) -> dict[int, list[tuple[int, str]]]:
+    """What each message is ordered by."""
+
+    def keys() -> dict[int, list[tuple[int, str]]]:
+        return {uid: [sort_value(one.key, row) for one in sort] for uid, row in _summaries(entries)}
+
+    return await apart(keys, sum(entry.cost for entry in entries.values()))
+
+
+def _summaries(entries: Mapping[int, CachedMessage]) -> Iterator[tuple[int, MessageSummary]]:
+    return ((uid, entry.summary) for uid, entry in entries.items())

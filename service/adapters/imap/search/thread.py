@@ -1,13 +1,16 @@
 """Conversations of a folder: as the server tells them (RFC 5256, 4), else by the Message-IDs that messages name."""
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
 
+from service.adapters.imap.messages.envelope import weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.fetch import fetch, find_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import FetchResponse
+from service.adapters.imap.wire.responses import FetchResponse, header_fields
+from service.adapters.shared.threads import apart
 from service.mail.errors import NotSupported
 from service.mail.mime.headers import first, parse_message_ids, split_headers
 
@@ -33,17 +36,17 @@ async def threads_of(rows: FolderMessages) -> list[set[int]]:
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
         told = await fetch(rows.selection, uids[at : at + _BATCH], THREAD_FIELDS)
-        names |= {uid: message_names(row) async for uid, row in paced(told.items())}
+        names |= await apart(partial(_names_of, told), sum(map(weight, told.values())))
     return await _joined(names)
+
+
+def _names_of(told: Mapping[int, FetchResponse]) -> dict[int, list[str]]:
+    return {uid: message_names(row) for uid, row in told.items()}
 
 
 def message_names(row: FetchResponse) -> list[str]:
     """All Message-IDs a message names, the oldest first and its own last."""
-    block = next(
-        (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS") and isinstance(value, bytes)),
-        b"",
-    )
-    fields = split_headers(block)
+    fields = split_headers(header_fields(row))
     found = [parse_message_ids(first(fields, name) or b"") for name in ("References", "In-Reply-To", "Message-ID")]
     return [name for names in found for name in names]
 

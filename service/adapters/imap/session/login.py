@@ -5,10 +5,8 @@ exactly that.
 """
 
 import asyncio
-import ssl
-from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from functools import partial
 
 from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
@@ -17,8 +15,10 @@ from service.adapters.imap.wire.client import Client
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
 from service.adapters.imap.wire.status import Status, error_from
+from service.adapters.shared import sasl
+from service.adapters.shared.network_errors import network_errors
+from service.adapters.shared.sasl import Exchange
 from service.mail.errors import (
-    InvalidRequest,
     LoginRefused,
     MailError,
     UpstreamError,
@@ -27,34 +27,18 @@ from service.mail.errors import (
     UpstreamTls,
     UpstreamUnavailable,
 )
+from service.mail.model import Protocol
 from service.telemetry.upstream import Command
-
-
-@asynccontextmanager
-async def network_errors() -> AsyncIterator[None]:
-    """What the way to the server can do, as errors of the tree."""
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise UpstreamTls(
-            f"The mail server's certificate is not trusted: {error.verify_message}", protocol="imap"
-        ) from None
-    except ssl.SSLError:
-        raise UpstreamTls("The mail server's TLS failed.", protocol="imap") from None
-    except TimeoutError:
-        raise UpstreamTimeout("The mail server cannot be reached in time.", protocol="imap") from None
-    except (OSError, UnicodeError):
-        raise UpstreamUnavailable(protocol="imap", retry_after=5) from None
-
 
 _MAX_CAPABILITIES = 16 << 10
 """Octets that are read of a list of them; the longest known are of 1 KiB."""
+_network_errors = partial(network_errors, Protocol.IMAP, retry_after=5)
 
 
 async def connect(endpoint: Endpoint, timing: Timing, limits: Limits) -> WireProtocol:
     """A connection that has greeted and is as safe as ``endpoint`` demands."""
     context = endpoint.tls_context() if endpoint.security is Security.TLS else None
-    async with network_errors():
+    with _network_errors():
         protocol = await Client(endpoint, limits, context).connected(timing.connect)
     try:
         await _greeting(protocol, timing)
@@ -91,10 +75,11 @@ async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing)
         raise UpstreamTls("The mail server refuses STARTTLS.", protocol="imap")
     if protocol.error is not None:
         raise UpstreamTls(protocol.error.detail, protocol="imap")
-    async with network_errors(), asyncio.timeout(timing.connect):
-        transport = await protocol.loop.start_tls(
-            protocol.transport, protocol, endpoint.tls_context(), server_hostname=endpoint.host
-        )
+    with _network_errors():
+        async with asyncio.timeout(timing.connect):
+            transport = await protocol.loop.start_tls(
+                protocol.transport, protocol, endpoint.tls_context(), server_hostname=endpoint.host
+            )
     if transport is None or protocol.error is not None:
         raise UpstreamTls("TLS could not be started.", protocol="imap")
     protocol.secure(transport)
@@ -120,9 +105,11 @@ async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timin
     offered = await capabilities(protocol, timing)
     tag, verb = protocol.tag(), "AUTHENTICATE"
     if credentials.kind is SecretKind.ACCESS_TOKEN:
-        sent = protocol.send([(tag, _bearer(tag, credentials, offered))], optional=True)
+        exchange = _bearer(credentials, offered)
+        lines = [*_authenticate(tag, exchange, offered), exchange.dismissal.encode() + b"\r\n"]
+        sent = protocol.send([(tag, lines)], optional=True)
     elif _needs_plain(credentials, offered):
-        sent = protocol.send([(tag, _plain(tag, credentials, offered))])
+        sent = protocol.send([(tag, _authenticate(tag, sasl.plain(credentials), offered))])
     else:
         pieces = [b"LOGIN", arguments.string(credentials.username), arguments.string(credentials.secret)]
         sent, verb = protocol.send([(tag, arguments.chunks(tag, pieces))]), "LOGIN"
@@ -150,31 +137,19 @@ def _needs_plain(credentials: Credentials, offered: frozenset[str]) -> bool:
     return disabled or ("AUTH=PLAIN" in offered and not (credentials.username + credentials.secret).isascii())
 
 
-def _plain(tag: bytes, credentials: Credentials, offered: frozenset[str]) -> list[bytes]:
-    if "\0" in credentials.username + credentials.secret:
-        raise InvalidRequest("A username or password must not contain NUL.")
-    return _sasl(tag, b"PLAIN", f"\0{credentials.username}\0{credentials.secret}", offered)
+def _bearer(credentials: Credentials, offered: frozenset[str]) -> Exchange:
+    exchange = sasl.bearer(credentials, {word.removeprefix("AUTH=") for word in offered if word.startswith("AUTH=")})
+    if exchange is None:
+        raise LoginRefused("The mail server takes no access tokens. Sign in with a password.")
+    return exchange
 
 
-def _bearer(tag: bytes, credentials: Credentials, offered: frozenset[str]) -> list[bytes]:
-    """OAUTHBEARER (RFC 7628), else Google's XOAUTH2. A refusal comes as one more ``+``, which wants an empty answer."""
-    user, token = credentials.username, credentials.secret
-    if not token.isascii() or not token.isprintable() or not user.isprintable():
-        raise InvalidRequest("An access token is printable ASCII, a username printable.")
-    if "AUTH=OAUTHBEARER" in offered:
-        name = user.replace("=", "=3D").replace(",", "=2C")
-        return [*_sasl(tag, b"OAUTHBEARER", f"n,a={name},\x01auth=Bearer {token}\x01\x01", offered), b"AQ==\r\n"]
-    if "AUTH=XOAUTH2" in offered:
-        return [*_sasl(tag, b"XOAUTH2", f"user={user}\x01auth=Bearer {token}\x01\x01", offered), b"\r\n"]
-    raise LoginRefused("The mail server takes no access tokens. Sign in with a password.")
-
-
-def _sasl(tag: bytes, mechanism: bytes, response: str, offered: frozenset[str]) -> list[bytes]:
-    """With the first response in the command where the server allows it (RFC 4959)."""
-    encoded = b64encode(response.encode(errors="replace"))
+def _authenticate(tag: bytes, exchange: Exchange, offered: frozenset[str]) -> list[bytes]:
+    """With the initial response in the command if the server allows it (RFC 4959)."""
+    mechanism, response = exchange.mechanism.encode(), exchange.response.encode()
     if "SASL-IR" in offered:
-        return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, encoded)]
-    return [b"%b AUTHENTICATE %b\r\n" % (tag, mechanism), encoded + b"\r\n"]
+        return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, response)]
+    return [b"%b AUTHENTICATE %b\r\n" % (tag, mechanism), response + b"\r\n"]
 
 
 def _login_refusal(status: Status) -> MailError:

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from service.adapters.imap.session.connection import Arguments, Connection
 from service.adapters.imap.wire import arguments
-from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_number, read_ranges
+from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import status_rows
 from service.adapters.imap.wire.status import error_from, read_status
 from service.mail.errors import NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
+from service.mail.numbers import read_number
 
 STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
 SELECT_AGAIN_SECONDS = 2.0

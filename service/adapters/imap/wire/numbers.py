@@ -4,24 +4,15 @@ before they are counted."""
 from collections.abc import Iterator, Sequence
 
 from service.mail.errors import UpstreamProtocol
+from service.mail.numbers import MAX_NUMBER, read_number
 
 MAX_UID = (1 << 32) - 1
-MAX_NUMBER = (1 << 63) - 1
-_MAX_DIGITS = 20
 MAX_RUNS = 20_000
 Range = tuple[int, int]
 
 
-def read_number(token: object, most: int = MAX_NUMBER) -> int | None:
-    """The number; None for anything else, and beyond ``most``. Python itself refuses numbers of 4,300 digits."""
-    if not isinstance(token, bytes) or not token.isdigit() or len(token) > _MAX_DIGITS:
-        return None
-    value = int(token)
-    return value if value <= most else None
-
-
 def number(token: object, most: int = MAX_NUMBER) -> int:
-    """As ``read_number``, where only a number will do: raises UpstreamProtocol otherwise."""
+    """As ``read_number``, but raises UpstreamProtocol for anything else than a number."""
     value = read_number(token, most)
     if value is None:
         raise UpstreamProtocol("The mail server wrote something else in place of a number.", protocol="imap")

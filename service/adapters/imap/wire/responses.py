@@ -7,11 +7,12 @@ from itertools import islice
 from operator import lt
 from typing import NamedTuple, TypeAlias
 
-from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_number, read_ranges
+from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, paced
 from service.adapters.imap.wire.protocol import AnswerTooLarge
 from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
+from service.mail.numbers import read_number
 
 MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
@@ -33,10 +34,12 @@ _FLAGS_ROW = re.compile(
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 _ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
-# What a server may tell anew at any time; everything else of a message never changes.
-_CHANGING = frozenset({b"FLAGS", b"MODSEQ"})
 SEQUENCE = b"#"
-"""Where a row keeps its message sequence number."""
+"""The key of a response's message sequence number."""
+OCTETS = b"%"
+"""The key of a response's length on the wire."""
+# What a server may report again with another value; everything else of a message never changes.
+_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS})
 
 
 async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
@@ -57,12 +60,13 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
     """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
     async for response in paced(untagged):
         if quick := _FLAGS_ROW.match(response):
-            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1]}
+            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
         elif found := _FETCH.match(response):
             row = _row(response, found.end())
             row[SEQUENCE] = found[1]
+            row[OCTETS] = b"%d" % len(response)
         else:
             continue
         if b"UID" not in row:
@@ -88,9 +92,14 @@ def _row(response: bytes, at: int) -> FetchResponse:
 
 def _merge(row: FetchResponse, more: FetchResponse) -> None:
     for name, value in more.items():
-        if name in row and name not in _CHANGING and name != SEQUENCE and row[name] != value:
+        if name in row and name not in _CHANGING and row[name] != value:
             raise _broken()
         row[name] = value
+
+
+def wire_octets(row: FetchResponse) -> int:
+    """The length of the response on the wire."""
+    return read_number(row.get(OCTETS)) or 0
 
 
 def octets(row: FetchResponse, item: bytes) -> bytes | None:
@@ -102,6 +111,12 @@ def octets(row: FetchResponse, item: bytes) -> bytes | None:
     if isinstance(value, list):
         raise _broken()
     return value
+
+
+def header_fields(row: FetchResponse) -> bytes:
+    """The one BODY[HEADER.FIELDS (...)] of a row; servers differ in how they write the names of the fields back."""
+    blocks = (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS"))
+    return next((block for block in blocks if isinstance(block, bytes)), b"")
 
 
 def version_of(row: FetchResponse) -> str | None:

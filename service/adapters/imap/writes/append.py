@@ -1,22 +1,23 @@
 """New messages (RFC 9051, 6.3.12; RFC 4315, 3), and how to find one if the answer to APPEND was lost."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from service.adapters.imap.messages.download import WINDOW
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
+from service.adapters.imap.wire.dates import write_date_time
 from service.adapters.imap.wire.flags import to_wire
-from service.adapters.imap.wire.numbers import MAX_UID, read_number
+from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, octets
 from service.adapters.imap.wire.status import error_from
 from service.mail.errors import TooLarge
 from service.mail.mime.digest import Digest
 from service.mail.model import Source
+from service.mail.numbers import read_number
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MAX_COMPARED = 20
 """Messages with the same Message-ID, or of about the same size, that are read and compared."""
 
@@ -31,7 +32,7 @@ async def append(
     if flags:
         pieces.append(flag_list(map(to_wire, flags)))
     if received_at:
-        pieces.append(_date_time(received_at))
+        pieces.append(write_date_time(received_at))
     answer = await connection.append(pieces, source.size, source.chunks())
     if answer.status.kind != "OK":
         raise error_from(answer.status)
@@ -50,12 +51,6 @@ def _refuse_too_large(connection: Connection, size: int) -> None:
         most = read_number(limit.encode()) if name == "APPENDLIMIT" else None
         if most is not None and size > most:
             raise TooLarge(f"The mail server takes messages of at most {limit} octets.")
-
-
-def _date_time(moment: datetime) -> bytes:
-    """Quoted, in UTC, the day padded with a space (RFC 9051, 9: date-time)."""
-    utc = moment.astimezone(UTC)
-    return f'"{utc.day:2}-{_MONTHS[utc.month - 1]}-{utc.year:04} {utc:%H:%M:%S} +0000"'.encode()
 
 
 async def find_same(selection: Selection, source: Source) -> int | None:

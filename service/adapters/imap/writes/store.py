@@ -14,6 +14,7 @@ from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, vers
 from service.adapters.imap.wire.status import error_from
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
+from service.mail.numbers import read_number
 
 Responses = dict[int, FetchResponse]
 
@@ -130,9 +131,9 @@ def _require_keepable(selection: Selection, words: Sequence[str], item: bytes) -
 def _unchanged_since(selection: Selection, version: str) -> bytes:
     if not selection.counts_changes:
         raise NotSupported("versions", "This IMAP server does not count changes (CONDSTORE), so If-Match cannot hold.")
-    if not version.isdigit() or len(version) > 19:
+    if (count := read_number(version.encode())) is None:
         raise Changed
-    return b"(UNCHANGEDSINCE %d)" % int(version)
+    return b"(UNCHANGEDSINCE %d)" % count
 
 
 async def _fetch(selection: Selection, uids: Iterable[int]) -> Responses:

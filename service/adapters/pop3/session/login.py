@@ -2,7 +2,6 @@
 (RFC 1939, 7) only where the operator says so: it shows anyone who asks a digest to guess the password by."""
 
 import re
-from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from hashlib import md5
 from typing import TypeAlias
@@ -10,17 +9,18 @@ from typing import TypeAlias
 from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_refusal
+from service.adapters.shared import sasl
+from service.adapters.shared.sasl import CANCEL, Exchange
 from service.mail.errors import InvalidRequest, UpstreamError
 
 UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 COMMAND_LIMIT = 255
 """Octets of a command line with its CRLF; a longer initial response has to wait for the challenge (RFC 5034, 4)."""
-CANCEL = "*"
 
 Method: TypeAlias = Callable[[Connection, Credentials], Awaitable[Reply]]
 
 
-def demand_sendable(credentials: Credentials) -> None:
+def require_sendable(credentials: Credentials) -> None:
     """InvalidRequest for what would end the line in mid-credential and put a command of its own on the wire."""
     if UNSENDABLE.search(credentials.username) or UNSENDABLE.search(credentials.secret):
         raise InvalidRequest("Login and password cannot hold line breaks or NUL.")
@@ -53,7 +53,7 @@ async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
 
 async def _apop(connection: Connection, credentials: Credentials) -> Reply:
     """Never the password itself instead, where the greeting holds no challenge."""
-    _demand_one_word(credentials.username)
+    _require_one_word(credentials.username)
     if connection.challenge is None:
         raise _unoffered("APOP")
     digest = md5(connection.challenge + credentials.secret.encode(), usedforsecurity=False).hexdigest()
@@ -61,29 +61,23 @@ async def _apop(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _plain(connection: Connection, credentials: Credentials) -> Reply:
-    message = f"\0{credentials.username}\0{credentials.secret}"
-    return await _authenticate(connection, "PLAIN", message, CANCEL)
+    return await _authenticate(connection, sasl.plain(credentials))
 
 
-async def _oauthbearer(connection: Connection, credentials: Credentials) -> Reply:
-    # RFC 5801, 4: "," and "=" are the separators of the header the name stands in.
-    name = credentials.username.replace("=", "=3D").replace(",", "=2C")
-    message = f"n,a={name},\x01auth=Bearer {credentials.secret}\x01\x01"
-    # RFC 7628, 3.2.3: a refusal is a challenge that tells why; the answer to it is a lone %x01.
-    return await _authenticate(connection, "OAUTHBEARER", message, _base64("\x01"))
+async def _bearer(connection: Connection, credentials: Credentials) -> Reply:
+    """If the server does not know CAPA, by XOAUTH2."""
+    known = connection.capabilities is not None
+    exchange = sasl.bearer(credentials, _mechanisms(connection) if known else ("XOAUTH2",))
+    if exchange is None:
+        raise _unoffered("an access token")
+    return await _authenticate(connection, exchange)
 
 
-async def _xoauth2(connection: Connection, credentials: Credentials) -> Reply:
-    message = f"user={credentials.username}\x01auth=Bearer {credentials.secret}\x01\x01"
-    return await _authenticate(connection, "XOAUTH2", message, "")
-
-
-async def _authenticate(connection: Connection, mechanism: str, message: str, after: str) -> Reply:
-    """``after`` is what a challenge beyond the one for the message is met with."""
-    response = _base64(message)
-    short = f"AUTH {mechanism} {response}"
+async def _authenticate(connection: Connection, exchange: Exchange) -> Reply:
+    short = f"AUTH {exchange.mechanism} {exchange.response}"
     fits = len(short) + 2 <= COMMAND_LIMIT
-    lines = iter([after, CANCEL] if fits else [response, after, CANCEL])
+    later = [exchange.dismissal, CANCEL]
+    lines = iter(later if fits else [exchange.response, *later])
 
     def respond(_: bytes) -> str:
         line = next(lines, None)
@@ -91,44 +85,32 @@ async def _authenticate(connection: Connection, mechanism: str, message: str, af
             raise broken("The mail server does not end its login.")
         return line
 
-    return await connection.converse(short if fits else f"AUTH {mechanism}", respond)
+    return await connection.converse(short if fits else f"AUTH {exchange.mechanism}", respond)
 
 
 def _method(connection: Connection, credentials: Credentials) -> Method:
     """What the server offers and these credentials fit; never a secret to a server that says it would not take it."""
     offered = _mechanisms(connection)
     if credentials.kind is SecretKind.ACCESS_TOKEN:
-        return _oauth(offered, known=connection.capabilities is not None)
+        return _bearer
     spaced = " " in credentials.username + credentials.secret
     user = connection.capabilities is None or connection.offers("USER")
     if "PLAIN" in offered and (spaced or not user):
         return _plain
     if not user:
         raise _unoffered("a password")
-    _demand_one_word(credentials.username)
+    _require_one_word(credentials.username)
     return _user_pass
-
-
-def _oauth(offered: tuple[str, ...], *, known: bool) -> Method:
-    if "OAUTHBEARER" in offered:
-        return _oauthbearer
-    if "XOAUTH2" in offered or not known:
-        return _xoauth2
-    raise _unoffered("an access token")
 
 
 def _mechanisms(connection: Connection) -> tuple[str, ...]:
     return (connection.capabilities or {}).get("SASL", ())
 
 
-def _demand_one_word(username: str) -> None:
+def _require_one_word(username: str) -> None:
     if " " in username:
         raise InvalidRequest("A login with a space in it cannot be sent to this mail server.")
 
 
 def _unoffered(what: str) -> UpstreamError:
     return UpstreamError(f"The mail server offers no way to sign in with {what} on this port.", protocol=PROTOCOL)
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()

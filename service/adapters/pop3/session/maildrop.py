@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from hashlib import blake2s
 
 from service.adapters.pop3.wire.replies import broken
+from service.mail.numbers import read_number
 
 LISTING_LIMIT = 64 * 1024 * 1024
 MOST_MESSAGES = 1_000_000
 UNIQUE = re.compile(rb"[!-~]{1,70}")
 """A unique-id is one to 70 characters from 0x21 to 0x7E (RFC 1939, 7)."""
-LARGEST = 2**63 - 1
-DIGITS = 19
 DIGEST_OCTETS = 16
 CONTENT = b"\0"
 """Begins a place that is made of a message's content; no UIDL can."""
@@ -63,7 +62,7 @@ def header_of(block: bytes) -> bytes:
 def _sizes(listing: bytes) -> dict[int, int]:
     sizes: dict[int, int] = {}
     for number, rest in _numbered(listing):
-        size = _whole(rest.split(b" ", 1)[0])
+        size = _number(rest.split(b" ", 1)[0])
         if number in sizes:
             raise broken("The mail server listed a message twice.")
         sizes[number] = size
@@ -91,12 +90,12 @@ def _numbered(listing: bytes) -> Iterator[tuple[int, bytes]]:
         raise broken("The mail server lists more messages than a maildrop can have here.")
     for line in lines:
         number, _, rest = line.partition(b" ")
-        if (found := _whole(number)) == 0:
+        if (found := _number(number)) == 0:
             raise broken("The mail server's listing has a message without a number.")
         yield found, rest
 
 
-def _whole(text: bytes) -> int:
-    if not text.isdigit() or len(text) > DIGITS or (value := int(text)) > LARGEST:
+def _number(text: bytes) -> int:
+    if (value := read_number(text)) is None:
         raise broken("The mail server's listing holds what is no number.")
     return value

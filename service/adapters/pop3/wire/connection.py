@@ -14,9 +14,11 @@ from typing import Self, TypeAlias
 from service.accounts.servers import Endpoint, Security
 from service.adapters.pop3.wire.dot_stuffing import Unstuffer
 from service.adapters.pop3.wire.reader import Wire, dial
-from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_refusal, insecure, translated
+from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_refusal, insecure
 from service.adapters.pop3.wire.timing import Timing
+from service.adapters.shared.network_errors import network_error, network_errors
 from service.mail.errors import MailError, UpstreamTimeout
+from service.mail.model import Protocol
 from service.telemetry.upstream import Command
 
 IN_FLIGHT = 50
@@ -54,10 +56,8 @@ class Connection:
     @classmethod
     async def open(cls, endpoint: Endpoint, timing: Timing) -> Self:
         """Greeted, protected as the endpoint demands, and with its capabilities read."""
-        try:
+        with network_errors(Protocol.POP3):
             wire = await dial(endpoint, timing)
-        except (OSError, UnicodeError) as error:
-            raise translated(error) from error
         connection = cls(wire, timing)
         try:
             await connection._greet()
@@ -195,9 +195,9 @@ class Connection:
                 raise broken("The mail server said more than it was asked.")
         except BaseException as error:
             self.abort()
-            if (known := translated(error)) is error:
+            if (failure := network_error(error, Protocol.POP3)) is None:
                 raise
-            raise known from error
+            raise failure from error
 
     def _sent(self, lines: Sequence[str]) -> Iterator[None]:
         """One step an answer due, with as many commands ahead of it as may be in flight."""

@@ -1,8 +1,6 @@
 """What a POP3 answer means, and what goes wrong, in the port's words."""
 
 import re
-import socket
-import ssl
 import unicodedata
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +12,6 @@ from service.mail.errors import (
     TooManyRequests,
     UpstreamError,
     UpstreamProtocol,
-    UpstreamTimeout,
     UpstreamTls,
     UpstreamUnavailable,
 )
@@ -97,17 +94,3 @@ def broken(detail: str) -> UpstreamProtocol:
 def insecure(detail: str | None = None) -> UpstreamTls:
     """TLS is demanded and not to be had."""
     return UpstreamTls(detail, protocol=PROTOCOL)
-
-
-def translated(error: BaseException) -> BaseException:
-    """What a failure below POP3 is called in the port; anything else comes back as it is."""
-    match error:
-        case ssl.SSLError() | ssl.CertificateError():
-            return insecure()
-        case TimeoutError():
-            return UpstreamTimeout(protocol=PROTOCOL)
-        case socket.gaierror() | UnicodeError():
-            return UpstreamUnavailable("The mail server's name is not known.", protocol=PROTOCOL)
-        case OSError():
-            return UpstreamUnavailable(protocol=PROTOCOL)
-    return error

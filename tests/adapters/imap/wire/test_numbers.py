@@ -14,11 +14,11 @@ from service.adapters.imap.wire.numbers import (
     count,
     members,
     number,
-    read_number,
     read_ranges,
     read_runs,
 )
 from service.mail.errors import UpstreamProtocol
+from service.mail.numbers import read_number
 
 uids = st.integers(1, MAX_UID)
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.adapters.imap.messages.envelope import envelope_of, internal_date, read_summary, structure_of
+from service.adapters.imap.messages.envelope import envelope_of, read_summary, structure_of
+from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.responses import fetch_rows
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
@@ -59,7 +60,7 @@ def test_sizes_that_are_none_are_absent(size: Token) -> None:
 )
 def test_dates_that_are_none_are_absent(date: bytes) -> None:
     """R-IMAP-29, R-MIME-20."""
-    assert internal_date(date) is None
+    assert read_date_time(date) is None
 
 
 def test_missing_fields_of_an_envelope_are_none() -> None:

@@ -1,0 +1,39 @@
+"""Dates as IMAP writes them (RFC 9051, 9: date, date-time)."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from service.adapters.imap.wire.tokens import Token
+from service.mail.mime.dates import MONTHS
+
+_NUMBERS = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)}
+
+
+def write_date(day: date) -> bytes:
+    """``1-Feb-1994``."""
+    return f"{day.day}-{MONTHS[day.month - 1]}-{day.year:04}".encode()
+
+
+def write_date_time(moment: datetime) -> bytes:
+    """``"17-Jul-1996 09:44:25 +0000"``: quoted, in UTC, the day padded with a space."""
+    utc = moment.astimezone(UTC)
+    return f'"{utc.day:2}-{MONTHS[utc.month - 1]}-{utc.year:04} {utc:%H:%M:%S} +0000"'.encode()
+
+
+def read_date_time(token: Token) -> datetime | None:
+    """``17-Jul-1996 02:44:25 -0700`` in UTC; None for anything else."""
+    if not isinstance(token, bytes):
+        return None
+    try:
+        day, month, year = token[:11].strip().split(b"-")
+        hour, minute, second = map(int, token[12:20].split(b":"))
+        zone = _zone(int(token[21:26]))
+        moment = datetime(int(year), _NUMBERS[month.lower()], int(day), hour, minute, second, tzinfo=zone)
+        return moment.astimezone(UTC)
+    except (ValueError, KeyError, OverflowError):
+        return None
+
+
+def _zone(number: int) -> timezone:
+    """Of ``-0700``, hours and minutes in one number."""
+    minutes = abs(number) // 100 * 60 + abs(number) % 100
+    return timezone(timedelta(minutes=minutes if number >= 0 else -minutes))
