@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.wire.protocol import Timing as ImapTiming

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.disk import PROTOCOL
 from service.adapters.maildir.disk_threads import DiskThreads

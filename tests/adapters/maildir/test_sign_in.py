@@ -8,7 +8,7 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from pydantic import ValidationError
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import MailServer
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.disk_threads import DiskThreads

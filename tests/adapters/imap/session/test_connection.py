@@ -8,7 +8,7 @@ import time
 import pytest
 from aioimaplib.aioimaplib import IMAP4, IMAP4ClientProtocol
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
