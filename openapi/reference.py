@@ -1,4 +1,4 @@
-"""The contract as a page to read: ``python -m openapi.reference`` prints docs/reference.md."""
+"""The contract as a Markdown page: ``python -m openapi.reference`` prints docs/reference.md."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,13 +10,13 @@ _SCHEMA = "#/components/schemas/"
 _FIRST_ERROR = 400
 _HEAD = """# Reference
 
-Made from [openapi.json](../openapi/openapi.json) by `make openapi`. At `/docs` the service shows it, to be tried out.
-What is marked * has to be given, or is always answered.
+Generated from [openapi.json](../openapi/openapi.json) by `make openapi`. The service shows the same at `/docs`, where
+you can send requests. Parameters and fields marked * are required; in responses they are always present.
 """
 
 
 def page(contract: Node) -> Iterator[str]:
-    """Markdown, piece by piece."""
+    """The page as pieces of Markdown."""
     yield _HEAD
     for tag in contract["tags"]:
         yield f"## {tag['name'].capitalize()}\n\n{tag['description']}\n"
@@ -35,18 +35,18 @@ def _operation(title: str, operation: Node) -> Iterator[str]:
     yield f"### {operation['operationId']}\n\n`{title}`\n\n{operation['description']}\n"
     if parameters := operation.get("parameters"):
         rows = (
-            (_named(one["name"], one.get("required")), one["in"], _type(one["schema"]), one["description"])
-            for one in parameters
+            (_named(each["name"], each.get("required")), each["in"], _type(each["schema"]), each["description"])
+            for each in parameters
         )
-        yield _table(("parameter", "in", "type", ""), rows)
+        yield _table(("parameter", "in", "type", "description"), rows)
     if body := operation.get("requestBody"):
-        yield f"Body: {_media(body['content'])}\n"
-    told = {status: one for status, one in operation["responses"].items() if int(status) < _FIRST_ERROR}
-    for status, answer in told.items():
-        media = f": {_media(answer['content'])}" if answer.get("content") else ""
-        yield f"Answers {status}{media}. {answer['description']}\n"
-    refused = [status for status in operation["responses"] if status not in told]
-    yield f"Problems: {', '.join(f'[{status}](#{status})' for status in refused)}\n"
+        yield f"Request body: {_media(body['content'])}\n"
+    success = {status: each for status, each in operation["responses"].items() if int(status) < _FIRST_ERROR}
+    for status, response in success.items():
+        media = f": {_media(response['content'])}" if response.get("content") else ""
+        yield f"Response {status}{media}. {response['description']}\n"
+    problems = [status for status in operation["responses"] if status not in success]
+    yield f"Problems: {', '.join(f'[{status}](#{status})' for status in problems)}\n"
 
 
 def _schema(name: str, schema: Node) -> Iterator[str]:
@@ -55,9 +55,9 @@ def _schema(name: str, schema: Node) -> Iterator[str]:
         yield f"One of {', '.join(f'`{value}`' for value in values)}.\n"
     required = schema.get("required", ())
     fields = schema.get("properties", {}).items()
-    rows = ((_named(field, field in required), _type(one), one.get("description", "")) for field, one in fields)
+    rows = ((_named(name, name in required), _type(field), field.get("description", "")) for name, field in fields)
     if fields:
-        yield _table(("field", "type", ""), rows)
+        yield _table(("field", "type", "description"), rows)
 
 
 def _problems(responses: Node) -> Iterator[str]:
@@ -73,17 +73,18 @@ def _type(schema: Node) -> str:
     if name := str(schema.get("$ref", "")).removeprefix(_SCHEMA):
         return f"[{name}](#{name.lower()})"
     if schema.get("type") == "array":
-        return f"{_type(schema['items'])}[]"
+        item = _type(schema["items"])
+        return f"({item})[]" if "," in item else f"{item}[]"
     words = [schema.get("format") or schema.get("type", ""), *_bounds(schema)]
     return ", ".join(words)
 
 
 def _bounds(schema: Node) -> Iterator[str]:
-    for key, words in (("minimum", "from {}"), ("maximum", "to {}"), ("maxLength", "at most {} long")):
+    for key, words in (("minimum", "from {}"), ("maximum", "to {}"), ("maxLength", "up to {} characters")):
         if key in schema:
             yield words.format(schema[key])
     if (default := schema.get("default")) is not None:
-        yield f"else {json.dumps(default)}"
+        yield f"default {json.dumps(default)}"
 
 
 def _named(name: str, is_required: object) -> str:

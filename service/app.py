@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows everybody."""
+"""The composition root: the only module that knows all the others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,9 +22,9 @@ from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api import problems
 from service.api.deps import Service
-from service.api.event_streams import Streams
-from service.api.idempotency import Repeats
-from service.api.middleware import EXPOSED, Edge, is_watched
+from service.api.event_streams import EventStreams
+from service.api.idempotency import IdempotencyStore
+from service.api.middleware import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
 from service.backends import openers
@@ -34,16 +34,17 @@ from service.site import routes as site
 from service.telemetry import metrics
 
 _DESCRIPTION = """
-One HTTP/JSON API in front of any mailbox, by IMAP, by POP3 or on disk. Sign in with the mailbox's own credentials: by
-Basic on any request, or once with `POST /v1/sessions` for a token. What a mailbox cannot do is answered 501 with the
-`capability` it lacks; every error is `application/problem+json`.
+An HTTP/JSON API for any mailbox: over IMAP, over POP3 or on disk. Sign in with the mailbox's own credentials, either
+with Basic on every request, or once with `POST /v1/sessions`, which returns a token. A request that needs a capability
+that the mailbox does not have is answered 501 with the name of the `capability`. Every error is
+`application/problem+json`.
 
-The service has guides too, at [/guides](guides): getting started, search, staying in step, errors and more.
+The service also has guides at [/guides](guides): getting started, search, synchronization, errors and more.
 """
 _TELEMETRY: TelemetryConfig = {
-    "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and its kin; without them there are no traces
+    "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and related variables; without them there are no traces
     "metrics": False,  # Prometheus has them
-    "logs": False,  # they would have the words of exceptions in them
+    "logs": False,  # they would contain the messages of exceptions
     "operation_spans": False,
     "exclude": lambda scope: not is_watched(scope["path"]),
 }
@@ -51,7 +52,7 @@ _log = structlog.get_logger("service.app")
 
 
 def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
-    """The application; ``table`` stands in for the settings' servers where they are made at run time (the demo)."""
+    """The application. ``table`` replaces the servers of the settings; the demo makes its table at run time."""
     servers = table or settings.server_table()
     adapters = openers(settings, servers)
 
@@ -71,8 +72,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         servers,
         Accounts(open_backend, settings.account_idle_seconds),
         Sessions(keys, settings.session_seconds),
-        Repeats(),
-        Streams(),
+        IdempotencyStore(),
+        EventStreams(),
         rates,
         Revocations(_store(url) if url else None),
         settings.public_url,
@@ -91,7 +92,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    # Routes are tried one by one: what is asked most comes first.
+    # Routes are tried one by one: the most frequent requests come first.
     for module in (messages, flags, parts, folders, changes, actions, accounts, sessions, health, site):
         app.include_router(module.router)
     if settings.metrics_public:
@@ -107,7 +108,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
             expose_headers=EXPOSED,
             max_age=3600,
         )
-    app.add_middleware(Edge, rates=rates, access_log=settings.access_log)
+    app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 
@@ -124,7 +125,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(each) for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
     ]
-    # anyio loads the better part of itself on first use: 30 ms that the first caller would wait.
+    # anyio loads most of its code on first use: 30 ms that the first request would wait.
     await anyio.lowlevel.checkpoint()
     app.state.is_ready = True
     try:

@@ -173,7 +173,7 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
         place = Place.of(settings)
         if place:
-            place.demand_free(port)
+            place.require_free(port)
         await _Announcing(serving.http(settings, host, port, table), len(messages), place).serve()
 
 

@@ -43,7 +43,7 @@ from service.mail.model import (
     Folder,
     Grant,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -359,7 +359,7 @@ class MemoryBackend(Backend):
         thread = f"t_{crc32(stored.names[0].encode())}" if query.with_thread and stored.names else None
         return summary.model_copy(update={"preview": preview, "thread_id": thread})
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         await asyncio.sleep(0)
         box, stored = self._find(message)
         return read_message(

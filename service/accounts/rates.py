@@ -130,7 +130,7 @@ class Rates:
         is not asked about them for REFUSED_SECONDS: LoginRefused at once."""
         digest = self._digest(credentials)
         if digest in self._refused:
-            raise LoginRefused("The mail server refused these credentials. Sign in again with POST /v1/sessions.")
+            raise LoginRefused("The mail server rejected these credentials. Sign in again with POST /v1/sessions.")
         try:
             yield
         except LoginRefused:

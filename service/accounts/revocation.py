@@ -68,7 +68,7 @@ class Revocations:
         informed; they are, as soon as the store answers again.
         """
         if token.value not in self._unsent:
-            await self.demand_live(token, is_read=True)
+            await self.require_live(token, is_read=True)
         self._ended[token.value] = token.expires
         if self._store is None:
             return
@@ -79,7 +79,7 @@ class Revocations:
         if token.value in self._unsent:
             raise StoreUnavailable(retry_after=ceil(RETREAT))
 
-    async def demand_live(self, token: TokenId, *, is_read: bool) -> None:
+    async def require_live(self, token: TokenId, *, is_read: bool) -> None:
         """Raises Unauthenticated if the token was taken back, StoreUnavailable if that is not known well enough.
 
         A round trip to the store at most every ``FRESH`` seconds.

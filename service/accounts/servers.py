@@ -91,14 +91,14 @@ class MailServer:
         """Those it has, the one first that is spoken unless the caller says otherwise."""
         return tuple(protocol for protocol in Protocol if getattr(self, protocol) is not None)
 
-    def demand(self, protocol: Protocol) -> None:
+    def require(self, protocol: Protocol) -> None:
         """NotFound where this server does not have it."""
         if protocol not in self.protocols:
             raise NotFound("server", f"The server {self.name!r} is not configured for {protocol.upper()}.")
 
     def endpoint(self, protocol: Protocol) -> Endpoint:
         """NotFound where this server does not listen for it."""
-        self.demand(protocol)
+        self.require(protocol)
         found = getattr(self, protocol)
         if not isinstance(found, Endpoint):
             raise NotFound("server", f"The server {self.name!r} has {protocol.upper()} on no network.")

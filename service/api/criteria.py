@@ -1,4 +1,4 @@
-"""What a list or a search is asked with, from a request to the port's words."""
+"""The parameters of lists and searches, and their translation to the port's queries."""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
+from service.api.parameters import encodable
 from service.mail.errors import InvalidRequest
 from service.mail.model import MessageSummary, Value
 from service.mail.search.filter import (
@@ -31,18 +32,13 @@ _ALWAYS = frozenset({"id", "folder_id"})
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,200}\Z")
 
 
-def _whole(text: str) -> str:
-    text.encode()  # half a character (a lone surrogate) is a ValueError here
-    return text
-
-
-# The length comes first: what stands behind a validator is applied to what that made of the text.
-Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_whole)]
+# The length comes first: constraints after a validator would apply to the validator's result.
+Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(encodable)]
 Day = Annotated[str, Field(max_length=10, json_schema_extra={"format": "date"}), AfterValidator(date.fromisoformat)]
 
 
 def read_moment(text: str) -> date:
-    """A day, or a moment with its offset (RFC 3339)."""
+    """A date, or a time with an offset (RFC 3339). Raises ValueError for anything else."""
     if len(text) == 10:
         return date.fromisoformat(text)
     moment = datetime.fromisoformat(text)
@@ -57,40 +53,41 @@ Moment = Annotated[str, Field(max_length=40), AfterValidator(read_moment)]
 
 
 class Conditions(Value):
-    """Criteria that a list and a search have in common. All that are given must hold."""
+    """The criteria that lists and searches share. A message matches if it meets all of them."""
 
-    text: Text | None = Field(None, description="Anywhere in headers or body.")
-    from_: Text | None = Field(None, alias="from", description="In the From header.")
-    to: Text | None = Field(None, description="In the To header.")
-    cc: Text | None = Field(None, description="In the Cc header.")
-    bcc: Text | None = Field(None, description="In the Bcc header.")
-    subject: Text | None = Field(None, description="In the subject, any Unicode text.")
-    body: Text | None = Field(None, description="In what a person reads of it.")
-    has_keyword: str | None = Field(None, max_length=250, description="With this flag or keyword.")
-    not_keyword: str | None = Field(None, max_length=250, description="Without this flag or keyword.")
+    text: Text | None = Field(None, description="Text in any header field or in the body.")
+    from_: Text | None = Field(None, alias="from", description="Text in the From header.")
+    to: Text | None = Field(None, description="Text in the To header.")
+    cc: Text | None = Field(None, description="Text in the Cc header.")
+    bcc: Text | None = Field(None, description="Text in the Bcc header.")
+    subject: Text | None = Field(None, description="Text in the subject.")
+    body: Text | None = Field(None, description="Text in the readable body.")
+    has_keyword: str | None = Field(None, max_length=250, description="The message has this flag or keyword.")
+    not_keyword: str | None = Field(None, max_length=250, description="The message does not have this flag or keyword.")
     since: Moment | None = Field(
-        None, description="Received on this day or later; with a time and offset, at that moment or later."
+        None, description="Received on this date or later, or at this time or later. A time needs an offset (RFC 3339)."
     )
-    before: Moment | None = Field(None, description="Received before this day or moment.")
-    sent_since: Day | None = Field(None, description="The Date header is of this day or later.")
-    sent_before: Day | None = Field(None, description="The Date header is of a day before.")
-    min_size: Size | None = Field(None, description="Octets, at least.")
-    max_size: Size | None = Field(None, description="Octets, less than.")
-    has_attachment: bool | None = Field(None, description="true: with an attachment; false: without.")
-    unread: bool | None = Field(None, description="true: without `$seen`; false: with it.")
-    flagged: bool | None = Field(None, description="true: with `$flagged`; false: without it.")
+    before: Moment | None = Field(None, description="Received before this date or time.")
+    sent_since: Day | None = Field(None, description="The date in the Date header is this date or later.")
+    sent_before: Day | None = Field(None, description="The date in the Date header is before this date.")
+    min_size: Size | None = Field(None, description="The minimum size in octets.")
+    max_size: Size | None = Field(None, description="The size in octets is less than this.")
+    has_attachment: bool | None = Field(None, description="true: with attachments. false: without.")
+    unread: bool | None = Field(None, description="true: without `$seen`. false: with `$seen`.")
+    flagged: bool | None = Field(None, description="true: with `$flagged`. false: without `$flagged`.")
 
     def conditions(self) -> list[Filter]:
-        """Those that are given."""
-        found: list[Filter] = [
+        """The criteria of the request, as conditions."""
+        conditions: list[Filter] = [
             Condition(criterion, value)
             for name, criterion in _SIMPLE.items()
             if (value := getattr(self, name)) is not None
         ]
         for value, keyword, has in ((self.unread, "$seen", False), (self.flagged, "$flagged", True)):
             if value is not None:
-                found.append(Condition(Criterion.HAS_KEYWORD if value is has else Criterion.NOT_KEYWORD, keyword))
-        return found
+                criterion = Criterion.HAS_KEYWORD if value is has else Criterion.NOT_KEYWORD
+                conditions.append(Condition(criterion, keyword))
+        return conditions
 
 
 _SIMPLE = {
@@ -101,80 +98,89 @@ _SIMPLE = {
 
 
 class Criteria(Conditions):
-    """The query of a list."""
+    """The query parameters of a list."""
 
-    limit: Limit = Field(50, description="Messages a page.")
+    limit: Limit = Field(50, description="The maximum number of messages on a page.")
     cursor: str | None = Field(
-        None, max_length=MAX_CURSOR, description="`nextCursor` of the page before, with the same criteria and sort."
+        None,
+        max_length=MAX_CURSOR,
+        description="`nextCursor` of the previous page. The criteria and the sort must be the same.",
     )
     sort: str | None = Field(
         None,
         max_length=100,
-        description="One or more of receivedAt, sentAt, from, to, subject, size, separated by commas, `-` before one"
-        " for descending. Without it the newest arrival is first.",
+        description="One or more of receivedAt, sentAt, from, to, subject, size, separated by commas. A leading `-`"
+        " means descending. Default: newest arrival first.",
     )
     fields: str | None = Field(
         None,
         max_length=300,
-        description="Names of MessageSummary separated by commas: only these are answered, beside `id` and `folderId`."
-        " `preview` and `threadId` are answered only where they are named here.",
+        description="Names of fields of MessageSummary, separated by commas. Only these are returned, with `id` and"
+        " `folderId`. `preview` and `threadId` are returned only if they are named here.",
     )
     header: Text | None = Field(
-        None, description="`Name: text` of any header field; without a text, whether the field is there."
+        None, description="`Name: text`: a header field contains the text. `Name` alone: the field exists."
     )
     q: Text | None = Field(
-        None, description='A search as people type it: `from:anna has:attachment -is:read after:2026-01-01 "due date"`.'
+        None, description='A search text, such as `from:anna has:attachment -is:read after:2026-01-01 "due date"`.'
     )
 
     def query(self) -> ListQuery:
-        """As the port is asked."""
-        found = self.conditions()
+        """The port's query. Raises InvalidRequest for values that cannot be read."""
+        filters = self.conditions()
         if self.header is not None:
             name, _, text = self.header.partition(":")
-            found.append(header_condition(name.strip(), text.strip()))
+            filters.append(header_condition(name.strip(), text.strip()))
         if self.q is not None:
-            found.append(parse_query(self.q))
-        return list_query(self, joined(found))
+            filters.append(parse_query(self.q))
+        return list_query(self, joined(filters))
 
 
 class SearchFilter(Conditions):
-    """RFC 8621, 4.4.1: an operator with conditions, or the conditions themselves; all that is given must hold."""
+    """A filter (RFC 8621, 4.4.1): an operator with conditions, or criteria. A message matches if it meets all of
+    them."""
 
-    operator: str | None = Field(None, description="`AND`, `OR` or `NOT` (none of them holds); with `conditions`.")
+    operator: str | None = Field(
+        None, description="How `conditions` are combined: `AND`, `OR`, or `NOT` (no condition matches)."
+    )
     conditions_: tuple["SearchFilter", ...] | None = Field(
-        None, alias="conditions", max_length=256, description="What the operator joins."
+        None, alias="conditions", max_length=256, description="The filters that the operator combines."
     )
     header: tuple[Text, ...] | None = Field(
-        None, max_length=2, description="A header field's name, and the text it has if that matters."
+        None, max_length=2, description="The name of a header field, and optionally a text that it contains."
     )
-    after: Moment | None = Field(None, description="The same as `since`.")
-    in_mailbox: str | None = Field(None, max_length=MAX_TEXT, description="In this folder, by id or role.")
+    after: Moment | None = Field(None, description="Same as `since`.")
+    in_mailbox: str | None = Field(None, max_length=MAX_TEXT, description="The message is in this folder (id or role).")
     in_mailbox_other_than: tuple[str, ...] | None = Field(
-        None, max_length=MAX_FOLDERS, description="In none of these folders."
+        None, max_length=MAX_FOLDERS, description="The message is in none of these folders (ids or roles)."
     )
     all_in_thread_have_keyword: str | None = Field(
         None, max_length=250, description="All messages of its conversation in the same folder have this keyword."
     )
-    some_in_thread_have_keyword: str | None = Field(None, max_length=250, description="At least one of them has it.")
-    none_in_thread_have_keyword: str | None = Field(None, max_length=250, description="None of them has it.")
+    some_in_thread_have_keyword: str | None = Field(
+        None, max_length=250, description="At least one message of its conversation has this keyword."
+    )
+    none_in_thread_have_keyword: str | None = Field(
+        None, max_length=250, description="No message of its conversation has this keyword."
+    )
 
     def tree(self) -> Filter | None:
-        """As the port is asked; None where nothing is given."""
-        found = self.conditions()
+        """The port's filter, None if it is empty. Raises InvalidRequest for values that cannot be read."""
+        filters = self.conditions()
         for name, criterion in _IN_SEARCH.items():
             if (value := getattr(self, name)) is not None:
-                found.append(Condition(criterion, value))
+                filters.append(Condition(criterion, value))
         if self.header:
-            found.append(header_condition(*self.header))
+            filters.append(header_condition(*self.header))
         if self.operator is not None:
-            found.append(self._joined_by(self.operator))
+            filters.append(self._joined_by(self.operator))
         elif self.conditions_:
-            raise InvalidRequest("Conditions need an operator: AND, OR or NOT.")
-        return joined(found)
+            raise InvalidRequest("`conditions` needs an operator: AND, OR or NOT.")
+        return joined(filters)
 
     def _joined_by(self, operator: str) -> Operator:
         if self.conditions_ is None:
-            raise InvalidRequest("An operator needs conditions.")
+            raise InvalidRequest("An operator needs `conditions`.")
         return Operator(_logic(operator), tuple(_trees(self.conditions_)))
 
 
@@ -189,55 +195,56 @@ _IN_SEARCH = {
 
 
 class SearchRequest(Value):
-    """A search over one folder, several or all."""
+    """A search in one folder, several or all."""
 
-    filter: SearchFilter | None = Field(None, description="Without it every message matches.")
-    q: Text | None = Field(None, description="As people type it; beside `filter` both must hold.")
+    filter: SearchFilter | None = Field(None, description="The filter. Default: every message matches.")
+    q: Text | None = Field(None, description="A search text. With `filter` too, messages must match both.")
     folders: tuple[str, ...] | None = Field(
-        None, max_length=MAX_FOLDERS, description="Ids or roles; without it, or any in it, all folders are searched."
+        None, max_length=MAX_FOLDERS, description="The folders to search (ids or roles). Absent or empty: all folders."
     )
-    limit: Limit = Field(50, description="Messages a page.")
+    limit: Limit = Field(50, description="The maximum number of messages on a page.")
     cursor: str | None = Field(
-        None, max_length=MAX_CURSOR, description="`nextCursor` of the page before, with the same search."
+        None, max_length=MAX_CURSOR, description="`nextCursor` of the previous page. The search must be the same."
     )
-    sort: str | None = Field(None, max_length=100, description="As in a list; without it the newest is first.")
+    sort: str | None = Field(None, max_length=100, description="As in a list. Default: newest first.")
     fields: str | None = Field(None, max_length=300, description="As in a list.")
 
     def query(self) -> ListQuery:
-        """As the port is asked."""
-        found = [tree for tree in (self.filter.tree() if self.filter else None,) if tree]
+        """The port's query. Raises InvalidRequest for values that cannot be read."""
+        tree = self.filter.tree() if self.filter else None
+        filters = [tree] if tree else []
         if self.q is not None:
-            found.append(parse_query(self.q))
-        return list_query(self, joined(found))
+            filters.append(parse_query(self.q))
+        return list_query(self, joined(filters))
 
 
-def list_query(asked: Criteria | SearchRequest, tree: Filter | None) -> ListQuery:
-    """What both doors have in common."""
+def list_query(request: Criteria | SearchRequest, tree: Filter | None) -> ListQuery:
+    """The port's query for a list or a search. Raises InvalidRequest for an unknown field or sort key."""
     if tree is not None:
         check_filter(tree)
-    fields = field_names(asked.fields)
+    fields = field_names(request.fields)
     return ListQuery(
-        asked.limit,
-        asked.cursor,
+        request.limit,
+        request.cursor,
         tree,
-        read_sort(asked.sort),
+        read_sort(request.sort),
         with_preview="preview" in fields,
         with_thread="thread_id" in fields,
     )
 
 
 def field_names(fields: str | None) -> set[str]:
-    """The attributes of MessageSummary that are asked for, none where all are; InvalidRequest for an unknown one."""
+    """The requested attributes of MessageSummary; empty means all. Raises InvalidRequest for an unknown name."""
     if fields is None:
         return set()
-    asked = {name.strip() for name in fields.split(",") if name.strip()}
-    if unknown := asked - _FIELDS.keys():
-        raise InvalidRequest(f"fields: {min(unknown)[:50]} is none of {', '.join(_FIELDS)}.")
-    return {_FIELDS[name] for name in asked} | _ALWAYS
+    names = {name.strip() for name in fields.split(",") if name.strip()}
+    if unknown := names - _FIELDS.keys():
+        raise InvalidRequest(f"fields: {min(unknown)[:50]} is unknown. Use {', '.join(_FIELDS)}.")
+    return {_FIELDS[name] for name in names} | _ALWAYS
 
 
 def read_sort(sort: str | None) -> tuple[Order, ...]:
-    """``-receivedAt,subject``; InvalidRequest for anything else."""
+    """The order that a text such as ``-receivedAt,subject`` means. Raises InvalidRequest for an unknown key."""
     orders = []
     for word in (sort or "").split(",") if sort else ():
         name = word.strip()
@@ -245,37 +252,37 @@ def read_sort(sort: str | None) -> tuple[Order, ...]:
             orders.append(Order(SortKey(name.lstrip("+-")), name.startswith("-")))
         except ValueError:
             raise InvalidRequest(
-                f"sort: {name[:50]!r} is none of {', '.join(SortKey)}, with - for descending."
+                f"sort: {name[:50]!r} is unknown. Use {', '.join(SortKey)}, with - for descending."
             ) from None
     return tuple(orders)
 
 
 def header_condition(name: str, text: str = "") -> Condition:
-    """InvalidRequest for what is no header field's name (RFC 5322, 2.2)."""
+    """A condition on a header field. Raises InvalidRequest if ``name`` is not a valid field name (RFC 5322, 2.2)."""
     if not _HEADER_NAME.match(name):
-        raise InvalidRequest("header: a field's name is ASCII letters, digits and signs without space and colon.")
+        raise InvalidRequest("header: a field name has 1 to 200 printable ASCII characters, without spaces and colons.")
     return Condition(Criterion.HEADER, HeaderText(name, text))
 
 
-def joined(found: list[Filter]) -> Filter | None:
-    """All of them must hold."""
-    return found[0] if len(found) == 1 else Operator(Logic.AND, tuple(found)) if found else None
+def joined(filters: list[Filter]) -> Filter | None:
+    """A filter that requires all of ``filters``; None if there are none."""
+    return filters[0] if len(filters) == 1 else Operator(Logic.AND, tuple(filters)) if filters else None
 
 
 def _logic(operator: str) -> Logic:
     try:
         return Logic(operator.upper())
     except ValueError:
-        raise InvalidRequest("filter.operator is AND, OR or NOT.") from None
+        raise InvalidRequest("filter.operator must be AND, OR or NOT.") from None
 
 
 def _trees(filters: Iterable[SearchFilter]) -> Iterable[Filter]:
-    """An empty condition holds for every message."""
-    return (one.tree() or Operator(Logic.AND, ()) for one in filters)
+    """The port's filters. An empty filter matches every message."""
+    return (each.tree() or Operator(Logic.AND, ()) for each in filters)
 
 
 def shown_fields(fields: str | None) -> Any:
-    """What pydantic's ``include`` of a Page is, so that rows have only these fields; None for all."""
+    """The ``include`` argument with which pydantic writes only these fields of a Page's messages; None for all."""
     names = field_names(fields)
     return {name: ({"__all__": names} if name == "items" else True) for name in _PAGE} if names else None
 

@@ -1,4 +1,4 @@
-"""Who is calling: from the Authorization header to the account's mailbox."""
+"""FastAPI dependencies: from the Authorization header to the account's mailbox."""
 
 from base64 import b64decode
 from binascii import Error
@@ -15,8 +15,8 @@ from service.accounts.rates import Rates
 from service.accounts.revocation import Revocations, TokenId
 from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
-from service.api.event_streams import Streams
-from service.api.idempotency import Repeats
+from service.api.event_streams import EventStreams
+from service.api.idempotency import IdempotencyStore
 from service.api.parameters import AccountId, MessageId, PartId
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
@@ -29,17 +29,17 @@ MAX_TICKET = 16 << 10
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the routes stand on; made by the composition root."""
+    """The objects that routes use. The composition root makes them."""
 
     servers: ServerTable
     accounts: Accounts
     sessions: Sessions
-    repeats: Repeats
-    streams: Streams
+    idempotency: IdempotencyStore
+    streams: EventStreams
     rates: Rates
     revocations: Revocations
     public_url: str | None = None
-    """Where clients reach the service, without a slash at its end; None: where the request came to."""
+    """The URL at which clients reach the service, without a trailing slash. None: that of the request."""
 
 
 def service_of(request: Request) -> Service:
@@ -56,24 +56,24 @@ def sign_in(
     protocol: str | None,
     kind: SecretKind = SecretKind.PASSWORD,
 ) -> Credentials:
-    """Credentials for a server of the table. InvalidRequest for what no mail server could be sent."""
+    """Credentials for a server of the table. Raises InvalidRequest for values that cannot be sent to a mail server."""
     if any(char in "\0\r\n" for char in username + secret):
         raise InvalidRequest("A username or password must not contain NUL, CR or LF.")
     if not 0 < len(username) <= MAX_USERNAME or len(secret) > MAX_SECRET:
         raise InvalidRequest(
             f"A username has 1 to {MAX_USERNAME} characters, a password or token at most {MAX_SECRET}."
         )
-    row = service.servers.pick(username, server)
+    mail_server = service.servers.pick(username, server)
     try:
-        chosen = Protocol(protocol.lower()) if protocol else row.protocol
+        chosen = Protocol(protocol.lower()) if protocol else mail_server.protocol
     except ValueError:
-        raise InvalidRequest(f"The protocol is one of {PROTOCOLS}.") from None
-    row.demand(chosen)
-    return Credentials(row.name, chosen, username, secret, kind)
+        raise InvalidRequest(f"The protocol must be one of {PROTOCOLS}.") from None
+    mail_server.require(chosen)
+    return Credentials(mail_server.name, chosen, username, secret, kind)
 
 
 def credentials_of(request: Request) -> Credentials:
-    """From Basic (RFC 7617, UTF-8) or Bearer; Unauthenticated for anything else."""
+    """The credentials from Basic (RFC 7617, UTF-8) or Bearer. Raises Unauthenticated for anything else."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     service = service_of(request)
     match scheme.lower():
@@ -87,29 +87,30 @@ def credentials_of(request: Request) -> Credentials:
 
 
 def is_sealed(request: Request) -> bool:
-    """Whether the credentials came as a token, which nobody makes who did not know them."""
+    """Whether the credentials came as a session token. Only a sign-in with the right credentials makes one."""
     return request.headers.get("authorization", "")[:7].lower() == "bearer "
 
 
 def session_of(request: Request) -> TokenId | None:
-    """The session token of the request, which opens; None for Basic."""
+    """The id of the request's session token, which must be valid; None for Basic."""
     if not is_sealed(request):
         return None
     return service_of(request).sessions.session_of(request.headers["authorization"].partition(" ")[2].strip())
 
 
-async def demand_live(request: Request, session: TokenId | None) -> None:
-    """Raises Unauthenticated for a session that was ended; StoreUnavailable if that cannot be known and it writes."""
+async def require_live(request: Request, session: TokenId | None) -> None:
+    """Raises Unauthenticated if the session was ended. If that is unknown, raises StoreUnavailable for a request that
+    writes."""
     if session is not None:
         is_search = request.method == "POST" and request.url.path.endswith("/search")
         is_read = is_search or request.method in {"GET", "HEAD"}
-        await service_of(request).revocations.demand_live(session, is_read=is_read)
+        await service_of(request).revocations.require_live(session, is_read=is_read)
 
 
 async def caller_of(request: Request) -> Credentials:
-    """As ``credentials_of``, of a session that was not ended."""
+    """As ``credentials_of``. Raises Unauthenticated if the session was ended."""
     credentials = credentials_of(request)
-    await demand_live(request, session_of(request))
+    await require_live(request, session_of(request))
     return credentials
 
 
@@ -120,22 +121,22 @@ def _basic(value: str) -> tuple[str, str]:
     try:
         username, colon, secret = b64decode(value, validate=True).decode().partition(":")
     except (Error, ValueError):
-        raise Unauthenticated("The Basic credentials are not base64 of UTF-8.") from None
+        raise Unauthenticated("The Basic credentials are not base64-encoded UTF-8.") from None
     if not colon:
-        raise Unauthenticated("The Basic credentials have no colon between login and password.")
+        raise Unauthenticated("The Basic credentials have no colon between username and password.")
     return username, secret
 
 
 def address_of(scope: Mapping[str, Any]) -> str:
-    """Who is on the other side, or whom a trusted proxy names."""
+    """The client's address, or the one that a trusted proxy names. Empty if unknown."""
     client = scope.get("client")
     return client[0] if client else ""
 
 
 @asynccontextmanager
 async def opened(request: Request, credentials: Credentials, *, is_sealed: bool = False) -> AsyncIterator[Backend]:
-    """The account's mailbox, within the bounds of how often. LoginRefused or TooManyRequests where it stays closed.
-    ``is_sealed`` says that the credentials come from a token of ours, which the brake on guessing leaves alone."""
+    """The account's mailbox, within the rate limits. Raises LoginRefused or TooManyRequests. ``is_sealed``: the
+    credentials come from a session token or a ticket, so the limit on login attempts does not apply."""
     service = service_of(request)
     await service.rates.account(credentials)
     admission = (
@@ -149,7 +150,7 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
 
 async def mailbox(request: Request, account: AccountId, credentials: Caller) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
-    _demand_own(account, credentials)
+    _require_own(account, credentials)
     async with opened(request, credentials, is_sealed=is_sealed(request)) as backend:
         yield backend
 
@@ -160,22 +161,23 @@ async def part_mailbox(
     message: MessageId,
     part: PartId,
     ticket: Annotated[
-        str | None, Query(max_length=MAX_TICKET, description="From a link in a message's HTML; stands for a sign-in.")
+        str | None,
+        Query(max_length=MAX_TICKET, description="The ticket of a link in a message's HTML, in place of a sign-in."),
     ] = None,
 ) -> AsyncIterator[Backend]:
-    """As ``mailbox``, also for who has a ticket for this part."""
+    """As ``mailbox``. A ticket for this part is accepted in place of a sign-in."""
     sessions = service_of(request).sessions
     if ticket is None:
         credentials = await caller_of(request)
     else:
         credentials = sessions.open_ticket(ticket, message, part)
-        await demand_live(request, sessions.session_of(ticket))
-    _demand_own(account, credentials)
+        await require_live(request, sessions.session_of(ticket))
+    _require_own(account, credentials)
     async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:
         yield backend
 
 
-def _demand_own(account: str, credentials: Credentials) -> None:
+def _require_own(account: str, credentials: Credentials) -> None:
     if account not in {"me", credentials.account}:
         raise NotFound("account", "You are not signed in to this account.")
 

@@ -1,5 +1,5 @@
-"""A Download as an HTTP response: Range, ETag, HEAD, and headers under which no octet of a mail can run (RFC 9110,
-6266)."""
+"""A Download as an HTTP response: Range, ETag and HEAD (RFC 9110), and headers that keep browsers from running content
+of a message."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,15 +11,15 @@ from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from service.api.parameters import response_headers
-from service.api.responses import matches
+from service.api.responses import etag_matches, not_modified, strong_etag
 from service.mail.model import Download, Span
 
 PIECE = 64 << 10
 _RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z")
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
-# What a browser does nothing with but show it.
+# Types that a browser only shows and never runs.
 _INERT = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+|text/plain)\Z")
-# Never sent under their own name: a browser may run them, or look into them for something to run.
+# Types never sent as themselves: a browser may run them, or sniff in them for something to run.
 _ACTIVE = re.compile(
     r"(text/(?!plain\Z|csv\Z|calendar\Z|vcard\Z).*|.*(xml|html|javascript|ecmascript|svg|xslt|flash|multipart).*)\Z"
 )
@@ -29,26 +29,26 @@ _NO_ATTR = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u20
 _OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 BINARY: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "All of it, under its own media type where that cannot run.",
+        "description": "The whole content. Media types that browsers could run become application/octet-stream.",
         "headers": response_headers("ETag", "Content-Disposition"),
         "content": _OCTETS,
     },
     206: {
-        "description": "The range asked for.",
+        "description": "The requested range.",
         "headers": response_headers("ETag", "Content-Disposition", "Content-Range"),
         "content": _OCTETS,
     },
-    304: {"description": "What If-None-Match has is still so; it never changes."},
+    304: {"description": "If-None-Match has the current ETag. The content never changes."},
 }
 
 
 def span_of(request: Request) -> Span | None:
-    """The range asked for. Several, or one that is malformed, mean all of it; so does a stale If-Range (RFC 9110,
+    """The requested range. None, for the whole content, if there is none, more than one or a malformed one (RFC 9110,
     14.2)."""
-    found = _RANGE.match(request.headers.get("range", ""))
-    if found is None or not (found[1] or found[2]):
+    match = _RANGE.match(request.headers.get("range", ""))
+    if match is None or not (match[1] or match[2]):
         return None
-    first, last = (int(digits) if digits else None for digits in found.groups())
+    first, last = (int(digits) if digits else None for digits in match.groups())
     if first is not None and last is not None and last < first:
         return None
     return Span(first, last)
@@ -57,18 +57,19 @@ def span_of(request: Request) -> Span | None:
 async def respond(
     request: Request, open_span: Callable[[Span | None], Awaitable[Download]], *, inline: bool = False
 ) -> Response:
-    """200, 206 or 304. The octets of a message never change, so neither does its tag."""
+    """200, 206 or 304. A stale If-Range means 200. The octets of a message never change, so neither does its ETag."""
     span = span_of(request)
     download = await open_span(span)
-    if span and request.headers.get("if-range", f'"{download.etag}"') != f'"{download.etag}"':
+    etag = strong_etag(download.etag)
+    if span and request.headers.get("if-range", etag) != etag:
         await download.chunks.aclose()
         span, download = None, await open_span(None)
     headers = _headers(download, inline)
-    if "ticket" in request.query_params:  # an image tag, in a page of anybody's who has the link
+    if "ticket" in request.query_params:  # for an image tag in a page of any origin
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    if matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
         await download.chunks.aclose()
-        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
+        return not_modified({name: headers[name] for name in ("ETag", "Cache-Control")})
     if span:
         headers["Content-Range"] = f"bytes {download.start}-{(download.stop or 0) - 1}/{download.size}"
     if download.stop is not None:
@@ -81,7 +82,7 @@ async def respond(
 
 
 class _Head(Response):
-    """No octets, and no Content-Length but that of the octets there would be."""
+    """A response without content. Its Content-Length is that of the GET response, absent if that is unknown."""
 
     def __init__(self, status: int, headers: dict[str, str]) -> None:
         super().__init__(status_code=status, headers=headers)
@@ -90,8 +91,8 @@ class _Head(Response):
 
 
 async def _octets(download: Download) -> AsyncIterator[memoryview]:
-    """In pieces that the HTTP server may copy: of what a slow caller has not taken it holds one. Closing the response
-    closes the download, and with it the work upstream."""
+    """The octets in pieces of at most PIECE: the HTTP server copies what a slow client has not received yet, at most
+    one piece. Closing the response closes the download, which stops the work upstream."""
     async with aclosing(download.chunks) as chunks:
         async for chunk in chunks:
             view = memoryview(chunk)
@@ -101,12 +102,12 @@ async def _octets(download: Download) -> AsyncIterator[memoryview]:
 
 def _headers(download: Download, inline: bool) -> dict[str, str]:
     declared = download.type if _TYPE.match(download.type) else "application/octet-stream"
-    kind = "application/octet-stream" if _ACTIVE.match(declared) and declared != "message/rfc822" else declared
-    placed = "inline" if inline and _INERT.match(kind) else "attachment"
+    media_type = "application/octet-stream" if _ACTIVE.match(declared) and declared != "message/rfc822" else declared
+    placement = "inline" if inline and _INERT.match(media_type) else "attachment"
     return {
-        "Content-Type": kind,
-        "Content-Disposition": disposition(placed, download.name),
-        "ETag": f'"{download.etag}"',
+        "Content-Type": media_type,
+        "Content-Disposition": disposition(placement, download.name),
+        "ETag": strong_etag(download.etag),
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",
@@ -115,12 +116,12 @@ def _headers(download: Download, inline: bool) -> dict[str, str]:
     }
 
 
-def disposition(placed: str, name: str | None) -> str:
-    """RFC 6266: an ASCII name for old clients, the real one in UTF-8 beside it; nothing in either can end the
-    header."""
+def disposition(placement: str, name: str | None) -> str:
+    """The Content-Disposition field (RFC 6266): an ASCII file name for old clients, and the full name in UTF-8.
+    Characters that could end the field are replaced."""
     if not name:
-        return placed
+        return placement
     clean = _NO_ATTR.sub("_", name.encode(errors="replace").decode())[:150]
     plain = _SAFE_NAME.sub("_", clean)
     extended = f"; filename*=UTF-8''{quote(clean, safe='')}" if clean != plain else ""
-    return f'{placed}; filename="{plain}"{extended}'
+    return f'{placement}; filename="{plain}"{extended}'

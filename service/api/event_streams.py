@@ -1,4 +1,4 @@
-"""Answers that go on for as long as somebody listens, closed by the service itself before it ends."""
+"""Open responses: event streams and long polls. The service closes them when it shuts down."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from service.mail.changes import Watch
 
 
-class Streams:
-    """Those that are open. None is opened once they are being closed."""
+class EventStreams:
+    """The watches of open responses. A response that starts after ``close`` must end at once: see ``is_closing``."""
 
     def __init__(self) -> None:
         self._open: set[Watch] = set()
@@ -18,7 +18,7 @@ class Streams:
 
     @contextmanager
     def opened(self, watch: Watch) -> Iterator[None]:
-        """Counted while inside."""
+        """Register a watch while the context is open."""
         self._open.add(watch)
         try:
             yield
@@ -26,7 +26,7 @@ class Streams:
             self._open.discard(watch)
 
     def close(self) -> None:
-        """Ask each to end. They do when they are woken."""
+        """Wake every watch. Its response then sees ``is_closing`` and ends."""
         self.is_closing = True
         for watch in self._open:
             watch.wake()

@@ -1,15 +1,17 @@
-"""Requests that are sent again because their answer was lost (``Idempotency-Key``).
+"""Repeated requests (``Idempotency-Key``): a request that is sent again because its response was lost is not done
+twice.
 
-That a request was done is kept in this process for a day, with its answer if there is room for it. Each account has its
-own room (``kept.py``), so no account's keys push out another's. A request is never refused for lack of room:
+This process remembers for a day that a request was done, and its response if there is room for it. Each account has its
+own room (``idempotency_records.py``), so one account's keys never evict another's. No request is refused for lack of
+room:
 
-- An answer beyond LARGEST_ANSWER, or that had to make room for newer ones, is forgotten; the record that the request
-  was done stays. The same request sent again is not done again: it is answered AlreadyDone, without what came of it.
-- After 2,000 keys within a day, or more, an account's own oldest record is forgotten. That request, sent again, is done
-  again.
+- A response beyond LARGEST_ANSWER, or one evicted by newer ones, is forgotten, but the record that the request was done
+  remains. A repeated request is then not done again: it raises AlreadyDone, without its result.
+- After 2,000 keys within a day, or more, an account's own oldest record is forgotten. That request, if repeated, is
+  done again.
 
-Another replica, or this one after a restart, does not know the key: there appending looks for the very same message in
-the folder, and everything else is done again.
+Another replica, or this one after a restart, does not know the key. There appending looks for the same message in the
+folder, and every other request is done again.
 """
 
 import asyncio
@@ -20,12 +22,12 @@ from typing import Annotated, TypeVar, cast
 
 from fastapi import Header, Request
 
-from service.api.kept import SECONDS, Kept, Record
+from service.api.idempotency_records import SECONDS, Record, Records
 from service.mail.errors import AlreadyDone, InUse, InvalidRequest, MailError, UpstreamError, UpstreamFailure
 from service.mail.model import Value
 
 UNKNOWN = "outcomeUnknown"
-_KEPT_ERRORS = frozenset({UNKNOWN, "notRemoved", "deleteUnconfirmed"})
+_UNKNOWN_CODES = frozenset({UNKNOWN, "notRemoved", "deleteUnconfirmed"})
 T = TypeVar("T", bound=Value)
 Key = Annotated[
     str | None,
@@ -33,32 +35,33 @@ Key = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Any text of your own, new for each thing to do: the same request with the same key is done once.",
+        description="Any unique text, a new one for each request. A request that is sent again with the same key is not"
+        " done again: it gets the first response.",
         examples=["5b0c8f52-2f4e-4a8e-9a55-0f6d3f6f9d1e"],
     ),
 ]
 
 
-class Repeats:
-    """The answers given under a key, by account."""
+class IdempotencyStore:
+    """The requests done with an Idempotency-Key, and their responses, by account and key."""
 
-    def __init__(self, kept: Kept | None = None) -> None:
-        self._kept = Kept() if kept is None else kept
-        self._begun: dict[tuple[str, str], bytes] = {}  # the requests that are under way
+    def __init__(self, records: Records | None = None) -> None:
+        self._records = Records() if records is None else records
+        self._begun: dict[tuple[str, str], bytes] = {}  # the requests in progress
 
     async def once(self, account: str, key: str | None, request: bytes, work: Callable[[], Awaitable[T]]) -> T:
-        """What ``work`` answers, or answered when the key was first used. InUse while the first is under way,
-        AlreadyDone if it was done and its answer is no longer kept, InvalidRequest if the key was another request's.
-        What failed is tried again, unless it may have been done."""
+        """The result of ``work``, or the stored result if the key was used before. Raises InUse while the first request
+        is in progress, AlreadyDone if it was done and its result is no longer stored, InvalidRequest if the key was
+        used for another request. A failed request is done again, unless its outcome is unknown."""
         if key is None:
             return await work()
         begun = self._begun.get((account, key))
         if begun is not None:
-            _demand_same(begun, request)
-            raise InUse("The first request with this Idempotency-Key is still under way.", retry_after=1)
+            _require_same(begun, request)
+            raise InUse("The first request with this Idempotency-Key is still in progress.", retry_after=1)
         now = asyncio.get_running_loop().time()
-        if (known := self._kept.get(account, key, now)) is not None:
-            _demand_same(known.request, request)
+        if (known := self._records.get(account, key, now)) is not None:
+            _require_same(known.request, request)
             return cast("T", _again(known))
         self._begun[account, key] = request
         try:
@@ -67,22 +70,23 @@ class Repeats:
             del self._begun[account, key]
 
     async def _first(self, account: str, key: str, request: bytes, work: Callable[[], Awaitable[T]]) -> T:
-        """The answer is kept as JSON: objects take ten times as much, and errors hold on to the frames they passed."""
+        """Do the work and store its result as JSON: objects take ten times as much memory, and exceptions keep their
+        frames alive."""
         expires = asyncio.get_running_loop().time() + SECONDS
         try:
             outcome = await work()
         except BaseException as error:
-            if (unsure := _unsure(error)) is not None:
-                self._kept.put(account, key, Record(request, expires, error=unsure))
+            if (unknown := _unknown_outcome(error)) is not None:
+                self._records.put(account, key, Record(request, expires, error=unknown))
             raise
         answer = outcome.model_dump_json(by_alias=True).encode()
-        self._kept.put(account, key, Record(request, expires, type(outcome), answer))
+        self._records.put(account, key, Record(request, expires, type(outcome), answer))
         return outcome
 
 
-def _demand_same(known: bytes, request: bytes) -> None:
+def _require_same(known: bytes, request: bytes) -> None:
     if known != request:
-        raise InvalidRequest("This Idempotency-Key was used for another request. Take a new one for each.")
+        raise InvalidRequest("This Idempotency-Key was used for another request. Use a new key for each request.")
 
 
 def _again(known: Record) -> Value:
@@ -93,17 +97,19 @@ def _again(known: Record) -> Value:
     return known.kind.model_validate_json(known.answer)
 
 
-def _unsure(error: BaseException) -> MailError | None:
-    """What is answered from now on if nobody knows whether the request was done."""
-    if isinstance(error, UpstreamFailure) and error.code in _KEPT_ERRORS:
+def _unknown_outcome(error: BaseException) -> MailError | None:
+    """The error to store if it is unknown whether the request was done; None if it was not done."""
+    if isinstance(error, UpstreamFailure) and error.code in _UNKNOWN_CODES:
         return copy(error)
     if isinstance(error, Exception):
         return None
-    return UpstreamError("The first request with this Idempotency-Key was broken off.", code=UNKNOWN)
+    return UpstreamError(
+        "The first request with this Idempotency-Key was interrupted. Its outcome is unknown.", code=UNKNOWN
+    )
 
 
 def fingerprint(request: Request, body: bytes) -> bytes:
-    """Of what was asked: method, path, query and body."""
+    """A digest of a request: its method, path, query and body."""
     digest = blake2b(digest_size=16)
     for part in (request.method, request.url.path, request.url.query):
         digest.update(part.encode(errors="surrogatepass") + b"\0")

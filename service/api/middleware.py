@@ -1,4 +1,4 @@
-"""What every request and response passes: request id, security headers, the last resort, the access log."""
+"""The middleware of every request: request id, security headers, unexpected errors, the access log."""
 
 import re
 import time
@@ -12,10 +12,10 @@ from structlog.contextvars import bound_contextvars
 
 from service.accounts.rates import Rates
 from service.api.deps import address_of
-from service.api.problems import fault, foreign, refused
+from service.api.problems import error_response, internal_error, library_error
 from service.mail.errors import TooManyRequests
 from service.telemetry import metrics
-from service.telemetry.upstream import Spent, spending
+from service.telemetry.upstream import RequestCosts, request_costs
 
 SAFE_HEADERS = {
     b"x-content-type-options": b"nosniff",
@@ -24,12 +24,12 @@ SAFE_HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"referrer-policy": b"no-referrer",
 }
-"""On every answer that does not say otherwise itself."""
+"""Added to every response that does not set them itself."""
 EXPOSED = (
     *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),
     *("Retry-After", "Server-Timing", "WWW-Authenticate", "X-Request-Id"),
 )
-"""What a page of an allowed origin may read besides the usual."""
+"""Response header fields that pages of allowed origins can read (CORS)."""
 _REFERENCE = {
     **SAFE_HEADERS,
     b"content-security-policy": b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src blob:; "
@@ -40,50 +40,51 @@ _PROBES = frozenset({"/healthz", "/readyz"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CLIENT_GONE = 499
-"""In the log, where nobody was left to be answered; nginx's number for it."""
+"""The status in log and metrics if the client disconnected before the response; nginx uses the same number."""
 _PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 _FIRST_ERROR = 400
 _log = structlog.get_logger("service.access")
 
 
 def is_probe(path: str) -> bool:
-    """Whether the platform asks, which is never kept waiting."""
+    """Whether the request is a health check. Those are never delayed or limited."""
     return path in _PROBES
 
 
 def _is_foreign_refusal(message: Message) -> bool:
-    """Starlette's body limit, for one, answers by itself, in plain text."""
+    """Whether a library made this error response, in plain text: Starlette's body limit does."""
     return message["status"] >= _FIRST_ERROR and _PLAIN in message["headers"]
 
 
 def is_watched(path: str) -> bool:
-    """Whether a request is worth a trace: the platform's own questions are not."""
+    """Whether a request gets a trace. Health checks and metrics do not."""
     return not (is_probe(path) or path == "/metrics")
 
 
 def _conceal(request_id: str) -> None:
-    """FastAPI's span has path and query, and those hold people's mail; ``http.route`` says what was asked."""
+    """Remove path and query from FastAPI's span: they may contain mail. ``http.route`` remains."""
     span = trace.get_current_span()
     if span.is_recording():
         span.set_attributes({"url.path": "REDACTED", "url.query": "REDACTED", "casella.request_id": request_id})
 
 
 def _trace_id() -> dict[str, str]:
-    """By which a line of log is found from a trace, where there is one."""
+    """The trace id for the log line, if there is a trace."""
     context = trace.get_current_span().get_span_context()
     return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid else {}
 
 
 def _method(scope: Scope) -> str:
-    """Callers may make up others."""
+    """The method, or OTHER: clients can send any token, and each would be a new label value."""
     return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
-class Edge:
-    """Outermost of our own: ``X-Request-Id`` in and out, ``SAFE_HEADERS`` on all, ``Server-Timing`` of what others were
-    asked before the answer began, a problem for every fault, one line of log a request.
+class RequestMiddleware:
+    """The outermost middleware. Handles ``X-Request-Id``, adds ``SAFE_HEADERS``, and ``Server-Timing`` with the time
+    spent upstream before the response began, turns every unexpected error into a problem, and writes one log line per
+    request.
 
-    The line has the route's template, not the path, and nothing of query, headers or body: those hold people's mail.
+    The log line has the route's template, not the path, and nothing of query, headers or body: those may contain mail.
     """
 
     def __init__(self, app: ASGIApp, rates: Rates, access_log: bool = True) -> None:
@@ -97,10 +98,10 @@ class Edge:
             return
         given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         request_id = scope["request_id"] = given.decode() if _REQUEST_ID.match(given) else token_hex(8)
-        with spending() as spent, bound_contextvars(request_id=request_id):
-            await self._answer(scope, receive, send, request_id, spent)
+        with request_costs() as costs, bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id, costs)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, spent: Spent) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, costs: RequestCosts) -> None:
         began, status, is_replaced = time.perf_counter(), 0, False
         _conceal(request_id)
         safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
@@ -111,14 +112,14 @@ class Edge:
                 return
             if message["type"] == "http.response.start":
                 if _is_foreign_refusal(message):
-                    response = foreign(Request(scope), message["status"])
+                    response = library_error(Request(scope), message["status"])
                     await response(scope, receive, answer)
                     is_replaced = True
                     return
                 status = message["status"]
-                there = {name for name, _ in message["headers"]}
-                added = [(name, value) for name, value in safe.items() if name not in there]
-                if timing := spent.server_timing:
+                present = {name for name, _ in message["headers"]}
+                added = [(name, value) for name, value in safe.items() if name not in present]
+                if timing := costs.server_timing:
                     added.append((b"server-timing", timing.encode()))
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
             await send(message)
@@ -126,10 +127,10 @@ class Edge:
         try:
             await self._pass(scope, receive, answer)
         except ClientDisconnect:
-            pass  # in mid-upload: nobody is left to be answered
+            pass  # during the upload: there is no client to respond to
         except Exception as error:
-            problem = fault(Request(scope), error)
-            if not status:  # else the server cuts off what was begun
+            problem = internal_error(Request(scope), error)
+            if not status:  # else the response has begun, and the server aborts it
                 await problem(scope, receive, answer)
         finally:
             seconds = time.perf_counter() - began
@@ -142,16 +143,16 @@ class Edge:
                     route=route,
                     status=status or CLIENT_GONE,
                     ms=round(seconds * 1000, 1),
-                    upstream_ms=round(spent.upstream * 1000, 1),
+                    upstream_ms=round(costs.upstream * 1000, 1),
                     **_trace_id(),
                 )
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """On to the application, unless this address asks too often."""
+        """Call the application, or respond 429 if this client address has sent too many requests."""
         if self._rates.counts_addresses and not is_probe(scope["path"]):
             try:
                 await self._rates.address(address_of(scope))
             except TooManyRequests as error:
-                await refused(Request(scope), error)(scope, receive, send)
+                await error_response(Request(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

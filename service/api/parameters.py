@@ -1,4 +1,4 @@
-"""Parameters that several routes take, and the headers that the contract names though no route reads them itself."""
+"""Parameters that several routes share, and header fields that the contract declares for them."""
 
 from typing import Annotated, Any
 
@@ -20,13 +20,19 @@ PartId = Annotated[
 ]
 
 
+def encodable(text: str) -> str:
+    """The text itself. Raises ValueError for a lone surrogate, which UTF-8 cannot encode."""
+    text.encode()
+    return text
+
+
 def request_headers(*names: str) -> dict[str, Any]:
-    """For ``openapi_extra``: header fields that a route reads from the request."""
+    """For a route's ``openapi_extra``: the request header fields that it reads."""
     return {"parameters": [_REQUEST[name] for name in names]}
 
 
 def response_headers(*names: str) -> dict[str, Any]:
-    """For a response's ``headers``."""
+    """For a response's ``headers``: the response header fields."""
     return {name: {"description": RESPONSE[name], "schema": {"type": "string"}} for name in names}
 
 
@@ -44,16 +50,24 @@ def _header(name: str, description: str, example: str) -> dict[str, Any]:
 _REQUEST = {
     name: _header(name, description, example)
     for name, description, example in (
-        ("If-None-Match", "The ETag of an earlier answer: 304 while it still holds.", 'W/"c0ffee00c0ffee00c0ffee00"'),
-        ("Range", "Octets to send, from and to inclusive, or the last so many: `bytes=-500`.", "bytes=0-1023"),
-        ("If-Range", "An ETag: the range while it holds, else all of it.", '"c0ffee00c0ffee00c0ffee00"'),
+        (
+            "If-None-Match",
+            "The ETag of an earlier response: 304 if it is still current.",
+            'W/"c0ffee00c0ffee00c0ffee00"',
+        ),
+        ("Range", "The octets to return, first and last inclusive, or the last 500: `bytes=-500`.", "bytes=0-1023"),
+        (
+            "If-Range",
+            "An ETag: if it is still current, the range is returned, else the whole content.",
+            '"c0ffee00c0ffee00c0ffee00"',
+        ),
     )
 }
 RESPONSE = {
-    "ETag": "Changes with what is answered.",
-    "Location": "The path of what was made.",
-    "Content-Range": "Which octets these are, of how many.",
-    "Content-Disposition": "The part's file name, and whether it may be shown in place (RFC 6266).",
-    "Retry-After": "Seconds to wait before the request is worth sending again.",
-    "WWW-Authenticate": "The ways to sign in.",
+    "ETag": "Changes whenever the response does.",
+    "Location": "The path of the created resource.",
+    "Content-Range": "The range of the octets, and the total size.",
+    "Content-Disposition": "The part's file name, and `inline` or `attachment` (RFC 6266).",
+    "Retry-After": "Seconds to wait before sending the request again.",
+    "WWW-Authenticate": "The authentication schemes.",
 }

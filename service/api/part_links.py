@@ -1,4 +1,4 @@
-"""Links that an image tag can follow: a part of one message, open for some minutes to who has the link."""
+"""Links to parts of a message for image tags. They contain a ticket and work for some minutes without a sign-in."""
 
 import re
 from urllib.parse import unquote
@@ -15,19 +15,19 @@ _REFERENCE = re.compile("|".join(_ESCAPED))
 
 
 def with_links(request: Request, message: Message) -> Message:
-    """Its HTML with each ``cid:`` image of its own made a link. What names no part of it stays as it is, and loads
-    nothing."""
+    """The message, with each ``cid:`` image in its HTML that names one of its parts replaced by a link (RFC 2392).
+    Other ``cid:`` URLs stay as they are; they load nothing."""
     html = message.body.html
     if html is None or "cid:" not in html.lower():
         return message
     parts = {part.cid: part.id for part in message.structure.walk() if part.cid}
     links: dict[str, str] = {}
 
-    def link(found: re.Match[str]) -> str:
-        cid = _REFERENCE.sub(lambda one: _ESCAPED[one[0]], found[1])
-        part = parts.get(cid) or parts.get(unquote(cid))  # RFC 2392
+    def link(match: re.Match[str]) -> str:
+        cid = _REFERENCE.sub(lambda escaped: _ESCAPED[escaped[0]], match[1])
+        part = parts.get(cid) or parts.get(unquote(cid))
         if part is None or (part not in links and len(links) >= MAX_LINKS):
-            return found[0]
+            return match[0]
         if part not in links:
             links[part] = part_link(request, message.id, part)
         return links[part].replace("&", "&amp;")
@@ -37,7 +37,7 @@ def with_links(request: Request, message: Message) -> Message:
 
 
 def part_link(request: Request, message: str, part: str) -> str:
-    """With a ticket for this part of this message and nothing else."""
+    """A URL whose ticket is valid for this part of this message only."""
     service = service_of(request)
     ticket = service.sessions.seal_ticket(credentials_of(request), message, part, of=session_of(request))
     root = service.public_url or str(request.base_url).rstrip("/")

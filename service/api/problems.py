@@ -1,4 +1,4 @@
-"""The one error table: RFC 9457 problem+json for everything that goes wrong."""
+"""The table of problem types: RFC 9457 problem+json for every error of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +24,9 @@ _log = structlog.get_logger("service.api")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A problem type. ``retryable``: the same request may succeed later. ``advice`` is the page at its address."""
+class ProblemType:
+    """A problem type. ``retryable``: the same request may succeed later. ``advice`` says what to do; the page at
+    ``/problems/<name>`` shows it."""
 
     name: str
     status: int
@@ -34,79 +35,88 @@ class Kind:
     retryable: bool = False
 
 
-KINDS: Mapping[type[errors.MailError], Kind] = {
-    errors.Unauthenticated: Kind("unauthenticated", 401, "Sign in", "Send Authorization: Basic with the mailbox's login and password, or Bearer with a token from POST /v1/sessions."),
-    errors.LoginRefused: Kind("login-refused", 401, "The mail server refused the login", "Check username and password, or get a new access token. The service does not try again by itself, so that the account is not locked."),
-    errors.NotPermitted: Kind("not-permitted", 403, "The mail server does not allow this", "The signed-in user lacks the right for this folder or action."),
-    errors.NotFound: Kind("not-found", 404, "Not found", "`what` says what is missing: folder, message, part, server, account or address. Ids belong to one account and end with the thing they name."),
-    errors.AlreadyExists: Kind("already-exists", 409, "It exists already", "Choose another name."),
-    errors.AlreadyDone: Kind("already-done", 409, "It was done already", "The first request with this Idempotency-Key was carried out, and its answer is no longer kept. Look at the mailbox for what came of it."),
-    errors.InUse: Kind("in-use", 409, "The mailbox is in use", "Another client holds the maildrop. Wait as Retry-After says.", retryable=True),
-    errors.StaleId: Kind("stale-id", 410, "The id is from before a renumbering", "The folder got a new UIDVALIDITY, so ids given earlier name nothing. List the folder again."),
-    errors.StaleToken: Kind("stale-token", 410, "The cursor or token is too old", "What it continues can no longer be told. Start the list again."),
-    errors.Changed: Kind("changed", 412, "It changed meanwhile", "Read it again and decide anew."),
-    errors.TooLarge: Kind("too-large", 413, "Too large", "Send or ask less at once."),
-    errors.RangeNotSatisfiable: Kind("range-not-satisfiable", 416, "The range lies outside", "Content-Range says how many octets there are."),
-    errors.InvalidRequest: Kind("invalid-request", 422, "The request has an invalid value", "`errors` or `detail` says which value and why."),
-    errors.TooManyRequests: Kind("too-many-requests", 429, "Too many requests", "Wait as Retry-After says.", retryable=True),
-    errors.NotSupported: Kind("not-supported", 501, "This mailbox cannot do that", "`capability` names what is missing. GET /v1/accounts/me lists what the mailbox can do."),
-    errors.UpstreamError: Kind("upstream-error", 502, "The mail server refused", "`upstream` has its code where it gave one."),
-    errors.UpstreamProtocol: Kind("upstream-protocol", 502, "The mail server broke its protocol", "Its answer was malformed or beyond a limit; the connection was closed. The server's operator should know."),
-    errors.UpstreamTls: Kind("upstream-tls", 502, "No trusted TLS to the mail server", "Certificate, host name or TLS version do not hold. Only the operator can change what is trusted."),
-    errors.UpstreamUnavailable: Kind("upstream-unavailable", 503, "The mail server is unavailable", "It cannot be reached or is going down. Wait as Retry-After says.", retryable=True),
-    errors.ServerBusy: Kind("busy", 503, "All connections are busy", "Too many requests for this mailbox at once. Wait as Retry-After says.", retryable=True),
-    errors.StoreUnavailable: Kind("store-unavailable", 503, "The shared store is unavailable", "What replicas know of ended sessions cannot be read or written. Reads go on. Wait as Retry-After says.", retryable=True),
-    errors.UpstreamTimeout: Kind("upstream-timeout", 504, "The mail server did not answer in time", "Try again; a search may need to be narrower.", retryable=True),
-    errors.OverQuota: Kind("over-quota", 507, "The mailbox is full", "Delete something first."),
+PROBLEM_TYPES: Mapping[type[errors.MailError], ProblemType] = {
+    errors.Unauthenticated: ProblemType("unauthenticated", 401, "Authentication required", "Send Authorization: Basic with the mailbox's login and password, or Authorization: Bearer with a token from POST /v1/sessions."),
+    errors.LoginRefused: ProblemType("login-refused", 401, "The mail server rejected the login", "Check the username and password, or get a new access token. The service never repeats a failed login, because that could lock the account."),
+    errors.NotPermitted: ProblemType("not-permitted", 403, "Permission denied", "The mail server does not allow this user to do this. The user needs another right on the folder."),
+    errors.NotFound: ProblemType("not-found", 404, "Not found", "`what` says what does not exist: folder, message, part, server, account or address. An id is valid for one account, and only as long as the thing it names exists."),
+    errors.AlreadyExists: ProblemType("already-exists", 409, "Already exists", "Choose another name. To delete a folder that has subfolders, delete the subfolders first."),
+    errors.AlreadyDone: ProblemType("already-done", 409, "Already done", "The first request with this Idempotency-Key was carried out, but its response is no longer stored. Read the mailbox to see the result."),
+    errors.InUse: ProblemType("in-use", 409, "Mailbox in use", "Another client has locked the mailbox. Try again after the time in Retry-After.", retryable=True),
+    errors.StaleId: ProblemType("stale-id", 410, "The id has expired", "The mail server renumbered the folder (its UIDVALIDITY changed), so earlier ids are no longer valid. List the folder again."),
+    errors.StaleToken: ProblemType("stale-token", 410, "The cursor or token has expired", "The service cannot continue from it. Start again from the first page, or list the folder again and get a new token."),
+    errors.Changed: ProblemType("changed", 412, "Precondition failed", "The message has changed since its ETag was read. Read it again, then decide whether to repeat the request."),
+    errors.TooLarge: ProblemType("too-large", 413, "Too large", "Send less data, or request fewer items at once."),
+    errors.RangeNotSatisfiable: ProblemType("range-not-satisfiable", 416, "Range not satisfiable", "Content-Range has the size in octets. Request a range within it."),
+    errors.InvalidRequest: ProblemType("invalid-request", 422, "Invalid request", "`errors` or `detail` says which value is invalid and why."),
+    errors.TooManyRequests: ProblemType("too-many-requests", 429, "Too many requests", "Try again after the time in Retry-After.", retryable=True),
+    errors.NotSupported: ProblemType("not-supported", 501, "Not supported by this mailbox", "`capability` names the missing capability. GET /v1/accounts/me lists those that the mailbox has."),
+    errors.UpstreamError: ProblemType("upstream-error", 502, "The mail server rejected the request", "`upstream.code` has the mail server's response code, if it sent one."),
+    errors.UpstreamProtocol: ProblemType("upstream-protocol", 502, "Invalid response from the mail server", "The response was malformed or exceeded a limit, and the connection was closed. Report it to the operator of the mail server."),
+    errors.UpstreamTls: ProblemType("upstream-tls", 502, "TLS connection to the mail server failed", "The mail server's certificate, host name or TLS version is not accepted. Only the operator of this service can change which certificates are trusted."),
+    errors.UpstreamUnavailable: ProblemType("upstream-unavailable", 503, "Mail server unavailable", "The mail server cannot be reached or is shutting down. Try again after the time in Retry-After.", retryable=True),
+    errors.ServerBusy: ProblemType("busy", 503, "Busy", "Too many requests are running, for this mailbox or in total. Try again after the time in Retry-After.", retryable=True),
+    errors.StoreUnavailable: ProblemType("store-unavailable", 503, "Shared store unavailable", "The list of ended sessions that the replicas share cannot be read or written. Requests that only read still work. Try again after the time in Retry-After.", retryable=True),
+    errors.UpstreamTimeout: ProblemType("upstream-timeout", 504, "Mail server timeout", "The mail server did not respond in time. Try again; if it was a search, narrow it.", retryable=True),
+    errors.OverQuota: ProblemType("over-quota", 507, "Mailbox full", "Delete messages to free space, then try again."),
 }  # fmt: skip
-_MEDIA = Kind("unsupported-media-type", 415, "Not this media type", "Send JSON with Content-Type: application/json, a message with message/rfc822.")  # fmt: skip
-MALFORMED = Kind("malformed-request", 400, "This is no HTTP request", "One Host, one length, CRLF at each line's end, an address that begins with a slash (RFC 9112). The connection was closed.")  # fmt: skip
-TIMEOUT = Kind("request-timeout", 408, "The request did not arrive in time", "Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
-HEAD_TOO_LARGE = Kind("head-too-large", 431, "The request's address, fields or chunk lines are too large", "Send fewer or shorter header fields, trailers and chunk extensions. The connection was closed.")  # fmt: skip
-_METHOD = Kind("method-not-allowed", 405, "Not this way", "The Allow header lists the methods of this address.")
-_INTERNAL = Kind("internal-error", 500, "A fault of ours", "Tell the operator the requestId.")
-_KINDS: Mapping[type[errors.MailError], Kind] = {**KINDS, errors.UnsupportedMedia: _MEDIA}
-BUSY = KINDS[errors.ServerBusy]
-_OF_HTTP = (MALFORMED, TIMEOUT, HEAD_TOO_LARGE, _METHOD, _MEDIA, _INTERNAL)
-_BY_STATUS = {kind.status: kind for kind in (*KINDS.values(), *_OF_HTTP)} | {
-    404: KINDS[errors.NotFound],
-    401: KINDS[errors.Unauthenticated],
-    400: KINDS[errors.InvalidRequest],
-    502: KINDS[errors.UpstreamError],
+_UNSUPPORTED_MEDIA = ProblemType("unsupported-media-type", 415, "Unsupported media type", "Send JSON with Content-Type: application/json, or a message with Content-Type: message/rfc822.")  # fmt: skip
+MALFORMED = ProblemType("malformed-request", 400, "Malformed HTTP request", "A request has one Host field, at most one Content-Length, a target that begins with a slash, and CRLF at the end of each line (RFC 9112). The connection was closed.")  # fmt: skip
+TIMEOUT = ProblemType("request-timeout", 408, "Request timeout", "The request did not arrive completely in time. Send it without pauses. The connection was closed.", retryable=True)  # fmt: skip
+HEAD_TOO_LARGE = ProblemType("head-too-large", 431, "Request header too large", "Send a shorter target, and fewer or shorter header fields, trailers and chunk extensions. The connection was closed.")  # fmt: skip
+_METHOD_NOT_ALLOWED = ProblemType(
+    "method-not-allowed", 405, "Method not allowed", "The Allow header lists the methods that this address supports."
+)
+_INTERNAL_ERROR = ProblemType(
+    "internal-error", 500, "Internal error", "Report the `requestId` to the operator of this service."
+)
+_ALL_TYPES: Mapping[type[errors.MailError], ProblemType] = {
+    **PROBLEM_TYPES,
+    errors.UnsupportedMedia: _UNSUPPORTED_MEDIA,
+}
+BUSY = PROBLEM_TYPES[errors.ServerBusy]
+_OF_HTTP = (MALFORMED, TIMEOUT, HEAD_TOO_LARGE, _METHOD_NOT_ALLOWED, _UNSUPPORTED_MEDIA, _INTERNAL_ERROR)
+_BY_STATUS = {each.status: each for each in (*PROBLEM_TYPES.values(), *_OF_HTTP)} | {
+    404: PROBLEM_TYPES[errors.NotFound],
+    401: PROBLEM_TYPES[errors.Unauthenticated],
+    400: PROBLEM_TYPES[errors.InvalidRequest],
+    502: PROBLEM_TYPES[errors.UpstreamError],
     503: BUSY,
 }
-BY_NAME = {kind.name: kind for kind in (*KINDS.values(), *_OF_HTTP)}
+BY_NAME = {each.name: each for each in (*PROBLEM_TYPES.values(), *_OF_HTTP)}
 
 
-class Upstream(Value):
-    """Whose words a problem repeats."""
+class UpstreamCause(Value):
+    """The response of the mail server that caused the problem."""
 
-    protocol: str = Field(description=f"{PROTOCOLS}; more may come.")
+    protocol: str = Field(description=f"{PROTOCOLS}. Later versions may add others.")
     code: str | None = Field(None, description="The server's response code (RFC 5530, RFC 2449).")
 
 
-class Invalid(Value):
-    """One value that does not fit. The value itself is not repeated."""
+class InvalidValue(Value):
+    """An invalid value of the request. The value itself is not repeated."""
 
-    location: str = Field(description="Where it is, such as `query.limit` or `body.username`.")
-    message: str = Field(description="Why it does not.")
-    column: Number | None = Field(None, description="In a search text: where, counted from 1.")
+    location: str = Field(description="The name of the value, such as `query.limit` or `body.username`.")
+    message: str = Field(description="Why the value is invalid.")
+    column: Number | None = Field(None, description="The position in a search text, counted from 1.")
 
 
 class Problem(Value):
-    """RFC 9457: what went wrong, for programs (`type`, `retryable`) and for people (`title`, `detail`)."""
+    """An error (RFC 9457): `type` and `retryable` are for programs, `title` and `detail` for people."""
 
-    type: str = Field(description="`/problems/<name>`, which explains itself when opened.")
-    title: str = Field(description="The same for all of a type.")
-    status: Number = Field(description="The HTTP status.")
-    detail: str = Field(description="What went wrong this time.")
+    type: str = Field(description="`/problems/<name>`. The page at this address explains the problem type.")
+    title: str = Field(description="The name of the problem type, in words.")
+    status: Number = Field(description="The HTTP status code.")
+    detail: str = Field(description="What went wrong with this request.")
     instance: str = Field(description="The path of the request.")
     retryable: bool = Field(description="Whether the same request may succeed later.")
-    request_id: str = Field(description="As in X-Request-Id, to be found in the operator's log.")
-    upstream: Upstream | None = Field(None, description="Where the mail server is the cause.")
-    what: str | None = Field(None, description="With not-found: the kind of thing that is missing.")
-    capability: str | None = Field(None, description="With not-supported: what the mailbox lacks.")
-    errors: tuple[Invalid, ...] | None = Field(None, description="With invalid-request: the values that do not fit.")
+    request_id: str = Field(description="The value of X-Request-Id. The operator can find it in the log.")
+    upstream: UpstreamCause | None = Field(None, description="Present if the mail server caused the problem.")
+    what: str | None = Field(None, description="With `not-found`: what does not exist, such as `folder` or `message`.")
+    capability: str | None = Field(
+        None, description="With `not-supported`: the capability that the mailbox does not have."
+    )
+    errors: tuple[InvalidValue, ...] | None = Field(None, description="With `invalid-request`: the invalid values.")
 
 
 SIGNED_IN = (
@@ -123,36 +133,36 @@ SIGNED_IN = (
     "upstream-unavailable",
     "upstream-timeout",
 )
-"""What any request that reaches a mailbox may be answered."""
+"""The problems that any request to a mailbox can get."""
 _HEADERS = {401: "WWW-Authenticate", 409: "Retry-After", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
 
 
 def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:
-    """What a route declares. One problem stands for all of its status."""
+    """The error responses of a route, for its ``responses``. One problem stands for all problems of the same status."""
     return {BY_NAME[name].status: {"model": Problem} for name in names}
 
 
 OF_NO_OPERATION = frozenset({400, 405, 408, 431})
-"""Answered before the request is known to mean an operation of the contract."""
+"""Statuses sent before the service knows which operation a request is for. No operation declares them."""
 
 
 def response_components() -> dict[str, Any]:
-    """The contract's answer for each status, with its problems."""
-    statuses = sorted({kind.status for kind in BY_NAME.values()})
+    """The contract's error responses, one for each status, with the problems of that status."""
+    statuses = sorted({each.status for each in BY_NAME.values()})
     return {
-        f"Problem{status}": _component(status, [kind for kind in BY_NAME.values() if kind.status == status])
+        f"Problem{status}": _component(status, [each for each in BY_NAME.values() if each.status == status])
         for status in statuses
         if status not in OF_NO_OPERATION
     }
 
 
-def _component(status: int, kinds: list[Kind]) -> dict[str, Any]:
+def _component(status: int, types: list[ProblemType]) -> dict[str, Any]:
     component: dict[str, Any] = {
-        "description": " ".join(f"`{kind.name}`: {kind.title}. {kind.advice}" for kind in kinds),
+        "description": " ".join(f"`{each.name}`: {each.title}. {each.advice}" for each in types),
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {kind.name: {"summary": kind.title, "value": _example(kind)} for kind in kinds},
+                "examples": {each.name: {"summary": each.title, "value": _example(each)} for each in types},
             }
         },
     }
@@ -161,15 +171,15 @@ def _component(status: int, kinds: list[Kind]) -> dict[str, Any]:
     return component
 
 
-def _example(kind: Kind) -> dict[str, Any]:
-    more = _EXAMPLES.get(kind.name, {})
+def _example(problem_type: ProblemType) -> dict[str, Any]:
+    more = _EXAMPLES.get(problem_type.name, {})
     return {
-        "type": f"/problems/{kind.name}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": kind.advice,
+        "type": f"/problems/{problem_type.name}",
+        "title": problem_type.title,
+        "status": problem_type.status,
+        "detail": problem_type.advice,
         "instance": "/v1/accounts/me/folders",
-        "retryable": kind.retryable,
+        "retryable": problem_type.retryable,
         "requestId": "c0ffee00c0ffee00",
         **more,
     }
@@ -177,7 +187,7 @@ def _example(kind: Kind) -> dict[str, Any]:
 
 _EXAMPLES: Mapping[str, dict[str, Any]] = {
     "not-found": {"detail": "There is no such folder.", "what": "folder"},
-    "not-supported": {"detail": "This IMAP server offers no quota (QUOTA).", "capability": "quota"},
+    "not-supported": {"detail": "This IMAP server does not support quota.", "capability": "quota"},
     "invalid-request": {
         "errors": [{"location": "query.limit", "message": "Input should be less than or equal to 200"}]
     },
@@ -185,24 +195,24 @@ _EXAMPLES: Mapping[str, dict[str, Any]] = {
 }
 
 
-def _problem(request: Request, kind: Kind, detail: str, **more: Any) -> Problem:
+def _problem(request: Request, problem_type: ProblemType, detail: str, **more: Any) -> Problem:
     return Problem(
-        type=f"/problems/{kind.name}",
-        title=kind.title,
-        status=kind.status,
+        type=f"/problems/{problem_type.name}",
+        title=problem_type.title,
+        status=problem_type.status,
         detail=detail,
         instance=_shown(request.url.path),
-        retryable=kind.retryable,
+        retryable=problem_type.retryable,
         request_id=request.scope.get("request_id", ""),
         **more,
     )
 
 
-def answer(
-    request: Request, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+def problem_response(
+    request: Request, problem_type: ProblemType, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
-    """One problem as a response."""
-    return _response(_problem(request, kind, detail, **more), headers)
+    """A problem as a response."""
+    return _response(_problem(request, problem_type, detail, **more), headers)
 
 
 def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
@@ -211,17 +221,17 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
 
 
 def _shown(path: str) -> str:
-    """Any path a client can send, as text that JSON can carry."""
+    """Any path that a client can send, as text that JSON can carry, at most 1,000 characters."""
     return path.encode(errors="replace").decode()[:1000]
 
 
-def kind_of(error: errors.MailError) -> Kind:
-    """The table's row: the error's own or its nearest base's."""
-    return next((_KINDS[leaf] for leaf in type(error).__mro__ if leaf in _KINDS), _INTERNAL)
+def problem_type_of(error: errors.MailError) -> ProblemType:
+    """The problem type of the error's class, or of the nearest base class that has one."""
+    return next((_ALL_TYPES[leaf] for leaf in type(error).__mro__ if leaf in _ALL_TYPES), _INTERNAL_ERROR)
 
 
-def describe(request: Request, error: errors.MailError) -> Problem:
-    """The error as a problem, for an answer of its own or within one about many."""
+def problem_of(request: Request, error: errors.MailError) -> Problem:
+    """The error as a problem, for a response or for one result of a bulk response."""
     more: dict[str, Any] = {}
     match error:
         case errors.NotFound():
@@ -229,91 +239,91 @@ def describe(request: Request, error: errors.MailError) -> Problem:
         case errors.NotSupported():
             more["capability"] = error.capability
         case errors.InvalidQuery():
-            more["errors"] = (Invalid(location="q", message=error.detail, column=error.column),)
+            more["errors"] = (InvalidValue(location="q", message=error.detail, column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
-            more["upstream"] = Upstream(protocol=error.protocol, code=error.code)
-    return _problem(request, kind_of(error), error.detail, **more)
+            more["upstream"] = UpstreamCause(protocol=error.protocol, code=error.code)
+    return _problem(request, problem_type_of(error), error.detail, **more)
 
 
 async def _mail_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.MailError)
-    return refused(request, error)
+    return error_response(request, error)
 
 
-def refused(request: Request, error: errors.MailError) -> JSONResponse:
-    """The error as a response, with the headers that belong to it."""
+def error_response(request: Request, error: errors.MailError) -> JSONResponse:
+    """The error as a response, with the headers of its status."""
     headers: dict[str, str] = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["Content-Range"] = f"bytes */{error.size}"
-    problem = describe(request, error)
+    problem = problem_of(request, error)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="casella", Basic realm="casella", charset="UTF-8"'
     return _response(problem, headers)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """Says where and why, and never repeats what was sent: it may be a password."""
+    """Names each invalid value and the reason, but never repeats the value: it may be a password."""
     assert isinstance(error, RequestValidationError)
-    found = tuple(
-        Invalid(location=".".join(_shown(str(step)) for step in one["loc"])[:200], message=str(one["msg"])[:200])
-        for one in error.errors()[:20]
+    invalid = tuple(
+        InvalidValue(location=".".join(_shown(str(step)) for step in each["loc"])[:200], message=str(each["msg"])[:200])
+        for each in error.errors()[:20]
     )
-    kind = KINDS[errors.InvalidRequest]
-    return answer(request, kind, "; ".join(f"{one.location}: {one.message}" for one in found)[:500], errors=found)
+    detail = "; ".join(f"{value.location}: {value.message}" for value in invalid)[:500]
+    return problem_response(request, PROBLEM_TYPES[errors.InvalidRequest], detail, errors=invalid)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    """What the framework refuses by itself: unknown paths, wrong methods, bodies too large."""
+    """Errors that the framework raises: unknown paths, wrong methods, bodies that are too large."""
     assert isinstance(error, HTTPException)
-    kind = _BY_STATUS.get(error.status_code, KINDS[errors.InvalidRequest])
-    more = {"what": "address"} if kind.status == HTTPStatus.NOT_FOUND else {}
+    problem_type = _BY_STATUS.get(error.status_code, PROBLEM_TYPES[errors.InvalidRequest])
+    more = {"what": "address"} if problem_type.status == HTTPStatus.NOT_FOUND else {}
     headers = dict(error.headers or {})
-    if kind is _METHOD and (methods := _allowed(request)):
+    if problem_type is _METHOD_NOT_ALLOWED and (methods := _allowed(request)):
         headers = {"Allow": ", ".join(methods)}
-    return answer(request, kind, kind.advice, headers, **more)
+    return problem_response(request, problem_type, problem_type.advice, headers, **more)
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods of this address (RFC 9110, 10.2.1); the router names those of the first route it finds."""
+    """The methods of this path, for Allow (RFC 9110, 10.2.1). Starlette names those of the first route that matches."""
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     matching = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
     closest = min(matching, key=lambda path: path.count("{"), default=None)
     return sorted(method.upper() for method in paths[closest]) if closest else []
 
 
-def fault(request: Request, error: Exception) -> JSONResponse:
-    """What nobody foresaw. The log says where; what the error says itself may repeat somebody's mail."""
+def internal_error(request: Request, error: Exception) -> JSONResponse:
+    """An unexpected exception as a response. The log has its type and stack, not its message: that may contain mail."""
     frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
     _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__, frames=frames)
-    return answer(request, _INTERNAL, _INTERNAL.advice)
+    return problem_response(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
 
 
-def foreign(request: Request, status: int) -> JSONResponse:
-    """For what a library refuses in words of its own."""
-    kind = _BY_STATUS.get(status, _INTERNAL)
+def library_error(request: Request, status: int) -> JSONResponse:
+    """The problem that replaces an error response of a library, which is not problem+json."""
+    problem_type = _BY_STATUS.get(status, _INTERNAL_ERROR)
     headers = {"Connection": "close"} if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
-    return answer(request, kind, kind.advice, headers)
+    return problem_response(request, problem_type, problem_type.advice, headers)
 
 
 def install(app: FastAPI) -> None:
-    """Every error of every route passes here."""
+    """Register the handlers that turn every error into a problem, and the pages that explain the problem types."""
     app.add_exception_handler(errors.MailError, _mail_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
 
     @app.get("/problems/{name}", include_in_schema=False)
     async def explain_problem(name: str) -> HTMLResponse:
-        kind = BY_NAME.get(name)
-        if kind is None:
+        problem_type = BY_NAME.get(name)
+        if problem_type is None:
             raise errors.NotFound("address")
-        return HTMLResponse(_page(kind))
+        return HTMLResponse(_page(problem_type))
 
 
-def _page(kind: Kind) -> str:
-    again = "The same request may succeed later." if kind.retryable else "The same request will fail again."
+def _page(problem_type: ProblemType) -> str:
+    retry = "The same request may succeed later." if problem_type.retryable else "The same request will fail again."
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{kind.name}</title>"
-        f"<h1>{kind.status} {kind.title}</h1><p>{kind.advice}</p><p>{again}</p>"
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{problem_type.name}</title>"
+        f"<h1>{problem_type.status} {problem_type.title}</h1><p>{problem_type.advice}</p><p>{retry}</p>"
     )

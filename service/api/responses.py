@@ -1,4 +1,4 @@
-"""JSON answers that a client may keep: a weak ETag, and 304 where nothing changed (RFC 9110, 8.8 and 13.1.2)."""
+"""JSON responses that clients can cache: weak ETags, and 304 if nothing has changed (RFC 9110, 8.8 and 13.1.2)."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,26 +12,31 @@ from service.api.parameters import request_headers, response_headers
 from service.mail.json_rows import page_json
 from service.mail.model import Page
 
-_NOT_STORED_BUT_KEPT = "private, no-cache"
+_CACHE_CONTROL = "private, no-cache"  # no shared cache stores it, and clients revalidate it each time
 _LIST = TypeAdapter(list[SerializeAsAny[BaseModel]])
 _AT_ONCE = 1000
-"""Values that are written in a few milliseconds."""
-KEPT: dict[int | str, dict[str, Any]] = {
+"""As many values as are serialized in a few milliseconds."""
+CACHEABLE: dict[int | str, dict[str, Any]] = {
     200: {"headers": response_headers("ETag")},
-    304: {"description": "What If-None-Match has is still so."},
+    304: {"description": "If-None-Match has the current ETag."},
 }
-"""What a route declares that may answer 304, beside ``IF_NONE_MATCH``."""
+"""For a route's ``responses``, if it can respond 304. Such a route also declares ``IF_NONE_MATCH``."""
 IF_NONE_MATCH = request_headers("If-None-Match")
 
 
-def matches(condition: str, etag: str) -> bool:
-    """If-None-Match compares weakly (RFC 9110, 13.1.2)."""
+def etag_matches(condition: str, etag: str) -> bool:
+    """Whether If-None-Match contains the ETag, compared weakly (RFC 9110, 13.1.2)."""
     strong = etag.removeprefix("W/")
-    return condition.strip() == "*" or strong in (one.strip().removeprefix("W/") for one in condition.split(","))
+    return condition.strip() == "*" or strong in (each.strip().removeprefix("W/") for each in condition.split(","))
 
 
-def weak_tag(*parts: str | bytes) -> str:
-    """Of whatever an answer depends on."""
+def strong_etag(version: str) -> str:
+    """The ETag of a version that identifies every octet, or that If-Match compares (RFC 9110, 8.8.1)."""
+    return f'"{version}"'
+
+
+def weak_etag(*parts: str | bytes) -> str:
+    """A weak ETag of everything that a response depends on."""
     digest = blake2b(digest_size=12)
     for part in parts:
         octets = part.encode(errors="surrogatepass") if isinstance(part, str) else part
@@ -39,39 +44,39 @@ def weak_tag(*parts: str | bytes) -> str:
     return f'W/"{digest.hexdigest()}"'
 
 
-def list_tag(request: Request, account: str, state: str) -> str:
-    """Of a list of this account: the folder's state and what was asked."""
-    return weak_tag(account, request.url.path, request.url.query, state)
+def list_etag(request: Request, account: str, state: str) -> str:
+    """The ETag of a list of this account: of the folder's state and the request's path and query."""
+    return weak_etag(account, request.url.path, request.url.query, state)
 
 
-def json_answer(request: Request, value: BaseModel, etag: str | None = None) -> Response:
-    """The value, or 304 where the client has it. Without a tag its own octets make one."""
-    return _answer(request, value.model_dump_json(by_alias=True, exclude_none=True).encode(), etag)
+def json_response(request: Request, value: BaseModel, etag: str | None = None) -> Response:
+    """The value, or 304 if the client has it. Without ``etag``, the ETag is made from the body."""
+    return _response(request, value.model_dump_json(by_alias=True, exclude_none=True).encode(), etag)
 
 
-async def items_answer(request: Request, items: Sequence[BaseModel]) -> Response:
-    """``{"items": […]}`` of any length: others have their turn between two pieces of it."""
+async def items_response(request: Request, items: Sequence[BaseModel]) -> Response:
+    """``{"items": […]}`` of any length. Serializes it in pieces, so that it does not block the event loop."""
     pieces = []
-    for at in range(0, len(items), _AT_ONCE):
-        if at:
+    for start in range(0, len(items), _AT_ONCE):
+        if start:
             await asyncio.sleep(0)
-        pieces.append(_LIST.dump_json(list(items[at : at + _AT_ONCE]), by_alias=True, exclude_none=True)[1:-1])
-    return _answer(request, b'{"items":[%b]}' % b",".join(pieces), None)
+        pieces.append(_LIST.dump_json(list(items[start : start + _AT_ONCE]), by_alias=True, exclude_none=True)[1:-1])
+    return _response(request, b'{"items":[%b]}' % b",".join(pieces), None)
 
 
-def page_answer(request: Request, page: Page, etag: str | None, include: Any) -> Response:
-    """As ``json_answer``, with only some members of its rows where ``include`` names them as pydantic does."""
-    return _answer(request, page_json(page, include), etag)
+def page_response(request: Request, page: Page, etag: str | None, include: Any) -> Response:
+    """As ``json_response``. ``include`` selects fields of the messages, in pydantic's form; None for all."""
+    return _response(request, page_json(page, include), etag)
 
 
-def _answer(request: Request, body: bytes, etag: str | None) -> Response:
-    etag = etag or weak_tag(body)
-    headers = {"ETag": etag, "Cache-Control": _NOT_STORED_BUT_KEPT}
-    if matches(request.headers.get("if-none-match", ""), etag):
+def _response(request: Request, body: bytes, etag: str | None) -> Response:
+    etag = etag or weak_etag(body)
+    headers = {"ETag": etag, "Cache-Control": _CACHE_CONTROL}
+    if etag_matches(request.headers.get("if-none-match", ""), etag):
         return not_modified(headers)
     return Response(body, media_type="application/json", headers=headers)
 
 
 def not_modified(headers: dict[str, str]) -> Response:
-    """304: the client has it already."""
+    """304: the client has the current version."""
     return Response(status_code=304, headers=headers)

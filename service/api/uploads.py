@@ -1,5 +1,5 @@
-"""A message on its way in: spooled first, so that no slow client holds a connection of the mailbox, and a message that
-does not arrive whole is never begun to be stored."""
+"""Uploaded messages. They are spooled first, so that a slow client does not occupy a connection to the mail server, and
+an incomplete upload is never stored."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,14 +15,14 @@ from service.mail.mime.digest import Digest
 from service.mail.mime.headers import first, parse_message_ids, split_headers
 
 IN_MEMORY = 1 << 20
-"""Octets kept in memory; what is longer goes to a file without a name, which no crash leaves behind."""
+"""Octets kept in memory. A longer message goes to an unnamed file, which disappears even if the process crashes."""
 CHUNK = 256 << 10
 _HEADER = 256 << 10
 
 
 @dataclass
 class Spooled:
-    """A message that arrived whole. See ``model.Source``."""
+    """A message that was received completely. Implements ``model.Source``."""
 
     size: int
     message_id: str | None
@@ -41,7 +41,8 @@ class Spooled:
 
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[Spooled]:
-    """The request's body. InvalidRequest where it is empty, or has a NUL, which IMAP cannot carry (RFC 9051, 9)."""
+    """The request's body. Raises InvalidRequest if it is empty, or has a NUL, which IMAP cannot transfer (RFC 9051,
+    9)."""
     digest, size, head = Digest(), 0, bytearray()
     with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         async for chunk in request.stream():
@@ -52,7 +53,7 @@ async def spooled(request: Request) -> AsyncIterator[Spooled]:
             head += chunk[: max(0, _HEADER - len(head))]
             await _write(file, chunk, size)
         if not size:
-            raise InvalidRequest("The body is empty. Send the message as message/rfc822.")
+            raise InvalidRequest("The body is empty. Send a message as message/rfc822.")
         yield Spooled(size, _message_id(bytes(head)), digest.finish(), file)
 
 
@@ -65,5 +66,5 @@ async def _write(file: IO[bytes], chunk: bytes, size: int) -> None:
 
 def _message_id(head: bytes) -> str | None:
     block = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n\r\n"
-    found = parse_message_ids(first(split_headers(block), "Message-ID") or b"")
-    return found[0] if found else None
+    ids = parse_message_ids(first(split_headers(block), "Message-ID") or b"")
+    return ids[0] if ids else None

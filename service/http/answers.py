@@ -12,7 +12,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from service.api import problems
 from service.api.middleware import SAFE_HEADERS
-from service.api.problems import Kind
+from service.api.problems import ProblemType
 
 _SAFE = frozenset({"GET", "HEAD"})
 """What is given up when the client leaves. What writes goes on: whoever asks again with its key gets the answer."""
@@ -45,11 +45,11 @@ def left_alone(app: Any, cycle: RequestResponseCycle) -> Any:
     return run
 
 
-def refusal(kind: Kind) -> bytes:
+def refusal(kind: ProblemType) -> bytes:
     """A problem for a request that cannot be told."""
     request_id = token_hex(8)
     _log.info("refused", kind=kind.name, request_id=request_id)
-    answer = problems.answer(
+    answer = problems.problem_response(
         Request({"type": "http", "path": "", "headers": [], "request_id": request_id}), kind, kind.advice
     )
     headers = [
@@ -66,6 +66,6 @@ async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
     """Answered at once, whatever is asked."""
     scope["request_id"] = token_hex(8)
     headers = {"Retry-After": "1", "Connection": "close", "X-Request-Id": scope["request_id"]}
-    answer = problems.answer(Request(scope), problems.BUSY, problems.BUSY.advice, headers)
+    answer = problems.problem_response(Request(scope), problems.BUSY, problems.BUSY.advice, headers)
     answer.raw_headers.extend(SAFE_HEADERS.items())
     await answer(scope, receive, send)

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.api import problems
 from service.api.middleware import is_probe
-from service.api.problems import Kind
+from service.api.problems import ProblemType
 from service.http.answers import is_read, left_alone, overloaded, refusal
 from service.http.inflow import Deadline, Framing, Inflow
 
@@ -91,7 +91,7 @@ class Listener(HttpToolsProtocol):
         self._dropped = 0
         self._framing = Framing()
         self._fed = b""
-        self._fault: Kind | None = None
+        self._fault: ProblemType | None = None
         self._is_refused = False
         self._answering: RequestResponseCycle | None = None
         self._task: asyncio.Task[None]
@@ -209,7 +209,7 @@ class Listener(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         super().data_received(head + self._fed[stopped.args[0] :])
 
-    def _fault_of_head(self) -> Kind | None:
+    def _fault_of_head(self) -> ProblemType | None:
         names = [name for name, _ in self.headers]
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self.head_octets or len(names) > self.head_fields:
@@ -273,7 +273,7 @@ class Listener(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(self._fault or problems.MALFORMED)
 
-    def _refuse(self, kind: Kind) -> None:
+    def _refuse(self, kind: ProblemType) -> None:
         """Say so, where the client waits for nothing else; else after that. A refusal that overtakes an answer would be
         taken for it."""
         self._is_refused = True

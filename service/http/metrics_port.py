@@ -44,7 +44,7 @@ async def _metrics(_: Request) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     request.scope["request_id"] = token_hex(8)
-    answer = problems.foreign(request, error.status_code)
+    answer = problems.library_error(request, error.status_code)
     answer.headers.update({"X-Request-Id": request.scope["request_id"], **(error.headers or {})})
     return _safe(answer)
 
@@ -71,7 +71,7 @@ class Place:
         first = settings.metrics_port
         return cls(settings.metrics_host, range(first, min(first + workers, _HIGHEST + 1))) if first else None
 
-    def demand_free(self, public: int) -> None:
+    def require_free(self, public: int) -> None:
         """Raises Unbindable unless every port can be listened on now, and none is the ``public`` one."""
         for port in self.ports:
             if port == public:

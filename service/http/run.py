@@ -34,7 +34,7 @@ def serve(settings: Settings, config: Path | None, host: str, port: int, workers
     """Until a signal ends it. Several workers read the settings each for itself. Raises scraping.Unbindable."""
     place = Place.of(settings, workers)
     if place:
-        place.demand_free(port)
+        place.require_free(port)
     if workers == 1:
         server = Draining(http(settings, host, port), settings.drain_seconds, place)
         _freeze()

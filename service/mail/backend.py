@@ -21,7 +21,7 @@ from service.mail.model import (
     Folder,
     Grant,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -46,7 +46,7 @@ class Backend(ABC):
     """Learnt from the server at login."""
     warnings: tuple[str, ...] = ()
     """What a user of this mailbox should know of its server, such as ``ids-unstable``."""
-    lacking: ClassVar[str] = "This mailbox offers no {}."
+    not_supported_text: ClassVar[str] = "This mailbox offers no {}."
     """How a user is told of a capability that is not there."""
 
     @abstractmethod
@@ -63,34 +63,34 @@ class Backend(ABC):
     async def create_folder(self, name: str, parent: str | None = None) -> Folder:
         """A new folder, subscribed, at the root or in ``parent``. AlreadyExists, InvalidRequest (a name the server's
         hierarchy cannot hold). Two round trips and those of ``list_folders``."""
-        raise self.lacks(Capability.FOLDERS)
+        raise self.not_supported(Capability.FOLDERS)
 
     async def change_folder(
         self, folder: str, *, name: str | None = None, parent: str | None = None, is_subscribed: bool | None = None
     ) -> Folder:
         """Rename, move (with all that is in it) or subscribe; ``parent`` empty means the root, None leaves it. Its id
         changes with name and parent; ids of messages in it do too."""
-        raise self.lacks(Capability.FOLDERS)
+        raise self.not_supported(Capability.FOLDERS)
 
     async def delete_folder(self, folder: str) -> None:
         """Remove the folder with its messages. AlreadyExists where it has folders in it: those go first."""
-        raise self.lacks(Capability.FOLDERS)
+        raise self.not_supported(Capability.FOLDERS)
 
     async def list_grants(self, folder: str) -> tuple[Grant, ...]:
         """Who may do what with the folder (RFC 4314, 3.3). One round trip."""
-        raise self.lacks(Capability.ACL)
+        raise self.not_supported(Capability.ACL)
 
     async def set_grant(self, folder: str, identifier: str, rights: str) -> Grant:
         """Give exactly these rights; answers what the server made of them. Two round trips."""
-        raise self.lacks(Capability.ACL)
+        raise self.not_supported(Capability.ACL)
 
     async def delete_grant(self, folder: str, identifier: str) -> None:
         """Take all rights from ``identifier``. One round trip."""
-        raise self.lacks(Capability.ACL)
+        raise self.not_supported(Capability.ACL)
 
     async def list_quotas(self) -> tuple[Quota, ...]:
         """The limits on this mailbox (RFC 9208, 4.3: of INBOX). One round trip."""
-        raise self.lacks(Capability.QUOTA)
+        raise self.not_supported(Capability.QUOTA)
 
     @abstractmethod
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
@@ -108,17 +108,17 @@ class Backend(ABC):
     async def get_mark(self, folder: str | None) -> bytes:
         """Up to where a folder (None: the mailbox) has been told by now. IMAP: a round trip or two; three where the
         server does not say what vanishes."""
-        raise self.lacks(Capability.CHANGES)
+        raise self.not_supported(Capability.CHANGES)
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
         """What happened to the folder's messages since a mark of it. StaleToken where that cannot be told: list it
         again. IMAP: one round trip where nothing happened and the server counts changes."""
-        raise self.lacks(Capability.CHANGES)
+        raise self.not_supported(Capability.CHANGES)
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         """What happened in all folders since a mark of the mailbox. A folder whose changes cannot be told has
         ``resync``. IMAP: those of ``list_folders``, and two for each folder in which something happened."""
-        raise self.lacks(Capability.CHANGES)
+        raise self.not_supported(Capability.CHANGES)
 
     def watch_health(self) -> WatchHealth | None:
         """How the watch fares; None while nobody listens."""
@@ -126,12 +126,12 @@ class Backend(ABC):
 
     def watch(self) -> AbstractAsyncContextManager[Watch]:
         """Listens to the mailbox. All who do share one connection."""
-        raise self.lacks(Capability.PUSH)
+        raise self.not_supported(Capability.PUSH)
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
         """A page over several folders (None: all), merged. Errors as ``list_messages``. A folder that cannot be
         searched is named in ``unsearched``."""
-        raise self.lacks(Capability.SEARCH)
+        raise self.not_supported(Capability.SEARCH)
 
     @abstractmethod
     async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
@@ -139,7 +139,7 @@ class Backend(ABC):
         as a page of those."""
 
     @abstractmethod
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         """The message with body and structure. IMAP: two round trips. POP3: one RETR."""
 
     @abstractmethod
@@ -162,25 +162,25 @@ class Backend(ABC):
 
     async def get_flags(self, message: str) -> Flags:
         """The message's flags now. One round trip."""
-        raise self.lacks(Capability.FLAGS)
+        raise self.not_supported(Capability.FLAGS)
 
     async def set_flags(self, message: str, flags: Sequence[str], *, version: str | None = None) -> Flags:
         """Replace all flags; answers what is set afterwards. One round trip. With ``version`` only while the message
         has it, else Changed; NotSupported where the server keeps no versions. NotPermitted for a flag that the folder
         does not keep."""
-        raise self.lacks(Capability.FLAGS)
+        raise self.not_supported(Capability.FLAGS)
 
     async def change_flags(
         self, message: str, add: Sequence[str], remove: Sequence[str], *, version: str | None = None
     ) -> Flags:
         """Set some and clear others, touching no other flag; answers what is set afterwards. A round trip each."""
-        raise self.lacks(Capability.FLAGS)
+        raise self.not_supported(Capability.FLAGS)
 
     async def change_many(
         self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]
     ) -> tuple[Outcome, ...]:
         """``change_flags`` on many, in order of asking: a round trip a folder."""
-        raise self.lacks(Capability.FLAGS)
+        raise self.not_supported(Capability.FLAGS)
 
     async def append_message(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
@@ -188,28 +188,28 @@ class Backend(ABC):
         """Put a message into the folder; answers its id, None where the server does not tell and it cannot be found.
         Two round trips. UpstreamError with the code ``outcomeUnknown`` where the answer was lost and the
         folder does not tell either."""
-        raise self.lacks(Capability.APPEND)
+        raise self.not_supported(Capability.APPEND)
 
     async def append_once(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
     ) -> str | None:
         """``append_message``, unless the folder already has a message of the same octets: then its id. For requests
         that are sent again because their answer was lost, whoever got them first."""
-        raise self.lacks(Capability.APPEND)
+        raise self.not_supported(Capability.APPEND)
 
     async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
         """Copy, in order of asking: a command for each folder they come from."""
-        raise self.lacks(Capability.MOVE)
+        raise self.not_supported(Capability.MOVE)
 
     async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
         """Move, in order of asking: a command for each folder they come from with MOVE, three without it. At every
         moment each message is in at least one of the two."""
-        raise self.lacks(Capability.MOVE)
+        raise self.not_supported(Capability.MOVE)
 
     async def empty_folder(self, folder: str) -> int:
         """Remove for good all messages that are in the folder now, and none that arrives meanwhile; answers how many.
         IMAP: four round trips, and three for each thousand messages."""
-        raise self.lacks(Capability.MOVE)
+        raise self.not_supported(Capability.MOVE)
 
     @abstractmethod
     async def check(self) -> None:
@@ -219,6 +219,6 @@ class Backend(ABC):
     async def aclose(self) -> None:
         """Close every connection. The mailbox is as it was."""
 
-    def lacks(self, capability: Capability) -> NotSupported:
+    def not_supported(self, capability: Capability) -> NotSupported:
         """The error for a call this mailbox cannot answer, with the reason."""
-        return NotSupported(capability, self.lacking.format(capability))
+        return NotSupported(capability, self.not_supported_text.format(capability))

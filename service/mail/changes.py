@@ -1,7 +1,7 @@
-"""What happened since: values that travel from an adapter to JSON.
+"""Changes since an earlier state: values that adapters return and the API writes as JSON.
 
-A mark says up to where somebody knows a folder or a mailbox. Only the adapter that made it can read it; nothing is kept
-of it anywhere else, so every replica understands it.
+A mark identifies a state of a folder or of the mailbox. Only the kind of adapter that made it can read it. It holds
+everything that is needed to continue, so every replica can.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,15 @@ from service.mail.model import Count, Value
 
 
 class FolderChanges(Value):
-    """What happened to the messages of a folder, by their ids."""
+    """The changes to the messages of a folder, by message id."""
 
-    folder_id: str = Field(description="Which folder.")
-    created: tuple[str, ...] = Field((), description="They are there now and were not before.")
-    updated: tuple[str, ...] = Field((), description="Their flags may have changed.")
-    destroyed: tuple[str, ...] = Field((), description="They are gone; some may never have been seen.")
-    resync: bool | None = Field(None, description="True where what happened cannot be told: list the folder again.")
+    folder_id: str = Field(description="The id of the folder.")
+    created: tuple[str, ...] = Field((), description="The ids of new messages.")
+    updated: tuple[str, ...] = Field((), description="The ids of messages whose flags may have changed.")
+    destroyed: tuple[str, ...] = Field(
+        (), description="The ids of messages that no longer exist. The client may not know some of them."
+    )
+    resync: bool | None = Field(None, description="True if the changes are unknown: list the folder again.")
 
     def __bool__(self) -> bool:
         return bool(self.created or self.updated or self.destroyed or self.resync)
@@ -28,7 +30,7 @@ class FolderChanges(Value):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Of one folder, and the mark from which to go on."""
+    """The changes of one folder, and the mark to continue from."""
 
     told: FolderChanges
     mark: bytes
@@ -37,7 +39,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class AccountChanges:
-    """Of all folders. Renaming a folder destroys it and creates another."""
+    """The changes of all folders. A renamed folder is destroyed, and another one is created."""
 
     mark: bytes
     folders: Sequence[FolderChanges] = ()
@@ -50,23 +52,24 @@ class AccountChanges:
 
 
 class WatchHealth(Value):
-    """How the mailbox is listened to, in this process."""
+    """How this process watches the mailbox for changes."""
 
-    way: str = Field(
-        description="`notify` hears every folder, `idle` the inbox (and looks at the others each 45 s), `poll` looks"
-        " each 30 s, `down` has lost the mail server and tries again."
+    mode: str = Field(
+        description="`notify`: the mail server reports changes in every folder. `idle`: it reports changes in the"
+        " inbox, and other folders are polled every 45 s. `poll`: all folders are polled every 30 s. `down`: the"
+        " connection is lost and is being restored."
     )
-    heard_seconds_ago: float | None = Field(None, description="Since the mail server's last word.")
-    event_seconds_ago: float | None = Field(None, description="Since it last told of something.")
-    losses: Count = Field(description="How often the connection was lost or could not be had.")
+    heard_seconds_ago: float | None = Field(None, description="Seconds since the mail server's last response.")
+    event_seconds_ago: float | None = Field(None, description="Seconds since the mail server last reported a change.")
+    losses: Count = Field(description="How often the connection was lost or could not be opened.")
 
 
 class Watch(Shape):
-    """Somebody who listens to a mailbox."""
+    """A listener to the changes of a mailbox."""
 
     async def wait(self, seconds: float) -> bool:
-        """Whether something may have happened since the last call; False where nothing did for so long."""
+        """Waits for a change at most ``seconds``. Returns whether there may have been one since the last call."""
         ...
 
     def wake(self) -> None:
-        """Ends the present or the next wait."""
+        """Ends the current wait, or the next one."""

@@ -1,23 +1,23 @@
-"""What can go wrong, drawn as a tree. ``api/problems.py`` gives each leaf its status and title.
+"""The tree of errors. ``api/problems.py`` gives each leaf its status and title.
 
     MailError
-      Unauthenticated, LoginRefused, NotPermitted       who you are, what you may
+      Unauthenticated, LoginRefused, NotPermitted       authentication and permission
       NotFound, AlreadyExists, AlreadyDone, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
       InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
-      NotSupported                                      the port has it, this mailbox does not
-      StoreUnavailable                                  what replicas share
+      NotSupported                                      the mailbox lacks a capability
+      StoreUnavailable                                  the store that replicas share
       UpstreamFailure                                   the mail server
         UpstreamError, UpstreamProtocol, UpstreamTls, UpstreamUnavailable, UpstreamTimeout, ServerBusy
 
-``detail`` is for people and is safe to show: no secret, nothing a mail server said before login, and what it said later
-cleaned and cut. ``code`` is the server's response code (RFC 5530, RFC 2449) where it gave one.
+``detail`` is for people and is safe to show: it has no secret, nothing that a mail server said before login, and what
+it said later is cleaned and shortened. ``code`` is the server's response code (RFC 5530, RFC 2449), if it sent one.
 """
 
 from typing import ClassVar
 
 
 class MailError(Exception):
-    """Anything a mailbox can answer instead of what was asked."""
+    """The base of all errors that a mailbox can raise."""
 
     default: ClassVar[str] = "The request could not be carried out."
 
@@ -28,25 +28,25 @@ class MailError(Exception):
 
 
 class Unauthenticated(MailError):
-    """No credentials, or a token that does not open."""
+    """No credentials, or an invalid token."""
 
-    default = "Send the mailbox's login and password (Basic), or a token from POST /v1/sessions (Bearer)."
+    default = "Send the mailbox's username and password (Basic), or a token from POST /v1/sessions (Bearer)."
 
 
 class LoginRefused(MailError):
-    """The mail server said no to these credentials. Never repeated by us: repeats lock accounts out."""
+    """The mail server rejected these credentials. They are never sent again: repeated failures can lock the account."""
 
-    default = "The mail server refused these credentials."
+    default = "The mail server rejected these credentials."
 
 
 class NotPermitted(MailError):
-    """Signed in, but not allowed this."""
+    """The signed-in user does not have permission."""
 
     default = "The mail server does not allow this."
 
 
 class NotFound(MailError):
-    """No such thing. ``what`` names the kind: folder, message, part, account, server."""
+    """The thing does not exist. ``what`` is its kind: folder, message, part, account, server."""
 
     def __init__(self, what: str, detail: str | None = None) -> None:
         super().__init__(detail or f"There is no such {what}.")
@@ -54,55 +54,57 @@ class NotFound(MailError):
 
 
 class AlreadyExists(MailError):
-    """The name is taken."""
+    """The name is in use, or the folder to delete has subfolders."""
 
-    default = "Something of that name exists already."
+    default = "The name is already in use."
 
 
 class AlreadyDone(MailError):
-    """The request was carried out before, and its answer is no longer kept."""
+    """The request was carried out before, and its response is no longer stored."""
 
-    default = "This request was carried out before. Its answer is no longer kept: look at the mailbox."
+    default = (
+        "This request was carried out before, and its response is no longer stored. Read the mailbox to see the result."
+    )
 
 
 class InUse(MailError):
-    """The mailbox is locked by somebody else."""
+    """Another client has locked the mailbox."""
 
-    default = "Another client holds the mailbox. Try again shortly."
+    default = "Another client has locked the mailbox. Try again shortly."
 
 
 class StaleId(MailError):
-    """The id names a place that was renumbered: UIDVALIDITY differs (RFC 9051, 2.3.1.1)."""
+    """The id is from before a renumbering of its folder: UIDVALIDITY differs (RFC 9051, 2.3.1.1)."""
 
-    default = "The folder was renumbered since this id was given. List it again."
+    default = "The mail server has renumbered the folder since this id was issued. List the folder again."
 
 
 class StaleToken(MailError):
-    """The cursor or token reaches back to what can no longer be told."""
+    """The cursor or token refers to a state from which the service cannot continue."""
 
     default = "This cursor is no longer valid. Start the list again."
 
 
 class Changed(MailError):
-    """The condition of the request no longer holds."""
+    """The precondition of the request is not met."""
 
-    default = "The message changed meanwhile."
+    default = "The message has changed meanwhile."
 
 
 class OverQuota(MailError):
-    """No space left for this user."""
+    """The user's quota is used up."""
 
     default = "The mailbox is full."
 
 
 class InvalidRequest(MailError):
-    """A value no server could be asked with."""
+    """The request has an invalid value."""
 
-    default = "The request has a value that cannot be used."
+    default = "The request has an invalid value."
 
 
 class InvalidQuery(InvalidRequest):
-    """A search text that cannot be read; ``column`` is where, counted from 1."""
+    """An invalid search text. ``column`` is the position of the error, counted from 1."""
 
     def __init__(self, detail: str, column: int) -> None:
         super().__init__(f"Column {column}: {detail}")
@@ -110,31 +112,31 @@ class InvalidQuery(InvalidRequest):
 
 
 class UnsupportedMedia(MailError):
-    """A body of another media type than is taken."""
+    """The media type of the body is not supported."""
 
 
 class TooLarge(MailError):
-    """Above a limit, ours or the server's."""
+    """A limit of the service or the mail server is exceeded."""
 
-    default = "That is larger than allowed."
+    default = "The content is larger than allowed."
 
 
 class TooManyRequests(MailError):
-    """Slow down."""
+    """A rate limit is exceeded."""
 
-    default = "Too many requests. Wait before the next."
+    default = "Too many requests. Wait before sending the next one."
 
 
 class RangeNotSatisfiable(MailError):
-    """The byte range lies outside; ``size`` is what there is."""
+    """The byte range is outside the content, which has ``size`` octets."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"The range lies outside of the {size} octets there are.")
+        super().__init__(f"The range is outside the content of {size} octets.")
         self.size = size
 
 
 class NotSupported(MailError):
-    """The port has it, this mailbox does not. ``capability`` names what is missing."""
+    """The mailbox does not have the ``capability``."""
 
     def __init__(self, capability: str, detail: str | None = None) -> None:
         super().__init__(detail or f"This mailbox has no {capability}.")
@@ -142,13 +144,16 @@ class NotSupported(MailError):
 
 
 class StoreUnavailable(MailError):
-    """What replicas share cannot be asked, and without it this would not be safe."""
+    """The shared store is unavailable, and without it the request would not be safe."""
 
-    default = "Whether this session was ended cannot be known just now. Reads go on; try again shortly."
+    default = (
+        "The service cannot check at the moment whether this session was ended. Requests that only read still work."
+        " Try again shortly."
+    )
 
 
 class UpstreamFailure(MailError):
-    """The mail server, or the way to it. ``protocol`` and ``code`` say whose words they are."""
+    """The mail server or the network failed. ``protocol`` and ``code`` describe the server's response."""
 
     def __init__(
         self,
@@ -164,36 +169,36 @@ class UpstreamFailure(MailError):
 
 
 class UpstreamError(UpstreamFailure):
-    """The server said no without a reason that has a leaf of its own."""
+    """The server rejected a command, for a reason that has no class of its own."""
 
-    default = "The mail server refused."
+    default = "The mail server rejected the request."
 
 
 class UpstreamProtocol(UpstreamFailure):
     """The server broke its protocol or a limit; the connection was closed."""
 
-    default = "The mail server's answer could not be understood."
+    default = "The mail server's response could not be read."
 
 
 class UpstreamTls(UpstreamFailure):
-    """No trusted TLS where TLS is demanded."""
+    """TLS is required, but there is no trusted TLS connection."""
 
-    default = "No trusted TLS connection to the mail server."
+    default = "There is no trusted TLS connection to the mail server."
 
 
 class UpstreamUnavailable(UpstreamFailure):
-    """Not reachable, going down, or gone in mid-command."""
+    """The server is unreachable, is shutting down, or closed the connection during a command."""
 
     default = "The mail server cannot be reached."
 
 
 class UpstreamTimeout(UpstreamFailure):
-    """No answer before the deadline."""
+    """The server did not respond before the deadline."""
 
-    default = "The mail server did not answer in time."
+    default = "The mail server did not respond in time."
 
 
 class ServerBusy(UpstreamFailure):
-    """All connections of this account are taken, or the server limits them."""
+    """All connections of the account are in use, or the server limits their number."""
 
     default = "All connections to this mailbox are busy. Try again shortly."

@@ -1,6 +1,6 @@
-"""The values that travel from an adapter to JSON, unchanged.
+"""The values that adapters return and the API writes as JSON, unchanged.
 
-Names follow RFC 8621 (JMAP Mail) where it has one. A field without a value is ``None`` here and absent in JSON.
+Names are those of RFC 8621 (JMAP Mail), if it has one. A field without a value is ``None`` here and absent in JSON.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
@@ -20,13 +20,13 @@ MAX_FLAGS = 100
 
 
 class Value(BaseModel):
-    """An immutable value, camelCase in JSON."""
+    """An immutable value. Its names are camelCase in JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class Protocol(StrEnum):
-    """How the mail server is spoken to."""
+    """The protocol spoken with the mail server."""
 
     IMAP = "imap"
     POP3 = "pop3"
@@ -34,7 +34,7 @@ class Protocol(StrEnum):
 
 
 class Capability(StrEnum):
-    """What a mailbox may be able to do beyond listing, reading and deleting."""
+    """An optional feature of a mailbox. Every mailbox can list, read and delete."""
 
     FOLDERS = "folders"
     FLAGS = "flags"
@@ -50,16 +50,18 @@ class Capability(StrEnum):
 
 
 PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)
-OpenProtocol = Annotated[Protocol, WithJsonSchema({"type": "string", "description": f"{PROTOCOLS}; more may come."})]
-"""For answers: a client that knows no other value must not fail at one."""
+OpenProtocol = Annotated[
+    Protocol, WithJsonSchema({"type": "string", "description": f"{PROTOCOLS}. Later versions may add others."})
+]
+"""For responses: the schema is an open string, so that clients accept protocols added later."""
 Count = Annotated[int, WithJsonSchema({"type": "integer", "format": "int64"})]
-"""May pass 2³¹: octets, and what IMAP counts in 32 bits without a sign."""
+"""A number that may exceed 2³¹: octets, and IMAP's unsigned 32-bit numbers."""
 Number = Annotated[int, WithJsonSchema({"type": "integer", "format": "int32"})]
-"""Never does."""
+"""A number that never exceeds 2³¹."""
 
 
-class HtmlForm(StrEnum):
-    """What a caller wants of a message's HTML."""
+class HtmlMode(StrEnum):
+    """Which HTML of a message is returned: sanitized, as received, or none."""
 
     SAFE = "safe"
     ORIGINAL = "original"
@@ -67,7 +69,7 @@ class HtmlForm(StrEnum):
 
 
 class Namespace(StrEnum):
-    """Whose folder it is (RFC 2342)."""
+    """The kind of namespace that a folder is in (RFC 2342)."""
 
     PERSONAL = "personal"
     OTHER = "other"
@@ -75,7 +77,7 @@ class Namespace(StrEnum):
 
 
 class EvaluatedBy(StrEnum):
-    """Who found and sorted: the mail server, Casella on what it read from there, or both in part."""
+    """What applied the criteria and the sort: the mail server, Casella (`local`), or both (`mixed`)."""
 
     SERVER = "server"
     LOCAL = "local"
@@ -83,67 +85,75 @@ class EvaluatedBy(StrEnum):
 
 
 class Address(Value):
-    """One mailbox of an address header (RFC 5322, 3.4)."""
+    """An email address of a header field, with its display name (RFC 5322, 3.4)."""
 
     name: str | None = Field(None, description="The display name, decoded.")
-    email: str = Field(description="The address itself, `local@domain`, as the header has it.")
+    email: str = Field(description="The address, `local@domain`, as written in the header.")
 
 
 class Folder(Value):
-    """A place that holds messages, or only other folders."""
+    """A folder of the mailbox."""
 
-    id: str = Field(description="Opaque and URL-safe. A role may stand wherever an id is taken.")
-    name: str = Field(description="The last step of `path`, in Unicode.")
-    path: tuple[str, ...] = Field(description="All names from the root to this folder.")
-    parent_id: str | None = Field(None, description="The folder above, absent at the root.")
+    id: str = Field(description="Opaque and URL-safe. A role can be used in place of an id everywhere.")
+    name: str = Field(description="The last name of `path`, in Unicode.")
+    path: tuple[str, ...] = Field(description="The names of all folders from the root down to this one.")
+    parent_id: str | None = Field(None, description="The id of the parent folder. Absent at the root.")
     role: str | None = Field(None, description="One of inbox, sent, drafts, trash, junk, archive, all, flagged.")
-    total_messages: Count | None = Field(None, description="Messages in it, where the server told.")
-    unread_messages: Count | None = Field(None, description="Messages in it without `$seen`, where the server told.")
-    is_subscribed: bool = Field(description="Whether the user chose to see it (RFC 9051, 6.3.7).")
-    is_selectable: bool = Field(description="False for a folder that can only hold other folders.")
+    total_messages: Count | None = Field(None, description="The number of messages, if the server reports it.")
+    unread_messages: Count | None = Field(
+        None, description="The number of messages without `$seen`, if the server reports it."
+    )
+    is_subscribed: bool = Field(description="Whether the user has subscribed to the folder (RFC 9051, 6.3.7).")
+    is_selectable: bool = Field(description="False if the folder can contain only other folders, no messages.")
     namespace: str | None = Field(
-        None, description="`other` for a folder of another user, `shared` for a public one, absent for one's own."
+        None,
+        description="`other` for a folder of another user, `shared` for a public one, absent for the user's own.",
     )
     rights: str | None = Field(
         None,
-        description="What the signed-in user may do with a folder that is not their own: letters of RFC 4314 such as"
-        " `lrswipkxtea`, where the server told.",
+        description="The rights of the signed-in user on a folder of another user or a public folder, as letters of"
+        " RFC 4314 such as `lrswipkxtea`, if the server reports them.",
     )
 
 
 class Grant(Value):
-    """What one user or group may do with a folder (RFC 4314)."""
+    """The rights of a user or group on a folder (RFC 4314)."""
 
-    identifier: str = Field(description="A user or group as the server names them; `anyone` is everybody.")
+    identifier: str = Field(description="The server's name of a user or group. `anyone` means all users.")
     rights: str = Field(
-        description="Letters: l see, r read, s set $seen, w set other flags, i insert, p post, k create folders in it,"
-        " x delete it, t set $deleted, e expunge, a administer."
+        description="Letters: l list, r read, s set $seen, w set other flags, i insert, p post, k create subfolders,"
+        " x delete the folder, t set $deleted, e expunge, a administer."
     )
 
 
 class Quota(Value):
-    """A limit and what is used of it (RFC 9208)."""
+    """A quota: a limit on a resource and the amount in use (RFC 9208)."""
 
-    root: str = Field(description="What the limit is on, as the server names it; may be empty.")
-    resource: str = Field(description="`storage` in octets, `message` in messages, or another the server has.")
-    used: Count = Field(description="So much is.")
-    limit: Count = Field(description="So much may be.")
+    root: str = Field(description="The server's name of the quota root that the limit applies to. May be empty.")
+    resource: str = Field(
+        description="`storage` (in octets), `message` (the number of messages), or another resource of the server."
+    )
+    used: Count = Field(description="The amount in use.")
+    limit: Count = Field(description="The limit.")
 
 
 class Part(Value):
-    """A node of a message's structure (RFC 2045). Ids are IMAP's: "1", "1.2", with "0" for the multipart that is the
-    body itself and "2.0" for the one that is the body of the message attached as part 2."""
+    """A node of a message's MIME structure (RFC 2045). Ids are IMAP's section numbers, such as `1` and `1.2`. `0` is
+    the multipart that forms the message's body, and `2.0` the multipart that forms the body of the message attached as
+    part 2."""
 
-    id: str = Field(description="Names the part within its message.")
-    type: str = Field(description="The media type, lower case, as the mail declares it. Never trust it.")
-    name: str | None = Field(None, description="The file name, cleaned of path, control and direction characters.")
-    size: Count | None = Field(None, description="Octets as stored, that is before decoding.")
-    encoding: str | None = Field(None, description="The content transfer encoding, lower case.")
-    disposition: str | None = Field(None, description="`inline`, `attachment` or what the mail says.")
-    cid: str | None = Field(None, description="The Content-ID without its angle brackets.")
-    charset: str | None = Field(None, description="As the mail declares it.")
-    language: tuple[str, ...] | None = Field(None, description="As the mail declares them (RFC 3282).")
-    parts: tuple["Part", ...] | None = Field(None, description="Children of a multipart, or of an attached message.")
+    id: str = Field(description="Identifies the part within its message.")
+    type: str = Field(description="The declared media type, in lower case. The content may be something else.")
+    name: str | None = Field(
+        None, description="The file name, without path, control characters and text direction marks."
+    )
+    size: Count | None = Field(None, description="The size in octets as stored, before decoding.")
+    encoding: str | None = Field(None, description="The content transfer encoding, in lower case.")
+    disposition: str | None = Field(None, description="`inline`, `attachment`, or another declared value.")
+    cid: str | None = Field(None, description="The Content-ID without angle brackets.")
+    charset: str | None = Field(None, description="The declared charset.")
+    language: tuple[str, ...] | None = Field(None, description="The declared languages (RFC 3282).")
+    parts: tuple["Part", ...] | None = Field(None, description="The parts of a multipart, or of an attached message.")
 
     def walk(self, *, into_messages: bool = True) -> Iterator["Part"]:
         """This part and all below it, in the order in which they stand in the message; without ``into_messages`` an
@@ -157,95 +167,108 @@ class Part(Value):
 
 
 class MessageSummary(Value):
-    """What a list shows of a message."""
+    """A message as lists show it."""
 
-    id: str = Field(description="Opaque and URL-safe: folder, UIDVALIDITY and UID in one.")
-    folder_id: str = Field(description="The folder it is in.")
-    subject: str | None = Field(None, description="Decoded.")
-    from_: tuple[Address, ...] = Field((), alias="from", description="Who wrote it.")
-    to: tuple[Address, ...] = Field((), description="Whom it is for.")
-    received_at: datetime | None = Field(None, description="When the server got it (INTERNALDATE), in UTC.")
-    sent_at: datetime | None = Field(None, description="The Date header, with its own offset.")
-    size: Count | None = Field(None, description="Octets of the whole message.")
-    flags: tuple[str, ...] = Field(
-        (), description="Lower case: $seen, $answered, $flagged, $draft, $deleted, keywords."
+    id: str = Field(description="Opaque and URL-safe. Changes if the message is moved.")
+    folder_id: str = Field(description="The id of the folder that contains the message.")
+    subject: str | None = Field(None, description="The decoded Subject header.")
+    from_: tuple[Address, ...] = Field((), alias="from", description="The authors.")
+    to: tuple[Address, ...] = Field((), description="The recipients.")
+    received_at: datetime | None = Field(
+        None, description="When the server received the message (INTERNALDATE), in UTC."
     )
-    has_attachment: bool | None = Field(None, description="Whether it has one; absent where only the message tells.")
-    message_id: str | None = Field(None, description="The Message-ID header without its angle brackets.")
-    in_reply_to: tuple[str, ...] | None = Field(None, description="Message-IDs that it answers.")
-    preview: str | None = Field(None, description="The first words of the text, where `fields` asks for them.")
-    thread_id: str | None = Field(None, description="The same for all of a conversation, where `fields` asks for it.")
+    sent_at: datetime | None = Field(None, description="The Date header, with its original UTC offset.")
+    size: Count | None = Field(None, description="The size of the whole message in octets.")
+    flags: tuple[str, ...] = Field(
+        (), description="In lower case: $seen, $answered, $flagged, $draft, $deleted, and keywords."
+    )
+    has_attachment: bool | None = Field(
+        None,
+        description="Whether the message has attachments. Absent if that is unknown without reading the whole message.",
+    )
+    message_id: str | None = Field(None, description="The Message-ID header without angle brackets.")
+    in_reply_to: tuple[str, ...] | None = Field(None, description="The Message-IDs in the In-Reply-To header.")
+    preview: str | None = Field(None, description="The first words of the text. Present only if `fields` names it.")
+    thread_id: str | None = Field(
+        None, description="The same for all messages of a conversation. Present only if `fields` names it."
+    )
 
 
 class Flags(Value):
-    """$seen, $answered, $flagged, $draft, $deleted, and keywords as they are, lower case."""
+    """The flags of a message: $seen, $answered, $flagged, $draft, $deleted, and keywords, all in lower case."""
 
-    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS, description="All of them.")
+    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS, description="All flags of the message.")
     version: SkipJsonSchema[str | None] = Field(None, exclude=True)
-    """Changes with the message (its MODSEQ, RFC 7162); None where the server keeps no count. Sent as ETag."""
+    """Changes whenever the message does (its MODSEQ, RFC 7162). None if the server has no MODSEQ. Sent as ETag."""
 
 
-class Body(Value):
-    """The part of a message that a person reads."""
+class MessageBody(Value):
+    """The readable text of a message."""
 
-    text: str | None = Field(None, description="The text part, or text made from the HTML.")
-    html: str | None = Field(None, description="Safe HTML, unless `html=original` was asked.")
-    is_truncated: bool = Field(False, description="True where text or HTML were cut at the limit; the parts have all.")
-    remote_content: tuple[str, ...] = Field(
-        (), description="Addresses of remote content that was taken out of the HTML."
+    text: str | None = Field(None, description="The text part, or text converted from the HTML part.")
+    html: str | None = Field(
+        None, description="Sanitized HTML, or the original HTML if the request has `html=original`."
     )
-    warnings: tuple[str, ...] = Field((), description="What a reader should know, such as `charset-problem`.")
+    is_truncated: bool = Field(
+        False, description="True if text or HTML was cut at the size limit. The parts have the full content."
+    )
+    remote_content: tuple[str, ...] = Field((), description="URLs of remote content that was removed from the HTML.")
+    warnings: tuple[str, ...] = Field((), description="Problems found while decoding, such as `charset-problem`.")
 
 
 class Message(MessageSummary):
-    """A message with its body and structure."""
+    """A message with its body and MIME structure."""
 
-    cc: tuple[Address, ...] = Field((), description="Who gets a copy.")
-    bcc: tuple[Address, ...] = Field((), description="Who gets a copy unseen.")
-    reply_to: tuple[Address, ...] = Field((), description="Where answers go, if not to `from`.")
-    sender: tuple[Address, ...] = Field((), description="Who sent it for those of `from`.")
-    references: tuple[str, ...] = Field((), description="Message-IDs of the conversation so far.")
-    structure: Part = Field(description="The whole tree of parts.")
-    attachments: tuple[Part, ...] = Field((), description="Those of them that are attachments.")
-    body: Body = Field(description="What a person reads.")
+    cc: tuple[Address, ...] = Field((), description="The recipients of a copy.")
+    bcc: tuple[Address, ...] = Field((), description="The recipients of a blind copy.")
+    reply_to: tuple[Address, ...] = Field((), description="The addresses for replies, if not those of `from`.")
+    sender: tuple[Address, ...] = Field((), description="The mailbox that sent the message on behalf of `from`.")
+    references: tuple[str, ...] = Field(
+        (), description="The Message-IDs of earlier messages of the conversation (the References header)."
+    )
+    structure: Part = Field(description="The root of the tree of parts.")
+    attachments: tuple[Part, ...] = Field((), description="The parts that are attachments.")
+    body: MessageBody = Field(description="The readable text.")
     version: SkipJsonSchema[str | None] = Field(None, exclude=True)
-    """As ``Flags.version``."""
+    """See ``Flags.version``."""
 
 
 class Header(Value):
-    """One header field of a message, in its place."""
+    """A header field of a message."""
 
-    name: str = Field(description="As it stands in the message.")
-    value: str = Field(description="Unfolded, encoded words decoded, control characters removed.")
-    raw: str = Field(description="As it stands in the message; octets above 127 as Latin-1 characters.")
+    name: str = Field(description="The field name as written in the message.")
+    value: str = Field(description="The value, unfolded and decoded, without control characters.")
+    raw: str = Field(description="The value as written in the message. Octets above 127 are Latin-1 characters.")
 
 
 class Page(Value):
-    """A page of a list, newest arrival first."""
+    """A page of a list of messages."""
 
-    items: Annotated[Sequence[MessageSummary], SkipValidation] = Field(description="The rows.")
-    next_cursor: str | None = Field(None, description="Give it as `cursor` for the next page; absent on the last.")
-    total: Count | None = Field(None, description="Messages that match, on all pages.")
+    items: Annotated[Sequence[MessageSummary], SkipValidation] = Field(description="The messages.")
+    next_cursor: str | None = Field(
+        None, description="Send it as `cursor` to get the next page. Absent on the last page."
+    )
+    total: Count | None = Field(None, description="The number of matching messages on all pages.")
     evaluated_by: EvaluatedBy | None = Field(
-        None, description="With criteria or a sort: who applied them, `server`, `local` or `mixed`."
+        None, description="Present with criteria or a sort: what applied them, `server`, `local` or `mixed`."
     )
     unsearched: tuple[str, ...] | None = Field(
-        None, description="Folders, by id, that could not be searched in time or at all; absent where all were."
+        None, description="The ids of folders that were not searched, or not completely. Absent if all were searched."
     )
     state: SkipJsonSchema[str | None] = Field(None, exclude=True)
-    """Changes whenever the list may; None where only the list itself can tell. Sent as part of the ETag."""
+    """Changes whenever the list may have changed. None if that is unknown without the list itself. Part of the ETag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A byte range as asked (RFC 9110, 14.1.2): ``first`` to ``last`` inclusive; ``last`` None reads to the end;
-    ``first`` None asks for the ``last`` final octets."""
+    """A requested byte range (RFC 9110, 14.1.2): ``first`` to ``last`` inclusive. ``last`` None means to the end;
+    ``first`` None means the ``last`` final octets."""
 
     first: int | None
     last: int | None
 
     def within(self, size: int) -> tuple[int, int]:
-        """Start and stop (exclusive) of the range in ``size`` octets; RangeNotSatisfiable where there is none."""
+        """The start and stop (exclusive) of the range in ``size`` octets. Raises RangeNotSatisfiable if it is empty."""
         if self.first is None:
             start, stop = max(0, size - (self.last or 0)), size
         else:
@@ -257,10 +280,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Octets on their way. Who holds one reads ``chunks`` to the end or closes it; closing stops the work upstream.
+    """Content that is being streamed. Its user reads ``chunks`` to the end or closes it; closing stops the work
+    upstream.
 
-    ``size`` is that of the whole representation, None where only its end will tell. Where a span was asked ``size`` is
-    exact and ``chunks`` carries ``start`` to ``stop``.
+    ``size`` is the size of the whole representation, None if it is unknown before the end. If a span was requested,
+    ``size`` is exact and ``chunks`` has the octets from ``start`` to ``stop``.
     """
 
     chunks: AsyncGenerator[bytes, None]
@@ -273,7 +297,7 @@ class Download:
 
 
 class Source(Shape):
-    """A message's octets on their way in, as often as they are asked for."""
+    """The octets of a message to be stored. They can be read more than once."""
 
     @property
     def size(self) -> int:
@@ -285,17 +309,17 @@ class Source(Shape):
 
     @property
     def digest(self) -> bytes:
-        """Of the octets, but for what servers alter on the way in; see ``mime.digest``."""
+        """A digest of the octets, except those that servers change when they store a message; see ``mime.digest``."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """From the first octet to the last."""
+        """All octets, from the first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one message of several: ``error`` is None where it was done, ``new_id`` where it is now, if the
-    server told."""
+    """The result for one of several messages. ``error`` is None if it was done. ``new_id`` is the id after a move or
+    copy, None if the server does not report it."""
 
     id: str
     error: MailError | None = None

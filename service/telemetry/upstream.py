@@ -23,7 +23,7 @@ _tracer = trace.get_tracer("casella")
 
 
 @dataclass(slots=True)
-class Spent:
+class RequestCosts:
     """What a request took so far, in seconds; work done for it side by side adds up."""
 
     commands: int = 0
@@ -42,18 +42,18 @@ class Spent:
         return ", ".join(told)
 
 
-_spent: ContextVar[Spent | None] = ContextVar("spent", default=None)
+_costs: ContextVar[RequestCosts | None] = ContextVar("costs", default=None)
 
 
 @contextmanager
-def spending() -> Iterator[Spent]:
+def request_costs() -> Iterator[RequestCosts]:
     """Counts what is asked and waited for inside, and in tasks made there."""
-    spent = Spent()
-    token = _spent.set(spent)
+    costs = RequestCosts()
+    token = _costs.set(costs)
     try:
-        yield spent
+        yield costs
     finally:
-        _spent.reset(token)
+        _costs.reset(token)
 
 
 @contextmanager
@@ -65,8 +65,8 @@ def queued(queue: str) -> Iterator[None]:
     finally:
         seconds = perf_counter() - began
         metrics.queued(queue, seconds)
-        if spent := _spent.get():
-            spent.queued += seconds
+        if costs := _costs.get():
+            costs.queued += seconds
 
 
 class Command:
@@ -96,9 +96,9 @@ class Command:
         seconds = perf_counter() - self._began
         outcome = self.outcome if error is None else "left" if isinstance(error, CancelledError) else "lost"
         metrics.upstream(self._protocol, self._server, self._verb, outcome, seconds)
-        if spent := _spent.get():
-            spent.commands += self._count
-            spent.upstream += seconds
+        if costs := _costs.get():
+            costs.commands += self._count
+            costs.upstream += seconds
         if self._span is not None:
             self._span.set_attribute("casella.outcome", outcome)
             if outcome in _FAULTS:

@@ -24,11 +24,11 @@ OF_NOBODY = frozenset(
 )
 """Operations that take nothing of an account but its credentials."""
 REFUSED = frozenset({"account", "folder", "message", "cursor", "since", "folders", "folderId", "parentId", "ticket"})
-"""Names of what an account has: somebody else's is unknown."""
+"""Parameters that name something of an account. A value of another account is unknown."""
 LISTED = frozenset({"id", "ids", "inMailbox", "inMailboxOtherThan"})
 """Each of these is answered for itself, or has nothing in it."""
-CONDITIONS = frozenset({"If-None-Match", "If-Match", "If-Range", "last-event-id", "Idempotency-Key"})
-"""They say what somebody knows: somebody else's is knowledge of nothing."""
+CONDITIONS = frozenset({"If-None-Match", "If-Match", "If-Range", "Last-Event-ID", "Idempotency-Key"})
+"""Parameters that carry a client's state. A value of another account is ignored."""
 FOREIGN = REFUSED | LISTED | CONDITIONS
 NEUTRAL = frozenset(
     [
@@ -79,16 +79,16 @@ NEUTRAL = frozenset(
     ]
 )
 TOKENS = ("/changes", "/events")
-"""Where ``since`` is a token. Elsewhere it is a day."""
+"""Operations whose ``since`` is a token. In others it is a date."""
 BODIES: Mapping[str, dict[str, Any]] = {
     "SearchRequest": {},
     "Flags": {"flags": ["$seen"]},
-    "FlagChange": {"add": ["$seen"]},
+    "FlagPatch": {"add": ["$seen"]},
     "NewFolder": {"name": "made twice"},
-    "FolderChange": {"isSubscribed": True},
-    "Rights": {"rights": "lr"},
-    "Target": {"folderId": "{folder}"},
-    "Bulk": {"ids": ["{message}"], "action": "copy", "folderId": "{folder}"},
+    "FolderPatch": {"isSubscribed": True},
+    "GrantRights": {"rights": "lr"},
+    "TargetFolder": {"folderId": "{folder}"},
+    "BulkRequest": {"ids": ["{message}"], "action": "copy", "folderId": "{folder}"},
 }
 MESSAGE = b"From: ann@example.org\r\nSubject: written by both\r\n\r\nwords\r\n"
 
@@ -120,7 +120,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Ask:
-    """A request, and what in it is of somebody else."""
+    """A request, and the values in it that belong to another account."""
 
     operation: Operation
     foreign: frozenset[str]

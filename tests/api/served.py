@@ -37,7 +37,7 @@ class Served:
     neighbour: str
 
     async def neighbour_is_served(self) -> None:
-        """Whatever happens to the other account meanwhile."""
+        """Requests of one account, while anything happens to the other."""
         answer = await self.client.get(self.neighbour, auth=("neighbour@example.org", "x"), timeout=2)
         assert answer.json() == {"flags": ["neighbour"]}
 

@@ -29,7 +29,7 @@ Ask = Callable[[httpx.AsyncClient, str, str], Awaitable[httpx.Response]]
 
 @dataclass
 class Sluggish:
-    """Answers a login when ``gate`` is open; ``password`` is the right one, for everybody."""
+    """Answers a login when ``gate`` is open. ``password`` is the correct one for all users."""
 
     password: str = PASSWORD
     logins: int = 0
@@ -49,7 +49,7 @@ class Stage:
     clients: Callable[[str], httpx.AsyncClient]
 
     async def close_all(self) -> None:
-        """As after some minutes without a request: whoever comes next has to log in."""
+        """As after some minutes without a request: the next request has to log in."""
         await self.service.accounts.aclose()
 
 
@@ -135,7 +135,7 @@ async def test_right_passwords_at_once_from_one_address_are_not_guesses() -> Non
 
 
 async def test_a_sealed_token_is_not_held_up_by_the_guesses_of_others() -> None:
-    """R-HTTP-29: nobody locks the owner of a token out. A token in the header makes no guess in the body a good one."""
+    """R-HTTP-29: the owner of a token cannot be locked out. A token in the header does not make a guess in the body valid."""
     async with sluggish(account_failures="3/hour", address_failures="3/hour") as (door, stage):
         door.gate.set()
         async with stage.clients("192.0.2.1") as owner, stage.clients("192.0.2.2") as stranger:
@@ -153,8 +153,8 @@ async def test_a_sealed_token_is_not_held_up_by_the_guesses_of_others() -> None:
 
 
 async def test_a_token_whose_password_changed_is_tried_once() -> None:
-    """R-HTTP-29: however often it is sent, at once or in turn, the mail server hears of it once a minute; signing in
-    again ends that."""
+    """R-HTTP-29: however often it is sent, concurrently or in sequence, the mail server gets it once a minute.
+    Signing in again ends that."""
     async with sluggish(account_failures="3/hour") as (door, stage), stage.clients("192.0.2.1") as client:
         door.gate.set()
         token = (await sign_in(client, USER, PASSWORD)).json()["token"]

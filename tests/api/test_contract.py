@@ -123,10 +123,10 @@ def test_an_example_is_true_to_its_model(name: str) -> None:
 
 
 def test_what_has_a_default_is_always_answered(contract: dict[str, Any]) -> None:
-    """Required in an answer is what is in JSON whatever the values are."""
+    """The required fields of a response are those that its JSON always has."""
     schemas = contract["components"]["schemas"]
     assert schemas["Message"]["required"] == [*_dumped("Message")]
-    assert schemas["Body"]["required"] == [*_dumped("Body")]
+    assert schemas["MessageBody"]["required"] == [*_dumped("MessageBody")]
     assert schemas["MessageSummary"]["required"] == ["id", "folderId"]  # `fields` leaves out the others
 
 
@@ -165,7 +165,7 @@ async def test_the_reference_names_no_foreign_address(path: str) -> None:
         assert (await client.get("/openapi.json")).json()["info"]["title"] == "Casella"
 
 
-async def test_health_needs_nobody() -> None:
+async def test_health_needs_no_sign_in() -> None:
     app = create_app(Settings(servers={}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://casella.example.org") as client:
         assert (await client.get("/healthz")).json() == {"status": "alive"}

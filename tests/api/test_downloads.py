@@ -12,7 +12,7 @@ from service.mail.model import Download, Span
 
 
 async def nothing() -> AsyncGenerator[bytes, None]:
-    """An octet nobody asks for."""
+    """An octet outside every requested range."""
     yield b"x"
 
 

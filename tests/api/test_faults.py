@@ -1,4 +1,4 @@
-"""What a broken mail server does to a client over HTTP: a mapped answer in time, no octet mixed up, nobody else harmed."""
+"""What a broken mail server does to a client over HTTP: a mapped answer in time, no octet mixed up, no other account affected."""
 
 import asyncio
 import logging
@@ -76,7 +76,7 @@ async def after_it_is_well(case: Served, server: ScriptedServer) -> None:
 async def test_a_broken_answer_is_a_problem_in_time(answer: Answer, status: int, name: str) -> None:
     """R-IMAP-01, R-IMAP-02, R-IMAP-05, R-IMAP-07, R-IMAP-09, R-IMAP-10, R-IMAP-11, R-IMAP-16: to the client, with another
     account served meanwhile and this one afterwards."""
-    tries = 1 if status == 404 else 2  # reads are done once more on a new connection, where that may help
+    tries = 1 if status == 404 else 2  # a read is repeated once on a new connection, if that may help
     before = memory()
     async with upstream(once(answer, tries)) as server, served(server) as case, asyncio.timeout(10):
         told, _ = await asyncio.gather(case.client.get(f"{FIRST}/flags"), case.neighbour_is_served())
@@ -99,7 +99,7 @@ CODES = {
 
 @pytest.mark.parametrize(("code", "status", "name"), [(code, *told) for code, told in CODES.items()])
 async def test_a_refusal_is_the_problem_its_code_says(code: str, status: int, name: str) -> None:
-    """R-IMAP-19: to the client, whatever the letters' case, with Retry-After where waiting helps."""
+    """R-IMAP-19: the code reaches the client, in any letter case, with Retry-After if waiting helps."""
     for line in (f"NO [{code}] no", f"no [{code.lower()}] no"):
         async with (
             upstream({"UID STORE": b"{tag} " + line.encode() + b"\r\n", "UID FETCH": FLAGS}) as server,
@@ -125,7 +125,7 @@ def windows(until: int, end: Answer, encoding: bytes = b"7bit", size: int = LARG
         told = b"* 1 FETCH (UID 1 RFC822.SIZE %d %b BODY[%b]<%d> {%d}\r\n" % (
             size, STRUCTURE % (encoding, size), section, start, count,
         )  # fmt: skip
-        if start >= until and wanted > 2:  # a look across the end tells that the size is right
+        if start >= until and wanted > 2:  # a read across the end shows that the size is correct
             return [Send(told + b"QUJD" * 25), *(end if not isinstance(end, bytes) else [end])]
         return told + (b"QUJD" * (count // 4 + 1))[:count] + b")\r\n{tag} OK done\r\n"
 
@@ -163,7 +163,7 @@ async def test_a_short_literal_later_is_never_a_whole_answer(end: Answer, path: 
 
 
 async def test_a_slow_reader_holds_neither_connection_nor_memory() -> None:
-    """R-OPS-08, R-OPS-07: what nobody takes is not fetched, and the account's only connection serves others."""
+    """R-OPS-08, R-OPS-07: content that the client does not read is not fetched, and the account's only connection serves other requests."""
     async with upstream(windows(LARGE, b"")) as server, served(server, connections=1) as case:
         async with connected(case.port, receive_buffer=4096) as raw:
             await raw.send(f"GET {FIRST}/source HTTP/1.1\r\n{SIGNED_IN}\r\n".encode())
@@ -209,7 +209,7 @@ async def test_a_client_that_leaves_does_not_end_a_write() -> None:
         assert server.connections == 1
 
 
-async def test_folders_of_an_account_that_is_cut_off_are_told_when_it_is_back() -> None:
+async def test_folders_of_a_disconnected_account_are_listed_once_it_is_back() -> None:
     """R-IMAP-09: a server that is gone is 503, and served again as soon as it is there."""
     async with upstream({"UID FETCH": FLAGS}) as server, served(server) as case:
         assert (await case.client.get(f"{ME}/folders")).status_code == 200

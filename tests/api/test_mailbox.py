@@ -163,7 +163,7 @@ NOT_BY_POP3: list[tuple[str, str, object, str]] = [
 async def test_what_pop3_cannot_do_is_said_with_the_capability(
     connect: Connect, method: str, path: str, body: object, capability: str
 ) -> None:
-    """R-POP-10: 501 before there is a connection: nobody listens at this server's port."""
+    """R-POP-10: 501 without a connection: this server's port is closed."""
     settings = settings_with_pop3(1)
     async with connect("user@example.org", settings=settings) as client:
         answer = await client.request(method, f"{ME}/{path}", json=body)
@@ -204,7 +204,7 @@ async def test_an_account_by_pop3_says_that_it_has_no_capabilities(connect: Conn
         assert (folder["role"], folder["totalMessages"]) == ("inbox", 1)
 
 
-async def test_an_account_tells_what_its_pop3_server_lacks(connect: Connect) -> None:
+async def test_an_account_warns_of_what_its_pop3_server_lacks(connect: Connect) -> None:
     """R-POP-04, R-POP-08: with the ids of a session, over HTTP."""
     server = Pop3Server([letter("same"), letter("same")], capabilities=("USER",))
     async with server.running() as endpoint, connect(USER, SECRET, settings_with_pop3(endpoint.port)) as client:
@@ -228,7 +228,7 @@ async def test_apop_is_for_the_operator_to_choose(connect: Connect) -> None:
         Pop3Settings(host=HOST, port=110, security=Security.STARTTLS, apop=True)
 
 
-async def test_a_deletion_without_confirmation_is_no_deletion(connect: Connect) -> None:
+async def test_an_unconfirmed_deletion_does_not_count_as_one(connect: Connect) -> None:
     """R-POP-06: 502 ``deleteUnconfirmed``, alone and among others; asked again, it is looked for."""
     server = Pop3Server(letters(3), twists={"QUIT": [b"-ERR\r\n", Act.CLOSE]})
     async with server.running() as endpoint, connect(USER, SECRET, settings_with_pop3(endpoint.port)) as client:
@@ -273,7 +273,7 @@ def settings_with_pop3(port: int, *, apop: bool = False) -> Settings:
 
 
 async def test_a_renumbered_folder_is_410(connect: Connect, dovecot: Dovecot) -> None:
-    """R-IMAP-08: the folder was deleted and made anew, so its UIDVALIDITY is another."""
+    """R-IMAP-08: the folder was deleted and created again, so it has another UIDVALIDITY."""
     user = dovecot.user()
     with dovecot.connect(user) as other:
         other.create("Box")
@@ -322,7 +322,7 @@ async def test_a_user_with_a_space_and_quotes_signs_in(connect: Connect, dovecot
 
 @pytest.mark.parametrize("what", ["", "/source", "/parts/1", "/parts/2", "/headers"])
 async def test_what_another_program_removed_just_now_is_gone(connect: Connect, dovecot: Dovecot, what: str) -> None:
-    """R-IMAP-06: Dovecot still has a row of it, in which its octets are NIL; that is no empty message."""
+    """R-IMAP-06: Dovecot still has a row of it, in which its octets are NIL. That does not mean an empty message."""
     user = dovecot.user()
     dovecot.seed(user, [(PARTS, (), None)])
     async with connect(user) as client:

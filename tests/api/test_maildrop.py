@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Crowd:
-    """Clients of one maildrop, and what each of them was told. Message n is deleted by client n modulo their number,
+    """Clients of one maildrop, and the responses that each of them got. Message n is deleted by client n modulo their number,
     and read by all."""
 
     def __init__(self, server: Dovecot, clients: Sequence[httpx.AsyncClient], may_be_refused: bool = False) -> None:
@@ -123,7 +123,7 @@ class Crowd:
         self._due.release()
 
     async def _read(self, me: int, subject: str, message: str) -> None:
-        """As source, as a message, and in a piece of a part; gone only where somebody asked for that."""
+        """As source, as a message, and as a piece of a part. It is gone only if a client deleted it."""
         source = await self._ask(me, "GET", f"{ME}/messages/{message}/source", {404})
         if source.status_code == 404:
             assert subject in self._begun
@@ -151,7 +151,7 @@ class Crowd:
     async def _ask(
         self, me: int, method: str, path: str, also: set[int] | None = None, json: object = None, **headers: str
     ) -> httpx.Response:
-        """Again where the maildrop is another's, if that may be."""
+        """Repeats the request if another client has locked the maildrop, and that may happen."""
         while True:
             began = time.monotonic()
             answer = await self._clients[me].request(
@@ -201,7 +201,7 @@ async def test_five_clients_in_one_maildrop(locking_dovecot: Dovecot) -> None:
     assert crowd.pop3_logins - 1 <= 1 + crowd.deletions + crowd.took / SESSION  # one was ``left``'s
 
 
-async def test_a_process_is_told_that_another_one_is_in(dovecot: Dovecot) -> None:
+async def test_a_process_learns_that_another_one_has_the_maildrop(dovecot: Dovecot) -> None:
     """R-POP-05: 409 after some tries, on a server that refuses at once; a deletion by the one lets the other in."""
     server = Pop3Server(letters(2), is_locking=True)
     async with server.running() as endpoint:

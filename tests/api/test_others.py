@@ -1,4 +1,4 @@
-"""Each operation of the contract with something of another account in it: what is theirs is neither told nor changed."""
+"""Every operation of the contract with values of another account: that account's data is neither shown nor changed."""
 
 import asyncio
 import json
@@ -118,7 +118,7 @@ async def tokens_of(one: Party, names: Mapping[str, str]) -> dict[str, str]:
     results[2:3] = [{"id": result["newId"]} for result in results[2]["results"]]
     return {f"made {number}": result["id"] for number, result in enumerate(results)} | {
         "since": token,
-        "last-event-id": token,
+        "Last-Event-ID": token,
         "of a folder": (await one.get("/folders/inbox/changes"))["token"],
     }
 
@@ -143,8 +143,8 @@ def faults(one: Ask, answer: httpx.Response, text: str, theirs: Mapping[str, str
 
 
 def _fits(one: Ask, answer: httpx.Response, text: str) -> bool:
-    """A name of theirs is unknown. What only somebody else knows makes no difference, but for a stream, which tells
-    whoever comes with a token that is not theirs to list everything again."""
+    """A name of the other account is unknown. Its state makes no difference, except for a stream: a client with a token
+    of another account gets `resync`."""
     is_stream = one.operation.path.endswith("/events")
     named = one.foreign & REFUSED - ({"since"} if is_stream else set())
     if named:
@@ -180,7 +180,7 @@ async def settled(one: Party, *, has_all: bool) -> list[Any]:
     return found
 
 
-def test_everything_in_the_contract_is_known_to_be_of_somebody_or_not() -> None:
+def test_every_value_of_the_contract_is_classified_as_of_an_account_or_not() -> None:
     """R-HTTP-40: a new route, parameter or member of a body has to be put into the sweep."""
     for operation in operations():
         assert operation.name in OF_NOBODY or operation.foreign, f"{operation.name} is not swept"
@@ -194,7 +194,7 @@ def test_everything_in_the_contract_is_known_to_be_of_somebody_or_not() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
-async def test_no_operation_tells_or_changes_what_is_of_another_account(
+async def test_no_operation_shows_or_changes_data_of_another_account(
     service: str, dovecot: Dovecot, protocol: str
 ) -> None:
     """R-HTTP-12, R-HTTP-40: ids, cursors, tokens, tickets, tags and keys, one, two and all at once, by every operation.
@@ -211,7 +211,7 @@ async def test_no_operation_tells_or_changes_what_is_of_another_account(
         theirs.names |= await tokens_of(by_imap, await names_of(by_imap))
         mine.names = await names_of(mine)
         account = mine.names["account"]
-        mine.names |= {"last-event-id": "", "since": "", "account": "me"}
+        mine.names |= {"Last-Event-ID": "", "since": "", "account": "me"}
         for one in known(theirs.names):
             answer, text = await answered(theirs.client, one)
             assert answer.is_success or not has_all, f"{one}: {text}"
@@ -239,7 +239,7 @@ def known(theirs: Mapping[str, str]) -> Iterator[Ask]:
 
 
 async def asks(mine: Party, theirs: Mapping[str, str], *, has_all: bool) -> AsyncIterator[Ask]:
-    """Each with a message and, where something is written, a folder that no request before has used."""
+    """Each has a message and, if it writes, a folder that no earlier request has used."""
     pages = [await mine.get("/folders/inbox/messages", params={"limit": 200})]
     pages.append(await mine.get("/folders/inbox/messages", params={"limit": 200, "cursor": pages[0]["nextCursor"]}))
     messages = [item["id"] for page in pages for item in page["items"]]
@@ -259,5 +259,5 @@ async def asks(mine: Party, theirs: Mapping[str, str], *, has_all: bool) -> Asyn
 
 def _each(theirs: Mapping[str, str], foreign: frozenset[str]) -> list[Mapping[str, str]]:
     """Tokens are of two kinds."""
-    folder = dict.fromkeys(("since", "last-event-id"), theirs["of a folder"])
+    folder = dict.fromkeys(("since", "Last-Event-ID"), theirs["of a folder"])
     return [theirs, {**theirs, **folder}] if foreign & folder.keys() else [theirs]

@@ -48,8 +48,10 @@ async def test_a_wrong_password_is_login_refused(
     ("server", "status", "name"),
     [("dead", 503, "upstream-unavailable"), ("untrusted", 502, "upstream-tls"), ("nowhere", 404, "not-found")],
 )
-async def test_an_unusable_server_is_told_apart(connect: Connect, server: str, status: int, name: str) -> None:
-    """R-IMAP-15: certificates that nobody vouches for, and servers that are not there."""
+async def test_each_kind_of_unusable_server_has_its_own_problem(
+    connect: Connect, server: str, status: int, name: str
+) -> None:
+    """R-IMAP-15: certificates of unknown issuers, and servers that do not exist."""
     async with connect("user@example.org", CANARY, Casella_Server=server) as client:
         body = is_problem(await client.get(f"{ME}/folders"), status, name)
         assert body.get("upstream", {"protocol": "imap"}) == {"protocol": "imap"}
@@ -66,7 +68,7 @@ async def test_trusted_tls_works_in_either_form(connect: Connect, dovecot: Dovec
     "message", ["x", "m_", "m_AAAA", "..%2f", "%00", "f_DAFwXUlOQk9Y", "m_" + "A" * 2000, "ü", "%252e%252e"]
 )
 async def test_an_unknown_id_is_404(connect: Connect, dovecot: Dovecot, message: str) -> None:
-    """R-HTTP-11: whatever it looks like, on every route that takes one."""
+    """R-HTTP-11: malformed ids of every form, on every route that takes one."""
     async with connect(dovecot.user()) as client:
         for path in ("", "/headers", "/parts/1", "/source", "/flags"):
             is_problem(await client.get(f"{ME}/messages/{message}{path}"), 404, "not-found")
@@ -208,7 +210,7 @@ async def test_every_problem_explains_itself(connect: Connect) -> None:
 
 
 async def test_a_token_opens_on_any_replica_with_the_key_until_it_expires(connect: Connect, dovecot: Dovecot) -> None:
-    """Sealed by an old key, opened by who still has it, refused by who does not (R-HTTP-13)."""
+    """R-HTTP-13: sealed with an old key, accepted by a replica that still has it, rejected by one that does not."""
     user = dovecot.user()
     shared = settings_for(dovecot)
     async with connect(settings=shared) as client:

@@ -226,7 +226,7 @@ async def test_tokens_from_before_they_had_a_name_open_and_can_be_taken_back(sta
 
 
 @pytest.mark.dovecot
-async def test_who_listens_is_told_no_more(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_open_stream_ends(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-HTTP-37: a stream of events that was open, and a long poll that waits."""
     monkeypatch.setattr(changes, "PING_SECONDS", 0.2)
     user = dovecot.user()
@@ -318,48 +318,48 @@ async def test_not_every_request_asks_the_store() -> None:
     store = Kept()
     found = Revocations(store)
     token = TokenId("a", LATER)
-    await asyncio.gather(*(found.demand_live(token, is_read=False) for _ in range(100)))
+    await asyncio.gather(*(found.require_live(token, is_read=False) for _ in range(100)))
     for _ in range(100):
-        await found.demand_live(token, is_read=False)
+        await found.require_live(token, is_read=False)
     assert store.asked <= revocation._AT_ONCE
     before = store.asked
     await found.revoke(token)
     for _ in range(100):
         with pytest.raises(Unauthenticated):
-            await found.demand_live(token, is_read=True)
+            await found.require_live(token, is_read=True)
     assert store.asked == before + 2
 
 
 @pytest.mark.parametrize("fault", ["is_down", "hangs"])
 async def test_a_store_that_fails_is_left_alone_for_a_while(fault: str) -> None:
-    """R-HTTP-38: so that it holds nobody up, however many ask."""
+    """R-HTTP-38: so that it delays no request, however many there are."""
     store = Kept()
     found = Revocations(store)
     setattr(store, fault, True)
-    await asyncio.gather(*(found.demand_live(TokenId(str(n), LATER), is_read=True) for n in range(500)))
+    await asyncio.gather(*(found.require_live(TokenId(str(n), LATER), is_read=True) for n in range(500)))
     assert store.asked <= revocation._AT_ONCE
     with pytest.raises(StoreUnavailable):
-        await found.demand_live(TokenId("0", LATER), is_read=False)
+        await found.require_live(TokenId("0", LATER), is_read=False)
 
 
 async def test_a_store_that_comes_back_empty_is_filled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-38: by whoever knows what it lacks."""
+    """R-HTTP-38: by a replica that has the missing tokens."""
     monkeypatch.setattr(revocation, "RETREAT", 0.0)
     store = Kept()
     found = Revocations(store)
     for number in range(1200):
         await found.revoke(TokenId(str(number), LATER))
     store.is_down = True
-    await found.demand_live(TokenId("good", LATER), is_read=True)
+    await found.require_live(TokenId("good", LATER), is_read=True)
     store.names.clear()
     store.is_down = False
     for number in range(10):
-        await found.demand_live(TokenId(f"good {number}", LATER), is_read=True)
+        await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
     assert len(store.names) == 1200
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-37, R-HTTP-38: of tokens taken back, of good ones, and of those the store was not told; expired ones go first."""
+    """R-HTTP-37, R-HTTP-38: of revoked tokens, of valid ones, and of those not yet sent to the store. Expired ones are dropped first."""
     monkeypatch.setattr(revocation, "KEPT", 100)
     monkeypatch.setattr(revocation, "SEEN", 50)
     assert KEPT >= 10_000
@@ -370,12 +370,12 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 await found.revoke(TokenId(f"ended {number}", LATER))
             except StoreUnavailable:
                 assert store
-            await found.demand_live(TokenId(f"good {number}", LATER), is_read=True)
+            await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
         assert len(found._ended) <= 100
         assert len(found._good) <= 50
         assert len(found._unsent) <= 101
         with pytest.raises(Unauthenticated):
-            await found.demand_live(TokenId("ended 499", LATER), is_read=True)
+            await found.require_live(TokenId("ended 499", LATER), is_read=True)
     found = Revocations()
     await found.revoke(TokenId("expired", int(time.time()) - 1))
     assert len(found._ended) == 0

@@ -43,7 +43,7 @@ async def asking(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize("username", STRANGERS)
 async def test_a_strangers_password_is_sent_nowhere(username: str) -> None:
-    """R-HTTP-33: the only server states its domains; who is of none of them is told so, and nothing is connected to."""
+    """R-HTTP-33: the only server states its domains. A username of another domain is rejected without a connection."""
     async with ScriptedServer([Imap()]) as server, asking(servers={"home": row(server.port, "example.org")}) as client:
         given = {"username": username, "password": SECRET}
         for answer in (
@@ -63,7 +63,7 @@ async def test_a_strangers_password_is_sent_nowhere(username: str) -> None:
 
 @pytest.mark.parametrize("username", STRANGERS)
 async def test_a_strangers_password_goes_to_the_default_alone(username: str) -> None:
-    """R-HTTP-33: where the operator names one."""
+    """R-HTTP-33: the operator names one."""
     async with ScriptedServer([Imap()]) as home, ScriptedServer([Imap()]) as other:
         servers = {"other": row(other.port, "example.org"), "home": row(home.port, "example.net")}
         async with asking(servers=servers, default_server="home") as client:
@@ -80,7 +80,7 @@ async def test_of_two_servers_neither_gets_a_strangers_password(username: str) -
         assert home.connections == other.connections == 0
 
 
-async def test_the_only_server_takes_everybody_if_it_states_no_domains() -> None:
+async def test_the_only_server_takes_every_username_if_it_states_no_domains() -> None:
     """R-HTTP-33."""
     async with ScriptedServer([Imap()]) as server, asking(servers={"home": row(server.port)}) as client:
         for username in STRANGERS:

@@ -1,4 +1,4 @@
-"""Whoever guesses learns nothing of whose mailbox there is. Compared is what is done, which a clock would only guess at."""
+"""A stranger who guesses cannot learn which mailboxes exist. The tests compare the work done, because times only hint at it."""
 
 import httpx
 

@@ -152,7 +152,7 @@ async def test_no_flag_is_lost_by_two_clients(
 
 
 async def test_a_condition_on_flags_holds(client: httpx.AsyncClient, second: Second) -> None:
-    """If-Match by CONDSTORE: who read an old state does not write."""
+    """If-Match by CONDSTORE: a client that read an old state cannot write."""
     message = await append(client, letter("x"))
     flags = f"{ME}/messages/{message}/flags"
     etag = (await client.get(flags)).headers["etag"]
@@ -187,7 +187,7 @@ async def test_copies_and_moves_are_seen_as_intended(client: httpx.AsyncClient, 
     assert (nowhere.status_code, nowhere.json()["what"]) == (404, "folder")
 
 
-async def test_bulk_tells_of_each(client: httpx.AsyncClient, second: Second) -> None:
+async def test_bulk_has_a_result_for_each_message(client: httpx.AsyncClient, second: Second) -> None:
     inbox = [await append(client, letter(f"i{number}")) for number in range(6)]
     archive = [await append(client, letter(f"a{number}"), "archive") for number in range(3)]
     await client.delete(f"{ME}/messages/{inbox[5]}")
@@ -365,7 +365,7 @@ async def test_fields_and_several_ids(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_kept_list_is_never_older_than_the_folder(connect: Connect, dovecot: Dovecot) -> None:
-    """Dovecot's STATUS of the selected folder tells what the connection knows already."""
+    """Dovecot's STATUS of the selected folder only repeats what the connection has seen."""
     user = dovecot.user()
     async with connect(user) as client:
         tag = (await client.get(f"{ME}/folders/inbox/messages")).headers["ETag"]
@@ -418,7 +418,7 @@ async def test_one_of_many_was_removed_just_now(connect: Connect, dovecot: Dovec
     "action", ["get", "source", "rows", "flags", "read flags", "replace flags", "move", "copy", "delete", "bulk"]
 )
 async def test_what_another_replica_stored_just_now_is_there(connect: Connect, dovecot: Dovecot, action: str) -> None:
-    """R-CONC-07: though the session that is asked has not heard of it."""
+    """R-CONC-07: although the session that is asked has not seen it yet."""
     user = dovecot.user()
     archive = {"folderId": "archive"}
     async with connect(user) as one, connect(user) as other:

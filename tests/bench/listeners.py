@@ -25,7 +25,7 @@ MAIL = b"Subject: news\r\n\r\nx\r\n"
 WITHOUT_NOTIFY = "imap_capability = IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE UIDPLUS LIST-STATUS CONDSTORE QRESYNC\n"
 
 
-async def delays(count: int, way: str, settings: str) -> None:
+async def delays(count: int, mode: str, settings: str) -> None:
     """From the moment another client's APPEND is sent to the moment the event is read."""
     with Dovecot(settings=settings) as dovecot:
         user = dovecot.user()
@@ -36,7 +36,7 @@ async def delays(count: int, way: str, settings: str) -> None:
             async with http.get("/v1/accounts/me/events", headers=client.headers) as stream:
                 await stream.content.readuntil(b"\n\n")
                 async with asyncio.timeout(10):
-                    while (await client.get(""))["watch"]["way"] != way:
+                    while (await client.get(""))["watch"]["mode"] != mode:
                         await asyncio.sleep(0.01)
                 with dovecot.connect(user) as other:
                     for _ in range(count):
@@ -46,7 +46,7 @@ async def delays(count: int, way: str, settings: str) -> None:
                             pass
                         took.append((time.perf_counter() - began) * 1000)
             p99 = statistics.quantiles(took, n=100)[-1]
-            print(f"APPEND to event by {way}: p50 {statistics.median(took):.0f} ms, p99 {p99:.0f} ms", flush=True)
+            print(f"APPEND to event by {mode}: p50 {statistics.median(took):.0f} ms, p99 {p99:.0f} ms", flush=True)
             for path in ("/folders/inbox/changes", "/changes"):
                 token = (await client.get(path))["token"]
                 cpu, began = cpu_seconds(replica.pid), time.perf_counter()
@@ -103,8 +103,8 @@ def main() -> None:
     arguments = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for way, settings in (("notify", ""), ("idle", WITHOUT_NOTIFY)) if arguments.events else ():
-        asyncio.run(delays(arguments.events, way, settings))
+    for mode, settings in (("notify", ""), ("idle", WITHOUT_NOTIFY)) if arguments.events else ():
+        asyncio.run(delays(arguments.events, mode, settings))
     if arguments.listeners:
         asyncio.run(idle(arguments.listeners, arguments.each, arguments.seconds))
 

@@ -1,1 +1,1 @@
-"""What every mailbox keeps, whatever is behind it."""
+"""Tests of the port that every adapter must pass."""

@@ -173,7 +173,7 @@ class Mailbox:
         return {row.subject or "": row.id for row in await self.all()}
 
     async def shows(self, total: int) -> None:
-        """Returns once the list has so many messages; some servers show new mail only after another login."""
+        """Returns once the list has ``total`` messages. Some servers show new mail only after another login."""
         async with asyncio.timeout(PATIENCE):
             while (await self.backend.list_messages("inbox", ListQuery(limit=1))).total != total:
                 await asyncio.sleep(0.02)

@@ -132,7 +132,7 @@ async def test_a_row_says_what_the_header_and_the_mailbox_know(open_mailbox: Ope
         assert (row.flags, other.flags) == (("$seen",), ())
 
 
-async def test_what_is_no_cursor_is_an_invalid_request(open_mailbox: OpenMailbox) -> None:
+async def test_an_invalid_cursor_is_an_invalid_request(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(*plains(3))
     for cursor in ("", "nonsense", "ö", "p_", "AAAA", "!" * 5000):
         with pytest.raises(InvalidRequest):

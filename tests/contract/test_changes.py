@@ -13,7 +13,7 @@ KINDS = (
 )  # fmt: skip
 
 
-async def test_what_came_is_told_once(open_mailbox: OpenMailbox) -> None:
+async def test_new_messages_are_reported_once(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(*plains(3))
     assert await mailbox.can(Capability.CHANGES)
     before = set((await mailbox.ids()).values())
@@ -30,7 +30,7 @@ async def test_what_came_is_told_once(open_mailbox: OpenMailbox) -> None:
     assert not (await mailbox.backend.list_changes("inbox", found.mark)).told
 
 
-async def test_what_went_is_told(open_mailbox: OpenMailbox) -> None:
+async def test_deleted_messages_are_reported(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(*plains(4))
     ids = await mailbox.ids()
     mark = await mailbox.backend.get_mark("inbox")

@@ -1,4 +1,4 @@
-"""Lists of what matches a filter, where a mailbox searches."""
+"""Filtered lists, on mailboxes that can search."""
 
 from datetime import UTC, date, datetime
 

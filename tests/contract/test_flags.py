@@ -1,4 +1,4 @@
-"""Flags, where a mailbox has them."""
+"""Flags, on mailboxes that have them."""
 
 import pytest
 
@@ -41,7 +41,7 @@ async def test_a_change_of_flags_touches_no_other_flag(open_mailbox: OpenMailbox
     assert set((await backend.get_flags(message)).flags) == {"$answered", "work"}
 
 
-async def test_what_is_no_flag_is_an_invalid_request(open_mailbox: OpenMailbox) -> None:
+async def test_an_invalid_flag_is_an_invalid_request(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(Letter(plain(0)))
     backend, message = mailbox.backend, (await mailbox.newest()).id
     for flag in ("", "two words", "a\r\nb", "(", "ö", '"', "{5}", "*"):

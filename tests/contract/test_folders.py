@@ -23,7 +23,7 @@ async def has_folders(mailbox: Mailbox) -> bool:
     return mailbox.name != "imap-pymap"
 
 
-async def test_a_folder_is_made_where_it_was_asked_for(mailbox: Mailbox) -> None:
+async def test_a_folder_is_created_in_the_requested_parent(mailbox: Mailbox) -> None:
     if not await has_folders(mailbox):
         return
     made = {name: await mailbox.backend.create_folder(name) for name in NAMES}

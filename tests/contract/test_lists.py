@@ -1,4 +1,4 @@
-"""Lists sorted, with previews and threads, rows by id, and what tells that a list changed."""
+"""Lists sorted, with previews and threads, rows by id, and the state that changes with a list."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -111,7 +111,7 @@ async def test_criteria_and_sort_go_together(open_mailbox: OpenMailbox) -> None:
     assert page.total == 3
 
 
-async def test_previews_and_threads_come_where_they_are_asked_for(open_mailbox: OpenMailbox) -> None:
+async def test_previews_and_threads_come_if_they_are_requested(open_mailbox: OpenMailbox) -> None:
     reply = plain("answer", body="Yes.").replace(b"MIME-Version", b"References: <first@example.org>\r\nMIME-Version")
     html = plain("html", body="<style>p {}</style><p>Zwölf <b>Boxkämpfer</b></p>").replace(b"text/plain", b"text/html")
     mailbox = await open_mailbox(Letter(plain("first", body="Grüße\r\n  aus   Köln.")), Letter(reply), Letter(html))

@@ -153,7 +153,7 @@ async def test_a_span_across_a_large_source_is_cut_exactly(open_mailbox: OpenMai
 async def test_a_span_of_a_large_part_is_cut_exactly(
     open_mailbox: OpenMailbox, write: Callable[[bytes], bytes]
 ) -> None:
-    """By arithmetic where base64 is written in lines of one length, from the start where it is not."""
+    """By arithmetic if all base64 lines have one length, else by decoding from the start."""
     octets = Random(1).randbytes(1_500_001)
     head = b"Subject: large part\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
     part = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + write(octets)

@@ -75,7 +75,7 @@ async def test_a_message_appended_to_no_folder_is_not_found(mailbox: Mailbox) ->
 
 
 async def test_the_same_message_is_appended_once(mailbox: Mailbox) -> None:
-    """R-CONC-05: another try, from wherever, finds what is there."""
+    """R-CONC-05: another attempt, from any process, finds the stored message."""
     backend, same = mailbox.backend, Octets(plain("same"), "same@example.org")
     first = await backend.append_once("inbox", same)
     assert await backend.append_once("inbox", same) == first

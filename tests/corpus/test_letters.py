@@ -9,7 +9,7 @@ from service.adapters.shared.sandbox_worker import JOBS
 from service.mail.mime.message import read_message
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.mime.transfer import decode
-from service.mail.model import HtmlForm, Message, Part
+from service.mail.model import HtmlMode, Message, Part
 from tests.cases import known
 from tests.corpus import LETTERS, WRITTEN
 from tests.corpus.letter import Letter
@@ -21,7 +21,7 @@ OF_OTHER_TESTS = {
 }
 
 
-def read(letter: Letter, html: HtmlForm = HtmlForm.SAFE) -> Message:
+def read(letter: Letter, html: HtmlMode = HtmlMode.SAFE) -> Message:
     return read_message(letter.octets, id="m", folder_id="f", size=len(letter.octets), html=html)
 
 
@@ -68,7 +68,7 @@ def test_a_letter_is_shown_without_what_it_hides(letter: Letter) -> None:
     """R-MIME-12, R-MIME-13, R-MIME-14, R-MIME-15, R-MIME-16: and nothing of it is lost to who asks for the original."""
     shown = (read(letter).body.html or "").lower()
     assert [word for word in letter.hidden if word in shown] == []
-    whole = read(letter, HtmlForm.ORIGINAL).body.html
+    whole = read(letter, HtmlMode.ORIGINAL).body.html
     assert whole is None or whole.encode() in letter.octets
 
 

@@ -1,4 +1,4 @@
-"""`casella serve` as a process, with deadlines short enough for tests and nobody behind it."""
+"""`casella serve` as a process, with deadlines short enough for tests and no mail server behind it."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -40,7 +40,7 @@ class Raw:
         self.writer = writer
 
     async def send(self, octets: bytes) -> None:
-        """Whatever of it is taken; a server that closes early is none of our business here."""
+        """Sends as much as the server accepts. It may close early."""
         try:
             self.writer.write(octets)
             await self.writer.drain()
@@ -48,7 +48,7 @@ class Raw:
             pass
 
     async def answer(self) -> Answer | None:
-        """The next answer; None where the connection is closed."""
+        """The next response; None if the connection is closed."""
         async with asyncio.timeout(SECONDS):
             try:
                 if not (first := await self._reader.read(1)):

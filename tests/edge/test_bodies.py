@@ -30,8 +30,8 @@ async def in_pieces(raw: Raw, octets: bytes, size: int) -> None:
 
 @pytest.mark.parametrize("size", CUTTINGS)
 @pytest.mark.parametrize("content", [b"", chunk(b"{}")])
-async def test_nobody_signs_in_by_a_trailer(replica: Replica, content: bytes, size: int) -> None:
-    """R-HTTP-21: nobody signed in for this request nor, by what is left of it, for the next."""
+async def test_a_trailer_does_not_sign_in(replica: Replica, content: bytes, size: int) -> None:
+    """R-HTTP-21: a trailer signs in neither this request nor, by what is left of it, the next one."""
     trailer = b"Authorization: Basic YTpi\r\nX-Request-Id: " + MARKED + b"\r\n\r\n"
     async with connected(replica.port) as raw:
         await in_pieces(raw, ME + b"\r\n" + content + b"0\r\n" + trailer, size)
@@ -158,7 +158,7 @@ DRIPS = {
 
 @pytest.mark.parametrize(("start", "drip"), DRIPS.values(), ids=DRIPS)
 async def test_an_octet_now_and_then_holds_no_connection(replica: Replica, start: bytes, drip: bytes) -> None:
-    """R-HTTP-22: whatever it is an octet of."""
+    """R-HTTP-22: an octet of any part of it."""
     async with connected(replica.port) as raw:
         await raw.send(start)
         answers = asyncio.create_task(raw.answers())

@@ -1,4 +1,4 @@
-"""Many large downloads that nobody hurries to read, in a process of their own."""
+"""Many large downloads with slow readers, in a process of their own."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -20,7 +20,7 @@ def windows_of(server: ScriptedServer) -> int:
     return sum(b"BODY.PEEK[]" in command for command in server.commands)
 
 
-async def test_downloads_nobody_reads_cost_little_and_hold_nothing() -> None:
+async def test_unread_downloads_cost_little_and_hold_nothing() -> None:
     """R-OPS-07, R-OPS-08: two windows of memory each at most, fewer octets fetched than there are, others are served."""
     upstream = Imap(exists=1, uid_validity=7, answers=windows(SIZE, FLAGS, size=SIZE))
     async with (
@@ -43,7 +43,7 @@ async def test_downloads_nobody_reads_cost_little_and_hold_nothing() -> None:
             while fetched != (fetched := windows_of(server)):  # until nothing more is asked for
                 assert (await client.get(f"{FIRST}/flags")).json() == {"flags": ["after"]}
                 await asyncio.sleep(0.5)
-        assert fetched <= READERS * 9  # of sixteen; what the kernel takes is no memory of ours
+        assert fetched <= READERS * 9  # of sixteen; the kernel's buffers are not the process's memory
         assert memory(replica.pid) - before < READERS * (2 << 20) + (32 << 20)
         assert server.connections <= 4
         whole = (await client.get(f"{FIRST}/source")).content

@@ -36,7 +36,7 @@ async def calling(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
     ],
 )  # fmt: skip
 async def test_every_answer_is_safe_in_a_browser(method: str, path: str, status: int) -> None:
-    """R-HTTP-16: whatever it is, and one shape of error."""
+    """R-HTTP-16: on every response, and errors have one shape."""
     async with calling() as client:
         answer = await client.request(method, path, headers={"Origin": ORIGIN})
     assert answer.status_code == status
@@ -48,7 +48,7 @@ async def test_every_answer_is_safe_in_a_browser(method: str, path: str, status:
         assert answer.json()["requestId"] == answer.headers["x-request-id"]
 
 
-async def test_a_fault_is_told_without_its_words(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_an_unexpected_error_is_reported_without_its_message(capfd: pytest.CaptureFixture[str]) -> None:
     """R-HTTP-14: an exception may repeat a letter; neither answer nor log does, and the log says where it was."""
     async with calling() as client:
         answer = await client.get("/broken")
@@ -59,7 +59,7 @@ async def test_a_fault_is_told_without_its_words(capfd: pytest.CaptureFixture[st
     assert answer.headers["x-request-id"] in told
 
 
-async def test_the_reference_may_run_its_own_scripts_and_nobody_elses() -> None:
+async def test_the_reference_may_run_its_own_scripts_only() -> None:
     """R-HTTP-16."""
     async with calling() as client:
         answer = await client.get("/docs")

@@ -25,14 +25,14 @@ async def test_requests_are_answered_in_their_order(replica: Replica) -> None:
 
 
 async def test_a_refusal_does_not_overtake_an_answer(replica: Replica) -> None:
-    """R-HTTP-07: it would be taken for the answer to what was sent before."""
+    """R-HTTP-07: the client would take it for the response to its previous request."""
     async with connected(replica.port) as raw:
         await raw.send(GET + REFUSED["two Hosts"] + SECOND)
         assert [answer.status for answer in await raw.answers()] == [200]
 
 
 async def test_nothing_after_the_last_request_is_one(replica: Replica) -> None:
-    """R-HTTP-07: neither after Connection: close nor where another protocol was asked for."""
+    """R-HTTP-07: neither after Connection: close nor after a request for another protocol."""
     for last in (b"Connection: close", b"Connection: Upgrade\r\nUpgrade: h2c"):
         async with connected(replica.port) as raw:
             await raw.send(GET.replace(b"\r\n\r\n", b"\r\n" + last + b"\r\n\r\n") + SECOND)
@@ -78,7 +78,7 @@ async def test_a_head_is_bounded(replica: Replica) -> None:
 
 
 async def test_who_never_finishes_a_head_is_sent_away(replica: Replica) -> None:
-    """R-HTTP-08: an octet now and then does not help; who says nothing gets no answer."""
+    """R-HTTP-08: an octet now and then does not help. A silent client gets no response."""
     async with connected(replica.port) as raw:
         assert await raw.answer() is None
     async with connected(replica.port) as raw:
@@ -104,7 +104,7 @@ async def test_who_never_finishes_a_body_is_sent_away(replica: Replica) -> None:
 
 
 async def test_who_does_not_read_is_cut_off(replica: Replica) -> None:
-    """R-HTTP-08, R-OPS-08: answers that nobody takes are not kept."""
+    """R-HTTP-08, R-OPS-08: responses that the client does not read are not kept."""
     large = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
     async with connected(replica.port, receive_buffer=4096) as raw:
         await raw.send(large * 200)
@@ -139,7 +139,7 @@ async def test_idle_clients_cost_the_others_nothing(replica: Replica) -> None:
             assert time.monotonic() - began < 2
 
 
-async def test_too_many_clients_are_told_so_at_once() -> None:
+async def test_too_many_clients_get_503_at_once() -> None:
     """R-OPS-03: 503 and Retry-After, while the platform's probes are answered."""
     async with Replica(NOBODY | {"CASELLA_MAX_CONNECTIONS": "3"}) as replica, AsyncExitStack() as stack:
         one, two, three = [await stack.enter_async_context(connected(replica.port)) for _ in range(3)]
@@ -157,8 +157,8 @@ async def test_too_many_clients_are_told_so_at_once() -> None:
             assert told.status == 200
 
 
-async def test_a_process_is_ready_whatever_its_mail_servers_are(replica: Replica) -> None:
-    """R-OPS-03: nobody listens where the mailboxes should be."""
+async def test_a_process_is_ready_even_if_its_mail_servers_are_down(replica: Replica) -> None:
+    """R-OPS-03: the mail servers' ports are closed."""
     async with connected(replica.port) as raw:
         for path, status in ((b"/v1/accounts/me", 503), (b"/healthz", 200), (b"/readyz", 200)):
             await raw.send(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\n\r\n")
@@ -169,8 +169,8 @@ async def test_a_process_is_ready_whatever_its_mail_servers_are(replica: Replica
 
 @pytest.mark.parametrize("framing", ["length", "chunks", "compressed"])
 async def test_a_body_beyond_the_limit_is_not_read(replica: Replica, framing: str) -> None:
-    """R-HTTP-06: 60 MB are refused where they are announced or where the limit is crossed; what claims to be compressed is no
-    JSON, and is not unpacked."""
+    """R-HTTP-06: 60 MB are rejected as soon as they are announced or the limit is exceeded. A body that claims to be compressed
+    is not JSON, and is not decompressed."""
     before = memory(replica.pid)
     async with connected(replica.port) as raw:
         if framing == "length":

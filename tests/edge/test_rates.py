@@ -1,4 +1,4 @@
-"""How often one may ask, and guess."""
+"""Rate limits, and limits on guessing passwords."""
 
 import asyncio
 import re
@@ -116,7 +116,7 @@ async def test_guessing_at_many_accounts_is_held_back_by_address_and_server() ->
     ],
 )  # fmt: skip
 def test_an_address_stands_for_its_network(address: str, network: str) -> None:
-    """R-HTTP-04: whoever has one of IPv6 has very many."""
+    """R-HTTP-04: a client with one IPv6 address has very many."""
     assert network_of(address) == network
 
 
@@ -149,7 +149,7 @@ async def test_what_is_under_way_counts_for_address_and_server(kind: str, is_sha
 
 
 async def test_right_logins_at_once_all_come_in(redis: Redis) -> None:
-    """R-HTTP-27: more than the bound, in turn; and whoever comes too late is told so, with nothing counted."""
+    """R-HTTP-27: more than the limit, in turn. A request that waits too long is rejected, and nothing is counted."""
     for url in (None, redis.url):
         async with counting(Bounds(address_failures="20/hour"), url) as rates:
 
@@ -164,7 +164,7 @@ async def test_right_logins_at_once_all_come_in(redis: Redis) -> None:
 
 
 async def test_a_count_is_given_back_before_the_next_has_its_turn(redis: Redis) -> None:
-    """R-HTTP-27: even where one failure is all that is allowed."""
+    """R-HTTP-27: even if only one failure is allowed."""
     for url in (None, redis.url):
         async with counting(Bounds(address_failures="1/hour"), url) as rates:
 
@@ -197,7 +197,7 @@ async def test_who_leaves_before_the_answer_has_guessed_and_who_leaves_the_queue
         assert told == ["tried"] * 2 + ["held back"]
 
 
-async def test_a_turn_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_whose_turn_never_comes_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-HTTP-27: and leaves no count behind."""
     monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
     async with counting(Bounds(address_failures="2/hour")) as rates:
@@ -220,7 +220,7 @@ async def test_a_count_given_back_after_its_window_gives_no_more_guesses(redis: 
             assert await storage.get(key) == 0
 
 
-async def test_one_host_has_one_brake_whatever_it_is_called() -> None:
+async def test_one_host_has_one_brake_under_all_its_names() -> None:
     """R-HTTP-31: with and without a port, in capitals, by the names of the operator's table, by either protocol; and a
     domain whose every host is the same one."""
     rows = {
@@ -254,7 +254,7 @@ async def test_one_host_has_one_brake_whatever_it_is_called() -> None:
 
 
 async def test_what_is_counted_is_bounded_and_forgotten() -> None:
-    """R-HTTP-32: keys that were given back leave nothing behind; of those that stay, only so many are kept."""
+    """R-HTTP-32: released keys leave nothing behind, and the number of those that stay is limited."""
     async with counting(BOUNDS) as rates:
         for number in range(500):
             with pytest.raises(UpstreamUnavailable):
@@ -298,7 +298,7 @@ async def test_replicas_that_share_a_store_count_together(redis: Redis) -> None:
 async def test_a_store_that_is_gone_is_done_without_and_taken_up_again(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R-OPS-05: each replica counts for itself, and nobody waits."""
+    """R-OPS-05: each replica counts for itself, and no request waits."""
     monkeypatch.setattr(module, "RETREAT", 0.05)
     async with counting(url=redis.url) as one, counting(url=redis.url) as two:
         assert await guess(one, somebody()) == "tried"
@@ -327,7 +327,7 @@ async def test_three_replicas_let_through_what_one_would(redis: Redis, dovecot: 
 
 
 @pytest.mark.parametrize(("proxies", "allowed"), [("[]", 3), ('["127.0.0.0/8"]', 10)])
-async def test_who_asks_is_told_by_trusted_proxies_alone(proxies: str, allowed: int) -> None:
+async def test_only_trusted_proxies_name_the_client(proxies: str, allowed: int) -> None:
     """R-HTTP-16, R-HTTP-04: a client that forges X-Forwarded-For stays who it is; probes are never held back."""
     env = NOBODY | {"CASELLA_RATES__ADDRESS": "3/hour", "CASELLA_TRUSTED_PROXIES": proxies}
     async with Replica(env) as replica, httpx.AsyncClient(base_url=replica.url) as client:
@@ -345,7 +345,7 @@ async def gauge(client: httpx.AsyncClient, replica: Replica) -> float:
 
 
 async def test_the_metrics_show_a_shared_store_that_is_gone_and_its_return(redis: Redis) -> None:
-    """R-OPS-26: although nobody signs in meanwhile."""
+    """R-OPS-26: even without a sign-in meanwhile."""
     short = (sys.executable, "-c", "from service import cli, rates; rates.RETREAT = 0.1; cli.app()")
     env = NOBODY | {"CASELLA_RATES__URL": redis.url}
     async with Replica(env, short) as replica, httpx.AsyncClient() as client:
@@ -376,7 +376,7 @@ async def test_the_metrics_show_a_shared_store_that_is_not_there_at_the_start() 
             await asyncio.sleep(0.05)
 
 
-async def test_a_shared_store_that_is_full_is_no_shared_store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_shared_store_counts_as_unavailable(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-OPS-26: it answers, and counts nothing."""
     monkeypatch.setattr(module, "RETREAT", 0.05)
     with redis.client() as client:

@@ -75,8 +75,8 @@ async def test_half_a_request_to_their_port_ends_by_a_deadline(replica: Replica)
         assert answer.problem == "request-timeout"
 
 
-async def test_many_who_keep_their_port_busy_keep_the_api_from_nobody(replica: Replica) -> None:
-    """R-OPS-23: who comes too late is answered 503, and the port of the API is as free as before."""
+async def test_clients_that_occupy_their_port_do_not_block_the_api(replica: Replica) -> None:
+    """R-OPS-23: requests beyond the limit get 503, and the API's port stays free."""
     async with AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(connected(replica.metrics_port)) for _ in range(MAX_CONNECTIONS + 1)]
         for raw in crowd[:-1]:
@@ -110,7 +110,7 @@ async def test_they_are_served_until_the_process_has_drained(client: httpx.Async
 
 
 async def test_without_a_port_there_are_none(client: httpx.AsyncClient) -> None:
-    """R-OPS-23: nothing listens that nobody asked for."""
+    """R-OPS-23: no port is open unless it is configured."""
     replica = Replica(NOBODY)
     del replica.args[replica.args.index("--metrics-port") :]
     async with replica, client:

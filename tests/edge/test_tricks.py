@@ -15,12 +15,12 @@ LAST = GET[:-2] + b"Connection: close\r\n\r\n"
 
 
 async def test_there_are_many_tricks() -> None:
-    """R-HTTP-07: a table that somebody empties tests nothing."""
+    """R-HTTP-07: an empty table would test nothing."""
     assert len(REFUSED) + len(ANSWERED) + len(UNFINISHED) >= 60
 
 
 async def answers(replica: Replica, octets: bytes) -> list[Answer]:
-    """All until the server closes. The marker was no request."""
+    """All octets until the server closes. The marker was not read as a request."""
     before = len(replica.log)
     async with connected(replica.port) as raw:
         await raw.send(octets)
@@ -30,7 +30,7 @@ async def answers(replica: Replica, octets: bytes) -> list[Answer]:
     return found
 
 
-async def test_the_marker_is_seen_where_it_is_a_request() -> None:
+async def test_the_marker_is_seen_if_it_is_a_request() -> None:
     """R-HTTP-07: so that its absence means something."""
     async with Replica(NOBODY) as replica, connected(replica.port) as raw:
         await raw.send(MARKER)
@@ -52,7 +52,7 @@ async def test_what_others_may_read_differently_is_refused(replica: Replica, oct
 
 
 @pytest.mark.parametrize("trick", ANSWERED.values(), ids=ANSWERED)
-async def test_what_is_within_a_request_is_no_request(replica: Replica, trick: Answered) -> None:
+async def test_content_of_a_request_is_not_read_as_a_request(replica: Replica, trick: Answered) -> None:
     """R-HTTP-07, R-HTTP-21: one answer, and the next one belongs to the next request."""
     first, *more = await answers(replica, trick.octets + LAST)
     assert first.status == trick.status

@@ -1,4 +1,4 @@
-"""Requests whose content nobody reads, asked for, or waits for, and requests sent before the last one is answered."""
+"""Requests whose content is not read, requested or awaited, and requests sent before the last one is answered."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def statuses(raw: Raw, number: int) -> list[int]:
 
 
 @pytest.mark.parametrize("size", [MEGABYTE, 1000])
-async def test_a_connection_is_used_again_after_content_nobody_read(replica: Replica, size: int) -> None:
+async def test_a_connection_is_used_again_after_unread_content(replica: Replica, size: int) -> None:
     """R-HTTP-24: the answer comes before the content; what follows the content is the next request."""
     for start, content in (
         (b"Content-Length: %d\r\n\r\n" % size, b" " * size),
@@ -34,7 +34,7 @@ async def test_a_connection_is_used_again_after_content_nobody_read(replica: Rep
             assert await statuses(raw, 1) == [200]
 
 
-async def test_content_nobody_reads_is_bounded(replica: Replica) -> None:
+async def test_unread_content_is_bounded(replica: Replica) -> None:
     """R-HTTP-24: the connection ends with it, without another answer."""
     before = memory(replica.pid)
     async with connected(replica.port) as raw:
@@ -48,7 +48,7 @@ async def test_content_nobody_reads_is_bounded(replica: Replica) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"", b"fffff\r\n" + MARKER, b"x" + MARKER, b"1\r\n  " + MARKER])
-async def test_content_nobody_reads_gets_no_second_answer(replica: Replica, rest: bytes) -> None:
+async def test_unread_content_gets_no_second_response(replica: Replica, rest: bytes) -> None:
     """R-HTTP-24, R-HTTP-07: if it is late or malformed the connection is closed; a refusal would be the next answer."""
     before = len(replica.log)
     async with connected(replica.port) as raw:
@@ -61,7 +61,7 @@ async def test_content_nobody_reads_gets_no_second_answer(replica: Replica, rest
 
 
 async def test_an_answered_connection_is_not_kept_for_ever() -> None:
-    """R-HTTP-24, R-HTTP-08: idle after an answer, after the rest of content nobody read, and between both."""
+    """R-HTTP-24, R-HTTP-08: idle after a response, after the rest of unread content, and between both."""
     async with Replica(NOBODY, patient(BODY_SECONDS, KEEP_ALIVE_SECONDS)) as replica:
         for ask, rest in ((GET, b""), (NOWHERE + b"Content-Length: 2\r\n\r\n", b"{}"), (GET, b"\r\n")):
             async with connected(replica.port) as raw:
@@ -95,7 +95,7 @@ async def test_content_that_was_not_asked_for_ends_the_connection(replica: Repli
     assert MARKED.decode() not in replica.log[before:]
 
 
-async def test_nothing_is_asked_for_if_nobody_waits(replica: Replica) -> None:
+async def test_no_continue_is_sent_unless_the_client_waits_for_it(replica: Replica) -> None:
     """R-HTTP-24: without content, in HTTP/1.0, or if content came already (RFC 9110, 10.1.1)."""
     old = sized(b"{}", EXPECTING).replace(b"HTTP/1.1", b"HTTP/1.0")
     without = POST + EXPECTING + b"\r\n"
@@ -117,7 +117,7 @@ PIPELINES = {
 
 @pytest.mark.parametrize("ask", PIPELINES.values(), ids=PIPELINES)
 async def test_a_pipeline_costs_little(replica: Replica, ask: bytes) -> None:
-    """R-HTTP-25: 20 MiB of requests whose answers nobody reads are not kept; others are answered meanwhile."""
+    """R-HTTP-25: 20 MiB of requests whose responses are not read are not kept. Others are answered meanwhile."""
     before = memory(replica.pid)
 
     async def unread() -> None:

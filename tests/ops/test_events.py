@@ -178,12 +178,12 @@ async def test_a_watch_tells_how_it_fares(dovecot: Dovecot, replica: Replica) ->
         async with listening(replica, user) as stream:
             await stream.next("ping")
             async with asyncio.timeout(5):
-                while (watch := (await client.get(ME)).json()["watch"])["way"] != "notify":
+                while (watch := (await client.get(ME)).json()["watch"])["mode"] != "notify":
                     await asyncio.sleep(0.02)
             assert watch["losses"] == 0
             assert watch["heardSecondsAgo"] < 60
             metrics = (await client.get(replica.metrics_url)).text
-        assert 'casella_watches{way="notify"} 1.0' in metrics
+        assert 'casella_watches{mode="notify"} 1.0' in metrics
         assert 'casella_requests_total{method="GET",route="/v1/accounts/{account}",status="200"}' in metrics
         assert re.search(
             r'casella_upstream_seconds_count{outcome="ok",protocol="imap",server="\w+",verb="LIST"}', metrics

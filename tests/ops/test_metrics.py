@@ -51,7 +51,7 @@ async def test_the_table_has_all_that_is_exposed_and_nothing_else(connect: Conne
         await imap.get(f"{ME}/changes", params={"since": token, "wait": 0.1})
         text = await measured()
     found = exposed(text)
-    found["casella_watches"] |= {"way"}  # has no series while nobody listens
+    found["casella_watches"] |= {"mode"}  # has no series while nobody listens
     assert found == metrics()
 
 

@@ -6,7 +6,7 @@ import re
 import httpx
 import pytest
 
-from service.telemetry.upstream import Spent
+from service.telemetry.upstream import RequestCosts
 from tests.api.conftest import Connect, connect, settings_for
 from tests.api.served import ME, served
 from tests.servers.dovecot import Dovecot
@@ -24,18 +24,18 @@ def told(answer: httpx.Response) -> dict[str, tuple[float, str]]:
 
 
 @pytest.mark.parametrize(
-    ("spent", "header"),
+    ("costs", "header"),
     [
-        (Spent(), ""),
-        (Spent(1, 0.0123), 'upstream;dur=12.3;desc="1 command"'),
-        (Spent(3, 1.5, 0.25), 'upstream;dur=1500.0;desc="3 commands", queue;dur=250.0'),
-        (Spent(queued=0.002), "queue;dur=2.0"),
-        (Spent(queued=0.00001), ""),
+        (RequestCosts(), ""),
+        (RequestCosts(1, 0.0123), 'upstream;dur=12.3;desc="1 command"'),
+        (RequestCosts(3, 1.5, 0.25), 'upstream;dur=1500.0;desc="3 commands", queue;dur=250.0'),
+        (RequestCosts(queued=0.002), "queue;dur=2.0"),
+        (RequestCosts(queued=0.00001), ""),
     ],
     ids=str,
 )
-def test_how_it_is_said(spent: Spent, header: str) -> None:
-    assert spent.server_timing == header
+def test_how_it_is_said(costs: RequestCosts, header: str) -> None:
+    assert costs.server_timing == header
 
 
 @pytest.mark.dovecot

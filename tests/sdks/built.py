@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 SDKS = ROOT / "build" / "sdks"
 FLOWS = Path(__file__).parent / "flows"
 APP = SDKS / "app"
-"""Where programs on top of the TypeScript SDK are built: it is installed there."""
+"""The folder in which programs on the TypeScript SDK are built. The SDK is installed there."""
 _JAKARTA = Path("/usr/share/java/jakarta-annotation-api.jar")
 
 
@@ -46,7 +46,7 @@ def installed(package: str, *path: str) -> Path:
 
 
 def node() -> Path:
-    """The interpreter's neighbour, whatever else the machine has."""
+    """The Node.js of this environment, beside its Python."""
     return Path(sys.executable).with_name("node")
 
 

@@ -28,14 +28,14 @@ EVENTS = [
     {"type": "ping", "data": {}, "id": "t2"},
     {"type": "resync", "data": {"folderId": "f_2"}, "id": "t3"},
 ]
-"""What a client is to see of it, whatever breaks."""
+"""The events that a client must see, in spite of all interruptions."""
 
 
 @dataclass
 class Stream:
-    """Answers the first request with 503, then breaks off in mid-chunk, ends in mid-event, ends, and refuses.
+    """Answers the first request with 503, then breaks off within a chunk, ends within an event, ends, and refuses.
 
-    What a client has not read yet when a connection breaks is lost to it, so nothing is told before the break.
+    A client loses what it has not read when a connection breaks, so nothing is sent just before the break.
     """
 
     url: str

@@ -17,7 +17,7 @@ from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.wire.protocol import Timing as ImapTiming
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing as Pop3Timing
-from service.api.problems import kind_of
+from service.api.problems import problem_type_of
 from service.mail.errors import MailError
 from service.mail.model import Protocol
 from tests.adapters.imap.session.test_login import expired, good, of_another_authority, of_another_host
@@ -94,7 +94,7 @@ async def faults(row: Row, protocol: Protocol, trust: Trust, expected: str, turn
     found = [f"{row.name}: {word!r} in clear" for word in secrets() if word in server.clear]
     if (end if end is GOOD else type(end)) not in row.ends:
         found.append(f"{row.name}: ended by {end!r}, not {row.ends}")
-    if end is not GOOD and (SECRET in end.detail or kind_of(end).status not in {502, 503, 504}):
+    if end is not GOOD and (SECRET in end.detail or problem_type_of(end).status not in {502, 503, 504}):
         found.append(f"{row.name}: told as {end.detail}")
     if end is GOOD and told != expected:
         found.append(f"{row.name}: told of {told}")

@@ -38,7 +38,7 @@ from service.mail.model import (
     Folder,
     Grant,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     Outcome,
     Page,
@@ -57,7 +57,7 @@ class ImapBackend(Backend):
     """
 
     protocol = Protocol.IMAP
-    lacking = "This IMAP server offers no {}."
+    not_supported_text = "This IMAP server offers no {}."
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class ImapBackend(Backend):
             found |= {group.ids[uid]: row for uid, row in rows.items()}
         return JsonRows(found[message] for message in dict.fromkeys(messages) if message in found)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         ref = self._ids.message_ref(message)
         if not self._pool.is_busy:
             return await self._content.message(ref, html)

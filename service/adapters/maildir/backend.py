@@ -26,7 +26,7 @@ from service.mail.model import (
     Flags,
     Folder,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -51,7 +51,7 @@ class MaildirBackend(Backend):
 
     protocol = Protocol.MAILDIR
     capabilities = CAPABILITIES
-    lacking = "A mailbox on disk has no {}."
+    not_supported_text = "A mailbox on disk has no {}."
 
     def __init__(self, sign_in: SignIn, account: str, rows: Rows | None = None) -> None:
         self.account = account
@@ -102,7 +102,7 @@ class MaildirBackend(Backend):
     async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
         return await self._run(reads.get_messages, messages)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         file, fields, parsed = await self._run(reads.open_message, message, html)
         if parsed is None:
             parsed = await read_whole(file, id="", folder_id="", html=html)
@@ -186,7 +186,7 @@ class MaildirBackend(Backend):
     def _require_threads(self, query: ListQuery) -> None:
         criteria = {each.criterion for each in conditions(query.filter)} if query.filter else set()
         if query.with_thread or criteria & listing.THREAD_CRITERIA:
-            raise self.lacks(Capability.THREADS)
+            raise self.not_supported(Capability.THREADS)
 
     async def _run(self, work: Callable[Concatenate[Mailbox, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Returns what ``work`` makes of the mailbox. One thread hop, once signed in."""

@@ -15,7 +15,7 @@ from service.adapters.shared.parsing import LARGE
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE
 from service.mail.errors import NotFound
 from service.mail.mime.headers import list_headers as parse_headers
-from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Span
+from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Span
 
 
 def get_messages(mailbox: Mailbox, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
@@ -46,7 +46,7 @@ class OpenMessage(NamedTuple):
     parsed: Message | None
 
 
-def open_message(mailbox: Mailbox, message: str, html: HtmlForm) -> OpenMessage:
+def open_message(mailbox: Mailbox, message: str, html: HtmlMode) -> OpenMessage:
     """Raises NotFound, as all functions below."""
     folder, unique = mailbox.find(message)
     with missing_message():

@@ -14,7 +14,7 @@ from service.adapters.pop3.cursor import read_cursor
 from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.session.maildrop import header_of
 from service.adapters.pop3.session.maildrop_queue import Door
-from service.adapters.pop3.session.session import HEADER_LIMIT, UNCONFIRMED, Session, demand_ok
+from service.adapters.pop3.session.session import HEADER_LIMIT, UNCONFIRMED, Session, require_ok
 from service.adapters.pop3.source import Shelf, Slice, Source
 from service.adapters.pop3.wire.replies import PROTOCOL
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing
@@ -31,7 +31,7 @@ from service.mail.model import (
     Download,
     Folder,
     Header,
-    HtmlForm,
+    HtmlMode,
     Message,
     MessageSummary,
     Outcome,
@@ -56,7 +56,7 @@ class Pop3Backend(Backend):
 
     protocol = Protocol.POP3
     capabilities = frozenset({Capability.CHANGES})
-    lacking = "POP3 has no {}: it lists, reads and deletes."
+    not_supported_text = "POP3 has no {}: it lists, reads and deletes."
 
     def __init__(
         self,
@@ -88,14 +88,14 @@ class Pop3Backend(Backend):
         return (inbox,)
 
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
-        self._demand_inbox(folder)
+        self._require_inbox(folder)
         for asked, capability in (
             (query.filter, Capability.SEARCH),
             (query.sort, Capability.SORT),
             (query.with_thread, Capability.THREADS),
         ):
             if asked:
-                raise self.lacks(capability)
+                raise self.not_supported(capability)
         cursor = None if query.cursor is None else read_cursor(query.cursor, self._tag)
         for last in (False,) * CUTS + (True,):
             page = await self._door.reading(partial(self._listing.page, cursor, query.limit, last=last))
@@ -106,11 +106,11 @@ class Pop3Backend(Backend):
 
     async def get_mark(self, folder: str | None) -> bytes:
         if folder is not None:
-            self._demand_inbox(folder)
+            self._require_inbox(folder)
         return write_mark(await self._door.reading(Session.drop))
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
-        self._demand_inbox(folder)
+        self._require_inbox(folder)
         before = read_mark(since)
         drop = await self._door.reading(Session.drop)
         now = set(drop.uidls.values())
@@ -132,7 +132,7 @@ class Pop3Backend(Backend):
         rows = await self._door.reading(partial(self._listing.rows_at, tuple(places.values()))) if places else {}
         return tuple(rows[place] for place in places.values() if place in rows)
 
-    async def get_message(self, message: str, html: HtmlForm = HtmlForm.SAFE) -> Message:
+    async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         spool = (await self._source(message, MOST)).spool
         return await read_whole(spool, id=message, folder_id=self._inbox, html=html)
 
@@ -176,7 +176,7 @@ class Pop3Backend(Backend):
         self._shelf.clear()
         await self._door.aclose()
 
-    def _demand_inbox(self, folder: str) -> None:
+    def _require_inbox(self, folder: str) -> None:
         if folder not in ("inbox", self._inbox):
             raise NotFound("folder")
 
@@ -187,7 +187,7 @@ class Pop3Backend(Backend):
         """A session just opened has shown that it works."""
         self.warnings = await session.warnings()
         if session.reused:
-            demand_ok(await session.connection.ask("NOOP"))
+            require_ok(await session.connection.ask("NOOP"))
 
     async def _source(self, message: str, limit: int) -> Source:
         place = self._place(message)

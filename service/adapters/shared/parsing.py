@@ -8,7 +8,7 @@ from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE, Job
 from service.adapters.shared.threads import apart
 from service.mail.errors import TooLarge
 from service.mail.mime.structure import Entity
-from service.mail.model import HtmlForm, Message
+from service.mail.model import HtmlMode, Message
 
 T = TypeVar("T")
 MOST = 64 << 20
@@ -36,7 +36,7 @@ async def read_whole(
     folder_id: str,
     received_at: datetime | None = None,
     flags: tuple[str, ...] = (),
-    html: HtmlForm = HtmlForm.SAFE,
+    html: HtmlMode = HtmlMode.SAFE,
 ) -> Message:
     """The message. Without ``received_at`` its topmost Received field stands for it. TooLarge."""
     found = await _done(MESSAGES[html], stored)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from service.mail.mime.message import read_message
 from service.mail.mime.structure import Entity, parse
-from service.mail.model import HtmlForm, Message
+from service.mail.model import HtmlMode, Message
 
 T = TypeVar("T")
 
@@ -40,14 +40,14 @@ class Job(Generic[T]):
         return self.form.validate_python(json.loads(told))
 
 
-def _message(octets: bytes, html: HtmlForm) -> Message:
+def _message(octets: bytes, html: HtmlMode) -> Message:
     """Without what the octets do not tell."""
     return read_message(octets, id="", folder_id="", size=len(octets), html=html)
 
 
 STRUCTURE: Job[Entity] = Job("structure", parse, TypeAdapter(Entity))
-MESSAGES: Mapping[HtmlForm, Job[Message]] = {
-    html: Job(f"message-{html}", partial(_message, html=html), TypeAdapter(Message)) for html in HtmlForm
+MESSAGES: Mapping[HtmlMode, Job[Message]] = {
+    html: Job(f"message-{html}", partial(_message, html=html), TypeAdapter(Message)) for html in HtmlMode
 }
 _ALL: tuple[Job[Any], ...] = (STRUCTURE, *MESSAGES.values())
 JOBS: Mapping[str, Job[Any]] = {job.name: job for job in _ALL}

@@ -1,7 +1,8 @@
-"""The OpenAPI contract: FastAPI's, shaped so that SDK generators read it whole.
+"""The OpenAPI contract: FastAPI's, changed so that SDK generators can read all of it.
 
-Served as 3.1, and of 3.1 only what 3.0 can say too. Absent fields are absent, never null; answers may grow, so none is
-closed; what is always answered is required; every error is a Problem, told once a status.
+Its version is 3.1, but it uses only what 3.0 has too. Fields without a value are absent, never null. Response schemas
+allow further fields, because later versions may add some. Fields that are always present in responses are required.
+Every error is a Problem, declared once for each status.
 """
 
 from collections.abc import Iterator
@@ -18,41 +19,44 @@ from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
 TAGS = [
-    {"name": "sessions", "description": "Signing in and out, and where one may."},
-    {"name": "accounts", "description": "The signed-in mailbox and what it can do."},
-    {"name": "folders", "description": "Folders, who may do what with them, and how much room there is."},
+    {"name": "sessions", "description": "Sign-in, sign-out, and the available mail servers."},
+    {"name": "accounts", "description": "The signed-in account and its capabilities."},
+    {"name": "folders", "description": "Folders, their access rights, and quotas."},
     {
         "name": "messages",
-        "description": "Lists and searches, single messages and their parts, flags, moves and deletion.",
+        "description": "Lists, searches, messages and their parts, flags, moving and deleting.",
     },
-    {"name": "changes", "description": "Staying in step: what changed since a token, asked for or pushed."},
-    {"name": "health", "description": "For the platform."},
+    {"name": "changes", "description": "Synchronization: changes since a token, by request or as events."},
+    {"name": "health", "description": "Health checks."},
 ]
-_SERVERS = [{"url": "/", "description": "Where this contract was read from."}]
+_SERVERS = [{"url": "/", "description": "The host that served this document."}]
 _SIGN_IN: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}]
 _SCHEMES = {
     "basic": {
         "type": "http",
         "scheme": "basic",
-        "description": "The mailbox's login and password. Nothing is stored. The headers `Casella-Server` and"
-        f" `Casella-Protocol` ({PROTOCOLS}) name the server and protocol where the username's domain does not do.",
+        "description": "The mailbox's username and password. Nothing is stored. The headers `Casella-Server` and"
+        f" `Casella-Protocol` ({PROTOCOLS}) select the mail server and the protocol. By default the username's domain"
+        " selects the server.",
     },
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token from POST /v1/sessions."},
 }
 _SIGNED_IN = ("/v1/accounts/", "/v1/sessions/current")
 _FIRST_ERROR = 400
+_INT64_MAX = (1 << 63) - 1
 _SCHEMA = "#/components/schemas/"
 _PARTIAL = frozenset({"MessageSummary"})
-"""Answers that ``fields`` makes smaller."""
+"""Schemas from which the parameter ``fields`` removes fields."""
 
 
 def operation_id(route: APIRoute) -> str:
-    """``list_messages`` is listMessages for clients; grep finds both ends by the function's name."""
+    """The operationId: ``list_messages`` becomes listMessages. It is made from the function's name, so grep finds
+    both."""
     return to_camel(route.name)
 
 
 def build(app: FastAPI) -> dict[str, Any]:
-    """The contract of ``app``, made once."""
+    """The contract of ``app``. It is built on the first call."""
     if app.openapi_schema is None:
         contract = get_openapi(
             title=app.title,
@@ -93,13 +97,13 @@ def _finish(path: str, operation: Node, schemas: Node) -> None:
 
 
 def _parameters(path: str, parameters: list[Node]) -> list[Node]:
-    """Those of the path first and in its order: generated methods take them by position."""
+    """Path parameters first, in the order of the path: generated methods take them by position."""
     for parameter in parameters:
         schema = parameter["schema"]
         schema.pop("description", None)
         if examples := schema.pop("examples", None):
             parameter["example"] = examples[0]
-    return sorted(parameters, key=lambda one: path.find(f"{{{one['name']}}}") if one["in"] == "path" else len(path))
+    return sorted(parameters, key=lambda each: path.find(f"{{{each['name']}}}") if each["in"] == "path" else len(path))
 
 
 def _response(status: str, response: Node, schemas: Node) -> Node:
@@ -108,7 +112,7 @@ def _response(status: str, response: Node, schemas: Node) -> Node:
     if int(status) >= _FIRST_ERROR and named == "Problem":
         return {"$ref": f"#/components/responses/Problem{status}"}
     if response.get("description") == "Successful Response":
-        response["description"] = schemas[named]["description"] if named else "Done."
+        response["description"] = schemas[named]["description"] if named else "Success, without content."
     _give_example(content)
     return response
 
@@ -124,13 +128,16 @@ def _name_of(media: Node) -> str:
 
 
 def _plain(node: Any) -> Any:
-    """``anyOf [X, null]`` is X, and a default of null is none: a field without a value is absent. Titles only repeat
-    the names."""
+    """Replace ``anyOf [X, null]`` by X and drop defaults of null: a field without a value is absent. Drop titles, which
+    only repeat names."""
     if isinstance(node, list):
-        return [_plain(one) for one in node]
+        return [_plain(each) for each in node]
     if not isinstance(node, dict):
         return node
     node = {key: _plain(value) for key, value in node.items() if not _is_noise(key, value)}
+    for bound in ("minimum", "maximum"):
+        if node.get("type") == "integer" and bound in node:
+            node[bound] = min(int(node[bound]), _INT64_MAX)  # FastAPI makes them floats, and those round 2^63 - 1 up
     choices = node.get("anyOf")
     if isinstance(choices, list):
         left = [choice for choice in choices if choice != {"type": "null"}]
@@ -145,17 +152,17 @@ def _is_noise(key: str, value: Any) -> bool:
 
 
 def _open_answers(paths: Node, problems: Node, schemas: Node) -> None:
-    operations = [one for methods in paths.values() for one in methods.values()]
-    asked = _reachable([one.get("requestBody") for one in operations], schemas)
-    answered = _reachable([problems, *(one["responses"] for one in operations)], schemas)
-    for name in answered:
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    in_requests = _reachable([each.get("requestBody") for each in operations], schemas)
+    in_responses = _reachable([problems, *(each["responses"] for each in operations)], schemas)
+    for name in in_responses:
         schemas[name].pop("additionalProperties", None)
-        if name not in asked:
+        if name not in in_requests:
             _require(name, schemas[name])
 
 
 def _require(name: str, schema: Node) -> None:
-    """A field with a default is always answered, but for rows that are made smaller."""
+    """Mark fields with a default as required: responses always have them, except in schemas that ``fields`` reduces."""
     properties = schema.get("properties", {})
     always = {field for field, value in properties.items() if value.pop("default", None) is not None}
     if name in _PARTIAL:
@@ -165,15 +172,15 @@ def _require(name: str, schema: Node) -> None:
 
 
 def _reachable(node: Any, schemas: Node) -> set[str]:
-    """Names of schemas that it refers to, and those that these refer to."""
-    found: set[str] = set()
+    """The names of all schemas that ``node`` refers to, directly or through other schemas."""
+    names: set[str] = set()
     pending = [node]
     while pending:
         for name in _references(pending.pop()):
-            if name in schemas and name not in found:
-                found.add(name)
+            if name in schemas and name not in names:
+                names.add(name)
                 pending.append(schemas[name])
-    return found
+    return names
 
 
 def _references(node: Any) -> Iterator[str]:

@@ -1,5 +1,5 @@
-"""One example of each body that is sent or answered, by the schema's name. The contract shows them, and tests hold them
-against their schemas."""
+"""An example of each request and response body, by the name of its schema. The contract shows them, and tests validate
+them against their schemas."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _ACCOUNT = {
         "threads",
     ],
     "quota": {"used": 52428800, "limit": 1073741824},
-    "watch": {"way": "notify", "heardSecondsAgo": 11.4, "eventSecondsAgo": 86.2, "losses": 0},
+    "watch": {"mode": "notify", "heardSecondsAgo": 11.4, "eventSecondsAgo": 86.2, "losses": 0},
 }
 _FOLDER = {
     "id": _INBOX,
@@ -81,16 +81,16 @@ EXAMPLES: dict[str, Any] = {
         "expiresAt": "2026-09-08T08:00:00Z",
         "account": _ACCOUNT,
     },
-    "Servers": {"items": [{"name": "home", "domains": ["example.org"], "protocols": ["imap", "pop3"]}]},
+    "ServerList": {"items": [{"name": "home", "domains": ["example.org"], "protocols": ["imap", "pop3"]}]},
     "Account": _ACCOUNT,
-    "Folders": {"items": [_FOLDER, _CHILD]},
+    "FolderList": {"items": [_FOLDER, _CHILD]},
     "Folder": _CHILD,
     "NewFolder": {"name": "Work", "parentId": "archive"},
-    "FolderChange": {"name": "Office", "isSubscribed": False},
-    "Grants": {"items": [_GRANT]},
+    "FolderPatch": {"name": "Office", "isSubscribed": False},
+    "GrantList": {"items": [_GRANT]},
     "Grant": _GRANT,
-    "Rights": {"rights": "lrs"},
-    "Quotas": {"items": [{"root": "User quota", "resource": "storage", "used": 52428800, "limit": 1073741824}]},
+    "GrantRights": {"rights": "lrs"},
+    "QuotaList": {"items": [{"root": "User quota", "resource": "storage", "used": 52428800, "limit": 1073741824}]},
     "Page": _PAGE,
     "SearchRequest": {
         "filter": {"operator": "OR", "conditions": [{"subject": "invoice"}, {"hasAttachment": True}]},
@@ -98,7 +98,7 @@ EXAMPLES: dict[str, Any] = {
         "sort": "-receivedAt",
         "limit": 20,
     },
-    "Messages": {"items": [_ROW], "notFound": [_MOVED]},
+    "MessageList": {"items": [_ROW], "notFound": [_MOVED]},
     "Message": {
         **_ROW,
         "cc": [],
@@ -108,17 +108,17 @@ EXAMPLES: dict[str, Any] = {
         "references": [],
         "structure": {"id": "0", "type": "multipart/mixed", "parts": [_TEXT, _ATTACHMENT]},
         "attachments": [_ATTACHMENT],
-        "body": {"text": "See what is attached.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
+        "body": {"text": "Please see the attachment.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
     },
-    "Headers": {
+    "HeaderList": {
         "items": [{"name": "Subject", "value": "Übersicht", "raw": " =?utf-8?Q?=C3=9Cbersicht?="}],
     },
     "Flags": {"flags": ["$seen", "$flagged"]},
-    "FlagChange": {"add": ["$flagged"], "remove": ["$seen"]},
-    "Target": {"folderId": "archive"},
-    "Place": {"id": _MOVED},
-    "Bulk": {"ids": [_MESSAGE], "action": "move", "folderId": "archive"},
-    "Results": {"results": [{"id": _MESSAGE, "status": 200, "newId": _MOVED}]},
+    "FlagPatch": {"add": ["$flagged"], "remove": ["$seen"]},
+    "TargetFolder": {"folderId": "archive"},
+    "MessageRef": {"id": _MOVED},
+    "BulkRequest": {"ids": [_MESSAGE], "action": "move", "folderId": "archive"},
+    "BulkResponse": {"results": [{"id": _MESSAGE, "status": 200, "newId": _MOVED}]},
     "ChangesPage": {"created": [_MESSAGE], "updated": [], "destroyed": [_MOVED], "token": _MARK, "hasMore": False},
     "AccountChangesPage": {
         "folders": [
@@ -129,6 +129,6 @@ EXAMPLES: dict[str, Any] = {
         "token": _MARK,
         "hasMore": False,
     },
-    "Emptied": {"removed": 13},
+    "EmptyFolderResult": {"removed": 13},
     "Health": {"status": "ready"},
 }

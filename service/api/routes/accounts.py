@@ -13,36 +13,38 @@ from service.mail.model import Capability, Count, OpenProtocol, Value
 router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
 
 
-class Usage(Value):
-    """Octets used, of so many."""
+class QuotaUsage(Value):
+    """The storage quota of a mailbox."""
 
-    used: Count = Field(description="Octets used.")
-    limit: Count = Field(description="Octets there may be.")
+    used: Count = Field(description="Octets in use.")
+    limit: Count = Field(description="The limit in octets.")
 
 
 class Account(Value):
-    """A mailbox and what it can do."""
+    """A mailbox and its capabilities."""
 
-    id: str = Field(description="Opaque and URL-safe; `me` may stand wherever it is taken.")
-    username: str = Field(description="As signed in with.")
-    server: str = Field(description="The server's name in the operator's table.")
+    id: str = Field(description="Opaque and URL-safe. `me` can be used in its place everywhere.")
+    username: str = Field(description="The username of the sign-in.")
+    server: str = Field(description="The name of the mail server, as in GET /v1/servers.")
     protocol: OpenProtocol
     capabilities: tuple[str, ...] = Field(
-        description="Of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
-        "A call for one that is missing is answered 501 not-supported."
+        description="Some of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
+        "A request that needs another one is answered 501 `not-supported`."
     )
-    quota: Usage | None = Field(None, description="Where the server tells: the room for messages, in octets.")
-    watch: WatchHealth | None = Field(None, description="While somebody listens to its events.")
+    quota: QuotaUsage | None = Field(None, description="The storage quota, if the server reports one.")
+    watch: WatchHealth | None = Field(
+        None, description="How the mailbox is watched. Present while a client listens to its events."
+    )
     warnings: tuple[str, ...] | None = Field(
         None,
-        description="What to know of this mailbox's server. `ids-unstable`: POP3 without unique ids of its own, so "
-        "that ids are made of what a message holds, and copies share one. `headers-incomplete`: POP3 without TOP, so "
-        "that lists may show large messages without what their headers say.",
+        description="Limitations of the mail server. `ids-unstable`: the POP3 server has no UIDL, so ids are made from "
+        "the content of a message, and identical messages share one id. `headers-incomplete`: the POP3 server has no "
+        "TOP, so lists may show large messages without the values of their headers.",
     )
 
 
 def describe(credentials: Credentials, backend: Backend) -> Account:
-    """What the API says of an account."""
+    """The account as the API shows it, without its quota."""
     return Account(
         id=credentials.account,
         username=credentials.username,
@@ -56,11 +58,11 @@ def describe(credentials: Credentials, backend: Backend) -> Account:
 
 @router.get("", response_model_exclude_none=True)
 async def get_account(caller: Caller, mailbox: Mailbox) -> Account:
-    """Who is signed in, by which protocol, and what the mailbox can do."""
+    """The signed-in account: its username, protocol, capabilities and quota."""
     await mailbox.check()
     account = describe(caller, mailbox)
     if Capability.QUOTA not in mailbox.capabilities:
         return account
     storage = [quota for quota in await mailbox.list_quotas() if quota.resource == "storage"]
-    usage = Usage(used=storage[0].used, limit=storage[0].limit) if storage else None
+    usage = QuotaUsage(used=storage[0].used, limit=storage[0].limit) if storage else None
     return account.model_copy(update={"quota": usage})

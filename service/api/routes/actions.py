@@ -1,4 +1,4 @@
-"""New messages, copies, moves, and many at once."""
+"""Append, copy and move messages, bulk actions, and emptying a folder."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field
 from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, MessageId, response_headers
-from service.api.problems import SIGNED_IN, Problem, describe, problem_responses
+from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
@@ -39,20 +39,20 @@ _MESSAGE_BODY: dict[str, Any] = {
 }
 
 
-class Place(Value):
-    """Where a message is now."""
+class MessageRef(Value):
+    """The id of a message after it was appended, moved or copied."""
 
-    id: str | None = Field(None, description="The new id; absent where the mail server does not tell it.")
-
-
-class Target(Value):
-    """A folder to put something into."""
-
-    folder_id: str = Field(min_length=1, max_length=MAX_ID, description="An id or a role.")
+    id: str | None = Field(None, description="The new id. Absent if the mail server does not report it.")
 
 
-class Action(StrEnum):
-    """What to do with many."""
+class TargetFolder(Value):
+    """The folder that a message is moved or copied to."""
+
+    folder_id: str = Field(min_length=1, max_length=MAX_ID, description="The folder's id or role.")
+
+
+class BulkAction(StrEnum):
+    """The action of a bulk request."""
 
     FLAGS = "flags"
     MOVE = "move"
@@ -60,33 +60,33 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
-class Bulk(Value):
-    """One action on many messages, of one folder or of several."""
+class BulkRequest(Value):
+    """One action on many messages, of one or several folders."""
 
     ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(
-        min_length=1, max_length=MAX_BULK, description="The messages."
+        min_length=1, max_length=MAX_BULK, description="The ids of the messages."
     )
-    action: Action = Field(description="What to do with each.")
-    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to set.")
-    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: to clear.")
+    action: BulkAction = Field(description="The action to apply to each message.")
+    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to set.")
+    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to clear.")
     folder_id: str | None = Field(
-        None, min_length=1, max_length=MAX_ID, description="With `move` and `copy`: where to, by id or role."
+        None, min_length=1, max_length=MAX_ID, description="With `move` and `copy`: the target folder's id or role."
     )
 
 
-class Result(Value):
-    """What became of one of many."""
+class BulkResult(Value):
+    """The result for one message of a bulk request."""
 
-    id: str = Field(description="As it was given.")
-    status: Number = Field(description="As the status of a request for this message alone.")
-    new_id: str | None = Field(None, description="After `move` and `copy`, where the mail server told.")
-    problem: Problem | None = Field(None, description="Why it was not done.")
+    id: str = Field(description="The id from the request.")
+    status: Number = Field(description="The HTTP status that a request for this message alone would have.")
+    new_id: str | None = Field(None, description="After `move` and `copy`: the new id, if the mail server reports it.")
+    problem: Problem | None = Field(None, description="The reason, if the action failed.")
 
 
-class Results(Value):
-    """In the order of the ids."""
+class BulkResponse(Value):
+    """The results of a bulk request, in the order of its ids."""
 
-    results: tuple[Result, ...] = Field(description="One for each id.")
+    results: tuple[BulkResult, ...] = Field(description="One result for each id.")
 
 
 @appending.post(
@@ -106,7 +106,7 @@ async def append_message(
         list[str] | None,
         Query(
             max_length=MAX_FLAGS,
-            description="To set on it; repeated or separated by commas.",
+            description="The flags to set, repeated or separated by commas.",
             examples=[["$seen"]],
         ),
     ] = None,
@@ -114,108 +114,115 @@ async def append_message(
         AwareDatetime | None,
         Query(
             alias="receivedAt",
-            description="When it was received; without it, now.",
+            description="The time at which the message was received. Default: now.",
             examples=["2026-09-01T08:00:00Z"],
         ),
     ] = None,
     idempotency_key: Key = None,
-) -> Place:
-    """Put a message into a folder, byte for byte as sent: a draft, a copy of what was sent, mail from elsewhere.
+) -> MessageRef:
+    """Store a message in a folder, byte for byte: a draft, a copy of a sent message, or a message from another mailbox.
 
-    It is read to its end before the mail server gets any of it. With `Idempotency-Key` a folder that already has a
-    message of the same octets keeps that one, whichever replica is asked.
+    The service receives the whole message before it sends any of it to the mail server. With `Idempotency-Key`, a
+    message that the folder already has is not stored again, even if another replica received the first request.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in {
-        "message/rfc822",
-        "message/global",
-    }:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _MESSAGE_TYPES:
         raise UnsupportedMedia("Send the message with Content-Type: message/rfc822.")
-    words = [word.strip() for one in flags or () for word in one.split(",") if word.strip()]
+    names = [name.strip() for value in flags or () for name in value.split(",") if name.strip()]
     async with spooled(request) as source:
         append = mailbox.append_message if idempotency_key is None else mailbox.append_once
 
-        async def work() -> Place:
-            return Place(id=await append(folder, source, words, received_at))
+        async def work() -> MessageRef:
+            return MessageRef(id=await append(folder, source, names, received_at))
 
-        place = await service_of(request).repeats.once(
+        appended = await service_of(request).idempotency.once(
             caller.account, idempotency_key, fingerprint(request, source.digest), work
         )
-    if place.id is not None:
-        response.headers["Location"] = f"/v1/accounts/me/messages/{place.id}"
-    return place
+    if appended.id is not None:
+        response.headers["Location"] = f"/v1/accounts/me/messages/{appended.id}"
+    return appended
 
 
 @router.post("/messages/{message}/move", response_model_exclude_none=True)
 async def move_message(
-    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
-) -> Place:
-    """Move to another folder. At every moment the message is in at least one of the two."""
-    return await _once(
-        request, caller.account, idempotency_key, lambda: _one(mailbox.move_messages([message], target.folder_id))
+    request: Request,
+    caller: Caller,
+    mailbox: Mailbox,
+    message: MessageId,
+    target: TargetFolder,
+    idempotency_key: Key = None,
+) -> MessageRef:
+    """Move a message to another folder. At every moment it is in at least one of the two folders."""
+    return await _idempotent(
+        request, caller.account, idempotency_key, lambda: _only(mailbox.move_messages([message], target.folder_id))
     )
 
 
 @router.post("/messages/{message}/copy", response_model_exclude_none=True)
 async def copy_message(
-    request: Request, caller: Caller, mailbox: Mailbox, message: MessageId, target: Target, idempotency_key: Key = None
-) -> Place:
-    """Copy to another folder, or the same."""
-    return await _once(
-        request, caller.account, idempotency_key, lambda: _one(mailbox.copy_messages([message], target.folder_id))
+    request: Request,
+    caller: Caller,
+    mailbox: Mailbox,
+    message: MessageId,
+    target: TargetFolder,
+    idempotency_key: Key = None,
+) -> MessageRef:
+    """Copy a message to another folder, or to its own."""
+    return await _idempotent(
+        request, caller.account, idempotency_key, lambda: _only(mailbox.copy_messages([message], target.folder_id))
     )
 
 
 @router.post("/messages/bulk", response_model_exclude_none=True)
 async def change_messages(
-    request: Request, caller: Caller, mailbox: Mailbox, bulk: Bulk, idempotency_key: Key = None
-) -> Results:
-    """One action on up to a thousand messages, in as few commands as they lie in folders. Each has its own result."""
+    request: Request, caller: Caller, mailbox: Mailbox, bulk: BulkRequest, idempotency_key: Key = None
+) -> BulkResponse:
+    """Apply one action to at most 1,000 messages, with one command for each folder. Each message has its own result."""
 
-    async def work() -> Results:
+    async def work() -> BulkResponse:
         outcomes = await _act(mailbox, bulk)
-        return Results(results=tuple(_result(request, outcome) for outcome in outcomes))
+        return BulkResponse(results=tuple(_result(request, outcome) for outcome in outcomes))
 
-    return await _once(request, caller.account, idempotency_key, work)
+    return await _idempotent(request, caller.account, idempotency_key, work)
 
 
-class Emptied(Value):
-    """How many messages were removed."""
+class EmptyFolderResult(Value):
+    """The result of emptying a folder."""
 
-    removed: Count = Field(description="So many.")
+    removed: Count = Field(description="The number of deleted messages.")
 
 
 @router.post("/folders/{folder}/empty", response_model_exclude_none=True)
-async def empty_folder(mailbox: Mailbox, folder: FolderId) -> Emptied:
-    """Remove for good all messages that are in the folder now, and none that arrives meanwhile."""
-    return Emptied(removed=await mailbox.empty_folder(folder))
+async def empty_folder(mailbox: Mailbox, folder: FolderId) -> EmptyFolderResult:
+    """Delete all messages that are in the folder now, permanently. Messages that arrive meanwhile are kept."""
+    return EmptyFolderResult(removed=await mailbox.empty_folder(folder))
 
 
-async def _act(mailbox: Backend, bulk: Bulk) -> Sequence[Outcome]:
+async def _act(mailbox: Backend, bulk: BulkRequest) -> Sequence[Outcome]:
     match bulk.action:
-        case Action.FLAGS:
+        case BulkAction.FLAGS:
             return await mailbox.change_many(bulk.ids, bulk.add, bulk.remove)
-        case Action.DELETE:
+        case BulkAction.DELETE:
             return await mailbox.delete_messages(bulk.ids)
     if bulk.folder_id is None:
         raise InvalidRequest(f"{bulk.action} needs folderId.")
-    act = mailbox.move_messages if bulk.action is Action.MOVE else mailbox.copy_messages
+    act = mailbox.move_messages if bulk.action is BulkAction.MOVE else mailbox.copy_messages
     return await act(bulk.ids, bulk.folder_id)
 
 
-async def _one(work: Awaitable[Sequence[Outcome]]) -> Place:
+async def _only(work: Awaitable[Sequence[Outcome]]) -> MessageRef:
     [outcome] = await work
     if outcome.error:
         raise outcome.error
-    return Place(id=outcome.new_id)
+    return MessageRef(id=outcome.new_id)
 
 
-async def _once(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
+async def _idempotent(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
     body = await request.body() if key is not None else b""
-    return await service_of(request).repeats.once(account, key, fingerprint(request, body), work)
+    return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work)
 
 
-def _result(request: Request, outcome: Outcome) -> Result:
+def _result(request: Request, outcome: Outcome) -> BulkResult:
     if outcome.error is None:
-        return Result(id=outcome.id, status=200, new_id=outcome.new_id)
-    problem = describe(request, outcome.error)
-    return Result(id=outcome.id, status=problem.status, problem=problem)
+        return BulkResult(id=outcome.id, status=200, new_id=outcome.new_id)
+    problem = problem_of(request, outcome.error)
+    return BulkResult(id=outcome.id, status=problem.status, problem=problem)

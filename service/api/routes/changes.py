@@ -1,4 +1,4 @@
-"""What changed since a token, asked for or told as it happens."""
+"""Changes since a token: on request, or as an event stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,7 +12,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
-from service.api.deps import Mailbox, Service, demand_live, service_of, session_of
+from service.api.deps import Mailbox, Service, require_live, service_of, session_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
@@ -28,67 +28,67 @@ router = APIRouter(
 T = TypeVar("T")
 MAX_TOKEN = 16 << 10
 _FOLDER, _ALL = "folder", "account"
-"""What a token is of."""
+"""What a token refers to: the messages of one folder, or all folders of the account."""
 PING_SECONDS = 15.0
 LOOK_SECONDS = 5.0
-"""How often a held request looks into a mailbox without push."""
+"""How often a long poll checks a mailbox without push."""
 RETRY_MS = 1000
-"""When a client comes back whose stream the service has closed."""
+"""How long a client waits before it reconnects to a stream that the service closed."""
 Since = Annotated[
     str | None,
-    Query(max_length=MAX_TOKEN, description="A token from here; without it the answer is the token of now."),
+    Query(
+        max_length=MAX_TOKEN,
+        description="A token of an earlier response. Default: the current state, from which no changes are returned.",
+    ),
 ]
-Wait = Annotated[
-    float, Query(ge=0, le=60, description="Seconds to hold the request until something changes; 0 answers at once.")
-]
+Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change (long poll). 0: respond at once.")]
 
 
 class ChangesPage(Value):
-    """What happened to the messages of one folder."""
+    """The changes to the messages of one folder."""
 
-    created: tuple[str, ...] = Field((), description="Ids of messages that are there now and were not before.")
-    updated: tuple[str, ...] = Field((), description="Ids of messages whose flags may have changed.")
-    destroyed: tuple[str, ...] = Field((), description="Ids of messages that are gone.")
-    token: str = Field(description="From here it goes on: the next `since`.")
-    has_more: bool = Field(False, description="True where the same request with `token` has more at once.")
+    created: tuple[str, ...] = Field((), description="The ids of new messages.")
+    updated: tuple[str, ...] = Field((), description="The ids of messages whose flags may have changed.")
+    destroyed: tuple[str, ...] = Field((), description="The ids of messages that no longer exist.")
+    token: str = Field(description="The token of this state: the next `since`.")
+    has_more: bool = Field(False, description="True if there are more changes: send the request again with `token`.")
 
 
 class AccountChangesPage(Value):
-    """What happened in all folders."""
+    """The changes in all folders of the account."""
 
-    folders: tuple[FolderChanges, ...] = Field((), description="Those in which something happened.")
+    folders: tuple[FolderChanges, ...] = Field((), description="The folders whose messages changed.")
     created_folders: tuple[str, ...] = Field(
-        (), description="Ids of folders that are new; their messages are not told."
+        (), description="The ids of new folders. Their messages are not listed in `folders`."
     )
     destroyed_folders: tuple[str, ...] = Field(
-        (), description="Ids of folders that are gone with all that was in them."
+        (), description="The ids of folders that no longer exist, with all their messages."
     )
-    token: str = Field(description="From here it goes on: the next `since`.")
-    has_more: bool = Field(False, description="True where the same request with `token` has more at once.")
+    token: str = Field(description="The token of this state: the next `since`.")
+    has_more: bool = Field(False, description="True if there are more changes: send the request again with `token`.")
 
 
 @router.get("/folders/{folder}/changes", response_model_exclude_none=True)
 async def list_changes(
     request: Request, mailbox: Mailbox, folder: FolderId, since: Since = None, wait: Wait = 0
 ) -> ChangesPage:
-    """What was created, updated and destroyed in the folder since `since`.
+    """The messages of the folder that were created, updated or destroyed after the token `since`.
 
-    410 `stale-token` where that cannot be told: list the folder again, and go on from a new token. Take the token
-    before you list, and nothing is missed.
+    410 `stale-token` if the service cannot tell what changed: get a new token, list the folder again, and continue from
+    that token. Get the token before listing, so that no change is missed.
     """
     service = service_of(request)
     if since is None:
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_mark(folder)))
     mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
-    found = await _held(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
-    await demand_live(request, session_of(request))  # it may have been ended meanwhile
-    told = found.told
+    changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
+    await require_live(request, session_of(request))  # it may have been ended meanwhile
     return ChangesPage(
-        created=told.created,
-        updated=told.updated,
-        destroyed=told.destroyed,
-        token=_sealed(service, mailbox, _FOLDER, found.mark),
-        has_more=found.has_more,
+        created=changes.told.created,
+        updated=changes.told.updated,
+        destroyed=changes.told.destroyed,
+        token=_sealed(service, mailbox, _FOLDER, changes.mark),
+        has_more=changes.has_more,
     )
 
 
@@ -96,28 +96,28 @@ async def list_changes(
 async def list_account_changes(
     request: Request, mailbox: Mailbox, since: Since = None, wait: Wait = 0
 ) -> AccountChangesPage:
-    """What happened in all folders since `since`, and which folders came and went.
+    """The changes in all folders after the token `since`, and the folders that were created or destroyed.
 
-    Renaming a folder destroys it and creates another. A folder with `resync` has to be listed again.
+    A renamed folder is destroyed, and another one is created. A folder with `resync` must be listed again.
     """
     service = service_of(request)
     if since is None:
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_mark(None)))
     mark = service.sessions.open_mark(mailbox.account, _ALL, since)
-    found = await _held(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
-    await demand_live(request, session_of(request))  # it may have been ended meanwhile
+    changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
+    await require_live(request, session_of(request))  # it may have been ended meanwhile
     return AccountChangesPage(
-        folders=tuple(found.folders),
-        created_folders=tuple(found.created_folders),
-        destroyed_folders=tuple(found.destroyed_folders),
-        token=_sealed(service, mailbox, _ALL, found.mark),
-        has_more=found.has_more,
+        folders=tuple(changes.folders),
+        created_folders=tuple(changes.created_folders),
+        destroyed_folders=tuple(changes.destroyed_folders),
+        token=_sealed(service, mailbox, _ALL, changes.mark),
+        has_more=changes.has_more,
     )
 
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events for as long as both sides stay",
+        "description": "Events, until either side closes the stream.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -128,51 +128,59 @@ async def watch_account(
     request: Request,
     mailbox: Mailbox,
     folders: Annotated[
-        str | None, Query(max_length=MAX_TOKEN, description="Ids or roles, separated by commas; without it, all.")
+        str | None,
+        Query(
+            max_length=MAX_TOKEN, description="The folders to watch (ids or roles), separated by commas. Default: all."
+        ),
     ] = None,
     since: Since = None,
     last_event_id: Annotated[
         str | None,
-        Header(max_length=MAX_TOKEN, description="The id of the last event heard: what came after it is told."),
+        Header(
+            alias="Last-Event-ID",
+            max_length=MAX_TOKEN,
+            description="The id of the last received event: the stream continues after it.",
+        ),
     ] = None,
 ) -> StreamingResponse:
     """Changes as they happen, as server-sent events.
 
-    `change` has folderId, created, updated and destroyed; `folders` has created and destroyed; `resync` has folderId,
-    or nothing where all has to be listed again; `ping` comes every 15 seconds. The id of each is the account's token:
-    who comes back with `Last-Event-ID`, or `since`, to this replica or another, is told exactly what was missed.
+    `change` has folderId, created, updated and destroyed. `folders` has created and destroyed. `resync` has folderId,
+    or nothing if all folders must be listed again. `ping` is sent every 15 seconds and may have `mode`, as in the
+    account's `watch`. The id of an event is the account's token: a client that reconnects with `Last-Event-ID` or
+    `since`, to this replica or another, gets exactly the changes that it missed.
     """
     service = service_of(request)
     if Capability.PUSH not in mailbox.capabilities:
-        raise mailbox.lacks(Capability.PUSH)
+        raise mailbox.not_supported(Capability.PUSH)
     names = frozenset(name.strip() for name in folders.split(",") if name.strip()) if folders is not None else None
-    wanted = None if names is None else await _folder_ids(mailbox, names)
+    folder_ids = None if names is None else await _folder_ids(mailbox, names)
     await mailbox.check()
-    stream = _Stream(service, mailbox, wanted, partial(demand_live, request, session_of(request)))
+    stream = _Stream(service, mailbox, folder_ids, partial(require_live, request, session_of(request)))
     await stream.begin(last_event_id or since)
     return StreamingResponse(stream.events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 class _Stream:
-    """What one listener is told."""
+    """The event stream of one client. ``folders`` are the ids of those to report, None for all."""
 
     def __init__(
         self,
         service: Service,
         mailbox: Backend,
-        wanted: frozenset[str] | None,
-        demand_live: Callable[[], Awaitable[None]],
+        folders: frozenset[str] | None,
+        require_live: Callable[[], Awaitable[None]],
     ) -> None:
         self._service = service
-        self._demand_live = demand_live
+        self._require_live = require_live
         self._mailbox = mailbox
-        self._wanted = wanted
+        self._folders = folders
         self._mark = b""
         self._sealed_mark, self._sealed = b"", ""
         self._greeting = "ping"
 
     async def begin(self, token: str | None) -> None:
-        """From the token on; from now on where there is none, or where it is no longer understood."""
+        """Start at ``token``. Without one, or with one that cannot be read any more, start at the current state."""
         if token:
             try:
                 self._mark = self._service.sessions.open_mark(self._mailbox.account, _ALL, token)
@@ -182,7 +190,8 @@ class _Stream:
         self._mark = await self._mailbox.get_mark(None)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Closed by either side. The first is there at once: it says that somebody listens, and from where on."""
+        """The events, until either side closes the stream. The first is sent at once: it carries the token of the
+        start."""
         streams = self._service.streams
         async with self._mailbox.watch() as watch:
             with streams.opened(watch):
@@ -195,47 +204,47 @@ class _Stream:
                     else:
                         yield self._event("ping", self._health())
                     is_woken = await watch.wait(PING_SECONDS)
-                yield format_sse_event(retry=RETRY_MS, comment="going away")
+                yield format_sse_event(retry=RETRY_MS, comment="closing")
 
     async def _is_live(self) -> bool:
-        """Whether the listener may be told more: its session may have been ended since it began to listen."""
+        """Whether the stream may go on: its session may have been ended meanwhile."""
         try:
-            await self._demand_live()
+            await self._require_live()
         except Unauthenticated:
             return False
         return True
 
     async def _news(self) -> AsyncIterator[bytes]:
-        """What a mail server that cannot be reached would tell comes when it can: the watch wakes then."""
+        """The changes since the last event. None if the mail server is unreachable: the watch wakes when it is back."""
         has_more = True
         while has_more:
             try:
-                found = await self._mailbox.list_all_changes(self._mark)
+                changes = await self._mailbox.list_all_changes(self._mark)
             except StaleToken:
                 self._mark = await self._mailbox.get_mark(None)
                 yield self._event("resync", {})
                 return
             except UpstreamFailure:
                 return
-            self._mark, has_more = found.mark, found.has_more
-            for event in self._told(found):
+            self._mark, has_more = changes.mark, changes.has_more
+            for event in self._events_of(changes):
                 yield event
 
-    def _told(self, found: AccountChanges) -> list[bytes]:
-        """The last of them carries the token: who is cut off before it is told all of them again."""
-        told: list[tuple[str, dict[str, Any]]] = [
-            ("resync" if one.resync else "change", one.model_dump(by_alias=True, exclude={"resync"}))
-            for one in found.folders
-            if self._wanted is None or one.folder_id in self._wanted
+    def _events_of(self, changes: AccountChanges) -> list[bytes]:
+        """Only the last event carries the token: a client that is disconnected before it gets all of them again."""
+        events: list[tuple[str, dict[str, Any]]] = [
+            ("resync" if folder.resync else "change", folder.model_dump(by_alias=True, exclude={"resync"}))
+            for folder in changes.folders
+            if self._folders is None or folder.folder_id in self._folders
         ]
-        if self._wanted is None and (found.created_folders or found.destroyed_folders):
-            told.append(("folders", {"created": found.created_folders, "destroyed": found.destroyed_folders}))
-        return [self._event(name, data, is_last=at == len(told)) for at, (name, data) in enumerate(told, 1)]
+        if self._folders is None and (changes.created_folders or changes.destroyed_folders):
+            events.append(("folders", {"created": changes.created_folders, "destroyed": changes.destroyed_folders}))
+        return [self._event(name, data, is_last=number == len(events)) for number, (name, data) in enumerate(events, 1)]
 
     def _health(self) -> dict[str, Any]:
-        """Nobody is told that all is well by a watch that is not."""
+        """The data of a ping: how the mailbox is watched, so that clients see when the connection is down."""
         health = self._mailbox.watch_health()
-        return {"way": health.way} if health else {}
+        return {"mode": health.mode} if health else {}
 
     def _event(self, name: str, data: dict[str, Any], *, is_last: bool = True) -> bytes:
         token = self._token if is_last else None
@@ -243,39 +252,39 @@ class _Stream:
 
     @property
     def _token(self) -> str:
-        """Sealed once for each mark: most of what is sent are pings."""
+        """The sealed mark. It is sealed once, not for every event: most events are pings."""
         if self._sealed_mark != self._mark:
             self._sealed_mark, self._sealed = self._mark, _sealed(self._service, self._mailbox, _ALL, self._mark)
         return self._sealed
 
 
-async def _held(
+async def _long_poll(
     service: Service, mailbox: Backend, wait: float, look: Callable[[], Awaitable[T]], is_news: Callable[[T], bool]
 ) -> T:
-    """What ``look`` finds, at once or as soon as that is news; after ``wait`` seconds whatever it is."""
+    """The result of ``look``, as soon as ``is_news`` is true of it, or after ``wait`` seconds."""
     if not wait:
         return await look()
     loop = asyncio.get_running_loop()
     end = loop.time() + wait
-    is_told = Capability.PUSH in mailbox.capabilities
-    async with mailbox.watch() if is_told else _unwatched() as watch:
+    has_push = Capability.PUSH in mailbox.capabilities
+    async with mailbox.watch() if has_push else _unwatched() as watch:
         with service.streams.opened(watch):
             while True:
-                found = await look()
+                result = await look()
                 left = end - loop.time()
-                if is_news(found) or left <= 0 or service.streams.is_closing:
-                    return found
-                await watch.wait(left if is_told else min(left, LOOK_SECONDS))
+                if is_news(result) or left <= 0 or service.streams.is_closing:
+                    return result
+                await watch.wait(left if has_push else min(left, LOOK_SECONDS))
 
 
 @asynccontextmanager
 async def _unwatched() -> AsyncIterator[Watch]:
-    """Of a mailbox that tells nothing by itself, which is looked at now and then."""
-    yield Patience()
+    """A watch for a mailbox without push, which is polled."""
+    yield PollingWatch()
 
 
-class Patience:
-    """A watch that hears only who wakes it."""
+class PollingWatch:
+    """A watch without a mail server behind it: only ``wake`` ends a wait early."""
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
@@ -290,16 +299,16 @@ class Patience:
         self._woken.set()
 
 
-def _is_news(found: Changes) -> bool:
-    return bool(found.told) or found.has_more
+def _is_news(changes: Changes) -> bool:
+    return bool(changes.told) or changes.has_more
 
 
-def _sealed(service: Service, mailbox: Backend, place: str, mark: bytes) -> str:
-    return service.sessions.seal_mark(mailbox.account, place, mark)
+def _sealed(service: Service, mailbox: Backend, scope: str, mark: bytes) -> str:
+    return service.sessions.seal_mark(mailbox.account, scope, mark)
 
 
 async def _folder_ids(mailbox: Backend, names: frozenset[str]) -> frozenset[str]:
-    found = {name: folder.id for folder in await mailbox.list_folders() for name in (folder.id, folder.role) if name}
-    if missing := names - found.keys():
-        raise InvalidRequest(f"There is no folder {min(missing)[:200]}.")
-    return frozenset(found[name] for name in names)
+    ids = {name: folder.id for folder in await mailbox.list_folders() for name in (folder.id, folder.role) if name}
+    if missing := names - ids.keys():
+        raise InvalidRequest(f"folders: {min(missing)[:200]} does not exist.")
+    return frozenset(ids[name] for name in names)

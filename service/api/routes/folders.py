@@ -1,4 +1,4 @@
-"""Folders: what there is, made, renamed, moved and removed, and who may do what with them."""
+"""Folders, their access control lists, and the quota."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
-from service.api.responses import IF_NONE_MATCH, KEPT, items_answer
+from service.api.responses import CACHEABLE, IF_NONE_MATCH, items_response
 from service.mail.model import Folder, Grant, Quota, Value
 
 router = APIRouter(
@@ -20,53 +20,62 @@ router = APIRouter(
 MAX_NAME = 1000
 Identifier = Annotated[
     str,
-    Path(max_length=MAX_NAME, description="A user or group as the server names them.", examples=["ben@example.org"]),
+    Path(max_length=MAX_NAME, description="The server's name of a user or group.", examples=["ben@example.org"]),
 ]
 
 
-class Folders(Value):
+class FolderList(Value):
     """All folders, the inbox first."""
 
     items: tuple[Folder, ...] = Field(description="The folders.")
 
 
 class NewFolder(Value):
-    """A folder to be made."""
+    """A folder to create."""
 
-    name: str = Field(min_length=1, max_length=MAX_NAME, description="In Unicode, without the server's delimiter.")
-    parent_id: str | None = Field(None, min_length=1, description="Where; without it at the root.")
-
-
-class FolderChange(Value):
-    """What is to become of a folder. What is left out stays."""
-
-    name: str | None = Field(None, min_length=1, max_length=MAX_NAME, description="The new name, in Unicode.")
-    parent_id: str | None = Field(None, description="The folder to move it into; empty for the root.")
-    is_subscribed: bool | None = Field(None, description="Whether the user chooses to see it.")
+    name: str = Field(
+        min_length=1, max_length=MAX_NAME, description="The name in Unicode, without the server's hierarchy delimiter."
+    )
+    parent_id: str | None = Field(
+        None, min_length=1, description="The id or role of the parent folder. Default: the root."
+    )
 
 
-class Grants(Value):
-    """Who may do what with a folder."""
+class FolderPatch(Value):
+    """Changes to a folder. Fields that are absent stay unchanged."""
 
-    items: tuple[Grant, ...] = Field(description="One for each user or group with rights.")
-
-
-class Rights(Value):
-    """Letters as in Grant; empty takes all away."""
-
-    rights: str = Field(max_length=50, description="Such as `lrs` to read, `lrswite` to write as well.")
+    name: str | None = Field(None, min_length=1, max_length=MAX_NAME, description="The new name in Unicode.")
+    parent_id: str | None = Field(
+        None, description="The id or role of the new parent folder. An empty string means the root."
+    )
+    is_subscribed: bool | None = Field(None, description="Whether the user is subscribed to the folder.")
 
 
-class Quotas(Value):
-    """The limits on a mailbox."""
+class GrantList(Value):
+    """The access control list of a folder (RFC 4314)."""
 
-    items: tuple[Quota, ...] = Field(description="One for each limit.")
+    items: tuple[Grant, ...] = Field(description="One entry for each user or group that has rights.")
 
 
-@router.get("/folders", response_model=Folders, responses=KEPT, openapi_extra=IF_NONE_MATCH)
+class GrantRights(Value):
+    """The rights to give to a user or group."""
+
+    rights: str = Field(
+        max_length=50,
+        description="Letters as in Grant, such as `lrs` to read or `lrswite` to write too. Empty: no rights.",
+    )
+
+
+class QuotaList(Value):
+    """The quotas of a mailbox."""
+
+    items: tuple[Quota, ...] = Field(description="The quotas.")
+
+
+@router.get("/folders", response_model=FolderList, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
 async def list_folders(request: Request, mailbox: Mailbox) -> Response:
-    """Every folder of the mailbox with its counts, other users' and public ones too. Answers If-None-Match."""
-    return await items_answer(request, await mailbox.list_folders())
+    """All folders of the mailbox with their message counts, including those of other users and public ones."""
+    return await items_response(request, await mailbox.list_folders())
 
 
 @router.post(
@@ -78,9 +87,9 @@ async def list_folders(request: Request, mailbox: Mailbox) -> Response:
 async def create_folder(
     request: Request, response: Response, caller: Caller, mailbox: Mailbox, new: NewFolder, idempotency_key: Key = None
 ) -> Folder:
-    """Make a folder, and subscribe to it."""
+    """Create a folder and subscribe to it."""
     body = await request.body() if idempotency_key is not None else b""
-    folder = await service_of(request).repeats.once(
+    folder = await service_of(request).idempotency.once(
         caller.account,
         idempotency_key,
         fingerprint(request, body),
@@ -92,14 +101,14 @@ async def create_folder(
 
 @router.get("/folders/{folder}", response_model_exclude_none=True)
 async def get_folder(mailbox: Mailbox, folder: FolderId) -> Folder:
-    """One folder, by id or by role."""
+    """A folder, by id or role."""
     return await mailbox.get_folder(folder)
 
 
 @router.patch("/folders/{folder}", response_model_exclude_none=True)
-async def change_folder(mailbox: Mailbox, folder: FolderId, change: FolderChange) -> Folder:
-    """Rename, move with all that is in it, subscribe. With name or parent its id changes, and those of the messages
-    and folders in it."""
+async def change_folder(mailbox: Mailbox, folder: FolderId, change: FolderPatch) -> Folder:
+    """Rename a folder, move it with everything in it, subscribe or unsubscribe. If the name or the parent changes, so
+    do its id and the ids of the messages and folders in it."""
     return await mailbox.change_folder(
         folder, name=change.name, parent=change.parent_id, is_subscribed=change.is_subscribed
     )
@@ -107,29 +116,29 @@ async def change_folder(mailbox: Mailbox, folder: FolderId, change: FolderChange
 
 @router.delete("/folders/{folder}", status_code=204)
 async def delete_folder(mailbox: Mailbox, folder: FolderId) -> None:
-    """Remove the folder with its messages, for good. Folders in it have to go first."""
+    """Delete a folder and its messages, permanently. 409 `already-exists` if it has subfolders: delete those first."""
     await mailbox.delete_folder(folder)
 
 
 @router.get("/folders/{folder}/acl", response_model_exclude_none=True)
-async def list_grants(mailbox: Mailbox, folder: FolderId) -> Grants:
-    """Who may do what with the folder (RFC 4314)."""
-    return Grants(items=await mailbox.list_grants(folder))
+async def list_grants(mailbox: Mailbox, folder: FolderId) -> GrantList:
+    """The rights of users and groups on a folder (RFC 4314)."""
+    return GrantList(items=await mailbox.list_grants(folder))
 
 
 @router.put("/folders/{folder}/acl/{identifier}", response_model_exclude_none=True)
-async def set_grant(mailbox: Mailbox, folder: FolderId, identifier: Identifier, rights: Rights) -> Grant:
-    """Give a user or group exactly these rights; answers what the server made of them."""
+async def set_grant(mailbox: Mailbox, folder: FolderId, identifier: Identifier, rights: GrantRights) -> Grant:
+    """Give a user or group exactly these rights. Returns the rights that the server then reports."""
     return await mailbox.set_grant(folder, identifier, rights.rights)
 
 
 @router.delete("/folders/{folder}/acl/{identifier}", status_code=204)
 async def delete_grant(mailbox: Mailbox, folder: FolderId, identifier: Identifier) -> None:
-    """Take all rights from a user or group."""
+    """Remove all rights of a user or group."""
     await mailbox.delete_grant(folder, identifier)
 
 
 @router.get("/quota", response_model_exclude_none=True)
-async def list_quotas(mailbox: Mailbox) -> Quotas:
-    """How much room there is (RFC 9208)."""
-    return Quotas(items=await mailbox.list_quotas())
+async def list_quotas(mailbox: Mailbox) -> QuotaList:
+    """The quotas of the mailbox: limits and amounts in use (RFC 9208)."""
+    return QuotaList(items=await mailbox.list_quotas())

@@ -9,28 +9,28 @@ from service.mail.model import Value
 
 router = APIRouter(tags=["health"], responses=problem_responses("internal-error"))
 metrics = APIRouter(include_in_schema=False)
-"""For operators who want them on the port of the API too. They are no part of the contract."""
+"""For operators who want the metrics on the port of the API too. They are not part of the contract."""
 
 
 class Health(Value):
-    """A word for people; the status is what counts."""
+    """The state of the service. Probes need only the HTTP status."""
 
     status: str = Field(description="`alive`, `ready` or `not ready`.")
 
 
 @router.get("/healthz", response_model_exclude_none=True)
 async def get_health() -> Health:
-    """Alive. Depends on nothing outside of the process."""
+    """Liveness: 200 while the process runs. Depends on nothing outside the process."""
     return Health(status="alive")
 
 
 @router.get(
     "/readyz",
-    responses={503: {"model": Health, "description": "Starting or shutting down."}},
+    responses={503: {"model": Health, "description": "The service is starting or shutting down."}},
     response_model_exclude_none=True,
 )
 async def get_readiness(request: Request, response: Response) -> Health:
-    """May take traffic: 503 while starting and from the moment a shutdown begins."""
+    """Readiness: 200 if the service accepts traffic, 503 while it starts and from the moment its shutdown begins."""
     if not request.app.state.is_ready:
         response.status_code = 503
         return Health(status="not ready")
@@ -39,7 +39,7 @@ async def get_readiness(request: Request, response: Response) -> Health:
 
 @metrics.get("/metrics")
 async def get_metrics() -> Response:
-    """All metrics of this process, as Prometheus reads them."""
+    """All metrics of this process, in Prometheus' text format."""
     return exposition()
 
 

@@ -1,4 +1,4 @@
-"""Lists of messages, and single ones."""
+"""Lists of messages, and single messages."""
 
 from typing import Annotated
 
@@ -10,9 +10,18 @@ from service.api.deps import Mailbox
 from service.api.parameters import FolderId, MessageId
 from service.api.part_links import with_links
 from service.api.problems import SIGNED_IN, problem_responses
-from service.api.responses import IF_NONE_MATCH, KEPT, json_answer, list_tag, matches, not_modified, page_answer
+from service.api.responses import (
+    CACHEABLE,
+    IF_NONE_MATCH,
+    etag_matches,
+    json_response,
+    list_etag,
+    not_modified,
+    page_response,
+    strong_etag,
+)
 from service.mail.errors import InvalidRequest
-from service.mail.model import Header, HtmlForm, Message, MessageSummary, Page, Value
+from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
 
 router = APIRouter(
     prefix="/v1/accounts/{account}",
@@ -21,52 +30,55 @@ router = APIRouter(
 )
 MAX_IDS = 200
 Html = Annotated[
-    HtmlForm, Query(description="`safe` to show, `original` as in the mail, which is not safe, or `none` of it.")
+    HtmlMode,
+    Query(description="`safe` for sanitized HTML, `original` for the HTML as received (not safe to show), or `none`."),
 ]
 
 
-class Headers(Value):
-    """Header fields in the order of the message."""
+class HeaderList(Value):
+    """The header fields of a message, in their order."""
 
     items: tuple[Header, ...] = Field(description="The header fields.")
 
 
-class Messages(Value):
-    """Rows of the messages asked for, in the order asked."""
+class MessageList(Value):
+    """The requested messages, in the order of the ids."""
 
-    items: tuple[MessageSummary, ...] = Field(description="The rows.")
-    not_found: tuple[str, ...] | None = Field(None, description="Ids that name no message, or no longer.")
+    items: tuple[MessageSummary, ...] = Field(description="The messages.")
+    not_found: tuple[str, ...] | None = Field(None, description="The ids of messages that do not exist.")
 
 
-@router.get("/folders/{folder}/messages", response_model=Page, responses=KEPT, openapi_extra=IF_NONE_MATCH)
+@router.get("/folders/{folder}/messages", response_model=Page, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
 async def list_messages(
     request: Request, mailbox: Mailbox, folder: FolderId, criteria: Annotated[Criteria, Query()]
 ) -> Response:
-    """A page of a folder, newest arrival first, or what matches the criteria. Follow `nextCursor` for the rest.
+    """A page of the messages in a folder, newest arrival first, or of those that match the criteria. Use `nextCursor`
+    to get the next page.
 
-    Answers If-None-Match with 304 where nothing in the folder changed; on servers that count changes (CONDSTORE) for
-    one round trip and no rows.
+    With If-None-Match it is answered 304 if nothing in the folder has changed. If the mail server supports CONDSTORE,
+    that costs one round trip and reads no messages.
     """
     query = criteria.query()
     condition = request.headers.get("if-none-match", "")
     if condition and (state := await mailbox.get_state(folder)) is not None:
-        tag = list_tag(request, mailbox.account, state)
-        if matches(condition, tag):
-            return not_modified({"ETag": tag})
+        etag = list_etag(request, mailbox.account, state)
+        if etag_matches(condition, etag):
+            return not_modified({"ETag": etag})
     page = await mailbox.list_messages(folder, query)
-    kept = list_tag(request, mailbox.account, page.state) if page.state is not None else None
-    return page_answer(request, page, kept, shown_fields(criteria.fields))
+    current = list_etag(request, mailbox.account, page.state) if page.state is not None else None
+    return page_response(request, page, current, shown_fields(criteria.fields))
 
 
 @router.post("/search", response_model=Page)
 async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequest) -> Response:
-    """A search over one folder, several or all, merged, newest first or as `sort` says.
+    """Search one folder, several or all. The results are merged, newest first or as `sort` says.
 
-    Whatever the server cannot decide itself is decided here, and `evaluatedBy` says so. The search is bounded in time:
-    folders that could not be searched, or not to their end, are named in `unsearched`, and what was found is right.
+    Criteria that the mail server cannot evaluate are evaluated by the service; `evaluatedBy` says which of them did it.
+    The search is limited in time: `unsearched` names folders that were not searched, or not completely. The results
+    are correct even then.
     """
     page = await mailbox.search_messages(search.folders or None, search.query())
-    return page_answer(request, page, None, shown_fields(search.fields))
+    return page_response(request, page, None, shown_fields(search.fields))
 
 
 @router.get("/messages", response_model_exclude_none=True)
@@ -77,35 +89,35 @@ async def get_messages(
         Query(
             min_length=1,
             max_length=MAX_IDS,
-            description="Ids of messages, repeated.",
+            description="The ids of the messages, as a repeated parameter.",
             examples=[["m_E_LKNKfd6mIAAAFFSU5CT1g"]],
         ),
     ],
-) -> Messages:
-    """Several rows at once, in the order of `?id=…&id=…`."""
-    found = await mailbox.get_messages(id)
-    there = {row.id for row in found}
-    missing = tuple(one[:MAX_TEXT] for one in dict.fromkeys(id) if one not in there)
-    return Messages(items=tuple(found), not_found=missing or None)
+) -> MessageList:
+    """Several messages at once, in the order of `?id=…&id=…`."""
+    messages = await mailbox.get_messages(id)
+    existing = {message.id for message in messages}
+    missing = tuple(each[:MAX_TEXT] for each in dict.fromkeys(id) if each not in existing)
+    return MessageList(items=tuple(messages), not_found=missing or None)
 
 
-@router.get("/messages/{message}", response_model=Message, responses=KEPT, openapi_extra=IF_NONE_MATCH)
-async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlForm.SAFE) -> Response:
-    """A message with body and structure. `html` is safe to show, unless `html=original` asks for the source.
+@router.get("/messages/{message}", response_model=Message, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
+async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlMode.SAFE) -> Response:
+    """A message with its body and MIME structure. `html` is sanitized, unless the request has `html=original`.
 
-    Images of the mail itself (`cid:`) are links that open for some minutes without signing in. The ETag is for
-    `If-Match` on its flags, where the server counts changes.
+    Images within the message (`cid:`) become links that work for some minutes without signing in. The ETag is for
+    `If-Match` when changing flags. It is present if the mail server supports CONDSTORE.
     """
-    found = await mailbox.get_message(message, html)
-    tag = f'"{found.version}"' if found.version is not None else None
-    if tag and matches(request.headers.get("if-none-match", ""), tag):
-        return not_modified({"ETag": tag})
-    if html is HtmlForm.SAFE:
-        found = with_links(request, found)
-    answer = json_answer(request, found, tag)
-    if tag is None:
-        del answer.headers["ETag"]
-    return answer
+    content = await mailbox.get_message(message, html)
+    etag = strong_etag(content.version) if content.version is not None else None
+    if etag and etag_matches(request.headers.get("if-none-match", ""), etag):
+        return not_modified({"ETag": etag})
+    if html is HtmlMode.SAFE:
+        content = with_links(request, content)
+    response = json_response(request, content, etag)
+    if etag is None:
+        del response.headers["ETag"]  # one of the body could not be used with If-Match
+    return response
 
 
 @router.get("/messages/{message}/headers", response_model_exclude_none=True)
@@ -113,18 +125,21 @@ async def list_headers(
     mailbox: Mailbox,
     message: MessageId,
     name: Annotated[
-        list[str] | None, Query(max_length=50, description="Only these, letter case aside.", examples=[["Received"]])
+        list[str] | None,
+        Query(
+            max_length=50, description="Return only fields of these names. Case-insensitive.", examples=[["Received"]]
+        ),
     ] = None,
-) -> Headers:
-    """The header fields in order, repeated ones too."""
-    if any(len(one) > MAX_TEXT for one in name or ()):
-        raise InvalidRequest(f"A header's name has at most {MAX_TEXT} characters.")
-    return Headers(items=await mailbox.list_headers(message, name or ()))
+) -> HeaderList:
+    """The header fields of a message in their order, including repeated ones."""
+    if any(len(each) > MAX_TEXT for each in name or ()):
+        raise InvalidRequest(f"A header field's name has at most {MAX_TEXT} characters.")
+    return HeaderList(items=await mailbox.list_headers(message, name or ()))
 
 
 @router.delete("/messages/{message}", status_code=204)
 async def delete_message(mailbox: Mailbox, message: MessageId) -> None:
-    """Remove the message for good. Moving it to the trash is a move."""
+    """Delete a message permanently. To move it to the trash, use move with the role `trash`."""
     [outcome] = await mailbox.delete_messages([message])
     if outcome.error:
         raise outcome.error

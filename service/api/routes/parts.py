@@ -1,4 +1,4 @@
-"""Parts and source: octets, streamed."""
+"""The octets of parts and messages, streamed."""
 
 from typing import Annotated
 
@@ -15,7 +15,10 @@ router = APIRouter(
     responses=problem_responses(*SIGNED_IN, "stale-id", "range-not-satisfiable"),
 )
 Inline = Annotated[
-    bool, Query(description="Show it in place, where its type cannot run: images, sound, video, plain text.")
+    bool,
+    Query(
+        description="Send Content-Disposition `inline`, if the type cannot run code: images, sound, video, plain text."
+    ),
 ]
 _READ = request_headers("Range", "If-Range", "If-None-Match")
 
@@ -26,10 +29,10 @@ async def get_part(
     mailbox: PartMailbox,
     message: MessageId,
     part: PartId,
-    encoded: Annotated[bool, Query(description="As stored, without decoding.")] = False,
+    encoded: Annotated[bool, Query(description="Return the octets as stored, without decoding.")] = False,
     inline: Inline = False,
 ) -> Response:
-    """The decoded octets of a part. Answers HEAD, Range and If-None-Match."""
+    """The decoded octets of a part. HEAD, Range and If-None-Match are supported."""
     return await respond(
         request, lambda span: mailbox.open_part(message, part, encoded=encoded, span=span), inline=inline
     )
@@ -37,7 +40,7 @@ async def get_part(
 
 @router.get("/source", response_class=Response, responses=BINARY, openapi_extra=_READ)
 async def get_source(request: Request, mailbox: Mailbox, message: MessageId) -> Response:
-    """The message byte for byte, as `message/rfc822`. Answers HEAD, Range and If-None-Match."""
+    """The message byte for byte, as `message/rfc822`. HEAD, Range and If-None-Match are supported."""
     return await respond(request, lambda span: mailbox.open_source(message, span=span))
 
 

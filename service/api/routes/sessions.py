@@ -1,4 +1,4 @@
-"""Signing in and out, and the servers one may sign in to."""
+"""Sign-in, sign-out, and the mail servers to sign in to."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from service.accounts.live import SecretKind
 from service.api.deps import MAX_SECRET, MAX_USERNAME, credentials_of, opened, service_of, session_of, sign_in
+from service.api.parameters import encodable
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.accounts import Account, describe
 from service.mail.errors import StoreUnavailable
@@ -16,26 +17,23 @@ from service.mail.model import PROTOCOLS, OpenProtocol, Value
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
 
-def _whole(text: str) -> str:
-    text.encode()  # half a character (a lone surrogate) is a ValueError here
-    return text
-
-
-Text = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, AfterValidator(encodable)]
 
 
 class NewSession(Value):
-    """Credentials of a mailbox: a password, or an access token from its provider (OAuth 2.0)."""
+    """The credentials of a mailbox: a password, or an access token from its provider (OAuth 2.0)."""
 
-    username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The mailbox's login.")
-    password: SecretStr | None = Field(None, max_length=MAX_SECRET, description="Either this or an access token.")
+    username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The username at the mail server.")
+    password: SecretStr | None = Field(
+        None, max_length=MAX_SECRET, description="The password. Send either this or `accessToken`."
+    )
     access_token: SecretStr | None = Field(
-        None, max_length=MAX_SECRET, description="From the mailbox's provider, in place of a password."
+        None, max_length=MAX_SECRET, description="An access token from the mailbox's provider, in place of a password."
     )
     server: str | None = Field(
-        None, description="A name from GET /v1/servers; else the username's domain picks the server."
+        None, description="A name from GET /v1/servers. Default: the server of the username's domain."
     )
-    protocol: str | None = Field(None, description=f"{PROTOCOLS}; else the first of them that the server has.")
+    protocol: str | None = Field(None, description=f"{PROTOCOLS}. Default: the first of them that the server has.")
 
     @model_validator(mode="after")
     def _has_one_secret(self) -> "NewSession":
@@ -47,23 +45,23 @@ class NewSession(Value):
 class Session(Value):
     """A signed-in mailbox. Send `token` as `Authorization: Bearer`."""
 
-    token: str = Field(description="The sealed credentials. Keep it as safe as a password.")
-    expires_at: datetime = Field(description="From then on it is refused.")
-    account: Account = Field(description="What was signed in to.")
+    token: str = Field(description="The encrypted credentials. Keep it as safe as a password.")
+    expires_at: datetime = Field(description="The time at which the token expires.")
+    account: Account = Field(description="The signed-in account.")
 
 
 class Server(Value):
-    """A mail server one may sign in to."""
+    """A mail server of this service."""
 
-    name: str = Field(description="To be given as `server` when signing in.")
-    domains: tuple[str, ...] = Field(description="Usernames of these domains are served by it without naming it.")
-    protocols: tuple[OpenProtocol, ...] = Field(description="How it may be spoken to.")
+    name: str = Field(description="The name to send as `server` when signing in.")
+    domains: tuple[str, ...] = Field(description="Usernames of these domains use this server by default.")
+    protocols: tuple[OpenProtocol, ...] = Field(description="The protocols that the server supports.")
 
 
-class Servers(Value):
-    """The operator's table."""
+class ServerList(Value):
+    """The mail servers of this service."""
 
-    items: tuple[Server, ...] = Field(description="The servers.")
+    items: tuple[Server, ...] = Field(description="The mail servers.")
 
 
 @router.post(
@@ -73,9 +71,9 @@ class Servers(Value):
     response_model_exclude_none=True,
 )
 async def create_session(request: Request, new: NewSession) -> Session:
-    """Log in to the mail server, there and then, and get a token for it.
+    """Log in to the mail server at once, and get a token for further requests.
 
-    The token is the sealed credential itself: nothing is stored, and any replica with the same key opens it.
+    The token contains the encrypted credentials. Nothing is stored, and any replica with the same key can use it.
     """
     service = service_of(request)
     given = new.password or new.access_token
@@ -99,19 +97,19 @@ async def create_session(request: Request, new: NewSession) -> Session:
     ),
 )
 async def delete_session(request: Request) -> None:
-    """End the session: its token, and links made with it, are refused from now on, and the account's connections to the
-    mail server are closed.
+    """End the session. Its token, and links made with it, are rejected from now on, and the account's connections to
+    the mail server are closed.
 
-    Where the operator has given the replicas a shared store, all of them refuse the token within 5 seconds; 503
-    `store-unavailable` says that this one does, and the others will once the store answers. Without a shared store
-    only the process that answered refuses it, and others take it until it expires: forget it. With Basic there is no
-    session, and only connections are closed.
+    If the operator has configured a shared store, all replicas reject the token within 5 seconds. 503
+    `store-unavailable` means that this replica rejects it, and the others will once the store is available. Without a
+    shared store only the process that answered rejects it; others accept it until it expires, so the client should
+    delete it. With Basic there is no session, and only the connections are closed.
     """
     service, credentials = service_of(request), credentials_of(request)
     session = session_of(request)
     if session is None:
         async with opened(request, credentials):
-            pass  # whoever guesses is told so
+            pass  # a wrong password is refused here, not confirmed
         await service.accounts.close(credentials)
         return
     try:
@@ -123,10 +121,10 @@ async def delete_session(request: Request) -> None:
 
 
 @router.get("/servers", response_model_exclude_none=True, responses=problem_responses("internal-error"))
-async def list_servers(request: Request) -> Servers:
-    """The names one may give as `server`, with the domains they serve. No host is told."""
+async def list_servers(request: Request) -> ServerList:
+    """The names of the mail servers, with their domains. Host names are not shown."""
     rows = service_of(request).servers
-    return Servers(
+    return ServerList(
         items=tuple(
             Server(
                 name=row.name,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from service.mail.mime.charset import Decoded, decode_text
 from service.mail.mime.html import SafeHtml, safe_html, text_from_html
 from service.mail.mime.transfer import decoder, feed_all
-from service.mail.model import Body, HtmlForm, Part
+from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
 MAX_STORED = 4 * MAX_TEXT
@@ -98,14 +98,14 @@ def _leaves(structure: Part) -> Iterator[Part]:
 
 
 def read_body(
-    text: Leaf | None, html: Leaf | None, form: HtmlForm = HtmlForm.SAFE, warnings: Sequence[str] = ()
-) -> Body:
+    text: Leaf | None, html: Leaf | None, form: HtmlMode = HtmlMode.SAFE, warnings: Sequence[str] = ()
+) -> MessageBody:
     """The body decoded, at most 256 KiB each of text and HTML; text is made from the HTML where none was sent."""
     plain, rich = _read(text), _read(html)
     shown = _html(rich.text, form) if html else None
     words = plain.text if text else text_from_html(rich.text) if html else None
     found = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
-    return Body(
+    return MessageBody(
         text=words,
         html=shown.html if shown else None,
         is_truncated=plain.is_cut or rich.is_cut,
@@ -150,7 +150,7 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
     return decoded
 
 
-def _html(html: str, form: HtmlForm) -> SafeHtml | None:
-    if form is HtmlForm.NONE:
+def _html(html: str, form: HtmlMode) -> SafeHtml | None:
+    if form is HtmlMode.NONE:
         return None
-    return SafeHtml(html, ()) if form is HtmlForm.ORIGINAL else safe_html(html)
+    return SafeHtml(html, ()) if form is HtmlMode.ORIGINAL else safe_html(html)

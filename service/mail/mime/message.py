@@ -9,7 +9,7 @@ from service.mail.mime.dates import parse_date
 from service.mail.mime.headers import RawHeader, parse_message_ids, split_headers
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.mime.words import shown_text
-from service.mail.model import Address, HtmlForm, Message, MessageSummary, Part
+from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
 
 def read_summary(
@@ -49,7 +49,7 @@ def read_message(
     size: int | None,
     received_at: datetime | None = None,
     flags: tuple[str, ...] = (),
-    html: HtmlForm = HtmlForm.SAFE,
+    html: HtmlMode = HtmlMode.SAFE,
 ) -> Message:
     """The message with body and structure. A tree that a limit cut is told by the warning ``structure-truncated``."""
     root = parse(source)

@@ -15,7 +15,7 @@ from service.adapters.shared import spool
 from service.adapters.shared.parsing import read_whole, structure_of
 from service.adapters.shared.spool import Spool
 from service.mail.errors import ServerBusy, TooLarge
-from service.mail.model import HtmlForm
+from service.mail.model import HtmlMode
 from tests.contract.letters import RICH
 
 DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(150))
@@ -73,11 +73,11 @@ async def test_what_comes_out_of_the_cage_is_what_a_thread_finds(
     assert await read(stored(octets)) == found
 
 
-@pytest.mark.parametrize("html", HtmlForm)
+@pytest.mark.parametrize("html", HtmlMode)
 @pytest.mark.usefixtures("everything_is_large")
-async def test_html_comes_out_as_it_was_asked_for(html: HtmlForm) -> None:
+async def test_html_comes_out_as_it_was_asked_for(html: HtmlMode) -> None:
     found = await read_whole(stored(RICH), id="m", folder_id="f", html=html)
-    assert (found.body.html is None) is (html is HtmlForm.NONE)
+    assert (found.body.html is None) is (html is HtmlMode.NONE)
 
 
 @pytest.mark.parametrize(

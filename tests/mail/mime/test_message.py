@@ -7,7 +7,7 @@ import pytest
 
 from service.mail.mime.body import Leaf, attachments, choose, has_attachment, read_body
 from service.mail.mime.message import read_message, read_summary
-from service.mail.model import HtmlForm, Message, Part
+from service.mail.model import HtmlMode, Message, Part
 
 
 def leaf(part_id: str, type_: str, **more: str) -> Part:
@@ -18,7 +18,7 @@ def multi(part_id: str, kind: str, *parts: Part) -> Part:
     return Part(id=part_id, type=f"multipart/{kind}", parts=parts)
 
 
-def message(source: bytes, html: HtmlForm = HtmlForm.SAFE) -> Message:
+def message(source: bytes, html: HtmlMode = HtmlMode.SAFE) -> Message:
     found = read_message(source, id="m", folder_id="f", size=len(source), html=html)
     json.loads(found.model_dump_json())
     return found
@@ -92,10 +92,10 @@ def test_text_is_made_from_html_where_there_is_none() -> None:
 def test_the_caller_chooses_the_form_of_the_html() -> None:
     """R-MIME-12."""
     part = Leaf(HTML, b"<script>x</script>")
-    assert read_body(None, part, HtmlForm.ORIGINAL).html == "<script>x</script>"
-    assert read_body(None, part, HtmlForm.NONE).html is None
+    assert read_body(None, part, HtmlMode.ORIGINAL).html == "<script>x</script>"
+    assert read_body(None, part, HtmlMode.NONE).html is None
     assert read_body(None, part).html == ""
-    assert read_body(None, None) == read_body(None, None, HtmlForm.ORIGINAL)
+    assert read_body(None, None) == read_body(None, None, HtmlMode.ORIGINAL)
 
 
 def test_problems_become_warnings() -> None:

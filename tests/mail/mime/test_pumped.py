@@ -24,7 +24,7 @@ from service.mail.mime.styles import safe_style, style_urls
 from service.mail.mime.tags import is_costly, without_tags
 from service.mail.mime.transfer import decode
 from service.mail.mime.words import decode_words, has_controls
-from service.mail.model import HtmlForm, Part
+from service.mail.model import HtmlMode, Part
 from service.mail.search.filter import Condition, Criterion
 from service.mail.search.grammar import parse_query
 from service.mail.search.matching import Known, base_subject, casemap, holds
@@ -79,8 +79,8 @@ def whole(octets: bytes) -> object:
 def body(kind: str, encoding: str = "8bit", charset: str = "latin-1") -> Callable[[bytes], object]:
     part = Part(id="1", type=kind, encoding=encoding, charset=charset)
     if kind == "text/plain":
-        return lambda octets: read_body(Leaf(part, octets), None, HtmlForm.SAFE)
-    return lambda octets: read_body(None, Leaf(part, octets), HtmlForm.SAFE)
+        return lambda octets: read_body(Leaf(part, octets), None, HtmlMode.SAFE)
+    return lambda octets: read_body(None, Leaf(part, octets), HtmlMode.SAFE)
 
 
 def envelope(octets: bytes) -> object:

@@ -15,7 +15,7 @@ from service.mail.mime.message import read_message, read_summary
 from service.mail.mime.structure import parse
 from service.mail.mime.transfer import PIECE, decode
 from service.mail.mime.words import MAX_SHOWN, decode_words, shown_text
-from service.mail.model import Body
+from service.mail.model import MessageBody
 
 MIB = 1 << 20
 ROOT = b"Content-Type: multipart/mixed; boundary=b\n\n"
@@ -37,7 +37,7 @@ def calls(work: Callable[[], object]) -> int:
     return count
 
 
-def body(source: bytes) -> Body:
+def body(source: bytes) -> MessageBody:
     return read_message(source, id="m", folder_id="f", size=None).body
 
 

@@ -55,20 +55,20 @@ public class Flow {
     ApiClient client = signedIn(null);
     MessagesApi messages = new MessagesApi(client);
     Account account = new AccountsApi(client).getAccount("me");
-    Folders folders = new FoldersApi(client).listFolders("me", null);
+    FolderList folders = new FoldersApi(client).listFolders("me", null);
     Page first = list(messages, 2, null, null), second = list(messages, 2, first.getNextCursor(), null);
     Message message = messages.getMessage("me", second.getItems().get(0).getId(), null, null);
     Part attachment = message.getAttachments().get(0);
-    Flags flags = messages.changeFlags("me", message.getId(), new FlagChange().add(List.of("$flagged")), null);
+    Flags flags = messages.changeFlags("me", message.getId(), new FlagPatch().add(List.of("$flagged")), null);
     Page flagged = list(messages, null, null, true);
     SearchFilter either = new SearchFilter().operator("OR").addConditionsItem(new SearchFilter().subject("会議"))
         .addConditionsItem(new SearchFilter().hasAttachment(true));
     Page found = messages.searchMessages("me", new SearchRequest().filter(either));
-    Bulk bulk = new Bulk().ids(List.of(message.getId(), "m_nosuch")).action(Action.FLAGS).add(List.of("$seen"));
-    Results results = messages.changeMessages("me", bulk, null);
+    BulkRequest bulk = new BulkRequest().ids(List.of(message.getId(), "m_nosuch")).action(BulkAction.FLAGS).add(List.of("$seen"));
+    BulkResponse results = messages.changeMessages("me", bulk, null);
     File draft = File.createTempFile("draft", ".eml");
     Files.writeString(draft.toPath(), "Subject: draft\r\n\r\ntext\r\n");
-    Place appended = messages.appendMessage("me", "drafts", draft, List.of("$draft", "$seen"), null, null);
+    MessageRef appended = messages.appendMessage("me", "drafts", draft, List.of("$draft", "$seen"), null, null);
     Problem missing = problem(() -> messages.getMessage("me", "m_nosuch", null, null));
     FoldersApi maildrop = new FoldersApi(signedIn("pop3"));
     Problem unsupported = problem(() -> maildrop.createFolder("me", new NewFolder().name("Work"), null));

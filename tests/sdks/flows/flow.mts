@@ -1,6 +1,6 @@
 // What an app does, by the generated TypeScript SDK: flow.mjs URL USERNAME PASSWORD prints what came of it as JSON.
 import {
-  AccountsApi, Action, Configuration, FolderFromJSON, FoldersApi, MessagesApi, ResponseError, SessionsApi, type Problem,
+  AccountsApi, BulkAction, Configuration, FolderFromJSON, FoldersApi, MessagesApi, ResponseError, SessionsApi, type Problem,
 } from 'casella-client';
 
 declare const process: { argv: string[] };
@@ -32,11 +32,11 @@ const second = await messages.listMessages({ ...inbox, limit: 2, cursor: first.n
 const message = await messages.getMessage({ ...me, message: second.items[0].id });
 const [attachment] = message.attachments;
 const part = { ...me, message: message.id, part: attachment.id };
-const flags = await messages.changeFlags({ ...me, message: message.id, flagChange: { add: ['$flagged'] } });
+const flags = await messages.changeFlags({ ...me, message: message.id, flagPatch: { add: ['$flagged'] } });
 const flagged = await messages.listMessages({ ...inbox, flagged: true });
 const either = [{ subject: '会議' }, { hasAttachment: true }];
 const found = await messages.searchMessages({ ...me, searchRequest: { filter: { operator: 'OR', conditions: either } } });
-const bulk = await messages.changeMessages({ ...me, bulk: { ids: [message.id, 'm_nosuch'], action: Action.Flags, add: ['$seen'] } });
+const bulk = await messages.changeMessages({ ...me, bulkRequest: { ids: [message.id, 'm_nosuch'], action: BulkAction.Flags, add: ['$seen'] } });
 const body = new Blob(['Subject: draft\r\n\r\ntext\r\n']);
 const appended = await messages.appendMessage({ ...me, folder: 'drafts', body, flags: ['$draft', '$seen'] });
 const missing = await problem(messages.getMessage({ ...me, message: 'm_nosuch' }));

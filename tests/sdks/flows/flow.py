@@ -7,9 +7,9 @@ from casella_client import (
     AccountsApi,
     ApiClient,
     ApiException,
-    Bulk,
+    BulkRequest,
     Configuration,
-    FlagChange,
+    FlagPatch,
     Folder,
     FoldersApi,
     MessagesApi,
@@ -45,11 +45,11 @@ first = messages.list_messages("me", "inbox", limit=2)
 second = messages.list_messages("me", "inbox", limit=2, cursor=first.next_cursor)
 message = messages.get_message("me", second.items[0].id)
 [attachment] = message.attachments
-flags = messages.change_flags("me", message.id, FlagChange(add=["$flagged"]))
+flags = messages.change_flags("me", message.id, FlagPatch(add=["$flagged"]))
 flagged = messages.list_messages("me", "inbox", flagged=True)
 either = [SearchFilter(subject="会議"), SearchFilter(has_attachment=True)]
 found = messages.search_messages("me", SearchRequest(filter=SearchFilter(operator="OR", conditions=either)))
-bulk = messages.change_messages("me", Bulk(ids=[message.id, "m_nosuch"], action="flags", add=["$seen"]))
+bulk = messages.change_messages("me", BulkRequest(ids=[message.id, "m_nosuch"], action="flags", add=["$seen"]))
 appended = messages.append_message("me", "drafts", b"Subject: draft\r\n\r\ntext\r\n", flags=["$draft", "$seen"])
 missing = problem(lambda: messages.get_message("me", "m_nosuch"))
 maildrop = FoldersApi(signed_in(protocol="pop3"))

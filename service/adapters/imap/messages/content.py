@@ -38,7 +38,7 @@ from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
 from service.mail.mime.transfer import is_identity
-from service.mail.model import Download, Header, HtmlForm, Message, MessageSummary, Part, Span
+from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
 from service.mail.numbers import read_number
 
 MAX_HEADER = 256 << 10
@@ -65,7 +65,7 @@ class Content:
         self._ids = access.ids
         self._cache = cache
 
-    async def message(self, ref: MessageRef, html: HtmlForm, begin: Callable[[], None] = _nothing) -> Message:
+    async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _nothing) -> Message:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
         its texts. Calls ``begin`` when it begins to read."""
         entry, row = await self._read(ref, begin)
@@ -93,7 +93,7 @@ class Content:
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
             return entry, await _response(selection, ref.uid, answer)
 
-    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlForm) -> Message:
+    async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlMode) -> Message:
         """For a message whose structure the server garbles."""
         found = await read_whole(
             await self._whole(ref, summary.size),
@@ -188,7 +188,7 @@ class Content:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
-def _message(entry: CachedMessage, row: FetchResponse, html: HtmlForm) -> Message | MessageSummary:
+def _message(entry: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
     """Without a structure that could be read, what a list shows."""
     summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
     details = entry.details

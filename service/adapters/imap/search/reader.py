@@ -12,7 +12,7 @@ from service.adapters.imap.wire.responses import FetchResponse, octets
 from service.adapters.shared.threads import apart
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
-from service.mail.model import HtmlForm, Part
+from service.mail.model import HtmlMode, Part
 from service.mail.search.matching import Known, Need, address_text
 
 MAX_HEADER = 64 << 10
@@ -101,4 +101,4 @@ def _texts(leaves: dict[int, Leaf]) -> dict[int, str | None]:
 
 def _text(leaf: Leaf) -> str | None:
     is_html = leaf.part.type == "text/html"
-    return read_body(None if is_html else leaf, leaf if is_html else None, form=HtmlForm.NONE).text
+    return read_body(None if is_html else leaf, leaf if is_html else None, form=HtmlMode.NONE).text

@@ -54,7 +54,7 @@ class Listener:
 class Health:
     """How the watch fares. Times are of the event loop's clock."""
 
-    way: str = "none"
+    mode: str = "none"
     """``notify``, ``idle``, ``poll``, ``down`` while it has no connection, ``none`` while nobody listens."""
     heard_at: float | None = None
     event_at: float | None = None
@@ -64,8 +64,8 @@ class Health:
 _watches = Live(
     "casella_watches",
     "Mailboxes that somebody listens to, by how they are heard.",
-    "way",
-    lambda one: {one.health.way: 1} if isinstance(one, Watcher) and one.is_running else {},
+    "mode",
+    lambda one: {one.health.mode: 1} if isinstance(one, Watcher) and one.is_running else {},
 )
 
 
@@ -99,7 +99,7 @@ class Watcher:
             return None
         health, now = self.health, asyncio.get_running_loop().time()
         heard, event = (None if at is None else round(now - at, 1) for at in (health.heard_at, health.event_at))
-        return WatchHealth(way=health.way, heard_seconds_ago=heard, event_seconds_ago=event, losses=health.losses)
+        return WatchHealth(mode=health.mode, heard_seconds_ago=heard, event_seconds_ago=event, losses=health.losses)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Listener]:
@@ -122,7 +122,7 @@ class Watcher:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        self._health.way = "none"
+        self._health.mode = "none"
 
     def _wake(self) -> None:
         if self._settling is None:
@@ -140,7 +140,7 @@ class Watcher:
         least, most = BACKOFF_SECONDS
         pause = least
         while self._pool.limit < 2:  # it would be everybody's
-            self._health.way = "poll"
+            self._health.mode = "poll"
             self._wake()
             await asyncio.sleep(POLL_SECONDS)
         while True:
@@ -154,7 +154,7 @@ class Watcher:
                 self._wake()
             finally:
                 self._connection = None
-                self._health.way = "down"
+                self._health.mode = "down"
             if asyncio.get_running_loop().time() > began + PROBE_SECONDS:
                 pause = least
             await asyncio.sleep(pause * (0.5 + random() / 2))  # noqa: S311 - so that not all come back at once
@@ -183,7 +183,7 @@ class Watcher:
         return True
 
     async def _by_notify(self, connection: Connection) -> None:
-        self._health.way = "notify"
+        self._health.mode = "notify"
         self._wake()
         while True:
             for _ in range(int(RENAMED_SECONDS / PROBE_SECONDS)):
@@ -193,13 +193,13 @@ class Watcher:
 
     async def _by_idle(self, connection: Connection) -> None:
         await select(connection, INBOX)
-        self._health.way = "idle"
+        self._health.mode = "idle"
         while True:
             self._wake()
             await connection.idle(PROBE_SECONDS)
 
     async def _by_polling(self, connection: Connection) -> None:
-        self._health.way = "poll"
+        self._health.mode = "poll"
         while True:
             self._wake()
             await connection.wait_closed(POLL_SECONDS)

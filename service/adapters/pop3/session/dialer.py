@@ -6,7 +6,7 @@ from math import ceil
 
 from service.accounts.live import Credentials
 from service.accounts.servers import Endpoint
-from service.adapters.pop3.session.login import demand_sendable, login_delay, sign_in
+from service.adapters.pop3.session.login import login_delay, require_sendable, sign_in
 from service.adapters.pop3.session.session import Session
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.replies import EARLY
@@ -34,7 +34,7 @@ class Entry:
     async def sign_in(self) -> Session:
         """TooManyRequests before the server is asked, where its login delay lasts; InUse where another client stays.
         The deadline counts what a server itself waits for the other client before it refuses."""
-        demand_sendable(self._credentials)
+        require_sendable(self._credentials)
         await self._wait_out_delay()
         deadline = _now() + self._timing.in_use
         for part in PAUSES:

@@ -20,7 +20,7 @@ COMMAND_LIMIT = 255
 Method: TypeAlias = Callable[[Connection, Credentials], Awaitable[Reply]]
 
 
-def demand_sendable(credentials: Credentials) -> None:
+def require_sendable(credentials: Credentials) -> None:
     """InvalidRequest for what would end the line in mid-credential and put a command of its own on the wire."""
     if UNSENDABLE.search(credentials.username) or UNSENDABLE.search(credentials.secret):
         raise InvalidRequest("Login and password cannot hold line breaks or NUL.")
@@ -53,7 +53,7 @@ async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
 
 async def _apop(connection: Connection, credentials: Credentials) -> Reply:
     """Never the password itself instead, where the greeting holds no challenge."""
-    _demand_one_word(credentials.username)
+    _require_one_word(credentials.username)
     if connection.challenge is None:
         raise _unoffered("APOP")
     digest = md5(connection.challenge + credentials.secret.encode(), usedforsecurity=False).hexdigest()
@@ -99,7 +99,7 @@ def _method(connection: Connection, credentials: Credentials) -> Method:
         return _plain
     if not user:
         raise _unoffered("a password")
-    _demand_one_word(credentials.username)
+    _require_one_word(credentials.username)
     return _user_pass
 
 
@@ -107,7 +107,7 @@ def _mechanisms(connection: Connection) -> tuple[str, ...]:
     return (connection.capabilities or {}).get("SASL", ())
 
 
-def _demand_one_word(username: str) -> None:
+def _require_one_word(username: str) -> None:
     if " " in username:
         raise InvalidRequest("A login with a space in it cannot be sent to this mail server.")
 

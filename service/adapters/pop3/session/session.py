@@ -118,7 +118,7 @@ class Session:
         if size > limit:
             raise TooLarge(f"The message is larger than the {limit} octets that can be handled.")
         spool = Spool(limit)
-        demand_ok(await self.connection.retrieve(number, spool.write))
+        require_ok(await self.connection.retrieve(number, spool.write))
         return spool
 
     async def confirm(self, places: Mapping[int, bytes]) -> None:
@@ -177,7 +177,7 @@ class Session:
         return header_of(spool.read(0, HEADER_LIMIT)) if reply.ok else b""
 
 
-def demand_ok(reply: Reply) -> None:
+def require_ok(reply: Reply) -> None:
     if not reply.ok:
         raise refusal(reply)
 
@@ -188,7 +188,7 @@ class _Enough(Exception):
 
 async def _read_drop(listing: Answer, unique_ids: Answer | None) -> Drop:
     """-ERR to UIDL is a server without (the command is optional), -ERR to LIST an error."""
-    demand_ok(listing.reply)
+    require_ok(listing.reply)
     uidls = unique_ids.body if unique_ids is not None and unique_ids.reply.ok else None
     if len(listing.body) + len(uidls or b"") > LARGE:
         return await asyncio.to_thread(read_drop, listing.body, uidls)

@@ -58,8 +58,8 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
             await asyncio.sleep(0.005)
 
 
-def way(mailbox: ImapBackend) -> str:
-    return mailbox._watcher.health.way
+def mode(mailbox: ImapBackend) -> str:
+    return mailbox._watcher.health.mode
 
 
 @pytest.mark.dovecot
@@ -70,7 +70,7 @@ async def test_news_wake_everybody_who_listens(
     """By NOTIFY of every folder, by IDLE of the inbox; one connection for all."""
     user = dovecot.user()
     async with opened(dovecot.ports.imap, user, avoid) as mailbox, mailbox.watch() as one, mailbox.watch() as two:
-        await until(lambda: way(mailbox) == name)
+        await until(lambda: mode(mailbox) == name)
         assert await one.wait(5)
         assert await two.wait(5)
         for _ in range(3):
@@ -79,7 +79,7 @@ async def test_news_wake_everybody_who_listens(
             assert await one.wait(5)
             assert await two.wait(5)
         assert mailbox._pool._users[Lane.WATCH] == 1
-    assert way(mailbox) == "none"
+    assert mode(mailbox) == "none"
 
 
 @pytest.mark.dovecot
@@ -103,7 +103,7 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
         mark = await mailbox.get_mark("inbox")
         total = 0
         for lost in range(20):
-            await until(lambda: way(mailbox) == "notify")
+            await until(lambda: mode(mailbox) == "notify")
             while await listener.wait(0.1):
                 pass
             link.end_all()
@@ -142,7 +142,7 @@ async def test_a_server_that_refuses_notify_is_heard_by_idle(scripted: Scripted)
     answers = {"NOTIFY": b"{tag} NO [NOTIFICATIONOVERFLOW] too much\r\n", "IDLE": [Send(b"+ idling\r\n"), Hang()]}
     async with scripted(answers, capabilities=b"IMAP4rev1 NOTIFY IDLE") as (server, mailbox), mailbox.watch() as one:
         assert await one.wait(5)
-        await until(lambda: way(mailbox) == "idle")
+        await until(lambda: mode(mailbox) == "idle")
         assert server.verbs[-2:] == ["SELECT", "IDLE"]
 
 
@@ -187,5 +187,5 @@ async def test_a_single_connection_is_not_kept_for_listening(dovecot: Dovecot, m
     async with opened(dovecot.ports.imap, dovecot.user(), connections=1) as mailbox, mailbox.watch() as one:
         for _ in range(3):
             assert await one.wait(5)
-        assert way(mailbox) == "poll"
+        assert mode(mailbox) == "poll"
         assert (await mailbox.list_folders())[0].name == "INBOX"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.accounts.live import Credentials, SecretKind
 from service.accounts.servers import Security
-from service.adapters.pop3.session.login import demand_sendable
+from service.adapters.pop3.session.login import require_sendable
 from service.mail.errors import (
     InUse,
     InvalidRequest,
@@ -183,7 +183,7 @@ async def test_no_credential_can_hold_a_command(mailboxes: Mailboxes, bad: str) 
 def test_what_is_sent_is_one_line(text: str) -> None:
     """R-POP-11: whatever passes the check is one line of UTF-8."""
     try:
-        demand_sendable(replace(CREDENTIALS, username="x" + text, secret=text))
+        require_sendable(replace(CREDENTIALS, username="x" + text, secret=text))
     except InvalidRequest:
         return
     assert not set("\r\n\0") & set(text.encode().decode())

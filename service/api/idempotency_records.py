@@ -1,4 +1,4 @@
-"""What is remembered of requests that were done, within bounds of octets that accounts share fairly."""
+"""Records of requests that were done, within memory limits that accounts share fairly."""
 
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field, replace
@@ -8,18 +8,18 @@ from service.mail.model import Value
 
 SECONDS = 24 * 3600
 OVERHEAD = 1024
-"""Octets that an account with one record takes beside its key and its answer, measured; each further record half of
-that."""
+"""Octets that an account with one record takes in addition to its key and answer, as measured. Each further record
+takes half of that."""
 LARGEST_ANSWER = 256 << 10
 OF_ACCOUNT = 4 << 20
-"""Octets of an account: its last 2,000 records at least, 4,000 if their answers are small."""
+"""The limit of an account in octets: enough for its last 2,000 records, 4,000 if their answers are small."""
 OF_ALL = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """That a request was done. ``answer`` is JSON of the model ``kind``; both are None if there was no room for it.
-    ``error`` is in their place if nobody knows whether it was done."""
+    """A request that was done. ``answer`` is JSON of the model ``kind``; both are None if there was no room for it.
+    ``error`` replaces them if it is unknown whether the request was done."""
 
     request: bytes
     expires: float
@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(slots=True)
 class _Account:
-    """The oldest first. ``answered`` are the records that have an answer."""
+    """The records of an account, oldest first: ``answered`` with an answer, ``bare`` without."""
 
     answered: OrderedDict[str, Record] = field(default_factory=OrderedDict)
     bare: OrderedDict[str, Record] = field(default_factory=OrderedDict)
@@ -39,12 +39,12 @@ class _Account:
     """Octets of the answers alone."""
 
 
-class Kept:
-    """The records by account and key, each for SECONDS. ``of_account`` and ``of_all`` are octets.
+class Records:
+    """The records by account and key, each for SECONDS. ``of_account`` and ``of_all`` are limits in octets.
 
-    Beyond ``of_account`` the account's own oldest answers are forgotten while answers take more than half of its
-    octets, else its own oldest records. Beyond ``of_all`` the same happens to an account that has most, within a factor
-    of two: whoever keeps little loses nothing to whoever keeps much.
+    Beyond ``of_account``, the account's own oldest answers are dropped while answers take more than half of its octets,
+    else its own oldest records. Beyond ``of_all``, the same happens to one of the largest accounts, within a factor of
+    two: an account with few records loses nothing to one with many.
     """
 
     def __init__(self, of_account: int = OF_ACCOUNT, of_all: int = OF_ALL) -> None:
@@ -58,13 +58,13 @@ class Kept:
         return len(self._by_age)
 
     def get(self, account: str, key: str, now: float) -> Record | None:
-        """None if it was never kept, or no longer is."""
+        """The record; None if there never was one, or it was dropped or expired."""
         self._expire(now)
         kept = self._accounts.get(account)
         return (kept.answered.get(key) or kept.bare.get(key)) if kept else None
 
     def put(self, account: str, key: str, record: Record) -> None:
-        """Keep a record under a key that has none."""
+        """Store a record under a key that has none."""
         if record.answer is not None and len(record.answer) > LARGEST_ANSWER:
             record = _bare(record)
         kept = self._accounts.setdefault(account, _Account())
@@ -86,7 +86,7 @@ class Kept:
             self._remove(account, self._accounts[account], key)
 
     def _shrink(self, account: str, kept: _Account) -> None:
-        """Its oldest answer goes and the record stays, or its oldest record goes."""
+        """Drop the oldest answer but keep its record, or drop the oldest record."""
         if kept.bare and kept.answers * 2 <= kept.octets:
             self._remove(account, kept, next(iter(kept.bare)))
             return
