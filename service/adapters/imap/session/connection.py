@@ -10,9 +10,10 @@ from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
+from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
+from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import error_from
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command

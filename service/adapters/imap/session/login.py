@@ -12,8 +12,9 @@ from service.accounts.live import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.client import Client
+from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
+from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.shared import sasl
 from service.adapters.shared.network_errors import network_errors

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from service.adapters.imap.session.connection import Arguments, Connection
 from service.adapters.imap.wire import arguments
+from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import status_rows
 from service.adapters.imap.wire.status import error_from, read_status
 from service.mail.errors import NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable

@@ -12,7 +12,7 @@ from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session import pool as pools
-from service.adapters.imap.wire.protocol import Timing
+from service.adapters.imap.wire.commands import Timing
 from service.adapters.shared.connection_limit import Host
 from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests
 from service.mail.model import Protocol
