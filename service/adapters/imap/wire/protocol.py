@@ -225,7 +225,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         status = read_status(rest)
         pending = next((pending for pending in self._pending if pending.tag == tag), None)
         if pending is None or status is None or status.kind not in {"OK", "NO", "BAD"}:
-            raise UpstreamProtocol("The mail server answered a command that was not sent.", protocol="imap")
+            raise UpstreamProtocol("The mail server sent an answer that belongs to no command.", protocol="imap")
         if status.kind == "OK" and pending.replies and not pending.optional:
             raise UpstreamProtocol("The mail server completed the command before it had all of it.", protocol="imap")
         if pending.last and status.kind == "OK":
