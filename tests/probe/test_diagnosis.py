@@ -150,8 +150,8 @@ async def test_a_server_without_starttls(certificate: Certificate) -> None:
 @pytest.mark.parametrize(
     ("greeting", "words"),
     [
-        (b"SSH-2.0-x\r\n", "answered something else than was asked"),
-        (b"* BYE [UNAVAILABLE] busy\r\n", "turns connections away"),
+        (b"SSH-2.0-x\r\n", "sent an answer that belongs to no command"),
+        (b"* BYE [UNAVAILABLE] busy\r\n", "refuses connections now"),
         (b"* PREAUTH welcome\r\n", "PREAUTH"),
     ],
 )
