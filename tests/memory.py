@@ -251,7 +251,7 @@ class MemoryBackend(Backend):
         await asyncio.sleep(0)
         return self._state(self._box(folder))
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         await asyncio.sleep(0)
         boxes = self._boxes if folder is None else [self._box(folder)]
         return json.dumps({box.key: self._snapshot(box) for box in boxes}).encode()
@@ -260,14 +260,14 @@ class MemoryBackend(Backend):
         box, before = self._box(folder), json.loads(since)
         if before.keys() != {box.key} or before[box.key][0] != box.validity:
             raise StaleToken
-        return Changes(self._told(box, before[box.key]), await self.get_mark(folder))
+        return Changes(self._told(box, before[box.key]), await self.get_sync_token(folder))
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         before = json.loads(since)
         there = {box.key: box for box in self._boxes}
         told = [self._told(there[key], before[key]) for key in before.keys() & there.keys()]
         return AccountChanges(
-            await self.get_mark(None),
+            await self.get_sync_token(None),
             [one for one in told if one],
             [self._folder_id(there[key]) for key in there.keys() - before.keys()],
             [make_id("f", self._tag, key.encode()) for key in before.keys() - there.keys()],

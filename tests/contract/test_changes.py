@@ -17,7 +17,7 @@ async def test_new_messages_are_reported_once(open_mailbox: OpenMailbox) -> None
     mailbox = await open_mailbox(*plains(3))
     assert await mailbox.can(Capability.CHANGES)
     before = set((await mailbox.ids()).values())
-    mark, whole = await mailbox.backend.get_mark("inbox"), await mailbox.backend.get_mark(None)
+    mark, whole = await mailbox.backend.get_sync_token("inbox"), await mailbox.backend.get_sync_token(None)
     assert not (await mailbox.backend.list_changes("inbox", mark)).told
     assert not await mailbox.backend.list_all_changes(whole)
     await mailbox.deliver(plain("new"))
@@ -33,7 +33,7 @@ async def test_new_messages_are_reported_once(open_mailbox: OpenMailbox) -> None
 async def test_deleted_messages_are_reported(open_mailbox: OpenMailbox) -> None:
     mailbox = await open_mailbox(*plains(4))
     ids = await mailbox.ids()
-    mark = await mailbox.backend.get_mark("inbox")
+    mark = await mailbox.backend.get_sync_token("inbox")
     if mailbox.name == "imap-plain":
         return  # a server of plain IMAP4rev1 cannot remove single messages
     [outcome] = await mailbox.backend.delete_messages([ids["1"]])

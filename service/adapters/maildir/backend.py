@@ -115,7 +115,7 @@ class MaildirBackend(Backend):
         box = await self._box(folder)
         return await self._run(lambda: box.snapshot().state)
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         boxes = None if folder is None else [await self._box(folder)]
         _, mark = await self._now(boxes)
         return mark

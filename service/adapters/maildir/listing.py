@@ -20,7 +20,7 @@ from service.mail.ids import account_tag, make_id
 from service.mail.mime.headers import list_headers
 from service.mail.model import Capability, EvaluatedBy, MessageSummary, Page
 from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey, conditions
-from service.mail.search.matching import Known, Need, address_text, holds, needs, sort_value
+from service.mail.search.matching import KnownMessage, Need, address_text, holds, needs, sort_value
 
 T = TypeVar("T")
 SECONDS = 15.0
@@ -136,10 +136,10 @@ class Listing:
         known = self._known(tree, place)
         return known is not None and holds(tree, known)
 
-    def _known(self, tree: Filter, place: Place) -> Known | None:
+    def _known(self, tree: Filter, place: Place) -> KnownMessage | None:
         """What the filter asks of a message; None where it is gone, or cannot be read."""
         folder = place.folder
-        known = Known(
+        known = KnownMessage(
             flags=place.snapshot.flags(place.entry),
             folder=(folder.id, folder.role) if folder.role else (folder.id,),
         )
@@ -163,7 +163,7 @@ class Listing:
             return known
         return self._read(known, place, wanted)
 
-    def _read(self, known: Known, place: Place, wanted: frozenset[Need]) -> Known | None:
+    def _read(self, known: KnownMessage, place: Place, wanted: frozenset[Need]) -> KnownMessage | None:
         try:
             file = place.folder.box.file(place.entry.unique)
         except (MailError, OSError):

@@ -104,7 +104,7 @@ class Pop3Backend(Backend):
         assert page is not None
         return page
 
-    async def get_mark(self, folder: str | None) -> bytes:
+    async def get_sync_token(self, folder: str | None) -> bytes:
         if folder is not None:
             self._require_inbox(folder)
         return write_mark(await self._door.reading(Session.drop))

@@ -79,7 +79,7 @@ async def list_changes(
     """
     service = service_of(request)
     if since is None:
-        return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_mark(folder)))
+        return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_sync_token(folder)))
     mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
@@ -102,7 +102,7 @@ async def list_account_changes(
     """
     service = service_of(request)
     if since is None:
-        return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_mark(None)))
+        return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_sync_token(None)))
     mark = service.sessions.open_mark(mailbox.account, _ALL, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
@@ -187,7 +187,7 @@ class _Stream:
                 return
             except StaleToken:
                 self._greeting = "resync"
-        self._mark = await self._mailbox.get_mark(None)
+        self._mark = await self._mailbox.get_sync_token(None)
 
     async def events(self) -> AsyncIterator[bytes]:
         """The events, until either side closes the stream. The first is sent at once: it carries the token of the
@@ -221,7 +221,7 @@ class _Stream:
             try:
                 changes = await self._mailbox.list_all_changes(self._mark)
             except StaleToken:
-                self._mark = await self._mailbox.get_mark(None)
+                self._mark = await self._mailbox.get_sync_token(None)
                 yield self._event("resync", {})
                 return
             except UpstreamFailure:

@@ -107,7 +107,7 @@ async def test_odd_names_are_messages_like_others(post: Post, backend: MaildirBa
             break
     assert {row.subject for row in rows} == shown
     assert len(rows) == len(shown)
-    mark = await backend.get_mark("inbox")
+    mark = await backend.get_sync_token("inbox")
     for row in rows:
         assert await read(await backend.open_source(row.id)) == plain(row.subject)
         flags = (await backend.change_flags(row.id, ["$answered"], [])).flags

@@ -123,7 +123,7 @@ async def test_no_list_misses_a_message_that_is_being_renamed(post: Post, backen
 async def test_a_message_that_another_client_deleted_is_gone(post: Post, backend: MaildirBackend) -> None:
     files_of = [post.deliver(USER, plain(number)) for number in range(3)]
     page = await backend.list_messages("inbox", ListQuery())
-    mark = await backend.get_mark("inbox")
+    mark = await backend.get_sync_token("inbox")
     files_of[1].unlink()
     gone = page.items[1].id
     with pytest.raises(NotFound):
@@ -158,7 +158,11 @@ async def test_nothing_is_done_to_one_of_two_files_of_one_name(post: Post, backe
 
 async def test_flags_of_another_client_are_a_change(post: Post, backend: MaildirBackend) -> None:
     file = post.deliver(USER, plain("x"))
-    message, mark, whole = await only(backend), await backend.get_mark("inbox"), await backend.get_mark(None)
+    message, mark, whole = (
+        await only(backend),
+        await backend.get_sync_token("inbox"),
+        await backend.get_sync_token(None),
+    )
     file.rename(post.maildir(USER) / "cur" / f"{file.name}:2,S")
     post.make(post.maildir(USER) / ".New")
     assert (await backend.list_changes("inbox", mark)).told.updated == (message,)
@@ -166,7 +170,7 @@ async def test_flags_of_another_client_are_a_change(post: Post, backend: Maildir
     assert [told.updated for told in found.folders] == [(message,)]
     assert found.created_folders == [(await backend.list_folders())[1].id]
     with pytest.raises(StaleToken):
-        await backend.list_changes("inbox", await backend.get_mark(None))
+        await backend.list_changes("inbox", await backend.get_sync_token(None))
 
 
 async def test_changes_of_more_messages_than_a_mark_names_are_told_here(post: Post, backend: MaildirBackend) -> None:
@@ -174,7 +178,7 @@ async def test_changes_of_more_messages_than_a_mark_names_are_told_here(post: Po
     new = post.maildir(USER) / "new"
     for number in range(1000):
         (new / f"{number}.{token_hex(8)}.x").write_bytes(plain(number))
-    mark = await backend.get_mark("inbox")
+    mark = await backend.get_sync_token("inbox")
     assert len(mark) < MAX_OCTETS
     post.deliver(USER, plain("new"))
     found = await backend.list_changes("inbox", mark)

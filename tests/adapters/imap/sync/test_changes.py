@@ -60,7 +60,7 @@ class Phone:
         self.resyncs = 0
 
     async def begin(self) -> None:
-        self._mark = await self._mailbox.get_mark(None)
+        self._mark = await self._mailbox.get_sync_token(None)
         self.state = await whole(self._mailbox)
 
     async def catch_up(self) -> None:
@@ -180,7 +180,7 @@ async def test_a_folder_s_changes_are_told_and_then_no_more(dovecot: Dovecot, wa
     dovecot.seed(user, [(b"Subject: %d\r\n\r\nx\r\n" % n, (), None) for n in range(4)])
     async with opened(dovecot, user, WAYS[way]) as mailbox:
         ids = list(await rows(mailbox, "inbox"))  # newest first
-        mark = await mailbox.get_mark("inbox")
+        mark = await mailbox.get_sync_token("inbox")
         assert not (await mailbox.list_changes("inbox", mark)).told
         with dovecot.connect(user) as client:
             client.select()
@@ -202,7 +202,7 @@ async def test_many_changes_come_in_pages(dovecot: Dovecot) -> None:
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: x\r\n\r\nx\r\n", (), None) for _ in range(2500)])
     async with opened(dovecot, user) as mailbox:
-        mark = await mailbox.get_mark("inbox")
+        mark = await mailbox.get_sync_token("inbox")
         with dovecot.connect(user) as client:
             client.select()
             for low in range(1, 2500, 100):  # each command counts once
@@ -224,7 +224,7 @@ async def test_a_renumbered_folder_has_to_be_listed_again(dovecot: Dovecot) -> N
     user = dovecot.user()
     async with opened(dovecot, user) as mailbox:
         folder = await mailbox.create_folder("Again")
-        mark, all_of_it = await mailbox.get_mark(folder.id), await mailbox.get_mark(None)
+        mark, all_of_it = await mailbox.get_sync_token(folder.id), await mailbox.get_sync_token(None)
     with dovecot.connect(user) as client:
         client.delete("Again")
         client.create("Again")
@@ -258,7 +258,7 @@ async def test_a_server_that_counts_anew_is_noticed(scripted: Scripted, numbers:
     found = b"* SEARCH 1 2 3\r\n" + OK
     answers = {"STATUS": status, "SELECT": select, "UID SEARCH": found, "UID FETCH": OK}
     async with scripted(answers, capabilities=b"IMAP4rev1 CONDSTORE") as (_, mailbox):
-        mark = await mailbox.get_mark("inbox")
+        mark = await mailbox.get_sync_token("inbox")
         if is_stale:
             with pytest.raises(StaleToken):
                 await mailbox.list_changes("inbox", mark)
