@@ -7,7 +7,7 @@ from service.accounts.servers import ServerTable
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing
 from service.adapters.shared.cache import Rows
@@ -58,9 +58,10 @@ def _pop3(settings: Settings, servers: ServerTable) -> Opener:
 
 
 def _maildir(settings: Settings, servers: ServerTable) -> Opener:
-    rows, doors = Rows(Protocol.MAILDIR, settings.cache_octets), Doors()
+    rows, sign_ins = Rows(Protocol.MAILDIR, settings.cache_octets), SignIns()
 
     def open_one(credentials: Credentials) -> Backend:
-        return MaildirBackend(doors.door(servers.named(credentials.server), credentials), credentials.account, rows)
+        sign_in = sign_ins.sign_in(servers.named(credentials.server), credentials)
+        return MaildirBackend(sign_in, credentials.account, rows)
 
     return open_one

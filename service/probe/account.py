@@ -7,7 +7,7 @@ from service.accounts.live import Credentials
 from service.accounts.servers import MailServer
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.session.dialer import Entry
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING
@@ -34,7 +34,7 @@ async def _imap(row: MailServer, credentials: Credentials) -> Account:
 
 
 async def _maildir(row: MailServer, credentials: Credentials) -> Account:
-    return await _of(MaildirBackend(Doors().door(row, credentials), credentials.account), lambda: None)
+    return await _of(MaildirBackend(SignIns().sign_in(row, credentials), credentials.account), lambda: None)
 
 
 async def _of(backend: Backend, offered: Callable[[], frozenset[str] | None]) -> Account:

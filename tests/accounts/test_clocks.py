@@ -27,7 +27,7 @@ GOES_BY_THE_WALL = {
     "mail/grammar.py": "people mean days",
     "adapters/maildir/names.py": "names outlive the process",
     "adapters/maildir/disk.py": "and so do files' times",
-    "adapters/maildir/box.py": "files' times are compared with it",
+    "adapters/maildir/snapshot.py": "files' times are compared with it",
 }
 
 
