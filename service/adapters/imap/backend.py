@@ -1,4 +1,4 @@
-"""The port on IMAP: names and ids become folders and UIDs; the operations of the rooms below do the rest."""
+"""A mailbox by IMAP: turns names and ids into folders and UIDs, and calls the operations of the packages below."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -53,7 +53,8 @@ from service.mail.search.filter import Condition, Filter, ListQuery, Operator, c
 class ImapBackend(Backend):
     """One mailbox by IMAP. No connection is opened before the first call.
 
-    All mailboxes of a process may share ``cache``. Capabilities in ``avoid`` are not used, whatever the server says.
+    All mailboxes of a process may share ``cache``. Capabilities in ``avoid`` are never used, even if the server
+    announces them.
     """
 
     protocol = Protocol.IMAP
@@ -135,17 +136,17 @@ class ImapBackend(Backend):
 
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
         name = await self._folders.name(folder)
-        query = await self._with_ids(query)
+        query = await self._replace_roles(query)
         if not self._pool.is_busy:
             return await self._pages.read(name, query)
         return await self._single_flight.run((name, query), lambda begin: self._pages.read(name, query, begin))
 
-    async def _with_ids(self, query: ListQuery) -> ListQuery:
+    async def _replace_roles(self, query: ListQuery) -> ListQuery:
         """The query with the ids of folders in place of roles. A role that no folder has stays, and matches nothing."""
         if query.filter is None or not any(each.criterion in FOLDERS for each in conditions(query.filter)):
             return query
         roles = {folder.role: folder.id for folder in await self._folders.list() if folder.role}
-        return replace(query, filter=_with_ids(query.filter, roles))
+        return replace(query, filter=_replace_roles(query.filter, roles))
 
     async def get_state(self, folder: str) -> str | None:
         return await self._pages.state(await self._folders.name(folder))
@@ -162,13 +163,13 @@ class ImapBackend(Backend):
         return await self._change_log.account_changes(since)
 
     def watch_health(self) -> WatchHealth | None:
-        return self._watcher.told()
+        return self._watcher.report()
 
     def watch(self) -> AbstractAsyncContextManager[Watch]:
         return self._watcher.listen()
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
-        query = await self._with_ids(query)
+        query = await self._replace_roles(query)
         names = await self._searched(folders)
         return await MergedSearch(self._access, self._cache, names, query).page()
 
@@ -176,24 +177,24 @@ class ImapBackend(Backend):
         """The folders' names on the wire."""
         listed = await self._folders.list()
         if folders is None:
-            wanted = [folder for folder in listed if folder.is_selectable and folder.total_messages != 0]
+            searched = [folder for folder in listed if folder.is_selectable and folder.total_messages != 0]
         else:
             by_name = {name: folder for folder in listed for name in (folder.id, folder.role) if name}
             if missing := [folder for folder in folders if folder not in by_name]:
                 raise NotFound("folder", f"There is no folder {missing[0][:200]}.")
-            wanted = [by_name[folder] for folder in folders]
-        return [self._ids.folder_name(folder.id) for folder in wanted]
+            searched = [by_name[folder] for folder in folders]
+        return [self._ids.folder_name(folder.id) for folder in searched]
 
     async def get_messages(self, messages: Sequence[str]) -> JsonRows:
         groups, _ = self._writes.group(messages)
-        found: dict[str, bytes] = {}
+        summaries: dict[str, bytes] = {}
         for group in groups:
             try:
                 rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids))
             except (NotFound, StaleId):
                 continue
-            found |= {group.ids[uid]: row for uid, row in rows.items()}
-        return JsonRows(found[message] for message in dict.fromkeys(messages) if message in found)
+            summaries |= {group.ids[uid]: row for uid, row in rows.items()}
+        return JsonRows(summaries[message] for message in dict.fromkeys(messages) if message in summaries)
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         ref = self._ids.message_ref(message)
@@ -250,9 +251,9 @@ class ImapBackend(Backend):
         return await self._writes.empty(await self._folders.name(folder))
 
 
-def _with_ids(tree: Filter, roles: Mapping[str, str]) -> Filter:
+def _replace_roles(tree: Filter, roles: Mapping[str, str]) -> Filter:
     if isinstance(tree, Operator):
-        return Operator(tree.logic, tuple(_with_ids(one, roles) for one in tree.conditions))
+        return Operator(tree.logic, tuple(_replace_roles(condition, roles) for condition in tree.conditions))
     if tree.criterion not in FOLDERS:
         return tree
     names = tree.value if isinstance(tree.value, tuple) else (str(tree.value),)

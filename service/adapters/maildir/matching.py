@@ -11,7 +11,7 @@ from service.mail.errors import MailError
 from service.mail.mime.headers import list_headers
 from service.mail.model import Header, MessageSummary
 from service.mail.search.filter import Criterion, Filter, conditions
-from service.mail.search.matching import Known, Need, address_text, holds, needs
+from service.mail.search.matching import KnownMessage, Need, address_text, holds, needs
 
 _HEADERS = frozenset({Criterion.CC, Criterion.BCC})
 
@@ -22,9 +22,9 @@ def matches(mailbox: Mailbox, tree: Filter, message: ListedMessage) -> bool:
     return known is not None and holds(tree, known)
 
 
-def _known(mailbox: Mailbox, tree: Filter, message: ListedMessage) -> Known | None:
+def _known(mailbox: Mailbox, tree: Filter, message: ListedMessage) -> KnownMessage | None:
     folder = message.listed
-    known = Known(flags=message.flags, folder=(folder.id, folder.role) if folder.role else (folder.id,))
+    known = KnownMessage(flags=message.flags, folder=(folder.id, folder.role) if folder.role else (folder.id,))
     needed = needs(tree)
     if not needed - {Need.FLAGS}:
         return known
@@ -37,7 +37,7 @@ def _known(mailbox: Mailbox, tree: Filter, message: ListedMessage) -> Known | No
     return _with_content(known, message, needed)
 
 
-def _with_row(known: Known, row: MessageSummary) -> Known:
+def _with_row(known: KnownMessage, row: MessageSummary) -> KnownMessage:
     return replace(
         known,
         size=row.size,
@@ -50,7 +50,7 @@ def _with_row(known: Known, row: MessageSummary) -> Known:
     )
 
 
-def _with_content(known: Known, message: ListedMessage, needed: frozenset[Need]) -> Known | None:
+def _with_content(known: KnownMessage, message: ListedMessage, needed: frozenset[Need]) -> KnownMessage | None:
     try:
         file = message.listed.folder.file(message.entry.unique)
     except (MailError, OSError):

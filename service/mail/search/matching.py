@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMessage:
     """What is known of a message; None is what nobody asked for, and what the message does not have.
 
     ``from_``, ``to``, ``cc`` and ``bcc`` are the decoded text of those header fields (``address_text`` makes it of
@@ -72,12 +72,12 @@ def needs(tree: Filter) -> frozenset[Need]:
     return frozenset(need for each in conditions(tree) for need in _NEEDS.get(each.criterion, (Need.ROW,)))
 
 
-def holds(tree: Filter, known: Known) -> bool:
+def holds(tree: Filter, known: KnownMessage) -> bool:
     """ValueError for a condition on threads, which no single message decides: who has the thread replaces it first."""
     return _holds(tree, _Texts(known))
 
 
-def octets_of(known: Known) -> int:
+def octets_of(known: KnownMessage) -> int:
     """About how much there is to compare."""
     texts = (known.subject, known.from_, known.to, known.cc, known.bcc, known.text)
     return sum(len(text) for text in texts if text) + sum(len(each.value) for each in known.headers or ())
@@ -112,7 +112,7 @@ _FOLDS = re.compile(r"\s+")
 class _Texts:
     """A message whose texts are folded when they are first asked for, and once, however many conditions ask."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: KnownMessage) -> None:
         self.known = known
         self._folded: dict[Criterion, str | None] = {}
 
@@ -182,12 +182,12 @@ def _decide_text(criterion: Criterion, value: str, texts: _Texts) -> bool:
     return texts.has(criterion, value)
 
 
-def _has_header(wanted: HeaderText, known: Known) -> bool:
+def _has_header(wanted: HeaderText, known: KnownMessage) -> bool:
     name, text = wanted.name.lower(), _folded(wanted.text) or ""
     return any(each.name.lower() == name and text in (_folded(each.value) or "") for each in known.headers or ())
 
 
-def _is_dated(criterion: Criterion, when: date, known: Known) -> bool:
+def _is_dated(criterion: Criterion, when: date, known: KnownMessage) -> bool:
     """A moment is compared to the moment. A day is compared to the day of receipt in UTC, which is the zone that
     ``received_at`` is shown in (servers take their own), and to the day that stands in the Date header, whatever its
     zone (RFC 9051, 6.4.4)."""

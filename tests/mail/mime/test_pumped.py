@@ -27,7 +27,7 @@ from service.mail.mime.words import decode_words, has_controls
 from service.mail.model import HtmlMode, Part
 from service.mail.search.filter import Condition, Criterion
 from service.mail.search.grammar import parse_query
-from service.mail.search.matching import Known, base_subject, casemap, holds
+from service.mail.search.matching import KnownMessage, base_subject, casemap, holds
 from tests.pumps import BODIES, HEADERS, HTML, LONG, SEARCHES, STYLES, growth, pairs
 
 KIB = 1 << 10
@@ -97,7 +97,9 @@ def structure(octets: bytes) -> object:
 
 
 def compared(octets: bytes) -> object:
-    return holds(Condition(Criterion.TEXT, octets.decode("latin-1")[:1000]), Known(text=octets.decode("latin-1")))
+    return holds(
+        Condition(Criterion.TEXT, octets.decode("latin-1")[:1000]), KnownMessage(text=octets.decode("latin-1"))
+    )
 
 
 SUBJECTS = (

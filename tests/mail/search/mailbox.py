@@ -9,7 +9,7 @@ from quopri import encodestring
 from service.mail.mime.headers import list_headers
 from service.mail.mime.message import read_message
 from service.mail.model import Header
-from service.mail.search.matching import Known
+from service.mail.search.matching import KnownMessage
 from tests.servers.dovecot import Mail
 
 FIRST_DAY = datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
@@ -178,13 +178,13 @@ def mailbox() -> tuple[Mail, ...]:
     return tuple(found)
 
 
-def known_of(mail: Mail) -> Known:
+def known_of(mail: Mail) -> KnownMessage:
     """All there is to know."""
     source, flags, received_at = mail
     message = read_message(source, id="m", folder_id="f", size=len(source), received_at=received_at, flags=tuple(flags))
     headers = list_headers(source[: source.index(b"\r\n\r\n") + 4])
     texts = {name: _text(name, headers) for name in ("from", "to", "cc", "bcc")}
-    return Known(
+    return KnownMessage(
         flags=message.flags,
         size=message.size,
         received_at=message.received_at,

@@ -14,13 +14,22 @@ from hypothesis import strategies as st
 from service.mail.mime.message import read_summary
 from service.mail.model import Address, Header, MessageSummary
 from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic, Operand, Operator, SortKey
-from service.mail.search.matching import Known, Need, address_text, base_subject, casemap, holds, needs, sort_value
+from service.mail.search.matching import (
+    KnownMessage,
+    Need,
+    address_text,
+    base_subject,
+    casemap,
+    holds,
+    needs,
+    sort_value,
+)
 from tests.mail.search.mailbox import known_of, mailbox
 from tests.servers.dovecot import Dovecot
 
 C = Criterion
 EAST = timezone(timedelta(hours=13))
-KNOWN = Known(
+KNOWN = KnownMessage(
     flags=("$seen", "work"),
     size=1000,
     received_at=datetime(2026, 1, 2, 1, 0, tzinfo=EAST),  # the day before in UTC
@@ -131,11 +140,11 @@ def test_conditions(condition: Condition, expected: bool) -> None:
     ],
 )
 def test_what_is_not_known_does_not_hold(condition: Condition) -> None:
-    assert not holds(condition, Known())
+    assert not holds(condition, KnownMessage())
 
 
 def test_text_without_headers_is_looked_for_in_the_row() -> None:
-    known = Known(from_="Anna", cc="Bob", subject="Due", text="Body")
+    known = KnownMessage(from_="Anna", cc="Bob", subject="Due", text="Body")
     assert all(holds(is_(C.TEXT, word), known) for word in ("anna", "bob", "due", "body"))
     assert not holds(is_(C.TEXT, "annabob"), known)
 
@@ -223,7 +232,7 @@ _TREES: st.SearchStrategy[Filter] = st.recursive(
     max_leaves=20,
 )
 _KNOWN = st.builds(
-    Known,
+    KnownMessage,
     flags=st.sampled_from([(), ("$seen",)]),
     size=st.none() | st.integers(0, 10),
     received_at=st.none() | st.datetimes(timezones=st.just(UTC)),
@@ -236,14 +245,14 @@ _KNOWN = st.builds(
 
 
 @given(_TREES, _KNOWN)
-def test_not_not(tree: Filter, known: Known) -> None:
+def test_not_not(tree: Filter, known: KnownMessage) -> None:
     denied = Operator(Logic.NOT, (tree,))
     assert holds(denied, known) is not holds(tree, known)
     assert holds(Operator(Logic.NOT, (denied,)), known) is holds(tree, known)
 
 
 @given(st.lists(_TREES, max_size=4).map(tuple), _KNOWN)
-def test_de_morgan(trees: tuple[Filter, ...], known: Known) -> None:
+def test_de_morgan(trees: tuple[Filter, ...], known: KnownMessage) -> None:
     denied = tuple(Operator(Logic.NOT, (tree,)) for tree in trees)
     every, any_ = Operator(Logic.AND, trees), Operator(Logic.OR, trees)
     assert holds(Operator(Logic.NOT, (every,)), known) is holds(Operator(Logic.OR, denied), known)
@@ -252,10 +261,10 @@ def test_de_morgan(trees: tuple[Filter, ...], known: Known) -> None:
 
 
 @given(_CONDITIONS, _KNOWN)
-def test_needs_are_enough(condition: Condition, known: Known) -> None:
+def test_needs_are_enough(condition: Condition, known: KnownMessage) -> None:
     """Nothing is looked at that was not asked for."""
     there = needs(condition)
-    kept = Known(
+    kept = KnownMessage(
         flags=known.flags if Need.FLAGS in there else (),
         has_attachment=known.has_attachment if Need.STRUCTURE in there else None,
         text=known.text if Need.BODY in there else None,
@@ -377,7 +386,7 @@ class Box(NamedTuple):
     """The messages in a Dovecot: a client that selected them, and what is known of them."""
 
     client: imaplib.IMAP4
-    known: tuple[Known, ...]
+    known: tuple[KnownMessage, ...]
 
 
 @pytest.fixture(scope="module")

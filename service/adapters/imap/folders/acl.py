@@ -1,4 +1,4 @@
-"""Who may do what with a folder (RFC 4314), and how much room there is (RFC 9208)."""
+"""Access rights of folders (RFC 4314), and quotas (RFC 9208)."""
 
 import re
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ class Sharing:
             return tuple(_grants(answer.untagged))
 
     async def set_grant(self, folder: str, identifier: str, rights: str) -> Grant:
-        """SETACL, then GETACL: some rights come only together (RFC 4314, 4), so the server's word counts."""
+        """SETACL, then GETACL: the server may tie rights together (RFC 4314, 4), so what it reports is returned."""
         if not _RIGHTS.match(rights):
             raise InvalidRequest("Rights are lower-case letters and digits, such as lrs.")
         await self._change(folder, b"SETACL", _identifier(identifier), rights)
@@ -82,7 +82,7 @@ def _grants(untagged: Iterable[bytes]) -> Iterable[Grant]:
 
 
 def _quotas(untagged: Iterable[bytes]) -> Iterable[Quota]:
-    """``QUOTA "" (STORAGE 10 512)``: storage is told in units of 1024 octets."""
+    """``QUOTA "" (STORAGE 10 512)``: storage is in units of 1024 octets."""
     for line in untagged:
         if line[:6].upper() != b"QUOTA ":
             continue

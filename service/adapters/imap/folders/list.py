@@ -1,4 +1,4 @@
-"""What a server tells of its folders: names, counts, whose they are (RFC 9051, 6.3.9; RFC 5819, 2342)."""
+"""Reads the folders of a mailbox: names, counts, owners (RFC 9051, 6.3.9; RFC 5819, 2342)."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ Counts = dict[bytes, dict[bytes, int]]
 
 
 class FolderListing:
-    """What the server told of its folders."""
+    """The folders as the server lists them."""
 
     def __init__(
         self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
@@ -32,23 +32,23 @@ class FolderListing:
         self.rights = rights
 
     def row(self, name: bytes) -> ListedFolder:
-        """NotFound where it is not among them."""
-        found = next((row for row in self.rows if row.name == name), None)
-        if found is None:
+        """The row of this name. Raises NotFound("folder") if it is not listed."""
+        folder = next((row for row in self.rows if row.name == name), None)
+        if folder is None:
             raise NotFound("folder")
-        return found
+        return folder
 
 
 def _with_inbox(listed: list[ListedFolder]) -> list[ListedFolder]:
-    """INBOX exists whatever LIST says, and in one spelling (RFC 9051, 5.1)."""
+    """INBOX exists even if LIST leaves it out, and has one spelling here (RFC 9051, 5.1)."""
     rows = [row._replace(name=INBOX) if row.name.upper() == INBOX else row for row in listed]
     return rows if any(row.name == INBOX for row in rows) else [ListedFolder(INBOX, None, frozenset()), *rows]
 
 
 async def read_listing(connection: Connection, items: bytes) -> FolderListing:
-    """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. Where others
-    share folders, one more for what one may do with them. One more where a folder is selected: of that one STATUS
-    tells what the connection knows already (Dovecot)."""
+    """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. If there are
+    folders of others, one more for the rights on each hundred of them. If a folder is selected, one more: Dovecot
+    answers STATUS of that one from what the connection knows already."""
     if connection.selection is not None:
         await connection.run([b"NOOP"])
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if "NAMESPACE" in connection.capabilities else []
@@ -74,7 +74,7 @@ def _is_open_to(name: bytes, rows: Sequence[ListedFolder]) -> bool:
 async def _list_and_count(
     connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes = b"*"
 ) -> tuple[list[ListedFolder], Counts, list[bytes]]:
-    """Lists, with ``asked`` in the same go; the untagged responses have the answer to that too."""
+    """LIST with counts, and the commands ``asked`` in the same round trip; the untagged responses are those of all."""
     if connection.capabilities >= _ONE_ROUND_TRIP:
         wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
         *_, answer = await connection.attempt(*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted])
@@ -106,7 +106,8 @@ async def _list_then_count(
 
 
 async def _count(connection: Connection, names: list[bytes], items: bytes) -> Counts:
-    """In one round trip. A folder the server gives no counts for has none; nor has one whose name needs a literal."""
+    """The counts by name, in one round trip. A folder has none if the server refuses STATUS, or if its name needs a
+    literal."""
     plain = [piece for name in names if not isinstance(piece := string(name), Literal)]
     if not plain:
         return {}

@@ -1,4 +1,4 @@
-"""Whose folders lie where (RFC 2342), and what one may do with those of others (RFC 4314, 3.5)."""
+"""The namespaces of a mailbox (RFC 2342), and the user's rights on folders of others (RFC 4314, 3.5)."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.model import Namespace
 
 MAX_PREFIXES = 50
-"""Of one kind. Each is held against the name of every folder."""
+"""Prefixes of one kind. Each is compared with the name of every folder."""
 
 
 @dataclass(frozen=True)
@@ -21,43 +21,43 @@ class Namespaces:
     shared: tuple[bytes, ...] = ()
 
     def of(self, name: bytes) -> Namespace:
-        """Whose folder it is. A prefix with its delimiter cut off is the root of a namespace, and belongs to it."""
+        """The kind of namespace that the folder is in. A prefix without its delimiter is the root of that namespace."""
         for kind, prefixes in ((Namespace.OTHER, self.other), (Namespace.SHARED, self.shared)):
             if any(prefix and (name.startswith(prefix) or name == prefix[:-1]) for prefix in prefixes):
                 return kind
         return Namespace.PERSONAL
 
     def unlisted(self, names: Iterable[bytes]) -> list[bytes]:
-        """Prefixes of others under which a LIST of everything told nothing: some servers list those only by name."""
-        told = list(names)
+        """The prefixes of others under which ``LIST "" *`` named no folder: some servers list those only by name."""
+        listed = list(names)
         prefixes = [prefix for prefix in (*self.other, *self.shared) if prefix]
-        return [prefix for prefix in prefixes if not any(name.startswith(prefix) for name in told)]
+        return [prefix for prefix in prefixes if not any(name.startswith(prefix) for name in listed)]
 
 
 def read_namespaces(untagged: Iterable[bytes]) -> Namespaces:
-    """From the answer to NAMESPACE; one personal namespace without prefix where there is none."""
+    """Reads the response to NAMESPACE. Without one: a single personal namespace with an empty prefix."""
     for line in untagged:
         if line[:10].upper() == b"NAMESPACE ":
             match parse(line, 10):
                 case [personal, other, shared, *_]:
-                    own = _entries(personal)
+                    own = _prefixes(personal)
                     prefix, delimiter = own[0] if own else (b"", None)
-                    others, public = ([name for name, _ in _entries(one)] for one in (other, shared))
+                    others, public = ([name for name, _ in _prefixes(kind)] for kind in (other, shared))
                     return Namespaces(prefix, delimiter, tuple(others), tuple(public))
     return Namespaces()
 
 
-def _entries(token: Token) -> list[tuple[bytes, bytes | None]]:
-    found: list[tuple[bytes, bytes | None]] = []
-    for entry in token[:MAX_PREFIXES] if isinstance(token, list) else ():
-        match entry:
+def _prefixes(token: Token) -> list[tuple[bytes, bytes | None]]:
+    prefixes: list[tuple[bytes, bytes | None]] = []
+    for member in token[:MAX_PREFIXES] if isinstance(token, list) else ():
+        match member:
             case [bytes() as prefix, (bytes() | None) as delimiter, *_]:
-                found.append((prefix, delimiter))
-    return found
+                prefixes.append((prefix, delimiter))
+    return prefixes
 
 
 async def read_rights(untagged: Iterable[bytes]) -> AsyncIterator[tuple[bytes, str]]:
-    """From the answers to MYRIGHTS: folders and letters."""
+    """Reads the responses to MYRIGHTS: each folder with the letters of its rights."""
     async for line in paced(untagged):
         if line[:9].upper() == b"MYRIGHTS ":
             match parse(line, 9):

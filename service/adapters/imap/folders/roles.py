@@ -1,4 +1,4 @@
-"""The roles that a server says its folders play (RFC 6154)."""
+"""The roles that a server gives its folders (RFC 6154)."""
 
 from service.adapters.imap.wire.responses import ListedFolder
 

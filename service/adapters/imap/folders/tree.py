@@ -1,4 +1,4 @@
-"""The folders of a mailbox: names, roles, counts, whose they are (RFC 9051, 6.3.9; RFC 5819, 6154, 2342)."""
+"""The folders of a mailbox: names, roles, counts, owners (RFC 9051, 6.3.9; RFC 5819, 6154, 2342)."""
 
 from collections.abc import Mapping
 from operator import itemgetter
@@ -99,12 +99,12 @@ class Folders:
             await renaming.delete(connection, wire)
 
     def _forget(self, name: bytes) -> None:
-        """The folder of this name goes, with those below it: no idle connection may keep it selected."""
+        """Called before the folder and those below it lose their names: no idle connection may keep one selected."""
         self._roles = {}
         self.access.pool.forget(name)
 
     async def _listed(self, name: bytes) -> Folder:
-        """The folder as the server lists it now. Some servers write the name in another way than it was sent."""
+        """The folder as the server lists it now. Some servers encode the name in another way than it was sent."""
         folder_id = self._ids.folder(name)
         for folder in await self.list():
             if folder.id == folder_id or decode_name(self._ids.folder_name(folder.id)) == decode_name(name):
@@ -131,10 +131,10 @@ class Folders:
         )
 
     def _roles_of(self, folders: Mapping[bytes, Folder]) -> dict[str, bytes]:
-        """A role belongs to one folder: the first that the server gives it to, else the first of a known name. Folders
-        of others have none: their owner's sent mail is not one's own."""
+        """A role belongs to one folder: the first to which the server gives it, else the first with a known name.
+        Folders of others have no roles: another user's sent mail is not this user's."""
         roles: dict[str, bytes] = {}
-        own = [(name, one) for name, one in folders.items() if one.is_selectable and one.namespace is None]
+        own = [(name, folder) for name, folder in folders.items() if folder.is_selectable and folder.namespace is None]
         for name, folder in own:
             if folder.role:
                 roles.setdefault(folder.role, name)

@@ -1,7 +1,7 @@
 """One search over several folders, merged.
 
-Each folder is searched on a connection of its own, a few at a time; what matches is put in one order by rows or, for
-the order of arrival, by dates alone. A folder that cannot be searched, or not in time, is named in the answer.
+Each folder is searched on a connection of its own, a few at a time; the matches are sorted by their rows or, for the
+order of arrival, by their dates alone. A folder that cannot be searched, or not in time, is named in the answer.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from service.adapters.imap.lists.page import ANCHORS, behind, list_name
-from service.adapters.imap.lists.preview import with_previews
+from service.adapters.imap.lists.preview import add_previews
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import FOLDERS, Evaluation, lies_in
@@ -27,10 +27,10 @@ from service.mail.model import EvaluatedBy, Page
 from service.mail.search.filter import Condition, Filter, ListQuery, Logic, Order, SortKey
 
 SECONDS = 20.0
-"""What is not found by then is left out, and said so."""
+"""Folders that take longer are left out and named as unsearched."""
 AT_ONCE = 3
 MAX_MERGED = 20_000
-"""Matches that are put in order; more have to be narrowed."""
+"""Matches that are sorted. A search that finds more is refused: it has to be narrowed."""
 NEWEST_FIRST = (Order(SortKey.RECEIVED_AT, is_descending=True),)
 Numbers = tuple[int, int]
 """A message in a cursor: a checksum of folder and UIDVALIDITY, and the UID."""
@@ -48,7 +48,7 @@ class _Match(NamedTuple):
 
 @dataclass
 class _Result:
-    """What the folders said so far."""
+    """The matches of the folders that were searched so far."""
 
     keys: dict[_Match, list[tuple[int, str]]] = field(default_factory=dict)
     by: set[EvaluatedBy] = field(default_factory=set)
@@ -90,7 +90,7 @@ class MergedSearch:
         )
 
     async def _search_all(self) -> None:
-        """A few folders at a time, until all are done or time is up."""
+        """Searches a few folders at a time, until all are done or time is up."""
         turn = asyncio.Semaphore(AT_ONCE)
         names = [
             name for name in self._folders if self._query.filter is None or self._may_hold(self._query.filter, name)
@@ -109,13 +109,13 @@ class MergedSearch:
             task.result()
 
     def _may_hold(self, tree: Filter, name: bytes) -> bool:
-        """False where the folder is one that the filter leaves out."""
+        """False if the filter excludes the whole folder."""
         if isinstance(tree, Condition):
             return tree.criterion not in FOLDERS or lies_in(tree, self._ids.folder(name))
-        return tree.logic is not Logic.AND or all(self._may_hold(one, name) for one in tree.conditions)
+        return tree.logic is not Logic.AND or all(self._may_hold(condition, name) for condition in tree.conditions)
 
     async def _search_one(self, name: bytes, turn: asyncio.Semaphore) -> None:
-        """What a folder refuses is its own affair; a mailbox that cannot be reached is everybody's."""
+        """An error of one folder concerns that folder only; an unreachable mailbox ends the search."""
         async with turn:
             try:
                 await self._search_in(name)
@@ -128,26 +128,26 @@ class MergedSearch:
             await selection.refresh()
             await self._collect(FolderMessages(self._cache, self._ids, selection))
 
-    async def _collect(self, rows: FolderMessages) -> None:
-        evaluation = Evaluation(rows)
+    async def _collect(self, messages: FolderMessages) -> None:
+        evaluation = Evaluation(messages)
         tree = self._query.filter
-        uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(rows.selection)
+        uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(messages.selection)
         if len(self._result.keys) + len(uids) > MAX_MERGED:
             raise InvalidRequest(f"More than {MAX_MERGED} messages match. Name folders, or narrow the search.")
-        keys = await self._keys(rows, uids)
-        self._result.keys |= {_Match(rows.name, rows.uid_validity, uid): key for uid, key in keys.items()}
+        keys = await self._keys(messages, uids)
+        self._result.keys |= {_Match(messages.name, messages.uid_validity, uid): key for uid, key in keys.items()}
         self._result.by.add(evaluation.by)
         if evaluation.is_partial:
-            self._result.unsearched.add(rows.name)
+            self._result.unsearched.add(messages.name)
 
-    async def _keys(self, rows: FolderMessages, uids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
+    async def _keys(self, messages: FolderMessages, uids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
         if all(order.key is SortKey.RECEIVED_AT for order in self._sort):
-            dates = await rows.dates(uids)
+            dates = await messages.dates(uids)
             return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
-        return await sort_keys(await rows.entries(uids), self._sort)
+        return await sort_keys(await messages.get(uids), self._sort)
 
     def _merged(self) -> list[_Match]:
-        """Sorting keeps the order of equals, so the least significant key comes first; equals lie folder by folder, the
+        """Sorts by the least significant key first, because sorting is stable. Equal matches are grouped by folder, the
         newest first."""
         keys = self._result.keys
         order = sorted(keys, key=lambda match: (match.numbers[0], -match.uid))
@@ -158,12 +158,12 @@ class MergedSearch:
         return order
 
     async def _summaries(self, page: Sequence[_Match]) -> dict[_Match, bytes]:
-        found: dict[_Match, bytes] = {}
+        summaries: dict[_Match, bytes] = {}
         for name in dict.fromkeys(match.folder for match in page):
-            mine = {match.uid: match for match in page if match.folder == name}
+            matches = {match.uid: match for match in page if match.folder == name}
 
-            found |= await self._read(name, mine)
-        return found
+            summaries |= await self._read(name, matches)
+        return summaries
 
     @again
     async def _read(self, name: bytes, matches: Mapping[int, _Match]) -> dict[_Match, bytes]:
@@ -171,7 +171,7 @@ class MergedSearch:
             messages = FolderMessages(self._cache, self._ids, selection)
             items = await messages.summaries(list(matches))
             if self._query.with_preview or self._query.with_thread:
-                items = await with_previews(messages, items, self._query)
+                items = await add_previews(messages, items, self._query)
             return {
                 matches[uid]: summary
                 for uid, summary in items.items()

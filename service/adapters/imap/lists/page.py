@@ -1,15 +1,15 @@
 """A page of a folder (RFC 9051, 6.4.4 and 6.4.5).
 
-The newest first, without criteria: by sequence numbers for place and by UID for identity, so a page costs the same
-wherever it lies, with no search and no walk over the mailbox. Arrival is the order of UIDs. With criteria or a sort the
-server finds or sorts UIDs, and the page is cut from those.
+Without criteria, newest first: sequence numbers say where a page lies and UIDs which messages it has, so every page
+costs the same, without a search and without reading what lies before it. UIDs are in the order of arrival. With
+criteria or a sort the server finds or sorts UIDs, and the page is a slice of those.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple, TypeVar
 
 from service.adapters.imap.ids import Ids
-from service.adapters.imap.lists.preview import with_previews
+from service.adapters.imap.lists.preview import add_previews
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.envelope import SUMMARY_ITEMS
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
@@ -31,15 +31,15 @@ from service.mail.search.filter import ListQuery
 K = TypeVar("K", bound=Hashable)
 ANCHORS = 40
 """UIDs of a sorted page that its cursor carries. While one of them is left, the next page neither repeats nor skips."""
-# Where nothing was read before all is asked in one round trip; elsewhere the flags, then the rest of what is new.
 _EMPTY_ROUNDS = 20
 """Round trips in a row that may bring no row. In a folder that others empty meanwhile, a few do."""
+# A page of which nothing is cached is fetched whole in one round trip; else the flags, then the rest of new messages.
 _ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
 _FLAG_ITEMS = b"(UID FLAGS)"
 
 
-def _nothing() -> None:
-    """For readers that nobody waits for."""
+def _ignore() -> None:
+    """The default of ``begin``."""
 
 
 class _After(NamedTuple):
@@ -57,8 +57,8 @@ class Pages:
         self._cache = cache
 
     @again
-    async def read(self, folder: bytes, query: ListQuery, begin: Callable[[], None] = _nothing) -> Page:
-        """See the port. Calls ``begin`` when it begins to read."""
+    async def read(self, folder: bytes, query: ListQuery, begin: Callable[[], None] = _ignore) -> Page:
+        """See the port. Calls ``begin`` when a connection is there and reading begins."""
         ids = self.access.ids
         async with self.access.within(folder) as selection:
             begin()
@@ -94,7 +94,7 @@ class Pages:
 async def _page(messages: FolderMessages, ids: Ids, query: ListQuery, cut: "_Cut") -> Page:
     items, total, next_numbers, evaluation = cut
     if query.with_preview or query.with_thread:
-        items = await with_previews(messages, items, query)
+        items = await add_previews(messages, items, query)
     list_of = list_name(messages.name, query)
     return Page(
         items=JsonRows(items.values()),
@@ -107,13 +107,13 @@ async def _page(messages: FolderMessages, ids: Ids, query: ListQuery, cut: "_Cut
 
 
 def list_name(folders: bytes, query: ListQuery) -> bytes:
-    """Which list it is: what a cursor of one must not be used for on another."""
+    """Names the list, so that a cursor of one list is refused by another."""
     return folders + repr((query.filter, query.sort)).encode() if query.filter or query.sort else folders
 
 
 class _Patience:
-    """Ends the reading of messages that never come: a server that counts or finds messages which it does not have would
-    otherwise be asked for all of them, a page at a time."""
+    """Limits the round trips for messages that never come. A server that counts or finds messages which it does not
+    have would otherwise be asked for all of them, a page at a time."""
 
     def __init__(self) -> None:
         self._size = -1
@@ -137,28 +137,28 @@ class _Cut(NamedTuple):
 
 
 async def _known_page(messages: FolderMessages, limit: int, after: _After | None) -> _Cut | None:
-    """The page where it lay when it was last shown, in one round trip with the news. None where there is news, or
-    another number of messages than a page has: then the place has to be found first."""
+    """The page at the place where it was last shown, in one round trip with the news. None if there is news, or if the
+    place does not hold exactly one page: then the place has to be found first."""
     below = MAX_UID + 1 if after is None else after.uid
     lowest = messages.page_end(limit, below)
     if lowest is None:
         return None
     uids = b"%d:*" % lowest if after is None else b"%d:%d" % (lowest, below - 1)
     selection = messages.selection
-    if selection.is_fresh or selection.connection.is_legacy:  # no news to wait for, or no way to learn of it so
+    if selection.is_fresh or selection.connection.is_legacy:  # nothing newer to ask for, or no way to ask
         return None
     untagged = await selection.refresh_with([b"UID", b"FETCH", uids, _FLAG_ITEMS])
     responses = await fetch_rows(untagged or ())
     fitting = sorted((uid for uid in responses if lowest <= uid < below), reverse=True)
     if len(fitting) != limit:
         return None
-    items = messages.read(fitting, responses, await messages.entries(fitting))
+    items = messages.read(fitting, responses, await messages.get(fitting))
     return _Cut(items, selection.exists, _next(fitting[-1], _sequence(responses[fitting[-1]])))
 
 
 async def _newest_page(messages: FolderMessages, limit: int, after: _After | None) -> _Cut:
-    """The newest below the cursor. Its sequence number only falls as others are expunged, so everything below its UID
-    lies below its number; what lies between is dropped by UID."""
+    """The newest messages below the cursor. The cursor's sequence number only falls as others are expunged, so all
+    messages below its UID are below its number; those in between are dropped by UID."""
     selection = messages.selection
     below = MAX_UID + 1 if after is None else after.uid
     high = selection.exists if after is None else min(selection.exists, after.sequence - 1)
@@ -172,7 +172,7 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
             messages.connection, low, high, _ALL_ITEMS if messages.is_unread(below) else _FLAG_ITEMS
         )
         fitting = [uid for uid in sorted(responses, reverse=True) if uid < below]
-        items |= messages.read(fitting, responses, await messages.entries(fitting, responses))
+        items |= messages.read(fitting, responses, await messages.get(fitting, responses))
         last = min((_sequence(responses[uid]) for uid in fitting), default=last)
         high = low - 1 if fitting or after is None else min(low - 1, await _count_below(messages.connection, after.uid))
     if len(items) == limit:
@@ -181,12 +181,12 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
 
 
 def _next(uid: int, sequence: int) -> Sequence[int]:
-    """The cursor's numbers behind the last row of a page."""
+    """The numbers of the cursor after the last row of a page; empty after the last page."""
     return (uid, sequence) if sequence > 1 else ()
 
 
 async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, FetchResponse]:
-    """The messages from one sequence number to another, without the news of others that come in between."""
+    """The messages from one sequence number to another, without responses about others that come in between."""
     responses = await fetch_rows((await connection.run([b"FETCH", b"%d:%d" % (low, high), items])).untagged)
     return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
@@ -198,7 +198,7 @@ async def _count_below(connection: Connection, uid: int) -> int:
 
 
 async def _found_page(messages: FolderMessages, query: ListQuery, below: int) -> _Cut:
-    """What matches, the newest first, below a UID."""
+    """The matches below a UID, newest first."""
     assert query.filter is not None
     evaluation = Evaluation(messages)
     uids = (await ascending(await evaluation.find(query.filter)))[::-1]
@@ -217,8 +217,8 @@ async def _sorted_page(messages: FolderMessages, query: ListQuery, anchors: Sequ
 
 
 def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
-    """Where the page begins that follows the one whose last messages were ``anchors``. The order of those that stay
-    never changes, so behind the last that is left lies what was not shown yet."""
+    """The index at which the page begins that follows the one whose last messages were ``anchors``. The order of those
+    that stay never changes, so the messages after the last anchor left were not shown yet."""
     places = {uid: at for at, uid in enumerate(order)} if anchors else {}
     left = [places[uid] for uid in anchors if uid in places]
     if anchors and not left:
@@ -227,7 +227,7 @@ def behind(order: Sequence[K], anchors: Sequence[K]) -> int:
 
 
 async def _filled(messages: FolderMessages, uids: Sequence[int], limit: int) -> tuple[JsonOf, int]:
-    """The first messages that are still there, and how many UIDs were used up for them."""
+    """The first ``limit`` messages that still exist, and how many of the UIDs were read to find them."""
     items: JsonOf = {}
     patience = _Patience()
     used = 0

@@ -1,4 +1,4 @@
-"""What a list shows only where it is asked for: the first words, and the conversation a message belongs to."""
+"""The columns of a list that are read only on request: the preview, and the id of the thread."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Collection
@@ -21,49 +21,55 @@ _READ = 8 << 10
 """Stored octets of a text that are read for its first words."""
 
 
-async def with_previews(rows: FolderMessages, items: JsonOf, query: ListQuery) -> JsonOf:
-    """The rows with previews and thread ids: a round trip or a few for those never read before."""
-    entries = await rows.entries(items)
+async def add_previews(messages: FolderMessages, items: JsonOf, query: ListQuery) -> JsonOf:
+    """Returns the rows with previews and thread ids. One round trip or a few for messages not read before."""
+    cached = await messages.get(items)
     if query.with_preview:
-        entries |= await _read_previews(rows, {uid: one for uid, one in entries.items() if one.preview is None})
+        cached |= await _read_previews(
+            messages, {uid: message for uid, message in cached.items() if message.preview is None}
+        )
     if query.with_thread:
-        entries |= await _read_threads(rows, {uid: one for uid, one in entries.items() if one.thread_id is None})
-    return {uid: _extended(row, entries[uid], query) for uid, row in items.items() if uid in entries}
+        cached |= await _read_threads(
+            messages, {uid: message for uid, message in cached.items() if message.thread_id is None}
+        )
+    return {uid: _extended(row, cached[uid], query) for uid, row in items.items() if uid in cached}
 
 
-def _extended(row: bytes, entry: CachedMessage, query: ListQuery) -> bytes:
-    if query.with_preview and entry.preview:
-        row = with_text(row, b"preview", entry.preview)
-    if query.with_thread and entry.thread_id:
-        row = with_text(row, b"threadId", entry.thread_id)
+def _extended(row: bytes, message: CachedMessage, query: ListQuery) -> bytes:
+    if query.with_preview and message.preview:
+        row = with_text(row, b"preview", message.preview)
+    if query.with_thread and message.thread_id:
+        row = with_text(row, b"threadId", message.thread_id)
     return row
 
 
-async def _read_previews(rows: FolderMessages, entries: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
-    """By PREVIEW (RFC 8970), else the beginning of the text is read."""
-    if not entries:
+async def _read_previews(messages: FolderMessages, cached: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
+    """By PREVIEW (RFC 8970), else from the beginning of the text."""
+    if not cached:
         return {}
-    if "PREVIEW" in rows.connection.capabilities:
-        told = await fetch(rows.selection, entries, b"PREVIEW")
-        texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in told.items()}
+    if "PREVIEW" in messages.connection.capabilities:
+        responses = await fetch(messages.selection, cached, b"PREVIEW")
+        texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in responses.items()}
     else:
-        texts = {uid: text or "" for uid, text in (await read_texts(rows, entries, _READ)).items()}
-    previews = {uid: " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW] for uid in entries}
-    return rows.extend(entries, previews=previews)
+        texts = {uid: text or "" for uid, text in (await read_texts(messages, cached, _READ)).items()}
+    previews = {uid: " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW] for uid in cached}
+    return messages.extend(cached, previews=previews)
 
 
 def _shown(token: object) -> str:
     return token.decode(errors="replace") if isinstance(token, bytes) else ""
 
 
-async def _read_threads(rows: FolderMessages, entries: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
-    """By the server's own id (RFC 8474, Gmail), else by the oldest Message-ID the message names."""
-    if not entries:
+async def _read_threads(messages: FolderMessages, cached: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
+    """By the server's own thread id (RFC 8474, Gmail), else by the oldest Message-ID that the message names."""
+    if not cached:
         return {}
-    item, read = _thread_item(rows.connection.capabilities)
-    told = await fetch(rows.selection, entries, item)
-    names = await in_thread(lambda: {uid: read(row) for uid, row in told.items()}, sum(map(weight, told.values())))
-    return rows.extend(entries, threads={uid: _thread_id(name or rows.id(uid)) for uid, name in names.items()})
+    item, read = _thread_item(messages.connection.capabilities)
+    responses = await fetch(messages.selection, cached, item)
+    names = await in_thread(
+        lambda: {uid: read(row) for uid, row in responses.items()}, sum(map(weight, responses.values()))
+    )
+    return messages.extend(cached, threads={uid: _thread_id(name or messages.id(uid)) for uid, name in names.items()})
 
 
 def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchResponse], str]]:
@@ -75,7 +81,7 @@ def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchR
 
 
 def _word(token: object) -> str:
-    """Servers write it bare or as ``(id)``."""
+    """The thread id, which servers write bare or as ``(id)``."""
     if isinstance(token, list):
         token = token[0] if token else None
     return token.decode(errors="replace") if isinstance(token, bytes) else ""

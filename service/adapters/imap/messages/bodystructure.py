@@ -13,15 +13,15 @@ from service.mail.model import Part
 from service.mail.numbers import read_number
 
 MAX_PARTS = 1000
-"""As many as are shown of a message that is taken apart here."""
+"""The limit of ``mime.structure`` too, so that a message has the same parts by either way."""
 _CACHED = 1000
 """Octets of parameters that are kept for the next part."""
 _PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
 
 
 def read_structure(token: Token) -> Part:
-    """The tree, with ids as IMAP numbers parts. UpstreamProtocol where it is no BODYSTRUCTURE; who holds the message
-    can read its structure from the source then."""
+    """The tree, with ids as IMAP numbers parts. Raises UpstreamProtocol if it is not a BODYSTRUCTURE; then the
+    structure can be read from the message's source."""
     count = iter(range(MAX_PARTS))
     if not isinstance(token, list) or not token:
         raise _broken()

@@ -1,4 +1,4 @@
-"""What never changes of a message, cached: envelope, structure, dates and size of a (UIDVALIDITY, UID). Flags are never
+"""Caches what never changes of a message: envelope, structure, dates and size by (UIDVALIDITY, UID). Flags are never
 cached.
 
 The cache is bounded by octets over all accounts of the process; the folder used least recently goes first. A folder's
@@ -30,7 +30,7 @@ FolderKey = tuple[str, bytes, int]
 
 
 class Details(Value):
-    """What lists do not show: for searches, and for opening the message."""
+    """What lists do not show. Searches and the message itself need it."""
 
     structure: Part | None = None
     sender: tuple[Address, ...] = ()
@@ -71,7 +71,7 @@ class CachedMessage:
 
 
 class FolderCache:
-    """The cached messages of one folder by UID, and where its pages ended."""
+    """The cached messages of one folder by UID, and the ends of its pages."""
 
     def __init__(self, name: bytes = b"") -> None:
         self.own_octets = FOLDER_COST + len(name)
@@ -155,7 +155,7 @@ class MessageCache(MeasuredCache):
                     folder.take(uid)
 
     def keep_page(self, key: FolderKey, limit: int, below: int, lowest: int) -> None:
-        """Remember where a page ended."""
+        """Remember the lowest UID of a page."""
         with self._changed(key) as folder:
             folder.pages[limit, below] = lowest
 

@@ -42,12 +42,12 @@ from service.spool import Spool
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
-"""Stored octets of a text that are read to show it: 256 KiB after decoding, whatever the encoding but the rarest."""
+"""Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
 
 
-def _nothing() -> None:
-    """For readers that nobody waits for."""
+def _ignore() -> None:
+    """The default of ``begin``."""
 
 
 class _Label(NamedTuple):
@@ -64,36 +64,35 @@ class Content:
         self._ids = access.ids
         self._cache = cache
 
-    async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _nothing) -> Message:
+    async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _ignore) -> Message:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
-        its texts. Calls ``begin`` when it begins to read."""
-        entry, row = await self._read(ref, begin)
-        size = entry.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
-        message = await in_thread(partial(_message, entry, row, html), size)
+        its texts. Calls ``begin`` when a connection is there and reading begins."""
+        cached, row = await self._read(ref, begin)
+        size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        message = await in_thread(partial(_message, cached, row, html), size)
         return message if isinstance(message, Message) else await self._from_source(ref, message, html)
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
-        """What is cached of the message, and a response with its flags, some header fields and the texts that people
-        read."""
+        """The cached message, and a response with its flags, some header fields and the texts of its body."""
         async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
             begin()
             messages = FolderMessages(self._cache, self._ids, selection)
-            entry = messages.known(ref.uid)
-            if entry is None:
+            cached = messages.known(ref.uid)
+            if cached is None:
                 answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
                 row = await _response(selection, ref.uid, answer)
-                entry = (await messages.learn({ref.uid: row}))[ref.uid]
-            structure = entry.details.structure
+                cached = (await messages.learn({ref.uid: row}))[ref.uid]
+            structure = cached.details.structure
             chosen = [part for part in choose(structure) if part is not None] if structure else []
             items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
-            return entry, await _response(selection, ref.uid, answer)
+            return cached, await _response(selection, ref.uid, answer)
 
     async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlMode) -> Message:
-        """For a message whose structure the server garbles."""
+        """Reads a message whose BODYSTRUCTURE is unusable from its octets."""
         found = await parse_message(
             await self._whole(ref, summary.size),
             id=summary.id,
@@ -105,7 +104,7 @@ class Content:
         return found.model_copy(update={"size": summary.size})
 
     async def _whole(self, ref: MessageRef, announced: int | None) -> Spool:
-        """All of the message. TooLarge above what can be taken apart."""
+        """All octets of the message. Raises TooLarge if it is too long to be parsed here."""
         source = Spool(MAX_PARSED)
         async with aclosing(stored(self._reader(ref, b""), announced=announced)) as pieces:
             async for piece in pieces:
@@ -113,22 +112,23 @@ class Content:
         return source
 
     async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
-        """All in one round trip; of a header beyond 256 KiB the beginning."""
+        """The header fields in one round trip; of a header longer than 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
         block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
         return await in_thread(partial(list_headers, block, names), len(block))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
-        """The first window comes with the announced size; a message longer than that has the size confirmed."""
+        """One round trip for size and first window. The size of a message longer than the window is confirmed by
+        another."""
         row = await self._row(ref, b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % HEAD)
         announced = read_number(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(ref), "message/rfc822", "message.eml")
         return await self._stored(label, self._reader(ref, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
 
     async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
-        """Structure and first window in one round trip. Where the server garbles the structure, its numbers of parts
-        may be others than were shown: then the part is cut out of the source."""
+        """Structure and first window in one round trip. If the structure is unusable, the server may number parts in
+        another way than ``message`` shows them: then the part is read from the source."""
         section = _section(part_id)
         row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
         described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
@@ -147,7 +147,7 @@ class Content:
         return await _decoded(label, read, head, part, span)
 
     async def _within(self, ref: MessageRef, part_id: str) -> tuple[Part, Read]:
-        """A part as the source has it."""
+        """The part as the message's source has it. Raises NotFound("part")."""
         source = await self._whole(ref, None)
         if (found := find(await parse_structure(source), part_id)) is None:
             raise NotFound("part")
@@ -163,11 +163,11 @@ class Content:
     ) -> Download:
         size = len(head) if len(head) < HEAD else await size_of(read, announced)
         if span is None:
-            return _with(label, stored(read, first=head, announced=size, stop=size), size, 0, size)
+            return _download(label, stored(read, first=head, announced=size, stop=size), size, 0, size)
         start, stop = span.within(size)
         if stop <= len(head):
-            return _with(label, cut(stored(read, first=head, stop=stop), start, stop), size, start, stop)
-        return _with(label, stored(read, start, stop), size, start, stop)
+            return _download(label, cut(stored(read, first=head, stop=stop), start, stop), size, start, stop)
+        return _download(label, stored(read, start, stop), size, start, stop)
 
     def _reader(self, ref: MessageRef, section: bytes) -> Read:
         async def read(start: int, length: int) -> bytes:
@@ -187,10 +187,10 @@ class Content:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
-def _message(entry: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
-    """Without a structure that could be read, what a list shows."""
-    summary = entry.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
-    details = entry.details
+def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
+    """The message; only its summary if the server's structure is unusable."""
+    summary = cached.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    details = cached.details
     if details.structure is None:
         return summary
     fields = split_headers(header_fields(row))
@@ -211,7 +211,8 @@ def _message(entry: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messag
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
-    """Size is known where the head is all of the part; for a range it has to be."""
+    """The size is known if the head is all of the part. A range needs the size, so the part is decoded once to count
+    it."""
 
     def source() -> Octets:
         return decoded(
@@ -222,15 +223,15 @@ async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Spa
         grid, length = sized
         start, stop = span.within(length)
         if (chunks := await from_grid(read, grid, start, stop)) is not None:
-            return _with(label, chunks, length, start, stop)
+            return _download(label, chunks, length, start, stop)
     size = await count(source()) if span or len(head) < HEAD else None
     if span is None or size is None:
-        return _with(label, source(), size, 0, size)
+        return _download(label, source(), size, 0, size)
     start, stop = span.within(size)
-    return _with(label, cut(source(), start, stop), size, start, stop)
+    return _download(label, cut(source(), start, stop), size, start, stop)
 
 
-def _with(label: _Label, chunks: Octets, size: int | None, start: int, stop: int | None) -> Download:
+def _download(label: _Label, chunks: Octets, size: int | None, start: int, stop: int | None) -> Download:
     return Download(chunks, label.etag, label.type, label.name, size, start, stop)
 
 
@@ -257,7 +258,7 @@ def _leaf(part: Part | None, row: FetchResponse) -> Leaf | None:
 
 
 def _section(part_id: str) -> bytes:
-    """The part's id as a section (RFC 9051, 6.4.5); NotFound for what is no id."""
+    """The part's id as a section (RFC 9051, 6.4.5). Raises NotFound("part") if it is not an id."""
     numbers = part_id.split(".")
     if len(part_id) > 400 or not all(
         number.isascii() and number.isdigit() and number == str(int(number)) for number in numbers

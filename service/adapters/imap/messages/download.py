@@ -1,8 +1,8 @@
-"""Octets of a message on their way, a window at a time.
+"""Streams the octets of a message, a window at a time.
 
-A window is one partial FETCH, checked whole (UID, section, origin) before an octet of it goes out. Between two windows
-no connection is held, so a slow reader costs the mailbox nothing, memory stays at one window, and who stops reading
-stops the work upstream.
+A window is one partial FETCH, checked whole (UID, section, origin) before an octet of it is sent. Between two windows
+no connection is held: a slow reader costs the mailbox nothing, memory stays at one window, and a reader that stops ends
+the work upstream.
 """
 
 import asyncio
@@ -16,23 +16,24 @@ from service.mail.mime.grid import Grid, grid_of
 from service.mail.mime.transfer import decoder, feed_all
 
 HEAD = 256 << 10
-"""What is read before anything is answered. Most parts end here."""
+"""Octets that are read before the answer begins. Most parts are shorter."""
 WINDOW = 768 << 10
-"""What is read at a time for who is quick; for a slow reader it is less, so that less is held for it."""
+"""Octets of a window for a quick reader. A slow reader gets less, so that less is held for it."""
 _LEAST = 64 << 10
 _QUICK = 0.25
-"""Seconds to take a window in."""
+"""Seconds in which a quick reader takes a window."""
 Read = Callable[[int, int], Awaitable[bytes]]
-"""Up to so many stored octets from an offset; empty at the end, NotFound where the message is gone."""
+"""Called with offset and length: returns at most that many stored octets, none at the end. Raises NotFound if the
+message is gone."""
 Octets = AsyncGenerator[bytes, None]
 
 
 async def stored(
     read: Read, start: int = 0, stop: int | None = None, *, first: bytes = b"", announced: int | None = None
 ) -> Octets:
-    """The stored octets from ``start`` to ``stop``. ``first`` are those already read at ``start``. The end is where a
-    window is short and the size is what the server announced, else where a window is empty: sizes are not to be
-    trusted."""
+    """The stored octets from ``start`` to ``stop``. ``first`` are those already read at ``start``. A short
+    window is the last one if it ends at the announced size; otherwise an empty window is the end, because announced
+    sizes may be wrong."""
     loop = asyncio.get_running_loop()
     at, piece, window = start, first, HEAD
     del first  # nothing is held while a slow reader takes it in
@@ -64,7 +65,7 @@ async def decoded(source: Octets, encoding: str | None) -> Octets:
 
 
 async def cut(source: Octets, start: int, stop: int) -> Octets:
-    """The source's octets from ``start`` to ``stop``; what lies behind is not read."""
+    """The source's octets from ``start`` to ``stop``; those after ``stop`` are not read."""
     at = 0
     async with aclosing(source):
         async for piece in source:
@@ -82,14 +83,14 @@ async def count(source: Octets) -> int:
 
 
 async def size_of(read: Read, announced: int | None) -> int:
-    """How many stored octets there are: the announced size where a look across its edge confirms it, else counted."""
+    """The number of stored octets: the announced size if reading across it confirms it, else counted."""
     if announced and len(await read(announced - 1, 2)) == 1:
         return announced
     return await count(stored(read))
 
 
 async def sized_grid(read: Read, head: bytes, announced: int | None) -> tuple[Grid, int] | None:
-    """The lines of a base64 part, and how many octets it decodes to: one round trip for its end."""
+    """The grid of lines of a base64 part, and the number of octets that it decodes to. One round trip, for its end."""
     grid = grid_of(head, announced) if announced else None
     if grid is None:
         return None
@@ -98,8 +99,8 @@ async def sized_grid(read: Read, head: bytes, announced: int | None) -> tuple[Gr
 
 
 async def from_grid(read: Read, grid: Grid, start: int, stop: int) -> Octets | None:
-    """The decoded octets from ``start`` to ``stop``, without those before. The first of them are read and held against
-    the grid before this returns; None where they are not on it."""
+    """The decoded octets from ``start`` to ``stop``; those before are not read. The first of them are read and compared
+    with the grid before this returns; None if they do not fit it."""
     first = grid.place(start)
     end = min(grid.stored, grid.place(stop - 1) + grid.row)
     step = HEAD // grid.row * grid.row

@@ -1,4 +1,4 @@
-"""A FETCH row to the values of a list (RFC 9051, 7.5.2)."""
+"""Reads the values of a list row from a FETCH response (RFC 9051, 7.5.2)."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,13 +20,13 @@ from service.mail.numbers import read_number
 SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
-"""Octets of an address field that are shown, as of one in a header."""
+"""Octets of an address field that are shown, as many as of a field in a header."""
 _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
 
 
 def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
-    """What a list shows. A field the server garbled is absent; the message still stands in the list."""
+    """The row of a list. A field that cannot be read is absent; the message is listed all the same."""
     envelope = envelope_of(row)
     return MessageSummary(
         id=message_id,
@@ -45,29 +45,29 @@ def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure:
 
 
 def weight(row: FetchResponse) -> int:
-    """About how many octets there are to read in it; a list, which may be a part, counts as a hundred, and every token
-    as ten more than it has. A usual row has three thousand."""
+    """About how much work it is to read the response, in octets: every token counts ten more than it has, and a list,
+    which may be a part, a hundred. A usual response has three thousand."""
     pending: list[Token] = list(row.values())
-    found = 0
+    octets = 0
     while pending:
         token = pending.pop()
         if isinstance(token, list):
-            found += 100
+            octets += 100
             pending.extend(token)
         elif token is not None:
-            found += len(token) + 10
-    return found
+            octets += len(token) + 10
+    return octets
 
 
 def envelope_of(row: FetchResponse) -> list[Token]:
-    """The ten fields of the ENVELOPE, None where one is missing."""
+    """The ten fields of the ENVELOPE; None for each that is missing."""
     envelope = row.get(b"ENVELOPE")
     fields = envelope if isinstance(envelope, list) else []
     return [*fields[:10], *[None] * (10 - len(fields))]
 
 
 def structure_of(row: FetchResponse) -> Part | None:
-    """The tree of parts, None where the server's cannot be read."""
+    """The tree of parts; None if the server's BODYSTRUCTURE is unusable."""
     with suppress(UpstreamProtocol):
         return read_structure(row.get(b"BODYSTRUCTURE"))
     return None

@@ -36,8 +36,8 @@ _NONE: Mapping[int, str] = {}
 
 
 def _is_whole(row: FetchResponse) -> bool:
-    """For a message that another session removed just now, Dovecot reports a size of 0, the year 1970 and NIL for all
-    else."""
+    """Whether the response describes a message. For one that another session removed just now, Dovecot reports a size
+    of 0, the year 1970 and NIL for all else."""
     envelope = row.get(b"ENVELOPE")
     is_gone = (
         row.get(b"RFC822.SIZE") == b"0"
@@ -84,13 +84,13 @@ class FolderMessages:
         return self._cache.folder(self._key).pages.get((limit, below))
 
     def keep_page(self, limit: int, below: int, lowest: int) -> None:
-        """Remember where a page ended."""
+        """Remember the lowest UID of a page."""
         self._cache.keep_page(self._key, limit, below, lowest)
 
     @property
     def _known(self) -> Mapping[int, CachedMessage]:
-        """What is cached at this moment; taking it counts as use. Take it once before many look-ups, and again after an
-        await."""
+        """What is cached at this moment. Each read of this property counts as use: read it once before many look-ups,
+        and again after an await."""
         return self._cache.folder(self._key).messages
 
     def id(self, uid: int) -> str:
@@ -98,8 +98,8 @@ class FolderMessages:
         return self._ids.message(self.name, self.uid_validity, uid)
 
     async def summaries(self, uids: Sequence[int]) -> JsonOf:
-        """The rows of those messages that exist, in the order asked. One round trip: the flags of all, and everything
-        of those that are not cached."""
+        """The rows of those messages that exist, in the order of ``uids``. One round trip: the flags of all, and
+        everything of those that are not cached."""
         kept = self._known
         known = {uid: kept[uid] for uid in uids if uid in kept}
         unknown = [uid for uid in uids if uid not in known]
@@ -110,18 +110,18 @@ class FolderMessages:
         if unknown:
             commands.append([b"UID", b"FETCH", uid_set(unknown), b"(%b)" % SUMMARY_ITEMS])
         responses = await fetch_rows((await self.connection.run(*commands)).untagged) if commands else {}
-        return self.read(uids, responses, known | await self._read_entries(responses, unknown))
+        return self.read(uids, responses, known | await self._read_responses(responses, unknown))
 
     def read(
-        self, uids: Iterable[int], responses: Mapping[int, FetchResponse], entries: Mapping[int, CachedMessage]
+        self, uids: Iterable[int], responses: Mapping[int, FetchResponse], cached: Mapping[int, CachedMessage]
     ) -> JsonOf:
-        """The rows of these messages with the flags of the responses, in the order asked."""
-        both = [uid for uid in uids if uid in responses and uid in entries]
+        """The rows of these messages with the flags of the responses, in the order of ``uids``."""
+        both = [uid for uid in uids if uid in responses and uid in cached]
         return {
-            uid: with_member(entries[uid].row, b"flags", json_from_wire(responses[uid].get(b"FLAGS"))) for uid in both
+            uid: with_member(cached[uid].row, b"flags", json_from_wire(responses[uid].get(b"FLAGS"))) for uid in both
         }
 
-    async def entries(
+    async def get(
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse] | None = None
     ) -> dict[int, CachedMessage]:
         """The cached messages of those that exist. One round trip for each 500 that are neither cached nor in
@@ -129,17 +129,17 @@ class FolderMessages:
         kept = self._known
         found = {uid: kept[uid] for uid in uids if uid in kept}
         known = len(found)
-        found |= await self._read_entries(responses or {}, [uid for uid in uids if uid not in found])
+        found |= await self._read_responses(responses or {}, [uid for uid in uids if uid not in found])
         missing = [uid for uid in uids if uid not in found]
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
             answer = await self.connection.run([b"UID", b"FETCH", uid_set(batch), b"(%b)" % SUMMARY_ITEMS])
-            found |= await self._read_entries(await fetch_rows(answer.untagged), batch)
+            found |= await self._read_responses(await fetch_rows(answer.untagged), batch)
         metrics.rows("imap", known, len(found) - known)
         return found
 
     async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
-        """When each of those messages that exist was received. Cached ones may be gone meanwhile."""
+        """When each of those messages that exist was received. Cached messages may have been removed meanwhile."""
         kept = self._known
         dates = {uid: kept[uid].summary.received_at async for uid in paced(uid for uid in uids if uid in kept)}
         missing = [uid for uid in uids if uid not in dates]
@@ -150,10 +150,10 @@ class FolderMessages:
             dates |= {uid: read_date_time(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
         return dates
 
-    async def _read_entries(
+    async def _read_responses(
         self, responses: Mapping[int, FetchResponse], uids: Iterable[int]
     ) -> dict[int, CachedMessage]:
-        """News of flags from other clients arrive in the same answer as what was asked, and are skipped."""
+        """Skips responses to no request: news of flags that other clients changed comes in the same answer."""
         return await self.learn({uid: responses[uid] for uid in uids if uid in responses and _is_whole(responses[uid])})
 
     def known(self, uid: int) -> CachedMessage | None:
@@ -165,37 +165,37 @@ class FolderMessages:
         thread."""
         large = {uid: octets for uid, row in responses.items() if (octets := wire_octets(row)) > LARGE}
         usual = ((uid, row) for uid, row in responses.items() if uid not in large)
-        entries = {uid: _read(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
+        cached = {uid: _read(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
         for uid, octets in large.items():
-            entries[uid] = await in_thread(partial(_read, responses[uid], self.id(uid), self.folder_id), octets)
+            cached[uid] = await in_thread(partial(_read, responses[uid], self.id(uid), self.folder_id), octets)
         kept = self._known
-        new = {uid: entries[uid] for uid, row in responses.items() if uid not in kept and _is_complete(row)}
+        new = {uid: cached[uid] for uid, row in responses.items() if uid not in kept and _is_complete(row)}
         if new:
             self._cache.keep(self._key, new)
-        return entries
+        return cached
 
     def extend(
         self,
-        entries: Mapping[int, CachedMessage],
+        cached: Mapping[int, CachedMessage],
         *,
         previews: Mapping[int, str] = _NONE,
         threads: Mapping[int, str] = _NONE,
     ) -> dict[int, CachedMessage]:
-        """These messages with more texts. Those that are still cached are cached so."""
+        """Returns these messages with previews and thread ids added, and keeps those that are still cached."""
         kept = self._known
-        more = {uid: _extended(kept[uid], previews.get(uid), threads.get(uid)) for uid in entries if uid in kept}
+        more = {uid: _extended(kept[uid], previews.get(uid), threads.get(uid)) for uid in cached if uid in kept}
         if more:
             self._cache.keep(self._key, more)
-        return {uid: _extended(entry, previews.get(uid), threads.get(uid)) for uid, entry in entries.items()}
+        return {uid: _extended(message, previews.get(uid), threads.get(uid)) for uid, message in cached.items()}
 
 
 def _is_complete(row: FetchResponse) -> bool:
     return b"ENVELOPE" in row and b"BODYSTRUCTURE" in row
 
 
-def _extended(entry: CachedMessage, preview: str | None, thread_id: str | None) -> CachedMessage:
+def _extended(message: CachedMessage, preview: str | None, thread_id: str | None) -> CachedMessage:
     return replace(
-        entry,
-        preview=entry.preview if preview is None else preview,
-        thread_id=entry.thread_id if thread_id is None else thread_id,
+        message,
+        preview=message.preview if preview is None else preview,
+        thread_id=message.thread_id if thread_id is None else thread_id,
     )

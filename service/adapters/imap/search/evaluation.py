@@ -1,8 +1,7 @@
-"""A filter evaluated in one folder: by the server's SEARCH as far as it goes, by Casella on what it reads from there
-for the rest.
+"""Evaluates a filter in one folder: by the server's SEARCH as far as possible, by Casella for the rest.
 
-The tree is taken apart: whatever the server can decide becomes one SEARCH, and its UIDs narrow what has to be read to
-decide the rest.
+The tree is split: all that the server can decide becomes one SEARCH, and its UIDs narrow what has to be read to decide
+the rest.
 """
 
 import asyncio
@@ -25,17 +24,17 @@ from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamError
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
-from service.mail.search.matching import Known, holds, needs, octets_of
+from service.mail.search.matching import KnownMessage, holds, needs, octets_of
 
 SECONDS = 15.0
-"""How long one search may read before what was not reached is left out and said so."""
+"""How long one search may read. After that the rest is left out, and the result says that it is partial."""
 NO_UNICODE = "SEARCH=UTF-8"
 """Disabled if the server cannot search beyond ASCII."""
 _BATCH = 200
 _THREADS: dict[Criterion, Callable[[list[bool]], bool]] = {
     Criterion.ALL_IN_THREAD: all,
     Criterion.SOME_IN_THREAD: any,
-    Criterion.NONE_IN_THREAD: lambda found: not any(found),
+    Criterion.NONE_IN_THREAD: lambda having: not any(having),
 }
 FOLDERS = frozenset({Criterion.IN_FOLDER, Criterion.IN_FOLDER_OTHER_THAN})
 _TEXTS = frozenset({
@@ -50,9 +49,9 @@ _Found = Collection[int] | None
 
 @dataclass
 class Evaluation:
-    """One search of the selected folder. Conditions on folders have ids, no roles."""
+    """One search of the selected folder. Conditions on folders name ids, not roles."""
 
-    rows: FolderMessages
+    messages: FolderMessages
     seconds: float = SECONDS
     _by: set[EvaluatedBy] = field(default_factory=set)
     _undecided: set[int] = field(default_factory=set)
@@ -62,16 +61,16 @@ class Evaluation:
 
     @property
     def is_partial(self) -> bool:
-        """Time ran out: what was found is right, and more may match."""
+        """Whether time ran out: what was found matches, and more may match."""
         return bool(self._undecided)
 
     @property
     def by(self) -> EvaluatedBy:
-        """Who decided."""
+        """Whether the server, Casella or both decided."""
         return EvaluatedBy.MIXED if len(self._by) > 1 else next(iter(self._by), EvaluatedBy.SERVER)
 
     def note(self, by: EvaluatedBy) -> None:
-        """Somebody decided a part of it."""
+        """Record that ``by`` decided a part of the filter."""
         self._by.add(by)
 
     async def find(self, tree: Filter) -> set[int]:
@@ -92,24 +91,24 @@ class Evaluation:
         return await self._universe(within) - await self._find_any(tree.conditions, within)
 
     async def _find_all(self, conditions: Collection[Filter], within: _Found) -> set[int]:
-        """The server's part first, then what is cheap to decide."""
-        if any(self._is_elsewhere(one) for one in conditions):
+        """Asks the server first, then decides the cheap conditions, then the others."""
+        if any(self._is_elsewhere(condition) for condition in conditions):
             return set()
-        there = [one for one in conditions if self.is_remote(one)]
-        found = await self._search(Operator(Logic.AND, tuple(there)), within) if there else within
-        for one in sorted((one for one in conditions if not self.is_remote(one)), key=_price):
-            found = await self._find(one, found)
+        remote = [condition for condition in conditions if self.is_remote(condition)]
+        found = await self._search(Operator(Logic.AND, tuple(remote)), within) if remote else within
+        for condition in sorted((each for each in conditions if not self.is_remote(each)), key=_price):
+            found = await self._find(condition, found)
         return await self._universe(found)
 
     def _is_elsewhere(self, tree: Filter) -> bool:
-        return isinstance(tree, Condition) and tree.criterion in FOLDERS and not lies_in(tree, self.rows.folder_id)
+        return isinstance(tree, Condition) and tree.criterion in FOLDERS and not lies_in(tree, self.messages.folder_id)
 
     async def _find_any(self, conditions: Collection[Filter], within: _Found) -> set[int]:
-        there = [one for one in conditions if self.is_remote(one)]
-        found = await self._search(Operator(Logic.OR, tuple(there)), within) if there else set()
-        for one in conditions:
-            if not self.is_remote(one):
-                found |= await self._find(one, within)
+        remote = [condition for condition in conditions if self.is_remote(condition)]
+        found = await self._search(Operator(Logic.OR, tuple(remote)), within) if remote else set()
+        for condition in conditions:
+            if not self.is_remote(condition):
+                found |= await self._find(condition, within)
         return found
 
     async def _find_condition(self, condition: Condition, within: _Found) -> set[int]:
@@ -118,7 +117,7 @@ class Evaluation:
         if condition.criterion in _KEYWORDS:
             return await self._universe(within) if condition.criterion is Criterion.NOT_KEYWORD else set()
         if condition.criterion in FOLDERS:
-            return await self._universe(within) if lies_in(condition, self.rows.folder_id) else set()
+            return await self._universe(within) if lies_in(condition, self.messages.folder_id) else set()
         self.note(EvaluatedBy.LOCAL)
         if condition.criterion in _THREADS:
             return await self._find_threads(condition, within)
@@ -127,8 +126,8 @@ class Evaluation:
         return await self._decide(condition, candidates)
 
     async def _decide(self, condition: Condition, candidates: Collection[int]) -> set[int]:
-        """Read the newest first, as long as there is time."""
-        reader = Reader(self.rows, needs(condition))
+        """Reads the messages and decides, newest first, as long as there is time."""
+        reader = Reader(self.messages, needs(condition))
         newest = (await ascending(candidates))[::-1]
         found: set[int] = set()
         for at in range(0, len(newest), _BATCH):
@@ -144,7 +143,7 @@ class Evaluation:
         having = await self._search(keyword, None)
         decide = _THREADS[condition.criterion]
         found: set[int] = set()
-        async for thread in paced(await threads_of(self.rows)):
+        async for thread in paced(await threads_of(self.messages)):
             if decide([uid in having for uid in thread]):
                 found |= thread
         return found & await self._universe(within)
@@ -152,10 +151,10 @@ class Evaluation:
     def is_remote(self, tree: Filter) -> bool:
         """Whether the server alone decides it."""
         if isinstance(tree, Operator):
-            return bool(tree.conditions) and all(self.is_remote(one) for one in tree.conditions)
+            return bool(tree.conditions) and all(self.is_remote(condition) for condition in tree.conditions)
         value = tree.value
-        if tree.criterion in _KEYWORDS:  # GNU mailutils aborts where it is asked for a keyword that it does not keep
-            return not self.rows.connection.is_legacy or self.rows.selection.may_have(to_wire(str(value)))
+        if tree.criterion in _KEYWORDS:  # GNU mailutils aborts if asked for a keyword that it does not keep
+            return not self.messages.connection.is_legacy or self.messages.selection.may_have(to_wire(str(value)))
         if tree.criterion in _THREADS or tree.criterion in FOLDERS or tree.criterion is Criterion.HAS_ATTACHMENT:
             return False
         if tree.criterion in _TEXTS:
@@ -163,20 +162,20 @@ class Evaluation:
         return not isinstance(value, datetime)
 
     def _searches(self, is_plain: bool) -> bool:
-        connection = self.rows.connection
+        connection = self.messages.connection
         return is_plain or not connection.is_disabled(NO_UNICODE)
 
     async def _universe(self, within: _Found) -> set[int]:
         return set(within) if within is not None else await self._uids_of(await self._run([b"ALL"]))
 
     async def _search(self, tree: Filter, within: _Found) -> set[int]:
-        """One SEARCH. Where the server cannot search beyond ASCII, that is decided here from then on."""
+        """One SEARCH. If the server cannot search beyond ASCII, such conditions are decided here from then on."""
         keys = search_keys(tree)
         answer = await self._run(keys)
         if answer.status.kind != "OK":
             if is_ascii(keys) or answer.status.code not in {"BADCHARSET", ""}:
                 raise error_from(answer.status)
-            self.rows.connection.disable(NO_UNICODE)
+            self.messages.connection.disable(NO_UNICODE)
             return await self._find(tree, within)
         self.note(EvaluatedBy.SERVER)
         found = await self._uids_of(answer)
@@ -185,11 +184,11 @@ class Evaluation:
     async def _uids_of(self, answer: Answer) -> set[int]:
         if answer.status.kind != "OK":
             raise error_from(answer.status)
-        return set(await found_uids(answer.untagged, self.rows.selection.exists))
+        return set(await found_uids(answer.untagged, self.messages.selection.exists))
 
     async def _run(self, keys: list[Piece]) -> Answer:
-        """Plain SEARCH where the server does not understand the form that it offers (RFC 4731)."""
-        connection = self.rows.connection
+        """Extended SEARCH (RFC 4731), or plain SEARCH if the server refuses the form that it announces."""
+        connection = self.messages.connection
         charset: list[Piece] = [] if is_ascii(keys) else [b"CHARSET", b"UTF-8"]
         if "ESEARCH" in connection.capabilities:
             [answer] = await connection.attempt([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
@@ -202,18 +201,19 @@ class Evaluation:
         return answer
 
 
-def _matching(condition: Condition, known: Mapping[int, Known]) -> set[int]:
+def _matching(condition: Condition, known: Mapping[int, KnownMessage]) -> set[int]:
     return {uid for uid, message in known.items() if holds(condition, message)}
 
 
 def lies_in(condition: Condition, folder_id: str) -> bool:
     """Whether a condition on folders holds for this one."""
-    wanted = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-    return (folder_id in wanted) is (condition.criterion is Criterion.IN_FOLDER)
+    folders = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    return (folder_id in folders) is (condition.criterion is Criterion.IN_FOLDER)
 
 
 def _superset(condition: Condition) -> Filter | None:
-    """What a server can say of a moment: days, in a zone of its own."""
+    """A condition that the server can decide and that holds for every match: SEARCH knows days only, in the server's
+    own time zone."""
     if isinstance(condition.value, datetime):
         day = condition.value.date()
         if condition.criterion is Criterion.SINCE:
@@ -223,5 +223,5 @@ def _superset(condition: Condition) -> Filter | None:
 
 
 def _price(tree: Filter) -> bool:
-    """Whole texts are read last, when the least is left."""
+    """True for conditions that need whole texts: they are decided last, when the fewest messages are left."""
     return isinstance(tree, Operator) or tree.criterion in _DEAR

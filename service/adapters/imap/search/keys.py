@@ -1,4 +1,4 @@
-"""A filter to the arguments of SEARCH (RFC 9051, 6.4.4)."""
+"""Translates a filter into the arguments of SEARCH (RFC 9051, 6.4.4)."""
 
 from datetime import date
 
@@ -34,7 +34,8 @@ _EVERY = (b"UID", b"1:*")
 
 
 def search_keys(tree: Filter) -> list[Piece]:
-    """The search keys of conditions a server can decide. The tree is not empty, and no deeper than filters may be."""
+    """The search keys of conditions that a server can decide. The tree must not be empty; its depth is bounded by the
+    filter grammar."""
     return _keys(tree)
 
 
@@ -44,26 +45,28 @@ def is_ascii(keys: list[Piece]) -> bool:
 
 
 def _keys(tree: Filter, *, negated: bool = False) -> list[Piece]:
-    """NOT is carried down to the conditions, because Dovecot 2.3 reads ``NOT (SEEN FLAGGED)`` as neither of them."""
+    """NOT is pushed down to the conditions, because Dovecot 2.3 reads ``NOT (SEEN FLAGGED)`` as neither of them."""
     if isinstance(tree, Condition):
         return _condition(tree, negated=negated)
     below = negated is not (tree.logic is Logic.NOT)
     branches = [_keys(condition, negated=below) for condition in tree.conditions]
-    return _either(branches) if negated is not (tree.logic is Logic.OR) else [key for one in branches for key in one]
+    return (
+        _either(branches) if negated is not (tree.logic is Logic.OR) else [key for branch in branches for key in branch]
+    )
 
 
 def _either(branches: list[list[Piece]]) -> list[Piece]:
-    """OR takes two keys; several are nested to the right. Dovecot 2.3 reads ``OR UNSEEN UNFLAGGED`` as neither of them
-    too, unless a key that is no flag stands beside each."""
+    """OR takes two keys; several are nested to the right. Dovecot 2.3 also reads ``OR UNSEEN UNFLAGGED`` as neither of
+    them, unless each has a key beside it that is not a flag."""
     branches = [[*branch, *_EVERY] if len(branch) == 1 and branch[0] in _UNSET else branch for branch in branches]
-    found = branches[-1]
+    either = branches[-1]
     for branch in reversed(branches[:-1]):
-        found = [b"OR", *_grouped(branch), *_grouped(found)]
-    return found
+        either = [b"OR", *_grouped(branch), *_grouped(either)]
+    return either
 
 
 def _grouped(keys: list[Piece]) -> list[Piece]:
-    """One search key: several are taken together by parentheses."""
+    """One search key: several are grouped by parentheses."""
     return [b"(", *keys, b")"] if len(keys) > 1 else keys
 
 

@@ -1,4 +1,4 @@
-"""What is read of messages to decide here what the server cannot: as little as the conditions need."""
+"""Reads what Casella needs of messages to decide conditions that the server cannot: as little as possible."""
 
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -13,32 +13,32 @@ from service.adapters.shared.threads import in_thread
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers import list_headers
 from service.mail.model import HtmlMode, Part
-from service.mail.search.matching import Known, Need, address_text
+from service.mail.search.matching import KnownMessage, Need, address_text
 
 MAX_HEADER = 64 << 10
 MAX_TEXT = 256 << 10
-"""Stored octets of a message's text that are looked through."""
+"""Stored octets of a message's text that are searched."""
 _BATCH = 25
-"""Messages whose texts are read at once: with ``MAX_TEXT``, what an answer may hold."""
+"""Messages whose texts are read at once: with ``MAX_TEXT`` each they fit into one answer."""
 
 
 class Reader:
-    """Reads messages of the selected folder as far as ``needs`` says."""
+    """Reads of messages in the selected folder what ``needs`` names."""
 
-    def __init__(self, rows: FolderMessages, needs: Collection[Need]) -> None:
-        self._rows = rows
+    def __init__(self, messages: FolderMessages, needs: Collection[Need]) -> None:
+        self._messages = messages
         self._needs = needs
 
-    async def read(self, uids: Sequence[int]) -> dict[int, Known]:
-        """What is known of those that are there."""
-        entries = await self._rows.entries(uids)
-        there = list(entries)
-        flags = await self._fetch(there, b"FLAGS") if Need.FLAGS in self._needs else {}
-        headers = await self._headers(there) if Need.HEADERS in self._needs else {}
-        texts = await read_texts(self._rows, entries, MAX_TEXT) if Need.BODY in self._needs else {}
+    async def read(self, uids: Sequence[int]) -> dict[int, KnownMessage]:
+        """The contents of those messages that exist."""
+        cached = await self._messages.get(uids)
+        existing = list(cached)
+        flags = await self._fetch(existing, b"FLAGS") if Need.FLAGS in self._needs else {}
+        headers = await self._headers(existing) if Need.HEADERS in self._needs else {}
+        texts = await read_texts(self._messages, cached, MAX_TEXT) if Need.BODY in self._needs else {}
         return await in_thread(
-            lambda: {uid: _known(uid, entries[uid], flags.get(uid, {}), headers, texts) for uid in there},
-            sum(entry.cost for entry in entries.values()) + sum(map(len, headers.values())),
+            lambda: {uid: _known(uid, cached[uid], flags.get(uid, {}), headers, texts) for uid in existing},
+            sum(message.cost for message in cached.values()) + sum(map(len, headers.values())),
         )
 
     async def _headers(self, uids: Sequence[int]) -> dict[int, bytes]:
@@ -49,15 +49,15 @@ class Reader:
         found: dict[int, FetchResponse] = {}
         for at in range(0, len(uids), _BATCH * 8):
             batch = uids[at : at + _BATCH * 8]
-            found |= await fetch(self._rows.selection, batch, items)
+            found |= await fetch(self._messages.selection, batch, items)
         return found
 
 
 def _known(
-    uid: int, entry: CachedMessage, row: FetchResponse, headers: dict[int, bytes], texts: dict[int, str | None]
-) -> Known:
-    summary, rest = entry.summary, entry.details
-    return Known(
+    uid: int, message: CachedMessage, row: FetchResponse, headers: dict[int, bytes], texts: dict[int, str | None]
+) -> KnownMessage:
+    summary, details = message.summary, message.details
+    return KnownMessage(
         flags=from_wire(row.get(b"FLAGS")),
         size=summary.size,
         received_at=summary.received_at,
@@ -66,20 +66,20 @@ def _known(
         subject=summary.subject,
         from_=address_text(summary.from_),
         to=address_text(summary.to),
-        cc=address_text(rest.cc),
-        bcc=address_text(rest.bcc),
+        cc=address_text(details.cc),
+        bcc=address_text(details.bcc),
         headers=list_headers(headers[uid]) if uid in headers else None,
         text=texts.get(uid),
     )
 
 
-async def read_texts(rows: FolderMessages, entries: dict[int, CachedMessage], limit: int) -> dict[int, str | None]:
-    """What a person reads of each, of at most ``limit`` stored octets a part. Messages of the same shape are asked
-    together: a few round trips for a page."""
+async def read_texts(messages: FolderMessages, cached: dict[int, CachedMessage], limit: int) -> dict[int, str | None]:
+    """The body text of each message, made of at most ``limit`` stored octets of each part. Messages with the same part
+    numbers are read together: a few round trips for a page."""
     by_section: dict[bytes, list[int]] = {}
     leaves: dict[int, Part] = {}
-    async for uid, entry in paced(entries.items()):
-        structure = entry.details.structure
+    async for uid, message in paced(cached.items()):
+        structure = message.details.structure
         choice = choose(structure) if structure else None
         leaf = (choice.text or choice.html) if choice else None
         if leaf is not None:
@@ -88,7 +88,7 @@ async def read_texts(rows: FolderMessages, entries: dict[int, CachedMessage], li
     texts: dict[int, str | None] = {}
     for section, uids in by_section.items():
         for at in range(0, len(uids), _BATCH):
-            found = await fetch(rows.selection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
+            found = await fetch(messages.selection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
             pieces = {uid: octets(row, b"BODY[%b]<0>" % section) or b"" for uid, row in found.items()}
             full = {uid: Leaf(leaves[uid], piece, len(piece) >= limit) for uid, piece in pieces.items()}
             texts |= await in_thread(partial(_texts, full), sum(map(len, pieces.values())))

@@ -1,4 +1,4 @@
-"""The order of a list: by the server's SORT (RFC 5256), else here on rows that are read once."""
+"""The order of a list: by the server's SORT (RFC 5256), else here by rows that are read once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -28,19 +28,19 @@ _KEYS = {
 
 
 async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
-    """The UIDs that match, sorted; messages of equal keys in the order they arrived. NotSupported where neither the
-    server sorts nor the list is short enough to be sorted here."""
-    rows = evaluation.rows
-    if "SORT" not in rows.connection.capabilities:
+    """The UIDs that match, sorted; messages with equal keys in the order of arrival. Raises NotSupported if the server
+    does not sort and the list is too long to be sorted here."""
+    messages = evaluation.messages
+    if "SORT" not in messages.connection.capabilities:
         return await _sorted_here(evaluation, tree, sort)
     is_remote = tree is None or evaluation.is_remote(tree)
     keys = search_keys(tree) if tree is not None and is_remote else [b"ALL"]
-    [answer] = await rows.connection.attempt([b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys])
+    [answer] = await messages.connection.attempt([b"UID", b"SORT", _criteria(sort), b"UTF-8", *keys])
     if answer.status.kind != "OK":
-        rows.connection.disable("SORT")
+        messages.connection.disable("SORT")
         return await _sorted_here(evaluation, tree, sort)
     evaluation.note(EvaluatedBy.SERVER)
-    order = await sorted_uids(answer.untagged, rows.selection.exists)
+    order = await sorted_uids(answer.untagged, messages.selection.exists)
     matching = await evaluation.find(tree) if tree is not None and not is_remote else None
     return order if matching is None else [uid for uid in order if uid in matching]
 
@@ -51,35 +51,35 @@ def _criteria(sort: Sequence[Order]) -> bytes:
 
 
 async def _sorted_here(evaluation: Evaluation, tree: Filter | None, sort: Sequence[Order]) -> list[int]:
-    rows = evaluation.rows
-    uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(rows.selection)
+    messages = evaluation.messages
+    uids = await ascending(await evaluation.find(tree)) if tree is not None else await find_all(messages.selection)
     evaluation.note(EvaluatedBy.LOCAL)
-    return await sort_here(rows, uids, sort)
+    return await sort_here(messages, uids, sort)
 
 
-async def sort_here(rows: FolderMessages, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
-    """By the rows of the messages, the least significant key first, because sorting keeps the order of equals."""
+async def sort_here(messages: FolderMessages, uids: Collection[int], sort: Sequence[Order]) -> list[int]:
+    """Sorts by the rows of the messages, the least significant key first, because sorting is stable."""
     if len(uids) > MAX_SORTED:
         raise NotSupported(
             "sort",
             f"This server does not sort, and Casella sorts {MAX_SORTED} messages at most; these are {len(uids)}."
             " Narrow the list by a criterion.",
         )
-    keys = await sort_keys(await rows.entries(sorted(uids)), sort)
+    keys = await sort_keys(await messages.get(sorted(uids)), sort)
     order = sorted(keys)
-    for at, one in reversed(list(enumerate(sort))):
-        order.sort(key=lambda uid: keys[uid][at], reverse=one.is_descending)
+    for at, order_by in reversed(list(enumerate(sort))):
+        order.sort(key=lambda uid: keys[uid][at], reverse=order_by.is_descending)
     return order
 
 
-async def sort_keys(entries: Mapping[int, CachedMessage], sort: Sequence[Order]) -> dict[int, list[tuple[int, str]]]:
-    """What each message is ordered by."""
+async def sort_keys(cached: Mapping[int, CachedMessage], sort: Sequence[Order]) -> dict[int, list[tuple[int, str]]]:
+    """The sort keys of each message."""
 
     def keys() -> dict[int, list[tuple[int, str]]]:
-        return {uid: [sort_value(one.key, row) for one in sort] for uid, row in _summaries(entries)}
+        return {uid: [sort_value(order.key, summary) for order in sort] for uid, summary in _summaries(cached)}
 
-    return await in_thread(keys, sum(entry.cost for entry in entries.values()))
+    return await in_thread(keys, sum(message.cost for message in cached.values()))
 
 
-def _summaries(entries: Mapping[int, CachedMessage]) -> Iterator[tuple[int, MessageSummary]]:
-    return ((uid, entry.summary) for uid, entry in entries.items())
+def _summaries(cached: Mapping[int, CachedMessage]) -> Iterator[tuple[int, MessageSummary]]:
+    return ((uid, message.summary) for uid, message in cached.items())

@@ -1,4 +1,4 @@
-"""Conversations of a folder: as the server tells them (RFC 5256, 4), else by the Message-IDs that messages name."""
+"""Threads of a folder: by the server's THREAD (RFC 5256, 4), else by the Message-IDs that messages name."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -20,39 +20,39 @@ _THREAD_TOKEN = re.compile(rb"[()]|[^()\s]+")
 THREAD_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
 
 
-async def threads_of(rows: FolderMessages) -> list[set[int]]:
-    """The UIDs of each conversation. One round trip with THREAD; else the folder's headers are read, of ten thousand
-    messages at most."""
-    if "THREAD=REFERENCES" in rows.connection.capabilities:
-        [answer] = await rows.connection.attempt([b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL"])
+async def threads_of(messages: FolderMessages) -> list[set[int]]:
+    """The UIDs of each thread. One round trip with THREAD; else the headers of all messages are read. Raises
+    NotSupported for more than ten thousand messages then."""
+    if "THREAD=REFERENCES" in messages.connection.capabilities:
+        [answer] = await messages.connection.attempt([b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL"])
         if answer.status.kind == "OK":
-            return [thread async for thread in _told(answer.untagged)]
-        rows.connection.disable("THREAD=REFERENCES")
-    uids = await find_all(rows.selection)
+            return [thread async for thread in _read_threads(answer.untagged)]
+        messages.connection.disable("THREAD=REFERENCES")
+    uids = await find_all(messages.selection)
     if len(uids) > MAX_MESSAGES:
         raise NotSupported(
-            "threads", f"This server tells no threads, and Casella makes them of {MAX_MESSAGES} messages at most."
+            "threads", f"This server has no THREAD, and Casella finds the threads of {MAX_MESSAGES} messages at most."
         )
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
-        told = await fetch(rows.selection, uids[at : at + _BATCH], THREAD_FIELDS)
-        names |= await in_thread(partial(_names_of, told), sum(map(weight, told.values())))
+        responses = await fetch(messages.selection, uids[at : at + _BATCH], THREAD_FIELDS)
+        names |= await in_thread(partial(_names_of, responses), sum(map(weight, responses.values())))
     return await _joined(names)
 
 
-def _names_of(told: Mapping[int, FetchResponse]) -> dict[int, list[str]]:
-    return {uid: message_names(row) for uid, row in told.items()}
+def _names_of(responses: Mapping[int, FetchResponse]) -> dict[int, list[str]]:
+    return {uid: message_names(row) for uid, row in responses.items()}
 
 
 def message_names(row: FetchResponse) -> list[str]:
-    """All Message-IDs a message names, the oldest first and its own last."""
+    """All Message-IDs that a message names, the oldest first and its own last."""
     fields = split_headers(header_fields(row))
-    found = [parse_message_ids(first(fields, name) or b"") for name in ("References", "In-Reply-To", "Message-ID")]
-    return [name for names in found for name in names]
+    named = [parse_message_ids(first(fields, name) or b"") for name in ("References", "In-Reply-To", "Message-ID")]
+    return [name for names in named for name in names]
 
 
-async def _told(untagged: Iterable[bytes]) -> AsyncIterator[set[int]]:
-    """``THREAD (1 2 (3)(4 5))(6)``: what nests is one conversation, and how it nests is not looked at."""
+async def _read_threads(untagged: Iterable[bytes]) -> AsyncIterator[set[int]]:
+    """Reads ``THREAD (1 2 (3)(4 5))(6)``. Nested messages are one thread; how they nest does not matter."""
     depth = 0
     thread: set[int] = set()
     lines = (line for line in untagged if line[:7].upper() == b"THREAD ")
@@ -69,7 +69,7 @@ async def _told(untagged: Iterable[bytes]) -> AsyncIterator[set[int]]:
 
 
 async def _joined(names: dict[int, list[str]]) -> list[set[int]]:
-    """Messages that name the same Message-ID belong together, and so does whoever else does with one of them."""
+    """Groups messages that name a common Message-ID, directly or through others (the connected components)."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -78,9 +78,9 @@ async def _joined(names: dict[int, list[str]]) -> list[set[int]]:
             name = above
         return name
 
-    async for uid, found in paced(names.items()):
+    async for uid, named in paced(names.items()):
         own = f"uid {uid}"
-        for name in found:
+        for name in named:
             parent[root(name)] = root(own)
     threads: dict[str, set[int]] = {}
     for uid in names:

@@ -1,7 +1,7 @@
 """What happened to the messages of a folder since an earlier state (RFC 7162; plain IMAP by comparing).
 
 An answer is complete up to one moment; what happens while it is read belongs to the next one. So nothing is missed, and
-nothing but a removal may be reported twice.
+only a removal may be reported twice.
 """
 
 from collections.abc import Iterable, Mapping

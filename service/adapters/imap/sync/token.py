@@ -74,10 +74,10 @@ def write_tokens(states: Mapping[bytes, SyncState]) -> bytes:
 
 def read_tokens(octets: bytes) -> dict[bytes, SyncState]:
     """Raises StaleToken for a token that this version does not understand."""
-    found = _unpack(octets)
-    if not isinstance(found, dict):
+    members_by_name = _unpack(octets)
+    if not isinstance(members_by_name, dict):
         raise _stale()
-    return {name.encode("latin-1"): _state(members) for name, members in found.items()}
+    return {name.encode("latin-1"): _state(members) for name, members in members_by_name.items()}
 
 
 def _members(state: SyncState) -> list[Any]:

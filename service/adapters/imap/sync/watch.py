@@ -1,10 +1,9 @@
-"""One watch a mailbox, shared by all who listen to it.
+"""The watch of a mailbox: one connection, shared by all listeners.
 
-By NOTIFY every folder is heard over one connection (RFC 5465); by IDLE the inbox (RFC 2177), and the others are
-looked at each time IDLE is asked for anew; without either, all of them are looked at now and then. Who is woken looks
-by a mark of their own, so nothing depends on what the server said, nor on what was missed while the connection was
-lost: after each loss everybody is woken.
-"""
+NOTIFY reports news of every folder over one connection (RFC 5465). IDLE reports those of the inbox (RFC 2177); the
+listeners look at the other folders each time IDLE is renewed. Without either, they look at intervals. A listener that
+is woken looks by its own sync token, so nothing depends on what the server said, nor on what was missed while the
+connection was lost: after each loss all listeners are woken."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,14 +19,15 @@ from service.mail.errors import MailError, UpstreamError, UpstreamUnavailable
 from service.telemetry.metrics import Live, watch_losses
 
 PROBE_SECONDS = 45.0
-"""A dead connection is found within a minute; by IDLE this is also how old news of other folders may be."""
+"""A dead connection is found within a minute. With IDLE, news of other folders may be this old too."""
 POLL_SECONDS = 30.0
-"""Between two looks at a server that tells nothing by itself."""
+"""Between two looks at a server that has neither NOTIFY nor IDLE."""
 RENAMED_SECONDS = 300.0
-"""Between two looks beside NOTIFY: Dovecot says nothing of a folder that was renamed."""
+"""Between two looks with NOTIFY: Dovecot does not report a folder that was renamed."""
 BACKOFF_SECONDS = (1.0, 300.0)
-SETTLE_SECONDS = 0.05
-"""News that come close together wake once."""
+SETTLE_SECONDS = (0.05, 2.0)
+"""Between news and waking, so that news that come together wake once. It doubles, from the first to the second, each
+time that news come within the pause after a wake-up: a flood costs every listener one look in two seconds."""
 INBOX = b"INBOX"
 
 
@@ -52,10 +52,10 @@ class Listener:
 
 @dataclass(slots=True)
 class Health:
-    """How the watch fares. Times are of the event loop's clock."""
+    """The state of the watch. Times are of the event loop's clock."""
 
     mode: str = "none"
-    """``notify``, ``idle``, ``poll``, ``down`` while it has no connection, ``none`` while nobody listens."""
+    """``notify``, ``idle``, ``poll``, ``down`` while it has no connection, ``none`` while there are no listeners."""
     heard_at: float | None = None
     event_at: float | None = None
     losses: int = 0
@@ -63,47 +63,49 @@ class Health:
 
 _watches = Live(
     "casella_watches",
-    "Mailboxes that somebody listens to, by how they are heard.",
+    "Watched mailboxes, by the mode of their watch.",
     "mode",
-    lambda one: {one.health.mode: 1} if isinstance(one, Watcher) and one.is_running else {},
+    lambda watcher: {watcher.health.mode: 1} if isinstance(watcher, Watcher) and watcher.is_running else {},
 )
 
 
 class Watcher:
-    """Runs as long as somebody listens."""
+    """Runs as long as there are listeners."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._listeners: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
         self._settling: asyncio.TimerHandle | None = None
+        self._pause = SETTLE_SECONDS[0]
+        self._woken_at = float("-inf")
         self._connection: Connection | None = None
         self._health = Health()
         _watches.add(self)
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody listens."""
+        """Whether there are listeners."""
         return self._task is not None
 
     @property
     def health(self) -> Health:
-        """As it is now."""
+        """The state at this moment."""
         if self._connection is not None:
             self._health.heard_at = self._connection.heard_at
         return self._health
 
-    def told(self) -> WatchHealth | None:
-        """Its health for others; None where nobody listens."""
+    def report(self) -> WatchHealth | None:
+        """Its health as the port has it; None while there are no listeners."""
         if not self.is_running:
             return None
         health, now = self.health, asyncio.get_running_loop().time()
-        heard, event = (None if at is None else round(now - at, 1) for at in (health.heard_at, health.event_at))
+        heard, event = (None if when is None else round(now - when, 1) for when in (health.heard_at, health.event_at))
         return WatchHealth(mode=health.mode, heard_seconds_ago=heard, event_seconds_ago=event, losses=health.losses)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[Listener]:
-        """A listener, from its first moment on."""
+        """A listener, woken by all news from now on."""
         listener = Listener()
         self._listeners.add(listener)
         if self._task is None:
@@ -116,7 +118,7 @@ class Watcher:
                 await self.aclose()
 
     async def aclose(self) -> None:
-        """End the watch; who still listens hears nothing more."""
+        """End the watch. Listeners that are left are not woken any more."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -125,21 +127,26 @@ class Watcher:
         self._health.mode = "none"
 
     def _wake(self) -> None:
+        """Wake all listeners soon. News right after a wake-up make the pause longer, quiet makes it short again."""
         if self._settling is None:
             loop = asyncio.get_running_loop()
-            self._health.event_at = loop.time()
-            self._settling = loop.call_later(SETTLE_SECONDS, self._wake_all)
+            now, (least, most) = loop.time(), SETTLE_SECONDS
+            self._health.event_at = now
+            self._pause = min(self._pause * 2, most) if now <= self._woken_at + self._pause else least
+            self._settling = loop.call_later(self._pause, self._wake_all)
 
     def _wake_all(self) -> None:
         self._settling = None
+        self._woken_at = asyncio.get_running_loop().time()
         for listener in self._listeners:
             listener.wake()
 
     async def _run(self) -> None:
-        """Again and again, later and later while it fails; who came back is woken, because of what was missed."""
+        """Watches until cancelled. After each loss all listeners are woken, because of what was missed; the pauses grow
+        while it fails."""
         least, most = BACKOFF_SECONDS
         pause = least
-        while self._pool.limit < 2:  # it would be everybody's
+        while self._pool.limit < 2:  # the watch would take the only connection
             self._health.mode = "poll"
             self._wake()
             await asyncio.sleep(POLL_SECONDS)
@@ -157,7 +164,7 @@ class Watcher:
                 self._health.mode = "down"
             if asyncio.get_running_loop().time() > began + PROBE_SECONDS:
                 pause = least
-            await asyncio.sleep(pause * (0.5 + random() / 2))  # noqa: S311 - so that not all come back at once
+            await asyncio.sleep(pause * (0.5 + random() / 2))  # noqa: S311 - so that not all watches come back at once
             pause = min(pause * 2, most)
 
     async def _watch(self, connection: Connection) -> None:
@@ -171,7 +178,7 @@ class Watcher:
             await self._by_polling(connection)
         finally:
             connection.listen(None)
-            # The server would go on telling.
+            # The server would go on reporting news on it.
             connection.fail(UpstreamUnavailable("The watch is over.", protocol="imap"))
 
     async def _is_notified(self, connection: Connection) -> bool:

@@ -1,4 +1,4 @@
-"""New messages (RFC 9051, 6.3.12; RFC 4315, 3), and how to find one if the answer to APPEND was lost."""
+"""Appends messages (RFC 9051, 6.3.12; RFC 4315, 3), and finds one if the answer to APPEND was lost."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -39,8 +39,8 @@ async def append(
     if answer.status.code == "APPENDUID":
         match answer.status.argument.split():
             case [validity, uid]:
-                place = read_number(validity, MAX_UID), read_number(uid, MAX_UID)
-                return (place[0], place[1]) if place[0] and place[1] else None
+                numbers = read_number(validity, MAX_UID), read_number(uid, MAX_UID)
+                return (numbers[0], numbers[1]) if numbers[0] and numbers[1] else None
     return None
 
 
@@ -54,8 +54,8 @@ def _refuse_too_large(connection: Connection, size: int) -> None:
 
 
 async def find_same(selection: Selection, source: Source) -> int | None:
-    """The lowest UID in the folder whose message has the same octets. Two round trips, and those of reading what looks
-    like it. Of the candidates only the newest ``MAX_COMPARED`` are read."""
+    """The lowest UID in the folder whose message has the same octets. Two round trips, and those of reading the
+    candidates, of which only the newest ``MAX_COMPARED`` are read."""
     if source.message_id:
         keys: list[Piece] = [b"HEADER", b"Message-ID", arguments.string(source.message_id)]
     else:  # line ends may have made it longer or shorter by a few octets a line

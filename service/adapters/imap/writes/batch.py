@@ -1,7 +1,7 @@
-"""Writes: what they concern grouped by folder, what became of each, and what was lost looked for and never repeated.
+"""Writes to many messages, grouped by folder, with an outcome for each message. A lost write is never repeated blindly.
 
-A connection that dies in the midst of a write leaves it open whether the write was done. What can be seen afterwards is
-looked at once, on another connection; what cannot is said to be unknown.
+If a connection dies during a write, it is unknown whether the write was done. If the result can be seen afterwards, it
+is looked up once, on another connection; if not, the outcome is reported as unknown.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -35,9 +35,9 @@ class Group:
 
 
 Work = Callable[[Selection, Collection[int]], Awaitable[Mapping[int, Moved]]]
-"""Does it to some messages of the selected folder, and says what became of each."""
+"""Does the write to some messages of the selected folder, and returns the outcome of each."""
 Gone = Callable[[MailError], Moved]
-"""What it means of a message that it is no longer there after the answer was lost."""
+"""The outcome of a message that no longer exists after the answer was lost."""
 
 
 class Writes:
@@ -48,21 +48,21 @@ class Writes:
         self._ids = access.ids
 
     def group(self, messages: Sequence[str]) -> tuple[list[Group], dict[str, Outcome]]:
-        """By folder, and the outcome of what is no id of this account."""
-        wrong: dict[str, Outcome] = {}
+        """The messages by folder, and an outcome for each id that is not of this account."""
+        outcomes: dict[str, Outcome] = {}
         groups: dict[tuple[bytes, int], Group] = {}
         for message in messages:
             try:
-                place = self._ids.message_ref(message)
+                ref = self._ids.message_ref(message)
             except MailError as error:
-                wrong[message] = Outcome(message, error)
+                outcomes[message] = Outcome(message, error)
                 continue
-            key = (place.folder, place.uid_validity)
-            groups.setdefault(key, Group(*key, {})).ids[place.uid] = message
-        return list(groups.values()), wrong
+            key = (ref.folder, ref.uid_validity)
+            groups.setdefault(key, Group(*key, {})).ids[ref.uid] = message
+        return list(groups.values()), outcomes
 
     async def change(self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> tuple[Outcome, ...]:
-        """Flags of many. Done twice it is the same."""
+        """Changes flags of many messages. Doing it twice has the same result."""
 
         async def change(selection: Selection, uids: Collection[int]) -> Mapping[int, Moved]:
             errors = await storing.change_many(selection, uids, add, remove)
@@ -71,21 +71,21 @@ class Writes:
         return await self._each(messages, change)
 
     async def copy(self, messages: Sequence[str], target: bytes) -> tuple[Outcome, ...]:
-        """A lost answer stays unknown: to copy again might make two."""
+        """If the answer is lost, the outcome stays unknown: copying again might make two."""
         return await self._each(messages, lambda selection, uids: moving.copy(selection, uids, target), target=target)
 
     async def move(self, messages: Sequence[str], target: bytes) -> tuple[Outcome, ...]:
-        """After a lost answer, what is still where it was has not been moved."""
+        """If the answer is lost, a message that is still in its folder was not moved."""
 
         def gone(error: MailError) -> Moved:
-            return Moved(lost(error, "The message has left its folder: look into the other one."))
+            return Moved(lost(error, "The message is no longer in its folder: look for it in the target folder."))
 
         return await self._each(
             messages, lambda selection, uids: moving.move(selection, uids, target), gone, target=target
         )
 
     async def delete(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
-        """After a lost answer, what is no longer there is deleted."""
+        """If the answer is lost, a message that no longer exists was deleted."""
 
         async def work(selection: Selection, uids: Collection[int]) -> Mapping[int, Moved]:
             errors = await delete(selection, uids)
@@ -94,7 +94,7 @@ class Writes:
         return await self._each(messages, work, lambda _: Moved())
 
     async def empty(self, folder: bytes) -> int:
-        """Those that are there now, a thousand at a time."""
+        """Deletes the messages that are in the folder now, a thousand at a time."""
         async with self._access.within(folder, Lane.BULK) as selection:
             await selection.refresh()
             uids = await find_all(selection)
@@ -111,21 +111,21 @@ class Writes:
     async def append(
         self, folder: bytes, source: Source, flags: Sequence[str], received_at: datetime | None
     ) -> str | None:
-        """After a lost answer the folder is looked through for the message: what is there is the answer."""
+        """If the answer is lost, the folder is searched for the message: the id of the one found is the answer."""
         try:
             async with self._access.anywhere(Lane.BULK) as connection:
-                place = await appending.append(connection, folder, source, flags, received_at)
+                new_ref = await appending.append(connection, folder, source, flags, received_at)
         except _GONE as error:
             return await self._look_for(folder, source, error)
-        if place is not None:
-            return self._ids.message(folder, *place)
+        if new_ref is not None:
+            return self._ids.message(folder, *new_ref)
         return await self._find(folder, source)
 
     async def append_once(
         self, folder: bytes, source: Source, flags: Sequence[str], received_at: datetime | None
     ) -> str | None:
-        """Two at once on two replicas may both find nothing and both append; then the later message is taken back, by
-        who appended it."""
+        """Two requests at once on two replicas may both find nothing and both append; then the one that appended the
+        later message removes it."""
         if (found := await self._find(folder, source)) is not None:
             return found
         appended = await self.append(folder, source, flags, received_at)
@@ -154,7 +154,7 @@ class Writes:
     async def _each(
         self, messages: Sequence[str], work: Work, gone: Gone | None = None, *, target: bytes = b""
     ) -> tuple[Outcome, ...]:
-        """The outcomes in order of asking."""
+        """The outcomes in the order of ``messages``."""
         groups, outcomes = self.group(messages)
         for group in groups:
             report = await self._report(group, work, gone)
@@ -179,8 +179,8 @@ class Writes:
             return dict.fromkeys(group.ids, Moved(error))
 
     async def _again(self, group: Group, work: Work, gone: Gone | None, error: MailError) -> Mapping[int, Moved]:
-        """After a lost connection, once: what is ``gone`` has its outcome, and the rest was not done. Work without
-        ``gone`` is the same done twice."""
+        """Tries once more after a lost connection: messages that no longer exist have the outcome ``gone``, and the
+        work is done to the others. Work without ``gone`` may be done twice."""
         try:
             async with self._selected(group) as selection:
                 left = set(group.ids) if gone is None else await find_existing(selection, group.ids)

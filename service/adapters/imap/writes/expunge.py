@@ -1,4 +1,4 @@
-"""Removal for good, of exactly the messages asked for (RFC 9051, 6.4.9; RFC 4315)."""
+"""Permanent removal of exactly the requested messages (RFC 9051, 6.4.9; RFC 4315)."""
 
 from collections.abc import Iterable
 

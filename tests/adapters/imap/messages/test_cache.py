@@ -29,12 +29,12 @@ MESSAGES = 20
 INBOX: FolderKey = ("account", b"INBOX", 1)
 
 
-def entry(octets: int = 100) -> CachedMessage:
+def cached(octets: int = 100) -> CachedMessage:
     return CachedMessage(b"x" * octets, b"{}")
 
 
 def counted_again(rows: MessageCache) -> int:
-    """What all that is kept takes, from its entries up."""
+    """What all that is kept takes, from its messages up."""
     return sum(
         folder.own_octets + PAGE_COST * len(folder.pages) + sum(one.cost for one in folder.messages.values())
         for folder in rows.folders
@@ -51,17 +51,17 @@ class Churn(RuleBasedStateMachine):
 
     places = st.tuples(st.sampled_from(["a", "b", "c", "d"]), st.sampled_from([b"INBOX", b"Sent"]), st.integers(1, 2))
     uids = st.integers(1, 9)
-    entries = st.builds(entry, st.integers(0, 2 * BUDGET) | st.integers(0, 500))
+    cached_messages = st.builds(cached, st.integers(0, 2 * BUDGET) | st.integers(0, 500))
 
     def __init__(self) -> None:
         super().__init__()
         self.rows = MessageCache(BUDGET)
 
-    @rule(place=places, entries=st.dictionaries(uids, entries))
-    def keep(self, place: FolderKey, entries: dict[int, CachedMessage]) -> None:
-        self.rows.keep(place, entries)
+    @rule(place=places, cached_messages=st.dictionaries(uids, cached_messages))
+    def keep(self, place: FolderKey, cached_messages: dict[int, CachedMessage]) -> None:
+        self.rows.keep(place, cached_messages)
         kept = self.rows.folder(place).messages
-        for uid, one in entries.items():
+        for uid, one in cached_messages.items():
             assert kept.get(uid) in {one, None}
 
     @rule(place=places, text=st.text(max_size=256))
@@ -92,11 +92,11 @@ def test_what_is_counted_is_what_is_kept_after_any_step() -> None:
 def test_an_entry_larger_than_the_budget_is_not_kept_and_pushes_nothing_out() -> None:
     """R-OPS-20"""
     rows = MessageCache(BUDGET)
-    rows.keep(INBOX, {1: entry()})
-    rows.keep(INBOX, {2: entry(BUDGET), 3: entry()})
-    rows.keep(("other", b"INBOX", 1), {1: entry(BUDGET)})
+    rows.keep(INBOX, {1: cached()})
+    rows.keep(INBOX, {2: cached(BUDGET), 3: cached()})
+    rows.keep(("other", b"INBOX", 1), {1: cached(BUDGET)})
     assert set(rows.folder(INBOX).messages) == {1, 3}
-    rows.keep(INBOX, {1: entry(BUDGET)})
+    rows.keep(INBOX, {1: cached(BUDGET)})
     assert set(rows.folder(INBOX).messages) == {3}
     assert_true(rows, BUDGET)
 
@@ -104,7 +104,7 @@ def test_an_entry_larger_than_the_budget_is_not_kept_and_pushes_nothing_out() ->
 def test_without_a_budget_nothing_is_kept() -> None:
     """R-OPS-20"""
     rows = MessageCache(0)
-    rows.keep(INBOX, {1: entry()})
+    rows.keep(INBOX, {1: cached()})
     rows.keep_page(INBOX, 50, 100, 50)
     assert rows.folders == []
     assert_true(rows, 0)
@@ -113,9 +113,9 @@ def test_without_a_budget_nothing_is_kept() -> None:
 def test_texts_added_later_are_counted() -> None:
     """R-OPS-20: previews and thread ids, as octets of memory."""
     rows = MessageCache(BUDGET)
-    rows.keep(INBOX, {1: entry()})
+    rows.keep(INBOX, {1: cached()})
     before = rows.octets
-    rows.keep(INBOX, {1: replace(entry(), preview="\N{SNOWMAN}" * 256, thread_id="t_0")})
+    rows.keep(INBOX, {1: replace(cached(), preview="\N{SNOWMAN}" * 256, thread_id="t_0")})
     assert rows.octets > before + 512
     assert_true(rows, BUDGET)
 
@@ -133,7 +133,7 @@ def test_a_folder_larger_than_the_budget_keeps_what_was_read_last() -> None:
     """R-OPS-20"""
     rows = MessageCache(BUDGET)
     for uid in range(1, 200):
-        rows.keep(INBOX, {uid: entry()})
+        rows.keep(INBOX, {uid: cached()})
     kept = rows.folder(INBOX).messages
     assert list(kept) == list(range(200 - len(kept), 200))
     assert len(kept) > 10
@@ -144,10 +144,10 @@ def test_the_folder_used_least_recently_goes_first_and_measuring_is_no_use() -> 
     """R-OPS-20"""
     rows = MessageCache(3 * 4000)
     for account in ("first", "second", "third"):
-        rows.keep((account, b"INBOX", 1), {1: entry(2000)})
+        rows.keep((account, b"INBOX", 1), {1: cached(2000)})
     rows.folder(("first", b"INBOX", 1))
     assert rows.kept_octets == rows.octets
-    rows.keep(("fourth", b"INBOX", 1), {1: entry(2000)})
+    rows.keep(("fourth", b"INBOX", 1), {1: cached(2000)})
     kept = [bool(rows.folder((account, b"INBOX", 1)).messages) for account in ("first", "second", "third", "fourth")]
     assert kept == [True, False, True, True]
 
@@ -173,12 +173,12 @@ async def test_rows_of_a_folder_that_others_pushed_out_meanwhile_are_not_counted
     for number in range(40):
         waiting = [FolderMessages(rows, Ids(f"{name}{number}"), selection) for name in ("first", "second", "third")]
         for one in reversed(waiting):  # who reads first pushes the others' folders out
-            assert len(await one.entries(uids)) == MESSAGES
+            assert len(await one.get(uids)) == MESSAGES
             assert_true(rows, BUDGET)
         for one in waiting:
-            entries = await one.entries(uids[:2])
-            extended = one.extend(entries, previews=dict.fromkeys(entries, "p" * 200))
-            assert {entry.preview for entry in extended.values()} == {"p" * 200}
+            cached_messages = await one.get(uids[:2])
+            extended = one.extend(cached_messages, previews=dict.fromkeys(cached_messages, "p" * 200))
+            assert {cached.preview for cached in extended.values()} == {"p" * 200}
             assert_true(rows, BUDGET)
     selection.is_fresh = False
     for account in ("first", "second", "third"):
@@ -193,10 +193,10 @@ async def test_texts_of_rows_that_were_pushed_out_meanwhile_are_shown_and_not_ke
     """R-OPS-20"""
     rows = MessageCache(BUDGET)
     folder = FolderMessages(rows, Ids("account"), selection)
-    entries = await folder.entries([1, 2])
-    rows.keep(("other", b"INBOX", 1), {1: entry(BUDGET - 2000)})
+    cached_messages = await folder.get([1, 2])
+    rows.keep(("other", b"INBOX", 1), {1: cached(BUDGET - 2000)})
     assert folder.known(1) is None
-    extended = folder.extend(entries, threads={1: "t_1"})
+    extended = folder.extend(cached_messages, threads={1: "t_1"})
     assert {uid: one.thread_id for uid, one in extended.items()} == {1: "t_1", 2: None}
     assert folder.known(1) is None
     assert_true(rows, BUDGET)

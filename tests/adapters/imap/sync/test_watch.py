@@ -16,7 +16,7 @@ from service.mail.model import Protocol
 from tests.adapters.imap.conftest import Scripted
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
-from tests.servers.scripted import Flood, Hang, Send
+from tests.servers.scripted import Drip, Flood, Hang, Send
 from tests.servers.visits import Visits
 
 OK = b"{tag} OK done\r\n"
@@ -156,6 +156,22 @@ async def test_a_flood_wakes_once(scripted: Scripted) -> None:
             wakes += 1
         assert 1 <= wakes <= 10
         assert mailbox._watcher.health.losses == 0
+
+
+async def test_news_without_end_wake_less_and_less(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-IMAP-34: the pause doubles while news keep coming right after a wake-up, and is short again after quiet."""
+    least, most = 0.02, 0.32
+    monkeypatch.setattr(watching, "SETTLE_SECONDS", (least, most))
+    flood = Drip(b"* 4 EXISTS\r\n" * 300, 0.004, len(b"* 4 EXISTS\r\n"))
+    answers = {"IDLE": [Send(b"+ idling\r\n"), flood, Hang()]}
+    loop = asyncio.get_running_loop()
+    async with scripted(answers, capabilities=b"IMAP4rev1 IDLE") as (_, mailbox), mailbox.watch() as listener:
+        began, wakes = loop.time(), 0
+        while await listener.wait(2 * most):
+            wakes += 1
+        assert 2 <= wakes <= 6 + 2 * (loop.time() - began) / most  # without doubling: fifty a second
+        mailbox._watcher._wake()
+        assert mailbox._watcher._pause == least
 
 
 async def test_a_server_that_ignores_done_is_left(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
