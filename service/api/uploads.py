@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service.mail.errors import InvalidRequest
 from service.mail.mime.digest import Digest
-from service.mail.mime.headers import first, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
 from service.spool import Spool
 
 CHUNK = 256 << 10

@@ -9,7 +9,7 @@ import pytest
 
 from service.accounts.credentials import Credentials
 from service.accounts.tokens import Sessions
-from service.adapters.maildir.names import arrival, new_unique
+from service.adapters.maildir.disk.names import arrival, new_unique
 from service.mail.errors import Unauthenticated
 from service.mail.model import Protocol
 from tests.adapters.maildir.post import Post
@@ -25,9 +25,9 @@ USES_WALL_CLOCK = {
     "accounts/rates.py": "all replicas share what Redis counts",
     "accounts/windows.py": "limits reads the end of a window as Redis gives it",
     "mail/search/grammar.py": "people mean days",
-    "adapters/maildir/names.py": "names outlive the process",
-    "adapters/maildir/disk.py": "and so do the times of files",
-    "adapters/maildir/snapshot.py": "it is compared with the times of files",
+    "adapters/maildir/disk/names.py": "names outlive the process",
+    "adapters/maildir/disk/files.py": "and so do the times of files",
+    "adapters/maildir/disk/snapshot.py": "it is compared with the times of files",
 }
 
 

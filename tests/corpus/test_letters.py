@@ -8,7 +8,7 @@ import pytest
 from service.adapters.shared.sandbox_worker import JOBS
 from service.mail.mime.message import read_message
 from service.mail.mime.structure import Entity, find, parse
-from service.mail.mime.transfer import decode
+from service.mail.mime.transfer.decoding import decode
 from service.mail.model import HtmlMode, Message, Part
 from tests.cases import known
 from tests.corpus import LETTERS, WRITTEN

@@ -8,13 +8,14 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from anyio import CancelScope
 
-from service.adapters.maildir import changes, content, folder_changes, listing, reads, writes
-from service.adapters.maildir.content import PartQuery
-from service.adapters.maildir.delivery import Delivery
-from service.adapters.maildir.disk import File
-from service.adapters.maildir.disk_threads import ThreadLane
-from service.adapters.maildir.keywords import flag_names
+from service.adapters.maildir.disk import content
+from service.adapters.maildir.disk.content import PartQuery
+from service.adapters.maildir.disk.files import File
+from service.adapters.maildir.disk.keywords import flag_names
+from service.adapters.maildir.disk.threads import ThreadLane
+from service.adapters.maildir.folders.delivery import Delivery
 from service.adapters.maildir.mailbox import Mailbox
+from service.adapters.maildir.operations import changes, folder_changes, listing, reads, writes
 from service.adapters.maildir.sign_in import PasswordChanged, Proof, SignIn
 from service.adapters.shared.cache import RowCache
 from service.adapters.shared.parsing import parse_message, parse_structure

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.adapters.maildir.folder import MaildirFolder
-from service.adapters.maildir.folders import FolderTree
+from service.adapters.maildir.folders.folder import MaildirFolder
+from service.adapters.maildir.folders.tree import FolderTree
 from service.adapters.maildir.sync_state import SyncStates
 from service.adapters.shared.cache import RowCache
 from service.mail.errors import NotFound

@@ -25,7 +25,7 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
-from service.mail.mime.headers import list_headers
+from service.mail.mime.headers.fields import list_headers
 from service.mail.model import (
     Capability,
     Download,

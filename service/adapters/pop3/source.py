@@ -9,8 +9,8 @@ from cachetools import TTLCache
 from service.adapters.shared.parsing import MAX_PARSED, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
-from service.mail.mime import transfer
 from service.mail.mime.structure import Entity, find
+from service.mail.mime.transfer import decoding as transfer
 from service.spool import CHUNK, Spool
 
 KEPT = 4

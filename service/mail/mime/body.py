@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from service.mail.mime.charset import Decoded, decode_text
-from service.mail.mime.html import SafeHtml, safe_html, text_from_html
-from service.mail.mime.transfer import decoder, feed_all
+from service.mail.mime.html.safe_html import SafeHtml, safe_html, text_from_html
+from service.mail.mime.transfer.decoding import decoder, feed_all
 from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024

@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from service.mail.mime.addresses import parse_addresses, sender_warnings
 from service.mail.mime.body import MAX_STORED, Leaf, attachments, choose, has_attachment, read_body
-from service.mail.mime.dates import parse_date
-from service.mail.mime.headers import RawHeader, parse_message_ids, split_headers
+from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.fields import RawHeader, parse_message_ids, split_headers
+from service.mail.mime.headers.words import shown_text
 from service.mail.mime.structure import Entity, find, parse
-from service.mail.mime.words import shown_text
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
 

@@ -7,10 +7,10 @@ opened; what lies deeper stays an unread leaf.
 import re
 from dataclasses import dataclass, field
 
-from service.mail.mime.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
-from service.mail.mime.headers import MAX_BLOCK, split_headers
+from service.mail.mime.headers.fields import MAX_BLOCK, split_headers
 from service.mail.mime.parts import Declared, declare, make_part
-from service.mail.mime.transfer import is_identity
+from service.mail.mime.transfer.decoding import is_identity
+from service.mail.mime.transfer.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
 from service.mail.model import Part
 
 MAX_DEPTH = 100

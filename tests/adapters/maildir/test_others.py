@@ -12,7 +12,7 @@ from secrets import token_hex
 import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.content import WINDOW
+from service.adapters.maildir.disk.content import WINDOW
 from service.adapters.maildir.sync_state import MAX_OCTETS
 from service.mail.errors import Changed, InUse, NotFound, NotPermitted, StaleToken, UpstreamError
 from service.mail.search.filter import Condition, Criterion, ListQuery

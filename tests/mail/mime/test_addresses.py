@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.mail.mime.addresses import parse_addresses, sender_warnings
+from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
 
 
 def pairs(raw: bytes | str) -> list[tuple[str | None, str]]:

@@ -4,10 +4,10 @@ from datetime import datetime
 
 import pytest
 
-from service.mail.mime.dates import parse_date
-from service.mail.mime.filenames import file_name
-from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
-from service.mail.mime.parameters import parse_parameters
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.filenames import file_name
+from service.mail.mime.headers.parameters import parse_parameters
 
 
 def test_a_block_is_split_whatever_its_line_breaks() -> None:

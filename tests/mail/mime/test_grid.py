@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.mail.mime.grid import grid_of
+from service.mail.mime.transfer.grid import grid_of
 
 
 def written(octets: bytes, width: int, end: bytes = b"\r\n") -> bytes:

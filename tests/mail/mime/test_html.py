@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from service.mail.mime.html import safe_html, text_from_html
-from service.mail.mime.styles import safe_style
+from service.mail.mime.html.safe_html import safe_html, text_from_html
+from service.mail.mime.html.styles import safe_style
 
 ATTACKS = [
     "<script>alert(1)</script>",

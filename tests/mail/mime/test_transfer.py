@@ -5,7 +5,7 @@ import binascii
 
 import pytest
 
-from service.mail.mime.transfer import decode, decoder
+from service.mail.mime.transfer.decoding import decode, decoder
 
 
 def flawed(octets: bytes, encoding: str) -> bool:

@@ -7,8 +7,8 @@ from functools import lru_cache
 from service.adapters.imap.wire.tokens import Token
 from service.mail.cleaning import clean_text
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.filenames import file_name
-from service.mail.mime.parameters import parse_parameters
+from service.mail.mime.headers.filenames import file_name
+from service.mail.mime.headers.parameters import parse_parameters
 from service.mail.model import Part
 from service.mail.numbers import read_number
 

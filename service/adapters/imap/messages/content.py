@@ -31,11 +31,11 @@ from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, head
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
-from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
-from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.addresses import sender_warnings
+from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
-from service.mail.mime.transfer import is_identity
+from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
 from service.mail.numbers import read_number
 from service.spool import Spool

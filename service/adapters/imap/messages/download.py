@@ -12,8 +12,8 @@ from functools import partial
 
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.grid import Grid, grid_of
-from service.mail.mime.transfer import decoder, feed_all
+from service.mail.mime.transfer.decoding import decoder, feed_all
+from service.mail.mime.transfer.grid import Grid, grid_of
 
 HEAD = 256 << 10
 """Octets that are read before the answer begins. Most parts are shorter."""

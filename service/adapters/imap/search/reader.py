@@ -11,7 +11,7 @@ from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, octets
 from service.adapters.shared.threads import in_thread
 from service.mail.mime.body import Leaf, choose, read_body
-from service.mail.mime.headers import list_headers
+from service.mail.mime.headers.fields import list_headers
 from service.mail.model import HtmlMode, Part
 from service.mail.search.matching import KnownMessage, Need, address_text
 

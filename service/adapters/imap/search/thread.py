@@ -12,7 +12,7 @@ from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotSupported
-from service.mail.mime.headers import first, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
 
 MAX_MESSAGES = 10_000
 _BATCH = 1000

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from service.adapters.imap.wire.tokens import Token
-from service.mail.mime.dates import MONTHS
+from service.mail.mime.headers.dates import MONTHS
 
 _NUMBERS = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)}
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from service.adapters.maildir import disk
+from service.adapters.maildir.disk import files as disk
 
 FILE = "subscriptions"
 LOCK = "subscriptions.lock"

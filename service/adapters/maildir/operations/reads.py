@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from service.adapters.maildir import content
-from service.adapters.maildir.content import PartQuery
-from service.adapters.maildir.disk import File
-from service.adapters.maildir.disk_threads import ThreadLane, checkpoint
-from service.adapters.maildir.folder import MaildirFolder, version_of
+from service.adapters.maildir.disk import content
+from service.adapters.maildir.disk.content import PartQuery
+from service.adapters.maildir.disk.files import File
+from service.adapters.maildir.disk.threads import ThreadLane, checkpoint
+from service.adapters.maildir.folders.folder import MaildirFolder, version_of
 from service.adapters.maildir.mailbox import Mailbox, missing_message
-from service.adapters.maildir.rows import ListedFolder, ListedMessage, row_of
+from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, row_of
 from service.adapters.shared.parsing import LARGE
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE
 from service.mail.errors import NotFound
-from service.mail.mime.headers import list_headers as parse_headers
+from service.mail.mime.headers.fields import list_headers as parse_headers
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Span
 
 

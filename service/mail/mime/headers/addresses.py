@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import MAX_SHOWN, decode_words, has_controls, shown_text, unfold
+from service.mail.mime.headers.words import MAX_SHOWN, decode_words, has_controls, shown_text, unfold
 from service.mail.model import Address
 
 MAX_OCTETS = 256 * 1024

@@ -4,13 +4,13 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from service.adapters.maildir.cursor import MAX_SHOWN, Cursor, read_cursor, short_digest, write_cursor
-from service.adapters.maildir.disk_threads import checkpoint
-from service.adapters.maildir.folder import MaildirFolder
+from service.adapters.maildir.disk.names import arrival
+from service.adapters.maildir.disk.threads import checkpoint
+from service.adapters.maildir.folders.folder import MaildirFolder
 from service.adapters.maildir.mailbox import Mailbox
-from service.adapters.maildir.matching import matches
-from service.adapters.maildir.names import arrival
-from service.adapters.maildir.rows import ListedFolder, ListedMessage, id_of, row_of, row_with_preview
+from service.adapters.maildir.operations.cursor import MAX_SHOWN, Cursor, read_cursor, short_digest, write_cursor
+from service.adapters.maildir.operations.matching import matches
+from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, id_of, row_of, row_with_preview
 from service.mail.errors import NotSupported, StaleToken
 from service.mail.model import Capability, EvaluatedBy, MessageSummary, Page
 from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey

@@ -15,7 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from anyio import CancelScope
 
-from service.adapters.maildir.disk import mail_errors
+from service.adapters.maildir.disk.files import mail_errors
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import decode_words
+from service.mail.mime.headers.words import decode_words
 from service.mail.model import Header
 
 MAX_BLOCK = 256 * 1024

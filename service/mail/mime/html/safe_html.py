@@ -13,8 +13,8 @@ from typing import NamedTuple
 import nh3
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
 
-from service.mail.mime.styles import safe_style, style_urls
-from service.mail.mime.tags import is_costly, without_tags
+from service.mail.mime.html.styles import safe_style, style_urls
+from service.mail.mime.html.tags import is_costly, without_tags
 
 MAX_CHARACTERS = 1024 * 1024
 MAX_READ = 512 * 1024

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from service.adapters.maildir import disk
-from service.adapters.maildir.disk import open_folder
-from service.adapters.maildir.folder import MaildirFolder
-from service.adapters.maildir.keywords import letters_of
-from service.adapters.maildir.names import entry_of, new_unique, with_letters
+from service.adapters.maildir.disk import files as disk
+from service.adapters.maildir.disk.files import open_folder
+from service.adapters.maildir.disk.keywords import letters_of
+from service.adapters.maildir.disk.names import entry_of, new_unique, with_letters
+from service.adapters.maildir.folders.folder import MaildirFolder
 from service.mail.errors import NotFound
 
 

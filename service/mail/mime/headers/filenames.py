@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import PurePosixPath
 
 from service.mail.cleaning import is_unseen
-from service.mail.mime.words import decode_words
+from service.mail.mime.headers.words import decode_words
 
 MAX_CHARACTERS = 150
 MAX_OCTETS = 240

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.adapters.maildir.folder import MaildirFolder
+from service.adapters.maildir.folders.folder import MaildirFolder
 from service.adapters.maildir.mailbox import Mailbox
 from service.adapters.maildir.sync_state import Letters, letters_of
 from service.mail.changes import AccountChanges, Changes, FolderChanges

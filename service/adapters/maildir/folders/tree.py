@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from service.adapters.maildir import subscriptions
-from service.adapters.maildir.disk import open_folder
-from service.adapters.maildir.folder import INBOX, MaildirFolder, directory
-from service.adapters.maildir.folder_names import ancestors, folded, parent_of, path_of
-from service.adapters.maildir.snapshot import Snapshot
+from service.adapters.maildir.disk.files import open_folder
+from service.adapters.maildir.disk.snapshot import Snapshot
+from service.adapters.maildir.folders import subscriptions
+from service.adapters.maildir.folders.folder import INBOX, MaildirFolder, directory
+from service.adapters.maildir.folders.folder_names import ancestors, folded, parent_of, path_of
 from service.adapters.shared.folder_names import guessed_role
 from service.mail.backend import ROLES
 from service.mail.errors import NotFound

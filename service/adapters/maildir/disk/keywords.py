@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from service.adapters.maildir import disk
+from service.adapters.maildir.disk import files as disk
 from service.mail.errors import InvalidRequest, NotPermitted
 
 FILE = "dovecot-keywords"

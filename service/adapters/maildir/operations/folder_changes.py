@@ -4,10 +4,11 @@ import os
 import shutil
 from secrets import token_hex
 
-from service.adapters.maildir import disk, subscriptions
-from service.adapters.maildir.disk import open_folder
-from service.adapters.maildir.folder import INBOX, directory
-from service.adapters.maildir.folder_names import (
+from service.adapters.maildir.disk import files as disk
+from service.adapters.maildir.disk.files import open_folder
+from service.adapters.maildir.folders import subscriptions
+from service.adapters.maildir.folders.folder import INBOX, directory
+from service.adapters.maildir.folders.folder_names import (
     MAX_LENGTH,
     encode_step,
     folded,
@@ -16,7 +17,7 @@ from service.adapters.maildir.folder_names import (
     parent_of,
     path_of,
 )
-from service.adapters.maildir.folders import FolderTree, stored_names
+from service.adapters.maildir.folders.tree import FolderTree, stored_names
 from service.adapters.maildir.mailbox import Mailbox
 from service.mail.errors import AlreadyExists, InvalidRequest, NotPermitted
 from service.mail.model import Folder

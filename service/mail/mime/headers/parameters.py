@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import MAX_VALUE, decode_words, unfold
+from service.mail.mime.headers.words import MAX_VALUE, decode_words, unfold
 
 MAX_PARAMETERS = 4000
 

@@ -13,10 +13,10 @@ from hashlib import blake2s
 from pathlib import Path
 from typing import TypeVar
 
-from service.adapters.maildir.disk import PROTOCOL, File, open_folder
-from service.adapters.maildir.keywords import flags_of, letters_of, read_keywords, unexplained
-from service.adapters.maildir.names import Entry, entry_of, new_unique, with_letters
-from service.adapters.maildir.snapshot import Snapshot, Stamp, is_quiet, read_snapshot, stamp_of
+from service.adapters.maildir.disk.files import PROTOCOL, File, open_folder
+from service.adapters.maildir.disk.keywords import flags_of, letters_of, read_keywords, unexplained
+from service.adapters.maildir.disk.names import Entry, entry_of, new_unique, with_letters
+from service.adapters.maildir.disk.snapshot import Snapshot, Stamp, is_quiet, read_snapshot, stamp_of
 from service.mail.errors import Changed, NotFound, UpstreamError
 
 T = TypeVar("T")

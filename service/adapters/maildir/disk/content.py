@@ -4,13 +4,14 @@ from collections.abc import AsyncGenerator, Iterator
 from hashlib import blake2s
 from typing import NamedTuple
 
-from service.adapters.maildir.disk import PROTOCOL, File
-from service.adapters.maildir.disk_threads import ThreadLane
+from service.adapters.maildir.disk.files import PROTOCOL, File
+from service.adapters.maildir.disk.threads import ThreadLane
 from service.mail.errors import NotFound, UpstreamError
-from service.mail.mime import structure, transfer
+from service.mail.mime import structure
 from service.mail.mime.body import has_attachment
 from service.mail.mime.message import read_message, read_summary
 from service.mail.mime.structure import Entity
+from service.mail.mime.transfer import decoding as transfer
 from service.mail.model import Download, MessageSummary, Span
 
 MAX_HEADER = 256 << 10

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
-from service.adapters.maildir.content import WINDOW
-from service.adapters.maildir.delivery import Delivery
-from service.adapters.maildir.disk import File, mail_errors
-from service.adapters.maildir.disk_threads import checkpoint
-from service.adapters.maildir.folder import FlagChange, MaildirFolder, version_of
-from service.adapters.maildir.keywords import flag_names
+from service.adapters.maildir.disk.content import WINDOW
+from service.adapters.maildir.disk.files import File, mail_errors
+from service.adapters.maildir.disk.keywords import flag_names
+from service.adapters.maildir.disk.threads import checkpoint
+from service.adapters.maildir.folders.delivery import Delivery
+from service.adapters.maildir.folders.folder import FlagChange, MaildirFolder, version_of
 from service.adapters.maildir.mailbox import Mailbox, missing_message
 from service.mail.errors import MailError, NotFound
 from service.mail.mime.digest import Digest

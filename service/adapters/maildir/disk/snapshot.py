@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2s
 
-from service.adapters.maildir.disk import open_folder
-from service.adapters.maildir.keywords import FILE, flags_of, read_keywords
-from service.adapters.maildir.names import Entry, arrival, entry_of
+from service.adapters.maildir.disk.files import open_folder
+from service.adapters.maildir.disk.keywords import FILE, flags_of, read_keywords
+from service.adapters.maildir.disk.names import Entry, arrival, entry_of
 from service.mail.errors import NotFound
 
 SUBFOLDERS = ("new", "cur")

@@ -3,11 +3,11 @@
 from contextlib import suppress
 from typing import NamedTuple
 
-from service.adapters.maildir import content
-from service.adapters.maildir.folder import MaildirFolder
+from service.adapters.maildir.disk import content
+from service.adapters.maildir.disk.names import Entry
+from service.adapters.maildir.disk.snapshot import Snapshot
+from service.adapters.maildir.folders.folder import MaildirFolder
 from service.adapters.maildir.mailbox import Mailbox, message_key
-from service.adapters.maildir.names import Entry
-from service.adapters.maildir.snapshot import Snapshot
 from service.mail.errors import MailError, NotFound
 from service.mail.model import MessageSummary
 

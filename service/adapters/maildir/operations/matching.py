@@ -4,11 +4,11 @@ name, its row, its headers, its text."""
 from collections.abc import Sequence
 from dataclasses import replace
 
-from service.adapters.maildir import content
+from service.adapters.maildir.disk import content
 from service.adapters.maildir.mailbox import Mailbox
-from service.adapters.maildir.rows import ListedMessage, row_of
+from service.adapters.maildir.operations.rows import ListedMessage, row_of
 from service.mail.errors import MailError
-from service.mail.mime.headers import list_headers
+from service.mail.mime.headers.fields import list_headers
 from service.mail.model import Header, MessageSummary
 from service.mail.search.filter import Criterion, Filter, conditions
 from service.mail.search.matching import KnownMessage, Need, address_text, holds, needs
