@@ -1,9 +1,8 @@
-"""The port: what the API asks of a mailbox, and what every adapter answers.
+"""The port: the methods by which the API uses a mailbox, and which every adapter implements.
 
-A handful of methods is abstract because every protocol has them; the others say by default that this mailbox lacks the
-capability, so an adapter has no line about what it cannot do. Ids are opaque to everybody but the adapter that made
-them. All methods raise leaves of ``errors.MailError`` and nothing else. A method that is cancelled leaves no work
-behind it.
+A few methods are abstract because every protocol has them. The others raise NotSupported by default, so an adapter has
+no code for what it cannot do. Only the adapter that made an id can read it. All methods raise leaves of
+``errors.MailError`` and nothing else. A cancelled method leaves no work behind.
 """
 
 from abc import ABC, abstractmethod
@@ -47,14 +46,14 @@ class Backend(ABC):
     warnings: tuple[str, ...] = ()
     """What a user of this mailbox should know of its server, such as ``ids-unstable``."""
     not_supported_text: ClassVar[str] = "This mailbox offers no {}."
-    """How a user is told of a capability that is not there."""
+    """The error text for a capability that the mailbox lacks."""
 
     @abstractmethod
     async def list_folders(self) -> tuple[Folder, ...]:
         """Every folder with its counts. IMAP: one round trip with LIST-STATUS, else two. POP3: one."""
 
     async def get_folder(self, folder: str) -> Folder:
-        """One folder by id or role; NotFound where there is none. Costs what ``list_folders`` does."""
+        """One folder by id or role; raises NotFound. Costs as much as ``list_folders``."""
         for found in await self.list_folders():
             if folder in {found.id, found.role}:
                 return found
@@ -73,11 +72,11 @@ class Backend(ABC):
         raise self.not_supported(Capability.FOLDERS)
 
     async def delete_folder(self, folder: str) -> None:
-        """Remove the folder with its messages. AlreadyExists where it has folders in it: those go first."""
+        """Delete the folder and its messages. Raises AlreadyExists if it has subfolders."""
         raise self.not_supported(Capability.FOLDERS)
 
     async def list_grants(self, folder: str) -> tuple[Grant, ...]:
-        """Who may do what with the folder (RFC 4314, 3.3). One round trip."""
+        """The rights that users have in the folder (RFC 4314, 3.3). One round trip."""
         raise self.not_supported(Capability.ACL)
 
     async def set_grant(self, folder: str, identifier: str, rights: str) -> Grant:
@@ -95,48 +94,49 @@ class Backend(ABC):
     @abstractmethod
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
         """A page, newest arrival first. ``folder`` is an id or a role. IMAP: two round trips on a warm connection
-        (three with a filter). POP3: one login, then UIDL+LIST and the page's TOPs, pipelined where offered.
+        (three with a filter). POP3: one login, then UIDL+LIST and the page's TOPs, pipelined if the server offers it.
 
-        NotFound (folder), StaleToken (cursor of a renumbered folder), InvalidRequest (not a cursor of this list).
+        Raises NotFound (folder), StaleToken (cursor of a renumbered folder), InvalidRequest (not a cursor of this
+        list).
         """
 
     async def get_state(self, folder: str) -> str | None:
-        """What ``list_messages`` would have as ``Page.state`` now, without the list; None where that is not known
-        without it. One round trip."""
+        """The ``Page.state`` of ``list_messages`` now, without the list. None if only the list has it. One round
+        trip."""
         return None
 
     async def get_sync_token(self, folder: str | None) -> bytes:
-        """Up to where a folder (None: the mailbox) has been told by now. IMAP: a round trip or two; three where the
-        server does not say what vanishes."""
+        """A token for the present state of the folder (None: of the whole mailbox). IMAP: one or two round trips; three
+        if the server does not report what vanishes."""
         raise self.not_supported(Capability.CHANGES)
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
-        """What happened to the folder's messages since a mark of it. StaleToken where that cannot be told: list it
-        again. IMAP: one round trip where nothing happened and the server counts changes."""
+        """The changes of the folder's messages since a token for it. Raises StaleToken if they are unknown: list the
+        folder again. IMAP: one round trip if nothing changed and the server counts changes."""
         raise self.not_supported(Capability.CHANGES)
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
-        """What happened in all folders since a mark of the mailbox. A folder whose changes cannot be told has
-        ``resync``. IMAP: those of ``list_folders``, and two for each folder in which something happened."""
+        """The changes of all folders since a token for the mailbox. A folder whose changes are unknown has ``resync``.
+        IMAP: the round trips of ``list_folders``, and two for each folder that changed."""
         raise self.not_supported(Capability.CHANGES)
 
     def watch_health(self) -> WatchHealth | None:
-        """How the watch fares; None while nobody listens."""
+        """The health of the watch; None while no client listens."""
         return None
 
     def watch(self) -> AbstractAsyncContextManager[Watch]:
-        """Listens to the mailbox. All who do share one connection."""
+        """Listens to the mailbox. All listeners share one connection."""
         raise self.not_supported(Capability.PUSH)
 
     async def search_messages(self, folders: Sequence[str] | None, query: ListQuery) -> Page:
-        """A page over several folders (None: all), merged. Errors as ``list_messages``. A folder that cannot be
-        searched is named in ``unsearched``."""
+        """A page of the merged list of several folders (None: all). Raises the errors of ``list_messages``. Folders
+        that cannot be searched are in ``unsearched``."""
         raise self.not_supported(Capability.SEARCH)
 
     @abstractmethod
     async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
-        """Several rows, in order of asking; what is no longer there is left out. IMAP: one round trip a folder. POP3:
-        as a page of those."""
+        """The rows of these messages, in the order given; messages that no longer exist are left out. IMAP: one round
+        trip for each folder. POP3: as a page of them."""
 
     @abstractmethod
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
@@ -148,76 +148,77 @@ class Backend(ABC):
 
     @abstractmethod
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
-        """The decoded octets of a part, or the stored ones where ``encoded``. Awaited before streaming starts: once it
-        returns, the message and the part exist and the first octets are here."""
+        """The decoded octets of a part, or the stored ones if ``encoded``. When it returns, the message and the part
+        exist and the first octets have arrived: no error of these comes after streaming has begun."""
 
     @abstractmethod
     async def open_source(self, message: str, *, span: Span | None = None) -> Download:
-        """The message, byte for byte as stored. Awaited as ``open_part``."""
+        """The message, byte for byte as stored. Returns when the first octets have arrived, as ``open_part``."""
 
     @abstractmethod
     async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
-        """Remove for good, in order of asking, exactly these: by UID and UIDVALIDITY (IMAP) or UIDL checked in the same
-        session (POP3). An Outcome without error is a removal the server confirmed."""
+        """Delete exactly these messages, permanently: by UID and UIDVALIDITY (IMAP), or by unique-ids checked in the
+        same session (POP3). Outcomes are in the order given; one without error is a deletion that the server
+        confirmed."""
 
     async def get_flags(self, message: str) -> Flags:
         """The message's flags now. One round trip."""
         raise self.not_supported(Capability.FLAGS)
 
     async def set_flags(self, message: str, flags: Sequence[str], *, version: str | None = None) -> Flags:
-        """Replace all flags; answers what is set afterwards. One round trip. With ``version`` only while the message
-        has it, else Changed; NotSupported where the server keeps no versions. NotPermitted for a flag that the folder
-        does not keep."""
+        """Replace all flags; returns those set afterwards. One round trip. If the message no longer has ``version``,
+        raises Changed; NotSupported if the server has no versions; NotPermitted for a flag that the folder does not
+        keep."""
         raise self.not_supported(Capability.FLAGS)
 
     async def change_flags(
         self, message: str, add: Sequence[str], remove: Sequence[str], *, version: str | None = None
     ) -> Flags:
-        """Set some and clear others, touching no other flag; answers what is set afterwards. A round trip each."""
+        """Set some flags and clear others, and leave the rest; returns those set afterwards. A round trip each."""
         raise self.not_supported(Capability.FLAGS)
 
     async def change_many(
         self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]
     ) -> tuple[Outcome, ...]:
-        """``change_flags`` on many, in order of asking: a round trip a folder."""
+        """``change_flags`` on many messages, in the order given: a round trip for each folder."""
         raise self.not_supported(Capability.FLAGS)
 
     async def append_message(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
     ) -> str | None:
-        """Put a message into the folder; answers its id, None where the server does not tell and it cannot be found.
-        Two round trips. UpstreamError with the code ``outcomeUnknown`` where the answer was lost and the
-        folder does not tell either."""
+        """Add a message to the folder. Returns its id; None if the server does not say it and the message cannot be
+        found. Two round trips. Raises UpstreamError with the code ``outcomeUnknown`` if the answer was lost and the
+        folder does not show whether the message was added."""
         raise self.not_supported(Capability.APPEND)
 
     async def append_once(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
     ) -> str | None:
-        """``append_message``, unless the folder already has a message of the same octets: then its id. For requests
-        that are sent again because their answer was lost, whoever got them first."""
+        """``append_message``, unless the folder has a message of the same octets already: then its id. For requests
+        that are repeated because their answer was lost, perhaps on another replica."""
         raise self.not_supported(Capability.APPEND)
 
     async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
-        """Copy, in order of asking: a command for each folder they come from."""
+        """Copy, with outcomes in the order given: one command for each source folder."""
         raise self.not_supported(Capability.MOVE)
 
     async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
-        """Move, in order of asking: a command for each folder they come from with MOVE, three without it. At every
-        moment each message is in at least one of the two."""
+        """Move, with outcomes in the order given: one command for each source folder with MOVE, three without it. At
+        every moment each message is in at least one of the two folders."""
         raise self.not_supported(Capability.MOVE)
 
     async def empty_folder(self, folder: str) -> int:
-        """Remove for good all messages that are in the folder now, and none that arrives meanwhile; answers how many.
-        IMAP: four round trips, and three for each thousand messages."""
+        """Delete permanently all messages that are in the folder now, and none that arrives meanwhile. Returns how
+        many. IMAP: four round trips, and three for each thousand messages."""
         raise self.not_supported(Capability.MOVE)
 
     @abstractmethod
     async def check(self) -> None:
-        """Log in if no connection is open: LoginRefused, UpstreamUnavailable and their kin tell here."""
+        """Log in if no connection is open. Raises LoginRefused, UpstreamUnavailable and the other errors of a login."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Close every connection. The mailbox is as it was."""
+        """Close every connection. Changes nothing in the mailbox."""
 
     def not_supported(self, capability: Capability) -> NotSupported:
         """The error for a call this mailbox cannot answer, with the reason."""

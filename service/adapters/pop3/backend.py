@@ -119,7 +119,7 @@ class Pop3Backend(Backend):
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         found = await self.list_changes("inbox", since)
-        return AccountChanges(found.mark, [found.told] if found.told else [])
+        return AccountChanges(found.token, [found.changes] if found.changes else [])
 
     def _ids(self, keys: Iterable[bytes]) -> tuple[str, ...]:
         return tuple(make_id("m", self._tag, key) for key in sorted(keys))

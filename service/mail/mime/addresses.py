@@ -114,7 +114,7 @@ class _Scanner:
             yield kind, token
 
     def _comment_end(self, position: int) -> int:
-        """Behind the parenthesis that closes; 0 where none does, and then none is looked for again."""
+        """The position after the closing parenthesis; 0 if there is none, and then it is not searched again."""
         depth = 1
         for match in _PAREN.finditer(self._octets, position):
             depth += {b"(": 1, b")": -1}.get(match[0], 0)

@@ -23,7 +23,7 @@ _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt
 
 
 def parse_date(raw: bytes | str | None) -> datetime | None:
-    """The moment with the offset it was written with; None for what is no date, such as year 0 or zone +9999."""
+    """The moment with the offset it was written with; None for anything else, such as year 0 or zone +9999."""
     if not raw:
         return None
     text = raw[:MAX_OCTETS].decode("latin-1") if isinstance(raw, bytes) else raw[:MAX_OCTETS]

@@ -124,7 +124,7 @@ def _as_text(html: str) -> str:
 
 
 def _plain_references(html: str) -> str:
-    """The parser pays for each ampersand by the length of the rest, so where there are many less is read."""
+    """The parser's cost for each ampersand is the length of the rest, so it gets less of a text with many."""
     return _REFERENCE.sub(_reference, html)[:_MAX_ESCAPED] if html.count("&") > _MAX_REFERENCES else html
 
 
@@ -181,8 +181,9 @@ def _is_inline(value: str) -> bool:
 
 
 def _without_base(url: str) -> str | None:
-    """Mail has no base address: what names a host gets a scheme, all else points nowhere. Nor does what is no address
-    with the scheme either, such as a host with a space in it: the next cleaning would take it away."""
+    """Mail has no base address: a link that names a host gets a scheme, and all others are removed. So is one that is
+    not an address even with the scheme, such as a host with a space in it: cleaning the result again would remove
+    it."""
     link = f'<a href="https:{escape(url)}">'
     return f"https:{url}" if url.startswith("//") and "href" in _ABSOLUTE.clean(link) else None
 
@@ -232,7 +233,7 @@ def text_from_html(html: str) -> str:
     if is_costly(html):
         return _fold(without_tags(html))
     marked = _CELL.sub("\x1c<", _LINE.sub("\x1d<", _PARAGRAPH.sub("\x1e<", html)))
-    # Its mirroring of a chosen option costs quadratic time, and nobody reads it.
+    # Its mirroring of a chosen option costs quadratic time, and is not needed.
     tree = LexborHTMLParser(marked, options=LexborDocumentOptions.WO_EVENTS)
     tree.strip_tags(_UNREAD)
     return _fold(tree.text() if tree.root is not None else "")

@@ -51,7 +51,7 @@ def read_message(
     flags: tuple[str, ...] = (),
     html: HtmlMode = HtmlMode.SAFE,
 ) -> Message:
-    """The message with body and structure. A tree that a limit cut is told by the warning ``structure-truncated``."""
+    """The message with body and structure. The warning ``structure-truncated`` says that a limit cut the tree."""
     root = parse(source)
     structure = root.part
     fields = _Fields.of(source[root.header_start : root.body_start])

@@ -38,9 +38,9 @@ _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|([^\n]))")
 
 @lru_cache(maxsize=1024)
 def safe_style(style: str) -> str | None:
-    """The declarations that stay in their place; None where none is left. Negative and absurd sizes could cover what
-    stands elsewhere, so they go too. A background loses its image but not its colour, without which what stands
-    on it may be white on white. Mails repeat the same few styles, hence the cache."""
+    """The declarations that cannot affect the rest of the page; None if there are none. Negative and absurd sizes could
+    cover other text, so they are removed. A background loses its image but not its colour, without which its text may
+    be white on white. The cache helps because mails repeat the same few styles."""
     kept = []
     for declaration in _URL_TOKEN.sub(" ", style).split(";"):
         name, colon, value = declaration.partition(":")

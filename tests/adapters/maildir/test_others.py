@@ -131,7 +131,7 @@ async def test_a_message_that_another_client_deleted_is_gone(post: Post, backend
     [outcome] = await backend.delete_messages([gone])
     assert isinstance(outcome.error, NotFound)
     assert [row.subject for row in (await backend.list_messages("inbox", ListQuery())).items] == ["2", "0"]
-    assert (await backend.list_changes("inbox", mark)).told.destroyed == (gone,)
+    assert (await backend.list_changes("inbox", mark)).changes.destroyed == (gone,)
 
 
 async def test_what_is_being_delivered_is_not_there_yet(post: Post, backend: MaildirBackend) -> None:
@@ -165,7 +165,7 @@ async def test_flags_of_another_client_are_a_change(post: Post, backend: Maildir
     )
     file.rename(post.maildir(USER) / "cur" / f"{file.name}:2,S")
     post.make(post.maildir(USER) / ".New")
-    assert (await backend.list_changes("inbox", mark)).told.updated == (message,)
+    assert (await backend.list_changes("inbox", mark)).changes.updated == (message,)
     found = await backend.list_all_changes(whole)
     assert [told.updated for told in found.folders] == [(message,)]
     assert found.created_folders == [(await backend.list_folders())[1].id]
@@ -182,9 +182,9 @@ async def test_changes_of_more_messages_than_a_mark_names_are_told_here(post: Po
     assert len(mark) < MAX_OCTETS
     post.deliver(USER, plain("new"))
     found = await backend.list_changes("inbox", mark)
-    [created] = found.told.created
+    [created] = found.changes.created
     assert (await backend.get_message(created)).subject == "new"
-    assert found.told.destroyed == ()
+    assert found.changes.destroyed == ()
     with pytest.raises(StaleToken):
         await post.backend(USER).list_changes("inbox", mark)
 
