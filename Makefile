@@ -5,14 +5,14 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 SECONDS ?= 60
 ROUNDS ?= 50
-FUZZED := wire mail html search
+FUZZED := wire tokens framing mail html search
 NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns hostile nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -91,8 +91,13 @@ turns: SECONDS = 600
 turns: system $(VENV)/dev  ## Five hundred accounts in turn, on a cache for a few of them, for ten minutes.
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) --accounts 500 --in-turn --faults 0 --cache 300000 --seeded 12 --connections 100 $(ARGS)
 
-nightly:  ## What takes its time: fuzzing, soaking, growth, pressure, listeners, the image and the drill (two hours).
+hostile: system $(VENV)/dev  ## Give each hostile answer of a mail server to a service, and measure what others notice (ROUNDS=5).
+	$(BIN)/python -m tests.hostile --rounds $(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS)) $(ARGS)
+	CASELLA_PUMPS=1 $(BIN)/python -m pytest tests/adapters/imap/wire/test_pumped.py
+
+nightly:  ## What takes its time: fuzzing, hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
 	$(MAKE) fuzz SECONDS=600
+	$(MAKE) hostile
 	$(MAKE) soak
 	$(MAKE) turns
 	$(MAKE) growth

@@ -2,4 +2,4 @@
 POP3."""
 
 DEMO_USER = "demo@example.org"
-DEMO_PASSWORD = "demo"  # noqa: S105 - it is printed for everybody to use
+DEMO_PASSWORD = "demo"  # noqa: S105 - it is public: the demo prints it

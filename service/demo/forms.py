@@ -1,4 +1,4 @@
-"""The forms a letter may take. Each writes the rest of a message that follows its address headers."""
+"""The forms of letters. Each function writes what follows the address headers of a message."""
 
 import struct
 import zipfile
@@ -12,7 +12,7 @@ from textwrap import fill
 from typing import TypeAlias
 
 from service.demo.mime import CRLF, Encoding, binary, header, message, multipart, text
-from service.demo.words import Tongue
+from service.demo.words import Language
 
 LARGE = 10 << 20
 WIDTH = 76
@@ -20,20 +20,20 @@ WIDTH = 76
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is to be written: the tongue, and chance that comes out the same each time for the same number."""
+    """What to write. ``rng`` is seeded with the number, so the same number makes the same letter."""
 
     number: int
     subject: str
-    tongue: Tongue
-    chance: Random
+    language: Language
+    rng: Random
 
     def paragraphs(self) -> list[str]:
-        """Other ones at each call."""
-        chance, sentences = self.chance, self.tongue.sentences
-        return [" ".join(chance.choices(sentences, k=chance.randint(1, 5))) for _ in range(1 + self.number % 4)]
+        """Different ones at each call."""
+        rng, sentences = self.rng, self.language.sentences
+        return [" ".join(rng.choices(sentences, k=rng.randint(1, 5))) for _ in range(1 + self.number % 4)]
 
     def prose(self) -> str:
-        """Paragraphs, wrapped."""
+        """Wrapped paragraphs."""
         return "\n\n".join(fill(paragraph, WIDTH) for paragraph in self.paragraphs()) + "\n"
 
 
@@ -41,26 +41,26 @@ Form: TypeAlias = Callable[[Letter], bytes]
 
 
 def bare(letter: Letter) -> bytes:
-    """As before there was MIME: no header says what this is. Some lines begin with dots, or with From."""
+    """Without any MIME header. Some lines begin with dots, which POP3 doubles, or with From, which mbox quotes."""
     dotted = ".\n..\n.hidden begins with a dot\n\nFrom here on there is nothing new.\n"
     prose = letter.prose().encode("ascii", "replace").decode() + dotted
     return CRLF + prose.replace("\n", "\r\n").encode()
 
 
 def empty(letter: Letter) -> bytes:
-    """Headers, and nothing else."""
+    """Headers without a body."""
     return CRLF
 
 
 def plain(letter: Letter) -> bytes:
-    """UTF-8 in either encoding."""
+    """UTF-8 in each of its usual encodings."""
     encodings: tuple[Encoding, ...] = ("quoted-printable", "base64", "8bit")
     return text(letter.prose(), "utf-8", encodings[letter.number % 3])
 
 
 def legacy(letter: Letter) -> bytes:
-    """In a charset from before UTF-8, and in the encoding that went with it."""
-    charset = letter.tongue.charsets[letter.number // 13 % len(letter.tongue.charsets)]
+    """In a charset from before UTF-8, in an encoding that was used with it."""
+    charset = letter.language.charsets[letter.number // 13 % len(letter.language.charsets)]
     if charset in {"us-ascii", "iso-2022-jp"}:
         return text(letter.prose(), charset, "7bit")
     encodings: tuple[Encoding, ...] = ("quoted-printable", "8bit", "base64")
@@ -68,27 +68,27 @@ def legacy(letter: Letter) -> bytes:
 
 
 def reply(letter: Letter) -> bytes:
-    """An answer above what it answers, in lines that may flow (RFC 3676)."""
+    """A reply above the quoted message, as format=flowed (RFC 3676)."""
     quoted = "".join(f"> {line}\n" for line in letter.prose().splitlines())
     return text(f"{letter.prose()}\n{quoted}-- \n.:|:.\n", "utf-8", "8bit", more="; format=flowed")
 
 
 def alternative(letter: Letter) -> bytes:
-    """Plain text, and the same as HTML."""
+    """Plain text and the same as HTML."""
     paragraphs = letter.paragraphs()
     prose = "\n\n".join(fill(paragraph, WIDTH) for paragraph in paragraphs) + "\n"
     return multipart("alternative", letter.number, text(prose), _html(letter, *paragraphs))
 
 
 def html_only(letter: Letter) -> bytes:
-    """With what no reader should let through: a script, a form, an image of the sender's server."""
+    """With what sanitizing must remove: a script, a form, an image on the sender's server."""
     unsafe = '<script>alert("no")</script><form action="https://example.com/collect"><input name="pin"></form>'
     pixel = '<p style="background:url(https://pixel.example.com/p.png)" onclick="alert(1)">Read me.</p>'
     return _html(letter, *letter.paragraphs(), extra=unsafe + pixel, encoding="base64")
 
 
 def newsletter(letter: Letter) -> bytes:
-    """From a list, with remote images that would tell on the reader."""
+    """From a mailing list, with remote images that track the reader."""
     images = f'<img src="https://news.example.com/title/{letter.number}.png" alt="Title" width="480">'
     pixel = f'<img src="https://pixel.example.com/{letter.number}.gif" width="1" height="1" alt="">'
     link = '<p><a href="https://news.example.com/read?from=mail">Read on</a></p>'
@@ -100,60 +100,60 @@ def newsletter(letter: Letter) -> bytes:
 
 
 def pictures(letter: Letter) -> bytes:
-    """HTML that shows images which came along (RFC 2392), with a text for those who see none."""
-    cids = [f"picture{at}.{letter.number}@example.net" for at in range(1 + letter.number % 3)]
-    shown = "".join(f'<img src="cid:{cid}" alt="a colour"> ' for cid in cids)
-    images = [binary(_png(letter.chance), "image/png", f"colour {at}.png", cid=cid) for at, cid in enumerate(cids)]
-    related = multipart("related", letter.number, _html(letter, extra=shown), *images, more='; type="text/html"')
+    """HTML with embedded images (RFC 2392), and a plain text instead of it."""
+    cids = [f"picture{index}.{letter.number}@example.net" for index in range(1 + letter.number % 3)]
+    tags = "".join(f'<img src="cid:{cid}" alt="a colour"> ' for cid in cids)
+    images = [binary(_png(letter.rng), "image/png", f"colour {index}.png", cid=cid) for index, cid in enumerate(cids)]
+    related = multipart("related", letter.number, _html(letter, extra=tags), *images, more='; type="text/html"')
     return multipart("alternative", letter.number, text("The picture is in the HTML.\n"), related)
 
 
 def documents(letter: Letter) -> bytes:
-    """Files with names in every script, and a preamble for programs that know no MIME."""
+    """Attachments with names in every script, and a preamble for programs without MIME."""
     long = "Quartalszahlen – endgültige Fassung für das Büro.pdf"
     names = (f"Überblick {letter.number}.pdf", f"{letter.subject}.pdf", long)
-    rows = "".join(f"{day};{letter.chance.randint(0, 999)}\n" for day in range(1, 32))
+    rows = "".join(f"{day};{letter.rng.randint(0, 999)}\n" for day in range(1, 32))
     table = text("day;count\n" + rows, "utf-8", "base64", "csv")
     named = header("Content-Disposition", 'attachment; filename="figures; \\"final\\".csv"') + table
     pdf = binary(_pdf(f"Invoice {letter.number}"), "application/pdf", names[letter.number % 3])
-    said = b"This is a message in several parts.\r\n"
-    return multipart("mixed", letter.number, text(letter.prose()), pdf, named, preamble=said)
+    preamble = b"This is a message in several parts.\r\n"
+    return multipart("mixed", letter.number, text(letter.prose()), pdf, named, preamble=preamble)
 
 
 def bundle(letter: Letter) -> bytes:
-    """A zip, and a text file whose name is in the old style."""
+    """A zip, and a text file whose name is written in the old style."""
     notes = "\n".join(letter.paragraphs()).encode()
-    zipped = binary(_zip({"notes.txt": notes, "colour.png": _png(letter.chance)}), "application/zip", "bundle.zip")
+    zipped = binary(_zip({"notes.txt": notes, "colour.png": _png(letter.rng)}), "application/zip", "bundle.zip")
     old = binary(notes, "text/plain; charset=utf-8", "Notizen für später.txt", old_style=True)
     return multipart("mixed", letter.number, text(letter.prose()), zipped, old)
 
 
 def invitation(letter: Letter) -> bytes:
-    """To a meeting (RFC 6047): once to be understood by programs, once as a file."""
+    """An invitation to a meeting (RFC 6047): as a part for programs, and as a file."""
     calendar = "\n".join((
         "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Example//Demo//EN", "METHOD:REQUEST", "BEGIN:VEVENT",
         f"UID:meeting-{letter.number}@example.net", "DTSTAMP:20260801T080000Z", "DTSTART:20260910T080000Z",
         "DTEND:20260910T090000Z", f"SUMMARY:{letter.subject}", "ORGANIZER:mailto:desk@example.net",
         "ATTENDEE;RSVP=TRUE:mailto:demo@example.org", "END:VEVENT", "END:VCALENDAR", "",
     ))  # fmt: skip
-    machine = text(calendar, "utf-8", "quoted-printable", "calendar", "; method=REQUEST")
-    both = multipart("alternative", letter.number, text(letter.prose()), machine)
+    for_programs = text(calendar, "utf-8", "quoted-printable", "calendar", "; method=REQUEST")
+    both = multipart("alternative", letter.number, text(letter.prose()), for_programs)
     file = binary(calendar.replace("\n", "\r\n").encode(), "application/ics", "invite.ics")
     return multipart("mixed", letter.number, both, file)
 
 
 def forwarded(letter: Letter) -> bytes:
-    """With another message inside, which has an image inside."""
+    """With a message inside, which has an image inside."""
     inner = header("From", "Front Desk <desk@example.net>") + header("To", "team@example.com")
     inner += header("Subject", "Inside") + header("Message-ID", f"<inner.{letter.number}@example.net>")
     inner += header("Date", "Mon, 03 Aug 2026 09:30:00 +0200") + header("MIME-Version", "1.0")
-    image = binary(_png(letter.chance), "image/png", "inside.png")
+    image = binary(_png(letter.rng), "image/png", "inside.png")
     inner += multipart("mixed", letter.number + 1_000_000, text(letter.prose()), image)
     return multipart("mixed", letter.number, text("See below.\n", "us-ascii", "7bit"), message(inner, "inside.eml"))
 
 
 def undelivered(letter: Letter) -> bytes:
-    """A report of what could not be delivered (RFC 3464)."""
+    """A delivery status notification (RFC 3464)."""
     status = b"Reporting-MTA: dns; mx.example.net\r\n\r\nFinal-Recipient: rfc822; nobody@example.com\r\n"
     status += b"Action: failed\r\nStatus: 5.1.1\r\n"
     headers = header("From", "demo@example.org") + header("To", "nobody@example.com") + header("Subject", "Hello?")
@@ -167,8 +167,8 @@ def undelivered(letter: Letter) -> bytes:
 
 
 def large(letter: Letter) -> bytes:
-    """Ten megabytes of noise that no compression makes small."""
-    noise = binary(letter.chance.randbytes(LARGE), "application/octet-stream", "Große Datei.bin")
+    """An attachment of ten megabytes of random octets, which compression cannot make smaller."""
+    noise = binary(letter.rng.randbytes(LARGE), "application/octet-stream", "Große Datei.bin")
     return multipart("mixed", letter.number, text("The attachment is large.\n"), noise)
 
 
@@ -179,10 +179,10 @@ def _html(letter: Letter, *paragraphs: str, extra: str = "", encoding: Encoding 
     return text(f"{head}\n<body>{title}\n{body}\n{extra}\n</body></html>\n", "utf-8", encoding, "html")
 
 
-def _png(chance: Random) -> bytes:
+def _png(rng: Random) -> bytes:
     """A square of one colour."""
     side = 16
-    pixels = zlib.compress((b"\0" + chance.randbytes(3) * side) * side)
+    pixels = zlib.compress((b"\0" + rng.randbytes(3) * side) * side)
     size = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", size) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
 
@@ -193,25 +193,25 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 def _pdf(line: str) -> bytes:
     """One page with one line on it."""
-    drawn = f"BT /F 24 Tf 72 720 Td ({line}) Tj ET".encode()
-    things = (
+    content = f"BT /F 24 Tf 72 720 Td ({line}) Tj ET".encode()
+    objects = (
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
         b" /Resources << /Font << /F 5 0 R >> >> >>",
-        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(drawn), drawn),
+        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(content), content),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     )
-    written, places = b"%PDF-1.4\n", b""
-    for number, thing in enumerate(things, 1):
-        places += b"%010d 00000 n \n" % len(written)
-        written += b"%d 0 obj\n%b\nendobj\n" % (number, thing)
-    table = b"xref\n0 6\n0000000000 65535 f \n" + places
-    return written + table + b"trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(written)
+    pdf, offsets = b"%PDF-1.4\n", b""
+    for number, body in enumerate(objects, 1):
+        offsets += b"%010d 00000 n \n" % len(pdf)
+        pdf += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    table = b"xref\n0 6\n0000000000 65535 f \n" + offsets
+    return pdf + table + b"trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(pdf)
 
 
 def _zip(files: dict[str, bytes]) -> bytes:
-    """Dated by the letter and not by the clock."""
+    """With a fixed date, so that the octets are the same each time."""
     written = BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as bundle_file:
         for name, content in files.items():

@@ -1,4 +1,4 @@
-"""The demo mailbox by IMAP: pymap, in this process and event loop, on loopback, nothing on disk."""
+"""The demo mailbox by IMAP: pymap, in this process and event loop, on loopback. Nothing is written to disk."""
 
 import asyncio
 from argparse import Namespace
@@ -20,11 +20,11 @@ from service.demo.listener import listening
 from service.demo.messages import DemoMessage
 
 LINE = 1 << 20
-"""Octets of a command without its literals. pymap ends the connection beyond it."""
+"""The longest command without its literals, in octets. pymap ends the connection after a longer one."""
 
 
 class _Config(Config):
-    """Without looking up this machine's name in the DNS for a greeting."""
+    """Does not look up this machine's name in the DNS for the greeting."""
 
     @property
     def greeting(self) -> bytes:
@@ -35,24 +35,24 @@ class _Config(Config):
 async def imap_mailbox(
     messages: Iterable[DemoMessage], username: str, password: str, port: int = 0
 ) -> AsyncIterator[int]:
-    """Serves them while the context is open; yields the port. Another user's login is refused.
+    """Serves the messages while the context is open; yields the port. Other users cannot log in.
 
-    In every folder UIDs rise in the order given. UIDVALIDITY is another one each time.
+    In every folder UIDs rise in the order of ``messages``. UIDVALIDITY is different each time.
     """
     config = _config(username, password, port)
     config.apply_context()
-    config.set_cache[username] = (await _filled(messages), FilterSet())
+    config.set_cache[username] = (await _fill(messages), FilterSet())
     serve = IMAPServer(await _login(config, username, password), config)
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve(reader, writer, SocketInfo.get(writer, None))
 
-    async with listening(converse, port, LINE) as listens_at:
-        yield listens_at
+    async with listening(converse, port, LINE) as bound_port:
+        yield bound_port
 
 
 def _config(username: str, password: str, port: int) -> _Config:
-    """One round of hashing: the password is printed for everybody, and half a million stop the event loop."""
+    """One round of hashing: the password is public, and the default of half a million would block the event loop."""
     return _Config(
         Namespace(passlib_cfg=None, proxy_protocol=None), host="127.0.0.1", port=port, tls_enabled=False,
         demo_data=False, demo_user=username, demo_password=password, hash_context=BuiltinHash(rounds=1),
@@ -67,12 +67,12 @@ async def _login(config: _Config, username: str, password: str) -> Login:
     return login
 
 
-async def _filled(messages: Iterable[DemoMessage]) -> MailboxSet:
+async def _fill(messages: Iterable[DemoMessage]) -> MailboxSet:
     mailboxes = MailboxSet()
-    known = {"INBOX"}
+    created = {"INBOX"}
     for message in messages:
-        if message.folder not in known:
-            known.add(message.folder)
+        if message.folder not in created:
+            created.add(message.folder)
             await mailboxes.add_mailbox(message.folder)
             await mailboxes.set_subscribed(message.folder, True)
         mailbox = await mailboxes.get_mailbox(message.folder)

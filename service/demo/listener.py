@@ -1,4 +1,4 @@
-"""A listener on loopback that leaves nothing behind when it ends."""
+"""A listener on loopback that closes all of its connections when it ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,44 +6,44 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 Converse: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-"""Talks with one client until that is over. Need not close the connection."""
+"""Serves one client to the end. It need not close the connection."""
 
 
 @asynccontextmanager
 async def listening(converse: Converse, port: int, line: int) -> AsyncIterator[int]:
-    """Yields the port, a free one for 0. ``line``: octets after which reading one gives up.
+    """Yields the port; ``port`` 0 takes a free one. ``line`` is the longest line that a reader accepts, in octets.
 
-    At the end open connections are cut, not cancelled: every conversation sees its client gone, which it knows how to
-    end, and none waits for a client that reads no more.
+    At the end, open connections are aborted and their tasks not cancelled: each task sees that its client has gone,
+    which it can handle anyway, and none waits for a client that does not read.
     """
-    visits: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-    is_over = False
+    tasks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+    is_closing = False
 
-    def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visit = asyncio.get_running_loop().create_task(visited(reader, writer))
-        visits[visit] = writer
-        visit.add_done_callback(left)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(serve(reader, writer))
+        tasks[task] = writer
+        task.add_done_callback(forget)
 
-    def left(visit: asyncio.Task[None]) -> None:
-        """Closes what a visit cancelled before its first step could not."""
-        visits.pop(visit).transport.abort()
+    def forget(task: asyncio.Task[None]) -> None:
+        """Aborts a connection that is still open, because its task was cancelled before the first step."""
+        tasks.pop(task).transport.abort()
 
-    async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            if not is_over:
+            if not is_closing:
                 await converse(reader, writer)
         finally:
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(came, "127.0.0.1", port, limit=line)
+    server = await asyncio.start_server(accept, "127.0.0.1", port, limit=line)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        is_over = True
+        is_closing = True
         server.close()
-        for writer in visits.values():
+        for writer in tasks.values():
             writer.transport.abort()
-        await asyncio.gather(*visits, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()

@@ -9,7 +9,7 @@ from random import Random
 from service.demo import forms
 from service.demo.forms import Form, Letter
 from service.demo.mime import CRLF, encoded, header, mailbox
-from service.demo.words import ENGLISH, GERMAN, TONGUES, Tongue
+from service.demo.words import ENGLISH, GERMAN, LANGUAGES, Language
 
 SEED = 20260901
 NEWEST = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
@@ -17,14 +17,14 @@ WELCOME = "Welcome to Casella: Übersicht"
 TEN_MEGABYTES = "Ten megabytes attached"
 _FOLDERS = ("Sent", "Drafts", "Archive/2025", "Trash", "Junk", "Projekte/Übersicht")
 _ROUND = 10
-_REPLIES = (4, 7, 9)  # of a round of ten, they answer its second
+_REPLIES = (4, 7, 9)  # in each round of ten, these answer the second message
 _ZONES = (2, 0, -5, 9, 5.5, -3.5, 12.75)
 _LONG = "A subject that does not know where to end, " * 6 + "and then it does"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoMessage:
-    """A message with CRLF line breaks, and where it lies. Flags as IMAP has them."""
+    """A message with CRLF line breaks, and its folder. Flags as in IMAP."""
 
     source: bytes
     received_at: datetime
@@ -34,11 +34,11 @@ class DemoMessage:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is written about in a form; without subjects of its own, about anything and in any tongue."""
+    """A form of letter, its subjects and its language. Without subjects or language it takes those of any language."""
 
     form: Form
     subjects: tuple[str, ...] = ()
-    tongue: Tongue | None = None
+    language: Language | None = None
 
 
 _KINDS = (
@@ -62,29 +62,29 @@ _TO_DEMO = "Demo <demo@example.org>"
 
 
 def demo_messages(count: int = 300) -> Iterator[DemoMessage]:
-    """Oldest first. The newest but one has an attachment of 10 MB, the newest a subject that stays."""
+    """Oldest first. The second newest has an attachment of 10 MB; the newest always has the same subject."""
     for number in range(count):
-        left = count - 1 - number
-        received = NEWEST - timedelta(hours=7 * left, minutes=left % 60)
-        folder = "INBOX" if left < 2 else _folder(number)
-        if left == 0:
+        newer = count - 1 - number
+        received = NEWEST - timedelta(hours=7 * newer, minutes=newer % 60)
+        folder = "INBOX" if newer < 2 else _folder(number)
+        if newer == 0:
             kind = _Kind(forms.alternative, (WELCOME,), ENGLISH)
-        elif left == 1:
+        elif newer == 1:
             kind = _Kind(forms.large, (TEN_MEGABYTES,), ENGLISH)
         else:
             kind = _kind(number)
-        yield DemoMessage(_write(number, kind, received, folder), received, _flags(number, left, folder), folder)
+        yield DemoMessage(_write(number, kind, received, folder), received, _flags(number, newer, folder), folder)
 
 
 def _folder(number: int) -> str:
-    """One message in four lies elsewhere."""
+    """One message in four is not in the inbox."""
     return _FOLDERS[number // 4 % len(_FOLDERS)] if number % 4 == 1 else "INBOX"
 
 
-def _flags(number: int, left: int, folder: str) -> tuple[str, ...]:
-    """What is new is unread, and one in five of the rest."""
+def _flags(number: int, newer: int, folder: str) -> tuple[str, ...]:
+    """The newest ten are unread, and one in five of the others."""
     flags = {
-        "\\Seen": folder in {"Sent", "Drafts"} or (left >= 10 and number % 5 != 0),
+        "\\Seen": folder in {"Sent", "Drafts"} or (newer >= 10 and number % 5 != 0),
         "\\Flagged": number % 11 == 1,
         "\\Answered": number % _ROUND == 1,
         "\\Draft": folder == "Drafts",
@@ -102,37 +102,39 @@ def _root(number: int) -> int:
     return number - number % _ROUND + 1
 
 
-def _tongue(number: int, kind: _Kind) -> Tongue:
-    """An answer is in that of what it answers."""
+def _language(number: int, kind: _Kind) -> Language:
+    """A reply is in the language of the message that it answers."""
     if kind is _REPLY:
-        return _tongue(_root(number), _kind(_root(number)))
-    return kind.tongue or TONGUES[number % len(TONGUES)]
+        return _language(_root(number), _kind(_root(number)))
+    return kind.language or LANGUAGES[number % len(LANGUAGES)]
 
 
 def _subject(number: int, kind: _Kind) -> str:
-    """An answer has that of what it answers."""
+    """A reply has the subject of the message that it answers."""
     if kind is _REPLY:
         subject = _subject(_root(number), _kind(_root(number)))
         return subject if subject.startswith("Re:") else f"Re: {subject}".rstrip()
-    subjects = kind.subjects or _tongue(number, kind).subjects
+    subjects = kind.subjects or _language(number, kind).subjects
     return subjects[number // len(_KINDS) % len(subjects)].format(number=number)
 
 
 def _write(number: int, kind: _Kind, received: datetime, folder: str) -> bytes:
-    chance = Random(f"{SEED}.{number}")  # noqa: S311 - the same mail every time
-    letter = Letter(number, _subject(number, kind), _tongue(number, kind), chance)
-    rest = kind.form(letter)
-    mime = b"" if rest.startswith(CRLF) else header("MIME-Version", "1.0")
-    return _addresses(letter, received, folder) + _thread(number) + mime + rest
+    rng = Random(f"{SEED}.{number}")  # noqa: S311 - the same mail every time
+    letter = Letter(number, _subject(number, kind), _language(number, kind), rng)
+    content = kind.form(letter)
+    mime = b"" if content.startswith(CRLF) else header("MIME-Version", "1.0")
+    return _addresses(letter, received, folder) + _thread(number) + mime + content
 
 
 def _addresses(letter: Letter, received: datetime, folder: str) -> bytes:
     number, charset = letter.number, _header_charset(letter)
     zone = timezone(timedelta(hours=_ZONES[number % len(_ZONES)]))
     written = format_datetime((received - timedelta(seconds=30)).astimezone(zone))
-    people = [mailbox(name, f"{local}@example.net", charset) for name, local in letter.tongue.people]
+    people = [mailbox(name, f"{local}@example.net", charset) for name, local in letter.language.people]
     others = [
-        mailbox(name, f"{local}@example.com") for tongue in TONGUES[: number % 5] for name, local in tongue.people[:1]
+        mailbox(name, f"{local}@example.com")
+        for language in LANGUAGES[: number % 5]
+        for name, local in language.people[:1]
     ]
     is_outgoing = folder in {"Sent", "Drafts"}
     sender = _TO_DEMO if is_outgoing else _sender(number, people)
@@ -153,29 +155,29 @@ def _addresses(letter: Letter, received: datetime, folder: str) -> bytes:
 def _sender(number: int, people: list[str]) -> str:
     if number % 19 == 3:
         return _ODD_SENDERS[number // 19 % len(_ODD_SENDERS)]
-    return people[number // len(TONGUES) % len(people)]
+    return people[number // len(LANGUAGES) % len(people)]
 
 
 def _header_charset(letter: Letter) -> str:
-    """UTF-8, or for some what the tongue was written in before."""
-    charset = letter.tongue.charsets[0]
-    words = letter.subject + "".join(name for name, _ in letter.tongue.people)
+    """UTF-8; in one letter of three a charset in which the language was written before."""
+    charset = letter.language.charsets[0]
+    words = letter.subject + "".join(name for name, _ in letter.language.people)
     fits = words.encode(charset, "ignore").decode(charset) == words
     return charset if letter.number % 3 == 0 and fits else "utf-8"
 
 
 def _raw_or_encoded(letter: Letter, charset: str) -> str:
-    """Some have raw UTF-8 in it, as RFC 6532 allows."""
+    """A few subjects are raw UTF-8, as RFC 6532 allows."""
     return letter.subject if letter.number % 37 == 5 else encoded(letter.subject, charset)
 
 
 def _thread(number: int) -> bytes:
-    """Each answers the one before, and names all before (RFC 5322, 3.6.4)."""
+    """Each reply answers the message before it, and names all earlier ones (RFC 5322, 3.6.4)."""
     if number % _ROUND not in _REPLIES:
         return b""
     start = number - number % _ROUND
-    before = [_message_id(start + place) for place in (1, *_REPLIES) if start + place < number]
-    return header("In-Reply-To", before[-1]) + header("References", "\r\n ".join(before))
+    earlier = [_message_id(start + offset) for offset in (1, *_REPLIES) if start + offset < number]
+    return header("In-Reply-To", earlier[-1]) + header("References", "\r\n ".join(earlier))
 
 
 def _message_id(number: int) -> str:

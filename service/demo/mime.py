@@ -1,5 +1,5 @@
-"""MIME written octet by octet (RFC 5322, 2045, 2047, 2231, 2183), so that the same letter is the same octets each time
-and lies on the wire the way different programs write it.
+"""Writes MIME octet by octet (RFC 5322, 2045, 2047, 2231, 2183), so that the same letter has the same octets each time,
+in the forms that different programs write.
 
 A part is its octets from its first header to the line break that ends its body.
 """
@@ -14,24 +14,24 @@ from urllib.parse import quote
 
 CRLF = b"\r\n"
 NAME_PIECE = 20
-"""Octets of a file name on one line, percent-encoded."""
+"""Octets of a percent-encoded file name that go on one line."""
 Encoding: TypeAlias = Literal["7bit", "8bit", "quoted-printable", "base64"]
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 
 
 def header(name: str, value: str) -> bytes:
-    """One that is folded already, if at all."""
+    """One header field. ``value`` is folded already if it must be."""
     return f"{name}: {value}\r\n".encode()
 
 
 def encoded(text: str, charset: str = "utf-8", *, start: int = 10) -> str:
-    """As encoded words of at most 75 letters, folded; ASCII is only folded. ``start``: where on the line it begins.
+    """The text as encoded words of at most 75 letters, folded; ASCII is only folded. ``start`` is the column at which
+    it begins.
 
-    Whether B or Q is what each charset's users expect: B for Cyrillic and East Asian, Q for Latin, the shorter one for
-    UTF-8.
+    The encoding is the usual one of the charset: B for Cyrillic and East Asian, Q for Latin, the shorter one for UTF-8.
     """
-    called = "us-ascii" if text.isascii() else charset
-    return Header(text, charsets.Charset(called), maxlinelen=75, header_name="x" * start).encode(linesep="\r\n")
+    charset_name = "us-ascii" if text.isascii() else charset
+    return Header(text, charsets.Charset(charset_name), maxlinelen=75, header_name="x" * start).encode(linesep="\r\n")
 
 
 def mailbox(name: str, address: str, charset: str = "utf-8") -> str:
@@ -46,16 +46,16 @@ def mailbox(name: str, address: str, charset: str = "utf-8") -> str:
 def text(
     content: str, charset: str = "utf-8", encoding: Encoding = "quoted-printable", kind: str = "plain", more: str = ""
 ) -> bytes:
-    """A text part; ``more`` are further parameters of its type, such as ``; format=flowed``."""
+    """A text part. ``more`` adds parameters to its type, such as ``; format=flowed``."""
     octets = content.replace("\n", "\r\n").encode(charset)
     head = header("Content-Type", f'text/{kind}; charset="{charset}"{more}')
     return head + header("Content-Transfer-Encoding", encoding) + CRLF + _transferred(octets, encoding)
 
 
 def binary(content: bytes, kind: str, filename: str = "", *, cid: str = "", old_style: bool = False) -> bytes:
-    """A part in base64: an attachment, or with ``cid`` something for the HTML beside it to show.
+    """A part in base64: an attachment, or with ``cid`` an image that the HTML beside it embeds.
 
-    ``old_style`` is how programs named files before RFC 2231: an encoded word within a quoted string.
+    ``old_style`` writes the file name as programs did before RFC 2231: as an encoded word in a quoted string.
     """
     disposition = "inline" if cid else "attachment"
     if old_style:
@@ -69,13 +69,13 @@ def binary(content: bytes, kind: str, filename: str = "", *, cid: str = "", old_
 
 
 def message(source: bytes, filename: str) -> bytes:
-    """A whole message as a part, which no encoding but the identity may hide (RFC 2046, 5.2.1)."""
+    """A whole message as a part. Only the identity encodings are allowed for it (RFC 2046, 5.2.1)."""
     head = header("Content-Type", "message/rfc822") + header("Content-Disposition", "attachment" + _filename(filename))
     return head + header("Content-Transfer-Encoding", "8bit") + CRLF + source
 
 
 def multipart(subtype: str, number: int, *parts: bytes, more: str = "", preamble: bytes = b"") -> bytes:
-    """``number`` and subtype make its boundary; who nests two of one subtype gives them different numbers."""
+    """``number`` and the subtype make the boundary, so nested parts of one subtype need different numbers."""
     boundary = f"=_{subtype}.{number}"
     head = header("Content-Type", f'multipart/{subtype}{more};\r\n boundary="{boundary}"')
     delimiter = b"--" + boundary.encode()
@@ -96,7 +96,7 @@ def _quoted(value: str) -> str:
 
 
 def _filename(name: str) -> str:
-    """Parameters of a disposition; a long or non-ASCII name as RFC 2231 has it."""
+    """The parameters of a disposition. A non-ASCII name is written by RFC 2231, a long one in pieces."""
     if not name:
         return ""
     if name.isascii():
@@ -106,4 +106,4 @@ def _filename(name: str) -> str:
         return ";\r\n filename*=utf-8''" + "".join(octets)
     octets[0] = "utf-8''" + octets[0]
     pieces = ("".join(octets[start : start + NAME_PIECE]) for start in range(0, len(octets), NAME_PIECE))
-    return "".join(f";\r\n filename*{at}*={piece}" for at, piece in enumerate(pieces))
+    return "".join(f";\r\n filename*{index}*={piece}" for index, piece in enumerate(pieces))

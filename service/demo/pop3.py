@@ -1,6 +1,6 @@
 """The demo mailbox by POP3 (RFC 1939, RFC 2449): the inbox, one client at a time, deletions at QUIT.
 
-Strict: what is not said the way the RFC says it gets -ERR, so that a client tried on it is tried on something.
+It is strict, so that it is a real test of a client: a command that the RFC does not define is answered with -ERR.
 """
 
 import asyncio
@@ -24,43 +24,43 @@ _CRLF = b"\r\n"
 
 
 class Refused(Exception):
-    """Answered with -ERR."""
+    """The command is answered with -ERR and this text."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
     source: bytes
-    unique: bytes
+    unique_id: bytes
 
 
 class Maildrop:
-    """The messages in the order they came in, and whether somebody is in."""
+    """The messages in the order of arrival. A session locks it from login to its end."""
 
     def __init__(self, sources: Iterable[bytes], username: str, password: str) -> None:
         self.items = [
-            _Item(source, b"%d.%b" % (at, blake2s(source, digest_size=12).hexdigest().encode()))
-            for at, source in enumerate(sources, 1)
+            _Item(source, b"%d.%b" % (number, blake2s(source, digest_size=12).hexdigest().encode()))
+            for number, source in enumerate(sources, 1)
         ]
         self.login = (username, password)
-        self.is_taken = False
+        self.is_locked = False
 
 
 class _Session:
-    """One connection: its own numbering, fixed at login, and what it has marked for deletion."""
+    """One connection. Its numbering is fixed at login; ``_deleted`` are the indexes marked for deletion."""
 
-    def __init__(self, drop: Maildrop) -> None:
+    def __init__(self, maildrop: Maildrop) -> None:
         self.is_over = False
-        self._drop = drop
+        self._maildrop = maildrop
         self._user: str | None = None
         self._items: list[_Item] = []
         self._deleted: set[int] = set()
-        self._is_in = False
-        self._is_asked = False  # for the rest of AUTH PLAIN
+        self._is_logged_in = False
+        self._awaits_response = False  # to AUTH PLAIN
 
     def answer(self, line: str) -> bytes:
-        """To one line; Refused where it is wrong or not allowed now."""
-        if self._is_asked:
-            self._is_asked = False
+        """The answer to one line. Raises Refused if the command is wrong, or not allowed in this state."""
+        if self._awaits_response:
+            self._awaits_response = False
             return self._log_in(*_plain(line))
         verb, *words = line.split(" ")
         match verb.upper(), words:
@@ -68,31 +68,31 @@ class _Session:
                 return _lines(_CAPABILITIES)
             case "QUIT", []:
                 self.is_over = True
-                self.leave(commit=True)
+                self.end(commit=True)
                 return b"+OK bye\r\n"
-        return self._serve(verb.upper(), words) if self._is_in else self._admit(verb.upper(), line, words)
+        return self._serve(verb.upper(), words) if self._is_logged_in else self._authenticate(verb.upper(), line, words)
 
-    def leave(self, *, commit: bool) -> None:
-        """Deletions happen by QUIT alone (RFC 1939, 6)."""
-        if not self._is_in:
+    def end(self, *, commit: bool) -> None:
+        """Unlocks the maildrop. Only QUIT deletes the marked messages (RFC 1939, 6)."""
+        if not self._is_logged_in:
             return
         if commit:
-            gone = {self._items[at].unique for at in self._deleted}
-            self._drop.items = [item for item in self._drop.items if item.unique not in gone]
-        self._is_in = False
-        self._drop.is_taken = False
+            deleted = {self._items[index].unique_id for index in self._deleted}
+            self._maildrop.items = [item for item in self._maildrop.items if item.unique_id not in deleted]
+        self._is_logged_in = False
+        self._maildrop.is_locked = False
 
-    def _admit(self, verb: str, line: str, words: list[str]) -> bytes:
-        """Names and passwords may have spaces in them (RFC 1939, 7)."""
+    def _authenticate(self, verb: str, line: str, words: list[str]) -> bytes:
+        """User names and passwords may contain spaces (RFC 1939, 7)."""
         user, self._user = self._user, None
         match verb, words:
             case "USER", [_, *_] if line[5:].strip():
                 self._user = line[5:]
-                return b"+OK and the password?\r\n"
+                return b"+OK send the password\r\n"
             case "PASS", [_, *_] if user is not None:
                 return self._log_in(user, line[5:])
             case "AUTH", [mechanism] if mechanism.upper() == "PLAIN":
-                self._is_asked = True
+                self._awaits_response = True
                 return b"+ \r\n"
             case "AUTH", [mechanism, response] if mechanism.upper() == "PLAIN":
                 return self._log_in(*_plain(response))
@@ -100,30 +100,30 @@ class _Session:
 
     def _log_in(self, username: str, password: str) -> bytes:
         """One client at a time (RFC 1939, 4; RFC 2449, 8.1.1)."""
-        if (username, password) != self._drop.login:
+        if (username, password) != self._maildrop.login:
             raise Refused("[AUTH] wrong login")
-        if self._drop.is_taken:
-            raise Refused("[IN-USE] somebody else is in the maildrop")
-        self._drop.is_taken = True
-        self._is_in = True
-        self._items = list(self._drop.items)
-        return b"+OK come in\r\n"
+        if self._maildrop.is_locked:
+            raise Refused("[IN-USE] another session has the maildrop locked")
+        self._maildrop.is_locked = True
+        self._is_logged_in = True
+        self._items = list(self._maildrop.items)
+        return b"+OK logged in\r\n"
 
     def _serve(self, verb: str, words: list[str]) -> bytes:
         match verb, words:
             case "STAT", []:
-                left = self._left()
-                return b"+OK %d %d\r\n" % (len(left), sum(len(self._items[at].source) for at in left))
+                indexes = self._not_deleted()
+                return b"+OK %d %d\r\n" % (len(indexes), sum(len(self._items[index].source) for index in indexes))
             case "LIST" | "UIDL", []:
-                return _lines(self._told(verb, at) for at in self._left())
+                return _lines(self._row(verb, index) for index in self._not_deleted())
             case "LIST" | "UIDL", [number]:
-                return b"+OK " + self._told(verb, self._at(number)) + _CRLF
+                return b"+OK " + self._row(verb, self._index(number)) + _CRLF
             case "RETR", [number]:
-                return _body(self._items[self._at(number)].source)
+                return _body(self._items[self._index(number)].source)
             case "TOP", [number, count] if count.isascii() and count.isdigit():
-                return _body(_top(self._items[self._at(number)].source, int(count)))
+                return _body(_top(self._items[self._index(number)].source, int(count)))
             case "DELE", [number]:
-                self._deleted.add(self._at(number))
+                self._deleted.add(self._index(number))
                 return b"+OK marked\r\n"
             case "RSET", []:
                 self._deleted.clear()
@@ -132,27 +132,27 @@ class _Session:
                 return b"+OK\r\n"
         raise Refused("no such command, or not with these arguments")
 
-    def _left(self) -> list[int]:
-        return [at for at in range(len(self._items)) if at not in self._deleted]
+    def _not_deleted(self) -> list[int]:
+        return [index for index in range(len(self._items)) if index not in self._deleted]
 
-    def _told(self, verb: str, at: int) -> bytes:
-        item = self._items[at]
-        return b"%d %b" % (at + 1, item.unique if verb == "UIDL" else b"%d" % len(item.source))
+    def _row(self, verb: str, index: int) -> bytes:
+        item = self._items[index]
+        return b"%d %b" % (index + 1, item.unique_id if verb == "UIDL" else b"%d" % len(item.source))
 
-    def _at(self, number: str) -> int:
-        at = int(number) - 1 if number.isascii() and number.isdigit() else -1
-        if not 0 <= at < len(self._items) or at in self._deleted:
+    def _index(self, number: str) -> int:
+        index = int(number) - 1 if number.isascii() and number.isdigit() else -1
+        if not 0 <= index < len(self._items) or index in self._deleted:
             raise Refused("no such message")
-        return at
+        return index
 
 
 def _plain(response: str) -> tuple[str, str]:
-    """Whom it says to be by which password (RFC 4616). To act for somebody else is nobody's right."""
+    """The user name and password of a PLAIN response (RFC 4616). Acting for another user is refused."""
     try:
-        acts_for, username, password = b64decode(response, validate=True).decode().split("\0")
+        authorization_id, username, password = b64decode(response, validate=True).decode().split("\0")
     except (Error, ValueError):
-        raise Refused("that is no PLAIN response") from None
-    if acts_for not in {"", username}:
+        raise Refused("not a valid PLAIN response") from None
+    if authorization_id not in {"", username}:
         raise Refused("[AUTH] wrong login")
     return username, password
 
@@ -162,7 +162,7 @@ def _lines(lines: Iterable[bytes]) -> bytes:
 
 
 def _body(source: bytes) -> bytes:
-    """Dots doubled at the beginning of lines (RFC 1939, 3)."""
+    """The lines that begin with a dot get another one (RFC 1939, 3)."""
     stuffed = (_CRLF + source).replace(b"\r\n.", b"\r\n..")[2:]
     return b"+OK\r\n" + stuffed + (b"" if stuffed.endswith(_CRLF) else _CRLF) + b".\r\n"
 
@@ -183,7 +183,7 @@ async def _converse(session: _Session, reader: asyncio.StreamReader, writer: asy
                 line = await reader.readuntil(_CRLF)
                 writer.write(session.answer(line[:-2].decode()))
             except asyncio.LimitOverrunError:
-                writer.write(b"-ERR a line that long is none of POP3\r\n")
+                writer.write(b"-ERR the line is too long\r\n")
                 return
             except (Refused, UnicodeDecodeError) as refusal:
                 writer.write(f"-ERR {refusal}\r\n".encode())
@@ -194,16 +194,16 @@ async def _converse(session: _Session, reader: asyncio.StreamReader, writer: asy
 async def pop3_mailbox(
     messages: Iterable[DemoMessage], username: str, password: str, port: int = 0
 ) -> AsyncIterator[int]:
-    """Serves those of the inbox, in the order given, while the context is open; yields the port."""
-    drop = Maildrop((message.source for message in messages if message.folder == "INBOX"), username, password)
+    """Serves the messages of the inbox in their order while the context is open; yields the port."""
+    maildrop = Maildrop((message.source for message in messages if message.folder == "INBOX"), username, password)
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = _Session(drop)
+        session = _Session(maildrop)
         try:
             with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
                 await _converse(session, reader, writer)
         finally:
-            session.leave(commit=False)
+            session.end(commit=False)
 
-    async with listening(converse, port, LINE) as listens_at:
-        yield listens_at
+    async with listening(converse, port, LINE) as bound_port:
+        yield bound_port

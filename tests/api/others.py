@@ -19,7 +19,6 @@ OF_NOBODY = frozenset(
         "get /v1/servers",
         "get /healthz",
         "get /readyz",
-        "get /metrics",
     }
 )
 """Operations that take nothing of an account but its credentials."""

@@ -13,7 +13,7 @@ from typing import Protocol as Shape
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.mail.backend import Backend
 from service.mail.model import Capability, Download, MessageSummary, Protocol

@@ -1,4 +1,4 @@
-"""What a newcomer types: the demo and its own curl lines."""
+"""The demo as a newcomer starts it, and the curl lines that it prints."""
 
 import json
 import os
@@ -21,7 +21,7 @@ START_SECONDS = 30
 
 
 class Demo:
-    """`casella demo` as a process of its own; ``lines`` is what it printed until it was ready."""
+    """`casella demo` in a process of its own. ``lines`` is its output until it was ready."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-m", "service", "demo", "--port", "0"]
@@ -37,12 +37,12 @@ class Demo:
 
     @property
     def url(self) -> str:
-        found = re.search(r"http://127\.0\.0\.1:\d+", "".join(self.lines))
-        assert found
-        return found[0]
+        url = re.search(r"http://127\.0\.0\.1:\d+", "".join(self.lines))
+        assert url
+        return url[0]
 
     def end(self) -> tuple[int, str]:
-        """As Ctrl-C does; the exit code and the last words."""
+        """Interrupts it as Ctrl-C does; returns the exit code and the rest of the output."""
         self.process.send_signal(signal.SIGINT)
         rest, _ = self.process.communicate(timeout=30)
         return self.process.returncode, rest
@@ -91,15 +91,15 @@ def test_the_mail_is_the_same_every_time_and_of_every_kind() -> None:
     first, again = (list(demo_messages(60)) for _ in range(2))
     assert first == again
     read = [
-        read_message(one.source, id="m", folder_id="f", size=len(one.source))
-        for one in first
-        if len(one.source) < 100_000
+        read_message(message.source, id="m", folder_id="f", size=len(message.source))
+        for message in first
+        if len(message.source) < 100_000
     ]
     types = {part.type for message in read for part in message.attachments}
     assert types >= {"application/pdf", "image/png", "text/calendar", "message/rfc822", "text/csv"}
-    assert {one.folder for one in first} >= {"INBOX", "Sent", "Projekte/Übersicht"}
+    assert {message.folder for message in first} >= {"INBOX", "Sent", "Projekte/Übersicht"}
     assert any(message.body.remote_content for message in read)
-    assert all(b"\n" not in one.source.replace(b"\r\n", b"") for one in first)
+    assert all(b"\n" not in message.source.replace(b"\r\n", b"") for message in first)
     assert not any(message.body.warnings for message in read)
 
 

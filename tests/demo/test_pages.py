@@ -1,4 +1,4 @@
-"""Every block of code in README and docs/ is run or read by what it is for; every link leads somewhere."""
+"""Every block of code in README and docs/ is executed or parsed; every link leads to a file and a heading."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from tests.demo.test_demo import Demo, shell
 from tests.markdown import ROOT, WRITTEN, Block, anchors, blocks, links, of, read
 
 URL = "http://127.0.0.1:8000"
-TRIED = tuple(page for page in WRITTEN if any("curl" in block for block in of(page, "sh")))
+PAGES_WITH_CURL = tuple(page for page in WRITTEN if any("curl" in block for block in of(page, "sh")))
 BLOCKS = [block for page in WRITTEN for block in blocks(page)]
 COMMANDS = [
     (block.page, line)
@@ -28,8 +28,8 @@ COMMANDS = [
     if block.language == "sh" and "curl" not in block.text and not block.text.startswith("export ")
     for line in block.text.splitlines()
 ]
-ELSEWHERE = {("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js")}
-"""Run by tests/sdks and tests/ops/test_phone.py."""
+EXECUTED_ELSEWHERE = {("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js")}
+"""Executed by tests/sdks and tests/ops/test_phone.py."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 
@@ -46,7 +46,7 @@ def output(words: list[str], program: str, folder: Path) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("page", TRIED)
+@pytest.mark.parametrize("page", PAGES_WITH_CURL)
 def test_a_page_s_shell_lines_work_one_after_the_other(page: str, demo: Demo, tmp_path: Path) -> None:
     script = "\n".join(block for block in of(page, "sh") if "curl" in block or block.startswith("export "))
     script = script.replace(URL, demo.url).replace("curl -s", "curl -sf")
@@ -78,14 +78,14 @@ def staying_in_step(out: str, _: Path) -> None:
 
 
 def writing(out: str, _: Path) -> None:
-    """What is sent twice is done once: the id is the same."""
+    """A repeated request is executed once: the id is the same."""
     ids = re.findall(r'^\{"id":"(m_\w+)"', out.replace("}{", "}\n{"), re.MULTILINE)
     assert len(ids) == 4
     assert ids[0] == ids[1] != ids[2] == ids[3]
 
 
 def errors(out: str, _: Path) -> None:
-    """The problem is the one that the page shows, but for its number."""
+    """The problem is the one that the page shows, except for its request id."""
     [shown] = of("docs/errors.md", "json")
     answered, expected = json.loads(out), json.loads(shown)
     assert answered.pop("requestId") != expected.pop("requestId")
@@ -102,32 +102,32 @@ CHECKS = {
 
 
 def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
-    """Of getting started, in Python and in JavaScript: both show the same rows."""
+    """Those of the page "Getting started", in Python and in JavaScript, print the same rows."""
     [python] = of("docs/getting-started.md", "python")
     [javascript] = of("docs/getting-started.md", "js")
     node = shutil.which("node")
     assert node, "This test needs Node: apt-get install nodejs"
-    one = output([sys.executable, "-"], python.replace(URL, demo.url), tmp_path)
-    other = output([node, "--input-type=module", "-"], javascript.replace(URL, demo.url), tmp_path)
-    assert len(one.splitlines()) > 4
-    assert one.split() == other.split()
+    from_python = output([sys.executable, "-"], python.replace(URL, demo.url), tmp_path)
+    from_javascript = output([node, "--input-type=module", "-"], javascript.replace(URL, demo.url), tmp_path)
+    assert len(from_python.splitlines()) > 4
+    assert from_python.split() == from_javascript.split()
 
 
-def test_no_block_of_code_is_left_out() -> None:
-    """A language that nothing here runs or reads fails."""
+def test_no_block_of_code_is_untested() -> None:
+    """A block in a language that no test executes or parses fails."""
     tried = {("docs/getting-started.md", "python"), ("docs/getting-started.md", "js")}
     sketches = {("docs/contributing.md", "python")}
-    programs = {(block.page, block.language) for block in BLOCKS} - ELSEWHERE - tried - sketches
+    programs = {(block.page, block.language) for block in BLOCKS} - EXECUTED_ELSEWHERE - tried - sketches
     assert {language for _, language in programs} <= {"sh", "json", "toml", ""}
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language in {"json", "toml"}])
-def test_an_example_can_be_read(block: Block) -> None:
+def test_an_example_can_be_parsed(block: Block) -> None:
     assert (json.loads if block.language == "json" else tomllib.loads)(block.text)
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
-def test_a_command_is_one_that_there_is(page: str, line: str) -> None:
+def test_a_command_exists(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)
     while re.match(r"[A-Z_]+=", words[0]):
         del words[0]
@@ -148,10 +148,10 @@ def test_a_page_s_settings_are_settings(page: str, tmp_path: Path) -> None:
     assert read_settings(file).default_server == "home"
 
 
-def test_a_key_is_made() -> None:
+def test_the_line_that_makes_a_key_works() -> None:
     [line] = [text for text in of("docs/settings.md", "sh") if text.startswith("python3 ")]
-    made = subprocess.run([sys.executable, *shlex.split(line)[1:]], capture_output=True, text=True, check=True)
-    [key] = Settings(servers={}, secret_keys=made.stdout.strip()).secret_keys
+    output = subprocess.run([sys.executable, *shlex.split(line)[1:]], capture_output=True, text=True, check=True)
+    [key] = Settings(servers={}, secret_keys=output.stdout.strip()).secret_keys
     assert len(key.get_secret_value()) == KEY_OCTETS
 
 

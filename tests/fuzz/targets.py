@@ -9,15 +9,20 @@ from service.adapters.imap.messages.envelope import read_summary, structure_of
 from service.adapters.imap.wire.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows, status_rows
 from service.adapters.imap.wire.status import read_status
+from service.adapters.imap.wire.tokens import parse
 from service.mail.errors import InvalidQuery, UpstreamProtocol
 from service.mail.mime.headers import split_headers
 from service.mail.mime.html import safe_html, text_from_html
 from service.mail.mime.message import read_message
 from service.mail.search.grammar import parse_query
 from tests.now import now
+from tests.pumps import growth
 
 LIMITS = Limits(line=1 << 16, literal=1 << 16, response=1 << 18)
 TODAY = date(2026, 1, 31)
+SIZES = (8 << 10, 16 << 10, 32 << 10)
+BOUND = 2.0
+"""Seconds for the largest of them, under a fuzzer's instruments: linear work takes a tenth."""
 Target = Callable[[bytes], None]
 
 
@@ -46,6 +51,27 @@ def _framed(*pieces: bytes) -> list[bytes] | None:
     except UpstreamProtocol:
         return None
     return found
+
+
+def tokens(octets: bytes) -> None:
+    """A prefix of the grammar, repeated: the tokeniser's time grows no faster than the octets."""
+    _grows(parse, octets)
+
+
+def framing(octets: bytes) -> None:
+    """The same of the framer, however the octets are cut."""
+    _grows(
+        lambda pumped: [
+            framer.feed(pumped[at : at + 1000]) for framer in (Framer(LIMITS),) for at in range(0, len(pumped), 1000)
+        ],
+        octets,
+    )
+
+
+def _grows(read: Callable[[bytes], object], octets: bytes) -> None:
+    if octets:
+        grown = growth(read, [octets[:200]], SIZES, BOUND)
+        assert not grown, str(grown[0])
 
 
 def mail(octets: bytes) -> None:
@@ -78,6 +104,8 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
         b'* 1 FETCH (UID 1 BODYSTRUCTURE (("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 1 1) "mixed") BODY[1]<0> {3}\r\nabc)\r\nA1 OK done\r\n',
         b'* LIST (\\Noselect) "/" {3}\r\na/b\r\n* STATUS INBOX (MESSAGES 1)\r\n* ESEARCH (TAG "A") UID ALL 1:3,7\r\n* SEARCH 1 2\r\n',
     ]),
+    "tokens": (tokens, [b'"\\"', b"BODY[ ", b"(a ", b"{0}\r\n", b'"a" ', b"() "]),
+    "framing": (framing, [b"* a\r\n", b"{0}\r\n", b"{3}\r\nabc", b"A1 OK [\r\n", b"\r", b"* {"]),
     "mail": (mail, [
         b"From: =?utf-8?q?a?= <a@b>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>x\r\n--b--\r\n",
         b"Subject: x\r\nDate: Thu, 01 Jan 2026 00:00:00 +0100\r\nContent-Disposition: attachment; filename*0*=utf-8''%C3; filename*1=a\r\n\r\nx",

@@ -1,7 +1,9 @@
 """Mailboxes on the local disk: Maildir (https://cr.yp.to/proto/maildir.html) with folders by Maildir++.
 
-Read from the disk upwards: ``disk`` (folders and files opened safely), ``names`` (of files), ``keywords`` (flags as
-letters), ``box`` (one folder), ``draft`` (a message on its way in), ``subscriptions``, ``folders`` (the tree),
-``content`` (what a file holds), ``cursor`` and ``listing`` (lists), ``history`` (what changed), ``passwords`` and
-``door`` (who may sign in), and ``backend``, which is what the API sees.
+From the disk upwards: ``disk`` (opens folders and files safely) and ``disk_threads`` (which run all of it), ``names``
+(of files) and ``folder_names``, ``keywords`` (flags as letters), ``snapshot`` and ``folder`` (one folder),
+``subscriptions`` and ``folders`` (the tree), ``delivery`` (a new message), ``sync_state`` (tokens) and ``content`` (of
+a file). ``mailbox`` joins these. Above it are the operations: ``folder_changes``, then ``rows``, ``matching``,
+``cursor`` and ``listing`` (lists), ``reads``, ``writes`` and ``changes``. ``passwords`` and ``sign_in`` decide who may
+use a mailbox. ``backend`` is what the API sees.
 """

@@ -1,70 +1,62 @@
-"""What came, what went and what has other flags, by comparing the names of files."""
+"""Which messages came, went or have other flags, by comparing file names with those of a sync token."""
 
-import json
-import zlib
-from collections.abc import Mapping
-from hashlib import blake2s
-from threading import Lock
+from collections.abc import Sequence
 
-from cachetools import FIFOCache
-
-from service.adapters.maildir.folder import Snapshot
+from service.adapters.maildir.folder import MaildirFolder
+from service.adapters.maildir.mailbox import Mailbox
+from service.adapters.maildir.sync_state import Letters, letters_of
+from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import StaleToken
 
-MAX_OCTETS = 5000
-"""As much as fits into a request line that proxies allow."""
-MAX_UNPACKED = 1 << 20
-KEPT = 4
-_TOO_MANY = b"\0"
-"""What a mark of more messages than a token can name begins with."""
-Letters = Mapping[str, str]
-"""Flags as letters, by what is unique in names."""
-Told = Mapping[bytes, Letters]
-"""The same by folder."""
+
+def get_token(mailbox: Mailbox, folder: str | None) -> bytes:
+    """The token of the present state of a folder, or of all folders."""
+    return _read(mailbox, mailbox.tree.selectable() if folder is None else [mailbox.folder(folder)])[1]
 
 
-def letters_of(snapshot: Snapshot) -> Letters:
-    """What a mark remembers of a folder."""
-    return {entry.unique: entry.letters for entry in snapshot.entries.values()}
+def list_changes(mailbox: Mailbox, folder: str, since: bytes) -> Changes:
+    """Raises StaleToken if the token is not one of this folder."""
+    maildir_folder = mailbox.folder(folder)
+    before = mailbox.sync_states.read(since)
+    if before.keys() != {maildir_folder.stored_name}:
+        raise StaleToken
+    now, token = _read(mailbox, [maildir_folder])
+    changes = _compare(mailbox, maildir_folder, before[maildir_folder.stored_name], now[maildir_folder])
+    return Changes(changes, token)
 
 
-class Marks:
-    """Of one mailbox. A mark holds all names; where those are too many for a token, this process remembers what the
-    last few marks stand for, and any other one is stale."""
-
-    def __init__(self) -> None:
-        self._kept: FIFOCache[bytes, bytes] = FIFOCache(KEPT)
-        self._lock = Lock()
-
-    def write(self, told: Told) -> bytes:
-        """The mark of folders as they are."""
-        names = {wire.decode("latin-1"): letters for wire, letters in told.items()}
-        octets = zlib.compress(json.dumps(names, separators=(",", ":")).encode())
-        if len(octets) <= MAX_OCTETS:
-            return octets
-        mark = _TOO_MANY + blake2s(octets, digest_size=16).digest()
-        with self._lock:
-            self._kept[mark] = octets
-        return mark
-
-    def read(self, mark: bytes) -> Told:
-        """StaleToken for what is no mark, or not remembered."""
-        if not mark.startswith(_TOO_MANY):
-            return _read(mark, MAX_UNPACKED)
-        with self._lock:
-            octets = self._kept.get(mark)
-        if octets is None:
-            raise StaleToken("There are more messages than a token can name. List again.")
-        return _read(octets, 0)
+def list_all_changes(mailbox: Mailbox, since: bytes) -> AccountChanges:
+    """Folders by their names: a renamed folder is a new one."""
+    before = mailbox.sync_states.read(since)
+    now, token = _read(mailbox, mailbox.tree.selectable())
+    changes = [
+        _compare(mailbox, folder, before[folder.stored_name], letters)
+        for folder, letters in now.items()
+        if folder.stored_name in before
+    ]
+    names = {folder.stored_name for folder in now}
+    return AccountChanges(
+        token,
+        [change for change in changes if change],
+        [mailbox.tree.id(folder.stored_name) for folder in now if folder.stored_name not in before],
+        [mailbox.tree.id(name) for name in before.keys() - names],
+    )
 
 
-def _read(octets: bytes, limit: int) -> Told:
-    """``limit`` 0 is none."""
-    work = zlib.decompressobj()
-    try:
-        told = json.loads(work.decompress(octets, limit))
-        if not work.eof or not all(isinstance(letters, dict) for letters in told.values()):
-            raise StaleToken
-        return {name.encode("latin-1"): letters for name, letters in told.items()}
-    except (zlib.error, ValueError, AttributeError):
-        raise StaleToken from None
+def _read(mailbox: Mailbox, folders: Sequence[MaildirFolder]) -> tuple[dict[MaildirFolder, Letters], bytes]:
+    """The messages of the folders, and the token of this state."""
+    letters = {folder: letters_of(folder.snapshot()) for folder in folders}
+    return letters, mailbox.sync_states.write({folder.stored_name: letters[folder] for folder in letters})
+
+
+def _compare(mailbox: Mailbox, folder: MaildirFolder, before: Letters, now: Letters) -> FolderChanges:
+    return FolderChanges(
+        folder_id=mailbox.tree.id(folder.stored_name),
+        created=_ids(mailbox, folder, now.keys() - before.keys()),
+        updated=_ids(mailbox, folder, {name for name in now.keys() & before.keys() if now[name] != before[name]}),
+        destroyed=_ids(mailbox, folder, before.keys() - now.keys()),
+    )
+
+
+def _ids(mailbox: Mailbox, folder: MaildirFolder, uniques: set[str]) -> tuple[str, ...]:
+    return tuple(mailbox.message_id(folder, unique) for unique in sorted(uniques))

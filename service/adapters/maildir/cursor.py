@@ -1,5 +1,5 @@
-"""Where a list goes on: by order of arrival after the last message shown, whether it is still there or not; in any
-other order after the last of those shown that is still there."""
+"""The position in a list. In the order of arrival a list continues after the last message shown, even if that message
+is gone; in any other order after the last of the messages shown that still exists."""
 
 import os
 from collections.abc import Sequence
@@ -9,38 +9,39 @@ from typing import NamedTuple
 from service.mail.errors import InvalidRequest, NotFound
 from service.mail.ids import make_id, read_id
 
-MARKS = 16
-"""Messages remembered of a list that is not in the order of arrival."""
+MAX_SHOWN = 16
+"""How many of the last messages shown a cursor names, if the list is not in the order of arrival."""
 OCTETS = 8
-LONGEST = 1024
+MAX_LENGTH = 1024
 
 
 class Cursor(NamedTuple):
-    """``last`` is what is unique in the name of the last message shown."""
+    """``shown`` are digests of ids; ``last`` is the unique part of the last shown message's name."""
 
-    marks: tuple[bytes, ...]
+    shown: tuple[bytes, ...]
     last: str
 
 
-def short(text: str) -> bytes:
-    """Tells lists, and messages of a list, from one another."""
+def short_digest(text: str) -> bytes:
+    """Identifies a list, or a message of a list."""
     return blake2s(os.fsencode(text), digest_size=OCTETS).digest()
 
 
 def write_cursor(tag: bytes, list_name: str, shown: Sequence[str], last: str) -> str:
-    """``shown`` are ids, or none where the list is in the order of arrival."""
-    marks = [short(one) for one in shown[-MARKS:]]
-    return make_id("p", tag, short(list_name) + bytes([len(marks)]) + b"".join(marks) + os.fsencode(last))
+    """``shown`` are ids, empty if the list is in the order of arrival."""
+    digests = [short_digest(message) for message in shown[-MAX_SHOWN:]]
+    body = short_digest(list_name) + bytes([len(digests)]) + b"".join(digests) + os.fsencode(last)
+    return make_id("p", tag, body)
 
 
 def read_cursor(tag: bytes, list_name: str, text: str) -> Cursor:
-    """InvalidRequest for anything not written for this list of this account."""
+    """Raises InvalidRequest unless the cursor was written for this list of this account."""
     try:
-        octets = read_id("p", tag, text[:LONGEST], "cursor")
+        octets = read_id("p", tag, text[:MAX_LENGTH], "cursor")
     except NotFound:
-        raise InvalidRequest("This is no cursor.") from None
+        raise InvalidRequest("The cursor is invalid.") from None
     name, rest = octets[:OCTETS], octets[OCTETS:]
-    if name != short(list_name) or not rest:
-        raise InvalidRequest("This is no cursor of this list.")
+    if name != short_digest(list_name) or not rest:
+        raise InvalidRequest("The cursor belongs to another list.")
     end = 1 + rest[0] * OCTETS
-    return Cursor(tuple(rest[at : at + OCTETS] for at in range(1, end, OCTETS)), os.fsdecode(rest[end:]))
+    return Cursor(tuple(rest[start : start + OCTETS] for start in range(1, end, OCTETS)), os.fsdecode(rest[end:]))

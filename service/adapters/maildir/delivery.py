@@ -1,56 +1,76 @@
-"""A message on its way in: written into ``tmp``, brought to the disk, then given its name (Maildir, "delivery")."""
+"""Writes a new message into ``tmp``, syncs it to the disk, then gives it its name (Maildir, "delivery")."""
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from service.adapters.maildir import disk
-from service.adapters.maildir.disk import opened
-from service.adapters.maildir.folder import Box
-from service.adapters.maildir.keywords import letters_of, named
+from service.adapters.maildir.disk import open_folder
+from service.adapters.maildir.folder import MaildirFolder
+from service.adapters.maildir.keywords import letters_of
 from service.adapters.maildir.names import entry_of, new_unique, with_letters
+from service.mail.errors import NotFound
 
 
-class Draft:
-    """``finish`` makes it a message, ``discard`` leaves nothing of it."""
+class Delivery:
+    """``begin``, then ``write`` as often as needed, then ``finish``. ``discard`` removes a delivery that was not
+    finished."""
 
-    def __init__(self, box: Box, size: int) -> None:
+    def __init__(self, size: int, flags: Sequence[str], received_at: datetime | None) -> None:
         self.unique = new_unique(size)
-        self._box = box
-        self._number: int | None = None
+        self._flags = flags
+        self._received_at = received_at
+        self._open: tuple[MaildirFolder, int] | None = None
 
-    def open(self) -> None:
-        """NotFound where the folder is gone."""
-        with self._box.opened() as folder, opened("tmp", folder) as tmp:
-            self._number = disk.create(tmp, self.unique)
+    def begin(self, folder: MaildirFolder) -> None:
+        """Raises NotFound if the folder does not exist."""
+        with folder.open() as descriptor, open_folder("tmp", descriptor) as tmp:
+            self._open = folder, disk.create(tmp, self.unique)
 
     def write(self, octets: bytes) -> None:
-        """The next of them."""
-        assert self._number is not None
-        disk.write_all(self._number, octets)
+        """Appends to the file."""
+        assert self._open is not None
+        disk.write_all(self._open[1], octets)
 
-    def finish(self, flags: Sequence[str], received_at: datetime | None) -> str:
-        """What is unique in its name. Without flags it is ``new``, as other programs deliver."""
-        assert self._number is not None
-        if received_at is not None:
-            os.utime(self._number, (received_at.timestamp(),) * 2)
-        os.fsync(self._number)
-        with self._box.opened() as folder:
-            letters = letters_of(named(flags), folder)
-            name = with_letters(entry_of("cur", self.unique), letters) if letters else self.unique
-            with opened("tmp", folder) as tmp, opened("cur" if letters else "new", folder) as place:
-                os.rename(self.unique, name, src_dir_fd=tmp, dst_dir_fd=place)
-                os.fsync(place)
-        self._close(self._number)
-        return self.unique
+    def finish(self, octets: bytes = b"") -> MaildirFolder:
+        """Writes the last octets and makes the file a message of the folder, which is returned. Without flags it goes
+        to ``new``, as other programs deliver."""
+        self.write(octets)
+        assert self._open is not None
+        folder, file = self._open
+        if self._received_at is not None:
+            os.utime(file, (self._received_at.timestamp(),) * 2)
+        os.fsync(file)  # before the rename: after a crash no message is half there
+        with folder.open() as descriptor:
+            self._rename(descriptor)
+        self._close()
+        return folder
+
+    def _rename(self, folder: int) -> None:
+        letters = letters_of(self._flags, folder)
+        name = with_letters(entry_of("cur", self.unique), letters) if letters else self.unique
+        with open_folder("tmp", folder) as tmp, open_folder("cur" if letters else "new", folder) as subfolder:
+            os.rename(self.unique, name, src_dir_fd=tmp, dst_dir_fd=subfolder)
+            os.fsync(subfolder)
 
     def discard(self) -> None:
-        """Nothing where it is a message already."""
-        if self._number is not None:
-            with self._box.opened() as folder, opened("tmp", folder) as tmp:
+        """Does nothing if the delivery was finished or did not begin."""
+        if self._open is None:
+            return
+        folder, _ = self._open
+        try:
+            # If the folder is gone, or the file was renamed before the error, nothing is left to remove.
+            with (
+                suppress(FileNotFoundError, NotFound),
+                folder.open() as descriptor,
+                open_folder("tmp", descriptor) as tmp,
+            ):
                 os.unlink(self.unique, dir_fd=tmp)
-            self._close(self._number)
+        finally:
+            self._close()
 
-    def _close(self, number: int) -> None:
-        self._number = None
-        os.close(number)
+    def _close(self) -> None:
+        assert self._open is not None
+        (_, file), self._open = self._open, None
+        os.close(file)

@@ -1,4 +1,4 @@
-"""Folders and files of the disk, opened so that no symbolic link is followed and nothing but plain files is read."""
+"""Opens folders and files so that no symbolic link is followed, and reads plain files only."""
 
 import errno
 import os
@@ -9,22 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
 
 from service.mail.errors import InUse, MailError, NotPermitted, OverQuota, UpstreamError, UpstreamUnavailable
 
-T = TypeVar("T")
 PROTOCOL = "maildir"
 LOCK_SECONDS = 2.0
-"""How long another program's lock is waited for."""
+"""How long to wait for another program's lock."""
+_LOCK_RETRY_SECONDS = 0.01
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not hold up who opens it
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # opening a named pipe must not block
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def opened(path: str | Path, within: int | None = None) -> Iterator[int]:
-    """A folder's descriptor. OSError where it is none, or a link."""
+def open_folder(path: str | Path, within: int | None = None) -> Iterator[int]:
+    """Yields the folder's descriptor. Raises OSError if ``path`` is not a folder, or is a symbolic link."""
     folder = os.open(path, _FOLDER, dir_fd=within)
     try:
         yield folder
@@ -33,40 +32,40 @@ def opened(path: str | Path, within: int | None = None) -> Iterator[int]:
 
 
 class File:
-    """An open message, whose octets stay what they are whatever becomes of its name. Closed when the last reader lets
-    go of it."""
+    """An open message file. Renaming or deleting it does not change what is read. It is closed when the last reference
+    to this object goes."""
 
     def __init__(self, folder: int, name: str) -> None:
-        """FileNotFoundError where there is none of that name, or no plain file."""
-        number = os.open(name, _FILE, dir_fd=folder)
-        weakref.finalize(self, os.close, number)
-        self._number = number
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
+        """Raises FileNotFoundError if there is no such file, or if it is not a plain file."""
+        descriptor = os.open(name, _FILE, dir_fd=folder)
+        weakref.finalize(self, os.close, descriptor)
+        self._descriptor = descriptor
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise FileNotFoundError(name)
-        self.size = found.st_size
-        self.received_at = moment(found)
+        self.size = status.st_size
+        self.received_at = _received_at(status)
 
     def fileno(self) -> int:
-        """For who reads at places too."""
-        return self._number
+        """For readers that read at an offset, as ``read`` does: the position of the descriptor is shared."""
+        return self._descriptor
 
     def read(self, start: int, stop: int) -> bytes:
-        """Octets ``start`` to ``stop``, fewer where the file ends before. Safe from several threads at once."""
+        """Returns octets ``start`` to ``stop``, fewer if the file is shorter. Several threads may read at once."""
         octets = bytearray()
-        while start < stop and (more := os.pread(self._number, stop - start, start)):
+        while start < stop and (more := os.pread(self._descriptor, stop - start, start)):
             octets += more
             start += len(more)
         return bytes(octets)
 
 
-def moment(found: os.stat_result) -> datetime:
-    """When the message was received: a file's time, as Dovecot keeps INTERNALDATE."""
-    return datetime.fromtimestamp(found.st_mtime_ns // 1_000_000_000, UTC)
+def _received_at(status: os.stat_result) -> datetime:
+    """The file's modification time, as in Dovecot, which keeps INTERNALDATE there."""
+    return datetime.fromtimestamp(status.st_mtime_ns // 1_000_000_000, UTC)
 
 
 def read_small(folder: int, name: str, limit: int = 1 << 20) -> bytes:
-    """A file that programs keep beside the mail; empty where there is none."""
+    """Reads a file that programs keep beside the mail. Returns nothing if it does not exist."""
     try:
         file = File(folder, name)
     except OSError:
@@ -75,22 +74,25 @@ def read_small(folder: int, name: str, limit: int = 1 << 20) -> bytes:
 
 
 def create(folder: int, name: str) -> int:
-    """The descriptor of a new file. FileExistsError where there is one."""
+    """Returns the descriptor of a new file. Raises FileExistsError."""
     return os.open(name, _NEW, 0o600, dir_fd=folder)
 
 
 def rewrite(folder: int, name: str, change: Callable[[bytes], bytes], lock: str) -> bytes:
-    """Write a small file anew, as ``change`` makes it of what it was; answers what it made. Who reads it sees the old
-    one or the new. ``lock`` is its name meanwhile, as Dovecot does it. InUse where another program keeps it locked."""
-    number = _locked(folder, lock)
+    """Replaces the content of a small file by what ``change`` makes of it; returns the new content.
+
+    The new content is written to the file ``lock``, which is then renamed, as Dovecot does it: readers see either the
+    old content or the new. Raises InUse if another program holds the lock.
+    """
+    descriptor = _create_lock(folder, lock)
     try:
         try:
             octets = change(read_small(folder, name))
-            write_all(number, octets)
-            os.utime(number, (_later(folder, name),) * 2)
-            os.fsync(number)
+            write_all(descriptor, octets)
+            os.utime(descriptor, (_later_time(folder, name),) * 2)
+            os.fsync(descriptor)
         finally:
-            os.close(number)
+            os.close(descriptor)
         os.rename(lock, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         os.unlink(lock, dir_fd=folder)
@@ -98,8 +100,8 @@ def rewrite(folder: int, name: str, change: Callable[[bytes], bytes], lock: str)
     return octets
 
 
-def _later(folder: int, name: str) -> int:
-    """A second that the file never had: Dovecot reads it again only then."""
+def _later_time(folder: int, name: str) -> int:
+    """A second later than the file's own: Dovecot reads the file again only if its time has changed."""
     try:
         before = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
     except FileNotFoundError:
@@ -109,15 +111,15 @@ def _later(folder: int, name: str) -> int:
 
 @contextmanager
 def locked(folder: int, lock: str) -> Iterator[None]:
-    """A lock held, as other programs hold it. InUse where one of them does."""
-    os.close(_locked(folder, lock))
+    """Holds a lock file, which other programs respect. Raises InUse if another program holds it."""
+    os.close(_create_lock(folder, lock))
     try:
         yield
     finally:
         os.unlink(lock, dir_fd=folder)
 
 
-def _locked(folder: int, lock: str) -> int:
+def _create_lock(folder: int, lock: str) -> int:
     until = time.monotonic() + LOCK_SECONDS
     while True:
         try:
@@ -125,25 +127,26 @@ def _locked(folder: int, lock: str) -> int:
         except FileExistsError:
             if time.monotonic() > until:
                 raise InUse("Another program keeps a file of the mailbox locked. Try again shortly.") from None
-        time.sleep(0.01)
+        time.sleep(_LOCK_RETRY_SECONDS)
 
 
-def write_all(number: int, octets: bytes) -> None:
-    """However often it takes."""
+def write_all(descriptor: int, octets: bytes) -> None:
+    """Writes all octets, in as many calls as the kernel needs."""
     left = memoryview(octets)
     while left:
-        left = left[os.write(number, left) :]
+        left = left[os.write(descriptor, left) :]
 
 
-def told(work: Callable[[], T]) -> T:
-    """What ``work`` answers; its OSError as an error of the mailbox, which names no path."""
+@contextmanager
+def mail_errors() -> Iterator[None]:
+    """Raises each OSError as a MailError, whose text contains no path."""
     try:
-        return work()
+        yield
     except OSError as error:
-        raise _error(error) from error
+        raise _mail_error(error) from error
 
 
-def _error(error: OSError) -> MailError:
+def _mail_error(error: OSError) -> MailError:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return OverQuota()

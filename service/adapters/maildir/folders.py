@@ -1,236 +1,132 @@
 """The tree of folders: ``.Name.Child`` beside the root's own ``cur``, ``new`` and ``tmp`` (Maildir++)."""
 
 import os
-import shutil
-import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from secrets import token_hex
 from threading import Lock
 from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from service.adapters.maildir import disk, subscriptions
-from service.adapters.maildir.disk import opened
-from service.adapters.maildir.folder import INBOX, Box, Snapshot, directory
-from service.adapters.shared.folder_names import decode_name, encode_name, guessed_role
+from service.adapters.maildir import subscriptions
+from service.adapters.maildir.disk import open_folder
+from service.adapters.maildir.folder import INBOX, MaildirFolder, directory
+from service.adapters.maildir.folder_names import ancestors, folded, parent_of, path_of
+from service.adapters.maildir.snapshot import Snapshot
+from service.adapters.shared.folder_names import guessed_role
 from service.mail.backend import ROLES
-from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, NotPermitted
+from service.mail.errors import NotFound
 from service.mail.ids import make_id, read_id
 from service.mail.model import Folder
 
-KEPT = 16
-"""Folders whose messages' names stay in memory."""
-LONGEST = 255
-_PARTS = ("tmp", "new", "cur")
+MAX_CACHED = 16
+"""Folders whose snapshots stay in memory."""
 
 
-class _There(NamedTuple):
-    wires: "list[bytes]"
+class _Listing(NamedTuple):
+    """All folders by their stored names, as the disk has them at a moment."""
+
+    names: list[bytes]
     roles: Mapping[bytes, str]
     subscribed: frozenset[bytes]
 
 
-class Folders:
-    """Of one mailbox. All of it is work on the disk."""
+class FolderTree:
+    """The folders of one mailbox. Its methods work on the disk, and may run in several threads at once."""
 
     def __init__(self, root: Path, tag: bytes) -> None:
-        self._root = root
+        self.root = root
         self._tag = tag
-        self._boxes: LRUCache[bytes, Box] = LRUCache(KEPT)
+        self._folders: LRUCache[bytes, MaildirFolder] = LRUCache(MAX_CACHED)
         self._lock = Lock()
 
     def all(self) -> tuple[Folder, ...]:
         """INBOX first, then by path."""
-        there = self._there()
-        return tuple(self._folder(wire, there) for wire in there.wires)
+        listing = self._list()
+        return tuple(self._model(name, listing) for name in listing.names)
 
     def find(self, folder: str) -> Folder:
-        """By id or role. NotFound."""
-        there, wire = self._there(), self.wire(folder)
-        if wire not in there.wires:
+        """Finds a folder by id or role. Raises NotFound."""
+        listing, name = self._list(), self.stored_name(folder)
+        if name not in listing.names:
             raise NotFound("folder")
-        return self._folder(wire, there)
+        return self._model(name, listing)
 
-    def _there(self) -> "_There":
-        with opened(self._root) as root:
-            wires = {INBOX, *_wires(root)}
-            subscribed = subscriptions.read(root)
-        wires |= {above for wire in wires for above in _above(wire)}
-        found = sorted(wires, key=lambda wire: (wire != INBOX, _folded(wire)))
-        players = {"inbox": INBOX}
-        for wire in found:
-            players.setdefault(guessed_role(path_of(wire)) or "inbox", wire)
-        return _There(found, {wire: role for role, wire in players.items()}, subscribed)
+    def names(self) -> list[bytes]:
+        """The stored names of all folders, including those that exist only as a step in the name of another one."""
+        return self._list().names
 
-    def selectable(self) -> "list[Box]":
-        """All that hold messages."""
-        return [self.box(wire) for wire in self._there().wires if self._held(wire) is not None]
+    def selectable(self) -> list[MaildirFolder]:
+        """All folders that can hold messages."""
+        return [self.folder(name) for name in self.names() if self._snapshot(name) is not None]
 
-    def _folder(self, wire: bytes, there: "_There") -> Folder:
-        path, above = path_of(wire), _parent(wire)
-        held = self._held(wire)
-        return Folder(
-            id=self.id(wire),
-            name=path[-1],
-            path=path,
-            parent_id=self.id(above) if above else None,
-            role=there.roles.get(wire),
-            total_messages=len(held.entries) if held else None,
-            unread_messages=held.unread if held else None,
-            is_subscribed=wire in there.subscribed,
-            is_selectable=held is not None,
-        )
-
-    def _held(self, wire: bytes) -> Snapshot | None:
-        try:
-            return self.box(wire).snapshot()
-        except (NotFound, OSError):
-            return None
-
-    def id(self, wire: bytes) -> str:
+    def id(self, stored: bytes) -> str:
         """The folder's id."""
-        return make_id("f", self._tag, wire)
+        return make_id("f", self._tag, stored)
 
-    def wire(self, folder: str) -> bytes:
-        """The stored name of an id or a role, whether it is there or not."""
+    def stored_name(self, folder: str) -> bytes:
+        """The stored name of an id or a role; the folder need not exist. Raises NotFound for any other text."""
         if folder == "inbox":
             return INBOX
         if folder in ROLES:
-            return next((wire for wire, role in self._there().roles.items() if role == folder), b"")
+            return next((name for name, role in self._list().roles.items() if role == folder), b"")
         return read_id("f", self._tag, folder, "folder")
 
-    def role(self, wire: bytes) -> str | None:
-        """What the folder is for."""
-        return self._there().roles.get(wire)
+    def roles(self) -> Mapping[bytes, str]:
+        """The roles by the stored names of the folders that have one."""
+        return self._list().roles
 
-    def box(self, wire: bytes) -> Box:
-        """The folder's messages, whether it is there or not. NotFound for what is no folder's name."""
-        if wire != INBOX:
-            directory(wire)
+    def folder(self, stored: bytes) -> MaildirFolder:
+        """The folder of that stored name; it need not exist. Raises NotFound for a name that no folder can have."""
+        if stored != INBOX:
+            directory(stored)
         with self._lock:
-            box = self._boxes.get(wire)
-            if box is None:
-                box = self._boxes[wire] = Box(self._root, wire)
-        return box
+            folder = self._folders.get(stored)
+            if folder is None:
+                folder = self._folders[stored] = MaildirFolder(self.root, stored)
+        return folder
 
-    def create(self, name: str, parent: str | None) -> Folder:
-        """See the port."""
-        wire = self._new(name, self.find(parent).id if parent else None)
-        with opened(self._root) as root:
-            try:
-                os.mkdir(directory(wire), 0o700, dir_fd=root)
-            except FileExistsError:
-                raise AlreadyExists from None
-            with opened(directory(wire), root) as folder:
-                for part in _PARTS:
-                    os.mkdir(part, 0o700, dir_fd=folder)
-                os.close(disk.create(folder, "maildirfolder"))
-            subscriptions.change(root, lambda names: [*names, wire])
-        return self.find(self.id(wire))
+    def _list(self) -> _Listing:
+        with open_folder(self.root) as root:
+            stored = {INBOX, *stored_names(root)}
+            subscribed = subscriptions.read(root)
+        stored |= {above for name in stored for above in ancestors(name)}
+        names = sorted(stored, key=_inbox_first)
+        by_role = {"inbox": INBOX}
+        for name in names:
+            by_role.setdefault(guessed_role(path_of(name)) or "inbox", name)
+        return _Listing(names, {name: role for role, name in by_role.items()}, subscribed)
 
-    def change(self, folder: str, name: str | None, parent: str | None, is_subscribed: bool | None) -> Folder:
-        """See the port."""
-        found = self.find(folder)
-        wire = self.wire(found.id)
-        if name is not None or parent is not None:
-            wire = self._rename(wire, name, parent)
-        if is_subscribed is not None:
-            with opened(self._root) as root:
-                subscriptions.change(root, lambda names: _subscribed(names, wire, is_subscribed))
-        return self.find(self.id(wire))
+    def _model(self, stored: bytes, listing: _Listing) -> Folder:
+        path, parent, snapshot = path_of(stored), parent_of(stored), self._snapshot(stored)
+        return Folder(
+            id=self.id(stored),
+            name=path[-1],
+            path=path,
+            parent_id=self.id(parent) if parent else None,
+            role=listing.roles.get(stored),
+            total_messages=len(snapshot.entries) if snapshot else None,
+            unread_messages=snapshot.unread if snapshot else None,
+            is_subscribed=stored in listing.subscribed,
+            is_selectable=snapshot is not None,
+        )
 
-    def _rename(self, wire: bytes, name: str | None, parent: str | None) -> bytes:
-        if wire == INBOX:
-            raise NotPermitted("The inbox stays where it is.")
-        above = _parent(wire) if parent is None else self.wire(self.find(parent).id) if parent else None
-        if above is not None and (above == wire or above.startswith(wire + b".")):
-            raise InvalidRequest("A folder does not go into itself.")
-        last = path_of(wire)[-1] if name is None else name
-        if _joined(above, _step(last)) == wire:
-            return wire
-        new = self._new(last, self.id(above) if above else None, but=wire)
-        with opened(self._root) as root:
-            moved = {old: new + old[len(wire) :] for old in sorted(_wires(root)) if _is_in(old, wire)}
-            for target in moved.values():
-                directory(target)
-            for old, target in moved.items():
-                os.rename(directory(old), directory(target), src_dir_fd=root, dst_dir_fd=root)
-            subscriptions.change(
-                root, lambda names: [new + one[len(wire) :] if _is_in(one, wire) else one for one in names]
-            )
-        return new
-
-    def delete(self, folder: str) -> None:
-        """See the port. It gets a name first by which no program knows it."""
-        wire = self.wire(self.find(folder).id)
-        if wire == INBOX:
-            raise NotPermitted("The inbox stays.")
-        gone = f"..gone-{token_hex(8)}"
-        with opened(self._root) as root:
-            if any(other != wire and _is_in(other, wire) for other in _wires(root)):
-                raise AlreadyExists("The folder has folders in it: they go first.")
-            os.rename(directory(wire), gone, src_dir_fd=root, dst_dir_fd=root)
-            shutil.rmtree(gone, dir_fd=root)
-            subscriptions.change(root, lambda names: _subscribed(names, wire, False))
-
-    def _new(self, name: str, parent: str | None, but: bytes | None = None) -> bytes:
-        """The stored name of a folder that is to be. InvalidRequest, AlreadyExists."""
-        above = self.wire(parent) if parent else None
-        wire = _joined(above, _step(name))
-        if len(wire) >= LONGEST:
-            raise InvalidRequest("The name is too long.")
-        if _folded(wire) in [_folded(one) for one in self._there().wires if one != but]:
-            raise AlreadyExists
-        return wire
+    def _snapshot(self, stored: bytes) -> Snapshot | None:
+        try:
+            return self.folder(stored).snapshot()
+        except (NotFound, OSError):
+            return None
 
 
-def path_of(wire: bytes) -> tuple[str, ...]:
-    """For people."""
-    return tuple(decode_name(step) for step in wire.split(b"."))
+def stored_names(root: int) -> Iterable[bytes]:
+    """The stored names of the directories that are folders, except INBOX."""
+    with os.scandir(root) as directories:
+        for each in directories:
+            stored = os.fsencode(each.name)[1:]
+            is_name = each.name.startswith(".") and all(stored.split(b".")) and stored.upper() != INBOX
+            if is_name and each.is_dir(follow_symlinks=False):
+                yield stored
 
 
-def _folded(wire: bytes) -> list[str]:
-    return [step.casefold() for step in path_of(wire)]
-
-
-def _wires(root: int) -> Iterable[bytes]:
-    """Of all folders there are."""
-    with os.scandir(root) as found:
-        for each in found:
-            wire = os.fsencode(each.name)[1:]
-            is_one = each.name.startswith(".") and all(wire.split(b".")) and wire.upper() != INBOX
-            if is_one and each.is_dir(follow_symlinks=False):
-                yield wire
-
-
-def _above(wire: bytes) -> Iterable[bytes]:
-    steps = wire.split(b".")
-    return (b".".join(steps[:count]) for count in range(1, len(steps)))
-
-
-def _parent(wire: bytes) -> bytes | None:
-    return wire.rpartition(b".")[0] or None
-
-
-def _joined(above: bytes | None, step: bytes) -> bytes:
-    return above + b"." + step if above else step
-
-
-def _is_in(wire: bytes, above: bytes) -> bool:
-    return wire == above or wire.startswith(above + b".")
-
-
-def _step(name: str) -> bytes:
-    """One step of a stored name."""
-    if not name or name != name.strip() or not name.isprintable() or "/" in name or "." in name or len(name) > LONGEST:
-        raise InvalidRequest("A folder's name has no slash, dot or control character, and no space at its ends.")
-    try:
-        return encode_name(unicodedata.normalize("NFC", name))
-    except UnicodeEncodeError:
-        raise InvalidRequest("The name cannot be stored.") from None
-
-
-def _subscribed(names: "list[bytes]", wire: bytes, is_wanted: bool) -> "list[bytes]":
-    return [*(name for name in names if name != wire), *([wire] if is_wanted else [])]
+def _inbox_first(stored: bytes) -> tuple[bool, list[str]]:
+    return stored != INBOX, folded(stored)

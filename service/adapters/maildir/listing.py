@@ -1,217 +1,150 @@
-"""Lists: in the order of arrival by the names of files alone; filtered or sorted by what is read of each message.
+"""Lists: by arrival with file names alone; filtered or sorted with what is read of each message."""
 
-What is read is read a few messages at a time, so that others get their turn and a caller who goes away is noticed.
-"""
-
-import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Sequence
+from functools import partial
 
-from service.adapters.maildir import content
-from service.adapters.maildir.cursor import Cursor, read_cursor, short, write_cursor
-from service.adapters.maildir.folder import Box, Snapshot
-from service.adapters.maildir.names import Entry, arrival
-from service.adapters.shared.cache import RowCache
-from service.mail.errors import MailError, NotFound, NotSupported, StaleToken
-from service.mail.ids import account_tag, make_id
-from service.mail.mime.headers import list_headers
+from service.adapters.maildir.cursor import MAX_SHOWN, Cursor, read_cursor, short_digest, write_cursor
+from service.adapters.maildir.disk_threads import checkpoint
+from service.adapters.maildir.folder import MaildirFolder
+from service.adapters.maildir.mailbox import Mailbox
+from service.adapters.maildir.matching import matches
+from service.adapters.maildir.names import arrival
+from service.adapters.maildir.rows import ListedFolder, ListedMessage, id_of, row_of, row_with_preview
+from service.mail.errors import NotSupported, StaleToken
 from service.mail.model import Capability, EvaluatedBy, MessageSummary, Page
-from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey, conditions
-from service.mail.search.matching import Known, Need, address_text, holds, needs, sort_value
+from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey
+from service.mail.search.matching import sort_value
 
-T = TypeVar("T")
-SECONDS = 15.0
-"""How long one search may read before what was not reached is left out and said so."""
+SEARCH_SECONDS = 15.0
+"""How long a search may read. The page then names the folders that were not read to their end as ``unsearched``."""
 MAX_SORTED = 10_000
-"""Messages that are sorted, whose rows have to be read for it."""
-BATCH = 50
+"""The longest list that is sorted: sorting reads the row of each message."""
 NEWEST_FIRST = (Order(SortKey.RECEIVED_AT, is_descending=True),)
-THREADS = frozenset({Criterion.ALL_IN_THREAD, Criterion.SOME_IN_THREAD, Criterion.NONE_IN_THREAD})
-_HEADERS = frozenset({Criterion.CC, Criterion.BCC})
+THREAD_CRITERIA = frozenset({Criterion.ALL_IN_THREAD, Criterion.SOME_IN_THREAD, Criterion.NONE_IN_THREAD})
+_Keyed = tuple[ListedMessage, MessageSummary]
 
 
-class Run(Protocol):
-    """Does work on the disk, apart."""
-
-    def __call__(self, work: Callable[[], T]) -> Awaitable[T]: ...
-
-
-class Where(NamedTuple):
-    """A folder of a list."""
-
-    id: str
-    role: str | None
-    box: Box
+def list_messages(mailbox: Mailbox, folder: str, query: ListQuery) -> Page:
+    """``state`` of the page is that of the snapshot which was listed."""
+    [listed] = _listed(mailbox, [mailbox.folder(folder)], query)
+    page = _List(mailbox, [listed], query, query.sort).page()
+    return page.model_copy(update={"state": listed.snapshot.state})
 
 
-class Place(NamedTuple):
-    """A message of a list, and the folder as it was when the list was made."""
+def search_messages(mailbox: Mailbox, folders: Sequence[str] | None, query: ListQuery) -> Page:
+    """A list of several folders, by the time of receipt if the query names no order."""
+    if folders is None:
+        searched = mailbox.tree.selectable()
+    else:
+        searched = [mailbox.folder(folder) for folder in dict.fromkeys(folders)]
+    return _List(mailbox, _listed(mailbox, searched, query), query, query.sort or NEWEST_FIRST).page()
 
-    folder: Where
-    snapshot: Snapshot
-    entry: Entry
+
+def _listed(mailbox: Mailbox, folders: Sequence[MaildirFolder], query: ListQuery) -> list[ListedFolder]:
+    roles = mailbox.tree.roles() if query.filter else {}  # only filters ask for the role
+    return [
+        ListedFolder(mailbox.tree.id(folder.stored_name), roles.get(folder.stored_name), folder, folder.snapshot())
+        for folder in folders
+    ]
 
 
-class Listing:
-    """Of one account."""
+class _List:
+    """One list. Each page makes it again."""
 
-    def __init__(self, account: str, rows: RowCache, run: Run) -> None:
-        self._account = account
-        self._tag = account_tag(account)
-        self._rows = rows
-        self._run = run
+    def __init__(
+        self, mailbox: Mailbox, folders: Sequence[ListedFolder], query: ListQuery, sort: Sequence[Order]
+    ) -> None:
+        self._mailbox = mailbox
+        self._folders = folders
+        self._query = query
+        self._sort = sort
+        self._name = repr(([listed.folder.stored_name for listed in folders], query.filter, sort))
+        """Identifies the list in its cursors."""
 
-    def id(self, box: Box, unique: str) -> str:
-        """A message's id: what is unique in its file's name, and its folder."""
-        return make_id("m", self._tag, os.fsencode(unique) + b"/" + box.wire)
-
-    async def page(self, folders: Sequence[Where], query: ListQuery, *, is_merged: bool = False) -> Page:
-        """See the port. Of merged folders, in the order of receipt where no other is asked for."""
-        places = await self._run(lambda: _places(folders))
-        sort = query.sort or (NEWEST_FIRST if is_merged else ())
-        unsearched: tuple[str, ...] = ()
+    def page(self) -> Page:
+        query, unsearched = self._query, None
+        messages = _newest_first(self._folders)
         if query.filter is not None:
-            places, unsearched = await self._matching(places, query.filter)
-        if sort:
-            places = await self._sorted(places, sort)
-        name = repr(([folder.box.wire for folder in folders], query.filter, sort))
-        start = 0 if query.cursor is None else self._behind(places, read_cursor(self._tag, name, query.cursor), sort)
-        shown = places[start : start + query.limit]
-        rows = await self._run(lambda: [row for place in shown if (row := self._shown(place, query)) is not None])
-        onward = None
-        if start + query.limit < len(places):
-            marks = [self._place_id(place) for place in places[: start + query.limit]] if sort else []
-            onward = write_cursor(self._tag, name, marks, shown[-1].entry.unique)
+            messages, unsearched = self._matching(messages, query.filter)
+        if self._sort:
+            messages = self._sorted(messages)
+        start = self._start(messages)
+        stop = start + query.limit
         return Page(
-            items=tuple(rows),
-            next_cursor=onward,
-            total=len(places),
+            items=self._rows(messages[start:stop]),
+            next_cursor=self._cursor(messages[:stop]) if stop < len(messages) else None,
+            total=len(messages),
             evaluated_by=EvaluatedBy.LOCAL if query.filter or query.sort else None,
             unsearched=unsearched or None,
         )
 
-    def row(self, place: Place) -> MessageSummary | None:
-        """None where the message is gone by now. One that cannot be read has a row of what its name tells."""
-        unique, flags = place.entry.unique, place.snapshot.flags(place.entry)
-        try:
-            file = place.folder.box.file(unique)
-        except NotFound:
-            return None
-        except (MailError, OSError):
-            return MessageSummary(id=self._place_id(place), folder_id=place.folder.id, flags=flags)
-        key = os.fsencode(unique) + b"/" + place.folder.box.wire
-        row = self._rows.get(self._account, key, file.size)
-        if row is None:
-            row = content.summary(file, self._place_id(place), place.folder.id)
-            self._rows.keep(self._account, key, row)
-        return row.model_copy(update={"flags": flags, "received_at": file.received_at})
+    def _rows(self, messages: Sequence[ListedMessage]) -> tuple[MessageSummary, ...]:
+        read = row_with_preview if self._query.with_preview else row_of
+        rows = []
+        for message in messages:
+            checkpoint()
+            if (row := read(self._mailbox, message)) is not None:
+                rows.append(row)
+        return tuple(rows)
 
-    def _place_id(self, place: Place) -> str:
-        return self.id(place.folder.box, place.entry.unique)
-
-    def _shown(self, place: Place, query: ListQuery) -> MessageSummary | None:
-        row = self.row(place)
-        if row is None or not query.with_preview:
-            return row
-        preview = ""
-        with suppress(MailError, OSError):
-            preview = " ".join(content.text(place.folder.box.file(place.entry.unique)).split())[:256]
-        return row.model_copy(update={"preview": preview or None})
-
-    async def _matching(self, places: Sequence[Place], tree: Filter) -> tuple[list[Place], tuple[str, ...]]:
-        """Those for which the filter holds, and the folders that were not read to their end in time."""
-        until = time.monotonic() + SECONDS
-        found: list[Place] = []
-        for at in range(0, len(places), BATCH):
+    def _matching(self, messages: Sequence[ListedMessage], tree: Filter) -> tuple[list[ListedMessage], tuple[str, ...]]:
+        """The messages for which the filter holds, and the folders that were not read to their end in time."""
+        until = time.monotonic() + SEARCH_SECONDS
+        matching: list[ListedMessage] = []
+        for index, message in enumerate(messages):
+            checkpoint()
             if time.monotonic() > until:
-                return found, tuple(dict.fromkeys(place.folder.id for place in places[at:]))
-            batch = places[at : at + BATCH]
-            found += await self._run(lambda: [place for place in batch if self._holds(tree, place)])  # noqa: B023
-        return found, ()
+                return matching, tuple(dict.fromkeys(left.listed.id for left in messages[index:]))
+            if matches(self._mailbox, tree, message):
+                matching.append(message)
+        return matching, ()
 
-    def _holds(self, tree: Filter, place: Place) -> bool:
-        known = self._known(tree, place)
-        return known is not None and holds(tree, known)
-
-    def _known(self, tree: Filter, place: Place) -> Known | None:
-        """What the filter asks of a message; None where it is gone, or cannot be read."""
-        folder = place.folder
-        known = Known(
-            flags=place.snapshot.flags(place.entry),
-            folder=(folder.id, folder.role) if folder.role else (folder.id,),
-        )
-        wanted = needs(tree)
-        if not wanted - {Need.FLAGS}:
-            return known
-        row = self.row(place)
-        if row is None:
-            return None
-        known = replace(
-            known,
-            size=row.size,
-            received_at=row.received_at,
-            sent_at=row.sent_at,
-            has_attachment=row.has_attachment,
-            subject=row.subject,
-            from_=address_text(row.from_),
-            to=address_text(row.to),
-        )
-        if not {Need.HEADERS, Need.BODY} & wanted and not any(one.criterion in _HEADERS for one in conditions(tree)):
-            return known
-        return self._read(known, place, wanted)
-
-    def _read(self, known: Known, place: Place, wanted: frozenset[Need]) -> Known | None:
-        try:
-            file = place.folder.box.file(place.entry.unique)
-        except (MailError, OSError):
-            return None
-        headers = list_headers(content.header(file))
-        cc, bcc = (
-            ", ".join(each.value for each in headers if each.name.lower() == name) or None for name in ("cc", "bcc")
-        )
-        text = content.text(file) if Need.BODY in wanted else None
-        return replace(known, headers=headers, cc=cc, bcc=bcc, text=text)
-
-    async def _sorted(self, places: Sequence[Place], sort: Sequence[Order]) -> list[Place]:
-        """Equals stay in the order of arrival."""
-        if len(places) > MAX_SORTED:
+    def _sorted(self, messages: Sequence[ListedMessage]) -> list[ListedMessage]:
+        """Equal messages stay in the order of arrival."""
+        if len(messages) > MAX_SORTED:
             detail = f"Only lists of up to {MAX_SORTED} messages are sorted. Narrow this one by criteria."
             raise NotSupported(Capability.SORT, detail)
-        rows: list[MessageSummary | None] = []
-        for at in range(0, len(places), BATCH):
-            batch = places[at : at + BATCH]
-            rows += await self._run(lambda: [self.row(place) for place in batch])  # noqa: B023
-        found = [(place, row) for place, row in zip(places, rows, strict=True) if row is not None]
-        return await self._run(lambda: _in_order(found, sort))
+        keyed: list[_Keyed] = []
+        for message in reversed(messages):
+            checkpoint()
+            if (row := row_of(self._mailbox, message)) is not None:
+                keyed.append((message, row))
+        for order in reversed(self._sort):
+            keyed.sort(key=partial(_sort_key, order), reverse=order.is_descending)
+        return [message for message, _ in keyed]
 
-    def _behind(self, places: Sequence[Place], cursor: Cursor, sort: Sequence[Order]) -> int:
-        marks, last = cursor
-        if not sort:
-            return next((at for at, one in enumerate(places) if arrival(one.entry.unique) < arrival(last)), len(places))
-        left = [at for at, place in enumerate(places) if short(self._place_id(place)) in marks]
-        if not left:
+    def _start(self, messages: Sequence[ListedMessage]) -> int:
+        if self._query.cursor is None:
+            return 0
+        cursor = read_cursor(self._mailbox.tag, self._name, self._query.cursor)
+        return self._start_of_sorted(messages, cursor) if self._sort else _start_of_arrivals(messages, cursor)
+
+    def _start_of_sorted(self, messages: Sequence[ListedMessage], cursor: Cursor) -> int:
+        digests = (short_digest(id_of(self._mailbox, message)) for message in messages)
+        shown = [index for index, digest in enumerate(digests) if digest in cursor.shown]
+        if not shown:
             raise StaleToken
-        return left[-1] + 1
+        return shown[-1] + 1
+
+    def _cursor(self, messages: Sequence[ListedMessage]) -> str:
+        """For what follows after these messages."""
+        shown = [id_of(self._mailbox, message) for message in messages[-MAX_SHOWN:]] if self._sort else []
+        return write_cursor(self._mailbox.tag, self._name, shown, messages[-1].entry.unique)
 
 
-def _in_order(found: list[tuple[Place, MessageSummary]], sort: Sequence[Order]) -> list[Place]:
-    """Equals stay in the order of arrival, the oldest first; ``found`` begins with the newest."""
-    found.reverse()
-    for order in reversed(sort):
-        found.sort(key=lambda pair: sort_value(order.key, pair[1]), reverse=order.is_descending)
-    return [place for place, _ in found]
+def _newest_first(folders: Sequence[ListedFolder]) -> list[ListedMessage]:
+    """Folder by folder."""
+    return [
+        ListedMessage(listed, entry) for listed in folders for entry in reversed(list(listed.snapshot.entries.values()))
+    ]
 
 
-def _places(folders: Sequence[Where]) -> list[Place]:
-    """The newest first, folder by folder."""
-    return [place for folder in folders for place in newest_first(folder)]
+def _start_of_arrivals(messages: Sequence[ListedMessage], cursor: Cursor) -> int:
+    last = arrival(cursor.last)
+    older = (index for index, message in enumerate(messages) if arrival(message.entry.unique) < last)
+    return next(older, len(messages))
 
 
-def newest_first(folder: Where) -> Iterator[Place]:
-    """Its messages."""
-    snapshot = folder.box.snapshot()
-    for entry in reversed(list(snapshot.entries.values())):
-        yield Place(folder, snapshot, entry)
+def _sort_key(order: Order, keyed: _Keyed) -> tuple[int, str]:
+    return sort_value(order.key, keyed[1])

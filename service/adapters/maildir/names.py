@@ -1,4 +1,4 @@
-"""Names of files: what is unique in them, and the flags behind ``:2,`` (https://cr.yp.to/proto/maildir.html)."""
+"""File names of messages: the unique part, and the flags after ``:2,`` (https://cr.yp.to/proto/maildir.html)."""
 
 import os
 import re
@@ -15,35 +15,35 @@ _HOST = socket.gethostname().replace("/", r"\057").replace(":", r"\072")[:64]
 
 
 class Entry(NamedTuple):
-    """A message where it lies now: ``place`` is ``cur`` or ``new``. Octets that are no UTF-8 are surrogates, as ``os``
-    has them."""
+    """The file of a message at a moment: ``subfolder`` is ``cur`` or ``new``. Octets of the name that are not UTF-8 are
+    surrogates, as in ``os``."""
 
     unique: str
-    place: str
+    subfolder: str
     name: str
 
     @property
     def letters(self) -> str:
-        """Its flags and keywords; what follows another comma is none of them."""
+        """The letters of its flags and keywords. What follows another comma belongs to other programs."""
         _, _, info = self.name.partition(_INFO)
         return info.partition(",")[0]
 
 
-def entry_of(place: str, name: str) -> Entry:
+def entry_of(subfolder: str, name: str) -> Entry:
     """The entry of a file."""
-    return Entry(name.partition(":")[0], place, name)
+    return Entry(name.partition(":")[0], subfolder, name)
 
 
 def with_letters(entry: Entry, letters: Iterable[str]) -> str:
-    """The name that the message has with these."""
+    """The file name of the message with these flags instead."""
     _, comma, rest = entry.name.partition(_INFO)[2].partition(",")
     return f"{entry.unique}{_INFO}{''.join(sorted(letters))}{comma}{rest}"
 
 
 def arrival(unique: str) -> tuple[int, int, str]:
-    """What messages are ordered by: the moment in their names. Names of another make come first."""
-    found = _ARRIVAL.match(unique)
-    return (int(found[1]), int(found[2] or 0), unique) if found else (0, 0, unique)
+    """The sort key of the order of arrival: the moment in the name. Names of another form come first."""
+    match = _ARRIVAL.match(unique)
+    return (int(match[1]), int(match[2] or 0), unique) if match else (0, 0, unique)
 
 
 class _Clock:
@@ -63,6 +63,6 @@ _clock = _Clock()
 
 
 def new_unique(size: int) -> str:
-    """A name that no message had; other programs read the size from it."""
+    """The unique part of a new message's name. Other programs read the size from it."""
     seconds, micro = divmod(_clock.tick(), 1_000_000)
     return f"{seconds}.M{micro:06}P{os.getpid()}R{token_hex(4)}.{_HOST},S={size}"

@@ -1,4 +1,5 @@
-"""Who may sign in: a file of lines ``user:hash``, hashes by Argon2 (RFC 9106), read again whenever it changes."""
+"""The users and their passwords: a file of lines ``user:hash``, with Argon2 hashes (RFC 9106), which is read again
+whenever it changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,70 +15,73 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from service.adapters.maildir.disk import PROTOCOL
 from service.mail.errors import UpstreamUnavailable
 
-LONGEST = 16 << 20
+MAX_OCTETS = 16 << 20
 _log = structlog.get_logger("service.adapters.maildir")
 _Stamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Content:
+    """The file as it was read when it had that stamp."""
+
     stamp: _Stamp
     hashes: Mapping[str, str]
 
     @cached_property
-    def nobody(self) -> str:
-        """The hash of a password that nobody has. It is as slow to make as to verify."""
+    def dummy_hash(self) -> str:
+        """The hash of a random password. Making it takes as long as verifying one."""
         first = next(iter(self.hashes.values()), None)
         hasher = PasswordHasher.from_parameters(extract_parameters(first)) if first else PasswordHasher()
         return hasher.hash(token_hex())
 
 
 class Passwords:
-    """Of one file, for threads. ``verify`` takes its time: hashes are made to be slow."""
+    """The passwords of one file. Several threads may use it at once. ``verify`` is slow on purpose."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._reading = Lock()
-        self._known: _Known | None = None
+        self._content: _Content | None = None
 
     def users(self) -> Mapping[str, str]:
-        """Hashes by user. UpstreamUnavailable where the file cannot be read."""
+        """The hashes by user. Raises UpstreamUnavailable if the file cannot be read."""
         return self._read().hashes
 
-    def held_against(self, user: str) -> str:
-        """The user's hash; for a user who is not there one of a password that nobody has, as costly as the first."""
-        known = self._read()
-        nobody = known.nobody  # made by whoever comes first after a change, known or not
-        return known.hashes.get(user, nobody)
+    def hash_to_verify(self, user: str) -> str:
+        """The user's hash. For an unknown user it is a dummy hash as costly to verify, so that the time of a refusal
+        does not show which users exist."""
+        content = self._read()
+        dummy = content.dummy_hash  # the first login after a change makes it, whether its user exists or not
+        return content.hashes.get(user, dummy)
 
     def verify(self, user: str, password: str) -> bool:
-        """Takes as long for a user who is not there."""
+        """Takes as long for an unknown user as for a known one."""
         try:
-            return PasswordHasher().verify(self.held_against(user), password) and user in self.users()
+            return PasswordHasher().verify(self.hash_to_verify(user), password) and user in self.users()
         except (VerificationError, InvalidHashError):
             return False
 
-    def _read(self) -> _Known:
+    def _read(self) -> _Content:
         try:
             with self._reading:
-                self._known = self._current(self._known)
-                return self._known
+                self._content = self._current(self._content)
+                return self._content
         except OSError:
             raise UpstreamUnavailable("The passwords cannot be read now.", protocol=PROTOCOL) from None
 
-    def _current(self, known: _Known | None) -> _Known:
-        found = self._file.stat()
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-        if known is not None and known.stamp == stamp:
-            return known
-        if found.st_size > LONGEST:
+    def _current(self, content: _Content | None) -> _Content:
+        status = self._file.stat()
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if content is not None and content.stamp == stamp:
+            return content
+        if status.st_size > MAX_OCTETS:
             raise OSError("too large")
-        return _Known(stamp, _hashes(self._file.read_text(errors="surrogateescape")))
+        return _Content(stamp, _parse(self._file.read_text(errors="surrogateescape")))
 
 
-def _hashes(text: str) -> dict[str, str]:
-    """As Dovecot's passwd-file has it: more fields may follow, and a scheme may stand before the hash."""
-    found: dict[str, str] = {}
+def _parse(text: str) -> dict[str, str]:
+    """The format of Dovecot's passwd-file: a scheme may precede the hash, and more fields may follow it."""
+    hashes: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         user, _, rest = line.strip().partition(":")
         if not user or user.startswith("#"):
@@ -88,5 +92,5 @@ def _hashes(text: str) -> dict[str, str]:
         except InvalidHashError:
             _log.warning("no Argon2 hash in the file of passwords", line=number)
         else:
-            found[user] = secret
-    return found
+            hashes[user] = secret
+    return hashes

@@ -7,7 +7,7 @@ from hashlib import blake2s
 
 from cachetools import LRUCache
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.pop3.changes import read_sync_token, write_sync_token
 from service.adapters.pop3.cursor import read_cursor

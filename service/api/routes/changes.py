@@ -80,7 +80,7 @@ async def list_changes(
     service = service_of(request)
     if since is None:
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_sync_token(folder)))
-    mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
+    mark = service.sessions.open_sync_token(mailbox.account, _FOLDER, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
     return ChangesPage(
@@ -103,7 +103,7 @@ async def list_account_changes(
     service = service_of(request)
     if since is None:
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_sync_token(None)))
-    mark = service.sessions.open_mark(mailbox.account, _ALL, since)
+    mark = service.sessions.open_sync_token(mailbox.account, _ALL, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
     return AccountChangesPage(
@@ -183,7 +183,7 @@ class _Stream:
         """Start at ``token``. Without one, or with one that cannot be read any more, start at the current state."""
         if token:
             try:
-                self._mark = self._service.sessions.open_mark(self._mailbox.account, _ALL, token)
+                self._mark = self._service.sessions.open_sync_token(self._mailbox.account, _ALL, token)
                 return
             except StaleToken:
                 self._greeting = "resync"
@@ -304,7 +304,7 @@ def _is_news(changes: Changes) -> bool:
 
 
 def _sealed(service: Service, mailbox: Backend, scope: str, mark: bytes) -> str:
-    return service.sessions.seal_mark(mailbox.account, scope, mark)
+    return service.sessions.seal_sync_token(mailbox.account, scope, mark)
 
 
 async def _folder_ids(mailbox: Backend, names: frozenset[str]) -> frozenset[str]:

@@ -5,11 +5,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
+from service.adapters.imap.wire.commands import Timing
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.protocol import Timing
 from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.model import Protocol
 from tests.servers.scripted import Answers, Imap, ScriptedServer, Step

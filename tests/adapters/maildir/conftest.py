@@ -1,4 +1,4 @@
-"""A mailbox on disk, and the other programs on it."""
+"""A mailbox on disk, and the other programs that use it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ USER = "ann@example.org"
 
 @pytest.fixture
 def post(tmp_path: Path) -> Post:
-    """With one user."""
+    """The other programs, with one user."""
     post = Post(tmp_path)
     post.user(USER)
     return post

@@ -1,6 +1,6 @@
-"""The other programs on a Maildir: who delivers mail, who reads it, and the operator with the file of passwords.
+"""The other programs that use a Maildir: delivery agents, mail clients, and the operator with the file of passwords.
 
-It writes files as the Maildir pages and Dovecot have them, and nothing of the adapter's own.
+It writes files as the Maildir pages and Dovecot define them, and uses no code of the adapter.
 """
 
 import itertools
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.mail.model import Protocol
 
 PASSWORD = "secret"
@@ -23,7 +23,7 @@ _LETTERS = {"$draft": "D", "$flagged": "F", "$answered": "R", "$seen": "S", "$de
 
 
 class Post:
-    """Mailboxes below a folder; every user signs in with PASSWORD."""
+    """Mailboxes below a folder. Every user signs in with PASSWORD."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "mail"
@@ -34,35 +34,35 @@ class Post:
 
     @property
     def server(self) -> MailServer:
-        """As the operator's table has it."""
+        """The row of the operator's table."""
         return MailServer("home", maildir=Disk(f"{self.folder}/{{user}}/Maildir", self.passwords))
 
     def user(self, name: str, secret: str | None = None) -> str:
-        """Somebody with an empty mailbox."""
+        """Adds a user with an empty mailbox."""
         with self.passwords.open("a") as file:
             file.write(f"{name}:{secret or QUICK.hash(PASSWORD)}\n")
         self.make(self.maildir(name))
         return name
 
     def maildir(self, user: str) -> Path:
-        """Where the user's INBOX lies."""
+        """The directory of the user's INBOX."""
         return self.folder / user / "Maildir"
 
     def make(self, place: Path) -> Path:
-        """An empty folder of mail."""
+        """Makes an empty folder of mail."""
         for part in ("cur", "new", "tmp"):
             (place / part).mkdir(parents=True, exist_ok=True)
         return place
 
     def backend(self, user: str, password: str = PASSWORD) -> MaildirBackend:
-        """The mailbox, by way of the door."""
+        """The mailbox as the service opens it."""
         credentials = Credentials("home", Protocol.MAILDIR, user, password)
-        return MaildirBackend(Doors().door(self.server, credentials), credentials.account)
+        return MaildirBackend(SignIns().sign_in(self.server, credentials), credentials.account)
 
     def deliver(
         self, user: str, source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None, folder: str = ""
     ) -> Path:
-        """Into ``new`` as delivery agents do, or into ``cur`` with flags; answers the file."""
+        """Delivers into ``new`` as delivery agents do, or into ``cur`` with flags; returns the file."""
         place = self.make(self.maildir(user) / folder)
         unique = f"{1_000_000_000 + next(self._files)}.M1P1.elsewhere"
         draft = place / "tmp" / unique

@@ -15,7 +15,7 @@ Corpus = Callable[[], list[bytes]]
 
 @either(public_files)
 async def test_a_corpus_is_kept_octet_for_octet(post: Post, backend: MaildirBackend, corpus: Corpus) -> None:
-    """R-MIME-21: what was appended is what is read, and what lies on the disk. Asked for again, it is there once."""
+    """R-MIME-21: a message reads as it was appended, and so does its file. Appended again, it exists once."""
     letters = corpus()
     assert len(letters) > 50
     ids = [await backend.append_message("inbox", Octets(letter)) for letter in letters]

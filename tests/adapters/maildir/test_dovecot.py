@@ -10,10 +10,10 @@ from imaplib import IMAP4
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.sign_in import Doors
+from service.adapters.maildir.sign_in import SignIns
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
 from tests.adapters.maildir.post import PASSWORD, QUICK
@@ -35,15 +35,15 @@ class Both:
     server: Dovecot
     user: str
 
-    def told(self, folder: str, items: str = "(FLAGS)") -> str:
-        """What Dovecot has in a folder."""
+    def fetch(self, folder: str, items: str = "(FLAGS)") -> str:
+        """What Dovecot answers about the messages of a folder."""
         self.client.select(folder)
         kind, rows = self.client.fetch("1:*", items)
         assert kind == "OK"
         return " ".join(row.decode() for row in rows if isinstance(row, bytes))
 
     def folders(self, command: str) -> set[str]:
-        """A session of Dovecot's may keep to the folders that it knows; a new one looks."""
+        """In a new session: an old one may list the folders that it saw first."""
         with self.server.connect(self.user) as client:
             _, rows = getattr(client, command)()
         return {row.decode().rpartition(' "/" ')[2].strip('"') for row in rows if row}
@@ -51,7 +51,7 @@ class Both:
 
 @pytest.fixture
 def as_owner() -> Iterator[None]:
-    """The service runs as the user that owns the mail: Dovecot's files are nobody's where root runs the tests."""
+    """The service runs as the owner of the mail. If root runs the tests, that is the user ``nobody``."""
     if os.geteuid() != 0:
         yield
         return
@@ -75,11 +75,11 @@ async def both(dovecot: Dovecot, as_owner: None) -> AsyncIterator[Both]:
     passwords.write_text(f"{home.name}:{QUICK.hash(PASSWORD)}\n")
     server = MailServer("home", maildir=Disk(f"{home.parent}/{{user}}/Maildir", passwords))
     credentials = Credentials("home", Protocol.MAILDIR, home.name, PASSWORD)
-    yield Both(MaildirBackend(Doors().door(server, credentials), credentials.account), client, dovecot, user)
+    yield Both(MaildirBackend(SignIns().sign_in(server, credentials), credentials.account), client, dovecot, user)
     client.logout()
 
 
-async def test_what_dovecot_wrote_is_there(both: Both) -> None:
+async def test_what_dovecot_wrote_is_read(both: Both) -> None:
     both.client.create("Work/&AMQ-rger")
     both.client.subscribe("Work/&AMQ-rger")
     both.client.append("Work/&AMQ-rger", r"(\Seen \Flagged project)", '"29-Feb-2024 12:30:15 +0000"', RICH)
@@ -110,20 +110,20 @@ async def test_dovecot_sees_what_was_written(both: Both) -> None:
     name = "B&APw-ro &- mehr/Inner"
     assert {name, "B&APw-ro &- mehr"} <= both.folders("list")
     assert {name, "B&APw-ro &- mehr"} <= both.folders("lsub")
-    told = both.told(f'"{name}"', "(FLAGS INTERNALDATE RFC822.SIZE)")
-    assert r"\Seen" in told
-    assert "project" in told
-    assert "29-Feb-2024 12:30:15 +0000" in told
-    assert f"RFC822.SIZE {len(RICH)}" in told
-    _, rows = both.client.fetch("1", "(BODY.PEEK[])")
-    assert [row[1] for row in rows if isinstance(row, tuple)] == [RICH]
+    rows = both.fetch(f'"{name}"', "(FLAGS INTERNALDATE RFC822.SIZE)")
+    assert r"\Seen" in rows
+    assert "project" in rows
+    assert "29-Feb-2024 12:30:15 +0000" in rows
+    assert f"RFC822.SIZE {len(RICH)}" in rows
+    _, parts = both.client.fetch("1", "(BODY.PEEK[])")
+    assert [part[1] for part in parts if isinstance(part, tuple)] == [RICH]
     await backend.change_flags(new, ["$answered", "later"], ["$seen", "project"])
     both.client.noop()
-    told = both.told(f'"{name}"')
-    assert r"\Answered" in told
-    assert "later" in told
-    assert r"\Seen" not in told
-    assert "project" not in told
+    rows = both.fetch(f'"{name}"')
+    assert r"\Answered" in rows
+    assert "later" in rows
+    assert r"\Seen" not in rows
+    assert "project" not in rows
     await backend.change_folder(parent.id, name="Renamed")
     async with asyncio.timeout(PATIENCE):
         while "Renamed/Inner" not in both.folders("list") & both.folders("lsub"):
@@ -140,12 +140,12 @@ async def test_messages_move_between_both(both: Both) -> None:
     [copied] = await backend.copy_messages([row.id], folder.id)
     [moved] = await backend.move_messages([row.id], folder.id)
     assert copied.error is moved.error is None
-    told = both.told("Other")
-    assert told.count("project") == told.count(r"\Flagged") == 2
+    rows = both.fetch("Other")
+    assert rows.count("project") == rows.count(r"\Flagged") == 2
     both.client.select("INBOX")
     assert both.client.search(None, "ALL")[1] == [b""]
     await backend.delete_messages([str(moved.new_id)])
-    assert both.told("Other").count("project") == 1
+    assert both.fetch("Other").count("project") == 1
     await backend.empty_folder(folder.id)
     await backend.delete_folder(folder.id)
     async with asyncio.timeout(PATIENCE):
@@ -171,7 +171,7 @@ async def test_both_write_at_once(both: Both) -> None:
     await asyncio.gather(asyncio.to_thread(theirs), ours())
     page = await both.backend.list_messages("inbox", ListQuery())
     assert {f"{who} {number}" for who in ("ours", "theirs") for number in range(8)} | {"theirs"} == {
-        one.subject for one in page.items
+        row.subject for row in page.items
     }
     both.client.noop()
     assert both.client.select("INBOX")[1] == [b"17"]

@@ -24,7 +24,7 @@ SECRET = plain("a secret of another user")
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Path:
-    """A Maildir beside the user's, whose mail nobody else may see."""
+    """A Maildir beside the user's, with mail that the user may not see."""
     outside = tmp_path / "outside"
     for part in ("cur", "new", "tmp"):
         (outside / part).mkdir(parents=True)
@@ -93,7 +93,7 @@ ODD = [
 ]  # fmt: skip
 
 
-async def test_odd_names_are_messages_like_others(post: Post, backend: MaildirBackend) -> None:
+async def test_files_with_odd_names_are_messages_like_others(post: Post, backend: MaildirBackend) -> None:
     for number, name in enumerate(ODD):
         (post.maildir(USER) / "cur" / os.fsdecode(name)).write_bytes(plain(number))
     shown = {str(number) for number, name in enumerate(ODD) if not name.startswith(b".")}
@@ -119,8 +119,8 @@ async def test_odd_names_are_messages_like_others(post: Post, backend: MaildirBa
     assert [file.name for file in (post.maildir(USER) / "cur").iterdir()] == [".hidden"]
 
 
-async def test_what_is_no_plain_file_is_no_message(post: Post, backend: MaildirBackend) -> None:
-    """A pipe would hold up for ever who opens it."""
+async def test_only_plain_files_are_messages(post: Post, backend: MaildirBackend) -> None:
+    """Opening a named pipe would block for ever."""
     cur = post.maildir(USER) / "cur"
     os.mkfifo(cur / "1.M1P1.pipe:2,S")
     (cur / "2.M1P1.folder:2,S").mkdir()
@@ -130,7 +130,7 @@ async def test_what_is_no_plain_file_is_no_message(post: Post, backend: MaildirB
 
 
 async def test_a_huge_message_is_listed_and_read_in_pieces(post: Post, backend: MaildirBackend) -> None:
-    """R-OPS-07: five gigabytes, of which next to nothing is read."""
+    """R-OPS-07: of five gigabytes only the first octets are read."""
     file = post.deliver(USER, plain("huge"))
     os.truncate(file, 5 << 30)
     [row] = (await backend.list_messages("inbox", ListQuery(with_preview=True))).items
@@ -144,12 +144,12 @@ async def test_a_huge_message_is_listed_and_read_in_pieces(post: Post, backend: 
     start = await backend.open_source(row.id)
     assert (await anext(start.chunks)).startswith(plain("huge"))
     await start.chunks.aclose()
-    found = await backend.list_messages("inbox", ListQuery(filter=Condition(Criterion.BODY, "letter huge")))
-    assert found.total == 1
+    page = await backend.list_messages("inbox", ListQuery(filter=Condition(Criterion.BODY, "letter huge")))
+    assert page.total == 1
 
 
 async def test_a_message_cut_while_it_is_read_is_an_error(post: Post, backend: MaildirBackend) -> None:
-    """Not a shorter message that looks whole."""
+    """The download does not end as if the message were shorter."""
     file = post.deliver(USER, plain("x") + b"x" * 2_000_000)
     [row] = (await backend.list_messages("inbox", ListQuery())).items
     download = await backend.open_source(row.id)
@@ -169,7 +169,7 @@ async def test_empty_and_broken_messages_have_rows(post: Post, backend: MaildirB
         assert (await backend.get_message(row.id)).size == row.size
 
 
-async def test_a_folder_goes_with_all_that_is_in_it_and_nothing_else(
+async def test_a_deleted_folder_takes_its_content_with_it_and_nothing_else(
     post: Post, backend: MaildirBackend, secret: Path
 ) -> None:
     place = post.make(post.maildir(USER) / ".Old")
@@ -182,7 +182,7 @@ async def test_a_folder_goes_with_all_that_is_in_it_and_nothing_else(
     assert names == {"cur", "new", "tmp", "subscriptions"}
 
 
-async def test_odd_folders_are_shown_or_left_alone(post: Post, backend: MaildirBackend) -> None:
+async def test_folders_with_odd_names_are_listed_or_ignored(post: Post, backend: MaildirBackend) -> None:
     """R-IMAP-24."""
     inbox = post.maildir(USER)
     for name in (".A.B.C", ".&AOQ-", ".&broken", ".INBOX", "..x", ".a..b", "plain", ".e.", ".Trash", ".INBOX.Sub"):
@@ -207,7 +207,7 @@ async def test_odd_folders_are_shown_or_left_alone(post: Post, backend: MaildirB
 
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
-    """A folder of a user without rights, whom the test runs as: root may do everything."""
+    """A folder of a user without rights. If root runs the tests, this one runs as that user: root may read everything."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         if os.geteuid() != 0:
@@ -221,7 +221,7 @@ def as_nobody() -> Iterator[Path]:
             os.seteuid(0)
 
 
-async def test_what_may_not_be_read_is_said_so(as_nobody: Path) -> None:
+async def test_a_message_that_may_not_be_read_has_a_row_and_an_error(as_nobody: Path) -> None:
     post = Post(as_nobody)
     post.user(USER)
     backend = post.backend(USER)
@@ -239,8 +239,8 @@ async def test_what_may_not_be_read_is_said_so(as_nobody: Path) -> None:
     post.maildir(USER).joinpath("cur").chmod(0o700)
 
 
-async def test_what_does_not_fit_is_told_and_leaves_nothing(post: Post, backend: MaildirBackend) -> None:
-    """R-IMAP-26: the kernel refuses what is written beyond its limit of a file's size, as a full disk does."""
+async def test_a_message_that_does_not_fit_is_an_error_and_leaves_no_file(post: Post, backend: MaildirBackend) -> None:
+    """R-IMAP-26: the kernel refuses octets beyond its limit of a file's size, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, before[1]))
     try:

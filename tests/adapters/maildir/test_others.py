@@ -1,4 +1,4 @@
-"""What other programs do to the same Maildir in mid-use."""
+"""Changes by other programs while the service uses the same Maildir."""
 
 import asyncio
 import subprocess
@@ -12,7 +12,8 @@ from secrets import token_hex
 import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.changes import MAX_OCTETS
+from service.adapters.maildir.content import WINDOW
+from service.adapters.maildir.sync_state import MAX_OCTETS
 from service.mail.errors import Changed, InUse, NotFound, NotPermitted, StaleToken, UpstreamError
 from service.mail.search.filter import Condition, Criterion, ListQuery
 from tests.adapters.maildir.conftest import USER
@@ -23,13 +24,13 @@ from tests.contract.test_writing import Octets
 
 
 async def only(backend: MaildirBackend) -> str:
-    """The id of the one message there is."""
+    """The id of the only message."""
     [row] = (await backend.list_messages("inbox", ListQuery())).items
     return row.id
 
 
 def files(post: Post, folder: str = "") -> list[str]:
-    """All names in ``new`` and ``cur``, and nothing may be left in ``tmp``."""
+    """All names in ``new`` and ``cur``. Fails if a file is left in ``tmp``."""
     place = post.maildir(USER) / folder
     assert list((place / "tmp").iterdir()) == []
     return sorted(f"{part}/{file.name}" for part in ("new", "cur") for file in (place / part).iterdir())
@@ -49,7 +50,7 @@ async def test_a_message_keeps_its_id_when_another_client_renames_it(post: Post,
 
 
 async def test_letters_of_other_programs_stay(post: Post, backend: MaildirBackend) -> None:
-    """R-IMAP-25: ``P`` (passed on), a keyword letter nobody explains, and what follows another comma."""
+    """R-IMAP-25: ``P`` (passed on), a keyword letter without a keyword, and what follows another comma."""
     file = post.deliver(USER, plain("x"))
     odd = file.rename(post.maildir(USER) / "cur" / f"{file.name}:2,PSz,more")
     message = await only(backend)
@@ -59,7 +60,7 @@ async def test_letters_of_other_programs_stay(post: Post, backend: MaildirBacken
     assert not odd.exists()
 
 
-async def test_flags_of_which_somebody_knew_others_are_not_changed(post: Post, backend: MaildirBackend) -> None:
+async def test_flags_are_not_changed_if_the_caller_knew_other_ones(post: Post, backend: MaildirBackend) -> None:
     """R-CONC-02."""
     file = post.deliver(USER, plain("x"), ["$seen"])
     message = await only(backend)
@@ -73,17 +74,21 @@ async def test_flags_of_which_somebody_knew_others_are_not_changed(post: Post, b
     assert flags.flags == ("$draft",)
 
 
-async def test_two_who_change_flags_at_once_both_have_their_way(post: Post) -> None:
-    """R-CONC-02: a rename of the file as it was fails, and starts again from what it is."""
+async def test_changes_of_flags_at_once_are_all_made(post: Post) -> None:
+    """R-CONC-02: renaming the file under its old name fails, and is tried again with the new one."""
     post.deliver(USER, plain("x"))
-    ones = [post.backend(USER) for _ in range(5)]
-    message = await only(ones[0])
+    backends = [post.backend(USER) for _ in range(5)]
+    message = await only(backends[0])
     flags = ["$seen", "$flagged", "$answered", "$draft", "$deleted"]
     for _ in range(10):
-        await asyncio.gather(*(one.change_flags(message, [flag], []) for one, flag in zip(ones, flags, strict=True)))
-        assert set((await ones[0].get_flags(message)).flags) == set(flags)
-        await asyncio.gather(*(one.change_flags(message, [], [flag]) for one, flag in zip(ones, flags, strict=True)))
-        assert (await ones[0].get_flags(message)).flags == ()
+        await asyncio.gather(
+            *(each.change_flags(message, [flag], []) for each, flag in zip(backends, flags, strict=True))
+        )
+        assert set((await backends[0].get_flags(message)).flags) == set(flags)
+        await asyncio.gather(
+            *(each.change_flags(message, [], [flag]) for each, flag in zip(backends, flags, strict=True))
+        )
+        assert (await backends[0].get_flags(message)).flags == ()
 
 
 MARK_ALL = """
@@ -109,7 +114,7 @@ def marking_all(folder: Path) -> Iterator[None]:
 async def test_no_list_misses_a_message_that_is_being_renamed(post: Post, backend: MaildirBackend) -> None:
     """R-IMAP-06: a folder that is read while names change in it may show a file twice, or not at all."""
     cur = post.maildir(USER) / "cur"
-    names = [f"{number}.M1P1.{'x' * 50}" for number in range(1500)]  # more than the kernel tells at once
+    names = [f"{number}.M1P1.{'x' * 50}" for number in range(1500)]  # more than the kernel lists at once
     for name in names:
         (cur / f"{name}:2,").write_bytes(plain(name))
     with marking_all(cur):
@@ -134,13 +139,13 @@ async def test_a_message_that_another_client_deleted_is_gone(post: Post, backend
     assert (await backend.list_changes("inbox", mark)).changes.destroyed == (gone,)
 
 
-async def test_what_is_being_delivered_is_not_there_yet(post: Post, backend: MaildirBackend) -> None:
+async def test_a_message_that_is_being_delivered_is_not_listed(post: Post, backend: MaildirBackend) -> None:
     (post.maildir(USER) / "tmp" / "1.M1P1.half").write_bytes(b"Subject: half")
     assert (await backend.list_messages("inbox", ListQuery())).total == 0
 
 
 async def test_nothing_is_done_to_one_of_two_files_of_one_name(post: Post, backend: MaildirBackend) -> None:
-    """R-CONC-01: which of them was meant cannot be told."""
+    """R-CONC-01: the id does not say which of them is meant."""
     file = post.deliver(USER, plain("x"), ["$seen"])
     twin = file.parent.parent / "new" / file.name.partition(":")[0]
     twin.write_bytes(plain("another"))
@@ -166,32 +171,34 @@ async def test_flags_of_another_client_are_a_change(post: Post, backend: Maildir
     file.rename(post.maildir(USER) / "cur" / f"{file.name}:2,S")
     post.make(post.maildir(USER) / ".New")
     assert (await backend.list_changes("inbox", mark)).changes.updated == (message,)
-    found = await backend.list_all_changes(whole)
-    assert [told.updated for told in found.folders] == [(message,)]
-    assert found.created_folders == [(await backend.list_folders())[1].id]
+    changes = await backend.list_all_changes(whole)
+    assert [folder.updated for folder in changes.folders] == [(message,)]
+    assert changes.created_folders == [(await backend.list_folders())[1].id]
     with pytest.raises(StaleToken):
         await backend.list_changes("inbox", await backend.get_sync_token(None))
 
 
-async def test_changes_of_more_messages_than_a_mark_names_are_told_here(post: Post, backend: MaildirBackend) -> None:
-    """R-CONC-08: elsewhere, and after a few more marks, the mark is stale."""
+async def test_changes_of_more_messages_than_a_token_holds_are_listed_by_this_process(
+    post: Post, backend: MaildirBackend
+) -> None:
+    """R-CONC-08: in another process, and after a few more tokens, the token is stale."""
     new = post.maildir(USER) / "new"
     for number in range(1000):
         (new / f"{number}.{token_hex(8)}.x").write_bytes(plain(number))
     mark = await backend.get_sync_token("inbox")
     assert len(mark) < MAX_OCTETS
     post.deliver(USER, plain("new"))
-    found = await backend.list_changes("inbox", mark)
-    [created] = found.changes.created
+    changes = await backend.list_changes("inbox", mark)
+    [created] = changes.changes.created
     assert (await backend.get_message(created)).subject == "new"
-    assert found.changes.destroyed == ()
+    assert changes.changes.destroyed == ()
     with pytest.raises(StaleToken):
         await post.backend(USER).list_changes("inbox", mark)
 
 
 async def test_a_folder_that_another_client_removes_is_not_found(post: Post, backend: MaildirBackend) -> None:
     file = post.deliver(USER, plain("x"), folder=".Gone")
-    folder = next(one.id for one in await backend.list_folders() if one.name == "Gone")
+    folder = next(each.id for each in await backend.list_folders() if each.name == "Gone")
     [row] = (await backend.list_messages(folder, ListQuery())).items
     file.unlink()
     for part in ("cur", "new", "tmp"):
@@ -204,8 +211,8 @@ async def test_a_folder_that_another_client_removes_is_not_found(post: Post, bac
     assert missing.value.what == "message"
 
 
-async def test_keywords_wait_for_who_writes_them(post: Post, backend: MaildirBackend) -> None:
-    """Dovecot's lock is respected, and nobody's keyword is lost."""
+async def test_keywords_wait_for_the_lock_of_another_program(post: Post, backend: MaildirBackend) -> None:
+    """Dovecot's lock is respected, and no keyword is lost."""
     post.deliver(USER, plain("x"), ["theirs"])
     message, place = await only(backend), post.maildir(USER)
     lock = place / "dovecot-keywords.lock"
@@ -234,7 +241,7 @@ async def test_keywords_move_by_their_names(post: Post, backend: MaildirBackend)
     """A letter means another keyword in another folder."""
     post.deliver(USER, plain("there"), ["first"], folder=".Other")
     post.deliver(USER, plain("x"), ["second", "$seen"])
-    other = next(one.id for one in await backend.list_folders() if one.name == "Other")
+    other = next(each.id for each in await backend.list_folders() if each.name == "Other")
     [outcome] = await backend.move_messages([await only(backend)], other)
     assert outcome.new_id is not None
     assert set((await backend.get_flags(outcome.new_id)).flags) == {"second", "$seen"}
@@ -242,31 +249,33 @@ async def test_keywords_move_by_their_names(post: Post, backend: MaildirBackend)
 
 
 class Stuck(Octets):
-    """Some octets, and then none for ever."""
+    """Some octets, and then none: the sender hangs."""
 
     def __init__(self, octets: bytes) -> None:
         super().__init__(octets)
         self.begun = asyncio.Event()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.octets[:10]
+        yield self.octets
         self.begun.set()
         await asyncio.Event().wait()
 
 
-async def test_an_append_that_ends_half_way_leaves_nothing(post: Post, backend: MaildirBackend) -> None:
-    """R-OPS-10: its caller goes away."""
-
-    stuck = Stuck(plain("x"))
+@pytest.mark.parametrize("size", [10, 1 << 20])
+async def test_a_cancelled_append_leaves_no_file(post: Post, backend: MaildirBackend, size: int) -> None:
+    """R-OPS-10: before and after some of its octets are on the disk."""
+    stuck = Stuck(b"x" * size)
     task = asyncio.create_task(backend.append_message("inbox", stuck))
     await stuck.begun.wait()
+    [draft] = (post.maildir(USER) / "tmp").iterdir()
+    assert draft.stat().st_size == (size if size >= WINDOW else 0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert files(post) == []
 
 
-async def test_what_is_appended_is_a_file_as_others_write_it(post: Post, backend: MaildirBackend) -> None:
+async def test_an_appended_message_is_a_file_as_other_programs_write_it(post: Post, backend: MaildirBackend) -> None:
     moment = datetime(2024, 2, 29, 12, 30, 15, tzinfo=UTC)
     await backend.append_message("inbox", Octets(plain("seen")), ["$seen", "$flagged"], moment)
     await backend.append_message("inbox", Octets(plain("new")))
@@ -281,7 +290,7 @@ async def test_what_is_appended_is_a_file_as_others_write_it(post: Post, backend
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-async def test_an_emptied_folder_keeps_what_comes_meanwhile(post: Post, backend: MaildirBackend) -> None:
+async def test_an_emptied_folder_keeps_messages_that_arrive_meanwhile(post: Post, backend: MaildirBackend) -> None:
     for number in range(20):
         post.deliver(USER, plain(number))
     emptying = asyncio.create_task(backend.empty_folder("inbox"))
@@ -293,7 +302,7 @@ async def test_an_emptied_folder_keeps_what_comes_meanwhile(post: Post, backend:
     assert row.subject == "late"
 
 
-async def test_a_search_reads_on_where_a_message_goes(post: Post, backend: MaildirBackend) -> None:
+async def test_a_search_continues_if_a_message_is_deleted(post: Post, backend: MaildirBackend) -> None:
     ours = [post.deliver(USER, plain(number, body=f"needle {number}")) for number in range(120)]
     searching = asyncio.create_task(
         backend.list_messages("inbox", ListQuery(limit=200, filter=Condition(Criterion.BODY, "needle")))

@@ -1,4 +1,4 @@
-"""The API on mailboxes of the disk, from settings in the environment."""
+"""The API on mailboxes on disk, with settings from the environment."""
 
 import asyncio
 from collections import Counter
@@ -26,7 +26,7 @@ class Connect(Protocol):
 
 @pytest.fixture
 def environment(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an operator sets."""
+    """The settings of an operator."""
     monkeypatch.setenv("CASELLA_SERVERS__HOME__MAILDIR__PATH", f"{post.folder}/{{user}}/Maildir")
     monkeypatch.setenv("CASELLA_SERVERS__HOME__MAILDIR__PASSWORDS", str(post.passwords))
 
@@ -70,16 +70,16 @@ async def test_a_mailbox_is_signed_in_to_and_read(post: Post, connect: Connect) 
         assert quota.json()["detail"] == "A mailbox on disk has no quota."
 
 
-async def test_a_wrong_password_is_refused_and_guessing_is_braked(connect: Connect) -> None:
+async def test_a_wrong_password_is_refused_and_guessing_is_limited(connect: Connect) -> None:
     async with connect("wrong") as http:
-        told = [(await http.get(INBOX)).status_code for _ in range(12)]
-    assert set(told) == {401, 429}
-    assert told[:10] == [401] * 10
+        statuses = [(await http.get(INBOX)).status_code for _ in range(12)]
+    assert set(statuses) == {401, 429}
+    assert statuses[:10] == [401] * 10
 
 
 async def test_logins_at_once_are_bounded(post: Post, environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-30, R-HTTP-26: guesses of one address do not pass its bound; logins of very many addresses are hashed a few
-    at a time, and those for whom there is no room are told when to come again."""
+    """R-HTTP-30, R-HTTP-26: guesses from one address stop at its limit. Of logins from very many addresses a few are
+    hashed at a time, a few more wait, and the others are answered when to try again."""
     users = [post.user(f"user{n}@example.org") for n in range(200)]
     monkeypatch.setenv("CASELLA_RATES__ADDRESS_FAILURES", "20/hour")
     app = create_app(read_settings(None))
@@ -90,18 +90,18 @@ async def test_logins_at_once_are_bounded(post: Post, environment: None, monkeyp
             return await http.get("/v1/accounts/me", auth=(user, password))
 
     async with app.router.lifespan_context(app):
-        told = await asyncio.gather(*(ask(user, "wrong", "192.0.2.1") for user in users))
-        assert Counter(answer.status_code for answer in told) == {401: 20, 429: 180}
+        answers = await asyncio.gather(*(ask(user, "wrong", "192.0.2.1") for user in users))
+        assert Counter(answer.status_code for answer in answers) == {401: 20, 429: 180}
         many = [ask(user, PASSWORD, f"198.51.100.{n}") for n, user in enumerate(users)]
-        told = await asyncio.gather(*many)
-        assert {answer.status_code for answer in told} <= {200, 503}
-        assert [answer.status_code for answer in told].count(200) >= 50
-        assert all(answer.headers["retry-after"] == "5" for answer in told if answer.status_code == 503)
-        assert len(app.state.service.accounts) == [answer.status_code for answer in told].count(200)
+        answers = await asyncio.gather(*many)
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert [answer.status_code for answer in answers].count(200) >= 50
+        assert all(answer.headers["retry-after"] == "5" for answer in answers if answer.status_code == 503)
+        assert len(app.state.service.accounts) == [answer.status_code for answer in answers].count(200)
 
 
 async def test_an_unreadable_file_of_passwords_opens_nothing(post: Post, connect: Connect) -> None:
-    """The service goes on as if a mail server were away, and not as if everybody had signed in."""
+    """The service answers as if a mail server were unavailable; no request is treated as signed in."""
     post.deliver(USER, plain("x"))
     async with connect("wrong") as http:
         post.passwords.unlink()
@@ -118,7 +118,7 @@ def test_without_a_file_of_passwords_the_service_does_not_start(post: Post, envi
         assert "CASELLA_SERVERS__HOME__MAILDIR__PASSWORDS: Path does not point to a file" in ended.output
 
 
-def test_a_check_says_what_there_is(post: Post, environment: None) -> None:
+def test_a_check_names_the_server_and_its_users(post: Post, environment: None) -> None:
     ended = CliRunner().invoke(cli, ["check"])
     assert ended.exit_code == 0, ended.output
     assert f"home maildir {post.folder}/{{user}}/Maildir: ok" in ended.output

@@ -25,8 +25,8 @@ from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread

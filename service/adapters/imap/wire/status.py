@@ -1,4 +1,4 @@
-"""A server's NO, BAD or BYE to an error of the tree (RFC 9051, 7.1; RFC 5530)."""
+"""Translates a server's NO, BAD or BYE to an error of the tree (RFC 9051, 7.1; RFC 5530)."""
 
 import re
 from collections.abc import Callable
@@ -37,13 +37,13 @@ class Status(NamedTuple):
 
 
 def read_status(line: bytes) -> Status | None:
-    """Of what follows the tag or the star; None where it is no status response."""
-    found = _STATUS.match(line)
-    if found is None:
+    """Reads what follows the tag or the star. Returns None if it is not a status response."""
+    match = _STATUS.match(line)
+    if match is None:
         return None
-    text = found[4] or b""
-    code = found[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it in mid-text
-    return Status(found[1].decode().upper(), code.decode().upper(), found[3] or b"", text)
+    text = match[4] or b""
+    code = match[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it within the text
+    return Status(match[1].decode().upper(), code.decode().upper(), match[3] or b"", text)
 
 
 def _leaf(leaf: type[MailError], detail: str | None = None) -> Callable[[str | None], MailError]:
@@ -86,9 +86,9 @@ def error_from(status: Status, *, before_login: bool = False) -> MailError:
 
 
 LOST = "outcomeUnknown"
-"""The code of an error after which nobody knows whether the server did what was asked."""
+"""The code of an error after which it is unknown whether the server carried out the command."""
 
 
 def lost(error: MailError, advice: str) -> UpstreamError:
-    """For an answer that never came to a command that must not be given twice."""
+    """Returns the error to raise if the answer to a command that must not be repeated never came."""
     return UpstreamError(f"{error.detail} Whether it was done is not known. {advice}", protocol="imap", code=LOST)

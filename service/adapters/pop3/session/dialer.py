@@ -4,7 +4,7 @@ import asyncio
 import random
 from math import ceil
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.pop3.session.login import login_delay, require_sendable, sign_in
 from service.adapters.pop3.session.session import Session

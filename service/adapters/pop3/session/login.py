@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from hashlib import md5
 from typing import TypeAlias
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_error_from
 from service.adapters.shared import sasl

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from copy import copy
 from typing import TypeVar
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.pop3.session.dialer import Dialer, jitter
 from service.adapters.pop3.session.session import Session

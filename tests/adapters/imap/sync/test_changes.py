@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.sync.token import MAX_OCTETS, SyncState, read_token, read_tokens, write_token, write_tokens

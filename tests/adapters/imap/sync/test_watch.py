@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.session.pool import Lane

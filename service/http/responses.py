@@ -1,4 +1,4 @@
-"""What the listener itself answers, and what it puts around the application."""
+"""Responses that the connection makes without the application, and the wrapper around the application."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,19 +15,21 @@ from service.api.middleware import SAFE_HEADERS
 from service.api.problems import ProblemType
 
 _SAFE = frozenset({"GET", "HEAD"})
-"""What is given up when the client leaves. What writes goes on: whoever asks again with its key gets the answer."""
+"""Methods cancelled when the client disconnects. Writes run to the end, so a retry with the same Idempotency-Key gets
+their result."""
 _log = structlog.get_logger("service.http")
 
 
 def is_read(scope: Mapping[str, Any]) -> bool:
+    """Whether the request changes nothing."""
     return scope["method"] in _SAFE or (scope["method"] == "POST" and scope["path"].endswith("/search"))
 
 
-def left_alone(app: Any, cycle: RequestResponseCycle) -> Any:
-    """The app, whose end by the client's leaving is nobody's fault and not logged as one.
+def ignore_disconnect(app: Any, cycle: RequestResponseCycle) -> Any:
+    """Returns the app, wrapped so that its cancellation by a disconnect of the client is not logged as an error.
 
-    A client that was not asked for its body (RFC 9110, 10.1.1) may send it or its next request: after the answer nobody
-    can tell which, so the connection ends.
+    A client that waits for a 100 and gets the final answer instead (RFC 9110, 10.1.1) may send its body or its next
+    request. The service cannot know which, so the connection is closed after the answer.
     """
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +48,7 @@ def left_alone(app: Any, cycle: RequestResponseCycle) -> Any:
 
 
 def refusal(kind: ProblemType) -> bytes:
-    """A problem for a request that cannot be told."""
+    """Returns a whole response with the problem, for a request that cannot be read."""
     request_id = token_hex(8)
     _log.info("refused", kind=kind.name, request_id=request_id)
     answer = problems.problem_response(
@@ -63,7 +65,7 @@ def refusal(kind: ProblemType) -> bytes:
 
 
 async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answered at once, whatever is asked."""
+    """An ASGI app that answers every request with 503 at once."""
     scope["request_id"] = token_hex(8)
     headers = {"Retry-After": "1", "Connection": "close", "X-Request-Id": scope["request_id"]}
     answer = problems.problem_response(Request(scope), problems.BUSY, problems.BUSY.advice, headers)

@@ -1,4 +1,4 @@
-"""Servers that callers name: only where the operator allows it, only public ones, only with TLS."""
+"""Servers that clients name: only if the operator allows it, only public addresses, only with TLS."""
 
 import asyncio
 import gc
@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.accounts.live import Credentials
-from service.accounts.reach import Reach, is_name, is_public
+from service.accounts.address_policy import AddressPolicy, is_name, is_public
+from service.accounts.credentials import Credentials
 from service.accounts.servers import ELSEWHERE, Endpoint, MailServer, Security, ServerTable
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.pop3.wire.reader import dial
@@ -45,8 +45,8 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_what_is_not_of_the_open_internet_is_out_of_reach(address: str) -> None:
-    """R-HTTP-03: loopback, private, link-local, metadata, multicast, documentation, and all of them within IPv6."""
+def test_an_address_that_is_not_public_is_not_allowed(address: str) -> None:
+    """R-HTTP-03: loopback, private, link-local, metadata, multicast, documentation, and each of them embedded in IPv6."""
     assert not is_public(ip_address(address))
 
 
@@ -58,12 +58,12 @@ SPECIAL = [
     "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28", "2001:20::/28", "2001:30::/28", "2001:db8::/32",
     "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
 ]  # fmt: skip
-"""IANA's registries of special-purpose addresses, IPv4 and IPv6, but for what embeds an address of IPv4."""
+"""IANA's registries of special-purpose addresses, IPv4 and IPv6, without the blocks that embed an IPv4 address."""
 
 
 @pytest.mark.parametrize("block", SPECIAL)
 def test_no_special_purpose_address_is_public(block: str) -> None:
-    """R-HTTP-39: the first, the last and one in the middle of each block, and those of IPv4 within IPv6 too."""
+    """R-HTTP-39: the first, the last and one in the middle of each block, and IPv4 addresses embedded in IPv6 too."""
     network = ip_network(block)
     first, last = int(network[0]), int(network[-1])
     for number in {first, (first + last) // 2, last}:
@@ -75,13 +75,13 @@ def test_no_special_purpose_address_is_public(block: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["4000::1", "8000::1", "1fff:ffff::1", "fec0::1", "400::1", "e000::1"])
-def test_what_iana_has_not_opened_is_not_public(address: str) -> None:
-    """R-HTTP-39: outside of 2000::/3 there is no global unicast."""
+def test_addresses_that_iana_has_not_allocated_are_not_public(address: str) -> None:
+    """R-HTTP-39: global unicast addresses are in 2000::/3 only."""
     assert not is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public_addresses_are_within_reach(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     """R-HTTP-03."""
     assert is_public(ip_address(address))
 
@@ -94,25 +94,25 @@ def test_public_addresses_are_within_reach(address: str) -> None:
         "ü.example.org", "a" * 64 + ".example.org", "a." * 130 + "org", "", ".", "a.example.0x7f", "a%00.example.org", "a.example.org\n",
     ],
 )  # fmt: skip
-def test_only_names_with_a_domain_are_names(text: str) -> None:
-    """R-HTTP-03: no address, however it is written, and no name that a search list would complete."""
+def test_only_host_names_with_a_domain_are_accepted(text: str) -> None:
+    """R-HTTP-03: no IP address in any notation, and no name that a search list would complete."""
     assert not is_name(text)
     with pytest.raises(NotFound):
-        ServerTable({}, reach=Reach()).named(text)
+        ServerTable({}, address_policy=AddressPolicy()).named(text)
 
 
 @pytest.mark.parametrize(
     "port", ["22", "25", "80", "443", "6379", "9200", "0", "65536", "0993", "+993", "", "x", "993:993"]
 )
-def test_only_ports_of_mailboxes_are_ports(port: str) -> None:
+def test_only_ports_of_imap_and_pop3_are_accepted(port: str) -> None:
     """R-HTTP-03."""
     with pytest.raises(NotFound):
-        ServerTable({}, reach=Reach()).named(f"imap.example.org:{port}")
+        ServerTable({}, address_policy=AddressPolicy()).named(f"imap.example.org:{port}")
 
 
-def test_a_named_host_is_never_spoken_to_in_clear() -> None:
+def test_a_host_that_a_client_names_is_never_used_without_tls() -> None:
     """R-HTTP-03, R-IMAP-14."""
-    table = ServerTable({}, reach=Reach())
+    table = ServerTable({}, address_policy=AddressPolicy())
     for name in ("IMAP.example.org", "imap.example.org:143", "pop.example.org:110", "pop.example.org:995"):
         row = table.named(name)
         listeners = [one for one in (row.imap, row.pop3) if one]
@@ -121,15 +121,15 @@ def test_a_named_host_is_never_spoken_to_in_clear() -> None:
     assert table.named("a.example.org").smtp is None
 
 
-def test_callers_make_up_no_series_of_metrics() -> None:
-    """R-OPS-18: whatever host they name, it is measured under one word."""
-    table = ServerTable({}, reach=Reach())
+def test_host_names_from_clients_add_no_series_of_metrics() -> None:
+    """R-OPS-18: all of these hosts share one label."""
+    table = ServerTable({}, address_policy=AddressPolicy())
     rows = [table.named(name) for name in ("a.example.org", "b.example.org:143", "c.example.org:110")]
     assert {one.server for row in rows for one in (row.imap, row.pop3) if one} == {ELSEWHERE}
 
 
-async def test_nobody_names_a_server_unless_the_operator_allows_it() -> None:
-    """R-HTTP-03: the default."""
+async def test_clients_cannot_name_servers_by_default() -> None:
+    """R-HTTP-03: the operator must allow it."""
     for allowed, status in ((False, 404), (True, 503)):
         app = create_app(Settings(servers={}, any_server=allowed))
         transport = httpx.ASGITransport(app)
@@ -141,7 +141,7 @@ async def test_nobody_names_a_server_unless_the_operator_allows_it() -> None:
 
 
 def test_one_host_is_counted_under_one_name() -> None:
-    """R-HTTP-31: whatever a caller adds to it, and by whatever names the operator's table has it."""
+    """R-HTTP-31: with any port that a client adds, and under all its names in the operator's table."""
     rows = {
         "a": MailServer("a", imap=Endpoint("mail.example.com", 993, Security.TLS)),
         "b": MailServer("b", imap=Endpoint("::ffff:192.0.2.1", 993, Security.TLS)),
@@ -149,7 +149,7 @@ def test_one_host_is_counted_under_one_name() -> None:
         "d": MailServer("d", imap=Endpoint("[192.0.2.1]", 993, Security.TLS), pop3=Endpoint("MAIL.example.com.", 995, Security.TLS)),
         "e": MailServer("e", imap=Endpoint("other.example.com", 993, Security.TLS)),
     }  # fmt: skip
-    table = ServerTable(rows, reach=Reach())
+    table = ServerTable(rows, address_policy=AddressPolicy())
     keys = {table.key_of(name) for name in ("a", "b", "c", "d", "mail.example.com", "Mail.Example.com:143")}
     assert len(keys) == 1
     assert table.key_of("e") not in keys
@@ -163,8 +163,8 @@ def test_one_host_is_counted_under_one_name() -> None:
     assert {table.key_of(table.named(name).name) for name in free} == {"imap.example.org"}
 
 
-def test_a_host_without_open_mailboxes_is_forgotten() -> None:
-    """R-HTTP-32: and while there are some it is the same for all of them."""
+def test_a_host_without_open_mailboxes_is_dropped() -> None:
+    """R-HTTP-32: while there are some, they share one limit."""
     hosts = ConnectionLimits(limit=3)
     mine = hosts.named("imap.example.org")
     for number in range(1000):
@@ -177,9 +177,9 @@ def test_a_host_without_open_mailboxes_is_forgotten() -> None:
     assert len(hosts) == 0
 
 
-async def test_hosts_that_callers_make_up_leave_nothing_behind() -> None:
+async def test_invented_hosts_leave_nothing_behind() -> None:
     """R-HTTP-32: no mailbox that never signed in, no counter, no server."""
-    table = ServerTable({}, reach=Reach(resolve=Names(*[["127.0.0.1"]] * 300)))
+    table = ServerTable({}, address_policy=AddressPolicy(resolve=Names(*[["127.0.0.1"]] * 300)))
     app = create_app(Settings(servers={}), table)
     service = app.state.service
     async with httpx.AsyncClient(
@@ -195,7 +195,7 @@ async def test_hosts_that_callers_make_up_leave_nothing_behind() -> None:
 
 
 class Names:
-    """A resolver that says something else each time."""
+    """A resolver with another answer each time."""
 
     def __init__(self, *answers: Collection[str]) -> None:
         self.answers = list(answers)
@@ -207,49 +207,58 @@ class Names:
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], ["::1", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fe80::1%lo"]])
-async def test_a_name_that_leads_inside_leads_nowhere(addresses: list[str]) -> None:
-    """R-HTTP-03: and is told as if nobody answered; nothing is connected to."""
+async def test_a_name_with_an_internal_address_is_not_connected_to(addresses: list[str]) -> None:
+    """R-HTTP-03: the error is that of a server that does not answer."""
     async with listener() as (server, _):
-        endpoint = Endpoint("inside.example.org", server.port, Security.TLS, reach=Reach(resolve=Names(addresses)))
+        endpoint = Endpoint(
+            "inside.example.org", server.port, Security.TLS, address_policy=AddressPolicy(resolve=Names(addresses))
+        )
         with pytest.raises(UpstreamUnavailable) as refused:
             await check(endpoint)
-        gone = Endpoint("gone.example.org", 1, Security.TLS, reach=Reach([LOOPBACK], Names(["127.0.0.1"])))
+        gone = Endpoint(
+            "gone.example.org", 1, Security.TLS, address_policy=AddressPolicy([LOOPBACK], Names(["127.0.0.1"]))
+        )
         with pytest.raises(UpstreamUnavailable) as unreachable:
             await check(gone)
         assert refused.value.detail == unreachable.value.detail
         with pytest.raises(OSError, match="inside"):
             await dial(
-                Endpoint("inside.example.org", server.port, Security.TLS, reach=Reach(resolve=Names(addresses))),
+                Endpoint(
+                    "inside.example.org",
+                    server.port,
+                    Security.TLS,
+                    address_policy=AddressPolicy(resolve=Names(addresses)),
+                ),
                 DEFAULT_TIMING,
             )
         assert server.connections == 0
 
 
-async def test_what_was_checked_is_connected_to(tmp_path: Path) -> None:
-    """R-HTTP-03: a name that is public when it is asked and private a moment later (DNS rebinding) is asked once; of several
-    addresses only those in reach are tried."""
+async def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Path) -> None:
+    """R-HTTP-03: a name that is public at first and private a moment later (DNS rebinding) is resolved once. Of several
+    addresses only the allowed ones are tried."""
     async with listener(tmp_path) as (server, ca_file):
         names = Names(["10.0.0.1", "127.0.0.1"], ["10.0.0.1"])
-        reach = Reach([LOOPBACK], names)
-        await check(Endpoint("localhost", server.port, Security.TLS, ca_file, reach=reach))
+        policy = AddressPolicy([LOOPBACK], names)
+        await check(Endpoint("localhost", server.port, Security.TLS, ca_file, address_policy=policy))
         assert names.asked == ["localhost"]
         assert server.connections == 1
 
 
-async def test_the_certificate_is_that_of_the_name(tmp_path: Path) -> None:
-    """R-HTTP-03, R-IMAP-15: not of the address it was resolved to, which this one has too."""
+async def test_the_certificate_must_be_for_the_name(tmp_path: Path) -> None:
+    """R-HTTP-03, R-IMAP-15: not for the address behind it, which this certificate has too."""
     async with listener(tmp_path) as (server, ca_file):
-        reach = Reach([LOOPBACK], Names(["127.0.0.1"]))
+        policy = AddressPolicy([LOOPBACK], Names(["127.0.0.1"]))
         with pytest.raises(UpstreamTls):
-            await check(Endpoint("other.example.org", server.port, Security.TLS, ca_file, reach=reach))
+            await check(Endpoint("other.example.org", server.port, Security.TLS, ca_file, address_policy=policy))
 
 
-async def test_the_next_address_is_tried_where_one_does_not_answer(tmp_path: Path) -> None:
+async def test_the_next_address_is_tried_if_one_does_not_answer(tmp_path: Path) -> None:
     async with listener(tmp_path) as (server, ca_file):
-        reach = Reach([ip_network("::1/128"), LOOPBACK], Names(["::1", "127.0.0.2", "127.0.0.1"]))
+        policy = AddressPolicy([ip_network("::1/128"), LOOPBACK], Names(["::1", "127.0.0.2", "127.0.0.1"]))
         with socket.socket() as closed:
             closed.bind(("127.0.0.2", server.port))
-            await check(Endpoint("localhost", server.port, Security.TLS, ca_file, reach=reach))
+            await check(Endpoint("localhost", server.port, Security.TLS, ca_file, address_policy=policy))
         assert server.connections == 1
 
 

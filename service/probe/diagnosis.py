@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from service.accounts.servers import Disk, Endpoint, Security
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamTls, UpstreamUnavailable
-from service.probe.looking import names_of, version_of
-from service.probe.offers import Ask
+from service.probe.capabilities import Ask
+from service.probe.tls_inspection import certificate_names, outdated_version
 
 E = TypeVar("E", bound=BaseException)
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
@@ -31,14 +31,14 @@ _TOO_OLD = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "NO_PROTOCOL
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A sentence that says what is wrong, and one that says what to do."""
+    """One sentence on what is wrong, and one on what to do."""
 
     what: str
     advice: str
 
 
 class Unreachable(Exception):
-    """There is no connection to the server."""
+    """No connection to the server can be made."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.what)
@@ -46,7 +46,7 @@ class Unreachable(Exception):
 
 
 def unreachable(error: OSError | UnicodeError, endpoint: Endpoint) -> Unreachable:
-    """What a failed connection without TLS says of name and network."""
+    """Returns the diagnosis of a failed connection without TLS: a fault of the name or of the network."""
     return Unreachable(_of_network(error, f"{endpoint.host}:{endpoint.port}", endpoint.host))
 
 
@@ -60,7 +60,7 @@ def _of_network(error: OSError | UnicodeError, where: str, host: str) -> Cause:
                 "Check the name servers of this machine, and in a cluster the network policy's rule for DNS.",
             )
         case socket.gaierror() | UnicodeError():
-            return Cause(f"There is no host of the name {host} (DNS).", "Check the spelling of `host`.")
+            return Cause(f"There is no host with the name {host} (DNS).", "Check the spelling of `host`.")
         case _ if errno.ECONNREFUSED in numbers:
             return Cause(
                 f"{where} refuses connections: the host is there, and nothing listens on that port.",
@@ -69,19 +69,19 @@ def _of_network(error: OSError | UnicodeError, where: str, host: str) -> Cause:
         case TimeoutError():
             return _timeout(where)
         case _ if numbers & _UNREACHABLE:
-            return Cause(f"There is no way to {where}: the network is unreachable.", "Check routes and firewalls.")
+            return Cause(f"{where} cannot be reached: the network is unreachable.", "Check routes and firewalls.")
     return Cause(f"No connection to {where}: {type(error).__name__}.", "Check `host`, `port` and firewalls.")
 
 
 def _timeout(where: str) -> Cause:
     return Cause(
         f"{where} does not answer in time (timeout).",
-        "Check `host` and `port`. Often a firewall or a network policy drops what is sent there.",
+        "Check `host` and `port`. Often a firewall or a network policy drops the packets.",
     )
 
 
 async def cause_of(error: BaseException, place: Endpoint | Disk, ask: Ask | None) -> Cause | None:
-    """None for an error that says by itself all there is to say."""
+    """Returns the cause of an error; None if the error's own text says it all."""
     if isinstance(error, Unreachable):
         return error.cause
     if isinstance(place, Disk):
@@ -89,9 +89,9 @@ async def cause_of(error: BaseException, place: Endpoint | Disk, ask: Ask | None
     if isinstance(error, TimeoutError):
         return _timeout(f"{place.host}:{place.port}")
     if isinstance(error, UpstreamTls | UpstreamUnavailable) and ask and place.security is not Security.NONE:
-        found = await _of_tls(error, place, ask)
-        if found is not None:
-            return found
+        cause = await _of_tls(error, place, ask)
+        if cause is not None:
+            return cause
     if isinstance(error, OSError):
         return _of_file(error, place)
     return _of_server(error, place) if isinstance(error, MailError) else None
@@ -105,7 +105,7 @@ def _of_disk(error: BaseException, disk: Disk) -> Cause | None:
 
 
 def _of_file(error: OSError, endpoint: Endpoint) -> Cause:
-    """The endpoint's own: everything of the network is a MailError by now."""
+    """An error of ``ca_file``: all errors of the network are MailErrors at this point."""
     reason = error.strerror or type(error).__name__
     return Cause(
         f"ca_file {endpoint.ca_file} cannot be used: {reason}.", "Name a readable file of certificates in PEM."
@@ -113,25 +113,25 @@ def _of_file(error: OSError, endpoint: Endpoint) -> Cause:
 
 
 async def _of_tls(error: MailError, endpoint: Endpoint, ask: Ask) -> Cause | None:
-    refused = _beneath(error, ssl.SSLCertVerificationError)
+    refused = _in_chain(error, ssl.SSLCertVerificationError)
     if refused is not None:
         return await _of_certificate(refused, endpoint, ask)
-    failed = _beneath(error, ssl.SSLError)
+    failed = _in_chain(error, ssl.SSLError)
     reason = str(failed.reason or "").upper() if failed else ""
     if reason in _IN_CLEAR:
         return Cause(
             f"Port {endpoint.port} does not speak TLS from the start.",
-            'Set `security = "starttls"`, or take the port for TLS: 993 for IMAP, 995 for POP3.',
+            'Set `security = "starttls"`, or use the port for TLS: 993 for IMAP, 995 for POP3.',
         )
-    if failed is None and not _beneath(error, ConnectionError):
+    if failed is None and not _in_chain(error, ConnectionError):
         return None
-    version = await version_of(endpoint, ask)
+    version = await outdated_version(endpoint, ask)
     if reason in _TOO_OLD or version is not None:
         return Cause(
             f"The server speaks {version or 'a TLS version'}, which is too old: TLS 1.2 is the oldest accepted.",
             "Turn on TLS 1.2 or 1.3 on the mail server.",
         )
-    return Cause(f"TLS failed: {reason}.", "Look into the mail server's log.") if failed else None
+    return Cause(f"TLS failed: {reason}.", "See the mail server's log.") if failed else None
 
 
 async def _of_certificate(refused: ssl.SSLCertVerificationError, endpoint: Endpoint, ask: Ask) -> Cause:
@@ -146,34 +146,34 @@ async def _of_certificate(refused: ssl.SSLCertVerificationError, endpoint: Endpo
             "The server's certificate is not valid yet.", "Check the clocks of this machine and of the server."
         )
     if code in {_OTHER_NAME, _OTHER_ADDRESS}:
-        names = ", ".join(await names_of(endpoint, ask)) or "none"
+        names = ", ".join(await certificate_names(endpoint, ask)) or "none"
         return Cause(
-            f"The server's certificate is of another host than {endpoint.host}. The names it has: {names}.",
-            "Set `host` to one of these names, or have the certificate made for the name that is used.",
+            f"The server's certificate is for another host than {endpoint.host}. Its names: {names}.",
+            "Set `host` to one of these names, or get a certificate for the name that is used.",
         )
     if code in _UNTRUSTED:
         return Cause(
             f"The server's certificate is not trusted: {refused.verify_message}.",
-            "If its authority is your own, name the authority's certificate in `ca_file`. If not, the server may send"
-            " its certificate without those in between.",
+            "If it was issued by your own authority, set `ca_file` to that authority's certificate. If not, the server"
+            " may not send the intermediate certificates.",
         )
-    return Cause(f"The server's certificate is refused: {refused.verify_message}.", "Have it made again.")
+    return Cause(f"The server's certificate is refused: {refused.verify_message}.", "Get a new one.")
 
 
 def _of_server(error: MailError, endpoint: Endpoint) -> Cause | None:
-    """The connection was made; what came of it is in the adapter's words."""
+    """Adds advice to an error of the adapter, after the connection was made."""
     advice: dict[type[MailError], str] = {
         UpstreamTls: 'Use the port for TLS from the start, with `security = "tls"`: 993 for IMAP, 995 for POP3.',
         UpstreamProtocol: "Check that `port` is the one for this protocol.",
-        UpstreamTimeout: "Check that `port` and `security` belong together: a port for TLS is silent until TLS begins.",
-        UpstreamUnavailable: "The server is there and ends the connection: look into its log, and at its limits.",
+        UpstreamTimeout: "Check that `port` and `security` go together: a port for TLS is silent until TLS begins.",
+        UpstreamUnavailable: "The server closes the connection: see its log, and check its limits.",
     }
     return Cause(error.detail, advice[type(error)]) if type(error) in advice else None
 
 
-def _beneath(error: BaseException, kind: type[E]) -> E | None:
-    """The first of this kind among the errors that led to this one."""
-    return next((one for one in _chain(error) if isinstance(one, kind)), None)
+def _in_chain(error: BaseException, kind: type[E]) -> E | None:
+    """Returns the first error of this class in the chain of causes; None if there is none."""
+    return next((cause for cause in _chain(error) if isinstance(cause, kind)), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
