@@ -54,9 +54,9 @@ class Backend(ABC):
 
     async def get_folder(self, folder: str) -> Folder:
         """One folder by id or role; raises NotFound. Costs as much as ``list_folders``."""
-        for found in await self.list_folders():
-            if folder in {found.id, found.role}:
-                return found
+        for each in await self.list_folders():
+            if folder in {each.id, each.role}:
+                return each
         raise NotFound("folder")
 
     async def create_folder(self, name: str, parent: str | None = None) -> Folder:

@@ -114,12 +114,13 @@ class Pop3Backend(Backend):
         before = read_sync_token(since)
         maildrop = await self._queue.run(Session.maildrop)
         now = set(maildrop.uidls.values())
-        told = FolderChanges(folder_id=self._inbox, created=self._ids(now - before), destroyed=self._ids(before - now))
-        return Changes(told, write_sync_token(maildrop))
+        created, destroyed = self._ids(now - before), self._ids(before - now)
+        changes = FolderChanges(folder_id=self._inbox, created=created, destroyed=destroyed)
+        return Changes(changes, write_sync_token(maildrop))
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
-        found = await self.list_changes("inbox", since)
-        return AccountChanges(found.token, [found.changes] if found.changes else [])
+        inbox = await self.list_changes("inbox", since)
+        return AccountChanges(inbox.token, [inbox.changes] if inbox.changes else [])
 
     def _ids(self, keys: Iterable[bytes]) -> tuple[str, ...]:
         return tuple(make_id("m", self._tag, key) for key in sorted(keys))

@@ -1,4 +1,4 @@
-"""RowCache of messages: from memory, else from headers the server gives at a fair price."""
+"""List rows: from the cache, or from headers if the server returns them without the whole message."""
 
 import asyncio
 from collections.abc import Iterable, Sequence

@@ -39,10 +39,10 @@ class Source:
         """Raises NotFound if the message has no part with that id."""
         if self._entity is None:
             self._entity = await parse_structure(self.spool)
-        found = find(self._entity, part)
-        if found is None:
+        entity = find(self._entity, part)
+        if entity is None:
             raise NotFound("part")
-        return found
+        return entity
 
     async def body(self, entity: Entity, *, encoded: bool) -> Slice:
         """The content of a part, as stored or decoded."""

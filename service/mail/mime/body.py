@@ -48,8 +48,8 @@ def choose(structure: Part) -> Choice:
         return _choose_leaf(structure)
     if subtype == "alternative":
         return _choose_alternative(structure.parts)
-    found = (choose(part) for part in structure.parts)
-    return next((choice for choice in found if choice.text or choice.html), Choice(None, None))
+    choices = (choose(part) for part in structure.parts)
+    return next((choice for choice in choices if choice.text or choice.html), Choice(None, None))
 
 
 def _choose_leaf(part: Part) -> Choice:
@@ -104,13 +104,13 @@ def read_body(
     plain, rich = _read(text), _read(html)
     shown = _html(rich.text, form) if html else None
     words = plain.text if text else text_from_html(rich.text) if html else None
-    found = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
+    noticed = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
     return MessageBody(
         text=words,
         html=shown.html if shown else None,
         is_truncated=plain.is_cut or rich.is_cut,
         remote_content=shown.remote if shown else (),
-        warnings=tuple(dict.fromkeys(found)),
+        warnings=tuple(dict.fromkeys(noticed)),
     )
 
 
@@ -126,8 +126,8 @@ def _read(leaf: Leaf | None) -> _Read:
     octets, is_flawed = _transferred(leaf)
     is_cut = leaf.is_cut or len(octets) > MAX_TEXT
     decoded = _decode(octets[:MAX_TEXT], leaf.part.charset, is_cut=is_cut)
-    found = (("encoding-problem", is_flawed), ("charset-problem", decoded.problem))
-    return _Read(decoded.text, is_cut, tuple(warning for warning, holds in found if holds))
+    checks = (("encoding-problem", is_flawed), ("charset-problem", decoded.problem))
+    return _Read(decoded.text, is_cut, tuple(warning for warning, holds in checks if holds))
 
 
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:

@@ -31,8 +31,8 @@ def parse_date(raw: bytes | str | None) -> datetime | None:
         text = _COMMENT.sub(" ", text)
     for form in _FORMS:
         match = form.search(text)
-        if match is not None and (found := _date(match.groupdict())) is not None:
-            return found
+        if match is not None and (moment := _date(match.groupdict())) is not None:
+            return moment
     return None
 
 

@@ -134,10 +134,10 @@ def _few_spaces(html: str) -> str:
 
 
 def _count_slow(html: str) -> int:
-    """How many characters there are that the writer pays for by the length of the text around: those whose UTF-8 begins
-    like that of a no-break space."""
-    found = html.encode("utf-8", "replace").count(b"\xc2")
-    return found + (len(_SLOW.findall(html)) if html.count("&") + found > _MAX_SLOW else 0)
+    """How many characters there are whose cost, when HTML is written, is the length of the text around them: those
+    whose UTF-8 begins like that of a no-break space."""
+    spaces = html.encode("utf-8", "replace").count(b"\xc2")
+    return spaces + (len(_SLOW.findall(html)) if html.count("&") + spaces > _MAX_SLOW else 0)
 
 
 def _reference(match: re.Match[str]) -> str:
@@ -167,11 +167,11 @@ def _candidates(srcset: str) -> list[str]:
 
 
 def _list(urls: list[str]) -> None:
-    found = _remote.get()
+    remote = _remote.get()
     for url in urls:
         url = _BLANK.sub("", url[:4000]).strip(_EDGE)
-        if _REMOTE.match(url) and len(found) < MAX_REMOTE:
-            found[url[:2000]] = None
+        if _REMOTE.match(url) and len(remote) < MAX_REMOTE:
+            remote[url[:2000]] = None
 
 
 def _is_inline(value: str) -> bool:

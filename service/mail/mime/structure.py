@@ -79,10 +79,10 @@ class _Parse:
     def run(self) -> Entity:
         self._open_message(0, "", "text/plain")
         at = 0
-        while (found := next_delimiter(self._source, at, len(self._source), self._boundaries)) is not None:
-            if not self._delimit(*found):
+        while (delimiter := next_delimiter(self._source, at, len(self._source), self._boundaries)) is not None:
+            if not self._delimit(*delimiter):
                 break
-            at = found.stop
+            at = delimiter.stop
         self._close(0, len(self._source))
         assert self._root is not None
         return self._root

@@ -54,7 +54,7 @@ def style_urls(style: str) -> list[str]:
     """What the style would load: by url(), and by quoted addresses as image-set() has them."""
     if "(" not in style and "\\" not in style:
         return []
-    return ["".join(found) for found in _URL.findall(_ESCAPE.sub(_unescaped, style))]
+    return ["".join(pieces) for pieces in _URL.findall(_ESCAPE.sub(_unescaped, style))]
 
 
 def _unescaped(escape: re.Match[str]) -> str:

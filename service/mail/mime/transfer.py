@@ -41,8 +41,8 @@ def _name(encoding: str | None) -> str:
 
 def decode(octets: bytes, encoding: str | None) -> bytes:
     """All of it."""
-    found = decoder(encoding)
-    return feed_all(found, octets) + found.finish()
+    undo = decoder(encoding)
+    return feed_all(undo, octets) + undo.finish()
 
 
 def feed_all(found: Decoder, octets: bytes) -> bytes:

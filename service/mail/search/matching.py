@@ -145,13 +145,13 @@ class _Texts:
 def _holds(tree: Filter, texts: _Texts) -> bool:
     if isinstance(tree, Condition):
         return _decide(tree, texts)
-    found = (_holds(each, texts) for each in tree.conditions)
+    results = (_holds(each, texts) for each in tree.conditions)
     match tree.logic:
         case Logic.AND:
-            return all(found)
+            return all(results)
         case Logic.OR:
-            return any(found)
-    return not any(found)
+            return any(results)
+    return not any(results)
 
 
 def _decide(condition: Condition, texts: _Texts) -> bool:
@@ -193,13 +193,13 @@ def _is_dated(criterion: Criterion, when: date, known: Known) -> bool:
     ``received_at`` is shown in (servers take their own), and to the day that is written in the Date header, in any
     zone (RFC 9051, 6.4.4)."""
     is_sent = criterion in {Criterion.SENT_SINCE, Criterion.SENT_BEFORE}
-    told = known.sent_at if is_sent else known.received_at
-    if told is None:
+    moment = known.sent_at if is_sent else known.received_at
+    if moment is None:
         return False
     if isinstance(when, datetime):
-        is_later = told >= when
+        is_later = moment >= when
     else:
-        is_later = (told if is_sent else told.astimezone(UTC)).date() >= when
+        is_later = (moment if is_sent else moment.astimezone(UTC)).date() >= when
     return is_later is (criterion in {Criterion.SINCE, Criterion.SENT_SINCE})
 
 

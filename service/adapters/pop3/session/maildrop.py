@@ -89,12 +89,12 @@ def _uidls(unique_ids: bytes, sizes: dict[int, int]) -> dict[int, bytes]:
 def _numbered(listing: bytes) -> Iterator[tuple[int, bytes]]:
     lines = listing.split(b"\r\n")[:-1]
     if len(lines) > MOST_MESSAGES:
-        raise broken("The mail server lists more messages than a maildrop can have here.")
+        raise broken("The mail server lists more messages than this service supports.")
     for line in lines:
         number, _, rest = line.partition(b" ")
-        if (found := _number(number)) == 0:
-            raise broken("The mail server's listing has a message without a number.")
-        yield found, rest
+        if (value := _number(number)) == 0:
+            raise broken("The mail server's list has a message without a number.")
+        yield value, rest
 
 
 def _number(text: bytes) -> int:

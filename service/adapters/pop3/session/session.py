@@ -77,13 +77,13 @@ class Session:
         NotFound."""
         maildrop = await self.maildrop()
         size = size_in_key(key)
-        found = [maildrop.numbers[key]] if key in maildrop.numbers else []
+        numbers = [maildrop.numbers[key]] if key in maildrop.numbers else []
         if size is not None:
             blocks = await self.blocks(maildrop.of_size(size)[-CANDIDATES:])
-            found = sorted((n for n, block in blocks.items() if content_key(block, size) == key), reverse=True)
-        if not found:
+            numbers = sorted((n for n, block in blocks.items() if content_key(block, size) == key), reverse=True)
+        if not numbers:
             raise NotFound("message")
-        return found
+        return numbers
 
     async def blocks(self, numbers: Sequence[int]) -> dict[int, bytes]:
         """The header blocks of messages, cut at 256 KiB. A refused one is empty. One is missing if a server without TOP
@@ -162,8 +162,8 @@ class Session:
     async def _top(self, numbers: Sequence[int]) -> dict[int, bytes]:
         lines = [f"TOP {number} 0" for number in numbers]
         answers = await self.connection.ask_all(lines, limit=TOP_LIMIT, keep=HEADER_LIMIT)
-        found = zip(numbers, answers, strict=True)
-        return {number: header_of(answer.body) for number, answer in found if answer.reply.ok}
+        by_number = zip(numbers, answers, strict=True)
+        return {number: header_of(answer.body) for number, answer in by_number if answer.reply.ok}
 
     async def _read_small(self, number: int) -> bytes | None:
         """The header block, read with its message. None if that would cost too much."""

@@ -158,8 +158,8 @@ class Connection:
         async with self._exchange(self._timing.greeting):
             line = await self._wire.line()
             greeting = Reply.read(line)
-        found = CHALLENGE.search(line)
-        self.challenge = found[0] if found else None
+        challenge = CHALLENGE.search(line)
+        self.challenge = challenge[0] if challenge else None
         if not greeting.ok:
             raise greeting_error_from(greeting)
 
