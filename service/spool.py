@@ -37,7 +37,7 @@ class Spool:
         self.size += len(octets)
 
     def stays_in_memory(self, more: int = 0) -> bool:
-        """Whether there is no file yet, nor with so many octets more."""
+        """Whether there is no file, even after this many more octets."""
         return self.size + more <= IN_MEMORY
 
     def read(self, start: int, stop: int) -> bytes:

@@ -19,7 +19,7 @@ below it keeps a thread for as long as other requests can be made to wait."""
 
 
 class Stored(Protocol):
-    """A message in a file; a small one may be in memory."""
+    """A stored message, in memory or in a file."""
 
     @property
     def size(self) -> int: ...

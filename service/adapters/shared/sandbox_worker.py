@@ -69,7 +69,7 @@ def _bound(seconds: int, memory: int) -> None:
 
 
 def _octets() -> bytes:
-    """The file from its beginning, wherever others read in it; a disk returns all at once."""
+    """All octets of the file, even if others read from it. A disk returns them in one read."""
     size = os.fstat(0).st_size
     octets = os.pread(0, size, 0)
     if len(octets) < size:

@@ -84,10 +84,10 @@ async def list_changes(
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
     return ChangesPage(
-        created=changes.told.created,
-        updated=changes.told.updated,
-        destroyed=changes.told.destroyed,
-        token=_sealed(service, mailbox, _FOLDER, changes.mark),
+        created=changes.changes.created,
+        updated=changes.changes.updated,
+        destroyed=changes.changes.destroyed,
+        token=_sealed(service, mailbox, _FOLDER, changes.token),
         has_more=changes.has_more,
     )
 
@@ -110,7 +110,7 @@ async def list_account_changes(
         folders=tuple(changes.folders),
         created_folders=tuple(changes.created_folders),
         destroyed_folders=tuple(changes.destroyed_folders),
-        token=_sealed(service, mailbox, _ALL, changes.mark),
+        token=_sealed(service, mailbox, _ALL, changes.token),
         has_more=changes.has_more,
     )
 
@@ -226,7 +226,7 @@ class _Stream:
                 return
             except UpstreamFailure:
                 return
-            self._mark, has_more = changes.mark, changes.has_more
+            self._mark, has_more = changes.token, changes.has_more
             for event in self._events_of(changes):
                 yield event
 
@@ -300,7 +300,7 @@ class PollingWatch:
 
 
 def _is_news(changes: Changes) -> bool:
-    return bool(changes.told) or changes.has_more
+    return bool(changes.changes) or changes.has_more
 
 
 def _sealed(service: Service, mailbox: Backend, scope: str, mark: bytes) -> str:

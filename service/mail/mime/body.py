@@ -10,9 +10,9 @@ from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
 MAX_STORED = 4 * MAX_TEXT
-"""Octets that are decoded for it, whatever the encoding."""
+"""Octets that are decoded for it, in any encoding."""
 
-# What a mail program makes for its own kind, and nobody would call an attachment.
+# Parts that mail programs add for each other, which a user would not call attachments.
 _MACHINERY = {
     "application/pgp-signature",
     "application/pkcs7-signature",
@@ -34,7 +34,7 @@ class Choice(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """A chosen part with its octets as stored; ``is_cut`` where the part has more than these."""
+    """A chosen part with its octets as stored. ``is_cut`` says that the part has more than these."""
 
     part: Part
     octets: bytes
@@ -42,14 +42,14 @@ class Leaf(NamedTuple):
 
 
 def choose(structure: Part) -> Choice:
-    """The body. The tree's depth is bounded by who built it."""
+    """The body. The parsers bound the depth of the tree."""
     kind, _, subtype = structure.type.partition("/")
     if kind != "multipart" or not structure.parts:
         return _choose_leaf(structure)
     if subtype == "alternative":
         return _choose_alternative(structure.parts)
-    found = (choose(part) for part in structure.parts)
-    return next((choice for choice in found if choice.text or choice.html), Choice(None, None))
+    choices = (choose(part) for part in structure.parts)
+    return next((choice for choice in choices if choice.text or choice.html), Choice(None, None))
 
 
 def _choose_leaf(part: Part) -> Choice:
@@ -100,17 +100,17 @@ def _leaves(structure: Part) -> Iterator[Part]:
 def read_body(
     text: Leaf | None, html: Leaf | None, form: HtmlMode = HtmlMode.SAFE, warnings: Sequence[str] = ()
 ) -> MessageBody:
-    """The body decoded, at most 256 KiB each of text and HTML; text is made from the HTML where none was sent."""
+    """The body decoded, at most 256 KiB each of text and HTML; without a text part, text is made from the HTML."""
     plain, rich = _read(text), _read(html)
     shown = _html(rich.text, form) if html else None
     words = plain.text if text else text_from_html(rich.text) if html else None
-    found = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
+    noticed = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
     return MessageBody(
         text=words,
         html=shown.html if shown else None,
         is_truncated=plain.is_cut or rich.is_cut,
         remote_content=shown.remote if shown else (),
-        warnings=tuple(dict.fromkeys(found)),
+        warnings=tuple(dict.fromkeys(noticed)),
     )
 
 
@@ -126,12 +126,13 @@ def _read(leaf: Leaf | None) -> _Read:
     octets, is_flawed = _transferred(leaf)
     is_cut = leaf.is_cut or len(octets) > MAX_TEXT
     decoded = _decode(octets[:MAX_TEXT], leaf.part.charset, is_cut=is_cut)
-    found = (("encoding-problem", is_flawed), ("charset-problem", decoded.problem))
-    return _Read(decoded.text, is_cut, tuple(warning for warning, holds in found if holds))
+    checks = (("encoding-problem", is_flawed), ("charset-problem", decoded.problem))
+    return _Read(decoded.text, is_cut, tuple(warning for warning, holds in checks if holds))
 
 
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
-    """Somewhat more than the limit, so that the cut shows. What a cut leaves open at the end is no flaw of the mail."""
+    """Decodes somewhat more than the limit, so that a cut is noticed. What a cut leaves open is not a flaw of the
+    mail."""
     decode = decoder(leaf.part.encoding)
     octets = feed_all(decode, leaf.octets[:MAX_STORED])
     is_flawed = decode.flawed
@@ -142,7 +143,7 @@ def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
 
 
 def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
-    """A cut may fall inside a character, which is no problem of the charset: up to three octets are let go for it."""
+    """A cut may divide a character, which is not a flaw of the charset: up to three octets at the end are dropped."""
     decoded = decode_text(octets, charset)
     if decoded.problem and is_cut:
         shorter = (decode_text(octets[:-less], charset) for less in (1, 2, 3))

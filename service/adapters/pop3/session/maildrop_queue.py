@@ -1,4 +1,4 @@
-"""Who is in the maildrop, and when it is left: POP3 lets one client in at a time, so requests take turns."""
+"""The order of requests at the maildrop. POP3 admits one client at a time, so requests take turns."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class MaildropQueue:
-    """First come, first served. A session outlives its request by a short while, so that a burst needs one login."""
+    """First come, first served. A session lingers for a while after its request, so that a burst needs one login."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
         self._dialer = Dialer(endpoint, credentials, timing)
@@ -31,7 +31,7 @@ class MaildropQueue:
         self._failed: MailError | None = None
 
     async def run(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """``work`` in a session; once more in a new one where the server had closed the one that lingered."""
+        """Runs ``work`` in a session; again in a new one if the server had closed the lingering one."""
         async with self.session() as session:
             try:
                 return await work(session)
@@ -43,8 +43,8 @@ class MaildropQueue:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
-        """ServerBusy where the turn does not come in time. A login that fails has failed for all who waited for it:
-        ten requests with a wrong password are one login."""
+        """A session for one request. Raises ServerBusy if its turn does not come in time. A login that fails has failed
+        for all requests that waited meanwhile: ten requests with a wrong password make one login."""
         failed = self._failed
         await self._wait_for_turn()
         try:
@@ -53,7 +53,7 @@ class MaildropQueue:
                 raise copy(self._failed)
             yield await self._current()
         except UpstreamProtocol:
-            if self._session is not None:  # whatever it says next is not to be believed either
+            if self._session is not None:  # nothing that the server says next can be relied on
                 self._session.connection.abort()
             raise
         finally:
@@ -61,7 +61,7 @@ class MaildropQueue:
             self._turn.release()
 
     async def aclose(self) -> None:
-        """QUIT if nobody is inside; whoever is loses the connection, and with it any deletion not yet confirmed."""
+        """Sends QUIT if no request is in the maildrop; otherwise aborts, and unconfirmed deletions do not happen."""
         self._stop_timer()
         if self._leaving is not None:
             with suppress(asyncio.CancelledError):
@@ -83,7 +83,7 @@ class MaildropQueue:
             raise ServerBusy(protocol=PROTOCOL, retry_after=IN_USE_SECONDS) from None
 
     async def _current(self) -> Session:
-        """The session that lingers while it is fit, else a new one."""
+        """The lingering session if it can be used, otherwise a new one."""
         session, self._session = self._session, None
         if session is not None and self._is_fit(session):
             session.reused = True
@@ -95,7 +95,7 @@ class MaildropQueue:
         return session
 
     async def _step_out(self, session: Session) -> None:
-        """Of one that grew old in a burst, and for a moment, so that who waits outside gets in."""
+        """Leaves the maildrop for a moment after a long burst, so that other clients get in."""
         if session.alive:
             await session.connection.leave()
             await asyncio.sleep(self._timing.aside * jitter())
@@ -110,7 +110,7 @@ class MaildropQueue:
             raise
 
     def _is_fit(self, session: Session) -> bool:
-        """Old ones too, while the server would refuse a new one."""
+        """Whether the session can be used. An old one can while the server would refuse a new login."""
         age = asyncio.get_running_loop().time() - session.opened
         return session.alive and (age < self._timing.session or self._dialer.delay > 0)
 
@@ -119,7 +119,7 @@ class MaildropQueue:
         if session is None:
             return
         if session.alive:
-            stay = max(self._timing.linger, self._dialer.delay)  # while nobody is let in, it is in nobody's way
+            stay = max(self._timing.linger, self._dialer.delay)  # during the login delay no other client could get in
             self._timer = asyncio.get_running_loop().call_later(stay, self._expire)
         else:
             session.connection.abort()

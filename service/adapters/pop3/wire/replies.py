@@ -1,4 +1,4 @@
-"""What a POP3 answer means, and what goes wrong, in the port's words."""
+"""The replies of POP3, and the errors that they mean."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ CODE = re.compile(r"\[([A-Za-z0-9/_.-]{1,64})\]\s*")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status line. ``code`` is the response code in upper case (RFC 2449, 8), ``text`` what follows it, cleaned."""
+    """A status line. ``code`` is the response code in upper case (RFC 2449, 8), ``text`` the cleaned text after it."""
 
     ok: bool
     text: str = ""
@@ -34,10 +34,10 @@ class Reply:
 
     @classmethod
     def read(cls, line: bytes) -> Self:
-        """UpstreamProtocol for anything but +OK and -ERR."""
+        """Raises UpstreamProtocol for anything but +OK and -ERR."""
         found = STATUS.fullmatch(line)
         if found is None:
-            raise broken("The mail server does not speak POP3, or has lost its thread.")
+            raise broken("The mail server does not speak POP3, or its answers are out of order.")
         text = server_text(found[2] or b"")
         code = CODE.match(text)
         ok = found[1] == b"+OK"
@@ -53,7 +53,8 @@ def error_from(reply: Reply) -> MailError:
 
 
 def login_error_from(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
-    """The error for -ERR to a login (RFC 2449, 8.1; RFC 3206): none of the server's own words, nobody is signed in."""
+    """The error for -ERR to a login (RFC 2449, 8.1; RFC 3206). It has none of the server's text: the user is not signed
+    in yet."""
     match reply.code:
         case "IN-USE":
             return InUse(retry_after=IN_USE_SECONDS)
@@ -62,27 +63,27 @@ def login_error_from(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailErro
         case "SYS/TEMP":
             return busy(reply.code)
         case code if code is not None and code.startswith("SYS"):
-            return UpstreamError("The mail server has a fault of its own.", protocol=PROTOCOL, code=code)
+            return UpstreamError("The mail server reports an internal error.", protocol=PROTOCOL, code=code)
     return LoginRefused()
 
 
 def greeting_error_from(reply: Reply) -> MailError:
-    """The error for a greeting of -ERR: no login was tried, so it cannot be one's credentials."""
+    """The error for a greeting of -ERR. The credentials cannot be the cause, because no login was tried."""
     refused = login_error_from(reply)
     return busy(reply.code) if isinstance(refused, LoginRefused) else refused
 
 
 def busy(code: str | None = None) -> UpstreamUnavailable:
-    """The server is there and turns us away for now."""
-    detail = "The mail server does not serve at the moment."
+    """The error for a server that refuses connections for now."""
+    detail = "The mail server refuses connections at the moment."
     return UpstreamUnavailable(detail, protocol=PROTOCOL, code=code, retry_after=IN_USE_SECONDS)
 
 
 def broken(detail: str) -> UpstreamProtocol:
-    """The server's answer is none."""
+    """The error for a malformed answer."""
     return UpstreamProtocol(detail, protocol=PROTOCOL)
 
 
 def insecure(detail: str | None = None) -> UpstreamTls:
-    """TLS is demanded and not to be had."""
+    """The error if TLS is required and cannot be established."""
     return UpstreamTls(detail, protocol=PROTOCOL)

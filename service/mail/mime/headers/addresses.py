@@ -56,13 +56,13 @@ def parse_addresses(raw: bytes | str, limit: int = 1000) -> tuple[Address, ...]:
 def sender_warnings(raw_from_headers: Sequence[bytes]) -> tuple[str, ...]:
     """What is odd about the From fields of a message: the tricks of spoofers that survive correct parsing."""
     addresses = [address for raw in raw_from_headers[:10] for address in parse_addresses(raw, 10)]
-    found = (
+    checks = (
         ("display-name-has-address", any(_names_another(address) for address in addresses)),
         ("multiple-from", len(raw_from_headers) > 1 or len(addresses) > 1),
         ("control-characters", any(has_controls(raw) for raw in raw_from_headers[:10])),
         ("encoded-address", any("=?" in address.email for address in addresses)),
     )
-    return tuple(warning for warning, holds in found if holds)
+    return tuple(warning for warning, holds in checks if holds)
 
 
 def _names_another(address: Address) -> bool:
@@ -114,7 +114,7 @@ class _Scanner:
             yield kind, token
 
     def _comment_end(self, position: int) -> int:
-        """Behind the parenthesis that closes; 0 where none does, and then none is looked for again."""
+        """The position after the closing parenthesis; 0 if there is none, and then it is not searched again."""
         depth = 1
         for match in _PAREN.finditer(self._octets, position):
             depth += {b"(": 1, b")": -1}.get(match[0], 0)

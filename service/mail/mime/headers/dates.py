@@ -23,7 +23,7 @@ _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt
 
 
 def parse_date(raw: bytes | str | None) -> datetime | None:
-    """The moment with the offset it was written with; None for what is no date, such as year 0 or zone +9999."""
+    """The moment with the offset it was written with; None for anything else, such as year 0 or zone +9999."""
     if not raw:
         return None
     text = raw[:MAX_OCTETS].decode("latin-1") if isinstance(raw, bytes) else raw[:MAX_OCTETS]
@@ -31,8 +31,8 @@ def parse_date(raw: bytes | str | None) -> datetime | None:
         text = _COMMENT.sub(" ", text)
     for form in _FORMS:
         match = form.search(text)
-        if match is not None and (found := _date(match.groupdict())) is not None:
-            return found
+        if match is not None and (moment := _date(match.groupdict())) is not None:
+            return moment
     return None
 
 

@@ -44,18 +44,18 @@ def split_headers(block: bytes) -> tuple[RawHeader, ...]:
 
 def list_headers(block: bytes, names: Sequence[str] = ()) -> tuple[Header, ...]:
     """The fields for showing, all or those of ``names`` (letter case aside)."""
-    wanted = {name.lower() for name in names}
+    selected = {name.lower() for name in names}
     return tuple(
         Header(name=name, value=decode_words(raw), raw=raw.decode("latin-1"))
         for name, raw in split_headers(block)
-        if not wanted or name.lower() in wanted
+        if not selected or name.lower() in selected
     )
 
 
 def first(headers: Iterable[RawHeader], name: str) -> bytes | None:
     """The value of the topmost field of that name."""
-    wanted = name.lower()
-    return next((raw for found, raw in headers if found.lower() == wanted), None)
+    lowered = name.lower()
+    return next((raw for field, raw in headers if field.lower() == lowered), None)
 
 
 def parse_message_ids(raw: bytes | str | None) -> tuple[str, ...]:
@@ -63,9 +63,9 @@ def parse_message_ids(raw: bytes | str | None) -> tuple[str, ...]:
     if not raw:
         return ()
     octets = (raw.encode("utf-8", "replace") if isinstance(raw, str) else raw)[:MAX_BLOCK]
-    found = [match[1] for match in _MESSAGE_ID.finditer(octets)] if b"<" in octets else []
-    if not found:
+    candidates = [match[1] for match in _MESSAGE_ID.finditer(octets)] if b"<" in octets else []
+    if not candidates:
         words = octets.split()
-        found = [word.strip(b"<>,;") for word in words if b"@" in word or len(words) == 1]
-    ids = ("".join(clean_text(decode_text(each, None).text).split()) for each in found[:MAX_IDS])
+        candidates = [word.strip(b"<>,;") for word in words if b"@" in word or len(words) == 1]
+    ids = ("".join(clean_text(decode_text(each, None).text).split()) for each in candidates[:MAX_IDS])
     return tuple(each for each in ids if each)

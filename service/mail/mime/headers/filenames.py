@@ -11,13 +11,13 @@ MAX_CHARACTERS = 150
 MAX_OCTETS = 240
 
 _RESERVED = re.compile(r'[<>:"|?*]')
-# Names of devices on Windows, whatever the extension.
+# Names of devices on Windows, with any extension.
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(?:\.|$)", re.IGNORECASE)
 
 
 def file_name(raw_name: bytes | str | None) -> str | None:
     """The name alone: no path, no control, direction or invisible characters, at most 150 characters or 240 octets, the
-    extension kept. None where nothing remains. A clean name stays what it is."""
+    extension kept. None if nothing remains. A clean name is unchanged."""
     if not raw_name:
         return None
     text = raw_name if isinstance(raw_name, str) and "=?" not in raw_name else decode_words(raw_name)

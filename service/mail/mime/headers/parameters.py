@@ -29,8 +29,8 @@ class _Pieces(dict[int, tuple[bytes, bool]]):
         if not is_encoded:
             return _text(b"".join(_unquote(*part) for part in parts))
         charset, _, rest = first.partition(b"'")
-        _, found, value = rest.partition(b"'")
-        if not found:
+        _, apostrophe, value = rest.partition(b"'")
+        if not apostrophe:
             charset, value = b"", first
         octets = unquote_to_bytes(value) + b"".join(_unquote(*part) for part in parts[1:])
         return clean_text(decode_text(octets, charset.decode("ascii", "replace") or None).text)
@@ -54,7 +54,7 @@ def parse_parameters(raw: bytes | str) -> tuple[str, dict[str, str]]:
         segments[:1] = [value, lost]
     for segment in segments[1:]:
         _sort(segment, plain, pieces)
-    return _value(segments[0]), plain | {name: found.text() for name, found in pieces.items()}
+    return _value(segments[0]), plain | {name: numbered.text() for name, numbered in pieces.items()}
 
 
 def _value(segment: bytes) -> str:
@@ -70,8 +70,8 @@ def _sort(segment: bytes, plain: dict[str, str], pieces: dict[str, _Pieces]) -> 
         return
     name, number, star = match[1].rstrip(), match[2], match[3]
     if number or star:
-        found = pieces.setdefault(name, _Pieces())
-        found.setdefault(int(number or 0), (_unquoted(value, name), bool(star)))
+        of_name = pieces.setdefault(name, _Pieces())
+        of_name.setdefault(int(number or 0), (_unquoted(value, name), bool(star)))
     elif name == "boundary":
         plain.setdefault(name, _unquoted(value, name).decode("latin-1"))
     else:

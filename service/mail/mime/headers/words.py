@@ -60,7 +60,7 @@ def _octets(raw: bytes | str) -> bytes:
 
 
 def unfold(raw: bytes) -> bytes:
-    """On one line (RFC 5322, 2.2.3); a fold leaves one space, whatever the sender indented with."""
+    """On one line (RFC 5322, 2.2.3); a fold leaves one space, for any indentation."""
     if b"\n" not in raw and b"\r" not in raw:
         return raw
     return b" ".join(line for each in raw.splitlines() if (line := each.strip(b" \t")))

@@ -124,7 +124,7 @@ def _as_text(html: str) -> str:
 
 
 def _plain_references(html: str) -> str:
-    """The parser pays for each ampersand by the length of the rest, so where there are many less is read."""
+    """The parser's cost for each ampersand is the length of the rest, so it gets less of a text with many."""
     return _REFERENCE.sub(_reference, html)[:_MAX_ESCAPED] if html.count("&") > _MAX_REFERENCES else html
 
 
@@ -134,10 +134,10 @@ def _few_spaces(html: str) -> str:
 
 
 def _count_slow(html: str) -> int:
-    """How many characters there are that the writer pays for by the length of the text around: those whose UTF-8 begins
-    like that of a no-break space."""
-    found = html.encode("utf-8", "replace").count(b"\xc2")
-    return found + (len(_SLOW.findall(html)) if html.count("&") + found > _MAX_SLOW else 0)
+    """How many characters there are whose cost, when HTML is written, is the length of the text around them: those
+    whose UTF-8 begins like that of a no-break space."""
+    spaces = html.encode("utf-8", "replace").count(b"\xc2")
+    return spaces + (len(_SLOW.findall(html)) if html.count("&") + spaces > _MAX_SLOW else 0)
 
 
 def _reference(match: re.Match[str]) -> str:
@@ -167,11 +167,11 @@ def _candidates(srcset: str) -> list[str]:
 
 
 def _list(urls: list[str]) -> None:
-    found = _remote.get()
+    remote = _remote.get()
     for url in urls:
         url = _BLANK.sub("", url[:4000]).strip(_EDGE)
-        if _REMOTE.match(url) and len(found) < MAX_REMOTE:
-            found[url[:2000]] = None
+        if _REMOTE.match(url) and len(remote) < MAX_REMOTE:
+            remote[url[:2000]] = None
 
 
 def _is_inline(value: str) -> bool:
@@ -181,8 +181,9 @@ def _is_inline(value: str) -> bool:
 
 
 def _without_base(url: str) -> str | None:
-    """Mail has no base address: what names a host gets a scheme, all else points nowhere. Nor does what is no address
-    with the scheme either, such as a host with a space in it: the next cleaning would take it away."""
+    """Mail has no base address: a link that names a host gets a scheme, and all others are removed. So is one that is
+    not an address even with the scheme, such as a host with a space in it: cleaning the result again would remove
+    it."""
     link = f'<a href="https:{escape(url)}">'
     return f"https:{url}" if url.startswith("//") and "href" in _ABSOLUTE.clean(link) else None
 
@@ -232,7 +233,7 @@ def text_from_html(html: str) -> str:
     if is_costly(html):
         return _fold(without_tags(html))
     marked = _CELL.sub("\x1c<", _LINE.sub("\x1d<", _PARAGRAPH.sub("\x1e<", html)))
-    # Its mirroring of a chosen option costs quadratic time, and nobody reads it.
+    # Its mirroring of a chosen option costs quadratic time, and is not needed.
     tree = LexborHTMLParser(marked, options=LexborDocumentOptions.WO_EVENTS)
     tree.strip_tags(_UNREAD)
     return _fold(tree.text() if tree.root is not None else "")

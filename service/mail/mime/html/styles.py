@@ -38,9 +38,9 @@ _ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|([^\n]))")
 
 @lru_cache(maxsize=1024)
 def safe_style(style: str) -> str | None:
-    """The declarations that stay in their place; None where none is left. Negative and absurd sizes could cover what
-    stands elsewhere, so they go too. A background loses its image but not its colour, without which what stands
-    on it may be white on white. Mails repeat the same few styles, hence the cache."""
+    """The declarations that cannot affect the rest of the page; None if there are none. Negative and absurd sizes could
+    cover other text, so they are removed. A background loses its image but not its colour, without which its text may
+    be white on white. The cache helps because mails repeat the same few styles."""
     kept = []
     for declaration in _URL_TOKEN.sub(" ", style).split(";"):
         name, colon, value = declaration.partition(":")
@@ -54,7 +54,7 @@ def style_urls(style: str) -> list[str]:
     """What the style would load: by url(), and by quoted addresses as image-set() has them."""
     if "(" not in style and "\\" not in style:
         return []
-    return ["".join(found) for found in _URL.findall(_ESCAPE.sub(_unescaped, style))]
+    return ["".join(pieces) for pieces in _URL.findall(_ESCAPE.sub(_unescaped, style))]
 
 
 def _unescaped(escape: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""What HTML will cost a browser-grade parser, told by one linear scan before it is parsed.
+"""Estimates the cost of parsing HTML with a browser-grade parser, in one linear scan.
 
 The parsers are exact, and quadratic in three things a sender chooses: how deep elements nest, how many attributes one
 tag has, and how many formatting elements are left open for every later block to repeat.
@@ -31,17 +31,17 @@ _FORMATTING = frozenset(
 
 
 def is_costly(html: str) -> bool:
-    """Whether it is too dear to parse. Never sees less nesting than there is; foreign elements must be gone."""
+    """Whether it costs too much to parse. Never counts less nesting than there is, if foreign elements are removed."""
     return _nests_deep(html) or _has_crowded_tag(html)
 
 
 def without_tags(html: str) -> str:
-    """The rough text of what is too dear to parse."""
+    """The approximate text of HTML that costs too much to parse."""
     return unescape(_ANY_TAG.sub(" ", html))
 
 
 def _nests_deep(html: str) -> bool:
-    """An end tag counts only where its element is open: stray ones must not hide depth."""
+    """An end tag counts only if its element is open: stray ones must not hide depth."""
     if html.count("<") <= MAX_DEPTH:
         return False
     counts: dict[str, int] = {}

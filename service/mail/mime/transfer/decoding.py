@@ -16,7 +16,7 @@ class Decoder(Protocol):
     flawed: bool
 
     def feed(self, octets: bytes) -> bytes:
-        """What can be told by now."""
+        """The octets that are certain now."""
         ...
 
     def finish(self) -> bytes:
@@ -41,8 +41,8 @@ def _name(encoding: str | None) -> str:
 
 def decode(octets: bytes, encoding: str | None) -> bytes:
     """All of it."""
-    found = decoder(encoding)
-    return feed_all(found, octets) + found.finish()
+    undo = decoder(encoding)
+    return feed_all(undo, octets) + undo.finish()
 
 
 def feed_all(found: Decoder, octets: bytes) -> bytes:
@@ -64,7 +64,8 @@ class Identity:
 
 
 class Base64:
-    """Skips what is no base64, supplies missing padding and reads on after it: some senders concatenate."""
+    """Skips characters outside of base64, adds missing padding and continues after padding: some senders
+    concatenate."""
 
     def __init__(self) -> None:
         self.flawed = False
@@ -130,7 +131,7 @@ class QuotedPrintable:
 
     def _safe_cut(self, octets: bytes) -> int:
         """A place in an endless line behind which nothing changes the meaning of what is before. White space without
-        end is let go."""
+        end is dropped."""
         start = len(octets) - _MAX_LINE
         end = octets[start:].rstrip(b" \t\r")
         if end[-1:].isalnum() and end[-2:-1] == b"=":

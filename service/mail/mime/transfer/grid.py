@@ -1,8 +1,8 @@
-"""Where an octet of a base64 part lies in the stored text, by arithmetic.
+"""Calculates the position of an octet of a base64 part in the stored text.
 
-Writers of mail break base64 into lines of one length (RFC 2045, 6.8), so the place of any octet can be calculated, and
-a range of a large attachment is read without what lies before it. Whatever is read is held against the lines that were
-assumed; a part that is written otherwise is decoded from its start.
+Mail programs break base64 into lines of one length (RFC 2045, 6.8), so the position of any octet can be calculated, and
+a range of a large attachment is read without the octets before it. All octets read are compared with the assumed lines;
+a part that is written otherwise is decoded from its start.
 """
 
 import re
@@ -31,11 +31,11 @@ class Grid(NamedTuple):
 
     @property
     def last(self) -> int:
-        """Where the last two lines begin: the end may be a line, or only line breaks behind one."""
+        """The positions of the last two lines: the end may be a line, or only line breaks after one."""
         return max(0, (self.stored - 1) // self.row - 1) * self.row
 
     def size(self, end: bytes) -> int | None:
-        """How many octets the part decodes to; ``end`` is stored from ``last`` on. None where it does not fit."""
+        """The decoded size of the part; ``end`` is stored from ``last`` on. None if the lines are not as assumed."""
         if len(end) != self.stored - self.last or not _ends(self.width).match(end):
             return None
         return self.last // self.row * self.yields + len(a2b_base64(end))
@@ -45,13 +45,13 @@ class Grid(NamedTuple):
         return offset // self.yields * self.row
 
     def decode(self, at: int, rows: bytes) -> bytes | None:
-        """Whole lines, stored at ``at``, decoded. None where they are none."""
+        """Whole lines, stored at ``at``, decoded. None if they are not lines as assumed."""
         fits = _ends(self.width) if at + len(rows) > self.last else _lines(self.width)
         return a2b_base64(rows) if fits.match(rows) else None
 
 
 def grid_of(head: bytes, stored: int) -> Grid | None:
-    """From the beginning of a part; None where it has no lines of one length."""
+    """The grid, by the beginning of a part. None if its lines do not have one length."""
     first = _FIRST_LINE.match(head)
     if first is None:
         return None

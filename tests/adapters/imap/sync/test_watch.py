@@ -113,7 +113,7 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
             while not found:
                 assert await listener.wait(10)
                 changes = await mailbox.list_changes("inbox", mark)
-                mark, found = changes.mark, changes.told.created
+                mark, found = changes.token, changes.changes.created
             total += len(found)
         assert total == 20
 
