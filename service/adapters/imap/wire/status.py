@@ -75,7 +75,8 @@ _BY_CODE: dict[str, Callable[[str | None], MailError]] = {
 
 
 def error_from(status: Status, *, before_login: bool = False) -> MailError:
-    """What the server's no means. Nothing it says before login is shown: anybody may be speaking there."""
+    """The error that a server's NO, BAD or BYE means. Its words are not shown if they came before the login: until then
+    it is unknown who speaks."""
     said = None if before_login else server_text(status.text) or None
     known = _BY_CODE.get(status.code)
     if known is not None:
