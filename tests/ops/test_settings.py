@@ -8,12 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from service.app import create_app
-from service.cli import app
 from service.settings.errors import unknown
 from service.settings.model import KEY_OCTETS, Settings, read_settings
+from tests.command import invoke
 from tests.deploy.replica import Replica
 from tests.edge.conftest import NOBODY
 from tests.servers.process import HOST
@@ -34,7 +33,7 @@ def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused(command: str, file: Path | None = None, /, **variables: str) -> str:
     """What it says on its way out."""
     arguments = [command] if file is None else [command, "--config", str(file)]
-    done = CliRunner().invoke(app, arguments, env={f"CASELLA_{name}": text for name, text in variables.items()})
+    done = invoke(arguments, env={f"CASELLA_{name}": text for name, text in variables.items()})
     assert (done.exit_code, type(done.exception)) == (2, SystemExit), done.output
     assert "Traceback" not in done.output
     assert CANARY not in done.output

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from service.cli import app
 from service.mail.model import Protocol
 from tests.adapters.maildir.post import Post
 from tests.adapters.pop3.server import SECRET, USER, Pop3Server
+from tests.command import invoke
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
 from tests.servers.scripted import Imap, ScriptedServer
@@ -50,7 +49,7 @@ def command(file: Path, rows: str, user: str) -> list[str]:
 
 def checked(file: Path, *arguments: str, **more: str) -> tuple[int, str]:
     """Returns the exit code and everything printed."""
-    done = CliRunner().invoke(app, ["check", "--config", str(file), *arguments], env=more or None)
+    done = invoke(["check", "--config", str(file), *arguments], env=more or None)
     return done.exit_code, done.output
 
 
@@ -193,13 +192,11 @@ def test_a_piped_password_is_read(dovecot: Dovecot, file: Path) -> None:
     """R-OPS-27: the first line of the pipe is the password."""
     user = dovecot.user()
     file.write_text(server_in("home", ("imap", dovecot.ports.imap)))
-    done = CliRunner().invoke(
-        app, ["check", "--config", str(file), "--login", user], input=f"{PASSWORD}\nmore\n", env={ENVIRONMENT: None}
+    done = invoke(
+        ["check", "--config", str(file), "--login", user], text=f"{PASSWORD}\nmore\n", env={ENVIRONMENT: None}
     )
     assert done.exit_code == 0, done.output
-    empty = CliRunner().invoke(
-        app, ["check", "--config", str(file), "--login", user], input="", env={ENVIRONMENT: None}
-    )
+    empty = invoke(["check", "--config", str(file), "--login", user], text="", env={ENVIRONMENT: None})
     assert empty.exit_code == 2
     assert ENVIRONMENT in empty.output
 

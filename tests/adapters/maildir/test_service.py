@@ -8,13 +8,12 @@ from typing import Protocol
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from service.app import create_app
-from service.cli import app as cli
 from service.settings.model import read_settings
 from tests.adapters.maildir.conftest import USER
 from tests.adapters.maildir.post import PASSWORD, Post
+from tests.command import invoke
 from tests.contract.letters import RICH, plain
 
 INBOX = "/v1/accounts/me/folders/inbox/messages"
@@ -113,13 +112,13 @@ async def test_an_unreadable_file_of_passwords_opens_nothing(post: Post, connect
 def test_without_a_file_of_passwords_the_service_does_not_start(post: Post, environment: None) -> None:
     post.passwords.unlink()
     for command in (["serve"], ["check"]):
-        ended = CliRunner().invoke(cli, command)
+        ended = invoke(command)
         assert ended.exit_code == 2
         assert "CASELLA_SERVERS__HOME__MAILDIR__PASSWORDS: Path does not point to a file" in ended.output
 
 
 def test_a_check_names_the_server_and_its_users(post: Post, environment: None) -> None:
-    ended = CliRunner().invoke(cli, ["check"])
+    ended = invoke(["check"])
     assert ended.exit_code == 0, ended.output
     assert f"home maildir {post.folder}/{{user}}/Maildir: ok" in ended.output
     assert "  users: 1" in ended.output
