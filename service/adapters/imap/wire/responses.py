@@ -16,7 +16,7 @@ from service.mail.numbers import read_number
 
 MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
-MAX_FOUND = 400_000
+MAX_FOUND = 300_000
 """UIDs of one search."""
 MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
