@@ -126,7 +126,7 @@ async def test_a_server_without_crlf_is_a_protocol_error(mailboxes: Mailboxes, c
     assert (await backend.get_message(newest.id)).subject == "Letter uid-2"
 
 
-async def test_a_greeting_of_err_is_no_refused_login(mailboxes: Mailboxes) -> None:
+async def test_an_err_greeting_is_not_a_refused_login(mailboxes: Mailboxes) -> None:
     backend = await mailboxes.open(Pop3Server(twists={GREETING: b"-ERR too many connections\r\n"}))
     with pytest.raises(UpstreamUnavailable) as caught:
         await backend.check()
@@ -149,7 +149,7 @@ async def test_a_connection_lost_is_unavailable(mailboxes: Mailboxes, moment: st
     assert server.verbs.count("PASS") <= 1
 
 
-async def test_nobody_listens(mailboxes: Mailboxes) -> None:
+async def test_a_port_without_a_listener_is_unavailable(mailboxes: Mailboxes) -> None:
     backend = await mailboxes.open(Pop3Server())
     async with Pop3Server().running() as endpoint:
         pass
@@ -202,7 +202,7 @@ async def test_a_space_in_the_login_needs_sasl(mailboxes: Mailboxes) -> None:
     assert able.heard[1] == "AUTH PLAIN " + b64encode(f"\0two words\0{SECRET}".encode()).decode()
 
 
-async def test_user_and_pass_where_sasl_is_not_needed(mailboxes: Mailboxes) -> None:
+async def test_user_and_pass_are_used_if_sasl_is_not_needed(mailboxes: Mailboxes) -> None:
     server = Pop3Server(capabilities=None)
     await (await mailboxes.open(server)).check()
     assert server.heard == ["CAPA", f"USER {USER}", f"PASS {SECRET}", "CAPA", "UIDL", "LIST"]
@@ -263,7 +263,7 @@ async def test_apop_is_not_fallen_for(mailboxes: Mailboxes) -> None:
     assert "APOP" not in server.verbs
 
 
-async def test_apop_where_it_is_configured(mailboxes: Mailboxes) -> None:
+async def test_apop_is_used_if_it_is_configured(mailboxes: Mailboxes) -> None:
     """R-POP-09: the digest of challenge and password, and the password itself never."""
     server = Pop3Server(letters(2))
     backend = await mailboxes.open(server, apop=True)
@@ -279,7 +279,7 @@ async def test_apop_where_it_is_configured(mailboxes: Mailboxes) -> None:
 @pytest.mark.parametrize(
     "greeting", [b"+OK\r\n", b"+OK <no msg-id>\r\n", b"+OK <a@b\xff>\r\n", b"+OK <a@b<c>\r\n", b"+OK a@b\r\n"]
 )
-async def test_apop_without_a_challenge_is_no_login(mailboxes: Mailboxes, greeting: bytes) -> None:
+async def test_apop_without_a_challenge_is_refused(mailboxes: Mailboxes, greeting: bytes) -> None:
     """R-POP-09: a greeting without one, or with what is no msg-id (CVE-2007-1558), gets neither digest nor password."""
     server = Pop3Server(twists={GREETING: greeting})
     with pytest.raises(UpstreamError):
