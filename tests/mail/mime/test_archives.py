@@ -46,10 +46,6 @@ def test_nothing_here_can_open_an_archive() -> None:
     """R-MIME-18. Only the modules of sync tokens decompress: this service makes, seals and reads those itself."""
     words = ("zipfile", "tarfile", "gzip", "lzma", "bz2", "decompress", "unpack_archive")
     for file in Path(service.__file__).parent.rglob("*.py"):
-<<<<<<< HEAD
-        if file.parent.name != "demo" and file.name not in {"token.py", "sync_state.py", "changes.py"}:
-=======
         if file.parent.name != "demo" and file.name not in {"token.py", "changes.py", "sync_state.py"}:
->>>>>>> rates
             text = file.read_text()
             assert not [word for word in words if word in text], file
