@@ -43,7 +43,9 @@ async def test_others_are_served_while_large_mail_is_opened(protocol: str, dovec
         Replica(environment(dovecot)) as replica,
         httpx.AsyncClient(base_url=replica.url, timeout=60) as client,
     ):
-        rows = (await client.get(f"{ME}/folders/inbox/messages", auth=(large, PASSWORD), headers=spoken)).json()[
+        listed = await client.get(f"{ME}/folders/inbox/messages", auth=(large, PASSWORD), headers=spoken)
+        assert listed.status_code == 200, listed.text
+        rows = listed.json()[
             "items"
         ]
         assert len(rows) == 3
