@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Self
 
+from service.adapters.shared.refusals import Reason, temporary_refusal
 from service.mail.errors import (
     InUse,
     LoginRefused,
@@ -71,12 +72,27 @@ def login_refusal(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailError:
             return busy(reply.code)
         case code if code is not None and code.startswith("SYS"):
             return UpstreamError("The mail server has a fault of its own.", protocol=PROTOCOL, code=code)
-    return LoginRefused()
+        case "AUTH":
+            return LoginRefused()
+    return _temporary_error(reply) or LoginRefused()
+
+
+def _temporary_error(reply: Reply) -> MailError | None:
+    """The error for a login that is refused for now, on servers that say so in their text alone."""
+    refused = temporary_refusal(reply.text)
+    if refused is None:
+        return None
+    match refused.reason:
+        case Reason.IN_USE:
+            return InUse(retry_after=refused.retry_after)
+        case Reason.CONNECTIONS | Reason.THROTTLED:
+            return TooManyRequests(EARLY, retry_after=refused.retry_after)
+    return busy(reply.code)
 
 
 def greeting_refusal(reply: Reply) -> MailError:
     """The error for a greeting of -ERR: no login was tried, so it cannot be one's credentials."""
-    refused = login_refusal(reply)
+    refused = login_refusal(Reply(reply.ok, "", reply.code))
     return busy(reply.code) if isinstance(refused, LoginRefused) else refused
 
 
