@@ -1,7 +1,8 @@
 """Casella: one HTTP/JSON API in front of any mailbox.
 
-Read in this order: ``mail`` (the words and the port), ``adapters`` (IMAP, POP3, Maildir behind the port), ``accounts``
-and ``sessions`` (who is calling), ``api`` (the routes), ``app`` (where all of it meets), ``cli``.
+Read the packages in this order: ``mail`` (the model, and the port ``Backend``), ``adapters`` (the port by IMAP, by POP3
+and on Maildirs), ``accounts`` (credentials, session tokens, mail servers), ``api`` (the routes), ``app`` (joins all of
+them), ``http`` (serves the app) and ``cli``.
 """
 
 __version__ = "0.1.0"

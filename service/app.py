@@ -15,7 +15,8 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
-from service.accounts.live import Accounts, Credentials
+from service.accounts.credentials import Credentials
+from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import PATIENCE, Revocations, Store
 from service.accounts.servers import ServerTable
@@ -27,7 +28,7 @@ from service.api.idempotency import IdempotencyStore
 from service.api.middleware import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
-from service.backends import openers
+from service.backends import backends
 from service.mail.backend import Backend
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
@@ -44,7 +45,7 @@ The service also has guides at [/guides](guides): getting started, search, synch
 _TELEMETRY: TelemetryConfig = {
     "auto_configure": True,  # by OTEL_EXPORTER_OTLP_ENDPOINT and related variables; without them there are no traces
     "metrics": False,  # Prometheus has them
-    "logs": False,  # they would contain the messages of exceptions
+    "logs": False,  # they would contain the texts of exceptions
     "operation_spans": False,
     "exclude": lambda scope: not is_watched(scope["path"]),
 }
@@ -52,9 +53,9 @@ _log = structlog.get_logger("service.app")
 
 
 def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
-    """The application. ``table`` replaces the servers of the settings; the demo makes its table at run time."""
+    """Returns the application. ``table`` replaces the servers of the settings: the demo makes its own at run time."""
     servers = table or settings.server_table()
-    adapters = openers(settings, servers)
+    adapters = backends(settings, servers)
 
     def open_backend(credentials: Credentials) -> Backend:
         return adapters[credentials.protocol](credentials)
@@ -65,7 +66,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     keys = [key.get_secret_value() for key in settings.secret_keys]
     if not keys:
         keys = [token_bytes(KEY_OCTETS)]
-        _log.warning("no secret_keys: session tokens end with this process, and no other replica opens them")
+        _log.warning("no secret_keys: session tokens end with this process, and no other replica accepts them")
     if servers.default and not settings.default_server:
         _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     service = Service(
@@ -92,7 +93,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    # Routes are tried one by one: the most frequent requests come first.
+    # Routes are tried in this order, so the most frequent come first.
     for module in (messages, flags, parts, folders, changes, actions, accounts, sessions, health, site):
         app.include_router(module.router)
     if settings.metrics_public:
@@ -123,9 +124,9 @@ def _store(url: str) -> Store:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     tasks = [
-        asyncio.create_task(each) for each in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+        asyncio.create_task(work) for work in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
     ]
-    # anyio loads most of its code on first use: 30 ms that the first request would wait.
+    # anyio loads most of itself on first use: 30 ms of delay for the first request, if not done here.
     await anyio.lowlevel.checkpoint()
     app.state.is_ready = True
     try:

@@ -1,8 +1,8 @@
-"""The table of adapters: how a mailbox of each protocol is opened. A new adapter is a line at its end."""
+"""The table of adapters: how a mailbox of each protocol is opened. A new adapter adds a line to it."""
 
 from collections.abc import Callable, Mapping
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import ServerTable
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.messages.cache import MessageCache
@@ -10,17 +10,20 @@ from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.connection_limit import Hosts
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.connection_limit import ConnectionLimits
 from service.mail.backend import Backend
 from service.mail.model import Protocol
 from service.settings.model import Settings
 
-Opener = Callable[[Credentials], Backend]
+Adapter = Callable[[Credentials], Backend]
 
 
-def openers(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Opener]:
-    """One for each protocol. What all mailboxes of a protocol share is made here, once."""
+def backends(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Adapter]:
+    """Returns the adapter of each protocol, as a function that opens a mailbox.
+
+    Caches and limits that all mailboxes of a protocol share are made here, once.
+    """
     return {
         Protocol.IMAP: _imap(settings, servers),
         Protocol.POP3: _pop3(settings, servers),
@@ -28,10 +31,10 @@ def openers(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Opene
     }
 
 
-def _imap(settings: Settings, servers: ServerTable) -> Opener:
-    cache, hosts = MessageCache(settings.cache_octets), Hosts(settings.server_connections)
+def _imap(settings: Settings, servers: ServerTable) -> Adapter:
+    cache, hosts = MessageCache(settings.cache_octets), ConnectionLimits(settings.server_connections)
 
-    def open_one(credentials: Credentials) -> Backend:
+    def open_mailbox(credentials: Credentials) -> Backend:
         return ImapBackend(
             servers.named(credentials.server).endpoint(Protocol.IMAP),
             credentials,
@@ -41,27 +44,27 @@ def _imap(settings: Settings, servers: ServerTable) -> Opener:
             host=hosts.named(servers.key_of(credentials.server)),
         )
 
-    return open_one
+    return open_mailbox
 
 
-def _pop3(settings: Settings, servers: ServerTable) -> Opener:
-    rows = Rows(Protocol.POP3, settings.cache_octets)
+def _pop3(settings: Settings, servers: ServerTable) -> Adapter:
+    rows = RowCache(Protocol.POP3, settings.cache_octets)
     timing = Timing(
         queue=settings.pop3_wait_seconds, linger=settings.pop3_linger_seconds, session=settings.pop3_session_seconds
     )
 
-    def open_one(credentials: Credentials) -> Backend:
+    def open_mailbox(credentials: Credentials) -> Backend:
         endpoint = servers.named(credentials.server).endpoint(Protocol.POP3)
         return Pop3Backend(endpoint, credentials, credentials.account, timing, rows)
 
-    return open_one
+    return open_mailbox
 
 
-def _maildir(settings: Settings, servers: ServerTable) -> Opener:
-    rows, sign_ins = Rows(Protocol.MAILDIR, settings.cache_octets), SignIns()
+def _maildir(settings: Settings, servers: ServerTable) -> Adapter:
+    rows, sign_ins = RowCache(Protocol.MAILDIR, settings.cache_octets), SignIns()
 
-    def open_one(credentials: Credentials) -> Backend:
+    def open_mailbox(credentials: Credentials) -> Backend:
         sign_in = sign_ins.sign_in(servers.named(credentials.server), credentials)
         return MaildirBackend(sign_in, credentials.account, rows)
 
-    return open_one
+    return open_mailbox

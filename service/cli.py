@@ -1,4 +1,4 @@
-"""``casella serve``, ``casella demo``, ``casella check``, ``casella openapi``."""
+"""The commands ``casella serve``, ``casella demo``, ``casella check`` and ``casella openapi``."""
 
 import asyncio
 import json
@@ -21,7 +21,9 @@ from service import __version__, probe
 from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.app import create_app
 from service.http import run as serving
-from service.http.metrics_port import Place, Unbindable
+from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.servers import ApiServer
+from service.http.workers import CONFIG
 from service.mail.errors import MailError
 from service.settings import errors as setting_errors
 from service.settings.model import KEY_OCTETS, Settings, read_settings
@@ -33,14 +35,14 @@ app = typer.Typer(
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", envvar=serving.CONFIG, help="TOML file with the server table and all settings."),
+    typer.Option("--config", envvar=CONFIG, help="TOML file with the server table and all settings."),
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")]
 _log = structlog.get_logger("service.cli")
 MetricsPort = Annotated[
     int | None,
-    typer.Option(min=1, max=65535, help="Port of its own for /metrics, instead of the setting metrics_port."),
+    typer.Option(min=1, max=65535, help="Separate port for /metrics, instead of the setting metrics_port."),
 ]
 MetricsHost = Annotated[
     str | None, typer.Option(help="Address for /metrics, instead of the setting metrics_host (127.0.0.1).")
@@ -59,11 +61,11 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
 
 
 def _settings(config: Path | None) -> Settings:
-    """The settings, or a list of what is wrong with them and exit code 2."""
-    return _sound(lambda: read_settings(config), config)
+    """Returns the settings. Prints what is wrong with them and exits with 2 if they are not valid."""
+    return _valid(lambda: read_settings(config), config)
 
 
-def _sound(read: Callable[[], Settings], config: Path | None = None) -> Settings:
+def _valid(read: Callable[[], Settings], config: Path | None = None) -> Settings:
     try:
         settings = read()
         _load_authorities(settings)
@@ -74,7 +76,7 @@ def _sound(read: Callable[[], Settings], config: Path | None = None) -> Settings
     except OSError as error:
         lines = [f"{error.filename or config} cannot be read: {error.strerror or error}."]
     except ValueError as wrong:
-        lines = [f"{config} is no TOML: {wrong}"]
+        lines = [f"{config} is not valid TOML: {wrong}"]
     else:
         return settings
     for line in lines:
@@ -83,19 +85,19 @@ def _sound(read: Callable[[], Settings], config: Path | None = None) -> Settings
 
 
 def _load_authorities(settings: Settings) -> None:
-    """OSError for a ``ca_file`` that is not there or holds no certificate: now, rather than at the first sign-in."""
+    """Raises OSError if a ``ca_file`` is missing or holds no certificate: at the start, not at the first sign-in."""
     for name, row in settings.servers.items():
         for listener in (row.imap, row.pop3, row.smtp):
             if listener and listener.ca_file:
                 try:
                     listener.endpoint(name).tls_context()
                 except SSLError as error:
-                    raise OSError(error.errno, "no certificate in it", str(listener.ca_file)) from None
+                    raise OSError(error.errno, "it holds no certificate", str(listener.ca_file)) from None
                 except OSError as error:
                     raise OSError(error.errno, error.strerror, str(listener.ca_file)) from None
 
 
-def _warn_of_unknown() -> None:
+def _warn_of_unknown_variables() -> None:
     for line in setting_errors.unknown():
         typer.echo(line, err=True)
 
@@ -105,12 +107,12 @@ def serve(
     config: Config = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port. One uses one core.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port. Each uses one core.")] = 1,
     metrics_host: MetricsHost = None,
     metrics_port: MetricsPort = None,
 ) -> None:
     """Serve the API for the mail servers of the configuration."""
-    settings = _scraped(_settings(config), metrics_host, metrics_port)
+    settings = _with_metrics(_settings(config), metrics_host, metrics_port)
     logs.configure(settings.log_level)
     for line in setting_errors.unknown():
         _log.warning(line)
@@ -120,41 +122,41 @@ def serve(
         )
         raise typer.Exit(2)
     if workers > 1 and not settings.secret_keys:
-        typer.echo("Several workers need secret_keys in common, or each would refuse the others' tokens.", err=True)
+        typer.echo("Several workers need common secret_keys, or each would refuse the tokens of the others.", err=True)
         raise typer.Exit(2)
     if workers > 1 and settings.rates.url is None:
-        _log.warning("no rates.url: a session that is ended goes on in the other workers until its token expires")
+        _log.warning("no rates.url: a session that is ended stays valid in the other workers until its token expires")
     try:
         serving.serve(settings, config, host, port, workers)
-    except Unbindable as error:
+    except PortUnavailable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
 
 
-def _scraped(settings: Settings, host: str | None, port: int | None) -> Settings:
-    """The settings, with what the command line says of the metrics."""
-    said = {"metrics_host": host, "metrics_port": port}
-    return settings.model_copy(update={name: value for name, value in said.items() if value is not None})
+def _with_metrics(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """Returns the settings with the address of the metrics from the command line, if it is given there."""
+    options = {"metrics_host": host, "metrics_port": port}
+    return settings.model_copy(update={name: value for name, value in options.items() if value is not None})
 
 
 @app.command()
 def demo(
     host: Host = "127.0.0.1", port: Port = 8000, metrics_host: MetricsHost = None, metrics_port: MetricsPort = None
 ) -> None:
-    """Serve an embedded demo mailbox, by IMAP and by POP3. Needs nothing else; Ctrl-C ends it."""
+    """Serve an embedded demo mailbox over IMAP and POP3, without a mail server. Ctrl-C ends it."""
     key = SecretBytes(token_bytes(KEY_OCTETS))
-    settings = _sound(lambda: Settings(servers={}, default_server=None, secret_keys=(key,)))
-    _warn_of_unknown()
+    settings = _valid(lambda: Settings(servers={}, default_server=None, secret_keys=(key,)))
+    _warn_of_unknown_variables()
     try:
-        with suppress(KeyboardInterrupt):  # uvicorn raises it again, and asyncio may have nothing left to interrupt
-            asyncio.run(_demo(_scraped(settings, metrics_host, metrics_port), host, port))
-    except Unbindable as error:
+        with suppress(KeyboardInterrupt):  # uvicorn raises it again, after asyncio has ended
+            asyncio.run(_demo(_with_metrics(settings, metrics_host, metrics_port), host, port))
+    except PortUnavailable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     except ModuleNotFoundError as missing:
-        typer.echo(f"The demo needs its extra: pip install 'casella[demo]' ({missing}).", err=True)
+        typer.echo(f"The demo needs an extra: pip install 'casella[demo]' ({missing}).", err=True)
         raise typer.Exit(2) from None
-    typer.echo("The demo has ended, and its mailbox with it.")
+    typer.echo("The demo has ended. Its mailbox is deleted.")
 
 
 async def _demo(settings: Settings, host: str, port: int) -> None:
@@ -169,19 +171,19 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
         imap_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as imap_port,
         pop3_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as pop3_port,
     ):
-        imap, pop3 = (Endpoint("127.0.0.1", at, Security.NONE, server="demo") for at in (imap_port, pop3_port))
+        imap, pop3 = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in (imap_port, pop3_port))
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
-        place = Place.of(settings)
-        if place:
-            place.require_free(port)
-        await _Announcing(serving.http(settings, host, port, table), len(messages), place).serve()
+        metrics = MetricsAddress.of(settings)
+        if metrics:
+            metrics.require_free(port)
+        await _DemoServer(serving.config_of(settings, host, port, table), len(messages), metrics).serve()
 
 
-class _Announcing(serving.Scraped):
-    """Says where it listens once it does."""
+class _DemoServer(ApiServer):
+    """Prints its address and example requests when it listens."""
 
-    def __init__(self, config: uvicorn.Config, count: int, place: Place | None) -> None:
-        super().__init__(config, place)
+    def __init__(self, config: uvicorn.Config, count: int, metrics: MetricsAddress | None) -> None:
+        super().__init__(config, metrics)
         self._count = count
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -196,7 +198,7 @@ class _Announcing(serving.Scraped):
 
 @app.command()
 def openapi() -> None:
-    """Print the OpenAPI contract, which no setting changes."""
+    """Print the OpenAPI contract. It does not depend on the settings."""
     logs.configure("ERROR")
     typer.echo(json.dumps(create_app(Settings.model_construct()).openapi(), indent=2, ensure_ascii=False))
 
@@ -207,53 +209,53 @@ def check(
     login: Annotated[
         str | None,
         typer.Option(
-            help="Sign in as this user, on the one server that serves the user. The password comes from"
-            f" {_PASSWORD}, or is asked for."
+            help="Sign in as this user, on the server that serves the user's domain. The password is read from"
+            f" {_PASSWORD}, or asked for."
         ),
     ] = None,
-    server: Annotated[str | None, typer.Option(help="Try this server alone, and sign in there.")] = None,
+    server: Annotated[str | None, typer.Option(help="Try this server only, and sign in there.")] = None,
 ) -> None:
-    """Try each mail server of the configuration: say what it can do, or why it cannot be used and what to do.
+    """Try each mail server of the configuration. Print what it supports, or why it cannot be used and what to do.
 
     The exit code is 1 if anything failed.
     """
     settings = _settings(config)
-    _warn_of_unknown()
+    _warn_of_unknown_variables()
     logs.configure("ERROR")
     table = settings.server_table()
     try:
         rows = [table.named(server)] if server else list(table)
-        own = table.pick(login, server) if login else None
+        login_server = table.pick(login, server) if login else None
     except MailError as error:
-        typer.echo(f"{error.detail} Give one by --server.", err=True)
+        typer.echo(f"{error.detail} Name one with --server.", err=True)
         raise typer.Exit(2) from None
     if not rows:
-        typer.echo("No mail server is configured, so there is nothing to try.", err=True)
+        typer.echo("No mail server is configured, so there is nothing to check.", err=True)
         raise typer.Exit(2)
-    who = probe.Login(login, _password()) if login else None
-    raise typer.Exit(asyncio.run(_checked(rows, own, who)))
+    credentials = probe.Login(login, _password()) if login else None
+    raise typer.Exit(asyncio.run(_check_all(rows, login_server, credentials)))
 
 
-async def _checked(rows: list[MailServer], own: MailServer | None, who: probe.Login | None) -> int:
-    """Prints what is found, in the order of the table, and returns the exit code. The servers are tried at once."""
-    trying = [asyncio.create_task(probe.describe(row, who if row is own else None)) for row in rows]
+async def _check_all(rows: list[MailServer], login_server: MailServer | None, login: probe.Login | None) -> int:
+    """Checks all servers concurrently, prints the results in the order of the table, and returns the exit code."""
+    checks = [asyncio.create_task(probe.describe(row, login if row is login_server else None)) for row in rows]
     failures = 0
-    for one in trying:
-        for line in await one:
+    for check in checks:
+        for line in await check:
             failures += not line.is_good
             typer.echo(line.text)
     return 1 if failures else 0
 
 
 def _password() -> str:
-    """From the environment; else typed without being shown, or the first line of what is piped in."""
+    """Returns the password from the environment, else from a hidden prompt, or the first line of a pipe."""
     password = os.environ.get(_PASSWORD)
     if password is None and sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, err=True)
     elif password is None:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        typer.echo(f"There is no password: set {_PASSWORD}, or type it in.", err=True)
+        typer.echo(f"There is no password: set {_PASSWORD}, or type it at the prompt.", err=True)
         raise typer.Exit(2)
     return str(password)
 

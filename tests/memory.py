@@ -28,13 +28,14 @@ from service.mail.errors import (
     StaleToken,
 )
 from service.mail.ids import account_id, account_tag, make_id, read_id
-from service.mail.mime import structure, transfer
+from service.mail.mime import structure
 from service.mail.mime.body import Leaf as Text
 from service.mail.mime.body import choose, has_attachment, read_body
 from service.mail.mime.digest import Digest
-from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.message import read_message, read_summary
 from service.mail.mime.structure import Entity
+from service.mail.mime.transfer import decoding as transfer
 from service.mail.model import (
     Capability,
     Download,

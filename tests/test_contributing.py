@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from service.accounts.servers import MailServer, ServerTable
-from service.backends import openers
+from service.backends import backends
 from service.mail.model import Protocol
 from service.settings.model import Settings
 
@@ -19,7 +19,7 @@ def test_the_worked_example_is_listed_whole() -> None:
 
 
 def test_every_protocol_has_its_place_in_every_table() -> None:
-    assert set(openers(Settings(servers={}), ServerTable({}))) == set(Protocol)
+    assert set(backends(Settings(servers={}), ServerTable({}))) == set(Protocol)
     assert set(Protocol) <= set(MailServer.__dataclass_fields__)
 
 

@@ -12,7 +12,7 @@
 {{- end -}}
 {{- end }}
 
-{{- /* Of the service for the metrics; a service's name has at most 63 characters. */ -}}
+{{- /* The name of the service for the metrics. A service's name has at most 63 characters. */ -}}
 {{- define "casella.metricsName" -}}
 {{ include "casella.fullname" . | trunc 55 | trimSuffix "-" }}-metrics
 {{- end }}
@@ -32,7 +32,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{- /* metadata of an object: (list $ "suffix of its name" more-labels more-annotations) */ -}}
+{{- /* Metadata of an object: (list $ "suffix of its name" more-labels more-annotations) */ -}}
 {{- define "casella.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ include "casella.fullname" $root }}{{ index . 1 }}
@@ -55,17 +55,17 @@ annotations:
 {{- end -}}
 {{- end }}
 
-{{- /* How many pods there are at least. */ -}}
+{{- /* The minimum number of pods. */ -}}
 {{- define "casella.replicas" -}}
 {{ ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled }}
 {{- end }}
 
-{{- /* How many there may be. */ -}}
+{{- /* The maximum number of pods. */ -}}
 {{- define "casella.maxReplicas" -}}
 {{ ternary .Values.autoscaling.maxReplicas .Values.replicaCount .Values.autoscaling.enabled }}
 {{- end }}
 
-{{- /* A value as TOML. Scalars and lists of them read as in JSON; helm's own toToml would make floats of whole numbers. */ -}}
+{{- /* A value as TOML. Scalars and lists of them read as in JSON; helm's toToml would turn whole numbers into floats. */ -}}
 {{- define "casella.toml" -}}
 {{- if kindIs "map" . -}}
 { {{- range $index, $key := keys . | sortAlpha }}{{ if $index }},{{ end }} {{ include "casella.tomlKey" $key }} = {{ include "casella.toml" (get $ $key) }}{{ end }} }
@@ -80,7 +80,7 @@ annotations:
 {{ regexMatch "^[A-Za-z0-9_-]+$" . | ternary . (toJson .) }}
 {{- end }}
 
-{{- /* Ports of mail servers that may be connected to, as JSON: those that are configured. */ -}}
+{{- /* The ports of the configured mail servers, as JSON. */ -}}
 {{- define "casella.mailPorts" -}}
 {{- $ports := .Values.networkPolicy.mailPorts -}}
 {{- range .Values.config.servers -}}
@@ -98,8 +98,8 @@ annotations:
 {{ include "casella.portList" $ports }}
 {{- end }}
 
-{{- /* Ports of Redis, a database and a collector of traces, as JSON: those of the addresses that are configured. An address that a
-secret holds is taken to have the usual port. */ -}}
+{{- /* The ports of Redis, a database and a collector of traces, as JSON, from the configured addresses. An address in a secret is
+assumed to have the usual port. */ -}}
 {{- define "casella.storePorts" -}}
 {{- $ports := list -}}
 {{- $urls := list ((.Values.config.rates).url) ((.Values.config.store).url) -}}
@@ -114,7 +114,7 @@ secret holds is taken to have the usual port. */ -}}
 {{ include "casella.portList" $ports }}
 {{- end }}
 
-{{- /* Ports of the hosts of an address, as JSON; several hosts are separated by commas. None for a file or a local socket. */ -}}
+{{- /* The ports of the hosts in an address, as JSON. Several hosts are separated by commas. None for a file or a local socket. */ -}}
 {{- define "casella.portsOf" -}}
 {{- $usual := dict "redis" 6379 "rediss" 6379 "valkey" 6379 "valkeys" 6379 "postgres" 5432 "postgresql" 5432 "http" 80 "https" 443 -}}
 {{- $scheme := regexFind "^[A-Za-z]+" . | lower -}}
@@ -135,28 +135,28 @@ secret holds is taken to have the usual port. */ -}}
 {{ $ports | uniq | toJson }}
 {{- end }}
 
-{{- /* What must not be installed. */ -}}
+{{- /* Refuses values that would not work, or would not be safe. */ -}}
 {{- define "casella.validate" -}}
 {{- if and .Values.secretKeys .Values.existingSecret.name -}}
-{{ fail "secretKeys and existingSecret.name: give one of them." }}
+{{ fail "secretKeys and existingSecret.name: set only one of them." }}
 {{- end -}}
 {{- $hasKeys := or .Values.secretKeys .Values.existingSecret.name .Values.extraEnv .Values.extraEnvFrom -}}
 {{- if and (gt (include "casella.maxReplicas" . | int) 1) .Values.config.servers (not $hasKeys) -}}
-{{ fail "Several pods need secretKeys or existingSecret.name, or none opens a session token of another." }}
+{{ fail "Several pods need secretKeys or existingSecret.name, or a pod cannot open the session tokens of another." }}
 {{- end -}}
 {{- range $section := list "rates" "store" -}}
 {{- if regexMatch "//[^/?#]*:[^/?#]+@" (dig $section "url" "" $.Values.config) -}}
-{{ printf "config.%s.url: it holds a password, and config is no secret. Give it as CASELLA_%s__URL in extraEnv, from a secret of yours." $section (upper $section) | fail }}
+{{ printf "config.%s.url: it contains a password, and config is not secret. Set CASELLA_%s__URL in extraEnv instead, from a secret of yours." $section (upper $section) | fail }}
 {{- end -}}
 {{- end -}}
 {{- if or .Values.config.metrics_port .Values.config.metrics_host -}}
 {{ fail "config.metrics_port and config.metrics_host: set metrics.port instead." }}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.scrapers) -}}
-{{ fail "networkPolicy.scrapers: name the pods of your Prometheus, or the network policy keeps it out and serviceMonitor finds nothing." }}
+{{ fail "networkPolicy.scrapers: name the pods of your Prometheus, or the network policy blocks it and serviceMonitor finds nothing." }}
 {{- end -}}
 {{- $needed := .Values.config.drain_seconds | default 5 | int | add 30 -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}
-{{ printf "terminationGracePeriodSeconds: at least %d, for config.drain_seconds and 25 s, and logging out." $needed | fail }}
+{{ printf "terminationGracePeriodSeconds: at least %d: config.drain_seconds, 25 s for requests in progress, and the logouts." $needed | fail }}
 {{- end -}}
 {{- end }}

@@ -10,7 +10,7 @@ _FORM = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\Z")
 def normal_domain(text: str) -> str | None:
     """Returns the domain in lower case, as A-labels (IDNA 2008 after the mapping of UTS 46), without a trailing dot.
 
-    None if it is no domain. Nothing is guessed: ``faß.example`` is not ``fass.example``.
+    None if it is not a domain. Nothing is guessed: ``faß.example`` is not ``fass.example``.
     """
     if not text.isascii():
         try:

@@ -1,46 +1,19 @@
-"""Credentials to one live Backend: opened on first use, shared by all requests of the account, closed when idle.
+"""One live Backend for each set of credentials: opened on first use, shared by all requests, closed when idle.
 
-No protocol is known here: the composition root says how a backend is made.
+This module knows no protocol: the composition root passes in how a backend is made.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 
+from service.accounts.credentials import Credentials
 from service.mail.backend import Backend
 from service.mail.errors import LoginRefused, MailError, TooManyRequests, UpstreamUnavailable
-from service.mail.ids import account_id
-from service.mail.model import Protocol
-
-
-class SecretKind(StrEnum):
-    """What the secret is."""
-
-    PASSWORD = "password"  # noqa: S105 - the kind's name
-    ACCESS_TOKEN = "accessToken"  # noqa: S105
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who, on which server, by which protocol. Equal credentials share connections; a wrong password never rides on a
-    right one's, because it is part of what is compared."""
-
-    server: str
-    protocol: Protocol
-    username: str
-    secret: str = field(repr=False)
-    kind: SecretKind = SecretKind.PASSWORD
-
-    @property
-    def account(self) -> str:
-        """The account's id: the same whatever the secret."""
-        return account_id(self.server, self.protocol, self.username)
-
 
 Admission = Callable[[], AbstractAsyncContextManager[None]]
-"""Entered around a login with credentials that were not seen to work yet; raises where it must not be tried."""
+"""Entered around a login with credentials that have not worked yet; raises if the login must not be tried."""
 
 
 @dataclass(slots=True)
@@ -49,13 +22,13 @@ class _Shared:
     users: int = 0
     idle_since: float = 0.0
     is_proven: bool = False
-    is_put_off: bool = False
+    must_wait: bool = False
     refusal: LoginRefused | None = None
     proof: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Accounts:
-    """The live backends. ``idle`` is how many seconds one is kept after its last request."""
+    """The live backends. Each is kept for ``idle`` seconds after its last request."""
 
     def __init__(self, make: Callable[[Credentials], Backend], idle: float = 120.0) -> None:
         self._make = make
@@ -67,8 +40,11 @@ class Accounts:
 
     @asynccontextmanager
     async def mailbox(self, credentials: Credentials, admission: Admission = nullcontext) -> AsyncIterator[Backend]:
-        """The account's backend, kept alive while the caller is inside. What never signed in is forgotten at once,
-        unless the mail server asked to wait, which the backend remembers."""
+        """Yields the account's backend, and keeps it alive while the caller is inside.
+
+        A backend that never signed in is closed when its last caller leaves, unless the mail server asked to wait: the
+        backend remembers for how long.
+        """
         shared = self._shared.get(credentials)
         if shared is None:
             shared = self._shared[credentials] = _Shared(self._make(credentials))
@@ -84,7 +60,7 @@ class Accounts:
         finally:
             shared.users -= 1
             shared.idle_since = asyncio.get_running_loop().time()
-            if not (shared.users or shared.is_proven or shared.is_put_off):
+            if not (shared.users or shared.is_proven or shared.must_wait):
                 await self._forget(credentials, shared)
 
     async def _forget(self, credentials: Credentials, shared: _Shared) -> None:
@@ -98,17 +74,17 @@ class Accounts:
             await shared.backend.aclose()
 
     async def close_idle(self) -> None:
-        """Close what nobody has used for a while."""
+        """Close the backends that were not used for ``idle`` seconds."""
         before = asyncio.get_running_loop().time() - self._idle
         for credentials, shared in list(self._shared.items()):
             if shared.users == 0 and shared.idle_since < before:
                 await self.close(credentials)
 
     async def sweep(self, every: float = 5.0) -> None:
-        """Close idle backends for ever; cancelled at shutdown."""
+        """Close idle backends until cancelled, at shutdown."""
         while True:
             await asyncio.sleep(every)
-            with suppress(Exception):  # one server's odd goodbye must not end the sweep
+            with suppress(Exception):  # an error of one server must not end the sweep
                 await self.close_idle()
 
     async def aclose(self) -> None:
@@ -117,7 +93,7 @@ class Accounts:
 
 
 async def _prove(shared: _Shared, admission: Admission) -> None:
-    """Log in, once for all who ask at the same time: a wrong password that many requests bring is tried once."""
+    """Log in, once for all requests that wait: a wrong password in many requests at once is tried once."""
     async with shared.proof:
         if shared.refusal is not None:
             raise LoginRefused(shared.refusal.detail)
@@ -130,7 +106,7 @@ async def _prove(shared: _Shared, admission: Admission) -> None:
             shared.refusal = refusal
             raise
         except UpstreamUnavailable:
-            return  # what needs the mail server says so by itself; what this mailbox cannot do needs none
+            return  # work that needs the mail server raises this by itself, and a 501 needs no mail server
         shared.is_proven = True
 
 
@@ -138,14 +114,14 @@ async def _check(shared: _Shared) -> None:
     try:
         await shared.backend.check()
     except TooManyRequests:
-        shared.is_put_off = True
+        shared.must_wait = True
         raise
 
 
 @asynccontextmanager
 async def _counted_late(shared: _Shared, admission: Admission) -> AsyncIterator[None]:
-    """If the mail server could not be reached for the proof, and then refuses the credentials when it is reached after
-    all, that counts as a login, once."""
+    """Count a login that is refused late, once: the mail server could not be reached for the proof, but was reached for
+    the work and then refused the credentials."""
     try:
         yield
     except LoginRefused as refusal:

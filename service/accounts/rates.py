@@ -1,7 +1,7 @@
-"""How often: requests by address and account, and a brake on guessing passwords.
+"""Rate limits: of requests by address and account, and of refused logins, against guessing passwords.
 
-Counted in windows of fixed length, in this process or in a Redis that replicas share. While that cannot be reached each
-replica counts for itself: nobody is locked out by it, and nobody may guess without end.
+Counts are kept in windows of fixed length, in this process or in a Redis that replicas share. While the Redis fails,
+each replica counts by itself: its failure locks no user out, and allows no client to guess without limit.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.windows import Windows
 from service.mail.errors import LoginRefused, MailError, TooManyRequests
 from service.mail.ids import account_id
@@ -32,25 +32,25 @@ from service.telemetry import metrics
 from service.telemetry.upstream import queued
 
 PATIENCE = 0.25
-"""Seconds the shared store has for an answer; it is asked for every login, and where requests are counted for each."""
+"""Seconds the shared store has to answer. It is asked for every login, and for every request if they are limited."""
 PROBE_PATIENCE = 2.0
 RETREAT = 5.0
-"""Seconds it is left alone after it failed."""
+"""Seconds without a request to the store after it failed."""
 TURN_SECONDS = 20.0
-"""How long a login waits for its turn among those of its address, server or account."""
+"""How long a login waits for its turn among the logins of its address, server or account."""
 REFUSED_SECONDS = 60.0
-"""How long a refused token is refused again without the mail server being asked."""
+"""How long a refused token is refused again without asking the mail server."""
 REFUSED = 10_000
-"""Refused tokens that are remembered."""
+"""How many refused tokens are remembered."""
 T = TypeVar("T")
 _PROBE = parse("1/minute")
-"""Of the key that ``watch`` counts; its bound is not used."""
+"""For the key that ``watch`` counts. Its bound has no effect."""
 _log = structlog.get_logger("service.accounts.rates")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Each as ``10/minute``; None does not count. Failures are refused logins."""
+    """The limits, each as ``10/minute``, or None. Failures are refused logins."""
 
     address: str | None = None
     account: str | None = None
@@ -60,8 +60,8 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """A login under way: its turn in this process, and the count of it where it was made."""
+class _Reservation:
+    """What a login under way holds for one bound: its turn in this process, and its count in the store that has it."""
 
     turn: asyncio.Semaphore
     limiter: FixedWindowRateLimiter
@@ -70,8 +70,8 @@ class _Held:
 
 
 class Rates:
-    """The counters. ``url`` is that of a Redis; ``key_of`` gives the name under which a mail server is counted, for
-    each name that it can be called by."""
+    """The counters. ``url`` is that of a Redis. ``key_of`` maps every name of a mail server to the one it is counted
+    under."""
 
     def __init__(self, bounds: Bounds, url: str | None = None, key_of: Callable[[str], str] = str) -> None:
         self._bounds = {kind: parse(bound) for kind, bound in asdict(bounds).items() if bound}
@@ -86,48 +86,52 @@ class Rates:
 
     @property
     def counts_addresses(self) -> bool:
-        """Whether ``address`` does anything."""
+        """Whether requests are limited by address. If not, ``address`` has no effect."""
         return "address" in self._bounds
 
     async def address(self, address: str) -> None:
-        """A request of this address. TooManyRequests beyond the bound."""
+        """Count a request from this address. Raises TooManyRequests beyond the bound."""
         await self._count("address", network_of(address))
 
     async def account(self, credentials: Credentials) -> None:
-        """A request for this account. TooManyRequests beyond the bound."""
+        """Count a request for this account. Raises TooManyRequests beyond the bound."""
         await self._count("account", credentials.account)
 
     @asynccontextmanager
     async def login(self, address: str, credentials: Credentials) -> AsyncIterator[None]:
-        """Around a login by password. It is counted before it is tried, for its address, its mail server and its
-        account, so that guesses made at once count too. The count is given back if the login succeeds or is not
-        decided; it stays if the login is refused, or its caller leaves before the answer.
+        """Entered around a login by password. Raises TooManyRequests beyond a bound.
 
-        For each of the three, half of what the bound allows may be under way in this process at once; the next waits,
-        TURN_SECONDS at most. So many right passwords at once are not taken for guesses.
+        The login is counted before it is tried, for its address, its mail server and its account, so that concurrent
+        guesses count too. The count is returned if the login succeeds or stays undecided. It remains if the login is
+        refused, or the client leaves before the answer.
+
+        For each of the three, half of what the bound allows may be under way in this process at once; the next login
+        waits, TURN_SECONDS at most. A burst of correct passwords does not look like guesses then.
         """
-        held: list[_Held] = []
-        is_spent = False
+        reservations: list[_Reservation] = []
+        is_counted = False
         try:
-            for kind, key in self._places(address, credentials):
-                held.append(await self._reserve(kind, key))
-            is_spent = True
+            for kind, key in self._counted_keys(address, credentials):
+                reservations.append(await self._reserve(kind, key))
+            is_counted = True
             yield
-            is_spent = False
+            is_counted = False
         except LoginRefused:
             raise
         except MailError:
-            is_spent = False
+            is_counted = False
             raise
         finally:
-            await self._release(held, is_spent=is_spent)
+            await self._release(reservations, is_counted=is_counted)
         self._refused.pop(self._digest(credentials), None)
 
     @asynccontextmanager
     async def sealed(self, credentials: Credentials) -> AsyncIterator[None]:
-        """Around a login with credentials out of a sealed token. They worked when they were sealed, so whoever sends
-        them does not guess, and the failures of others do not hold them up. If they are refused now, the mail server
-        is not asked about them for REFUSED_SECONDS: LoginRefused at once."""
+        """Entered around a login with credentials from a sealed token.
+
+        They worked when they were sealed, so the client is not guessing, and failures of others do not block it. If the
+        mail server refuses them, it is not asked again for REFUSED_SECONDS: until then, raises LoginRefused at once.
+        """
         digest = self._digest(credentials)
         if digest in self._refused:
             raise LoginRefused("The mail server rejected these credentials. Sign in again with POST /v1/sessions.")
@@ -138,14 +142,14 @@ class Rates:
             raise
 
     async def watch(self) -> None:
-        """Counts something in the shared store for ever, so that the metrics show its loss and its return although
-        nobody signs in; cancelled at shutdown. Returns at once if there is no shared store."""
+        """Probe the shared store until cancelled, at shutdown, so that the metrics show its loss and its return even if
+        there are no logins. Returns at once if there is no shared store."""
         while self._shared:
             await self._probe(self._shared)
             await asyncio.sleep(RETREAT)
 
     async def _probe(self, shared: FixedWindowRateLimiter) -> None:
-        """Changes the gauge alone: who asks for a login finds out for itself."""
+        """Sets the gauge and nothing else: each login finds out by itself whether the store answers."""
         try:
             async with asyncio.timeout(PROBE_PATIENCE):
                 await shared.hit(_PROBE, "probe")
@@ -155,41 +159,42 @@ class Rates:
             metrics.rates_fallback(False)
 
     async def aclose(self) -> None:
-        """Leave the shared store."""
+        """Close the connection to the shared store."""
         if self._redis:
-            bridge: Any = self._redis.bridge  # its base lacks what all of its kinds have
+            bridge: Any = self._redis.bridge  # its declared type lacks what all of its classes have
             await bridge.get_connection().aclose()
 
-    def _places(self, address: str, credentials: Credentials) -> list[tuple[str, str]]:
-        """Where a login counts, and is bounded: kind and key."""
+    def _counted_keys(self, address: str, credentials: Credentials) -> list[tuple[str, str]]:
+        """The kind and key of each bound that a login counts against."""
         server = self._key_of(credentials.server)
-        places = {
+        keys = {
             "address_failures": network_of(address),
             "server_failures": server,
             "account_failures": _mailbox(server, credentials.username),
         }
-        return [(kind, key) for kind, key in places.items() if kind in self._bounds]
+        return [(kind, key) for kind, key in keys.items() if kind in self._bounds]
 
-    async def _reserve(self, kind: str, key: str) -> _Held:
-        """TooManyRequests beyond the bound; then nothing is counted."""
+    async def _reserve(self, kind: str, key: str) -> _Reservation:
+        """Raises TooManyRequests beyond the bound; then nothing is counted."""
         bound = self._bounds[kind]
         turn = await self._turn(f"{kind} {key}", max(1, bound.amount // 2))
         try:
             limiter, fits = await self._ask(lambda limiter: _hit(limiter, bound, kind, key))
-            held = _Held(turn, limiter, bound, bound.key_for(kind, key))
+            reservation = _Reservation(turn, limiter, bound, bound.key_for(kind, key))
             if not fits:
-                await self._give_back(held)
+                await self._uncount(reservation)
                 raise await self._too_many(kind, key)
         except BaseException:
             turn.release()
             raise
-        return held
+        return reservation
 
-    async def _turn(self, place: str, most: int) -> asyncio.Semaphore:
-        """Taken; whoever is done releases it. It is forgotten when nobody holds it or waits for it."""
-        turn = self._turns.get(place)
+    async def _turn(self, key: str, limit: int) -> asyncio.Semaphore:
+        """Returns the key's semaphore, acquired; the caller releases it. It lives as long as a login holds or awaits
+        it."""
+        turn = self._turns.get(key)
         if turn is None:
-            turn = self._turns[place] = asyncio.Semaphore(most)
+            turn = self._turns[key] = asyncio.Semaphore(limit)
         if not turn.locked():
             await turn.acquire()
             return turn
@@ -201,30 +206,31 @@ class Rates:
             raise TooManyRequests("Too many logins at once. Wait before the next.", retry_after=5) from None
         return turn
 
-    async def _release(self, held: list[_Held], *, is_spent: bool) -> None:
-        """The count before the turn: whoever is next finds room."""
+    async def _release(self, reservations: list[_Reservation], *, is_counted: bool) -> None:
+        """Returns the counts before the turns, so that the next login finds room."""
         try:
-            for one in () if is_spent else held:
-                await self._give_back(one)
+            for reservation in () if is_counted else reservations:
+                await self._uncount(reservation)
         finally:
-            for one in held:
-                one.turn.release()
+            for reservation in reservations:
+                reservation.turn.release()
 
-    async def _give_back(self, held: _Held) -> None:
-        """Where it was counted. What the shared store does not take back, it forgets at its window's end."""
-        storage = held.limiter.storage
+    async def _uncount(self, reservation: _Reservation) -> None:
+        """Subtracts it in the store that counted it. If the shared store fails, it drops the count when the window
+        ends."""
+        storage = reservation.limiter.storage
         try:
             async with asyncio.timeout(PATIENCE):
-                left = await storage.incr(held.key, held.bound.get_expiry(), amount=-1)
+                left = await storage.incr(reservation.key, reservation.bound.get_expiry(), amount=-1)
                 if left < 0:  # the window it was counted in is over
-                    await storage.clear(held.key)
+                    await storage.clear(reservation.key)
         except (StorageError, OSError) as error:
             self._retreat(error)
 
     def _digest(self, credentials: Credentials) -> bytes:
-        """Stands for credentials, secret included, and does not tell them."""
-        words = (credentials.server, credentials.protocol, credentials.username, credentials.kind, credentials.secret)
-        text = "\0".join(words).encode(errors="surrogatepass")
+        """Identifies credentials, secret included, without revealing them."""
+        fields = (credentials.server, credentials.protocol, credentials.username, credentials.kind, credentials.secret)
+        text = "\0".join(fields).encode(errors="surrogatepass")
         return blake2b(text, key=self._salt, digest_size=16).digest()
 
     async def _count(self, kind: str, key: str) -> None:
@@ -237,17 +243,17 @@ class Rates:
         return TooManyRequests(retry_after=max(1, ceil(stats.reset_time - time.time())))
 
     async def _ask(self, work: Callable[[FixedWindowRateLimiter], Awaitable[T]]) -> T:
-        """Of the shared store where it answers."""
+        """Runs ``work`` on the shared store, or on this process's counts if the store fails."""
         now = asyncio.get_running_loop().time()
         if self._shared and now >= self._retreat_until:
             try:
                 async with asyncio.timeout(PATIENCE):
-                    done = await work(self._shared)
+                    result = await work(self._shared)
             except (StorageError, OSError) as error:
                 self._retreat(error)
             else:
                 metrics.rates_fallback(False)
-                return done
+                return result
         return await work(self._own)
 
     def _retreat(self, error: Exception) -> None:
@@ -263,19 +269,19 @@ async def _hit(
 
 
 def network_of(address: str) -> str:
-    """Whoever has an IPv6 address has 2^64 of them."""
+    """The address if it is IPv4, else its /64 network: a client with one IPv6 address has 2^64 of them."""
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return address
-    if isinstance(found, IPv6Address):
-        return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
-    return str(found)
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+    return str(parsed)
 
 
 def _mailbox(server: str, username: str) -> str:
-    """The mailbox, however its name is written, by whichever protocol, and at whichever host of a domain. A domain with
-    a certificate for all of its hosts (``*.example.org``) has as many names for one mail server as callers make up."""
+    """One key for a mailbox, independent of the protocol, the case of its name, and the host within a domain. A domain
+    with a wildcard certificate (``*.example.org``) has as many names for one mail server as clients care to invent."""
     domain = ".".join(server.split(".")[-2:])
     return account_id(domain, Protocol.IMAP, username.strip().casefold())
 

@@ -1,4 +1,4 @@
-"""What replicas share in a Redis of theirs, beside the rates. Imported only if there is one: the client is an extra."""
+"""The ended sessions that replicas share in Redis. Imported only if a Redis is set: its client is an extra."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _PREFIX = "casella:ended:"
 
 
 class RedisStore:
-    """The names of sessions that have ended. OSError if it cannot be asked, whatever the reason.
+    """The ids of ended sessions. Raises OSError for every failure of the store.
 
     ``patience`` is in seconds, for each step of a connection and each answer.
     """
@@ -23,11 +23,11 @@ class RedisStore:
             url.replace("redis+unix", "unix", 1),
             socket_timeout=patience,
             socket_connect_timeout=patience,
-            retry=Retry(NoBackoff(), 1),  # a connection that the store closed because it was idle is no failure
+            retry=Retry(NoBackoff(), 1),  # a connection that the store closed as idle is not a failure
         )
 
     async def add(self, until: Mapping[str, int]) -> None:
-        """Keeps each until a time in seconds since the epoch. One round trip."""
+        """Keep each id until its time, in seconds since the epoch. One round trip."""
         now = time.time()
         try:
             async with self._client.pipeline(transaction=False) as pipeline:
@@ -38,7 +38,7 @@ class RedisStore:
             raise OSError(type(error).__name__) from None
 
     async def has(self, name: str) -> bool:
-        """One round trip."""
+        """Whether the id is kept. One round trip."""
         try:
             return bool(await self._client.exists(_PREFIX + name))
         except RedisError as error:

@@ -11,8 +11,8 @@ from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TypeVar
 
+from service.accounts.address_policy import AddressPolicy, is_name
 from service.accounts.domains import domain_of
-from service.accounts.reach import Reach, is_name
 from service.mail.errors import NotFound
 from service.mail.model import Protocol
 
@@ -21,8 +21,7 @@ ELSEWHERE = "elsewhere"
 
 
 class Security(StrEnum):
-    """How the connection is protected. ``none`` is for loopback and test networks, and only where the operator says
-    so."""
+    """How the connection is protected. Only the operator can choose ``none``: it is for loopback and test networks."""
 
     TLS = "tls"
     STARTTLS = "starttls"
@@ -31,7 +30,7 @@ class Security(StrEnum):
 
 @lru_cache(maxsize=64)
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Loading a bundle of authorities takes 10 to 20 ms of a core, so once for each."""
+    """Cached, because loading a bundle of authorities takes 10 to 20 ms of a core."""
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -47,22 +46,23 @@ class Endpoint:
     ca_file: Path | None = None
     apop: bool = False
     """POP3: sign in by APOP, and by nothing else that shows a password."""
-    reach: Reach | None = field(default=None, compare=False)
-    """Where the host may lie, if it was not the operator who named it."""
+    address_policy: AddressPolicy | None = field(default=None, compare=False)
+    """Which addresses the host may have, if a client named it; None if the operator did."""
     server: str = field(default="", compare=False)
-    """The name of its row in the table; ``ELSEWHERE`` for what callers name, so that they do not make up series."""
+    """The name of its row in the table, as a label of metrics; ``ELSEWHERE`` for hosts that clients name, which would
+    otherwise make series without limit."""
 
     async def connect(self, make: Callable[[], P], context: ssl.SSLContext | None) -> tuple[asyncio.Transport, P]:
-        """TCP, and TLS where a context is given. OSError (ssl.SSLError is one) where that fails."""
+        """Open TCP, and TLS if there is a context. Raises OSError (ssl.SSLError is one) if that fails."""
         loop = asyncio.get_running_loop()
         name = self.host if context else None
-        if self.reach is None:
+        if self.address_policy is None:
             return await loop.create_connection(make, self.host, self.port, ssl=context, server_hostname=name)
-        connection = await _first(await self.reach.addresses(self.host), self.port)
+        connection = await _first(await self.address_policy.addresses(self.host), self.port)
         return await loop.create_connection(make, sock=connection, ssl=context, server_hostname=name)
 
     def tls_context(self) -> ssl.SSLContext:
-        """Verifies certificate and host name, against ``ca_file`` where one is given, else the system's authorities."""
+        """Verifies certificate and host name, by the authorities in ``ca_file`` if it is set, else by the system's."""
         return _tls_context(self.ca_file)
 
 
@@ -76,8 +76,8 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """A row of the table: a name callers may use, the domains it serves, and where its mailboxes are, for each protocol
-    by its name."""
+    """A row of the table: a name that clients may use, the domains it serves, and the place of its mailboxes in a field
+    for each protocol."""
 
     name: str
     domains: frozenset[str] = frozenset()
@@ -88,36 +88,36 @@ class MailServer:
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
-        """Those it has, the one first that is spoken unless the caller says otherwise."""
+        """The protocols it has, the default one first."""
         return tuple(protocol for protocol in Protocol if getattr(self, protocol) is not None)
 
     def require(self, protocol: Protocol) -> None:
-        """NotFound where this server does not have it."""
+        """Raises NotFound if this server does not have the protocol."""
         if protocol not in self.protocols:
             raise NotFound("server", f"The server {self.name!r} is not configured for {protocol.upper()}.")
 
     def endpoint(self, protocol: Protocol) -> Endpoint:
-        """NotFound where this server does not listen for it."""
+        """Returns the protocol's listener. Raises NotFound if this server has none."""
         self.require(protocol)
-        found = getattr(self, protocol)
-        if not isinstance(found, Endpoint):
-            raise NotFound("server", f"The server {self.name!r} has {protocol.upper()} on no network.")
-        return found
+        place = getattr(self, protocol)
+        if not isinstance(place, Endpoint):
+            raise NotFound("server", f"The server {self.name!r} has no network address for {protocol.upper()}.")
+        return place
 
     @property
-    def places(self) -> tuple[str, ...]:
-        """Whom it asks who may sign in: its hosts, and its file of passwords."""
+    def authorities(self) -> tuple[str, ...]:
+        """What decides about its logins: the key of each of its hosts, and the path of its password file."""
         hosts = tuple(host_key(listener.host) for listener in (self.imap, self.pop3) if listener)
         return (*hosts, str(self.maildir.passwords)) if self.maildir else hosts
 
     @property
     def protocol(self) -> Protocol:
-        """What is spoken unless the caller says otherwise."""
+        """The default protocol."""
         return self.protocols[0]
 
 
 async def _first(addresses: list[str], port: int) -> socket.socket:
-    """The first that answers."""
+    """Returns a socket to the first address that answers. Raises the last OSError if none does."""
     failure = OSError("no address")
     for address in addresses:
         connection = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
@@ -144,18 +144,20 @@ _PORTS = {
 _USUAL_PORTS = (993, 995)
 
 
-def _named_by_caller(name: str, reach: Reach) -> MailServer | None:
-    """``imap.example.org``, or with one of the ports of mailboxes; never without TLS."""
+def _named_by_client(name: str, policy: AddressPolicy) -> MailServer | None:
+    """``imap.example.org``, or with one of the ports of IMAP and POP3; never without TLS. None for any other name."""
     host, colon, port = name.lower().partition(":")
-    ports = [at for at in _PORTS if str(at) == port] if colon else list(_USUAL_PORTS)
+    ports = [known for known in _PORTS if str(known) == port] if colon else list(_USUAL_PORTS)
     if not ports or not is_name(host):
         return None
-    listeners = {_PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], reach=reach, server=ELSEWHERE) for at in ports}
+    listeners = {
+        _PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], address_policy=policy, server=ELSEWHERE) for at in ports
+    }
     return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3))
 
 
 def host_key(host: str) -> str:
-    """One text for a host, for all that it can be written as: letter case, a dot at its end, forms of an IP address."""
+    """The host in one form: without differences of case, a final dot, brackets, or the notation of an IP address."""
     text = host.strip("[]").rstrip(".").lower()
     try:
         address = ip_address(text)
@@ -165,27 +167,30 @@ def host_key(host: str) -> str:
 
 
 def _keys(servers: Iterable[MailServer]) -> dict[str, str]:
-    """The name under which each place of the table is counted: the same for all rows that a place joins."""
+    """The name that each authority is counted under: rows that share an authority share the name."""
     keys: dict[str, str] = {}
     for row in servers:
-        joined = {keys[place] for place in row.places if place in keys}
-        keys |= {place: row.name for place, name in keys.items() if name in joined}
-        keys |= dict.fromkeys(row.places, row.name)
+        joined = {keys[authority] for authority in row.authorities if authority in keys}
+        keys |= {authority: row.name for authority, name in keys.items() if name in joined}
+        keys |= dict.fromkeys(row.authorities, row.name)
     return keys
 
 
 class ServerTable:
-    """The rows, and the rule that picks one. With ``reach`` callers may name hosts that are not in the table.
+    """The rows, and the rule that picks one. With an ``address_policy``, clients may name hosts that are not in it.
 
     The rows' domains are normalised (``service.accounts.domains``), and no two rows have one in common.
     """
 
     def __init__(
-        self, servers: Mapping[str, MailServer], default: str | None = None, reach: Reach | None = None
+        self,
+        servers: Mapping[str, MailServer],
+        default: str | None = None,
+        address_policy: AddressPolicy | None = None,
     ) -> None:
         self._servers = dict(servers)
-        self._default = servers[default] if default else _undemanding(servers)
-        self._reach = reach
+        self._default = servers[default] if default else _only_server(servers)
+        self._address_policy = address_policy
         self._keys = _keys(servers.values())
         self._by_domain = {domain: server for server in servers.values() for domain in server.domains}
 
@@ -194,22 +199,24 @@ class ServerTable:
 
     @property
     def default(self) -> MailServer | None:
-        """Gets the passwords of strangers: of usernames without a domain, or with one that no server claims."""
+        """The server for usernames without a domain, or with one that no server claims: it gets their passwords."""
         return self._default
 
     def named(self, name: str) -> MailServer:
-        """NotFound for a name that is not in the table, and no host that may be named."""
-        found = self._servers.get(name) or (_named_by_caller(name, self._reach) if self._reach else None)
-        if found is None:
+        """Returns the server of that name. Raises NotFound unless the table has it, or clients may name that host."""
+        server = self._servers.get(name)
+        if server is None and self._address_policy:
+            server = _named_by_client(name, self._address_policy)
+        if server is None:
             raise NotFound("server", "There is no such server. GET /v1/servers lists the names.")
-        return found
+        return server
 
     def key_of(self, name: str) -> str:
-        """The name under which a mail server is counted: its connections, and the passwords it refuses. One for a host,
-        with or without a port, and for all rows of the table that share a host."""
+        """The name that a mail server's connections and refused logins are counted under: the same for a host with and
+        without a port, and for all rows of the table that share a host."""
         row = self._servers.get(name)
         if row is not None:
-            return next((self._keys[place] for place in row.places), name)
+            return next((self._keys[authority] for authority in row.authorities), name)
         host = host_key(name.partition(":")[0])
         return self._keys.get(host, host)
 
@@ -217,19 +224,19 @@ class ServerTable:
         """Returns the server of that name; else the one that claims the username's domain, exactly and never by a
         parent domain; else the default.
 
-        Raises NotFound if there is none: a password goes to no server that was not meant.
+        Raises NotFound if there is none, so that no password goes to a server it is not meant for.
         """
         if name:
             return self.named(name)
-        found = self._by_domain.get(domain_of(username) or "") or self._default
-        if found is None:
+        server = self._by_domain.get(domain_of(username) or "") or self._default
+        if server is None:
             raise NotFound(
                 "server", "No server here serves this username's domain. Name one of those that GET /v1/servers lists."
             )
-        return found
+        return server
 
 
-def _undemanding(servers: Mapping[str, MailServer]) -> MailServer | None:
-    """The only server, if it states no domains: then there is nothing else that a username could be meant for."""
+def _only_server(servers: Mapping[str, MailServer]) -> MailServer | None:
+    """The only server, if it states no domains: then every username can only be meant for it."""
     only = next(iter(servers.values())) if len(servers) == 1 else None
     return only if only and not only.domains else None

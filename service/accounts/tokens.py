@@ -1,7 +1,7 @@
-"""Sign-in: credentials sealed into a bearer token, and back. Nothing is stored.
+"""Session tokens: credentials sealed into a bearer token, and back. Nothing is stored.
 
-A token is a compact JWE (RFC 7516; direct key, AES-256-GCM): who has no key can neither read nor change it. The first
-key seals, all of them open, so keys rotate without signing anybody out.
+A token is a compact JWE (RFC 7516; direct key, AES-256-GCM): without a key it can neither be read nor changed. The
+first key seals and all keys open, so keys rotate without ending any session.
 """
 
 import json
@@ -17,15 +17,15 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64decode
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.revocation import TokenId
 from service.mail.errors import StaleToken, Unauthenticated
 from service.mail.model import Protocol
 
 MAX_TOKEN = 16 << 10
-TICKET_SECONDS = 600
+PART_LINK_SECONDS = 600
 KEPT = 1024
-"""Tokens whose claims stay in memory."""
+"""How many tokens keep their claims in memory."""
 _ALGORITHMS = ["dir", "A256GCM"]
 _INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
 
@@ -37,38 +37,38 @@ class Sessions:
         self._keys = {_key_id(key): OctKey.import_key(key) for key in keys}
         self._sealing = _key_id(keys[0])
         self.lifetime = lifetime
-        # Clients send the same token with every request, and opening one costs more than all else that sign-in does.
+        # Clients send the same token with every request, and decryption is the most expensive step of sign-in.
         self._claims_of = lru_cache(maxsize=KEPT)(self._read_claims)
 
     def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
-        """The token, and when it expires in seconds since the epoch."""
+        """Returns the token, and when it expires, in seconds since the epoch."""
         expires = int(time.time() if now is None else now) + self.lifetime
         return self._seal({**_claims(credentials, expires), "jti": token_hex(16)}), expires
 
-    def seal_ticket(
+    def seal_part_link(
         self, credentials: Credentials, message: str, part: str, now: float | None = None, of: TokenId | None = None
     ) -> str:
-        """A permission to read one part of one message for ``TICKET_SECONDS``; it opens nothing else. It ends with the
-        session token it was asked for with, if there was one."""
-        expires = int(time.time() if now is None else now) + TICKET_SECONDS
+        """Returns a token that may read one part of one message for ``PART_LINK_SECONDS``, and nothing else. It ends
+        with the session that asked for it, ``of``, if there is one."""
+        expires = int(time.time() if now is None else now) + PART_LINK_SECONDS
         session = {"sid": of.value} if of else {}
         claims = _claims(credentials, min(expires, of.expires) if of else expires)
         return self._seal({**claims, "for": _purpose(message, part), **session})
 
-    def seal_mark(self, account: str, place: str, mark: bytes) -> str:
-        """A mark that travels with a client, for one account and one place in it. It does not expire: what is too old
-        is said by who reads the mark."""
-        return self._encrypt(_mark_head(account, place) + mark)
+    def seal_sync_token(self, account: str, scope: str, state: bytes) -> str:
+        """Returns ``state`` as a sync token, for one account and one scope in it. It does not expire: the reader of the
+        state decides whether it is too old."""
+        return self._encrypt(_sync_token_head(account, scope) + state)
 
-    def open_mark(self, account: str, place: str, token: str) -> bytes:
-        """StaleToken for what was not sealed for this account and place by one of the keys."""
-        head = _mark_head(account, place)
+    def open_sync_token(self, account: str, scope: str, token: str) -> bytes:
+        """Returns the state. Raises StaleToken unless one of the keys sealed it for this account and scope."""
+        head = _sync_token_head(account, scope)
         try:
             octets = self._decrypt(token) if len(token) <= MAX_TOKEN else b""
         except (JoseError, ValueError, KeyError, TypeError):
             octets = b""
         if not octets.startswith(head):
-            raise StaleToken("This token is of another list, or of a key that is no longer known. List again.")
+            raise StaleToken("This token belongs to another list, or its key is no longer in use. List again.")
         return octets[len(head) :]
 
     def _seal(self, claims: dict[str, str | int]) -> str:
@@ -79,15 +79,15 @@ class Sessions:
         return jwe.encrypt_compact(header, octets, self._keys[self._sealing], algorithms=_ALGORITHMS)
 
     def open(self, token: str, now: float | None = None) -> Credentials:
-        """Unauthenticated for anything that was not sealed by one of the keys, or has expired."""
+        """Returns the credentials. Raises Unauthenticated unless one of the keys sealed it and it is unexpired."""
         return self._open(token, None, now)
 
-    def open_ticket(self, ticket: str, message: str, part: str, now: float | None = None) -> Credentials:
-        """Unauthenticated for anything but an unexpired ticket for this part."""
-        return self._open(ticket, _purpose(message, part), now)
+    def open_part_link(self, token: str, message: str, part: str, now: float | None = None) -> Credentials:
+        """Returns the credentials. Raises Unauthenticated unless this is an unexpired link to this part."""
+        return self._open(token, _purpose(message, part), now)
 
     def session_of(self, token: str) -> TokenId | None:
-        """What an opened session token is called; of a ticket, the session token it was asked for with, or None."""
+        """The id of an opened session token; for a part link, of the session that asked for it, or None."""
         claims = self._claims_of(token)
         name = claims.get("sid" if "for" in claims else "jti")
         return TokenId(name, claims["exp"]) if name else None
@@ -116,7 +116,7 @@ class Sessions:
         headers = sealed.headers()
         key = self._keys.get(headers.get("kid", ""))
         if key is None or headers.get("alg") != "dir":
-            raise ValueError("sealed by a key that is not ours")
+            raise ValueError("sealed by an unknown key")
         return key
 
 
@@ -132,13 +132,13 @@ def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:
 
 
 def _nonce(token: str) -> str:
-    """The initialization vector, no two are equal: the name of tokens from before they had one among their claims."""
+    """The initialization vector, which is unique: the id of tokens that were made before ids were among the claims."""
     return urlsafe_b64decode(token.split(".")[2].encode()).hex()
 
 
-def _mark_head(account: str, place: str) -> bytes:
-    """No JSON, so that a mark never passes for claims."""
-    return b"mark\0%b\0%b\0" % (account.encode(), place.encode())
+def _sync_token_head(account: str, scope: str) -> bytes:
+    """Not JSON, so that a sync token never passes for claims."""
+    return b"mark\0%b\0%b\0" % (account.encode(), scope.encode())
 
 
 def _purpose(message: str, part: str) -> str:
@@ -146,5 +146,5 @@ def _purpose(message: str, part: str) -> str:
 
 
 def _key_id(key: bytes) -> str:
-    """Tells keys apart and nothing about them."""
+    """Distinguishes keys and reveals nothing about them."""
     return sha256(b"casella key id\0" + key).hexdigest()[:8]

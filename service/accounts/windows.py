@@ -1,6 +1,6 @@
-"""Counts of this process by key, each for a window of time: the storage that ``limits`` counts in without a Redis.
+"""Counts by key in fixed windows of time, in this process: the storage of ``limits`` if there is no Redis.
 
-Bounded, which the one that comes with ``limits`` is not: keys are made of what callers send.
+It is bounded, unlike the memory storage that comes with ``limits``: clients choose the keys.
 """
 
 import time
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from cachetools import TLRUCache
 from limits.aio.storage import Storage
 
-LARGEST = 100_000
-"""Keys, of some 400 octets each."""
+MAX_KEYS = 100_000
+"""A key takes about 400 octets."""
 
 
 @dataclass(slots=True)
@@ -24,14 +24,14 @@ def _ends(_: str, window: _Window, now: float) -> float:
 
 
 class Windows(Storage):
-    """At most ``largest`` keys: beyond that the key that was asked for longest ago is forgotten. A key whose count
-    comes back to nothing is forgotten at once."""
+    """At most ``max_keys`` keys; beyond that the least recently used one is dropped. A key whose count returns to zero
+    is dropped at once."""
 
     STORAGE_SCHEME = None
 
-    def __init__(self, largest: int = LARGEST) -> None:
+    def __init__(self, max_keys: int = MAX_KEYS) -> None:
         super().__init__()
-        self._windows: TLRUCache[str, _Window, float] = TLRUCache(largest, _ends, timer=time.monotonic)
+        self._windows: TLRUCache[str, _Window, float] = TLRUCache(max_keys, _ends, timer=time.monotonic)
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -41,7 +41,7 @@ class Windows(Storage):
         return ValueError
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """The count afterwards. A window begins with the first count of a key, and never below nothing."""
+        """Returns the count after it. A window begins with the first positive count of a key."""
         window = self._windows.get(key)
         if window is None:
             if amount > 0:
@@ -57,7 +57,7 @@ class Windows(Storage):
         return window.count if window else 0
 
     async def get_expiry(self, key: str) -> float:
-        """When the window ends, in seconds since the epoch."""
+        """Returns when the window ends, in seconds since the epoch."""
         window = self._windows.get(key)
         return time.time() + (window.ends - time.monotonic() if window else 0)
 

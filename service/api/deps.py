@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
-from service.accounts.live import Accounts, Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
+from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import Revocations, TokenId
 from service.accounts.servers import ServerTable
@@ -170,7 +171,7 @@ async def part_mailbox(
     if ticket is None:
         credentials = await caller_of(request)
     else:
-        credentials = sessions.open_ticket(ticket, message, part)
+        credentials = sessions.open_part_link(ticket, message, part)
         await require_live(request, sessions.session_of(ticket))
     _require_own(account, credentials)
     async with opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)) as backend:

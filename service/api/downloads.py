@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 
 from service.api.parameters import response_headers
 from service.api.responses import etag_matches, not_modified, strong_etag
+from service.mail.cleaning import CONTROLS, INVISIBLE
 from service.mail.model import Download, Span
 
 PIECE = 64 << 10
@@ -24,7 +25,7 @@ _ACTIVE = re.compile(
     r"(text/(?!plain\Z|csv\Z|calendar\Z|vcard\Z).*|.*(xml|html|javascript|ecmascript|svg|xslt|flash|multipart).*)\Z"
 )
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9 ._()+,=@~-]")
-_NO_ATTR = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff/\\\"]")
+_NO_ATTR = re.compile(rf'[{CONTROLS}{INVISIBLE}/\\"]')
 
 _OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 BINARY: dict[int | str, dict[str, Any]] = {

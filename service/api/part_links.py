@@ -39,6 +39,6 @@ def with_links(request: Request, message: Message) -> Message:
 def part_link(request: Request, message: str, part: str) -> str:
     """A URL whose ticket is valid for this part of this message only."""
     service = service_of(request)
-    ticket = service.sessions.seal_ticket(credentials_of(request), message, part, of=session_of(request))
+    ticket = service.sessions.seal_part_link(credentials_of(request), message, part, of=session_of(request))
     root = service.public_url or str(request.base_url).rstrip("/")
     return f"{root}/v1/accounts/me/messages/{message}/parts/{part}?inline=true&ticket={ticket}"

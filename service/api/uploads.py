@@ -2,20 +2,17 @@
 an incomplete upload is never stored."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
-from typing import IO
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from service.mail.errors import InvalidRequest
 from service.mail.mime.digest import Digest
-from service.mail.mime.headers import first, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
+from service.spool import Spool
 
-IN_MEMORY = 1 << 20
-"""Octets kept in memory. A longer message goes to an unnamed file, which disappears even if the process crashes."""
 CHUNK = 256 << 10
 _HEADER = 256 << 10
 
@@ -27,41 +24,40 @@ class Spooled:
     size: int
     message_id: str | None
     digest: bytes
-    _file: IO[bytes]
+    _spool: Spool
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        self._file.seek(0)
-        while chunk := await self._read():
-            yield chunk
+        for start in range(0, self.size, CHUNK):
+            yield await self._read(start, min(start + CHUNK, self.size))
 
-    async def _read(self) -> bytes:
-        is_in_memory = self.size <= IN_MEMORY
-        return self._file.read(CHUNK) if is_in_memory else await run_in_threadpool(self._file.read, CHUNK)
+    async def _read(self, start: int, stop: int) -> bytes:
+        if self._spool.stays_in_memory():
+            return self._spool.read(start, stop)
+        return await run_in_threadpool(self._spool.read, start, stop)
 
 
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[Spooled]:
     """The request's body. Raises InvalidRequest if it is empty, or has a NUL, which IMAP cannot transfer (RFC 9051,
     9)."""
-    digest, size, head = Digest(), 0, bytearray()
-    with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+    digest, head, spool = Digest(), bytearray(), Spool()
+    with closing(spool):
         async for chunk in request.stream():
             if b"\0" in chunk:
                 raise InvalidRequest("A message must not contain NUL.")
             digest.feed(chunk)
-            size += len(chunk)
             head += chunk[: max(0, _HEADER - len(head))]
-            await _write(file, chunk, size)
-        if not size:
+            await _write(spool, chunk)
+        if not spool.size:
             raise InvalidRequest("The body is empty. Send a message as message/rfc822.")
-        yield Spooled(size, _message_id(bytes(head)), digest.finish(), file)
+        yield Spooled(spool.size, _message_id(bytes(head)), digest.finish(), spool)
 
 
-async def _write(file: IO[bytes], chunk: bytes, size: int) -> None:
-    if size <= IN_MEMORY:
-        file.write(chunk)
+async def _write(spool: Spool, chunk: bytes) -> None:
+    if spool.stays_in_memory(len(chunk)):
+        spool.write(chunk)
     else:
-        await run_in_threadpool(file.write, chunk)
+        await run_in_threadpool(spool.write, chunk)
 
 
 def _message_id(head: bytes) -> str | None:

@@ -1,7 +1,7 @@
-"""The metrics on a port of their own, which neither an ingress nor a client of the API reaches.
+"""The metrics on a separate port, which neither an ingress nor a client of the API reaches.
 
-Several workers cannot share the port, and each has metrics of its own: each takes the first free port of as many as
-there are workers, and a worker that replaces one that died takes over the port that became free.
+Each of several workers has its own metrics, and workers cannot share a port. There are as many ports as workers, and
+each worker takes the first free one, so a worker that replaces a dead one takes over its port.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ from starlette.routing import Route
 from service.api import problems
 from service.api.middleware import SAFE_HEADERS
 from service.api.routes.health import exposition
-from service.http import listener as http_server
+from service.http.listener import uvicorn_config
 from service.settings.model import Settings
 
 MAX_CONNECTIONS = 20
-"""Prometheus keeps one open; a few more are for people who look."""
+"""Prometheus keeps one open; the others are for people."""
 END_SECONDS = 1
-"""A scrape that hangs does not hold up the end of the process for longer."""
+"""How long a hanging scrape may delay the end of the process."""
 _HIGHEST = 65535
 _log = structlog.get_logger("service.http.metrics_port")
 
 
-class Unbindable(Exception):
-    """The metrics cannot be served where the settings say. The text is for the operator."""
+class PortUnavailable(Exception):
+    """The metrics cannot be served on the port of the settings. The text is for the operator."""
 
 
 async def _metrics(_: Request) -> Response:
     return _safe(exposition())
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     request.scope["request_id"] = token_hex(8)
     answer = problems.library_error(request, error.status_code)
@@ -54,46 +54,46 @@ def _safe(answer: Response) -> Response:
     return answer
 
 
-app = Starlette(routes=[Route("/metrics", _metrics)], exception_handlers={HTTPException: _refused})
+app = Starlette(routes=[Route("/metrics", _metrics)], exception_handlers={HTTPException: _problem})
 """Answers ``GET /metrics`` and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the metrics of a process are served: on the first free port of ``ports``."""
+class MetricsAddress:
+    """The address of the metrics of one process: the first free port of ``ports``."""
 
     host: str
     ports: range
 
     @classmethod
-    def of(cls, settings: Settings, workers: int = 1) -> "Place | None":
-        """None if the settings name no port. One port for each worker, counted up from the one they name."""
+    def of(cls, settings: Settings, workers: int = 1) -> "MetricsAddress | None":
+        """One port for each worker, counted up from the one in the settings. None if they have no port."""
         first = settings.metrics_port
         return cls(settings.metrics_host, range(first, min(first + workers, _HIGHEST + 1))) if first else None
 
     def require_free(self, public: int) -> None:
-        """Raises Unbindable unless every port can be listened on now, and none is the ``public`` one."""
+        """Raises PortUnavailable unless all ports are free now, and none is the ``public`` one."""
         for port in self.ports:
             if port == public:
-                raise Unbindable(f"Port {port} is for the API, so the metrics need another.")
+                raise PortUnavailable(f"Port {port} is for the API, so the metrics need another.")
             try:
-                _bound(self.host, port).close()
+                _listen(self.host, port).close()
             except OSError as error:
                 reason = error.strerror or error
-                raise Unbindable(f"The metrics cannot be served on {self.host}, port {port}: {reason}.") from None
+                raise PortUnavailable(f"The metrics cannot be served on {self.host}, port {port}: {reason}.") from None
 
-    def bound(self) -> socket.socket | None:
-        """A socket that listens on the first free port; None if there is none."""
+    def listen(self) -> socket.socket | None:
+        """Returns a socket that listens on the first free port; None if none is free."""
         for port in self.ports:
             try:
-                return _bound(self.host, port)
+                return _listen(self.host, port)
             except OSError:
                 continue
         return None
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    """Listens too: two sockets may be bound to a port as long as neither does."""
+def _listen(host: str, port: int) -> socket.socket:
+    """Binds and listens: two sockets can be bound to one port until one of them listens."""
     is_ipv6 = ":" in host
     return socket.create_server(
         (host, port),
@@ -103,13 +103,13 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def scraped(place: Place | None) -> AsyncIterator[None]:
-    """Serves the metrics while the caller is inside. If no port is free, says so in the log and serves none: mail goes
-    before metrics."""
-    listener = place.bound() if place else None
+async def serving_metrics(address: MetricsAddress | None) -> AsyncIterator[None]:
+    """Serves the metrics while the caller is inside. If no port is free, logs an error and serves none: the API matters
+    more."""
+    listener = address.listen() if address else None
     if listener is None:
-        if place:
-            _log.error("no port is free for the metrics", host=place.host, ports=list(place.ports))
+        if address:
+            _log.error("no port is free for the metrics", host=address.host, ports=list(address.ports))
         yield
         return
     _log.info("metrics are served", host=listener.getsockname()[0], port=listener.getsockname()[1])
@@ -119,17 +119,17 @@ async def scraped(place: Place | None) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _serving(listener: socket.socket) -> AsyncIterator[None]:
-    """By the bounded listener of the API, without uvicorn's handling of signals: the API's own server has that."""
-    config = http_server.configured(app, "", 0, max_connections=MAX_CONNECTIONS, trusted_proxies=())
+    """With the API's limits on connections. Without uvicorn's signal handlers: the server of the API has them."""
+    config = uvicorn_config(app, "", 0, max_connections=MAX_CONNECTIONS, trusted_proxies=())
     config.lifespan, config.timeout_graceful_shutdown = "off", END_SECONDS
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup([listener])
-    ticking = asyncio.create_task(server.main_loop())
+    main_loop = asyncio.create_task(server.main_loop())
     try:
         yield
     finally:
         server.should_exit = True
-        await ticking
+        await main_loop
         await server.shutdown([listener])

@@ -1,27 +1,29 @@
-"""Open files, of which every connection is one: as many as the system grants, and no more clients than that is for."""
+"""The limit of open files, of which every connection is one, and the number of clients that it allows."""
 
 import resource
 
 import structlog
 
-_ENDLESS = 1 << 20
-"""Taken for a limit where there is none: Linux's own default for one process."""
-_EACH = 4
-"""A client, and what its account has open: to listen, to answer, and a download."""
+_UNLIMITED = 1 << 20
+"""The number that stands for no limit: Linux's own maximum for one process by default."""
+_FILES_PER_CLIENT = 4
+"""The client's connection, and those of its account: to watch, to answer, and for a download."""
 _log = structlog.get_logger("service.http.open_files")
 
 
 def affordable(connections: int) -> int:
-    """So many of ``connections`` that their mailboxes' connections can be had too. The soft limit is raised to the hard
-    one first."""
-    limit = _raised()
-    affordable = max(1, min(connections, limit // _EACH))
-    if affordable < connections:
-        _log.warning("few open files", limit=limit, max_connections=affordable)
-    return affordable
+    """Returns how many of ``connections`` clients the open files suffice for, with the connections of their mailboxes.
+
+    Raises the soft limit of the process to the hard one first.
+    """
+    limit = _raise_limit()
+    allowed = max(1, min(connections, limit // _FILES_PER_CLIENT))
+    if allowed < connections:
+        _log.warning("few open files", limit=limit, max_connections=allowed)
+    return allowed
 
 
-def _raised() -> int:
+def _raise_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return _ENDLESS if hard == resource.RLIM_INFINITY else hard
+    return _UNLIMITED if hard == resource.RLIM_INFINITY else hard

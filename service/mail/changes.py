@@ -1,7 +1,7 @@
 """Changes since an earlier state: values that adapters return and the API writes as JSON.
 
-A mark identifies a state of a folder or of the mailbox. Only the kind of adapter that made it can read it. It holds
-everything that is needed to continue, so every replica can.
+A sync token identifies a state of a folder or of the mailbox. Only the kind of adapter that made it can read it. It
+holds everything that is needed to continue, so every replica can.
 """
 
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ class FolderChanges(Value):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes of one folder, and the mark to continue from."""
+    """The changes of one folder, and the token to continue from."""
 
-    told: FolderChanges
-    mark: bytes
+    changes: FolderChanges
+    token: bytes
     has_more: bool = False
 
 
@@ -41,7 +41,7 @@ class Changes:
 class AccountChanges:
     """The changes of all folders. A renamed folder is destroyed, and another one is created."""
 
-    mark: bytes
+    token: bytes
     folders: Sequence[FolderChanges] = ()
     created_folders: Sequence[str] = field(default=())
     destroyed_folders: Sequence[str] = field(default=())

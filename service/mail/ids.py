@@ -1,7 +1,7 @@
-"""Ids name a place and are opaque to clients: no map, no store.
+"""Ids of folders and messages. They say where the message is, so no table maps them; clients treat them as opaque.
 
-An id carries a tag of its account, so that one shown to another account is unknown there instead of naming some other
-message. It is a name and no permission: whoever uses it still signs in.
+An id has a tag of its account: another account does not find it, instead of finding some other message. An id grants
+nothing: a client has to sign in to use it.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,23 +14,23 @@ TAG_OCTETS = 4
 
 
 def account_id(server: str, protocol: str, username: str) -> str:
-    """The same on every replica, and no way back to the username."""
+    """An id that is the same on every replica, and does not reveal the username."""
     digest = blake2s("\0".join((server, protocol, username)).encode(errors="surrogatepass"), digest_size=12).digest()
     return urlsafe_b64encode(digest).decode()
 
 
 def account_tag(account: str) -> bytes:
-    """What an account's ids begin with."""
+    """The octets that begin all ids of an account."""
     return blake2s(account.encode(), digest_size=TAG_OCTETS).digest()
 
 
-def make_id(kind: str, tag: bytes, place: bytes) -> str:
-    """``kind`` is one letter; the underscore keeps ids apart from roles such as ``inbox``."""
-    return f"{kind}_{urlsafe_b64encode(tag + place).rstrip(b'=').decode()}"
+def make_id(kind: str, tag: bytes, key: bytes) -> str:
+    """``kind`` is one letter. Roles such as ``inbox`` have no underscore, so no id is also a role."""
+    return f"{kind}_{urlsafe_b64encode(tag + key).rstrip(b'=').decode()}"
 
 
 def read_id(kind: str, tag: bytes, text: str, what: str) -> bytes:
-    """The place in an id of this account and kind; NotFound for anything else, malformed ones included."""
+    """The key in an id of this account and kind. Raises NotFound for anything else, malformed ids included."""
     body = text[2:]
     try:
         octets = urlsafe_b64decode(body.encode("ascii") + b"=" * (-len(body) % 4))

@@ -29,7 +29,7 @@ def with_text(row: bytes, name: bytes, value: str) -> bytes:
 
 
 class JsonRows(Sequence[MessageSummary]):
-    """Rows as they are sent. Each becomes a MessageSummary when somebody looks at it."""
+    """Rows as they are sent. Each becomes a MessageSummary when it is read."""
 
     __slots__ = ("_rows",)
 

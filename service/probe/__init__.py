@@ -1,30 +1,30 @@
-"""What ``casella check`` says of a mail server: whether it can be used, and if not, why and what to do."""
+"""The report of ``casella check`` on a mail server: whether it can be used, and if not, why and what to do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, Endpoint, MailServer
 from service.mail.errors import LoginRefused, MailError
 from service.mail.model import Protocol, Quota
 from service.probe.account import SIGN_IN, Account
-from service.probe.causes import Cause, cause_of, unreachable
-from service.probe.offers import ASK, users_of
+from service.probe.capabilities import CAPABILITIES, count_users
+from service.probe.diagnosis import Cause, cause_of, unreachable
 
 CONNECT_SECONDS = 10.0
-_LONGEST = 2000
+_MAX_LINE = 2000
 _REFUSED = Cause(
     "The mail server refused this login and password.",
     "Check both. Some servers want the whole address as login, or a password made for one application. It was tried"
-    " once.",
+    " only once.",
 )
-_FOREIGN = Cause("This check met something it has no words for: {}.", "Report it, with the kind of the mail server.")
+_UNEXPECTED = Cause("This check met an unexpected error: {}.", "Report it, with the kind of the mail server.")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who signs in."""
+    """The user who signs in."""
 
     username: str
     password: str = field(repr=False)
@@ -32,15 +32,18 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line for people."""
+    """A line of the report."""
 
     text: str
     is_good: bool = True
 
 
 async def describe(row: MailServer, login: Login | None = None) -> list[Line]:
-    """What there is to say of each protocol of the server. Never raises for what a server or the network does, and no
-    line holds the password, whatever the server says."""
+    """Returns the report on each protocol of the server.
+
+    Raises nothing, faults of the server and of the network become lines of the report. No line holds the
+    password, even if the server repeats it.
+    """
     lines: list[Line] = []
     for protocol in row.protocols:
         lines += [line async for line in _protocol(row, protocol, login)]
@@ -52,40 +55,40 @@ async def _protocol(row: MailServer, protocol: Protocol, login: Login | None) ->
     where = f"{row.name} {protocol} {_where(place)}"
     try:
         if isinstance(place, Endpoint):
-            offered = await _offers(place, protocol)
-            told = [Line(f"  before login: {_words(offered)}")]
+            announced = await _capabilities(place, protocol)
+            details = [Line(f"  before login: {_words(announced)}")]
             if login is None:
-                told.append(Line("  (servers often offer more once somebody has signed in; --login USER shows that)"))
+                details.append(Line("  (servers often announce more after login; --login USER shows that)"))
         else:
-            told = [Line(f"  users: {await users_of(place)}")]
-    except Exception as error:  # one server's fault must not hide the others
+            details = [Line(f"  users: {await count_users(place)}")]
+    except Exception as error:  # one faulty server must not hide the report on the others
         for line in await _failed(where, error, place, protocol):
             yield line
         return
     yield Line(f"{where}: ok")
-    for line in told:
+    for line in details:
         yield line
     if login is not None:
         async for line in _signed_in(where, row, protocol, login):
             yield line
 
 
-async def _offers(endpoint: Endpoint, protocol: Protocol) -> frozenset[str] | None:
-    """First the network alone, so that its faults are not taken for the server's."""
+async def _capabilities(endpoint: Endpoint, protocol: Protocol) -> frozenset[str] | None:
+    """Tries the network first, so that its faults are not reported as faults of the server."""
     async with asyncio.timeout(CONNECT_SECONDS):
         try:
             transport, _ = await endpoint.connect(asyncio.Protocol, None)
         except (OSError, UnicodeError) as error:
             raise unreachable(error, endpoint) from error
     transport.abort()
-    return await ASK[protocol](endpoint)
+    return await CAPABILITIES[protocol](endpoint)
 
 
 async def _signed_in(where: str, row: MailServer, protocol: Protocol, login: Login) -> AsyncIterator[Line]:
     credentials = Credentials(row.name, protocol, login.username, login.password)
     try:
         account = await SIGN_IN[protocol](row, credentials)
-    except Exception as error:  # as above
+    except Exception as error:
         for line in await _failed(f"{where} login of {login.username}", error, getattr(row, protocol), protocol):
             yield line
         return
@@ -95,22 +98,22 @@ async def _signed_in(where: str, row: MailServer, protocol: Protocol, login: Log
 
 
 async def _failed(where: str, error: Exception, place: Endpoint | Disk, protocol: Protocol) -> Sequence[Line]:
-    cause = _REFUSED if isinstance(error, LoginRefused) else await cause_of(error, place, ASK.get(protocol))
+    cause = _REFUSED if isinstance(error, LoginRefused) else await cause_of(error, place, CAPABILITIES.get(protocol))
     if cause is None and isinstance(error, MailError):
-        cause = Cause(error.detail, "Look into the mail server's log.")
+        cause = Cause(error.detail, "See the mail server's log.")
     if cause is None:
-        cause = Cause(_FOREIGN.what.format(type(error).__name__), _FOREIGN.advice)
+        cause = Cause(_UNEXPECTED.what.format(type(error).__name__), _UNEXPECTED.advice)
     return Line(f"{where}: FAILED: {cause.what}", is_good=False), Line(f"  do: {cause.advice}")
 
 
 def _account(account: Account) -> list[str]:
-    told = [f"after login: {_words(account.offered)}"] if account.offered is not None else []
-    told.append(f"what the API can do with it: {_words(account.capabilities)}")
+    lines = [f"after login: {_words(account.announced)}"] if account.announced is not None else []
+    lines.append(f"what the API can do with it: {_words(account.capabilities)}")
     folders = "1 folder" if account.folders == 1 else f"{account.folders} folders"
     roles = ", ".join(account.roles) or "none"
-    told.append(f"{folders}; roles: {roles}")
-    told.append(f"quota: {'; '.join(map(_quota, account.quotas)) or 'none that the server tells'}")
-    return told
+    lines.append(f"{folders}; roles: {roles}")
+    lines.append(f"quota: {'; '.join(map(_quota, account.quotas)) or 'none reported'}")
+    return lines
 
 
 def _quota(quota: Quota) -> str:
@@ -121,14 +124,14 @@ def _where(place: Endpoint | Disk) -> str:
     return place.path if isinstance(place, Disk) else f"{place.host}:{place.port} {place.security}"
 
 
-def _words(offered: frozenset[str] | None) -> str:
-    if offered is None:
+def _words(capabilities: frozenset[str] | None) -> str:
+    if capabilities is None:
         return "the server does not say"
-    return " ".join(sorted(offered)) or "nothing"
+    return " ".join(sorted(capabilities)) or "nothing"
 
 
 def _shown(text: str, login: Login | None) -> str:
-    """Fit for a terminal, which a server must not steer."""
+    """Removes the password, and the control characters by which a server could steer the terminal."""
     if login is not None and login.password:
         text = text.replace(login.password, "(password)")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:_LONGEST]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:_MAX_LINE]

@@ -1,4 +1,4 @@
-"""What is wrong with settings, in lines for people: which variable or key, why, and what it should look like."""
+"""Describes errors in settings for people: which variable or key, why, and an example of a valid value."""
 
 import os
 import re
@@ -12,30 +12,30 @@ from pydantic.fields import FieldInfo
 
 from service.settings.model import LEVEL, PREFIX, Settings
 
-_ELSEWHERE = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}CHECK_PASSWORD"})
-"""Variables that are no setting of the table."""
+_NOT_SETTINGS = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}CHECK_PASSWORD"})
+"""Variables with the prefix that are not settings."""
 _LINK = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)\Z")
-"""What Kubernetes sets in a pod for a service called ``casella`` or ``casella-…``."""
+"""Variables that Kubernetes sets in a pod for a service called ``casella`` or ``casella-…``."""
 Path_ = tuple[str, ...]
 
 
 def describe(wrong: ValidationError, file: Path | None) -> list[str]:
     """Returns a line for each error. No value is repeated: it may be a secret."""
     errors = wrong.errors(include_input=False, include_url=False, include_context=False)
-    return [_line(one["loc"], one["type"], one["msg"], file) for one in errors]
+    return [_line(error["loc"], error["type"], error["msg"], file) for error in errors]
 
 
 def unknown() -> list[str]:
-    """Returns a line for each variable that begins like a setting and is none."""
+    """Returns a line for each variable that has the prefix of settings but is not a setting."""
     return [
-        f"{name} is no setting{_nearest(name.upper(), list(_variables(Settings, PREFIX)))}"
+        f"{name} is not a setting{_nearest(name.upper(), list(_variables(Settings, PREFIX)))}"
         for name, value in sorted(os.environ.items())
         if name.upper().startswith(PREFIX) and not _is_known(name.upper(), value)
     ]
 
 
 def _is_known(name: str, value: str) -> bool:
-    if name in _ELSEWHERE or field_at(tuple(name.removeprefix(PREFIX).lower().split(LEVEL))):
+    if name in _NOT_SETTINGS or field_at(tuple(name.removeprefix(PREFIX).lower().split(LEVEL))):
         return True
     return bool(_LINK.search(name)) and (not name.endswith("_PORT") or "://" in value or "_SERVICE_" in name)
 
@@ -55,7 +55,7 @@ def _why(path: Path_, kind: str, message: str) -> str:
         case "missing":
             return "it is required"
         case "tuple_type" | "frozen_set_type":
-            return "it is a list, or a text with commas"
+            return "it is a list, or one text separated by commas"
         case "dict_type" | "model_type":
             return f"it is a table. Its settings are {_within(path)}"
         case _:
@@ -63,7 +63,7 @@ def _why(path: Path_, kind: str, message: str) -> str:
 
 
 def _variable(path: Path_, file: Path | None) -> tuple[str, Path_]:
-    """Returns the variable that set it and the path within its value; "" if it was the file."""
+    """Returns the variable that set the value, and the path within it; "" if the file set it."""
     given = {name.upper() for name in os.environ}
     for length in range(len(path), 0, -1):
         name = _name(path[:length])
@@ -81,18 +81,18 @@ def _name(path: Path_) -> str:
 
 def _example(path: Path_, variable: str) -> str:
     field = field_at(path)
-    shown = [str(one) for one in (field.examples or ())] if field else []
-    if field and not shown and isinstance(field.default, str | int | float) and not isinstance(field.default, bool):
-        shown = [str(field.default)]
-    if not shown:
+    examples = [str(example) for example in (field.examples or ())] if field else []
+    if field and not examples and isinstance(field.default, str | int | float) and not isinstance(field.default, bool):
+        examples = [str(field.default)]
+    if not examples:
         return ""
     if variable == _name(path):
-        return f". Such as {variable}={','.join(shown)}"
-    return f". Such as {', '.join(shown)}"
+        return f". Such as {variable}={','.join(examples)}"
+    return f". Such as {', '.join(examples)}"
 
 
 def field_at(path: Path_) -> FieldInfo | None:
-    """Returns the setting at this place; names of mail servers are any."""
+    """Returns the setting at ``path``, in which the name of a mail server may be any; None if there is none."""
     field: FieldInfo | None = None
     model: type[BaseModel] | None = Settings
     steps = iter(path)
@@ -115,7 +115,7 @@ def _siblings(path: Path_) -> list[str]:
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
 
 
 def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
@@ -127,12 +127,12 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _within(path: Path_) -> str:
-    """The first few, as they are called in the environment."""
+    """Returns the first three settings of a table, by their names in the environment."""
     field = field_at(path)
     model = _model_in(field.annotation) if field else None
     prefix = _name(path) + LEVEL + (f"NAME{LEVEL}" if field and len(path) == 1 and _is_dict(field) else "")
     names = list(_variables(model, prefix)) if model else []
-    return ", ".join([name for name in names if not any(one.startswith(name + LEVEL) for one in names)][:3])
+    return ", ".join([name for name in names if not any(other.startswith(name + LEVEL) for other in names)][:3])
 
 
 def _is_dict(field: FieldInfo) -> bool:
@@ -140,5 +140,5 @@ def _is_dict(field: FieldInfo) -> bool:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    found = get_close_matches(name, known, 1)
-    return f"; did you mean {found[0]}?" if found else ""
+    matches = get_close_matches(name, known, 1)
+    return f"; did you mean {matches[0]}?" if matches else ""

@@ -1,6 +1,6 @@
-"""Settings from a TOML file and the environment. Read by ``app`` and ``cli`` alone.
+"""Settings from a TOML file and the environment. Only ``app``, ``backends``, ``http`` and ``cli`` read them.
 
-Every key can be set by the environment too, with the prefix ``CASELLA_`` and ``__`` between levels:
+Every key can also be set in the environment, with the prefix ``CASELLA_`` and ``__`` between levels:
 ``CASELLA_SERVERS__HOME__IMAP__HOST=imap.example.org``. A list is separated by commas there.
 """
 
@@ -29,8 +29,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from service.accounts.address_policy import AddressPolicy
 from service.accounts.rates import Bounds
-from service.accounts.reach import Reach
 from service.accounts.servers import Disk, Endpoint, MailServer, Security, ServerTable
 from service.mail.model import Protocol
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
@@ -56,12 +56,12 @@ class EndpointSettings(BaseModel):
 class Pop3Settings(EndpointSettings):
     """A listener that speaks POP3."""
 
-    apop: bool = Field(False, description="Sign in by APOP (RFC 1939, 7), for servers that take nothing else.")
+    apop: bool = Field(False, description="Sign in by APOP (RFC 1939, 7), for servers that accept nothing else.")
 
     @model_validator(mode="after")
     def _has_a_challenge(self) -> "Pop3Settings":
         if self.apop and self.security is Security.STARTTLS:
-            raise ValueError("apop does not go with starttls: its challenge comes before there is TLS")
+            raise ValueError("apop cannot be combined with starttls: its challenge comes before TLS")
         return self
 
     def endpoint(self, server: str) -> Endpoint:
@@ -75,10 +75,11 @@ class MaildirSettings(BaseModel):
 
     path: str = Field(
         pattern=r"^(/[^{}]*)?/[^{}/]*\{user\}[^{}/]*(/[^{}]*)?$",
-        description="Where a user's Maildir is: absolute, with `{user}` where the username goes.",
+        description="The path of a user's Maildir: absolute, with `{user}` in place of the username.",
     )
     passwords: FilePath = Field(
-        description="Who may sign in: lines `user:hash`, the hash by Argon2, as `doveadm pw -s ARGON2ID` writes it."
+        description="The users who may sign in: a file of lines `user:hash`, the hash by Argon2, as `doveadm pw -s"
+        " ARGON2ID` writes it."
     )
 
     def disk(self) -> Disk:
@@ -92,7 +93,7 @@ class ServerSettings(BaseModel):
 
     domains: Annotated[frozenset[Domain], Commas] = Field(
         frozenset(),
-        description="Domains of usernames that this server serves: exactly these, without what lies beneath them.",
+        description="Domains of usernames that this server serves: exactly these, without their subdomains.",
         examples=["example.org", "example.net"],
     )
     imap: EndpointSettings | None = None
@@ -108,19 +109,19 @@ class ServerSettings(BaseModel):
 
 
 class RateSettings(BaseModel):
-    """How often: `10/minute`, or `off`."""
+    """Rate limits: `10/minute`, or `off`."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: StoreUrl | None = Field(
         None,
-        description="A Redis that replicas share, for rates and for sessions that were ended; without it each replica"
-        " counts for itself and knows only those that it ended itself.",
+        description="A Redis that replicas share, for rates and for ended sessions. Without it each replica counts by"
+        " itself, and knows only the sessions that it ended itself.",
         examples=["redis://redis.example.org:6379"],
     )
-    address: Rate = Field(None, description="Requests of one address.")
+    address: Rate = Field(None, description="Requests from one address.")
     account: Rate = Field(None, description="Requests for one account.")
-    address_failures: Rate = Field("100/minute", description="Refused logins of one address.")
+    address_failures: Rate = Field("100/minute", description="Refused logins from one address.")
     account_failures: Rate = Field("10/minute", description="Refused logins of one account.")
     server_failures: Rate = Field("1000/minute", description="Refused logins on one mail server.")
 
@@ -129,7 +130,7 @@ class RateSettings(BaseModel):
 
 
 class _Environment(EnvSettingsSource):
-    """Lists and tables may be JSON. Whatever else they are is left to validation, which says what they should be."""
+    """Lists and tables may be JSON. All other texts are left to validation, whose errors say what is valid."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
@@ -139,7 +140,7 @@ class _Environment(EnvSettingsSource):
 
 
 class Settings(BaseSettings):
-    """All there is to set."""
+    """All settings."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter=LEVEL, extra="forbid", hide_input_in_errors=True
@@ -151,16 +152,16 @@ class Settings(BaseSettings):
     default_server: str | None = Field(
         None,
         description="The server for usernames without a domain, or with one that no server claims. Without it they are"
-        " refused, unless there is one server only and that one states no domains.",
+        " refused, unless there is only one server and it states no domains.",
         examples=["home"],
     )
     any_server: bool = Field(
         False,
-        description="Callers may name any public host as their server, on the ports of mailboxes and with TLS.",
+        description="Clients may name any public host as their server, on the ports of IMAP and POP3 and with TLS.",
     )
     any_server_networks: Annotated[tuple[IPvAnyNetwork, ...], Commas] = Field(
         (),
-        description="Networks in which such a host may lie, besides public addresses.",
+        description="Networks in which such a host may be, besides public addresses.",
         examples=["10.0.0.0/8", "2001:db8::/32"],
     )
     secret_keys: Annotated[tuple[Key, ...], Commas] = Field(
@@ -169,70 +170,70 @@ class Settings(BaseSettings):
     session_seconds: int = Field(7 * 24 * 3600, ge=60, description="How long a session token lives.")
     account_idle_seconds: float = Field(120, ge=1, description="How long connections of an unused account are kept.")
     account_connections: int = Field(
-        4, ge=1, le=100, description="IMAP connections an account may have, in one process."
+        4, ge=1, le=100, description="Maximum IMAP connections of an account, in one process."
     )
     server_connections: int = Field(
-        1000, ge=1, description="Connections one mail server gets from one process, of all accounts together."
+        1000, ge=1, description="Maximum connections to one mail server from one process, of all accounts together."
     )
     cache_octets: int = Field(
         64 << 20,
         ge=0,
-        description="Memory for rows of lists that were read before, of all accounts together, for each protocol.",
+        description="Memory for cached rows of lists, of all accounts together, for each protocol.",
     )
     pop3_linger_seconds: float = Field(
         2, ge=0, le=60, description="How long a POP3 session waits for more work before it leaves the maildrop."
     )
     pop3_session_seconds: float = Field(
-        5, ge=0, le=600, description="The age at which a POP3 session ends even in a burst: it sees no newer mail."
+        5,
+        ge=0,
+        le=600,
+        description="The age at which a POP3 session ends even in a burst: it does not see newer mail.",
     )
     pop3_wait_seconds: float = Field(
-        20, ge=0, le=600, description="How long a request waits while others of its account are in the maildrop."
+        20, ge=0, le=600, description="How long a request waits while another request of its account uses the maildrop."
     )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s?#]+[^/\s?#]$",
-        description="Where clients reach the service, for links in HTML; without it, where a request came to.",
+        description="The address of the service for links in HTML. Default: the address of each request.",
     )
     max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
     max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
     max_connections: int = Field(
         10_000,
         ge=1,
-        description="Clients connected, or requests under way, at once; what is more is answered 503. At most a"
-        " quarter of the open files that the process is granted (`ulimit -n`).",
+        description="Maximum clients connected, or requests in progress, at once. Requests beyond it are answered 503."
+        " At most a quarter of the open files that the process may have (`ulimit -n`).",
     )
     trusted_proxies: Annotated[tuple[Proxy, ...], Commas] = Field(
         (),
-        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count.",
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted.",
         examples=["10.0.0.0/8", "192.0.2.7"],
     )
-    rates: RateSettings = Field(default_factory=RateSettings, description="How often.")
+    rates: RateSettings = Field(default_factory=RateSettings, description="Rate limits.")
     allowed_origins: Annotated[tuple[Origin, ...], Commas] = Field(
         (),
-        description="Web pages of these origins may call the API from a browser (CORS).",
+        description="Origins of web pages that may call the API from a browser (CORS).",
         examples=["https://app.example.org", "https://beta.example.org"],
     )
     metrics_port: int | None = Field(
         None,
         ge=1,
         le=65535,
-        description="A port of its own for GET /metrics; without it there is none. Each of several workers takes the"
-        " next free one.",
+        description="Separate port for GET /metrics. Default: none. Each of several workers takes the next free port.",
     )
     metrics_host: str = Field("127.0.0.1", min_length=1, description="The address on which `metrics_port` listens.")
-    metrics_public: bool = Field(
-        False, description="GET /metrics is answered on the public port too, to everybody who reaches it."
-    )
+    metrics_public: bool = Field(False, description="Answer GET /metrics on the public port too, to every client.")
     drain_seconds: float = Field(
-        5, ge=0, le=300, description="After SIGTERM, how long requests are still taken while /readyz says 503."
+        5, ge=0, le=300, description="After SIGTERM, how long requests are still accepted while /readyz says 503."
     )
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
-    access_log: bool = Field(True, description="A line of log for each request, without query and identities.")
+    access_log: bool = Field(True, description="Log a line for each request, without query and identities.")
 
     @field_validator("servers")
     @classmethod
     def _claim_once(cls, servers: dict[str, ServerSettings]) -> dict[str, ServerSettings]:
-        """A password goes to one server only, and not to whichever was read last."""
+        """A domain is in one server only, so that it does not depend on the order which server gets a password."""
         claims: dict[str, str] = {}
         for name, row in servers.items():
             for domain in sorted(row.domains):
@@ -256,7 +257,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment goes before the file, so that a secret need not be in it."""
+        """The environment takes precedence over the file, so that secrets can stay out of the file."""
         return init_settings, _Environment(settings_cls), TomlConfigSettingsSource(settings_cls)
 
     def server_table(self) -> ServerTable:
@@ -273,12 +274,12 @@ class Settings(BaseSettings):
             )
             for name, row in self.servers.items()
         }
-        reach = Reach(self.any_server_networks) if self.any_server else None
-        return ServerTable(servers, self.default_server, reach)
+        address_policy = AddressPolicy(self.any_server_networks) if self.any_server else None
+        return ServerTable(servers, self.default_server, address_policy)
 
 
 def read_settings(file: Path | None) -> Settings:
-    """From ``file`` and the environment; pydantic.ValidationError says what is wrong, without the values."""
+    """Read ``file`` and the environment. Raises FileNotFoundError, and pydantic.ValidationError without the values."""
     if file is None:
         return Settings()
 

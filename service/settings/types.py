@@ -1,4 +1,4 @@
-"""How the values of settings are written: lists, keys, rates, domains, addresses. Errors never repeat a value."""
+"""The types of settings: lists, keys, rates, domains, addresses. Their errors never repeat a value."""
 
 import re
 from base64 import b64decode
@@ -20,12 +20,12 @@ _REDIS = ("redis", "rediss", "redis+unix")
 
 
 def _split(value: Any) -> Any:
-    """A list may be one text, separated by commas: all that the environment can say."""
+    """A list may be one text separated by commas, because the environment has only texts."""
     return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
 Commas = BeforeValidator(_split)
-"""Takes a list, or one text with commas."""
+"""Accepts a list, or one text separated by commas."""
 
 
 def _key(value: Any) -> SecretBytes:
@@ -39,7 +39,7 @@ def _key(value: Any) -> SecretBytes:
 
 
 def _octets(value: Any) -> bytes:
-    """None at all if it is no base64: what is no letter of it must not be skipped."""
+    """Returns no octets if the value is not base64. A lenient decoder would skip the wrong letters."""
     try:
         text = str(value).strip().rstrip("=").translate(_URL_SAFE)
         return b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -51,13 +51,13 @@ Key = Annotated[SecretBytes, BeforeValidator(_key)]
 
 
 def _rate(value: str) -> str | None:
-    """As `limits` reads it: ``10/minute``, ``100 per 5 minutes``; or ``off``."""
+    """In the form of `limits`: ``10/minute``, ``100 per 5 minutes``; or ``off``."""
     if value == "off":
         return None
     try:
         parse(value)
     except ValueError:
-        raise ValueError("a rate is a count for a time, such as 10/minute or 100 per 5 minutes, or off") from None
+        raise ValueError("a rate is a number per time, such as 10/minute or 100 per 5 minutes, or off") from None
     return value
 
 
@@ -65,17 +65,17 @@ Rate = Annotated[str, AfterValidator(_rate)] | None
 
 
 def _store(url: SecretStr) -> SecretStr:
-    """The URL may have a password in it."""
+    """The errors do not show the URL, which may contain a password."""
     try:
         parts = urlsplit(url.get_secret_value())
-        is_whole = parts.scheme in _REDIS and bool(parts.path if "unix" in parts.scheme else parts.hostname)
-        _ = parts.port  # a ValueError if it is no number
+        is_valid = parts.scheme in _REDIS and bool(parts.path if "unix" in parts.scheme else parts.hostname)
+        _ = parts.port  # raises ValueError if it is not a number
     except ValueError:
-        is_whole = False
-    if not is_whole:
+        is_valid = False
+    if not is_valid:
         raise ValueError("it is the URL of a Redis: redis://HOST:PORT, rediss://HOST:PORT or redis+unix:///PATH")
     if find_spec("redis") is None:
-        raise ValueError("a Redis needs its extra: pip install 'casella[redis]'")
+        raise ValueError("a Redis needs an extra: pip install 'casella[redis]'")
     return url
 
 
@@ -83,10 +83,10 @@ StoreUrl = Annotated[SecretStr, AfterValidator(_store)]
 
 
 def _domain(text: str) -> str:
-    found = normal_domain(text)
-    if found is None:
+    domain = normal_domain(text)
+    if domain is None:
         raise ValueError("it is a domain, without @ or wildcard")
-    return found
+    return domain
 
 
 Domain = Annotated[str, AfterValidator(_domain)]

@@ -12,26 +12,26 @@ _SECRET = frozenset({"authorization", "password", "secret", "token", "access_tok
 
 
 def _redact(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Belt and braces: no call of ours logs such a key."""
+    """A second line of defence: no call in Casella logs such a key."""
     return _without_secrets(event)
 
 
-def _without_secrets(told: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    for key, value in told.items():
+def _without_secrets(fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for key, value in fields.items():
         if key.lower() in _SECRET:
-            told[key] = "[redacted]"
+            fields[key] = "[redacted]"
         elif isinstance(value, dict):
-            told[key] = _without_secrets(dict(value))
-    return told
+            fields[key] = _without_secrets(dict(value))
+    return fields
 
 
 def _json(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> bytes:
-    """A line a request is written: pydantic's writer is several times quicker than the standard library's."""
+    """Every request writes a line, and pydantic's writer is several times faster than the standard library's."""
     return to_json(event, fallback=default)
 
 
 def configure(level: str) -> None:
-    """Ours and the libraries' lines in one form. aioimaplib stays silent below WARNING: it logs what is in mail."""
+    """One format for the lines of Casella and of libraries. aioimaplib is held to WARNING: below that it logs mail."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,  # the request's id
         structlog.stdlib.add_log_level,

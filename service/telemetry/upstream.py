@@ -1,6 +1,6 @@
-"""What is asked of mail servers, told to all who watch: Prometheus, the caller (``Server-Timing``), and a trace.
+"""Reports each command to a mail server to Prometheus, to the client (``Server-Timing``), and to a trace.
 
-A command is told by its verb, the protocol, the server's name and the outcome. What else is in it is somebody's mail.
+A report names the verb, the protocol, the server and the outcome. The rest of a command is private mail.
 """
 
 from asyncio import CancelledError
@@ -18,13 +18,13 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from service.telemetry import metrics
 
 _FAULTS = frozenset({"bad", "lost"})
-"""What a server that keeps to its protocol, on a network that works, does not answer."""
+"""Outcomes that show a fault of the server or of the network."""
 _tracer = trace.get_tracer("casella")
 
 
 @dataclass(slots=True)
 class RequestCosts:
-    """What a request took so far, in seconds; work done for it side by side adds up."""
+    """What a request has cost so far: commands, and seconds. Concurrent work is added up."""
 
     commands: int = 0
     upstream: float = 0.0
@@ -32,14 +32,14 @@ class RequestCosts:
 
     @property
     def server_timing(self) -> str:
-        """As the header says it, in milliseconds; empty where nobody else had to do anything."""
-        told = []
+        """The value of the ``Server-Timing`` header, in milliseconds; empty if nothing was asked or waited for."""
+        entries = []
         if self.commands:
             plural = "s" if self.commands > 1 else ""
-            told.append(f'upstream;dur={self.upstream * 1000:.1f};desc="{self.commands} command{plural}"')
+            entries.append(f'upstream;dur={self.upstream * 1000:.1f};desc="{self.commands} command{plural}"')
         if queued := round(self.queued * 1000, 1):
-            told.append(f"queue;dur={queued}")
-        return ", ".join(told)
+            entries.append(f"queue;dur={queued}")
+        return ", ".join(entries)
 
 
 _costs: ContextVar[RequestCosts | None] = ContextVar("costs", default=None)
@@ -47,7 +47,7 @@ _costs: ContextVar[RequestCosts | None] = ContextVar("costs", default=None)
 
 @contextmanager
 def request_costs() -> Iterator[RequestCosts]:
-    """Counts what is asked and waited for inside, and in tasks made there."""
+    """Counts the commands and the waiting inside, and in tasks started there."""
     costs = RequestCosts()
     token = _costs.set(costs)
     try:
@@ -58,7 +58,7 @@ def request_costs() -> Iterator[RequestCosts]:
 
 @contextmanager
 def queued(queue: str) -> Iterator[None]:
-    """Inside, somebody waits for a turn."""
+    """Entered around waiting for a turn in ``queue``. Counts the seconds."""
     began = perf_counter()
     try:
         yield
@@ -70,10 +70,11 @@ def queued(queue: str) -> Iterator[None]:
 
 
 class Command:
-    """``with Command(...) as command: command.outcome = ...``. Several that are sent together are told as the last.
+    """``with Command(...) as command: command.outcome = ...``. Pipelined commands (``count``) are recorded once, under
+    the last one's verb.
 
-    The outcome is what the server says of it, in lower case; ``lost`` where it does not, ``left`` where nobody waits
-    any more.
+    The outcome is the server's status in lower case; ``lost`` if there was no answer, ``left`` if the task that waited
+    for it was cancelled.
     """
 
     __slots__ = ("_began", "_count", "_protocol", "_server", "_span", "_verb", "outcome")

@@ -1,4 +1,4 @@
-"""Clocks that jump: what lasts within a process goes by a clock that cannot, and the rest by one that may."""
+"""Clocks that jump: time within a process is measured by a monotonic clock, everything else by the wall clock."""
 
 import os
 import re
@@ -7,50 +7,50 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.tokens import Sessions
-from service.adapters.maildir.names import arrival, new_unique
+from service.adapters.maildir.disk.names import arrival, new_unique
 from service.mail.errors import Unauthenticated
 from service.mail.model import Protocol
 from tests.adapters.maildir.post import Post
 
-SERVICE = Path(__file__).parents[1] / "service"
+SERVICE = Path(__file__).parents[2] / "service"
 WALL = re.compile(r"\btime\.(?:time|time_ns|localtime|gmtime)\b|\b(?:datetime|date)\.(?:now|utcnow|today)\b")
 HOUR = 3600
 MONTH = 30 * 24 * HOUR
-GOES_BY_THE_WALL = {
-    "sessions.py": "tokens outlive the process",
-    "revocation.py": "they are kept until the token expires",
-    "redis_store.py": "what it keeps is of all replicas",
-    "rates.py": "what Redis counts is of all replicas",
-    "windows.py": "the end of a window is told in the words of Redis",
-    "mail/grammar.py": "people mean days",
-    "adapters/maildir/names.py": "names outlive the process",
-    "adapters/maildir/disk.py": "and so do files' times",
-    "adapters/maildir/snapshot.py": "files' times are compared with it",
+USES_WALL_CLOCK = {
+    "accounts/tokens.py": "tokens outlive the process",
+    "accounts/revocation.py": "revoked tokens are kept until they expire",
+    "accounts/redis_store.py": "all replicas share what it keeps",
+    "accounts/rates.py": "all replicas share what Redis counts",
+    "accounts/windows.py": "limits reads the end of a window as Redis gives it",
+    "mail/search/grammar.py": "people mean days",
+    "adapters/maildir/disk/names.py": "names outlive the process",
+    "adapters/maildir/disk/files.py": "and so do the times of files",
+    "adapters/maildir/disk/snapshot.py": "it is compared with the times of files",
 }
 
 
-def test_only_what_outlives_the_process_goes_by_the_wall_clock() -> None:
+def test_only_times_that_outlive_the_process_use_the_wall_clock() -> None:
     """R-OPS-15: deadlines, queues, idle connections and pings do not."""
-    found = {str(file.relative_to(SERVICE)) for file in SERVICE.rglob("*.py") if WALL.search(file.read_text())}
-    assert found == GOES_BY_THE_WALL.keys()
+    users = {str(file.relative_to(SERVICE)) for file in SERVICE.rglob("*.py") if WALL.search(file.read_text())}
+    assert users == USES_WALL_CLOCK.keys()
 
 
 @pytest.mark.parametrize("jump", [-HOUR, HOUR])
-def test_a_token_opens_where_the_clock_is_an_hour_off(jump: int) -> None:
+def test_a_token_opens_although_the_clock_is_an_hour_off(jump: int) -> None:
     """R-OPS-15: a replica's clock, or this one's own, is ahead or behind; a token ends an hour sooner or later."""
     sessions, now = Sessions([b"k" * 32], MONTH), time.time()
-    who = Credentials("home", Protocol.IMAP, "ann@example.org", "secret")
-    token, expires = sessions.seal(who, now)
-    assert sessions.open(token, now + jump) == who
-    assert sessions.open(token, expires - 1) == who
+    credentials = Credentials("home", Protocol.IMAP, "ann@example.org", "secret")
+    token, expires = sessions.seal(credentials, now)
+    assert sessions.open(token, now + jump) == credentials
+    assert sessions.open(token, expires - 1) == credentials
     with pytest.raises(Unauthenticated):
         sessions.open(token, expires)
 
 
-def test_names_go_on_where_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-OPS-15: who appends after it appends behind, under a name that nobody had."""
+def test_new_names_sort_last_although_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-OPS-15: a message appended afterwards still comes last, under a new name."""
     names = [new_unique(1) for _ in range(3)]
     before = time.time_ns()
     monkeypatch.setattr(time, "time_ns", lambda: before - HOUR * 10**9)
@@ -59,8 +59,8 @@ def test_names_go_on_where_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) 
     assert len(set(names)) == len(names)
 
 
-async def test_mail_that_comes_at_a_time_that_was_already_is_seen(tmp_path: Path) -> None:
-    """R-OPS-15: a folder's time alone says that nothing happened only where it lies behind."""
+async def test_mail_that_arrives_at_a_repeated_time_is_seen(tmp_path: Path) -> None:
+    """R-OPS-15: an unchanged modification time of a folder means that nothing happened only if it lies in the past."""
     post = Post(tmp_path)
     user = post.user("ann")
     backend = post.backend(user)

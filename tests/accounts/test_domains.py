@@ -22,7 +22,7 @@ ROW = {"imap": {"host": "imap.example.org", "port": 993}}
     ],
 )  # fmt: skip
 def test_a_domain_has_one_form(text: str, normal: str | None) -> None:
-    """R-HTTP-34: in any letter case, as A-labels or as U-labels, with or without the dot at its end."""
+    """R-HTTP-34: in any letter case, as A-labels or as U-labels, with or without a final dot."""
     assert normal_domain(text) == normal
 
 
@@ -34,7 +34,7 @@ def test_a_domain_has_one_form(text: str, normal: str | None) -> None:
     ],
 )  # fmt: skip
 def test_a_login_without_at_has_no_domain(username: str, domain: str | None) -> None:
-    """R-HTTP-33: a login that happens to be spelled as a domain does not choose a server by it."""
+    """R-HTTP-33: a login that looks like a domain does not select a server by it."""
     assert domain_of(username) == domain
 
 
@@ -45,7 +45,7 @@ def test_a_login_without_at_has_no_domain(username: str, domain: str | None) -> 
         ("example.net, example.org", "EXAMPLE.ORG"),
     ],
 )  # fmt: skip
-def test_a_domain_in_two_servers_ends_the_start(first: str, second: str) -> None:
+def test_a_domain_in_two_servers_stops_the_start(first: str, second: str) -> None:
     """R-HTTP-34: the message names the domain and both servers."""
     with pytest.raises(ValidationError) as wrong:
         Settings(servers={"left": {"domains": first, **ROW}, "right": {"domains": [second], **ROW}})
@@ -53,14 +53,14 @@ def test_a_domain_in_two_servers_ends_the_start(first: str, second: str) -> None
     assert all(word in error["msg"] for word in ("left", "right", str(normal_domain(second))))
 
 
-def test_a_domain_twice_in_one_server_is_one() -> None:
+def test_a_domain_twice_in_one_server_counts_once() -> None:
     """R-HTTP-34."""
     settings = Settings(servers={"home": {"domains": ["Example.org", "example.org."], **ROW}})
     assert settings.servers["home"].domains == {"example.org"}
 
 
-def test_a_domain_stands_for_itself_alone() -> None:
-    """R-HTTP-34: neither for what is beneath it nor for what is above."""
+def test_a_domain_does_not_cover_subdomains_or_parents() -> None:
+    """R-HTTP-34: a username of another domain is not sent to the server."""
     table = Settings(servers={"home": {"domains": ["mail.example.org", "müller.example"], **ROW}}).server_table()
     for username in ("ann@MAIL.example.org.", "ann@xn--mller-kva.example", "ann@Müller.Example"):
         assert table.pick(username).name == "home"

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import httpx
 import uvicorn
 
-from service.accounts.live import Accounts, Credentials
+from service.accounts.credentials import Credentials
+from service.accounts.live import Accounts
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.ids import Ids
 from service.app import create_app
-from service.http import listener as http_server
+from service.http.listener import uvicorn_config
 from service.mail.model import Protocol
 from service.settings.model import Settings
 from tests.adapters.imap.conftest import TIMING
@@ -67,7 +68,7 @@ async def served(upstream: ScriptedServer, connections: int = 2) -> AsyncIterato
 @asynccontextmanager
 async def listening(app: object) -> AsyncIterator[int]:
     """The port."""
-    config = http_server.configured(app, HOST, 0, max_connections=1000, trusted_proxies=())  # type: ignore[arg-type]
+    config = uvicorn_config(app, HOST, 0, max_connections=1000, trusted_proxies=())  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:

@@ -52,18 +52,18 @@ async def test_an_image_of_the_mail_opens_by_its_link_alone(connect: Connect, do
 def test_a_ticket_ends() -> None:
     import pytest
 
-    from service.accounts.live import Credentials
-    from service.accounts.tokens import TICKET_SECONDS, Sessions
+    from service.accounts.credentials import Credentials
+    from service.accounts.tokens import PART_LINK_SECONDS, Sessions
     from service.mail.errors import Unauthenticated
     from service.mail.model import Protocol
 
     sessions = Sessions([b"k" * 32], 1000)
     credentials = Credentials("home", Protocol.IMAP, "u", "p")
-    ticket = sessions.seal_ticket(credentials, "m", "2", now=1000)
-    assert sessions.open_ticket(ticket, "m", "2", now=1000 + TICKET_SECONDS - 1) == credentials
-    for message, part, now in (("m", "2", 1000 + TICKET_SECONDS), ("m", "3", 1000), ("n", "2", 1000)):
+    ticket = sessions.seal_part_link(credentials, "m", "2", now=1000)
+    assert sessions.open_part_link(ticket, "m", "2", now=1000 + PART_LINK_SECONDS - 1) == credentials
+    for message, part, now in (("m", "2", 1000 + PART_LINK_SECONDS), ("m", "3", 1000), ("n", "2", 1000)):
         with pytest.raises(Unauthenticated):
-            sessions.open_ticket(ticket, message, part, now=now)
+            sessions.open_part_link(ticket, message, part, now=now)
     token, _ = sessions.seal(credentials)
     with pytest.raises(Unauthenticated):
-        sessions.open_ticket(token, "m", "2")
+        sessions.open_part_link(token, "m", "2")

@@ -231,7 +231,7 @@ async def test_a_token_opens_on_any_replica_with_the_key_until_it_expires(connec
 
 def test_an_expired_token_is_refused() -> None:
     """R-HTTP-13: to the second."""
-    from service.accounts.live import Credentials
+    from service.accounts.credentials import Credentials
     from service.mail.errors import Unauthenticated
 
     sessions = Sessions([b"k" * 32], 3600)

@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey
 from pydantic import SecretBytes
 
 from service.accounts import revocation
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.revocation import KEPT, Revocations, TokenId
 from service.accounts.tokens import Sessions
 from service.api.routes import changes
@@ -182,8 +182,8 @@ async def test_a_ticket_ends_with_its_token(start: Start, redis: Redis) -> None:
     bearer = await one.sign_in()
     session = one.sessions.session_of(bearer["Authorization"].removeprefix("Bearer "))
     assert session is not None
-    made = one.sessions.seal_ticket(USER, "m_none", "1", of=session)
-    basic = one.sessions.seal_ticket(USER, "m_none", "1")
+    made = one.sessions.seal_part_link(USER, "m_none", "1", of=session)
+    basic = one.sessions.seal_part_link(USER, "m_none", "1")
 
     async def opened(by: One, ticket: str) -> bool:
         answer = await by.client.get(f"{ME}/messages/m_none/parts/1", params={"ticket": ticket})
@@ -203,10 +203,10 @@ def test_a_ticket_does_not_outlive_its_token() -> None:
     token, expires = sessions.seal(USER, now=1000)
     session = sessions.session_of(token)
     assert session == (session and session.value, expires)
-    ticket = sessions.seal_ticket(USER, "m", "1", now=1000, of=session)
-    assert sessions.open_ticket(ticket, "m", "1", now=expires - 1) == USER
+    ticket = sessions.seal_part_link(USER, "m", "1", now=1000, of=session)
+    assert sessions.open_part_link(ticket, "m", "1", now=expires - 1) == USER
     with pytest.raises(Unauthenticated):
-        sessions.open_ticket(ticket, "m", "1", now=expires)
+        sessions.open_part_link(ticket, "m", "1", now=expires)
 
 
 async def test_tokens_from_before_they_had_a_name_open_and_can_be_taken_back(start: Start) -> None:
@@ -372,7 +372,7 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert store
             await found.require_live(TokenId(f"good {number}", LATER), is_read=True)
         assert len(found._ended) <= 100
-        assert len(found._good) <= 50
+        assert len(found._confirmed) <= 50
         assert len(found._unsent) <= 101
         with pytest.raises(Unauthenticated):
             await found.require_live(TokenId("ended 499", LATER), is_read=True)

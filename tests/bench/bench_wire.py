@@ -6,7 +6,7 @@ from typing import Any
 from service.adapters.imap.messages.envelope import read_summary, structure_of
 from service.adapters.imap.wire.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows
-from service.mail.mime.transfer import decoder
+from service.mail.mime.transfer.decoding import decoder
 from service.mail.model import Page
 from tests.now import now
 

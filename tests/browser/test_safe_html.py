@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from service.mail.mime.body import Leaf, read_body
-from service.mail.mime.html import safe_html
+from service.mail.mime.html.safe_html import safe_html
 from service.mail.model import Part
 from tests.browser.sink import HOME, Page
 from tests.browser.stage import WAYS, Seen, Stage, Way

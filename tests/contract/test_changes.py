@@ -18,16 +18,16 @@ async def test_new_messages_are_reported_once(open_mailbox: OpenMailbox) -> None
     assert await mailbox.can(Capability.CHANGES)
     before = set((await mailbox.ids()).values())
     mark, whole = await mailbox.backend.get_sync_token("inbox"), await mailbox.backend.get_sync_token(None)
-    assert not (await mailbox.backend.list_changes("inbox", mark)).told
+    assert not (await mailbox.backend.list_changes("inbox", mark)).changes
     assert not await mailbox.backend.list_all_changes(whole)
     await mailbox.deliver(plain("new"))
     await mailbox.shows(4)
     [new] = set((await mailbox.ids()).values()) - before
     found = await mailbox.backend.list_changes("inbox", mark)
-    assert (found.told.created, found.told.updated, found.told.destroyed) == ((new,), (), ())
+    assert (found.changes.created, found.changes.updated, found.changes.destroyed) == ((new,), (), ())
     [told] = (await mailbox.backend.list_all_changes(whole)).folders
-    assert told == found.told
-    assert not (await mailbox.backend.list_changes("inbox", found.mark)).told
+    assert told == found.changes
+    assert not (await mailbox.backend.list_changes("inbox", found.token)).changes
 
 
 async def test_deleted_messages_are_reported(open_mailbox: OpenMailbox) -> None:
@@ -39,7 +39,7 @@ async def test_deleted_messages_are_reported(open_mailbox: OpenMailbox) -> None:
     [outcome] = await mailbox.backend.delete_messages([ids["1"]])
     assert outcome.error is None
     found = await mailbox.backend.list_changes("inbox", mark)
-    assert (found.told.created, found.told.destroyed) == ((), (ids["1"],))
+    assert (found.changes.created, found.changes.destroyed) == ((), (ids["1"],))
 
 
 @pytest.mark.parametrize("mark", [b"", b"nonsense", b"x\x9c\x03\x00\x00\x00\x00\x01"])

@@ -2,8 +2,8 @@
 
 import pytest
 
+from service import spool
 from service.adapters.shared import parsing as whole
-from service.adapters.shared import spool
 from service.mail.model import Address, HtmlMode
 from tests.contract.conftest import OpenMailbox, read
 from tests.contract.letters import (

@@ -8,7 +8,7 @@ import pytest
 from service.adapters.shared.sandbox_worker import JOBS
 from service.mail.mime.message import read_message
 from service.mail.mime.structure import Entity, find, parse
-from service.mail.mime.transfer import decode
+from service.mail.mime.transfer.decoding import decode
 from service.mail.model import HtmlMode, Message, Part
 from tests.cases import known
 from tests.corpus import LETTERS, WRITTEN
@@ -78,7 +78,7 @@ def test_a_letter_is_json_and_comes_out_of_a_cage_as_it_is(letter: Letter) -> No
     """R-MIME-01: what is found in another process travels as JSON."""
     json.loads(read(letter).model_dump_json())
     for job in JOBS.values():
-        assert job.heard(job.told(letter.octets)) == job.work(letter.octets)
+        assert job.load(job.dump(letter.octets)) == job.work(letter.octets)
 
 
 @EVERY

@@ -1,4 +1,4 @@
-"""What docs/operator.md says, for who holds it to be so."""
+"""Reads docs/operator.md for the tests that compare it with the code."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ def table(name: str) -> list[list[str]]:
 
 
 def metrics() -> dict[str, set[str]]:
-    """Our own, each with its labels."""
+    """Casella's metrics, each with its labels."""
     return {name.strip("`"): set(re.findall(r"`(\w+)`", labels)) for name, labels, _ in table("metrics")}
 
 

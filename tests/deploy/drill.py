@@ -4,7 +4,7 @@ Three replicas run as the rendered Deployment says: its arguments, environment, 
 the Dockerfile. In front of them is Debian's haproxy with a consistent hash of the header Authorization, and it retries
 nothing; behind them is a Dovecot with its default limit of connections. Each replica in turn gets SIGTERM, and is started
 again when it has ended. No request may fail. Some accounts have an event stream open all the while, which is closed by the
-service, resumed on another replica, and tells of each message once.
+service, resumed on another replica, and reports each message once.
 """
 
 import argparse
@@ -182,7 +182,7 @@ async def requests(client: httpx.AsyncClient, user: str, figures: Figures) -> No
 
 
 async def load(url: str, users: list[str], rate: float, until: asyncio.Event, figures: Figures) -> None:
-    """So many requests a second, whether answers come or not."""
+    """Sends ``rate`` requests per second, independent of the answers."""
     loop = asyncio.get_running_loop()
     limits = httpx.Limits(max_connections=None)
     async with asyncio.TaskGroup() as group, httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client:
@@ -227,12 +227,12 @@ async def drill(seconds: float, rate: float) -> Figures:
                 if code:
                     figures.failures[f"exit code {code}"] += 1
                 await replica.start()
-                await asyncio.sleep(2 * probe["periodSeconds"])  # until who routes has seen it too
+                await asyncio.sleep(2 * probe["periodSeconds"])  # until the proxy has noticed it too
             await asyncio.sleep(max(0.0, ends - time.monotonic()))
             enough.set()
         figures.failures += attended.result()
         figures.streams = (
-            f"{LISTENERS} streams, resumed {audience.resumed} times, told of {audience.delivered} new messages"
+            f"{LISTENERS} streams, resumed {audience.resumed} times, with {audience.delivered} new messages"
         )
     return figures
 

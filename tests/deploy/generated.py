@@ -1,6 +1,6 @@
-"""What the chart says twice: its values in a table, and the settings in its schema.
+"""Generates the duplicated parts of the chart: the table of its values, and the settings in its schema.
 
-    python -m tests.deploy.generated        # writes helm/README.md and helm/values.schema.json anew
+    python -m tests.deploy.generated        # rewrites helm/README.md and helm/values.schema.json
 
 The sentences of the table are the comments of values.yaml and the descriptions of the settings.
 """
@@ -24,7 +24,7 @@ _TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- /values -->)", re.DOTALL)
 
 
 class Value(NamedTuple):
-    """A row: where it is, what it is unless set, and its sentence ("" where values.yaml has none)."""
+    """A row: path, default, and description ("" if values.yaml has none)."""
 
     path: str
     default: Any
@@ -32,28 +32,28 @@ class Value(NamedTuple):
 
 
 def values() -> Iterator[Value]:
-    """What has a sentence above it, and what should have: leaves below no sentence."""
+    """Yields the values with a comment above them, and the leaves that lack one."""
     defaults = yaml.safe_load(VALUES.read_text())
     comment: list[str] = []
     path: list[str] = []
-    told: tuple[str, ...] = ()  # the last path with a sentence; what is below needs none
+    described: tuple[str, ...] = ()  # the last path with a comment; paths below it need none
     for line in VALUES.read_text().splitlines():
         if line.lstrip().startswith("# "):
             comment.append(line.lstrip()[2:])
             continue
         if match := _KEY.match(line):
             path[len(match["indent"]) // 2 :] = [match["key"]]
-            if not told or tuple(path[: len(told)]) != told:
+            if not described or tuple(path[: len(described)]) != described:
                 default = reduce(getitem, path, defaults)
                 if comment:
-                    told = tuple(path)
+                    described = tuple(path)
                 if comment or not (default and isinstance(default, dict)):
                     yield Value(".".join(path), default, " ".join(comment))
         comment = []
 
 
 def settings_schema() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings and what they refer to, without secrets: those have no place in a config map."""
+    """Returns the settings and the definitions they refer to, without secrets, which do not belong in a config map."""
     schema = Settings.model_json_schema()
     schema["properties"] = {
         name: value for name, value in schema["properties"].items() if "writeOnly" not in json.dumps(value)
@@ -62,7 +62,7 @@ def settings_schema() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def readme(text: str) -> str:
-    """``text`` with the table as it should be."""
+    """Returns ``text`` with the current table."""
     settings, _ = settings_schema()
     rows = []
     for value in values():
@@ -81,7 +81,7 @@ def readme(text: str) -> str:
 
 
 def schema(text: str) -> str:
-    """``text`` with the settings as they are."""
+    """Returns ``text`` with the current settings."""
     whole = json.loads(text)
     settings, definitions = settings_schema()
     whole["properties"]["config"] = settings

@@ -1,4 +1,4 @@
-"""Who listens while pods are replaced: event streams that resume wherever they are let in, and the mail they must tell of."""
+"""Event streams while pods are replaced: they resume on any pod, and must report each new message once."""
 
 import asyncio
 from collections import Counter
@@ -13,17 +13,17 @@ SETTLE_SECONDS = 30.0
 
 
 class Listener:
-    """One client with one stream, which comes back when it is told to and only then."""
+    """One client with one stream. It reconnects only when the service says so."""
 
     def __init__(self, client: httpx.AsyncClient, user: str) -> None:
         self._client = client
         self.user = user
-        self.told: list[str] = []
+        self.reported: list[str] = []
         """Ids of new messages, in the order they came."""
         self.resumed = 0
         self.failures: Counter[str] = Counter()
         self.is_heard = asyncio.Event()
-        """The first stream has begun: what comes from now on is told."""
+        """Set when the first stream has begun: later messages must be reported."""
 
     async def listen(self) -> None:
         """For ever; cancelled at the end."""
@@ -52,7 +52,7 @@ class Listener:
         return stream.id
 
     async def _hear(self, stream: Stream) -> int | None:
-        """Until it ends: the milliseconds after which to come back, where it says so."""
+        """Until it ends: the milliseconds after which to reconnect, if the service says so."""
         retry = None
         try:
             while True:
@@ -61,7 +61,7 @@ class Listener:
                 self.is_heard.set()
                 if event.name == "resync":
                     self.failures["stream lost its place"] += 1
-                self.told += event.data.get("created", []) if event.name == "change" else []
+                self.reported += event.data.get("created", []) if event.name == "change" else []
         except StopAsyncIteration:
             return retry
 
@@ -79,7 +79,7 @@ class Audience:
         return sum(listener.resumed for listener in self.listeners)
 
     async def attend(self, seconds: float, enough: asyncio.Event) -> Counter[str]:
-        """Deliver to one after another, ``seconds`` apart; what was not told, or told twice, is a failure."""
+        """Deliver to one after another, ``seconds`` apart. A message that is missed or repeated is a failure."""
         streams = [asyncio.create_task(listener.listen()) for listener in self.listeners]
         try:
             for listener in self.listeners:
@@ -99,12 +99,12 @@ class Audience:
     async def _settle(self) -> None:
         """News need a moment, and a client between two streams a moment more."""
         until = asyncio.get_running_loop().time() + SETTLE_SECONDS
-        while asyncio.get_running_loop().time() < until and self._told < self.delivered:
+        while asyncio.get_running_loop().time() < until and self._reported < self.delivered:
             await asyncio.sleep(0.1)
 
     @property
-    def _told(self) -> int:
-        return sum(len(listener.told) for listener in self.listeners)
+    def _reported(self) -> int:
+        return sum(len(listener.reported) for listener in self.listeners)
 
     async def _missed(self) -> Counter[str]:
         failures: Counter[str] = Counter()
@@ -114,6 +114,6 @@ class Audience:
                 f"{ME}/folders/inbox/messages", params={"limit": count or 1}, auth=(listener.user, PASSWORD)
             )
             news = {row["id"] for row in page.json()["items"][:count]}
-            failures["message never told of"] += len(news - set(listener.told))
-            failures["message told of twice"] += len(listener.told) - len(set(listener.told))
+            failures["message never reported"] += len(news - set(listener.reported))
+            failures["message reported twice"] += len(listener.reported) - len(set(listener.reported))
         return +failures

@@ -29,7 +29,7 @@ def environment(dovecot: Dovecot, **settings: object) -> dict[str, str]:
 
 
 class Replica:
-    """``async with Replica(env) as replica``; restart() as often as wanted, and whatever runs at the end is killed."""
+    """``async with Replica(env) as replica``; restart() may be called any number of times. A process that runs at the end is killed."""
 
     def __init__(
         self, env: Mapping[str, str], entrypoint: Sequence[str] = ENTRYPOINT, more: Sequence[str] = ()
@@ -60,7 +60,7 @@ class Replica:
 
     @property
     def metrics_url(self) -> str:
-        """What it measures, as Prometheus reads it."""
+        """The address of its metrics."""
         return f"http://{HOST}:{self.metrics_port}/metrics"
 
     @property
@@ -70,11 +70,11 @@ class Replica:
 
     @property
     def log(self) -> str:
-        """What it wrote so far, in all its lives."""
+        """The log of all its processes so far."""
         return self.log_octets().decode()
 
     def log_octets(self) -> bytes:
-        """The same, whatever is in it."""
+        """The log as octets, in any encoding."""
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0)
 
     async def start(self) -> None:
@@ -92,7 +92,7 @@ class Replica:
         self._process.send_signal(sig)
 
     async def ended(self, seconds: float) -> int:
-        """Its exit code; TimeoutError where the platform would kill it."""
+        """Its exit code; TimeoutError if the platform would kill it."""
         assert self._process is not None
         async with asyncio.timeout(seconds):
             return await self._process.wait()

@@ -1,4 +1,4 @@
-"""The chart: what it renders is what Kubernetes takes, what Casella reads, and what its README says."""
+"""The chart: Kubernetes and Casella accept what it renders, and its README is true."""
 
 import json
 import re
@@ -54,7 +54,7 @@ def test_helm_finds_no_fault(file: Path) -> None:
 
 
 @each_file
-def test_kubernetes_takes_what_is_rendered(file: Path) -> None:
+def test_kubernetes_accepts_what_is_rendered(file: Path) -> None:
     import kubernetes_validate
 
     for each in render(file=file):
@@ -70,7 +70,7 @@ def test_all_kinds_are_there(full: list[Object]) -> None:
     }
 
 
-def test_all_objects_say_whose_they_are(full: list[Object]) -> None:
+def test_all_objects_name_their_release(full: list[Object]) -> None:
     for each in full:
         metadata = each["metadata"]
         assert metadata["namespace"] == NAMESPACE
@@ -126,7 +126,7 @@ def test_casella_reads_its_settings(full: list[Object], tmp_path: Path) -> None:
     assert (home.imap.port, home.imap.ca_file) == (993, Path("/etc/authorities/ca.pem"))
 
 
-def test_keys_are_in_a_secret_alone(full: list[Object]) -> None:
+def test_keys_are_only_in_a_secret(full: list[Object]) -> None:
     assert one(full, "Secret")["stringData"] == {"secret-keys": f"{KEY},HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}
     assert container(full)["env"][0] == {
         "name": "CASELLA_SECRET_KEYS",
@@ -180,7 +180,7 @@ def test_a_budget_is_for_several_pods() -> None:
     assert one(render(SEVERAL), "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
-def test_the_autoscaler_alone_sets_the_number_of_pods(full: list[Object]) -> None:
+def test_only_the_autoscaler_sets_the_number_of_pods(full: list[Object]) -> None:
     assert "replicas" not in one(full, "Deployment")["spec"]
     scaler = one(full, "HorizontalPodAutoscaler")["spec"]
     assert [metric["resource"]["name"] for metric in scaler["metrics"]] == ["cpu", "memory"]
@@ -235,9 +235,8 @@ def test_the_policy_follows_the_configuration(values: Object, ports: set[int]) -
     assert {each["port"] for rule in rules for each in rule["ports"]} == ports
 
 
-def test_the_metrics_are_for_the_cluster_alone(full: list[Object]) -> None:
-    """Whatever leads to the API from outside, an Ingress, a route or a service with an address of its own, leads to that
-    port and no other."""
+def test_the_metrics_are_only_for_the_cluster(full: list[Object]) -> None:
+    """An Ingress, a route or a service with its own address leads to the port of the API and to no other."""
     api, own = service(full, "http"), service(full, "metrics")
     assert [each["name"] for each in api["spec"]["ports"]] == ["http"]
     assert [each["name"] for each in own["spec"]["ports"]] == ["metrics"]
@@ -252,7 +251,7 @@ def test_the_metrics_are_for_the_cluster_alone(full: list[Object]) -> None:
     assert "--metrics-port=9464" in container(render())["args"]
 
 
-def test_who_may_scrape_is_said_by_the_values(full: list[Object]) -> None:
+def test_the_values_say_which_pods_may_scrape(full: list[Object]) -> None:
     api, metrics = one(full, "NetworkPolicy")["spec"]["ingress"]
     assert [each["port"] for each in api["ports"]] == ["http"]
     assert metrics == {
@@ -319,8 +318,8 @@ def test_alerts_say_what_to_do(full: list[Object]) -> None:
         assert f'job="mail-api",namespace="{NAMESPACE}"' in alert["expr"]
 
 
-def test_alerts_and_dashboard_ask_for_metrics_that_there_are(full: list[Object]) -> None:
-    """501 says what a mailbox cannot do, and is no error."""
+def test_alerts_and_dashboard_use_existing_metrics(full: list[Object]) -> None:
+    """501 says what a mailbox cannot do, and is not an error."""
     expressions = [alert["expr"] for alert in one(full, "PrometheusRule")["spec"]["groups"][0]["rules"][:-1]]
     boards = [json.loads(each["data"]["casella.json"]) for each in full if "casella.json" in each.get("data", {})]
     expressions += [target["expr"] for panel in boards[0]["panels"] for target in panel["targets"]]
@@ -360,7 +359,7 @@ def test_the_schema_refuses(values: Object) -> None:
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        (SEVERAL | {"existingSecret": {"name": "ours"}}, "give one of them"),
+        (SEVERAL | {"existingSecret": {"name": "ours"}}, "set only one of them"),
         (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
         ({"terminationGracePeriodSeconds": 30}, "at least 35"),
         ({"config": {"drain_seconds": 20}}, "at least 50"),
@@ -380,7 +379,7 @@ def test_the_chart_refuses(values: Object, reason: str) -> None:
     [
         ({}, ["port-forward", "demo mailbox"]),
         ({"config": {"servers": SERVERS}}, ["NEXT: session tokens end with the pod"]),
-        (SEVERAL, ["MIND: an account may take 4 connections in each of 3 pods"]),
+        (SEVERAL, ["NOTE: an account may use 4 connections in each of 3 pods"]),
         (
             SEVERAL | {"ingress": {"enabled": True}},
             ["https://casella.example.org/docs", "NEXT: the Ingress has no certificate"],
@@ -395,7 +394,7 @@ def test_notes_say_what_to_do_next(values: Object, words: list[str]) -> None:
 
 def test_notes_trust_in_affinity() -> None:
     notes = helm("install", RELEASE, str(CHART), "--dry-run=client", values=SEVERAL | {"ingress": {"enabled": True}})
-    assert "MIND" not in notes
+    assert "NOTE" not in notes
 
 
 def test_every_value_has_a_sentence() -> None:
@@ -403,12 +402,12 @@ def test_every_value_has_a_sentence() -> None:
 
 
 def test_readme_and_schema_are_up_to_date() -> None:
-    """python -m tests.deploy.generated writes them anew."""
+    """python -m tests.deploy.generated rewrites them."""
     for file, made in ((generated.README, generated.readme), (generated.SCHEMA, generated.schema)):
         assert made(file.read_text()) == file.read_text(), file
 
 
-def test_a_package_holds_the_chart_alone(tmp_path: Path) -> None:
+def test_a_package_holds_only_the_chart(tmp_path: Path) -> None:
     helm("package", str(CHART), "--destination", str(tmp_path))
     with tarfile.open(tmp_path / f"casella-{__version__}.tgz") as package:
         names = {name.removeprefix("casella/").split("/")[0] for name in package.getnames()}

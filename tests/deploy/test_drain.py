@@ -27,7 +27,7 @@ def large_message() -> bytes:
 
 
 async def part_of(client: httpx.AsyncClient) -> str:
-    """Where the attachment of the only message is."""
+    """The path of the attachment of the only message."""
     (message,) = (await client.get("/v1/accounts/me/folders/inbox/messages")).json()["items"]
     return f"/v1/accounts/me/messages/{message['id']}/parts/2"
 
@@ -83,11 +83,15 @@ async def test_a_download_is_finished(dovecot: Dovecot) -> None:
         assert await replica.ended(10) == 0
 
 
-async def test_a_stream_that_nobody_reads_is_cut_off(dovecot: Dovecot) -> None:
-    """It must not hold the pod for all of its grace period."""
+async def test_a_download_that_is_not_read_is_cut_off(dovecot: Dovecot) -> None:
+    """It must not keep the pod for the whole grace period."""
     user = dovecot.user()
     dovecot.seed(user, [(large_message(), (), None)])
-    hurry = (sys.executable, "-c", "from service import cli, http_server as h; h.GRACE_SECONDS = 1; cli.app()")
+    hurry = (
+        sys.executable,
+        "-c",
+        "from service import cli; from service.http import listener; listener.GRACE_SECONDS = 1; cli.app()",
+    )
     async with (
         Replica(environment(dovecot, drain_seconds=0), entrypoint=hurry) as replica,
         client_of(replica, user) as client,

@@ -1,4 +1,4 @@
-"""The Dockerfile. That the image builds, starts and ends is what `make image` shows, where buildah is."""
+"""The Dockerfile. `make image` builds, starts and ends the image, and needs buildah."""
 
 import json
 import re
@@ -17,7 +17,7 @@ LINES = (ROOT / "Dockerfile").read_text()
 
 
 def instruction(name: str) -> str:
-    """The last of its kind, which is the one that counts."""
+    """The last instruction of its kind, which is the valid one."""
     return str(re.findall(rf"^{name} (.*)$", LINES, re.MULTILINE)[-1])
 
 

@@ -1,4 +1,4 @@
-"""Several processes that know nothing of each other, without affinity."""
+"""Several independent processes, without affinity."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ REPLICAS, REQUESTS = 3, 200
 
 @pytest.mark.parametrize(("limit", "connections"), [(3, 1), (10, 3)])
 async def test_an_account_stays_within_its_servers_limit(limit: int, connections: int) -> None:
-    """R-CONC-09: with ``account_connections`` × replicas within the limit nobody is turned away by the mail server."""
+    """R-CONC-09: if ``account_connections`` × replicas is within its limit, the mail server refuses no connection."""
     with Dovecot(connections=limit) as dovecot:
         user, other = dovecot.user(), dovecot.user("other")
         dovecot.seed(user, [(b"Subject: hello\r\n\r\nworld\r\n", (), None)])

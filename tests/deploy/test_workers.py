@@ -8,19 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 from secrets import token_urlsafe
+from types import FunctionType
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
+from uvicorn.supervisors.multiprocess import Multiprocess
 
+from service.http.workers import Supervisor
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
 
 
 def children(pid: int) -> set[int]:
-    """The processes that serve: those of ``multiprocessing`` that are no tracker."""
-    found = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return {child for child in found if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    """The worker processes: the children of ``multiprocessing``, without its resource tracker."""
+    pids = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return {child for child in pids if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
 
 
 def two_ports() -> int:
@@ -35,44 +37,55 @@ def two_ports() -> int:
     raise AssertionError("no two free ports in a row")
 
 
-async def process_of(client: httpx.AsyncClient, port: int) -> float | None:
-    """When the process began whose metrics are served there; None if nobody serves any."""
+def listener_on(port: int, pids: set[int]) -> int | None:
+    """The process that listens on a port of 127.0.0.1; None if none of ``pids`` does."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"}
+    return next((pid for pid in pids if sockets & files_of(pid)), None)
+
+
+def files_of(pid: int) -> set[str]:
     try:
-        text = (await client.get(f"http://{HOST}:{port}/metrics")).text
+        return {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    except FileNotFoundError:  # closed meanwhile
+        return set()
+
+
+async def process_of(client: httpx.AsyncClient, port: int, pids: set[int]) -> int | None:
+    """The process whose metrics are served on the port; None if there are none."""
+    try:
+        (await client.get(f"http://{HOST}:{port}/metrics")).raise_for_status()
     except httpx.TransportError:
         return None
-    [sample] = [
-        family.samples[0]
-        for family in text_string_to_metric_families(text)
-        if family.name == "process_start_time_seconds"
-    ]
-    return sample.value
+    return listener_on(port, pids)
 
 
-async def test_each_worker_serves_its_metrics_on_a_port_of_its_own(dovecot: Dovecot) -> None:
-    """R-OPS-24: on the port that is named and the next one; a worker that replaces a dead one serves on its port."""
+async def test_each_worker_serves_its_metrics_on_its_own_port(dovecot: Dovecot) -> None:
+    """R-OPS-24: on the configured port and the next one. A worker that replaces a dead one takes over its port."""
     first = two_ports()
     env = environment(dovecot, secret_keys=token_urlsafe(32), drain_seconds=0)
     more = ("--workers", "2", "--metrics-port", str(first))
     async with Replica(env, more=more) as replica, httpx.AsyncClient() as client:
 
-        async def both() -> list[float]:
-            async with asyncio.timeout(20):
+        async def both() -> list[int | None]:
+            async with asyncio.timeout(40):
                 while True:
-                    found = [await process_of(client, port) for port in (first, first + 1)]
-                    if None not in found:
-                        return [began for began in found if began]
+                    pids = children(replica.pid)
+                    serving = [await process_of(client, port, pids) for port in (first, first + 1)]
+                    if set(serving) == pids and len(pids) == 2:
+                        return serving
                     await asyncio.sleep(0.05)
 
         before = await both()
-        assert before[0] != before[1]
-        dead = min(children(replica.pid))
+        dead, survivor = before
+        assert dead
         os.kill(dead, signal.SIGKILL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while dead in children(replica.pid):
                 await asyncio.sleep(0.05)
         after = await both()
-        assert len(set(before) & set(after)) == 1
+        assert after[0] != dead
+        assert after[1] == survivor
         replica.send(signal.SIGTERM)
         assert await replica.ended(20) == 0
         assert "Traceback" not in replica.log
@@ -91,7 +104,7 @@ async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:
             made = await client.post("/v1/sessions", json={"username": user, "password": PASSWORD})
             headers = {"Authorization": f"Bearer {made.json()['token']}", "Connection": "close"}
             os.kill(min(workers), signal.SIGKILL)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(40):
                 while len(now := children(replica.pid)) < 2 or min(workers) in now:
                     await asyncio.sleep(0.05)
             for _ in range(20):
@@ -100,6 +113,38 @@ async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:
         replica.send(signal.SIGTERM)
         assert await replica.ended(20) == 0
         assert "Traceback" not in replica.log
+
+
+async def test_workers_are_added_and_replaced_one_by_one(dovecot: Dovecot) -> None:
+    """R-OPS-24: SIGTTIN adds one; SIGHUP replaces each by a new one of the same kind."""
+    env = environment(dovecot, secret_keys=token_urlsafe(32), drain_seconds=0)
+    async with Replica(env, more=("--workers", "1")) as single:
+        assert not children(single.pid)
+    async with Replica(env, more=("--workers", "2")) as replica, httpx.AsyncClient(base_url=replica.url) as client:
+        before = children(replica.pid)
+        replica.send(signal.SIGTTIN)
+        async with asyncio.timeout(40):
+            while len(children(replica.pid)) < 3:
+                await asyncio.sleep(0.05)
+        replica.send(signal.SIGHUP)
+        async with asyncio.timeout(60):
+            while before & children(replica.pid) or len(children(replica.pid)) != 3:
+                assert (await client.get("/readyz", headers={"Connection": "close"})).status_code == 200
+                await asyncio.sleep(0.05)
+        replica.send(signal.SIGTERM)
+        assert await replica.ended(30) == 0
+        assert "Traceback" not in replica.log
+
+
+def test_every_process_of_the_supervisor_is_a_worker() -> None:
+    """R-OPS-24: uvicorn's own process does not drain, so each method of uvicorn's that makes one is replaced."""
+    methods = {name for name, method in vars(Multiprocess).items() if "Process" in names_in(method)}
+    assert methods == {"init_processes", "handle_ttin", "restart_all", "keep_subprocess_alive"}
+    assert methods <= vars(Supervisor).keys()
+
+
+def names_in(method: object) -> tuple[str, ...]:
+    return method.__code__.co_names if isinstance(method, FunctionType) else ()
 
 
 def test_workers_without_a_common_key_are_refused(dovecot: Dovecot) -> None:

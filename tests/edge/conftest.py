@@ -16,9 +16,9 @@ def patient(body_seconds: float, keep_alive_seconds: int = 75) -> tuple[str, ...
     return (
         sys.executable,
         "-c",
-        "from service import cli, http_server as h; L = h.Listener; "
-        f"h.KEEP_ALIVE_SECONDS = {keep_alive_seconds}; "
-        f"L.head_seconds, L.body_seconds, L.stall_seconds = {HEAD_SECONDS}, {body_seconds}, {STALL_SECONDS}; cli.app()",
+        "from service import cli; from service.http import listener; from service.http.connection import HttpConnection; "
+        f"listener.KEEP_ALIVE_SECONDS = {keep_alive_seconds}; HttpConnection.head_seconds = {HEAD_SECONDS}; "
+        f"HttpConnection.body_seconds = {body_seconds}; HttpConnection.stall_seconds = {STALL_SECONDS}; cli.app()",
     )
 
 

@@ -6,8 +6,8 @@ from itertools import count
 
 import pytest
 
-from service.http.inflow import Framing
-from service.http.listener import Listener
+from service.http.connection import HttpConnection
+from service.http.inflow import FramingOverhead
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, NOBODY, patient
 from tests.edge.raw import Raw, connected, memory
@@ -134,11 +134,11 @@ async def test_small_chunks_extensions_and_trailers_are_fine(replica: Replica, s
 
 async def test_framing_is_bounded_by_content() -> None:
     """R-HTTP-23: chunks of one octet for ever; as much of an extension as of content; and not much more."""
-    framing = Framing()
-    assert not any(framing.is_too_much(6 * 100, 100, 100) for _ in range(10_000))
-    assert not any(framing.is_too_much(3000, 1000, 1) for _ in range(10_000))
-    assert next(n for n in count() if framing.is_too_much(4096, 0, 0)) == 4
-    assert next(n for n in count() if Framing().is_too_much(n, 0, 0)) == (16 << 10) + 1
+    overhead = FramingOverhead()
+    assert not any(overhead.exceeds(6 * 100, 100, 100) for _ in range(10_000))
+    assert not any(overhead.exceeds(3000, 1000, 1) for _ in range(10_000))
+    assert next(n for n in count() if overhead.exceeds(4096, 0, 0)) == 4
+    assert next(n for n in count() if FramingOverhead().exceeds(n, 0, 0)) == (16 << 10) + 1
 
 
 DRIPS = {
@@ -177,7 +177,7 @@ async def test_a_slow_upload_goes_on(is_chunked: bool) -> None:
     """R-HTTP-22: two kilobytes a second, for longer than silence would be borne."""
     seconds, pause, size = 4.0, 0.1, 200
     pieces = int(seconds * 1.5 / pause)
-    assert size / pause > Listener.body_rate
+    assert size / pause > HttpConnection.body_rate
     async with Replica(NOBODY, patient(seconds)) as replica, connected(replica.port) as raw:
         began = time.monotonic()
         await raw.send(CHUNKED if is_chunked else POST + b"Content-Length: %d\r\n\r\n" % (pieces * size))

@@ -6,7 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.http.listener import Listener
+from service.http.connection import HttpConnection
+from service.http.head import MAX_FIELDS
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, HEAD_SECONDS, NOBODY, STALL_SECONDS
 from tests.edge.raw import connected, memory
@@ -56,14 +57,14 @@ async def test_a_head_is_bounded(replica: Replica) -> None:
     """R-HTTP-07: in fields and octets, at the limit and beyond; 20 MB of it are not kept."""
     before = memory(replica.pid)
     field = b"X: y\r\n"
-    for fields, status in ((Listener.head_fields - 1, 200), (Listener.head_fields, 431)):
+    for fields, status in ((MAX_FIELDS - 1, 200), (MAX_FIELDS, 431)):
         async with connected(replica.port) as raw:
             await raw.send(GET[:-2] + field * fields + b"\r\n")
             answer = await raw.answer()
             assert answer
             assert answer.status == status
     used = len(b"/healthzHostcasella.example.orgX")
-    for octets, status in ((Listener.head_octets - used, 200), (Listener.head_octets - used + 1, 431)):
+    for octets, status in ((HttpConnection.head_octets - used, 200), (HttpConnection.head_octets - used + 1, 431)):
         async with connected(replica.port) as raw:
             await raw.send(GET[:-2] + b"X: " + b"y" * octets + b"\r\n\r\n")
             answer = await raw.answer()

@@ -13,9 +13,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from service.accounts import rates as module
-from service.accounts.live import Credentials
+from service.accounts.address_policy import AddressPolicy
+from service.accounts.credentials import Credentials
 from service.accounts.rates import Bounds, Rates, network_of
-from service.accounts.reach import Reach
 from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.accounts.windows import Windows
 from service.mail.errors import LoginRefused, TooManyRequests, UpstreamUnavailable
@@ -227,7 +227,7 @@ async def test_one_host_has_one_brake_under_all_its_names() -> None:
         "home": MailServer("home", imap=Endpoint("imap.example.org", 993, Security.TLS)),
         "again": MailServer("again", pop3=Endpoint("IMAP.Example.org.", 995, Security.TLS)),
     }
-    table = ServerTable(rows, reach=Reach())
+    table = ServerTable(rows, address_policy=AddressPolicy())
     named = [
         "home",
         "again",
@@ -264,7 +264,7 @@ async def test_what_is_counted_is_bounded_and_forgotten() -> None:
         assert isinstance(windows, Windows)
         assert len(windows) == 0
         assert not rates._turns
-    windows = Windows(largest=100)
+    windows = Windows(max_keys=100)
     for number in range(1000):
         assert await windows.incr(f"k{number}", 60) == 1
         assert await windows.incr("in use", 60) == number + 1
@@ -346,7 +346,11 @@ async def gauge(client: httpx.AsyncClient, replica: Replica) -> float:
 
 async def test_the_metrics_show_a_shared_store_that_is_gone_and_its_return(redis: Redis) -> None:
     """R-OPS-26: even without a sign-in meanwhile."""
-    short = (sys.executable, "-c", "from service import cli, rates; rates.RETREAT = 0.1; cli.app()")
+    short = (
+        sys.executable,
+        "-c",
+        "from service import cli; from service.accounts import rates; rates.RETREAT = 0.1; cli.app()",
+    )
     env = NOBODY | {"CASELLA_RATES__URL": redis.url}
     async with Replica(env, short) as replica, httpx.AsyncClient() as client:
 

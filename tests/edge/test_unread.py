@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.http.listener import Listener
+from service.http.connection import HttpConnection
 from tests.deploy.replica import Replica
 from tests.edge.conftest import BODY_SECONDS, NOBODY, patient
 from tests.edge.raw import Answer, Raw, connected, memory
@@ -40,7 +40,7 @@ async def test_unread_content_is_bounded(replica: Replica) -> None:
     async with connected(replica.port) as raw:
         await raw.send(NOWHERE + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % (1 << 40))
         assert await statuses(raw, 1) == [404]
-        total = Listener.unread_octets + 100 * MEGABYTE
+        total = HttpConnection.unread_octets + 100 * MEGABYTE
         longest, most = await probes(replica, asyncio.create_task(flooded(raw, b"", b" ", total)))
         assert await raw.answers() == []
     assert most - before < GROWTH

@@ -11,8 +11,8 @@ from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_ro
 from service.adapters.imap.wire.status import read_status
 from service.adapters.imap.wire.tokens import parse
 from service.mail.errors import InvalidQuery, UpstreamProtocol
-from service.mail.mime.headers import split_headers
-from service.mail.mime.html import safe_html, text_from_html
+from service.mail.mime.headers.fields import split_headers
+from service.mail.mime.html.safe_html import safe_html, text_from_html
 from service.mail.mime.message import read_message
 from service.mail.search.grammar import parse_query
 from tests.now import now

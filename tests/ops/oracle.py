@@ -1,4 +1,4 @@
-"""What a mailbox has to hold after all that was done to it: folders by path, messages in the order of their UIDs."""
+"""The expected content of a mailbox after each step: folders by path, messages in the order of their UIDs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ SPECIAL = ("Drafts", "Sent", "Trash", "Junk", "Archive")
 
 
 def subject(number: int) -> str:
-    """No message's is found within another's."""
+    """A marker that is not part of the marker of another message."""
     return f"letter-{number:06d}."
 
 
@@ -35,7 +35,7 @@ def number_of(octets: bytes) -> int:
 
 @dataclass(eq=False)
 class Kept:
-    """A message in one folder. ``id`` is the API's, once it told."""
+    """A message in one folder. ``id`` is the API's, when it is known."""
 
     number: int
     flags: frozenset[str] = frozenset()
@@ -49,11 +49,11 @@ class Kept:
 class Oracle:
     folders: dict[Path, list[Kept]] = field(default_factory=lambda: {(name,): [] for name in (*INBOX, *SPECIAL)})
     gone: list[str] = field(default_factory=list)
-    """Ids that name nothing any more."""
+    """Ids of messages that are gone."""
     given: int = 0
 
     def new(self) -> int:
-        """A message that nobody had yet."""
+        """A new message."""
         self.given += 1
         return self.given
 

@@ -29,6 +29,6 @@ def fetched(client: imaplib.IMAP4, folder: str) -> list[Seen]:
 def _message(client: imaplib.IMAP4, number: str) -> Seen:
     parts = done(client.fetch(number, "(FLAGS BODY.PEEK[])"))
     [(head, body)] = [part for part in parts if isinstance(part, tuple)]
-    told = b"".join([head, *(part for part in parts if isinstance(part, bytes))])
-    words = (word.decode().lower() for word in imaplib.ParseFlags(told))
+    octets = b"".join([head, *(part for part in parts if isinstance(part, bytes))])
+    words = (word.decode().lower() for word in imaplib.ParseFlags(octets))
     return body, frozenset(word.replace("\\", "$") for word in words if word != "\\recent")

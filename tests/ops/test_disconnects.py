@@ -1,4 +1,4 @@
-"""Callers that go away, on the service as it is deployed and a mail server that is in no hurry."""
+"""Clients that disconnect, with the service as it is deployed and a slow mail server."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ AUTH = httpx.BasicAuth(USER, PASSWORD)
 
 
 class Slow:
-    """Holds its first answer back until it is told to go on; the next ones come at once."""
+    """Delays its first answer until a test releases it; later answers come at once."""
 
     def __init__(self, first: bytes, then: bytes) -> None:
         self.asked = asyncio.Event()
@@ -59,7 +59,7 @@ async def service(answers: Answers) -> AsyncIterator[tuple[ScriptedServer, Repli
 
 
 async def call(replica: Replica, method: str, path: str) -> asyncio.StreamWriter:
-    """A request on a connection of its own, whose answer nobody reads."""
+    """A request on a separate connection whose answer is not read."""
     _, writer = await asyncio.open_connection(HOST, replica.port)
     token = b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     writer.write(
@@ -81,8 +81,8 @@ LIST = "/folders/inbox/messages"
 @pytest.mark.parametrize(
     ("verb", "path"), [("FETCH", LIST), ("UID SEARCH", f"{LIST}?subject=x"), ("UID FETCH", f"/messages/{FIRST}")]
 )
-async def test_who_leaves_before_the_answer_stops_the_work(verb: str, path: str) -> None:
-    """R-OPS-09: the connection is closed within a second, and the next answer has nothing of the old one."""
+async def test_a_disconnect_before_the_answer_cancels_the_read(verb: str, path: str) -> None:
+    """R-OPS-09: the mail server's connection is closed within a second, and the next answer has no octets of the old one."""
     slow = Slow(CANARY, b"* SEARCH\r\n" + OK if verb == "UID SEARCH" else RIGHT)
     async with service({"FETCH": RIGHT, verb: slow}) as (server, replica):
         caller = await call(replica, "GET", path)
@@ -98,7 +98,7 @@ async def test_who_leaves_before_the_answer_stops_the_work(verb: str, path: str)
         assert "Traceback" not in replica.log
 
 
-async def test_who_leaves_in_mid_download_stops_the_work() -> None:
+async def test_a_disconnect_during_a_download_cancels_it() -> None:
     """R-OPS-09: between two windows."""
     windows = iter(range(10))
     held = asyncio.Event()
@@ -121,8 +121,8 @@ async def test_who_leaves_in_mid_download_stops_the_work() -> None:
         assert [row["subject"] for row in answer["items"]] == ["right"]
 
 
-async def test_a_write_goes_on_without_its_caller() -> None:
-    """A phone that lost its network has asked for the deletion all the same."""
+async def test_a_write_continues_after_a_disconnect() -> None:
+    """A phone that lost its network still wants the deletion."""
     slow = Slow(b"* 1 EXPUNGE\r\n" + OK, OK)
     answers: Answers = {
         "UID EXPUNGE": slow,
@@ -139,7 +139,7 @@ async def test_a_write_goes_on_without_its_caller() -> None:
         assert server.open >= 1
 
 
-async def test_a_slow_answer_to_who_stays_is_whole() -> None:
+async def test_a_slow_client_gets_the_whole_answer() -> None:
     slow = Slow(RIGHT, RIGHT)
     async with service({"FETCH": slow}) as (_, replica), httpx.AsyncClient(base_url=replica.url, auth=AUTH) as client:
         answer = asyncio.ensure_future(client.get(f"{ME}{LIST}"))

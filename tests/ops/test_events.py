@@ -1,4 +1,4 @@
-"""Told, not asking: long polls and event streams of the service as it is deployed, on Dovecot."""
+"""Long polls and event streams of the service as it is deployed, on Dovecot."""
 
 import asyncio
 import os
@@ -45,8 +45,8 @@ async def replica(dovecot: Dovecot, keys: str) -> AsyncIterator[Replica]:
         yield running
 
 
-async def test_what_another_client_does_is_told(dovecot: Dovecot, replica: Replica) -> None:
-    """In the inbox and in every other folder, by one stream."""
+async def test_a_change_by_another_client_is_an_event(dovecot: Dovecot, replica: Replica) -> None:
+    """One stream covers the inbox and every other folder."""
     user = dovecot.user()
     dovecot.seed(user, [(MAIL, (), None)] * 3)
     async with listening(replica, user) as stream:
@@ -71,10 +71,10 @@ async def test_what_another_client_does_is_told(dovecot: Dovecot, replica: Repli
         assert len(created.data["created"]) == 1
 
 
-async def test_nothing_is_missed_and_nothing_told_twice(dovecot: Dovecot, replica: Replica, keys: str) -> None:
-    """R-OPS-19: a listener that leaves and comes back, here and on another replica, with mail meanwhile."""
+async def test_no_event_is_missed_or_repeated(dovecot: Dovecot, replica: Replica, keys: str) -> None:
+    """R-OPS-19: a listener disconnects and resumes, on the same replica and on another, while mail arrives."""
     user = dovecot.user()
-    told: list[str] = []
+    reported: list[str] = []
     last: str | None = None
     async with Replica(environment(dovecot, secret_keys=keys)) as another:
         for number in range(LEAVINGS):
@@ -83,18 +83,18 @@ async def test_nothing_is_missed_and_nothing_told_twice(dovecot: Dovecot, replic
                 if not number:
                     await stream.next()
                     dovecot.append(user, MAIL)
-                while len(told) < number + 1:
-                    told += (await stream.next("change")).data["created"]
+                while len(reported) < number + 1:
+                    reported += (await stream.next("change")).data["created"]
                 last = stream.id
         async with httpx.AsyncClient(base_url=another.url, auth=(user, PASSWORD)) as client:
             page = (await client.get(f"{ME}/folders/inbox/messages", params={"limit": 200})).json()
     there = [row["id"] for row in page["items"]]
-    assert len(told) == len(set(told)) == LEAVINGS
-    assert set(told) == set(there[: len(told)])
+    assert len(reported) == len(set(reported)) == LEAVINGS
+    assert set(reported) == set(there[: len(reported)])
 
 
 async def test_a_restart_loses_nothing_and_closes_politely(dovecot: Dovecot, replica: Replica) -> None:
-    """R-OPS-19: the service ends its streams itself, says when to come back, and goes on where it was."""
+    """R-OPS-19: the service closes its streams itself, with a time to reconnect, and a stream resumes without a gap."""
     user = dovecot.user()
     async with listening(replica, user) as stream:
         await stream.next("ping")
@@ -127,8 +127,8 @@ async def test_only_some_folders(dovecot: Dovecot, replica: Replica) -> None:
         assert wrong.status_code == 422
 
 
-async def test_a_past_that_cannot_be_told_is_a_resync(dovecot: Dovecot, replica: Replica) -> None:
-    """R-CONC-08: a token of another key, and one of nothing."""
+async def test_an_unusable_token_gets_a_resync(dovecot: Dovecot, replica: Replica) -> None:
+    """R-CONC-08: a token sealed by another key, and text that is not a token."""
     user = dovecot.user()
     stranger = Replica(environment(dovecot, secret_keys=token_urlsafe(32)))
     async with stranger, listening(stranger, user) as stream:
@@ -152,15 +152,15 @@ async def test_a_request_is_held_until_something_changes(dovecot: Dovecot, repli
             assert not held.done()
             dovecot.append(user, MAIL)
             answer = (await held).json()
-            told = answer if "folder" in path else answer["folders"][0]
-            assert len(told["created"]) == 1
+            reported = answer if "folder" in path else answer["folders"][0]
+            assert len(reported["created"]) == 1
             assert answer["token"] != token
         stale = await client.get(f"{ME}/folders/inbox/changes", params={"since": token})  # the account's
         assert (stale.status_code, stale.json()["type"]) == (410, "/problems/stale-token")
 
 
-async def test_a_listener_that_leaves_is_forgotten(dovecot: Dovecot, replica: Replica) -> None:
-    """R-OPS-09: and with the last of them the watch."""
+async def test_a_disconnected_listener_is_dropped(dovecot: Dovecot, replica: Replica) -> None:
+    """R-OPS-09: the watch ends with the last listener."""
     user = dovecot.user()
     async with listening(replica, user) as stream:
         await stream.next("ping")
@@ -170,8 +170,8 @@ async def test_a_listener_that_leaves_is_forgotten(dovecot: Dovecot, replica: Re
     assert "Traceback" not in replica.log
 
 
-async def test_a_watch_tells_how_it_fares(dovecot: Dovecot, replica: Replica) -> None:
-    """A stalled one is seen by who asks, and by who measures."""
+async def test_the_health_of_a_watch_is_shown(dovecot: Dovecot, replica: Replica) -> None:
+    """A stalled watch is visible in the account and in the metrics."""
     user = dovecot.user()
     async with httpx.AsyncClient(base_url=replica.url, auth=(user, PASSWORD)) as client:
         assert "watch" not in (await client.get(ME)).json()
@@ -192,7 +192,7 @@ async def test_a_watch_tells_how_it_fares(dovecot: Dovecot, replica: Replica) ->
         assert "casella_loop_lag_seconds" in metrics
 
 
-async def test_who_cannot_listen_is_told_before_the_stream_begins(dovecot: Dovecot, replica: Replica) -> None:
+async def test_an_error_is_answered_before_the_stream_begins(dovecot: Dovecot, replica: Replica) -> None:
     user = dovecot.user()
     async with httpx.AsyncClient(base_url=replica.url, auth=(user, "wrong")) as client:
         assert (await client.get(f"{ME}/events")).status_code == 401

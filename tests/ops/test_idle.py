@@ -1,4 +1,4 @@
-"""Very many clients to whom nothing is told, and the end of what a process may have open."""
+"""Very many idle clients, and the limit of open files."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -26,7 +26,7 @@ async def listen(stack: AsyncExitStack, client: httpx.AsyncClient, count: int) -
                 await answer.aread()
                 return answer
             lines = answer.aiter_lines()
-            stack.callback(lambda: lines)  # let go of, it would close the stream
+            stack.callback(lambda: lines)  # without a reference, it would close the stream
             await anext(lines)
             return answer
 
@@ -38,7 +38,7 @@ def clients(replica: Replica) -> httpx.AsyncClient:
 
 
 async def test_an_idle_listener_costs_little_memory() -> None:
-    """R-OPS-06. `make listeners` measures thousands; here the bound is wide, for few carry what all share."""
+    """R-OPS-06. `make listeners` measures thousands. The bound here is wide, because few listeners carry the shared costs."""
     async with quiet_server() as env, Replica(env) as replica, AsyncExitStack() as stack:
         client = await stack.enter_async_context(clients(replica))
         await listen(stack, client, 10)
@@ -49,7 +49,7 @@ async def test_an_idle_listener_costs_little_memory() -> None:
 
 
 async def test_more_clients_than_files_are_refused_and_the_rest_is_served() -> None:
-    """R-OPS-06, R-OPS-11: 503 with Retry-After, and neither an end nor a silence."""
+    """R-OPS-06, R-OPS-11: 503 with Retry-After; the service neither ends nor stops answering."""
     few = ("prlimit", "--nofile=160:160", *ENTRYPOINT)
     async with quiet_server() as env, Replica(env, few) as replica, AsyncExitStack() as stack:
         client = await stack.enter_async_context(clients(replica))

@@ -1,6 +1,6 @@
-"""A process that is killed in the midst of its work, at any step between it and the mail server.
+"""A process that is killed during its work, at any step between it and the mail server.
 
-``CASELLA_ROUNDS`` kills so many, each at a step of its own; a few of all steps otherwise.
+``CASELLA_ROUNDS`` sets the number of kills, each at another step; without it a few steps are tried.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ ME = "/v1/accounts/me"
 _log = logging.getLogger(__name__)
 SEEDED = 14
 STEPS = 90
-"""At most so many pieces pass between the process and Dovecot while the requests are served."""
+"""The maximum of pieces that pass between the process and Dovecot while the requests are served."""
 SOME = (5, 20, 40, 65)
 
 
 @dataclass
 class Asked:
-    """A request, and its answer's status; None where the process ended before that."""
+    """A request, and its answer's status; None if the process ended before that."""
 
     method: str
     path: str
@@ -149,7 +149,7 @@ class Kills:
         return {folder: [(number_of(octets), flags) for octets, flags in rows] for folder, rows in found.items()}
 
     def _is_whole(self, user: str) -> None:
-        """Before anybody asks again: what nobody wanted removed is there, and nothing else was touched."""
+        """Before any retry: every message that was not deleted by request is there, and unchanged."""
         seen = self._seen(user)
         inbox, archive = Counter(n for n, _ in seen["INBOX"]), Counter(n for n, _ in seen["Archive"])
         untouched = [(number, frozenset[str]()) for number in range(9, SEEDED)]
@@ -183,8 +183,8 @@ def steps() -> Iterator[int]:
 
 @pytest.mark.timeout(0 if ROUNDS else 150)
 async def test_killed_at_any_step(dovecot: Dovecot) -> None:
-    """R-OPS-01: nothing is lost, altered or removed that was not asked for, what was answered was done, and the same
-    request to another process ends as wished. A message may be copied twice, which is documented; nothing else is."""
+    """R-OPS-01: nothing is lost, altered or removed without a request, everything answered was done, and the same request
+    to another process succeeds. Only a message may be copied twice, which is documented."""
     async with Replica(environment(dovecot)) as other:
         kills = Kills(dovecot, other)
         for step in steps():

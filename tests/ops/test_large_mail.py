@@ -1,4 +1,4 @@
-"""Large mail is opened while others are served by the same process."""
+"""Large mail is opened while the same process serves other requests."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def lag(metrics: str) -> float:
-    """How late the event loop was at worst, of the last ten seconds."""
+    """The worst delay of the event loop in the last ten seconds."""
     found = re.search(r"^casella_loop_lag_seconds (\S+)$", metrics, re.MULTILINE)
     assert found is not None
     return float(found[1])
@@ -31,8 +31,8 @@ def lag(metrics: str) -> float:
 
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
 async def test_others_are_served_while_large_mail_is_opened(protocol: str, dovecot: Dovecot) -> None:
-    """R-OPS-12: 25 MB in one attachment, in one text of HTML, and in ten thousand parts. By POP3 they have to be taken
-    apart whole, which is done in a process of its own."""
+    """R-OPS-12: 25 MB in one attachment, in one text of HTML, and in ten thousand parts. By POP3 they are
+    parsed as a whole, in a separate process."""
     spoken = {"Casella-Protocol": protocol}
     large, *small = (dovecot.user() for _ in range(1 + OTHERS))
     dovecot.seed(large, [(make(OCTETS), (), None) for make in (dense, wide, lambda size: attached(b"attached", size))])

@@ -1,4 +1,4 @@
-"""One line of JSON for all that happens, and nothing in it that is somebody's."""
+"""One line of JSON for each event, without private data."""
 
 import json
 import signal
@@ -32,8 +32,8 @@ def lines(log: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.splitlines()]
 
 
-def test_ours_and_the_libraries_lines_have_one_form() -> None:
-    """R-HTTP-14: with the request they belong to, and without what is named like a secret."""
+def test_lines_of_casella_and_of_libraries_have_one_form() -> None:
+    """R-HTTP-14: with the id of their request, and without values that are named like a secret."""
     done = subprocess.run([sys.executable, "-c", _SPEAK], capture_output=True, text=True, check=True)
     own, library = lines(done.stderr)
     assert "s3cret" not in done.stderr
@@ -46,8 +46,8 @@ def test_ours_and_the_libraries_lines_have_one_form() -> None:
 
 
 @pytest.mark.dovecot
-async def test_a_request_is_one_line_without_anybodys_mail(dovecot: Dovecot) -> None:
-    """R-HTTP-14: neither who asked, nor for what, nor with which password; the id in the answer finds it."""
+async def test_a_request_is_one_line_without_private_data(dovecot: Dovecot) -> None:
+    """R-HTTP-14: no user, no path, no password; the request id of the answer is in the line."""
     user = dovecot.user()
     dovecot.append(user, f"Subject: {CANARY}\r\n\r\n{CANARY}\r\n".encode())
     folder = "/v1/accounts/me/folders/inbox/messages"
@@ -59,10 +59,10 @@ async def test_a_request_is_one_line_without_anybodys_mail(dovecot: Dovecot) -> 
         replica.send(signal.SIGTERM)
         assert await replica.ended(20) == 0
         log = replica.log
-    told = [line for line in lines(log) if line["event"] == "request" and line["request_id"] == REQUEST_ID]
+    entries = [line for line in lines(log) if line["event"] == "request" and line["request_id"] == REQUEST_ID]
     assert refused.json()["requestId"] == REQUEST_ID
-    assert [(line["method"], line["status"]) for line in told] == [("GET", 401), ("GET", 401), ("POST", 422)]
-    assert [line["upstream_ms"] > 0 for line in told] == [True, False, False]
-    assert told[0]["route"] == "/v1/accounts/{account}/folders/{folder}/messages"
+    assert [(line["method"], line["status"]) for line in entries] == [("GET", 401), ("GET", 401), ("POST", 422)]
+    assert [line["upstream_ms"] > 0 for line in entries] == [True, False, False]
+    assert entries[0]["route"] == "/v1/accounts/{account}/folders/{folder}/messages"
     for word in (user, CANARY, PASSWORD_OF_NOBODY, "inbox"):
         assert word not in log

@@ -1,4 +1,4 @@
-"""What is measured is what docs/operator.md, the dashboard and the alerts say, and it does not grow with callers."""
+"""The metrics are those of docs/operator.md, the dashboard and the alerts, and do not grow with the clients."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.http import metrics_port as scraping
+from service.http import metrics_port
 from service.telemetry.upstream import queued
 from tests.api.conftest import Connect, connect
 from tests.deploy.documented import metrics
@@ -24,13 +24,13 @@ SERIES = re.compile(r"^(casella_\w+)(?:\{([^}\n]*)\})? ", re.MULTILINE)
 
 async def measured() -> str:
     """What the port of the metrics answers."""
-    transport = httpx.ASGITransport(scraping.app)
+    transport = httpx.ASGITransport(metrics_port.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://casella.example.org") as client:
         return (await client.get("/metrics")).text
 
 
 def exposed(text: str) -> dict[str, set[str]]:
-    """The labels of each metric of ours, without those of the form."""
+    """The labels of each of Casella's metrics, without those that the format adds."""
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
         if family.name.startswith("casella_"):
@@ -39,7 +39,7 @@ def exposed(text: str) -> dict[str, set[str]]:
     return found
 
 
-async def test_the_table_has_all_that_is_exposed_and_nothing_else(connect: Connect, dovecot: Dovecot) -> None:
+async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovecot: Dovecot) -> None:
     user = dovecot.user()
     dovecot.append(user, b"Subject: hello\r\n\r\nworld\r\n")
     with queued("connection"):
@@ -51,7 +51,7 @@ async def test_the_table_has_all_that_is_exposed_and_nothing_else(connect: Conne
         await imap.get(f"{ME}/changes", params={"since": token, "wait": 0.1})
         text = await measured()
     found = exposed(text)
-    found["casella_watches"] |= {"mode"}  # has no series while nobody listens
+    found["casella_watches"] |= {"mode"}  # has no series without listeners
     assert found == metrics()
 
 
@@ -62,12 +62,17 @@ async def test_commands_are_counted_by_server_verb_and_outcome(connect: Connect,
         await pop3.get(LIST)
         text = await measured()
     label = 'casella_upstream_seconds_count{outcome="%s",protocol="%s",server="home",verb="%s"}'
-    for told in (("ok", "imap", "LOGIN"), ("ok", "imap", "SELECT"), ("ok", "pop3", "PASS"), ("ok", "pop3", "LIST")):
-        assert label % told in text
+    for labels_of in (
+        ("ok", "imap", "LOGIN"),
+        ("ok", "imap", "SELECT"),
+        ("ok", "pop3", "PASS"),
+        ("ok", "pop3", "LIST"),
+    ):
+        assert label % labels_of in text
 
 
 @pytest.mark.parametrize("file", WHERE_METRICS_ARE_NAMED)
-def test_no_metric_is_named_that_there_is_not(file: str) -> None:
+def test_every_named_metric_exists(file: str) -> None:
     text = (ROOT / file).read_text()
     named = set(re.findall(r"\bcasella_[a-z_]+(?=[{}`\s.,)\[(:])", text))
     assert len(named) > 4
@@ -75,8 +80,8 @@ def test_no_metric_is_named_that_there_is_not(file: str) -> None:
     assert named - known == set()
 
 
-async def test_series_do_not_grow_with_callers_and_what_they_make_up(connect: Connect, dovecot: Dovecot) -> None:
-    """R-OPS-18: accounts, folders, paths, methods, criteria and ids; a round of others adds nothing."""
+async def test_series_do_not_grow_with_clients_and_their_input(connect: Connect, dovecot: Dovecot) -> None:
+    """R-OPS-18: other accounts, folders, paths, methods, criteria and ids add no series."""
 
     async def round_of(word: str) -> set[tuple[str, str]]:
         user = dovecot.user(word)

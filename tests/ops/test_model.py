@@ -1,4 +1,4 @@
-"""Random work on one mailbox by two replicas and another program at once, against what has to come of it.
+"""Random work on one mailbox by two replicas and another program at once, against the expected result.
 
 ``CASELLA_ROUNDS`` makes it long, and every run another one."""
 
@@ -34,7 +34,7 @@ SETTINGS = settings(
     derandomize=not ROUNDS,
     deadline=None,
     database=None,
-    phases=(Phase.generate,),  # the steps are told as they were: each takes too long to be tried again and again
+    phases=(Phase.generate,),  # the steps are reported as they were: each takes too long for shrinking
     suppress_health_check=list(HealthCheck),
 )
 pick = st.integers(0, 1 << 16)
@@ -259,7 +259,7 @@ class Mailbox(RuleBasedStateMachine):
     @precondition(lambda self: self._oracle.messages())
     @rule(at=pick)
     def other_expunges(self, at: int) -> None:
-        """What anybody marked."""
+        """Flags that either side set."""
         path, _ = self._message(at)
         self._select(path)
         self._imap.expunge()
@@ -405,8 +405,8 @@ def world() -> Iterator[World]:
 
 @pytest.mark.timeout(0 if ROUNDS else 150)
 def test_two_replicas_and_another_program_against_a_model(world: World) -> None:
-    """R-CONC-10: lists, flags, counts, searches and octets are what they have to be after each step, and ids of what is
-    gone are answered 404 or 410 whatever they are asked for."""
+    """R-CONC-10: lists, flags, counts, searches and octets are as expected after each step. Every request for the id of a
+    deleted object is answered 404 or 410."""
 
     class Ours(Mailbox):
         def __init__(self) -> None:

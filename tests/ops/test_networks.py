@@ -1,4 +1,4 @@
-"""Mail servers far away, behind networks that hold up, lose and take up again."""
+"""Distant mail servers, behind networks that delay, lose and restore connections."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ async def far_away(dovecot: Dovecot, user: str, delay: float) -> AsyncIterator[t
 
 
 async def test_a_mail_server_on_the_other_side_of_the_world_serves_a_phone(dovecot: Dovecot) -> None:
-    """R-OPS-14: 300 ms a round trip; what was listed opens in one, and a flag is set in two."""
+    """R-OPS-14: 300 ms per round trip. A listed message opens in one, and a flag is set in two."""
     user = dovecot.user()
     dovecot.seed(user, [(mail(f"number {number}"), (), None) for number in range(60)])
     async with far_away(dovecot, user, FAR) as (client, _):
@@ -47,8 +47,8 @@ async def test_a_mail_server_on_the_other_side_of_the_world_serves_a_phone(dovec
     assert took < DEADLINE / 2
 
 
-async def test_a_network_that_loses_connections_and_is_back_has_lost_no_mail(dovecot: Dovecot) -> None:
-    """R-OPS-14: each connection is cut at some octet; a reader is told so or served, and is served afterwards."""
+async def test_a_network_that_loses_connections_loses_no_mail(dovecot: Dovecot) -> None:
+    """R-OPS-14: each connection is cut at some octet. A read gets an error or its answer, and always its answer afterwards."""
     user = dovecot.user()
     subjects = [f"number {number}" for number in range(20)]
     dovecot.seed(user, [(mail(subject), (), None) for subject in subjects])

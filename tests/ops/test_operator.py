@@ -1,4 +1,4 @@
-"""What docs/operator.md tells an operator to do can be done."""
+"""The instructions of docs/operator.md work."""
 
 import json
 import re
@@ -26,7 +26,7 @@ OLD, NEW = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", "HwECAwQFBgcICQoLDA0OD
 
 
 def casella(line: str) -> tuple[dict[str, str], list[str]] | None:
-    """The environment it is given, and its arguments; None where it is another command."""
+    """The environment it is given, and its arguments; None if it is another command."""
     words = shlex.split(line)
     named = [word for word in words if re.match(r"[A-Z_]+=", word)]
     rest = words[len(named) :]
@@ -41,7 +41,7 @@ def test_a_key_is_made() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if casella(line)])
-def test_the_command_line_takes_it(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_accepts_it(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the settings of the page."""
     monkeypatch.chdir(tmp_path)
     Path("casella.toml").write_text(settings())
@@ -56,13 +56,13 @@ def test_the_command_line_takes_it(line: str, tmp_path: Path, monkeypatch: pytes
     assert {name for name in environment if not name.startswith("OTEL_")} <= {"CASELLA_SECRET_KEYS"}
 
 
-def test_nothing_else_is_commanded() -> None:
+def test_the_page_has_no_other_commands() -> None:
     assert len(commands()) == 6
     assert [line for line in commands() if not casella(line) and not line.startswith("python3 ")] == []
 
 
 @pytest.mark.parametrize("line", ["casella --help", "casella serve --help"])
-def test_help_is_there(line: str) -> None:
+def test_every_option_exists(line: str) -> None:
     assert f"`{line}`" in TEXT
     words = [sys.executable, "-m", "service", *line.split()[1:]]
     assert subprocess.run(words, capture_output=True, text=True, check=True).stdout
@@ -77,7 +77,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     assert "sesion_seconds" in done.stderr
 
 
-def test_targets_files_and_anchors_are_there() -> None:
+def test_targets_files_and_anchors_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     assert all(f"\n{target}:" in makefile for target in re.findall(r"`make (\w+)`", TEXT))
     for link in re.findall(r"\]\(([^)h#][^)]*)\)", TEXT):
@@ -89,7 +89,7 @@ def test_targets_files_and_anchors_are_there() -> None:
             assert anchor in {quote(head.lower().replace(" ", "-")) for head in heads}
 
 
-def test_settings_that_are_named_there_are() -> None:
+def test_every_named_setting_exists() -> None:
     named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", TEXT))
     own = {name for name in named if not name.startswith(("casella_", "process_", "mail_max"))}
     answered = {"request_id", "upstream_ms", "trace_id", "ca_file"}
@@ -97,7 +97,7 @@ def test_settings_that_are_named_there_are() -> None:
     assert len(own & set(Settings.model_fields)) > 7
 
 
-def test_defaults_that_are_named_hold() -> None:
+def test_named_defaults_are_true() -> None:
     assert "`account_connections = 4`" in TEXT
     assert Settings(servers={}).account_connections == 4
 
@@ -107,14 +107,16 @@ def test_every_alert_is_explained() -> None:
     assert re.findall(r"- alert: (\w+)", rules) == alerts()
 
 
-def test_dovecots_limit_is_as_said() -> None:
-    told = subprocess.run(["doveconf", "-d", "mail_max_userip_connections"], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["mail_max_userip_connections", "=", "10"]
+def test_dovecots_limit_is_as_documented() -> None:
+    limit = subprocess.run(
+        ["doveconf", "-d", "mail_max_userip_connections"], capture_output=True, text=True, check=True
+    )
+    assert limit.stdout.split() == ["mail_max_userip_connections", "=", "10"]
 
 
 @pytest.mark.dovecot
 async def test_keys_are_changed_in_two_steps(connect: Connect, dovecot: Dovecot) -> None:
-    """R-OPS-17: each step while replicas of the one before still run; no token is refused."""
+    """R-OPS-17: replicas of the previous step still run at each step; no token is refused."""
     user, tokens = dovecot.user(), []
     steps = [OLD, f"{OLD},{NEW}", f"{NEW},{OLD}"]
     keys = [Settings(servers={}, secret_keys=words).secret_keys for words in steps]

@@ -24,11 +24,11 @@ pytestmark = pytest.mark.dovecot
 ACCOUNTS, AT_ONCE, REQUESTS = 50, 300, 900
 MESSAGES = 30
 DEADLINE = 60.0
-"""By which every request has its answer."""
+"""The deadline for every answer."""
 PROBE_SECONDS = 1.0
 """As the chart's probes wait."""
 GROWTH = 200 << 20
-"""Octets of memory that may be taken for all of it: the requests' own, and what is kept of rows."""
+"""Octets of memory that the load may add: for the requests, and for cached rows."""
 ME = "/v1/accounts/me"
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Probe:
 
 
 async def crowd(url: str, users: list[str]) -> list[httpx.Response]:
-    """So many at once, each account in turn. Who is turned away comes again, sooner than told."""
+    """Sends ``AT_ONCE`` requests at a time, for each account in turn. Repeats refused ones sooner than Retry-After says."""
     numbers = iter(range(REQUESTS))
     answers: list[httpx.Response] = []
 
@@ -88,8 +88,8 @@ async def crowd(url: str, users: list[str]) -> list[httpx.Response]:
 
 @pytest.mark.parametrize("most", [10_000, 100], ids=["queued", "turned away"])
 async def test_more_requests_than_one_process_can_serve(dovecot: Dovecot, most: int) -> None:
-    """R-OPS-11: each is served or told to come again, in time; the platform's probes are answered all the while, memory
-    stays bounded, and afterwards everybody is served."""
+    """R-OPS-11: each is answered in time, some with 503 and Retry-After. The platform's probes are always answered, memory
+    stays bounded, and all requests succeed afterwards."""
     users = [dovecot.user() for _ in range(ACCOUNTS)]
     for user in users:
         dovecot.seed(user, [(RICH, (), None)] * MESSAGES)
@@ -103,12 +103,12 @@ async def test_more_requests_than_one_process_can_serve(dovecot: Dovecot, most: 
             for user in users:
                 answer = await client.get(f"{ME}/folders/inbox/messages", auth=(user, PASSWORD))
                 assert answer.json()["total"] == MESSAGES
-    told = Counter(answer.status_code for answer in answers)
-    _log.info("%s, probes %d, slowest %.2f s, %d MB more", dict(told), len(probe.seconds), max(probe.seconds),
+    statuses = Counter(answer.status_code for answer in answers)
+    _log.info("%s, probes %d, slowest %.2f s, %d MB more", dict(statuses), len(probe.seconds), max(probe.seconds),
               (peak.most - before) >> 20)  # fmt: skip
-    assert told[200] == REQUESTS
-    assert set(told) <= {200, 429, 503}
-    assert told[503] or most > AT_ONCE
+    assert statuses[200] == REQUESTS
+    assert set(statuses) <= {200, 429, 503}
+    assert statuses[503] or most > AT_ONCE
     for answer in answers:
         assert answer.status_code == 200 or answer.headers["retry-after"]
     assert not probe.failures

@@ -1,4 +1,4 @@
-"""The client of the guide to staying in step keeps its list in step, whatever happens between it and the mail."""
+"""The client of the guide to staying in step keeps its list in step, with faults between it and the mail."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ SEEN = "$seen"
 
 @pytest.mark.dovecot
 async def test_the_guide_s_client_keeps_its_list_in_step(dovecot: Dovecot, tmp_path: Path) -> None:
-    """R-OPS-19: mail that comes, is read and goes; a restart of the service in between."""
+    """R-OPS-19: mail arrives, is read and is deleted, with a restart of the service in between."""
     node = shutil.which("node")
     assert node, "This test needs Node: apt-get install nodejs"
     [program] = re.findall(r"^```js\n(// phone\.mjs.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""Settings that are wrong, or in a place where nobody reads them: said in a line, without a traceback or a value."""
+"""Settings that are wrong or unknown: each is reported in one line, without a traceback or a value."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def refused(command: str, file: Path | None = None, /, **variables: str) -> str:
 
 @pytest.mark.parametrize("form", ["[{first}, {second}]", '"{plain}"', '" {plain} ,"'])
 async def test_keys_are_a_list_or_a_text(tmp_path: Path, form: str) -> None:
-    """R-HTTP-35: and a sign-in with them gets a token that opens."""
+    """R-HTTP-35: a sign-in with them gets a token that opens."""
     file = tmp_path / "casella.toml"
     written = form.format(first=json.dumps(KEYS[0]), second=json.dumps(KEYS[1]), plain=",".join(KEYS))
     async with ScriptedServer([Imap()]) as server:
@@ -63,8 +63,8 @@ async def test_keys_are_a_list_or_a_text(tmp_path: Path, form: str) -> None:
     "wrong", [CANARY, KEYS[1][:-2], KEYS[1] + "AA", KEYS[1] + "!", KEYS[1][:20] + "*" + KEYS[1][20:], "ü" * 43]
 )
 @pytest.mark.parametrize("command", ["serve", "check"])
-def test_a_key_that_is_none_ends_the_start(tmp_path: Path, command: str, wrong: str) -> None:
-    """R-HTTP-35: by its position, whichever way it is written."""
+def test_an_invalid_key_stops_the_start(tmp_path: Path, command: str, wrong: str) -> None:
+    """R-HTTP-35: the error names its position, in each notation."""
     file = tmp_path / "casella.toml"
     for keys in (json.dumps([KEYS[0], wrong]), json.dumps(f"{KEYS[0]},{wrong}")):
         file.write_text(f"secret_keys = {keys}\n{HOME}")
@@ -81,7 +81,7 @@ def test_a_key_that_is_none_ends_the_start(tmp_path: Path, command: str, wrong: 
 
 
 @pytest.mark.parametrize("written", ["5", "true", '[["x"]]', "[1, 2]", "{a = 1}"])
-def test_keys_of_another_kind_end_the_start(tmp_path: Path, written: str) -> None:
+def test_keys_of_another_type_stop_the_start(tmp_path: Path, written: str) -> None:
     """R-HTTP-35."""
     file = tmp_path / "casella.toml"
     file.write_text(f"secret_keys = {written}\n{HOME}")
@@ -102,7 +102,7 @@ LISTS = {
 def test_every_list_is_separated_by_commas_in_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, *, as_json: bool
 ) -> None:
-    """R-HTTP-35: JSON is taken too, as before."""
+    """R-HTTP-35: JSON is accepted too."""
     file = tmp_path / "casella.toml"
     file.write_text(HOME)
     words = [word.strip() for word in LISTS[name].split(",")]
@@ -152,7 +152,7 @@ WRONG = pytest.mark.parametrize(
 
 @WRONG
 def test_a_wrong_variable_is_named(name: str, value: str, example: str) -> None:
-    """R-HTTP-36: by the name it has in the environment, with what it should look like, whichever command reads it."""
+    """R-HTTP-36: by its name in the environment, with a valid example, by every command."""
     for command in ("serve", "check", *(["demo"] if name != "SERVERS" else [])):  # the demo's servers are its own
         said = refused(command, None, **{name: value})
         assert f"CASELLA_{name}" in said
@@ -172,7 +172,7 @@ def test_a_variable_that_is_missing_is_named(tmp_path: Path) -> None:
         )
 
 
-def test_a_default_that_is_no_server_is_named(tmp_path: Path) -> None:
+def test_an_unknown_default_server_is_named(tmp_path: Path) -> None:
     """R-HTTP-36: as a variable, or as a key of the file."""
     file = tmp_path / "casella.toml"
     file.write_text(HOME)
@@ -182,18 +182,18 @@ def test_a_default_that_is_no_server_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["a = [", "\x00", "x = '''", "[a]\n[a]\n"])
-def test_a_file_that_is_no_toml_says_so(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_toml_is_reported(tmp_path: Path, text: str) -> None:
     """R-HTTP-36."""
     file = tmp_path / "casella.toml"
     file.write_text(text)
-    assert "is no TOML" in refused("serve", file)
+    assert "is not valid TOML" in refused("serve", file)
     file.write_bytes(b"\xff\xfe")
-    assert "is no TOML" in refused("check", file)
+    assert "is not valid TOML" in refused("check", file)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_authorities_that_cannot_be_loaded_end_the_start(tmp_path: Path, content: bytes | None) -> None:
-    """R-HTTP-36: rather than each sign-in."""
+def test_authorities_that_cannot_be_loaded_stop_the_start(tmp_path: Path, content: bytes | None) -> None:
+    """R-HTTP-36: not only each sign-in."""
     authorities = tmp_path / "ca.pem"
     if content is not None:
         authorities.write_bytes(content)
@@ -230,8 +230,8 @@ KNOWN = {
 }  # fmt: skip
 
 
-def test_a_variable_nobody_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-36: with the nearest that is read; what Kubernetes says of a service called casella is left alone."""
+def test_an_unknown_variable_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """R-HTTP-36: with the most similar known one. Variables that Kubernetes sets for a service called casella are ignored."""
     for name, value in {**dict.fromkeys(UNKNOWN, CANARY), **KNOWN}.items():
         monkeypatch.setenv(name, value)
     said = unknown()
@@ -241,16 +241,16 @@ def test_a_variable_nobody_reads_is_found(monkeypatch: pytest.MonkeyPatch) -> No
         assert f"did you mean {UNKNOWN[line.split()[0]]}" in line or not UNKNOWN[line.split()[0]]
 
 
-async def test_a_variable_nobody_reads_is_in_the_log() -> None:
-    """R-HTTP-36: the service starts all the same."""
+async def test_an_unknown_variable_is_in_the_log() -> None:
+    """R-HTTP-36: the service starts nevertheless."""
     async with Replica(NOBODY | {"CASELLA_TRUSTED_PROXY": CANARY}) as replica:
-        told = [json.loads(line) for line in replica.log.splitlines()]
-    [line] = [one for one in told if one["level"] == "warning" and "CASELLA_TRUSTED_PROXY " in one["event"]]
+        entries = [json.loads(line) for line in replica.log.splitlines()]
+    [line] = [entry for entry in entries if entry["level"] == "warning" and "CASELLA_TRUSTED_PROXY " in entry["event"]]
     assert "CASELLA_TRUSTED_PROXIES" in line["event"]
 
 
-async def test_the_log_says_that_everybodys_password_goes_to_the_only_server() -> None:
+async def test_the_log_says_that_the_only_server_gets_all_passwords() -> None:
     """R-HTTP-33."""
     async with Replica(NOBODY) as replica:
-        told = [json.loads(line) for line in replica.log.splitlines()]
-    assert [one["server"] for one in told if "every username is sent to it" in one["event"]] == ["home"]
+        entries = [json.loads(line) for line in replica.log.splitlines()]
+    assert [entry["server"] for entry in entries if "every username is sent to it" in entry["event"]] == ["home"]

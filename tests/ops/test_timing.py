@@ -1,4 +1,4 @@
-"""``Server-Timing``: how much of a request's time others took."""
+"""``Server-Timing``: the time that a request costs on the mail server and in queues."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ LIST = f"{ME}/folders/inbox/messages"
 ORIGIN = "https://app.example.org"
 
 
-def told(answer: httpx.Response) -> dict[str, tuple[float, str]]:
+def timings(answer: httpx.Response) -> dict[str, tuple[float, str]]:
     """Milliseconds and description, by name."""
     found = re.findall(r'(\w+);dur=([\d.]+)(?:;desc="([^"]*)")?(?:, |$)', answer.headers.get("server-timing", ""))
     return {name: (float(duration), description) for name, duration, description in found}
@@ -34,7 +34,7 @@ def told(answer: httpx.Response) -> dict[str, tuple[float, str]]:
     ],
     ids=str,
 )
-def test_how_it_is_said(costs: RequestCosts, header: str) -> None:
+def test_the_form_of_the_header(costs: RequestCosts, header: str) -> None:
     assert costs.server_timing == header
 
 
@@ -42,7 +42,7 @@ def test_how_it_is_said(costs: RequestCosts, header: str) -> None:
 @pytest.mark.parametrize(
     ("protocol", "commands", "again"), [("imap", "4 commands", "3 commands"), ("pop3", "7 commands", "")]
 )
-async def test_a_request_says_what_the_mail_server_took(
+async def test_the_header_shows_the_time_of_the_mail_server(
     connect: Connect, dovecot: Dovecot, protocol: str, commands: str, again: str
 ) -> None:
     """A page of a mailbox that is open already is one round trip."""
@@ -50,14 +50,14 @@ async def test_a_request_says_what_the_mail_server_took(
     dovecot.append(user, b"Subject: hello\r\n\r\nworld\r\n")
     async with connect(user, Casella_Protocol=protocol) as client:
         first, second = await client.get(LIST), await client.get(LIST)
-    (duration, description), total = told(first)["upstream"], first.elapsed.total_seconds() * 1000
+    (duration, description), total = timings(first)["upstream"], first.elapsed.total_seconds() * 1000
     assert description == commands
     assert 0 < duration < total
-    assert told(second).get("upstream", (0.0, ""))[1] == again
+    assert timings(second).get("upstream", (0.0, ""))[1] == again
 
 
-async def test_who_waits_for_a_turn_is_told() -> None:
-    """Each of its own commands and waiting, whoever else asks meanwhile."""
+async def test_the_header_shows_the_time_in_queues() -> None:
+    """Each request shows only its own commands and waiting."""
     go, asked = asyncio.Event(), asyncio.Event()
 
     async def hold(command: bytes) -> bytes:
@@ -77,7 +77,7 @@ async def test_who_waits_for_a_turn_is_told() -> None:
             await asyncio.sleep(0.005)
         go.set()
         answers = await asyncio.gather(*reads)
-    times = [told(answer) for answer in answers]
+    times = [timings(answer) for answer in answers]
     assert all("upstream" in each for each in times)
     assert sorted("queue" in each for each in times) == [False, True, True]
 
@@ -87,11 +87,11 @@ async def test_pages_of_allowed_origins_may_read_it(connect: Connect, dovecot: D
     settings = settings_for(dovecot, allowed_origins=(ORIGIN,))
     async with connect(dovecot.user(), settings=settings, Origin=ORIGIN) as client:
         answer = await client.get(LIST)
-    assert "upstream" in told(answer)
+    assert "upstream" in timings(answer)
     assert "Server-Timing" in answer.headers["access-control-expose-headers"]
 
 
-async def test_what_nobody_else_was_asked_for_has_none(connect: Connect) -> None:
+async def test_a_request_without_the_mail_server_has_no_header(connect: Connect) -> None:
     async with connect() as client:
         for path in ("/healthz", ME, "/nowhere"):
             assert "server-timing" not in (await client.get(path)).headers

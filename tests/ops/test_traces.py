@@ -1,4 +1,4 @@
-"""What a request was made of: spans by OpenTelemetry, down to each command a mail server was sent."""
+"""Traces: OpenTelemetry spans of a request, down to each command to a mail server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -49,10 +49,10 @@ def spans(provider: InMemorySpanExporter) -> InMemorySpanExporter:
 
 
 def family(spans: InMemorySpanExporter) -> tuple[ReadableSpan, list[ReadableSpan]]:
-    """The request's, which is the only one, and those of what was asked for it."""
-    told = spans.get_finished_spans()
-    [request] = [span for span in told if span.kind is SpanKind.SERVER]
-    children = [span for span in told if span is not request]
+    """Returns the span of the only request, and those of its commands."""
+    finished = spans.get_finished_spans()
+    [request] = [span for span in finished if span.kind is SpanKind.SERVER]
+    children = [span for span in finished if span is not request]
     for child in children:
         assert child.parent is not None
         assert request.context is not None
@@ -85,12 +85,12 @@ async def test_a_list_is_traced_to_each_command(
     assert request.name == f"GET {ROUTE}"
     assert request.parent is not None
     assert f"{request.parent.trace_id:032x}" == REMOTE.split("-")[1]
-    told = attributes(request)
-    assert told.items() >= {"http.route": ROUTE, "http.response.status_code": 200}.items()
-    assert told["casella.request_id"] == answer.headers["x-request-id"]
-    verbs_told = [str(attributes(command)["casella.verb"]) for command in commands]
-    assert verbs_told == verbs
-    for command, verb in zip(commands, verbs_told, strict=True):
+    values = attributes(request)
+    assert values.items() >= {"http.route": ROUTE, "http.response.status_code": 200}.items()
+    assert values["casella.request_id"] == answer.headers["x-request-id"]
+    traced_verbs = [str(attributes(command)["casella.verb"]) for command in commands]
+    assert traced_verbs == verbs
+    for command, verb in zip(commands, traced_verbs, strict=True):
         assert command.name == f"{protocol} {verb}"
         assert command.status.status_code is StatusCode.UNSET
         assert attributes(command) == {
@@ -103,10 +103,8 @@ async def test_a_list_is_traced_to_each_command(
 
 
 @pytest.mark.dovecot
-async def test_no_mail_and_nobody_is_in_a_trace(
-    connect: Connect, dovecot: Dovecot, spans: InMemorySpanExporter
-) -> None:
-    """R-HTTP-14: neither in path nor query, nor as an argument, nor of what went wrong."""
+async def test_a_trace_has_no_private_data(connect: Connect, dovecot: Dovecot, spans: InMemorySpanExporter) -> None:
+    """R-HTTP-14: neither path, nor query, nor arguments, nor texts of errors."""
     user = dovecot.user()
     dovecot.append(user, MAIL)
     async with connect(user) as client:
@@ -130,7 +128,7 @@ async def test_a_command_without_an_answer_is_an_error(spans: InMemorySpanExport
     assert (attributes(commands[-1])["casella.outcome"], commands[-1].status.status_code) == ("lost", StatusCode.ERROR)
 
 
-async def test_the_platforms_own_questions_are_not_traced(connect: Connect, spans: InMemorySpanExporter) -> None:
+async def test_health_probes_are_not_traced(connect: Connect, spans: InMemorySpanExporter) -> None:
     async with connect() as client:
         for path in ("/healthz", "/readyz", "/metrics"):
             assert (await client.get(path)).status_code in {200, 404, 503}
@@ -161,7 +159,7 @@ async def collector(received: list[ExportTraceServiceRequest]) -> AsyncIterator[
 @pytest.mark.dovecot
 @pytest.mark.parametrize("is_asked", [True, False])
 async def test_the_environment_turns_traces_on(dovecot: Dovecot, is_asked: bool) -> None:
-    """And what was not sent yet is sent before the process ends."""
+    """Unsent spans are sent before the process ends."""
     received: list[ExportTraceServiceRequest] = []
     user = dovecot.user()
     async with collector(received) as address:
@@ -179,5 +177,5 @@ async def test_the_environment_turns_traces_on(dovecot: Dovecot, is_asked: bool)
         assert names == []
         return
     assert {f"GET {ROUTE}", "imap LOGIN", "imap SELECT"} <= set(names)
-    told = {pair.key: pair.value.string_value for pair in resources[0].resource.attributes}
-    assert told["service.name"] == "mail-api"
+    values = {pair.key: pair.value.string_value for pair in resources[0].resource.attributes}
+    assert values["service.name"] == "mail-api"

@@ -1,4 +1,4 @@
-"""Uploads that do not keep to what they announce: a message is stored whole or not at all, and nothing else stays."""
+"""Uploads that break off or exceed their announced length: a message is stored whole or not at all."""
 
 import signal
 from base64 import b64encode
@@ -52,9 +52,7 @@ async def subjects(replica: Replica, user: str) -> list[str]:
 
 
 @pytest.mark.parametrize("sent", [0, len(MAIL), LARGE // 2])
-async def test_who_leaves_before_the_end_has_stored_nothing(
-    replica: Replica, user: str, tmp_path: Path, sent: int
-) -> None:
+async def test_an_upload_that_breaks_off_stores_nothing(replica: Replica, user: str, tmp_path: Path, sent: int) -> None:
     """R-HTTP-18, R-OPS-09."""
     async with connected(replica.port) as raw:
         await raw.send(head(user, LARGE) + (MAIL + b"x" * LARGE)[:sent])
@@ -65,7 +63,7 @@ async def test_who_leaves_before_the_end_has_stored_nothing(
     assert left_in(tmp_path) == []
 
 
-async def test_what_follows_the_announced_end_is_no_part_of_the_message(replica: Replica, user: str) -> None:
+async def test_octets_after_the_announced_end_are_not_part_of_the_message(replica: Replica, user: str) -> None:
     """R-HTTP-18, R-HTTP-07: the connection ends with the answer."""
     async with connected(replica.port) as raw:
         await raw.send(head(user, len(MAIL)) + MAIL + b"and more\r\n")
@@ -74,7 +72,7 @@ async def test_what_follows_the_announced_end_is_no_part_of_the_message(replica:
     assert await subjects(replica, user) == ["whole"]
 
 
-async def test_what_is_announced_too_large_is_refused_before_it_is_sent(replica: Replica, user: str) -> None:
+async def test_an_announced_length_above_the_limit_is_refused_before_the_upload(replica: Replica, user: str) -> None:
     """R-HTTP-18."""
     async with connected(replica.port) as raw:
         await raw.send(head(user, 100 << 20))
@@ -83,7 +81,9 @@ async def test_what_is_announced_too_large_is_refused_before_it_is_sent(replica:
     assert (answer.status, answer.problem) == (413, "too-large")
 
 
-async def test_a_process_killed_in_an_upload_leaves_nothing_behind(replica: Replica, user: str, tmp_path: Path) -> None:
+async def test_a_process_killed_during_an_upload_leaves_nothing_behind(
+    replica: Replica, user: str, tmp_path: Path
+) -> None:
     """R-HTTP-18, R-OPS-01."""
     async with connected(replica.port) as raw:
         await raw.send(head(user, LARGE) + b"x" * (LARGE // 2))

@@ -1,4 +1,4 @@
-"""A mail server that goes away under load and comes back. ``CASELLA_ROUNDS`` makes it so many accounts."""
+"""A mail server that restarts under load. ``CASELLA_ROUNDS`` sets the number of accounts."""
 
 import asyncio
 import logging
@@ -22,15 +22,15 @@ CONNECTIONS = 2
 """Of each account, to the mail server."""
 GONE_SECONDS = 2.0
 DEADLINE = 30.0
-"""By which every request has its answer."""
+"""The deadline for every answer."""
 RECOVERY = 15.0
-"""By which every account has its mail again."""
+"""The deadline for mail after the restart."""
 _log = logging.getLogger(__name__)
 INBOX = "/v1/accounts/me/folders/inbox/messages"
 
 
 class Crowd:
-    """Accounts that ask again and again, whatever they are answered."""
+    """Accounts that repeat their requests after every answer, errors too."""
 
     def __init__(self, url: str, users: list[str]) -> None:
         self.answers: Counter[int] = Counter()
@@ -46,7 +46,7 @@ class Crowd:
             await asyncio.gather(*(self._ask(client, user) for user in self._users for _ in range(AT_ONCE)))
 
     async def all_served(self) -> None:
-        """Returns when everybody had an answer with mail since now."""
+        """Returns when each account has got mail in an answer after this call."""
         self._served.clear()
         async with asyncio.timeout(RECOVERY):
             while len(self._served) < len(self._users):
@@ -71,8 +71,8 @@ class Crowd:
 
 @pytest.mark.timeout(300)
 async def test_a_mail_server_that_restarts_under_load() -> None:
-    """R-OPS-04: meanwhile everybody is told 502 to 504 in time, afterwards nobody logs in more often than there are
-    connections to have, and all have their mail again soon."""
+    """R-OPS-04: meanwhile requests are answered 502 to 504 in time. Afterwards no account logs in more often than it may have
+    connections, and all get their mail again soon."""
     with Dovecot() as dovecot:
         users = [dovecot.user() for _ in range(ACCOUNTS)]
         for user in users:

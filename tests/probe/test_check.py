@@ -1,4 +1,4 @@
-"""`casella check` on real servers: what they offer before and after login (R-OPS-27)."""
+"""`casella check` on real servers: what they announce before and after login (R-OPS-27)."""
 
 import asyncio
 import os
@@ -42,14 +42,14 @@ def server_in(name: str, *listeners: tuple[str, int], domains: str = "[]") -> st
     return "\n".join(lines) + "\n"
 
 
-def asking(file: Path, rows: str, user: str) -> list[str]:
-    """The command as a process is given it, with the table written."""
+def command(file: Path, rows: str, user: str) -> list[str]:
+    """The command line of a check, after writing the table to ``file``."""
     file.write_text(rows)
     return [sys.executable, "-m", "service", "check", "--config", str(file), "--login", user]
 
 
 def checked(file: Path, *arguments: str, **more: str) -> tuple[int, str]:
-    """Exit code and all that was printed."""
+    """Returns the exit code and everything printed."""
     done = CliRunner().invoke(app, ["check", "--config", str(file), *arguments], env=more or None)
     return done.exit_code, done.output
 
@@ -67,31 +67,31 @@ def limited() -> Iterator[Dovecot]:
 
 
 @pytest.mark.dovecot
-def test_without_login_it_is_said_that_there_may_be_more(dovecot: Dovecot, file: Path) -> None:
-    """R-OPS-27: Dovecot tells the better part after login."""
+def test_without_login_the_report_says_that_there_may_be_more(dovecot: Dovecot, file: Path) -> None:
+    """R-OPS-27: Dovecot announces most capabilities after login."""
     file.write_text(server_in("home", ("imap", dovecot.ports.imap), ("pop3", dovecot.ports.pop3)))
-    code, told = checked(file)
-    assert code == 0, told
+    code, output = checked(file)
+    assert code == 0, output
     for protocol, port in (("imap", dovecot.ports.imap), ("pop3", dovecot.ports.pop3)):
-        assert f"home {protocol} {HOST}:{port} none: ok\n" in told
-    assert told.count("before login: ") == 2
-    assert told.count("--login USER") == 2
-    assert "AUTH=PLAIN" in told
-    assert re.search(r"before login: .*\bSASL=PLAIN", told)
-    assert "CONDSTORE" not in told
-    assert "after login:" not in told
+        assert f"home {protocol} {HOST}:{port} none: ok\n" in output
+    assert output.count("before login: ") == 2
+    assert output.count("--login USER") == 2
+    assert "AUTH=PLAIN" in output
+    assert re.search(r"before login: .*\bSASL=PLAIN", output)
+    assert "CONDSTORE" not in output
+    assert "after login:" not in output
 
 
 @pytest.mark.dovecot
-def test_a_login_tells_the_rest(limited: Dovecot, file: Path) -> None:
+def test_a_login_shows_the_rest(limited: Dovecot, file: Path) -> None:
     """R-OPS-27: capabilities after login, the API's, folders and roles, quota."""
     user = limited.user()
     limited.append(user, b"Subject: hello\r\n\r\nworld\r\n")
     file.write_text(server_in("home", ("imap", limited.ports.imap), ("pop3", limited.ports.pop3)))
-    code, told = checked(file, "--login", user, **{ENVIRONMENT: PASSWORD})
-    assert code == 0, told
-    assert told.count(f"signed in as {user}") == 2
-    imap, _, pop3 = told.partition("home pop3")
+    code, output = checked(file, "--login", user, **{ENVIRONMENT: PASSWORD})
+    assert code == 0, output
+    assert output.count(f"signed in as {user}") == 2
+    imap, _, pop3 = output.partition("home pop3")
     assert re.search(r"after login: .*\bCONDSTORE\b.*\bQUOTA\b", imap)
     assert re.search(r"what the API can do with it: .*\bflags folders\b.*\bquota\b", imap)
     assert re.search(r"\d+ folders?; roles: inbox", imap)
@@ -99,19 +99,19 @@ def test_a_login_tells_the_rest(limited: Dovecot, file: Path) -> None:
     assert re.search(r"after login: .*\bUIDL\b", pop3)
     assert "what the API can do with it: changes\n" in pop3
     assert "1 folder; roles: inbox" in pop3
-    assert PASSWORD not in told
+    assert PASSWORD not in output
 
 
 @pytest.mark.dovecot
 def test_a_wrong_password_fails_and_is_tried_once(dovecot: Dovecot, file: Path) -> None:
-    """R-OPS-27: for each protocol, so that no account is locked."""
+    """R-OPS-27: once for each protocol, so that no account is locked."""
     user = dovecot.user()
     file.write_text(server_in("home", ("imap", dovecot.ports.imap), ("pop3", dovecot.ports.pop3)))
-    code, told = checked(file, "--login", user, **{ENVIRONMENT: "wrong-0451"})
+    code, output = checked(file, "--login", user, **{ENVIRONMENT: "wrong-0451"})
     assert code == 1
-    assert told.count("FAILED: The mail server refused this login and password.") == 2
-    assert told.count(": ok\n") == 2
-    assert "wrong-0451" not in told
+    assert output.count("FAILED: The mail server refused this login and password.") == 2
+    assert output.count(": ok\n") == 2
+    assert "wrong-0451" not in output
     deadline = time.monotonic() + 20
     while len(failures := re.findall(rf"(\w+)-login: .*auth failed, (\d+) .*user=<{user}>", dovecot.log)) < 2:
         assert time.monotonic() < deadline, dovecot.log
@@ -120,14 +120,14 @@ def test_a_wrong_password_fails_and_is_tried_once(dovecot: Dovecot, file: Path) 
 
 
 @pytest.mark.dovecot
-def test_one_servers_failure_does_not_stop_the_others(dovecot: Dovecot, file: Path) -> None:
-    """R-OPS-27: in the order of the table, and the exit code is that of a failure."""
+def test_a_failing_server_does_not_stop_the_other_checks(dovecot: Dovecot, file: Path) -> None:
+    """R-OPS-27: the report keeps the order of the table, and the exit code is 1."""
     [nobody] = free_ports(1)
     rows = [("a", nobody), ("b", dovecot.ports.imap), ("c", nobody), ("d", dovecot.ports.imap)]
     file.write_text("".join(server_in(name, ("imap", port)) for name, port in rows))
-    code, told = checked(file)
+    code, output = checked(file)
     assert code == 1
-    assert re.findall(r"^(\w) imap .* (ok|FAILED)", told, re.MULTILINE) == [
+    assert re.findall(r"^(\w) imap .* (ok|FAILED)", output, re.MULTILINE) == [
         ("a", "FAILED"), ("b", "ok"), ("c", "FAILED"), ("d", "ok"),
     ]  # fmt: skip
     assert checked(file, "--server", "b")[0] == 0
@@ -135,62 +135,62 @@ def test_one_servers_failure_does_not_stop_the_others(dovecot: Dovecot, file: Pa
     assert checked(file, "--server", "e")[0] == 2
 
 
-async def test_a_password_goes_to_one_server_alone(file: Path) -> None:
-    """R-OPS-27: that which the API would take for the user; the others are tried without login."""
+async def test_a_password_goes_to_one_server_only(file: Path) -> None:
+    """R-OPS-27: the server that the API would pick for the user; the others are checked without login."""
     async with ScriptedServer([Imap()]) as own, ScriptedServer([Imap()]) as other:
         rows = server_in("other", ("imap", other.port), domains='["example.net"]')
         rows += server_in("own", ("imap", own.port), domains='["example.org"]')
-        words = asking(file, rows, "ann@example.org")
-        told = await _printed(words, {ENVIRONMENT: "canary-5150-password"})
+        words = command(file, rows, "ann@example.org")
+        output = await _printed(words, {ENVIRONMENT: "canary-5150-password"})
         assert "LOGIN" in own.verbs
         assert set(other.verbs) == {"CAPABILITY"}
-        assert b"canary-5150-password" not in told
+        assert b"canary-5150-password" not in output
         nobody = [*words[:-1], "ann@nowhere.example.org"]
         assert b"--server" in await _printed(nobody, {ENVIRONMENT: "canary-5150-password"}, code=2)
 
 
-async def test_a_server_that_repeats_the_password_is_not_repeated(file: Path) -> None:
-    """R-OPS-27: no secret is printed, whoever says it."""
+async def test_a_password_that_the_server_repeats_is_not_printed(file: Path) -> None:
+    """R-OPS-27: no secret is printed, not even as text of the server."""
     secret = "canary-6502-password"
     answers = {"LIST": b"{tag} NO cannot list for " + secret.encode() + b"\r\n"}
     async with ScriptedServer([Imap(answers=answers)]) as server:
-        words = asking(file, server_in("home", ("imap", server.port)), "ann@example.org")
-        told = await _printed(words, {ENVIRONMENT: secret}, code=1)
-    assert b"FAILED" in told
-    assert b"cannot list" in told
-    assert secret.encode() not in told
+        words = command(file, server_in("home", ("imap", server.port)), "ann@example.org")
+        output = await _printed(words, {ENVIRONMENT: secret}, code=1)
+    assert b"FAILED" in output
+    assert b"cannot list" in output
+    assert secret.encode() not in output
 
 
 async def test_a_pop3_login_is_one_session(file: Path) -> None:
-    """R-OPS-27: a server with a login delay would refuse the second."""
+    """R-OPS-27: a server with a login delay would refuse a second one."""
     server = Pop3Server(capabilities=("TOP", "UIDL", "USER", "EXPIRE 30", "LOGIN-DELAY 900"))
     async with server.running() as place:
-        words = asking(file, server_in("home", ("pop3", place.port)), USER)
-        told = await _printed(words, {ENVIRONMENT: SECRET})
-    assert b"EXPIRE=30" in told
+        words = command(file, server_in("home", ("pop3", place.port)), USER)
+        output = await _printed(words, {ENVIRONMENT: SECRET})
+    assert b"EXPIRE=30" in output
     assert server.logins == 1
     assert "DELE" not in server.verbs
 
 
-def test_a_maildir_is_signed_in_to(tmp_path: Path, file: Path) -> None:
-    """R-OPS-27: what may be read and written, and whether the password is right."""
+def test_a_login_to_a_maildir(tmp_path: Path, file: Path) -> None:
+    """R-OPS-27: the report shows what can be read and written, and whether the password is right."""
     post = Post(tmp_path)
     post.user("ann")
     rows = f'[servers.home]\nmaildir = {{ path = "{post.folder}/{{user}}/Maildir", passwords = "{post.passwords}" }}\n'
     file.write_text(rows)
-    code, told = checked(file, "--login", "ann", **{ENVIRONMENT: "secret"})
-    assert code == 0, told
-    assert "users: 1" in told
-    assert re.search(r"what the API can do with it: append changes flags", told)
-    assert "1 folder; roles: inbox" in told
-    code, told = checked(file, "--login", "ann", **{ENVIRONMENT: "wrong"})
+    code, output = checked(file, "--login", "ann", **{ENVIRONMENT: "secret"})
+    assert code == 0, output
+    assert "users: 1" in output
+    assert re.search(r"what the API can do with it: append changes flags", output)
+    assert "1 folder; roles: inbox" in output
+    code, output = checked(file, "--login", "ann", **{ENVIRONMENT: "wrong"})
     assert code == 1
-    assert "home maildir" in told
+    assert "home maildir" in output
 
 
 @pytest.mark.dovecot
 def test_a_piped_password_is_read(dovecot: Dovecot, file: Path) -> None:
-    """R-OPS-27: its first line."""
+    """R-OPS-27: the first line of the pipe is the password."""
     user = dovecot.user()
     file.write_text(server_in("home", ("imap", dovecot.ports.imap)))
     done = CliRunner().invoke(
@@ -215,7 +215,7 @@ def test_a_typed_password_is_not_shown(dovecot: Dovecot, file: Path) -> None:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,  # else the password would be asked for on the terminal of who runs the tests
+        start_new_session=True,  # else the prompt would appear on the terminal that runs the tests
         env={name: value for name, value in os.environ.items() if name != ENVIRONMENT},
     )
     os.close(theirs)
@@ -229,12 +229,12 @@ def test_a_typed_password_is_not_shown(dovecot: Dovecot, file: Path) -> None:
 
 
 def _until(terminal: int, words: bytes | None) -> bytes:
-    """All that is shown up to these words, or to the end."""
+    """Returns everything shown up to these words, or to the end."""
     seen = b""
     while words is None or words not in seen:
         try:
             octets = os.read(terminal, 4096)
-        except OSError:  # how Linux says that nobody has it open any more
+        except OSError:  # how Linux reports that no process has it open any more
             octets = b""
         if not octets:
             assert words is None, seen
@@ -243,12 +243,12 @@ def _until(terminal: int, words: bytes | None) -> bytes:
     return seen
 
 
-def test_a_table_without_servers_is_no_success(file: Path) -> None:
-    """R-OPS-27: nothing was tried."""
+def test_a_table_without_servers_fails(file: Path) -> None:
+    """R-OPS-27: the exit code is 2."""
     file.write_text("session_seconds = 60\n")
-    code, told = checked(file)
+    code, output = checked(file)
     assert code == 2
-    assert "No mail server is configured" in told
+    assert "No mail server is configured" in output
 
 
 def test_every_protocol_can_be_signed_in_to() -> None:
@@ -262,6 +262,6 @@ async def _printed(words: list[str], more: dict[str, str], code: int = 0) -> byt
     process = await asyncio.create_subprocess_exec(
         *words, env=os.environ | more, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    told, _ = await process.communicate()
-    assert process.returncode == code, told
-    return told
+    output, _ = await process.communicate()
+    assert process.returncode == code, output
+    return output

@@ -1,4 +1,4 @@
-"""The guides are in what is installed, not only in a checkout."""
+"""The guides are in the installed package, not only in a checkout."""
 
 import re
 import subprocess

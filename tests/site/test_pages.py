@@ -122,7 +122,7 @@ async def test_another_name_is_not_found(client: httpx.AsyncClient, name: str) -
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
 
 
-async def test_the_pages_are_no_part_of_the_contract_and_the_reference_links_to_them(client: httpx.AsyncClient) -> None:
+async def test_the_pages_are_not_in_the_contract_but_the_reference_links_to_them(client: httpx.AsyncClient) -> None:
     contract = (await client.get("/openapi.json")).json()
     assert not [path for path in contract["paths"] if path == "/" or path.startswith("/guides")]
     assert re.search(r"\[/guides\]\(guides\)", contract["info"]["description"])

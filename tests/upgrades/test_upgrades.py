@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
-from service.adapters.imap.wire.protocol import Timing as ImapTiming
+from service.adapters.imap.wire.commands import Timing as ImapTiming
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing as Pop3Timing
 from service.api.problems import problem_type_of

@@ -1,6 +1,11 @@
-"""IMAP4rev1/rev2 behind the port (RFC 3501, RFC 9051).
+"""The backend for IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051).
 
-From the wire up: ``framing`` (octets to responses), ``protocol`` (commands and their answers on aioimaplib),
-``connection`` (TLS, login, the selected folder), ``tokens`` and ``responses`` (answers to values), ``arguments``
-(values to commands), ``pool`` (which connection for whom), ``backend`` (the port).
+From the wire up:
+
+- ``wire``: octets to responses and back. ``framing`` cuts the stream, ``protocol`` sends commands and receives their
+  answers, ``tokens`` and ``responses`` read answers, ``arguments`` writes commands, ``status`` translates refusals.
+- ``session``: ``login`` opens a connection, ``connection`` runs commands on it, ``selection`` is its selected folder,
+  ``pool`` shares the connections of an account, ``access`` lends them to operations.
+- ``folders``, ``lists``, ``messages``, ``search``, ``sync``, ``writes``: the operations.
+- ``backend``: the port, made of the operations.
 """

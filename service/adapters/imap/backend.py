@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.folders.acl import Sharing
 from service.adapters.imap.folders.tree import Folders
@@ -22,11 +22,11 @@ from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.watch import Watcher
+from service.adapters.imap.wire.commands import Timing
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.protocol import Timing
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
-from service.adapters.shared.connection_limit import Host
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, StaleId
@@ -70,7 +70,7 @@ class ImapBackend(Backend):
         timing: Timing | None = None,
         limits: Limits | None = None,
         cache: MessageCache | None = None,
-        host: Host | None = None,
+        host: ConnectionLimit | None = None,
         avoid: Iterable[str] = (),
     ) -> None:
         self.account = account or credentials.account

@@ -1,4 +1,5 @@
-"""Ids and cursors of this adapter: a folder is its name on the wire, a message is folder, UIDVALIDITY and UID."""
+"""Ids and cursors of this adapter. A folder id holds the name on the wire; a message id holds folder, UIDVALIDITY and
+UID."""
 
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +14,7 @@ _MESSAGE = struct.Struct(">II")
 
 
 class MessageRef(NamedTuple):
-    """Where a message is. UIDs are never used again within a UIDVALIDITY (RFC 9051, 2.3.1.1)."""
+    """Identifies a message. UIDs are never reused within a UIDVALIDITY (RFC 9051, 2.3.1.1)."""
 
     folder: bytes
     uid_validity: int
@@ -31,7 +32,7 @@ class Ids:
         return make_id("f", self._tag, name)
 
     def folder_name(self, folder: str) -> bytes:
-        """NotFound for what is no folder id of this account."""
+        """Returns the name in a folder id. Raises NotFound if it is not a folder id of this account."""
         name = read_id("f", self._tag, folder, "folder")
         if b"\0" in name:
             raise NotFound("folder")
@@ -41,7 +42,7 @@ class Ids:
         return make_id("m", self._tag, _MESSAGE.pack(uid_validity, uid) + folder)
 
     def message_ref(self, message: str) -> MessageRef:
-        """NotFound for what is no message id of this account."""
+        """Reads a message id. Raises NotFound if it is not a message id of this account."""
         octets = read_id("m", self._tag, message, "message")
         if len(octets) <= _MESSAGE.size:
             raise NotFound("message")
@@ -51,22 +52,23 @@ class Ids:
         return MessageRef(octets[_MESSAGE.size :], uid_validity, uid)
 
     def cursor(self, list_of: bytes, uid_validity: int, numbers: Sequence[int]) -> str:
-        """``list_of`` says which list it continues: folder, criteria and sort; ``numbers`` from where."""
+        """Returns a cursor. ``list_of`` identifies the list that it continues (folder, criteria and sort), ``numbers``
+        the position in it."""
         octets = struct.pack(f">II{len(numbers)}I", self._list(list_of), uid_validity, *numbers)
         return urlsafe_b64encode(octets + struct.pack(">I", crc32(octets))).rstrip(b"=").decode()
 
     def read_cursor(self, text: str, list_of: bytes, uid_validity: int) -> tuple[int, ...]:
-        """The numbers; InvalidRequest for a cursor of another list, StaleToken where the folder was renumbered
-        meanwhile."""
+        """Returns the numbers. Raises InvalidRequest for a cursor of another list, and StaleToken if the folder was
+        renumbered meanwhile."""
         try:
             octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
             list_id, validity, *numbers, check = struct.unpack(f">{len(octets) // 4}I", octets)
         except (Error, UnicodeEncodeError, struct.error, ValueError):
-            raise InvalidRequest("This is no cursor.") from None
+            raise InvalidRequest("This is not a cursor.") from None
         if check != crc32(octets[:-4]) or list_id != self._list(list_of) or not numbers:
             raise InvalidRequest("This cursor belongs to another list.")
         if validity != uid_validity:
-            raise StaleToken("The folder was renumbered since this cursor was given. Start the list again.")
+            raise StaleToken("The folder was renumbered since this cursor was issued. Start the list again.")
         return tuple(numbers)
 
     def _list(self, list_of: bytes) -> int:

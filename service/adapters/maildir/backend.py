@@ -8,16 +8,17 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from anyio import CancelScope
 
-from service.adapters.maildir import changes, content, folder_changes, listing, reads, writes
-from service.adapters.maildir.content import PartQuery
-from service.adapters.maildir.delivery import Delivery
-from service.adapters.maildir.disk import File
-from service.adapters.maildir.disk_threads import ThreadLane
-from service.adapters.maildir.keywords import flag_names
+from service.adapters.maildir.disk import content
+from service.adapters.maildir.disk.content import PartQuery
+from service.adapters.maildir.disk.files import File
+from service.adapters.maildir.disk.keywords import flag_names
+from service.adapters.maildir.disk.threads import ThreadLane
+from service.adapters.maildir.folders.delivery import Delivery
 from service.adapters.maildir.mailbox import Mailbox
+from service.adapters.maildir.operations import changes, folder_changes, listing, reads, writes
 from service.adapters.maildir.sign_in import PasswordChanged, Proof, SignIn
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.parsing import read_whole, structure_of
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.parsing import parse_message, parse_structure
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes
 from service.mail.model import (
@@ -53,11 +54,11 @@ class MaildirBackend(Backend):
     capabilities = CAPABILITIES
     not_supported_text = "A mailbox on disk has no {}."
 
-    def __init__(self, sign_in: SignIn, account: str, rows: Rows | None = None) -> None:
+    def __init__(self, sign_in: SignIn, account: str, rows: RowCache | None = None) -> None:
         self.account = account
         self._sign_in = sign_in
         self._lane, self._bulk_lane = sign_in.threads.interactive, sign_in.threads.bulk
-        self._rows = rows or Rows(Protocol.MAILDIR)
+        self._rows = rows or RowCache(Protocol.MAILDIR)
         self._mailbox: Mailbox | None = None
         self._appending_once = asyncio.Lock()
 
@@ -105,7 +106,7 @@ class MaildirBackend(Backend):
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         file, fields, parsed = await self._run(reads.open_message, message, html)
         if parsed is None:
-            parsed = await read_whole(file, id="", folder_id="", html=html)
+            parsed = await parse_message(file, id="", folder_id="", html=html)
         return parsed.model_copy(update=fields)
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
@@ -115,7 +116,7 @@ class MaildirBackend(Backend):
         query = PartQuery(message, part, encoded, span)
         opened = await self._run(reads.open_part, query, self._lane)
         if isinstance(opened, File):  # too large to be parsed in a thread
-            root = await structure_of(opened)
+            root = await parse_structure(opened)
             opened = await self._bulk_lane.run(content.open_part, opened, root, query, self._lane)
         return opened
 

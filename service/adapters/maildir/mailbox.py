@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.adapters.maildir.folder import MaildirFolder
-from service.adapters.maildir.folders import FolderTree
+from service.adapters.maildir.folders.folder import MaildirFolder
+from service.adapters.maildir.folders.tree import FolderTree
 from service.adapters.maildir.sync_state import SyncStates
-from service.adapters.shared.cache import Rows
+from service.adapters.shared.cache import RowCache
 from service.mail.errors import NotFound
 from service.mail.ids import account_tag, make_id, read_id
 from service.mail.model import Folder
@@ -21,7 +21,7 @@ from service.mail.model import Folder
 class Mailbox:
     """``rows`` may be shared by all mailboxes of a process."""
 
-    def __init__(self, root: Path, account: str, rows: Rows) -> None:
+    def __init__(self, root: Path, account: str, rows: RowCache) -> None:
         self.account = account
         self.tag = account_tag(account)
         self.tree = FolderTree(root, self.tag)

@@ -12,7 +12,7 @@ import structlog
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.adapters.maildir.disk import PROTOCOL
+from service.adapters.maildir.disk.files import PROTOCOL
 from service.mail.errors import UpstreamUnavailable
 
 MAX_OCTETS = 16 << 20

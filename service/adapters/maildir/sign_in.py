@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Disk, MailServer
-from service.adapters.maildir.disk import PROTOCOL
-from service.adapters.maildir.disk_threads import DiskThreads
+from service.adapters.maildir.disk.files import PROTOCOL
+from service.adapters.maildir.disk.threads import DiskThreads
 from service.adapters.maildir.passwords import Passwords
 from service.mail.errors import LoginRefused, NotFound, NotPermitted, ServerBusy
 from service.telemetry.upstream import queued

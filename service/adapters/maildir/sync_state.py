@@ -8,7 +8,7 @@ from threading import Lock
 
 from cachetools import FIFOCache
 
-from service.adapters.maildir.snapshot import Snapshot
+from service.adapters.maildir.disk.snapshot import Snapshot
 from service.mail.errors import StaleToken
 
 MAX_OCTETS = 5000

@@ -1,4 +1,4 @@
-"""The port over POP3: one folder, listed, read and deleted from. The rest is what ``Backend`` says by default."""
+"""A mailbox over POP3: one folder, whose messages are listed, read and deleted. All else is not supported."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -7,25 +7,25 @@ from hashlib import blake2s
 
 from cachetools import LRUCache
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
-from service.adapters.pop3.changes import read_mark, write_mark
+from service.adapters.pop3.changes import read_sync_token, write_sync_token
 from service.adapters.pop3.cursor import read_cursor
 from service.adapters.pop3.listing import Listing
 from service.adapters.pop3.session.maildrop import header_of
-from service.adapters.pop3.session.maildrop_queue import Door
+from service.adapters.pop3.session.maildrop_queue import MaildropQueue
 from service.adapters.pop3.session.session import HEADER_LIMIT, UNCONFIRMED, Session, require_ok
-from service.adapters.pop3.source import Shelf, Slice, Source
+from service.adapters.pop3.source import Slice, Source, SourceCache
 from service.adapters.pop3.wire.replies import PROTOCOL
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.parsing import MOST, read_whole
-from service.adapters.shared.threads import apart
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.parsing import MAX_PARSED, parse_message
+from service.adapters.shared.threads import in_thread
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
-from service.mail.mime.headers import list_headers
+from service.mail.mime.headers.fields import list_headers
 from service.mail.model import (
     Capability,
     Download,
@@ -43,16 +43,16 @@ from service.mail.search.filter import ListQuery
 
 INBOX = "INBOX"
 SOURCE_LIMIT = 1024 * 1024 * 1024
-"""The largest message that is passed on; it lies in a temporary file meanwhile."""
+"""Octets of the largest message that is passed on. It lies in a temporary file meanwhile."""
 UNSURE = 5_000
-"""Deletions without confirmation that are remembered."""
+"""How many unconfirmed deletions are remembered."""
 CUTS = 4
-"""Logins a list spends on headers of large messages, on a server without TOP."""
+"""On a server without TOP, how many logins a list may cost for headers of large messages."""
 
 
 class Pop3Backend(Backend):
-    """One maildrop. Requests take turns in it, but only while they talk to the server: what was fetched is put aside
-    first, so that a slow reader holds up nobody."""
+    """One maildrop. Requests take turns in it, but only while they talk to the server: what they fetch is spooled, so
+    that a slow client does not delay the others."""
 
     protocol = Protocol.POP3
     capabilities = frozenset({Capability.CHANGES})
@@ -64,24 +64,24 @@ class Pop3Backend(Backend):
         credentials: Credentials,
         account: str,
         timing: Timing = DEFAULT_TIMING,
-        rows: Rows | None = None,
+        rows: RowCache | None = None,
     ) -> None:
         self.account = account
         self._tag = account_tag(account)
         self._inbox = make_id("f", self._tag, INBOX.encode())
-        self._door = Door(endpoint, credentials, timing)
-        self._listing = Listing(account, self._inbox, rows or Rows(Protocol.POP3))
-        self._shelf = Shelf(timing.keep)
+        self._queue = MaildropQueue(endpoint, credentials, timing)
+        self._listing = Listing(account, self._inbox, rows or RowCache(Protocol.POP3))
+        self._sources = SourceCache(timing.keep)
         self._unsure: LRUCache[bytes, bool] = LRUCache(UNSURE)
 
     async def list_folders(self) -> tuple[Folder, ...]:
-        drop = await self._door.reading(Session.drop)
+        maildrop = await self._queue.run(Session.maildrop)
         inbox = Folder(
             id=self._inbox,
             name=INBOX,
             path=(INBOX,),
             role="inbox",
-            total_messages=len(drop.sizes),
+            total_messages=len(maildrop.sizes),
             is_subscribed=True,
             is_selectable=True,
         )
@@ -98,7 +98,7 @@ class Pop3Backend(Backend):
                 raise self.not_supported(capability)
         cursor = None if query.cursor is None else read_cursor(query.cursor, self._tag)
         for last in (False,) * CUTS + (True,):
-            page = await self._door.reading(partial(self._listing.page, cursor, query.limit, last=last))
+            page = await self._queue.run(partial(self._listing.page, cursor, query.limit, last=last))
             if page is not None:
                 break
         assert page is not None
@@ -107,137 +107,138 @@ class Pop3Backend(Backend):
     async def get_sync_token(self, folder: str | None) -> bytes:
         if folder is not None:
             self._require_inbox(folder)
-        return write_mark(await self._door.reading(Session.drop))
+        return write_sync_token(await self._queue.run(Session.maildrop))
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
         self._require_inbox(folder)
-        before = read_mark(since)
-        drop = await self._door.reading(Session.drop)
-        now = set(drop.uidls.values())
-        told = FolderChanges(folder_id=self._inbox, created=self._ids(now - before), destroyed=self._ids(before - now))
-        return Changes(told, write_mark(drop))
+        before = read_sync_token(since)
+        maildrop = await self._queue.run(Session.maildrop)
+        now = set(maildrop.uidls.values())
+        created, destroyed = self._ids(now - before), self._ids(before - now)
+        changes = FolderChanges(folder_id=self._inbox, created=created, destroyed=destroyed)
+        return Changes(changes, write_sync_token(maildrop))
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
-        found = await self.list_changes("inbox", since)
-        return AccountChanges(found.mark, [found.told] if found.told else [])
+        inbox = await self.list_changes("inbox", since)
+        return AccountChanges(inbox.token, [inbox.changes] if inbox.changes else [])
 
-    def _ids(self, places: Iterable[bytes]) -> tuple[str, ...]:
-        return tuple(make_id("m", self._tag, place) for place in sorted(places))
+    def _ids(self, keys: Iterable[bytes]) -> tuple[str, ...]:
+        return tuple(make_id("m", self._tag, key) for key in sorted(keys))
 
     async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
-        places: dict[str, bytes] = {}
+        keys: dict[str, bytes] = {}
         for message in messages:
             with suppress(NotFound):
-                places[message] = self._place(message)
-        rows = await self._door.reading(partial(self._listing.rows_at, tuple(places.values()))) if places else {}
-        return tuple(rows[place] for place in places.values() if place in rows)
+                keys[message] = self._key(message)
+        rows = await self._queue.run(partial(self._listing.rows_at, tuple(keys.values()))) if keys else {}
+        return tuple(rows[key] for key in keys.values() if key in rows)
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
-        spool = (await self._source(message, MOST)).spool
-        return await read_whole(spool, id=message, folder_id=self._inbox, html=html)
+        spool = (await self._source(message, MAX_PARSED)).spool
+        return await parse_message(spool, id=message, folder_id=self._inbox, html=html)
 
     async def list_headers(self, message: str, names: Sequence[str] = ()) -> tuple[Header, ...]:
-        place = self._place(message)
-        source = self._shelf.get(place)
+        key = self._key(message)
+        source = self._sources.get(key)
         if source is not None:
             block = header_of(source.spool.read(0, HEADER_LIMIT))
         else:
-            block = await self._door.reading(partial(_header, place))
-        return await apart(partial(list_headers, block, names), len(block))
+            block = await self._queue.run(partial(_header, key))
+        return await in_thread(partial(list_headers, block, names), len(block))
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
-        source = await self._source(message, MOST)
+        source = await self._source(message, MAX_PARSED)
         entity = await source.part(part)
         body = await source.body(entity, encoded=encoded)
         etag = _etag(message, part, "encoded" if encoded else "decoded")
         return _download(body, etag, entity.part.type, entity.part.name, span)
 
     async def open_source(self, message: str, *, span: Span | None = None) -> Download:
-        """Byte for byte as the server sends it: with a CRLF at its end, which POP3 adds to a message that has none."""
+        """Byte for byte as the server sends it. POP3 adds a CRLF to a message that does not end with one."""
         spool = (await self._source(message, SOURCE_LIMIT)).spool
         return _download(Slice(spool, 0, spool.size), _etag(message), "message/rfc822", None, span)
 
     async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
         errors: dict[str, MailError] = {}
-        places: dict[str, bytes] = {}
+        keys: dict[str, bytes] = {}
         for message in messages:
             try:
-                places[message] = self._place(message)
+                keys[message] = self._key(message)
             except NotFound as error:
                 errors[message] = error
-        if places:
-            errors |= await self._door.reading(partial(self._delete, places))
+        if keys:
+            errors |= await self._queue.run(partial(self._delete, keys))
         return tuple(Outcome(message, errors.get(message)) for message in messages)
 
     async def check(self) -> None:
-        await self._door.reading(self._greet)
+        await self._queue.run(self._greet)
 
     async def aclose(self) -> None:
-        self._shelf.clear()
-        await self._door.aclose()
+        self._sources.clear()
+        await self._queue.aclose()
 
     def _require_inbox(self, folder: str) -> None:
         if folder not in ("inbox", self._inbox):
             raise NotFound("folder")
 
-    def _place(self, message: str) -> bytes:
+    def _key(self, message: str) -> bytes:
         return read_id("m", self._tag, message, "message")
 
     async def _greet(self, session: Session) -> None:
-        """A session just opened has shown that it works."""
+        """Nothing to send if the session was opened just now: it works."""
         self.warnings = await session.warnings()
         if session.reused:
             require_ok(await session.connection.ask("NOOP"))
 
     async def _source(self, message: str, limit: int) -> Source:
-        place = self._place(message)
-        source = self._shelf.get(place)
+        key = self._key(message)
+        source = self._sources.get(key)
         if source is not None:
             return source
-        return await self._door.reading(partial(self._fetch, place, limit))
+        return await self._queue.run(partial(self._fetch, key, limit))
 
-    async def _fetch(self, place: bytes, limit: int, session: Session) -> Source:
-        source = self._shelf.get(place)  # fetched by whoever was in before us
+    async def _fetch(self, key: bytes, limit: int, session: Session) -> Source:
+        source = self._sources.get(key)  # an earlier request may have fetched it meanwhile
         if source is None:
-            number, *_ = await session.find(place)
+            number, *_ = await session.find(key)
             source = Source(await session.fetch(number, limit))
-            self._shelf.put(place, source)
+            self._sources.put(key, source)
         return source
 
-    async def _delete(self, places: dict[str, bytes], session: Session) -> dict[str, MailError]:
-        """What was not deleted, and why. Nothing is sent to the server before every message is known for sure.
+    async def _delete(self, keys: dict[str, bytes], session: Session) -> dict[str, MailError]:
+        """Returns which messages were not deleted, and why. Sends no command before every message is identified.
 
-        A deletion that was not confirmed is looked for when it is asked for again: what is gone then was deleted.
+        If an unconfirmed deletion is requested again and the message is gone, it was deleted.
         """
         errors: dict[str, MailError] = {}
         numbers: dict[str, int] = {}
-        for message, place in places.items():
+        for message, key in keys.items():
             try:
-                numbers[message] = _only(await session.find(place))
+                numbers[message] = _only(await session.find(key))
             except NotFound as error:
-                if not self._unsure.get(place):
+                if not self._unsure.get(key):
                     errors[message] = error
             except UpstreamError as error:
                 errors[message] = error
         if not numbers:
             return errors
-        await session.confirm({number: places[message] for message, number in numbers.items()})
+        await session.confirm({number: keys[message] for message, number in numbers.items()})
         refused = await session.remove(numbers.values())
         for message, number in numbers.items():
-            self._forget(places[message], unsure=_is_unconfirmed(refused.get(number)))
+            self._forget(keys[message], unsure=_is_unconfirmed(refused.get(number)))
         return errors | {message: refused[number] for message, number in numbers.items() if number in refused}
 
-    def _forget(self, place: bytes, *, unsure: bool) -> None:
-        self._shelf.forget(place)
-        self._listing.forget(place)
+    def _forget(self, key: bytes, *, unsure: bool) -> None:
+        self._sources.forget(key)
+        self._listing.forget(key)
         if unsure:
-            self._unsure[place] = True
+            self._unsure[key] = True
         else:
-            self._unsure.pop(place, None)
+            self._unsure.pop(key, None)
 
 
-async def _header(place: bytes, session: Session) -> bytes:
-    number, *_ = await session.find(place)
+async def _header(key: bytes, session: Session) -> bytes:
+    number, *_ = await session.find(key)
     block = (await session.blocks([number])).get(number) or await session.cut(number)
     if not block:
         raise UpstreamError("The mail server does not give this message's header.", protocol=PROTOCOL)
@@ -245,9 +246,9 @@ async def _header(place: bytes, session: Session) -> bytes:
 
 
 def _only(numbers: list[int]) -> int:
-    """Never delete one of two that look alike."""
+    """Raises UpstreamError if two messages have the same key: neither is deleted."""
     if len(numbers) > 1:
-        detail = "The mail server tells this message and another one not apart. Nothing was deleted."
+        detail = "The mail server cannot tell this message from another one. Nothing was deleted."
         raise UpstreamError(detail, protocol=PROTOCOL, code="ambiguousId")
     return numbers[0]
 

@@ -1,4 +1,4 @@
-"""Where a list goes on: after the last message shown, wherever that one is by then."""
+"""The cursor of a list: the next page begins after the last message shown, even if that one has moved."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,14 @@ from service.mail.errors import InvalidRequest, NotFound
 from service.mail.ids import make_id, read_id
 
 MARKS = 4
-"""Messages remembered, the last shown first: if it is deleted meanwhile, the list goes on after the one before it."""
+"""How many messages a cursor names, the last shown first: if that one is deleted, the next page begins after
+another."""
 LONGEST = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """``number`` is what the last message shown had then. Numbers only ever sink, as older messages go."""
+    """``number`` is the number that the last message shown had then. When older messages go, numbers become lower."""
 
     number: int
     marks: tuple[bytes, ...]
@@ -23,7 +24,7 @@ class Cursor:
 
 
 def read_cursor(text: str, tag: bytes) -> Cursor:
-    """InvalidRequest for anything not written by ``Cursor.write`` for this account."""
+    """Raises InvalidRequest for anything that ``Cursor.write`` did not write for this account."""
     try:
         octets = read_id("p", tag, text[:LONGEST], "cursor")
     except NotFound:
@@ -38,4 +39,4 @@ def read_cursor(text: str, tag: bytes) -> Cursor:
 
 
 def _none() -> InvalidRequest:
-    return InvalidRequest("This is no cursor of this list.")
+    return InvalidRequest("The cursor does not belong to this list.")

@@ -1,4 +1,4 @@
-"""Rows of messages: from memory, else from headers the server gives at a fair price."""
+"""List rows: from the cache, or from headers if the server returns them without the whole message."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import partial
 
 from service.adapters.pop3.cursor import MARKS, Cursor
-from service.adapters.pop3.session.maildrop import Drop
+from service.adapters.pop3.session.maildrop import Maildrop
 from service.adapters.pop3.session.session import WHOLE, Session
-from service.adapters.shared.cache import Rows
-from service.adapters.shared.threads import apart
+from service.adapters.shared.cache import RowCache
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
 from service.mail.ids import account_tag, make_id
 from service.mail.mime.message import read_summary
@@ -17,93 +17,93 @@ from service.mail.model import MessageSummary, Page
 from service.telemetry import metrics
 
 AT_ONCE = 50
-"""Headers in memory at a time: 200 of the largest would be 50 MiB."""
+"""How many headers are in memory at a time: 200 of the largest would take 50 MiB."""
 
 
 class Listing:
-    """Lists of one account, whose only folder is ``inbox``."""
+    """The lists of one account. Its only folder is ``inbox``."""
 
-    def __init__(self, account: str, inbox: str, rows: Rows) -> None:
+    def __init__(self, account: str, inbox: str, rows: RowCache) -> None:
         self._account = account
         self._inbox = inbox
         self._tag = account_tag(account)
         self._rows = rows
 
     async def page(self, cursor: Cursor | None, limit: int, session: Session, *, last: bool) -> Page | None:
-        """None where the session was spent on the header of a large message: ask again, it is known now. The ``last``
-        time such rows come without what a header says."""
-        drop = await session.drop()
-        older = await _older(session, drop, cursor)
+        """A page. None if the session ended with reading the header of a large message, which is cached now: call
+        again, in a new session. With ``last``, rows of such messages come without the fields of the header."""
+        maildrop = await session.maildrop()
+        older = await _older(session, maildrop, cursor)
         numbers = older[:limit]
-        rows = await self._known(session, drop, numbers)
+        rows = await self._known(session, maildrop, numbers)
         missing = [number for number in numbers if number not in rows]
-        if not last and await self._cut_one(session, drop, missing):
+        if not last and await self._cut_one(session, maildrop, missing):
             return None
         for number in missing:
-            rows[number] = self._row(await session.place(number), b"", drop.sizes[number])
+            rows[number] = self._row(await session.key(number), b"", maildrop.sizes[number])
         onward = None
         if len(older) > limit:
-            marks = [await session.place(number) for number in reversed(numbers[-MARKS:])]
+            marks = [await session.key(number) for number in reversed(numbers[-MARKS:])]
             onward = Cursor(numbers[-1], tuple(marks)).write(self._tag)
-        return Page(items=tuple(rows[number] for number in numbers), next_cursor=onward, total=len(drop.sizes))
+        return Page(items=tuple(rows[number] for number in numbers), next_cursor=onward, total=len(maildrop.sizes))
 
-    async def rows_at(self, places: Sequence[bytes], session: Session) -> dict[bytes, MessageSummary]:
-        """The rows of those that are there. What the server gives only with the whole message is told without its
-        header."""
-        drop = await session.drop()
+    async def rows_at(self, keys: Sequence[bytes], session: Session) -> dict[bytes, MessageSummary]:
+        """The rows of those messages that exist. If the server returns a header only with the whole message, the row
+        comes without the fields of the header."""
+        maildrop = await session.maildrop()
         numbers: dict[int, bytes] = {}
-        for place in places:
+        for key in keys:
             with suppress(NotFound):
-                number, *_ = await session.find(place)
-                numbers[number] = place
-        rows = await self._known(session, drop, list(numbers))
+                number, *_ = await session.find(key)
+                numbers[number] = key
+        rows = await self._known(session, maildrop, list(numbers))
         missing = {
-            number: self._row(numbers[number], b"", drop.sizes[number]) for number in numbers.keys() - rows.keys()
+            number: self._row(numbers[number], b"", maildrop.sizes[number]) for number in numbers.keys() - rows.keys()
         }
         return {numbers[number]: row for number, row in (rows | missing).items()}
 
-    def forget(self, place: bytes) -> None:
-        """It was deleted."""
-        self._rows.forget(self._account, place)
+    def forget(self, key: bytes) -> None:
+        """The message was deleted."""
+        self._rows.forget(self._account, key)
 
-    async def _known(self, session: Session, drop: Drop, numbers: Sequence[int]) -> dict[int, MessageSummary]:
-        kept = {number: self._kept(drop, number) for number in numbers}
+    async def _known(self, session: Session, maildrop: Maildrop, numbers: Sequence[int]) -> dict[int, MessageSummary]:
+        kept = {number: self._kept(maildrop, number) for number in numbers}
         rows = {number: row for number, row in kept.items() if row is not None}
         missing = [number for number in numbers if number not in rows]
         metrics.rows("pop3", len(rows), len(missing))
         for start in range(0, len(missing), AT_ONCE):
             for number, block in (await session.blocks(missing[start : start + AT_ONCE])).items():
-                place = await session.place(number)
-                await asyncio.sleep(0)  # a header may take 10 ms to read: others go in between
-                make = self._keep if block else self._row  # what was refused may be given another time
-                rows[number] = await apart(partial(make, place, block, drop.sizes[number]), len(block))
+                key = await session.key(number)
+                await asyncio.sleep(0)  # a header may take 10 ms to read: other tasks run in between
+                make = self._keep if block else self._row  # a refused header may be available later
+                rows[number] = await in_thread(partial(make, key, block, maildrop.sizes[number]), len(block))
         return rows
 
-    async def _cut_one(self, session: Session, drop: Drop, numbers: Iterable[int]) -> bool:
-        """Read the header of the first large message of these, at the price of the session."""
+    async def _cut_one(self, session: Session, maildrop: Maildrop, numbers: Iterable[int]) -> bool:
+        """Reads the header of the first large message of these, which ends the session. False if there is none."""
         for number in numbers:
-            if drop.sizes[number] > WHOLE and number in drop.uidls:
+            if maildrop.sizes[number] > WHOLE and number in maildrop.uidls:
                 block = await session.cut(number)
-                await apart(partial(self._keep, drop.uidls[number], block, drop.sizes[number]), len(block))
+                await in_thread(partial(self._keep, maildrop.uidls[number], block, maildrop.sizes[number]), len(block))
                 return True
         return False
 
-    def _kept(self, drop: Drop, number: int) -> MessageSummary | None:
-        place = drop.uidls.get(number)
-        return None if place is None else self._rows.get(self._account, place, drop.sizes[number])
+    def _kept(self, maildrop: Maildrop, number: int) -> MessageSummary | None:
+        key = maildrop.uidls.get(number)
+        return None if key is None else self._rows.get(self._account, key, maildrop.sizes[number])
 
-    def _keep(self, place: bytes, block: bytes, size: int) -> MessageSummary:
-        row = self._row(place, block, size)
-        self._rows.keep(self._account, place, row)
+    def _keep(self, key: bytes, block: bytes, size: int) -> MessageSummary:
+        row = self._row(key, block, size)
+        self._rows.keep(self._account, key, row)
         return row
 
-    def _row(self, place: bytes, block: bytes, size: int) -> MessageSummary:
-        return read_summary(block, id=make_id("m", self._tag, place), folder_id=self._inbox, size=size)
+    def _row(self, key: bytes, block: bytes, size: int) -> MessageSummary:
+        return read_summary(block, id=make_id("m", self._tag, key), folder_id=self._inbox, size=size)
 
 
-async def _older(session: Session, drop: Drop, cursor: Cursor | None) -> list[int]:
-    """The numbers a list goes on with, newest first."""
-    newest_first = list(reversed(drop.sizes))
+async def _older(session: Session, maildrop: Maildrop, cursor: Cursor | None) -> list[int]:
+    """The numbers of the messages after the cursor, newest first."""
+    newest_first = list(reversed(maildrop.sizes))
     if cursor is None:
         return newest_first
     last = cursor.number

@@ -1,7 +1,7 @@
-"""How many connections each mail server gets from this process, whoever they are for.
+"""How many connections this process opens to one mail server, for all accounts together.
 
-Who finds no room takes that of an idle connection, else waits in turn. Adapters take a place before they connect and
-give it back when the connection is gone.
+An adapter acquires a place before it connects, and releases it when the connection is gone. If all places are taken, an
+idle connection of another account is closed; if there is none, the adapter waits in turn.
 """
 
 import asyncio
@@ -12,28 +12,28 @@ from weakref import WeakValueDictionary
 from service.mail.errors import ServerBusy
 from service.telemetry.upstream import queued
 
-Yield = Callable[[], bool]
-"""Closes an idle connection, and gives back its place; False where there is none."""
+CloseIdle = Callable[[], bool]
+"""Closes an idle connection and releases its place. Returns False if no connection is idle."""
 
 
-class Host:
-    """The places at one server. ``patience`` is how many seconds one waits for a place."""
+class ConnectionLimit:
+    """The places at one server. ``patience`` is how many seconds an adapter waits for one."""
 
     def __init__(self, limit: int = 1000, patience: float = 20.0) -> None:
         self._limit = limit
         self._patience = patience
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._idle: dict[Yield, None] = {}  # the one that was used longest ago first
+        self._idle: dict[CloseIdle, None] = {}  # the least recently used first
 
     @property
     def taken(self) -> int:
-        """Places that are taken now."""
+        """How many places are taken now."""
         return self._taken
 
-    async def take(self) -> None:
-        """A place, in turn. ServerBusy where none came free in time."""
-        if self._taken < self._limit or (self._someone_yields() and self._taken < self._limit):
+    async def acquire(self) -> None:
+        """Takes a place, in turn. Raises ServerBusy if none becomes free in time."""
+        if self._taken < self._limit or (self._close_idle() and self._taken < self._limit):
             self._taken += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -44,15 +44,15 @@ class Host:
                     await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self.give_back()
+                self.release()
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             if isinstance(error, TimeoutError):
                 raise ServerBusy("All connections to the mail server are in use.", retry_after=2) from None
             raise
 
-    def give_back(self) -> None:
-        """To who waits longest."""
+    def release(self) -> None:
+        """Gives the place to the adapter that has waited longest."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -60,18 +60,18 @@ class Host:
                 return
         self._taken -= 1
 
-    def is_idle(self, close: Yield) -> None:
-        """There is a connection that may be closed for somebody else; at once, where somebody waits."""
+    def offer(self, close: CloseIdle) -> None:
+        """Offers an idle connection, which is closed when another account needs its place: at once if one waits."""
         self._idle.pop(close, None)
         self._idle[close] = None
         if self._waiting:
-            self._someone_yields()
+            self._close_idle()
 
-    def is_busy(self, close: Yield) -> None:
-        """There is none any more."""
+    def withdraw(self, close: CloseIdle) -> None:
+        """The offered connection is in use again, or closed."""
         self._idle.pop(close, None)
 
-    def _someone_yields(self) -> bool:
+    def _close_idle(self) -> bool:
         while self._idle:
             close = next(iter(self._idle))
             del self._idle[close]
@@ -80,22 +80,23 @@ class Host:
         return False
 
 
-class Hosts:
-    """The servers by name, each with its limit. A server is forgotten when no mailbox of it is open any more: callers
-    may be allowed to name any host."""
+class ConnectionLimits:
+    """One limit for each server. A server is forgotten when no mailbox of it is open: clients may be allowed to name
+    any host, and there is no end of those."""
 
     def __init__(self, limit: int = 1000, patience: float = 20.0) -> None:
         self._limit = limit
         self._patience = patience
-        self._hosts: WeakValueDictionary[str, Host] = WeakValueDictionary()
+        self._servers: WeakValueDictionary[str, ConnectionLimit] = WeakValueDictionary()
 
     def __len__(self) -> int:
-        return len(self._hosts)
+        return len(self._servers)
 
-    def named(self, name: str) -> Host:
-        return self._hosts.setdefault(name, Host(self._limit, self._patience))
+    def named(self, name: str) -> ConnectionLimit:
+        """The limit of this server."""
+        return self._servers.setdefault(name, ConnectionLimit(self._limit, self._patience))
 
     @property
     def taken(self) -> dict[str, int]:
-        """Places taken, by server."""
-        return {name: host.taken for name, host in self._hosts.items()}
+        """How many places are taken, by server."""
+        return {name: limit.taken for name, limit in self._servers.items()}

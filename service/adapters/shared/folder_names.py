@@ -1,19 +1,20 @@
-"""Folder names as they are stored and for people (RFC 3501, 5.1.3), and the roles that names speak of."""
+"""Folder names as stored and as shown (RFC 3501, 5.1.3), and the roles that they suggest."""
 
 import re
 from binascii import Error, a2b_base64, b2a_base64
 
 from service.adapters.shared.role_names import ROLES
+from service.mail.cleaning import mark_controls
 
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+|&")
-_NOT_FOR_PEOPLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def decode_name(name: bytes) -> str:
-    """Modified UTF-7 to Unicode. What is not modified UTF-7 is shown as it stands; 8-bit names are taken for UTF-8."""
+    """Modified UTF-7 to Unicode. A name that is not modified UTF-7 is shown as it stands; 8-bit names are read as
+    UTF-8."""
     text = name.decode(errors="replace")
-    return _NOT_FOR_PEOPLE.sub("\ufffd", _SHIFTED.sub(_unshift, text))
+    return mark_controls(_SHIFTED.sub(_unshift, text))
 
 
 def _unshift(found: re.Match[str]) -> str:
@@ -39,7 +40,7 @@ def _shift(found: re.Match[str]) -> str:
 
 
 def guessed_role(path: tuple[str, ...]) -> str | None:
-    """By the name, at the top or one below INBOX or a provider's own root such as ``[Gmail]``."""
+    """The role by the name of a folder at the top, or one below INBOX or the server's own root such as ``[Gmail]``."""
     is_below = path[0].upper() == "INBOX" or path[0].startswith("[")
     top = path[1:] if is_below else path
     return ROLES.get(top[0].casefold()) if len(top) == 1 else None

@@ -1,25 +1,25 @@
-"""A whole message taken apart: where it arrived, in a thread, or in a cage, by its size."""
+"""Parses whole messages: on the event loop, in a thread, or in the sandbox, by their size."""
 
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from service.adapters.shared.sandbox import caged
+from service.adapters.shared.sandbox import run_in_sandbox
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE, Job
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import TooLarge
 from service.mail.mime.structure import Entity
 from service.mail.model import HtmlMode, Message
 
 T = TypeVar("T")
-MOST = 64 << 20
-"""Octets of the largest message that is taken apart."""
+MAX_PARSED = 64 << 20
+"""Octets of the largest message that is parsed."""
 LARGE = 16 << 20
-"""Above it a message goes to the cage. That takes a quarter of a second to begin with, and a thread as long at worst as
-anybody may wait for others."""
+"""Octets above which a message is parsed in the sandbox, which takes a quarter of a second to start. The worst message
+below it keeps a thread for as long as other requests can be made to wait."""
 
 
 class Stored(Protocol):
-    """A message that lies in a file, or may lie in memory where it is small."""
+    """A stored message, in memory or in a file."""
 
     @property
     def size(self) -> int: ...
@@ -29,7 +29,7 @@ class Stored(Protocol):
     def fileno(self) -> int: ...
 
 
-async def read_whole(
+async def parse_message(
     stored: Stored,
     *,
     id: str,  # noqa: A002 - named as in the model
@@ -38,20 +38,20 @@ async def read_whole(
     flags: tuple[str, ...] = (),
     html: HtmlMode = HtmlMode.SAFE,
 ) -> Message:
-    """The message. Without ``received_at`` its topmost Received field stands for it. TooLarge."""
-    found = await _done(MESSAGES[html], stored)
-    told = {"id": id, "folder_id": folder_id, "flags": flags}
-    return found.model_copy(update=told | ({"received_at": received_at} if received_at else {}))
+    """Parses the message. Without ``received_at`` its topmost Received field is used. Raises TooLarge."""
+    message = await _run(MESSAGES[html], stored)
+    fields = {"id": id, "folder_id": folder_id, "flags": flags}
+    return message.model_copy(update=fields | ({"received_at": received_at} if received_at else {}))
 
 
-async def structure_of(stored: Stored) -> Entity:
-    """Its parts, and where they lie. TooLarge."""
-    return await _done(STRUCTURE, stored)
+async def parse_structure(stored: Stored) -> Entity:
+    """The parts of the message, and where they lie in it. Raises TooLarge."""
+    return await _run(STRUCTURE, stored)
 
 
-async def _done(job: Job[T], stored: Stored) -> T:
-    if stored.size > MOST:
-        raise TooLarge(f"The message is larger than the {MOST} octets that can be taken apart. Download its source.")
+async def _run(job: Job[T], stored: Stored) -> T:
+    if stored.size > MAX_PARSED:
+        raise TooLarge(f"The message has more than {MAX_PARSED} octets, too many to parse. Download its source.")
     if stored.size > LARGE:
-        return job.heard(await caged(job.name, stored.fileno()))
-    return await apart(lambda: job.work(stored.read(0, stored.size)), stored.size)
+        return job.load(await run_in_sandbox(job.name, stored.fileno()))
+    return await in_thread(lambda: job.work(stored.read(0, stored.size)), stored.size)

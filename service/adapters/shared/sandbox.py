@@ -1,5 +1,5 @@
-"""What is large is taken apart in a process of its own. It gets the message and nothing else, neither keys nor
-connections; it has a budget of time and memory, and its end is nobody else's."""
+"""Parses large messages in a process of its own, with a budget of time and memory. The process gets the message and
+nothing else, neither keys nor connections, and this process survives its end."""
 
 import asyncio
 import os
@@ -15,22 +15,22 @@ from service.telemetry.upstream import queued
 
 AT_ONCE = 2
 PATIENCE = 20.0
-"""Seconds until one's turn."""
+"""Seconds that a message waits for its turn."""
 SECONDS = 20.0
-"""From a process's begin to its end, on cores that it shares."""
+"""Seconds from start to end of a process, on cores that it shares."""
 COMPUTING = 5
 """Seconds. The worst message of 64 MiB that is known would take seven; mail as it is sent takes a tenth of one."""
 MEMORY = 512 << 20
-"""Octets of addresses; the message, and 50 MB for the program, are what is used."""
+"""Octets of address space. In use are the message and 50 MB for the program."""
 MAX_ANSWER = 16 << 20
 _INSIDE = "service.adapters.shared.sandbox_worker"
-_turns: RunVar[CapacityLimiter] = RunVar("casella_cage_turns")
+_turns: RunVar[CapacityLimiter] = RunVar("casella_sandbox_turns")
 _log = structlog.get_logger("service.adapters.shared.sandbox")
 
 
-async def caged(job: str, file: int) -> bytes:
-    """What the job makes of the file. TooLarge where that takes more than it may; ServerBusy where others take too
-    long. Who leaves ends the process."""
+async def run_in_sandbox(job: str, file: int) -> bytes:
+    """Returns what the job makes of the file. Raises TooLarge if that exceeds a budget, and ServerBusy if other
+    messages take too long. A cancelled caller ends the process."""
     turns = _limiter()
     try:
         with queued("cage"):
@@ -45,7 +45,7 @@ async def caged(job: str, file: int) -> bytes:
 
 
 def _limiter() -> CapacityLimiter:
-    """Of this event loop."""
+    """The limiter of this event loop."""
     try:
         return _turns.get()
     except LookupError:
@@ -65,8 +65,8 @@ async def _run(job: str, file: int) -> bytes:
             process.kill()
         await process.wait()
     if answer is None:
-        _log.warning("a message was too much for the cage", code=process.returncode)
-        raise TooLarge("This message takes more time or memory to be taken apart than it may. Download its source.")
+        _log.warning("a message exceeded a budget of the sandbox", code=process.returncode)
+        raise TooLarge("This message takes more time or memory to parse than is allowed. Download its source.")
     return answer
 
 
@@ -80,11 +80,13 @@ async def _started(job: str, file: int) -> Process:
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
     except OSError:
-        raise ServerBusy("No process can be had for so large a message. Try again shortly.", retry_after=5) from None
+        raise ServerBusy(
+            "No process can be started for this large message. Try again shortly.", retry_after=5
+        ) from None
 
 
 async def _answer(process: Process) -> bytes | None:
-    """None where it did not come to an end, or has more to say than anybody could use."""
+    """None if the process failed, or wrote more than any answer has."""
     assert process.stdout is not None
     answer = bytearray()
     while len(answer) <= MAX_ANSWER and (more := await process.stdout.read(1 << 16)):

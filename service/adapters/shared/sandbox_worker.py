@@ -1,7 +1,7 @@
-"""The inside of the cage: ``python -m service.adapters.shared.sandbox_worker JOB SECONDS OCTETS``.
+"""The process in the sandbox: ``python -m service.adapters.shared.sandbox_worker JOB SECONDS OCTETS``.
 
-It takes the message on standard input, a file, apart and writes what it found as JSON. It may compute for so many
-seconds and have so much memory.
+It parses the message on standard input, a file, and writes the result as JSON. SECONDS bounds its computing time,
+OCTETS its memory.
 """
 
 import json
@@ -25,23 +25,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Job(Generic[T]):
-    """What is made of a message's octets."""
+    """Something to make of a message's octets."""
 
     name: str
     work: Callable[[bytes], T]
     form: TypeAdapter[T]
 
-    def told(self, octets: bytes) -> bytes:
-        """What is made of them, as JSON."""
+    def dump(self, octets: bytes) -> bytes:
+        """The result for a message, as JSON."""
         return self.form.dump_json(self.work(octets), by_alias=True)
 
-    def heard(self, told: bytes) -> T:
-        """The same out of JSON, which is nested as deep as a message may be: deeper than pydantic's reader goes."""
-        return self.form.validate_python(json.loads(told))
+    def load(self, dumped: bytes) -> T:
+        """The result from its JSON. That may be nested as deep as a message, which is too deep for pydantic's
+        reader."""
+        return self.form.validate_python(json.loads(dumped))
 
 
 def _message(octets: bytes, html: HtmlMode) -> Message:
-    """Without what the octets do not tell."""
+    """Without id and folder, which the octets do not say."""
     return read_message(octets, id="", folder_id="", size=len(octets), html=html)
 
 
@@ -54,10 +55,10 @@ JOBS: Mapping[str, Job[Any]] = {job.name: job for job in _ALL}
 
 
 def main(name: str, seconds: str, memory: str) -> None:
-    """Ends by a signal, or an exception, where a bound is met."""
+    """Ends by a signal, or an exception, at a bound."""
     job = JOBS[name]
     _bound(int(seconds), int(memory))
-    sys.stdout.buffer.write(job.told(_octets()))
+    sys.stdout.buffer.write(job.dump(_octets()))
 
 
 def _bound(seconds: int, memory: int) -> None:
@@ -68,7 +69,7 @@ def _bound(seconds: int, memory: int) -> None:
 
 
 def _octets() -> bytes:
-    """From its beginning, wherever others read in the same file; a disk gives all at once."""
+    """All octets of the file, even if others read from it. A disk returns them in one read."""
     size = os.fstat(0).st_size
     octets = os.pread(0, size, 0)
     if len(octets) < size:

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Container
 from typing import NamedTuple
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.mail.errors import InvalidRequest
 
 CANCEL = "*"

@@ -1,4 +1,4 @@
-"""Work that takes its time goes to a thread, so that everybody else's requests go on (R-OPS-12)."""
+"""Threads for work that would block the event loop, and so all other requests, for too long (R-OPS-12)."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 LARGE = 8 << 10
-"""Octets of mail that are read at once by the event loop. Honest ones take less than a millisecond, the worst 20."""
-_THREADS = ThreadPoolExecutor(4, "apart")
-"""However many ask: each has all that it works on in memory."""
+"""Octets of mail up to which the event loop reads it itself. Usual mail takes less than a millisecond, the worst 20."""
+_THREADS = ThreadPoolExecutor(4, "parsing")
+"""Few, because each has all that it works on in memory."""
 
 
-async def apart(work: Callable[[], T], octets: int) -> T:
-    """What ``work`` on so many octets answers."""
+async def in_thread(work: Callable[[], T], octets: int) -> T:
+    """Returns the result of ``work``, which reads this many octets of mail: in a thread if they are many."""
     if octets <= LARGE:
         return work()
     return await asyncio.get_running_loop().run_in_executor(_THREADS, work)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.api.deps import Caller, Mailbox
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend

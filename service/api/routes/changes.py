@@ -80,14 +80,14 @@ async def list_changes(
     service = service_of(request)
     if since is None:
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_sync_token(folder)))
-    mark = service.sessions.open_mark(mailbox.account, _FOLDER, since)
+    mark = service.sessions.open_sync_token(mailbox.account, _FOLDER, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
     return ChangesPage(
-        created=changes.told.created,
-        updated=changes.told.updated,
-        destroyed=changes.told.destroyed,
-        token=_sealed(service, mailbox, _FOLDER, changes.mark),
+        created=changes.changes.created,
+        updated=changes.changes.updated,
+        destroyed=changes.changes.destroyed,
+        token=_sealed(service, mailbox, _FOLDER, changes.token),
         has_more=changes.has_more,
     )
 
@@ -103,14 +103,14 @@ async def list_account_changes(
     service = service_of(request)
     if since is None:
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_sync_token(None)))
-    mark = service.sessions.open_mark(mailbox.account, _ALL, since)
+    mark = service.sessions.open_sync_token(mailbox.account, _ALL, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
     return AccountChangesPage(
         folders=tuple(changes.folders),
         created_folders=tuple(changes.created_folders),
         destroyed_folders=tuple(changes.destroyed_folders),
-        token=_sealed(service, mailbox, _ALL, changes.mark),
+        token=_sealed(service, mailbox, _ALL, changes.token),
         has_more=changes.has_more,
     )
 
@@ -183,7 +183,7 @@ class _Stream:
         """Start at ``token``. Without one, or with one that cannot be read any more, start at the current state."""
         if token:
             try:
-                self._mark = self._service.sessions.open_mark(self._mailbox.account, _ALL, token)
+                self._mark = self._service.sessions.open_sync_token(self._mailbox.account, _ALL, token)
                 return
             except StaleToken:
                 self._greeting = "resync"
@@ -226,7 +226,7 @@ class _Stream:
                 return
             except UpstreamFailure:
                 return
-            self._mark, has_more = changes.mark, changes.has_more
+            self._mark, has_more = changes.token, changes.has_more
             for event in self._events_of(changes):
                 yield event
 
@@ -300,11 +300,11 @@ class PollingWatch:
 
 
 def _is_news(changes: Changes) -> bool:
-    return bool(changes.told) or changes.has_more
+    return bool(changes.changes) or changes.has_more
 
 
 def _sealed(service: Service, mailbox: Backend, scope: str, mark: bytes) -> str:
-    return service.sessions.seal_mark(mailbox.account, scope, mark)
+    return service.sessions.seal_sync_token(mailbox.account, scope, mark)
 
 
 async def _folder_ids(mailbox: Backend, names: frozenset[str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from service.accounts.live import SecretKind
+from service.accounts.credentials import SecretKind
 from service.api.deps import MAX_SECRET, MAX_USERNAME, credentials_of, opened, service_of, session_of, sign_in
 from service.api.parameters import encodable
 from service.api.problems import SIGNED_IN, problem_responses

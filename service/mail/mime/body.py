@@ -6,8 +6,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from service.mail.mime.charset import Decoded, decode_text, html_charset
-from service.mail.mime.html import SafeHtml, captures, safe_html, text_from_html
-from service.mail.mime.transfer import decoder, feed_all
+from service.mail.mime.html.safe_html import SafeHtml, captures, safe_html, text_from_html
+from service.mail.mime.transfer.decoding import decoder, feed_all
 from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
@@ -17,7 +17,7 @@ MAX_LEAVES = 20
 """Parts that a text is joined from; more stay attachments."""
 _LINE_END = "\n"
 
-# What a mail program makes for its own kind, and nobody would call an attachment.
+# Parts that mail programs add for each other, which a user would not call attachments.
 _MACHINERY = {
     "application/pgp-signature",
     "application/pkcs7-signature",
@@ -175,7 +175,8 @@ def _text(read: _Read) -> str:
 
 
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
-    """Somewhat more than the limit, so that the cut shows. What a cut leaves open at the end is no flaw of the mail."""
+    """Decodes somewhat more than the limit, so that a cut is noticed. What a cut leaves open is not a flaw of the
+    mail."""
     decode = decoder(leaf.part.encoding)
     octets = feed_all(decode, leaf.octets[:MAX_STORED])
     is_flawed = decode.flawed
@@ -186,7 +187,7 @@ def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
 
 
 def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
-    """A cut may fall inside a character, which is no problem of the charset: up to three octets are let go for it."""
+    """A cut may divide a character, which is not a flaw of the charset: up to three octets at the end are dropped."""
     decoded = decode_text(octets, charset)
     if decoded.problem and is_cut:
         shorter = (decode_text(octets[:-less], charset) for less in (1, 2, 3))

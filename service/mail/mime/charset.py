@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Decoded(NamedTuple):
-    """``problem`` is True where the label was unknown or wrong, so that the text is a best guess."""
+    """``problem`` says that the label was unknown or wrong, so that the text is a guess."""
 
     text: str
     problem: bool

@@ -1,4 +1,4 @@
-"""Whether two messages are the same, whatever a server did to one on its way in."""
+"""Compares messages, without regard to what servers change when they store one."""
 
 from hashlib import blake2b
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from service.mail.mime.addresses import parse_addresses, sender_warnings
 from service.mail.mime.body import MAX_STORED, Leaf, attachments, choose, has_attachment, read_body
-from service.mail.mime.dates import parse_date
-from service.mail.mime.headers import RawHeader, parse_message_ids, split_headers
+from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.fields import RawHeader, parse_message_ids, split_headers
+from service.mail.mime.headers.words import shown_text
 from service.mail.mime.structure import Entity, find, parse
-from service.mail.mime.words import shown_text
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
 
@@ -52,7 +52,7 @@ def read_message(
     flags: tuple[str, ...] = (),
     html: HtmlMode = HtmlMode.SAFE,
 ) -> Message:
-    """The message with body and structure. A tree that a limit cut is told by the warning ``structure-truncated``."""
+    """The message with body and structure. The warning ``structure-truncated`` says that a limit cut the tree."""
     root = parse(source)
     structure = root.part
     fields = _Fields.of(source[root.header_start : root.body_start])
@@ -103,10 +103,10 @@ class _Fields(NamedTuple):
         return cls(tuple(RawHeader(name.lower(), raw) for name, raw in split_headers(block)))
 
     def all(self, name: str) -> tuple[bytes, ...]:
-        return tuple(raw for found, raw in self.headers if found == name)
+        return tuple(raw for field, raw in self.headers if field == name)
 
     def raw(self, name: str) -> bytes | None:
-        return next((raw for found, raw in self.headers if found == name), None)
+        return next((raw for field, raw in self.headers if field == name), None)
 
     def text(self, name: str) -> str | None:
         raw = self.raw(name)
@@ -121,5 +121,5 @@ class _Fields(NamedTuple):
 
     def received_at(self) -> datetime | None:
         raw = self.raw("received")
-        found = parse_date(raw.rpartition(b";")[2]) if raw else None
-        return found.astimezone(UTC) if found else None
+        moment = parse_date(raw.rpartition(b";")[2]) if raw else None
+        return moment.astimezone(UTC) if moment else None

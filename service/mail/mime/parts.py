@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from service.mail.mime.filenames import file_name
-from service.mail.mime.headers import RawHeader, parse_message_ids
-from service.mail.mime.parameters import parse_parameters
+from service.mail.mime.headers.fields import RawHeader, parse_message_ids
+from service.mail.mime.headers.filenames import file_name
+from service.mail.mime.headers.parameters import parse_parameters
 from service.mail.model import Part
 
 _WORD = r"[a-z0-9!#$&^_.+'%*`{|}~-]{1,127}"

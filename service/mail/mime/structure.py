@@ -7,10 +7,10 @@ opened; what lies deeper stays an unread leaf.
 import re
 from dataclasses import dataclass, field
 
-from service.mail.mime.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
-from service.mail.mime.headers import MAX_BLOCK, split_headers
+from service.mail.mime.headers.fields import MAX_BLOCK, split_headers
 from service.mail.mime.parts import Declared, declare, make_part
-from service.mail.mime.transfer import is_identity
+from service.mail.mime.transfer.decoding import is_identity
+from service.mail.mime.transfer.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
 from service.mail.model import Part
 
 MAX_DEPTH = 100
@@ -22,9 +22,9 @@ _MESSAGES = {"message/rfc822", "message/global"}
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A part and where it lies: its header from ``header_start``, its stored body from ``body_start`` to ``stop``.
+    """A part and its position: its header from ``header_start``, its stored body from ``body_start`` to ``stop``.
 
-    ``is_truncated`` tells on the root that a limit cut the tree.
+    ``is_truncated`` of the root says that a limit cut the tree.
     """
 
     part: Part
@@ -44,7 +44,7 @@ class _Open:
     body_start: int
     declared: Declared
     boundary: bytes = b""
-    """Empty where it is not read as a multipart."""
+    """Empty if the entity is not read as a multipart."""
     count: int = 0
     children: list[Entity] = field(default_factory=list)
 
@@ -79,10 +79,10 @@ class _Parse:
     def run(self) -> Entity:
         self._open_message(0, "", "text/plain")
         at = 0
-        while (found := next_delimiter(self._source, at, len(self._source), self._boundaries)) is not None:
-            if not self._delimit(*found):
+        while (delimiter := next_delimiter(self._source, at, len(self._source), self._boundaries)) is not None:
+            if not self._delimit(*delimiter):
                 break
-            at = found.stop
+            at = delimiter.stop
         self._close(0, len(self._source))
         assert self._root is not None
         return self._root

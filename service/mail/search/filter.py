@@ -1,4 +1,4 @@
-"""A search as data: the filter tree of RFC 8621 (4.4.1), and what a list is asked with."""
+"""A search as data: the filter tree of RFC 8621 (4.4.1), and the parameters of a list."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Criterion(StrEnum):
     NONE_IN_THREAD = "noneInThreadHaveKeyword"  # str
     SINCE = "since"  # date, received on it or later; datetime (aware), received then or later
     BEFORE = "before"  # date, received before it; datetime (aware), received earlier than then
-    SENT_SINCE = "sentSince"  # date, of the Date header as written, whatever its zone
+    SENT_SINCE = "sentSince"  # date, of the Date header as written, in any zone
     SENT_BEFORE = "sentBefore"  # date
     MIN_SIZE = "minSize"  # int, octets, at least
     MAX_SIZE = "maxSize"  # int, octets, less than
@@ -98,7 +98,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a page of a list is asked with: ``limit`` is 1 to 200, ``filter`` None means every message, ``sort`` empty
+    """The parameters of a page of a list: ``limit`` is 1 to 200, ``filter`` None means every message, ``sort`` empty
     the newest arrival first. Previews and thread ids cost more, so they are asked for."""
 
     limit: int = 50

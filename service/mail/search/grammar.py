@@ -5,8 +5,8 @@ What binds how closely: ``-`` and ``not``, then ``or``, then ``and``, which is t
 (AIP-160) and what it seems to say; Notmuch (Xapian) reads it the other way round. Parentheses decide, and a field may
 have them too: ``subject:(invoice or bill)``.
 
-Operators may be written in either case; in quotes they are words. A quotation mark in mid-word and a dash that stands
-alone are ordinary characters. A word with a colon that names no field is a word (``12:30``, ``Re:``,
+Operators may be written in either case; in quotes they are words. A quotation mark within a word and a dash that stands
+alone are ordinary characters. A word with a colon is a word if it names no field (``12:30``, ``Re:``,
 ``http://example.org``), but one close to a field's name (``form:anna``) is refused: found nothing would be no answer.
 
 One pass from left to right, no recursion; ``MAX_CONDITIONS`` and ``MAX_DEPTH`` bound the tree.
@@ -50,7 +50,7 @@ HELP: tuple[Help, ...] = (
     Help("from", (), "The sender's name or address.", "from:anna"),
     Help("to", (), "A recipient's name or address.", "to:bob@example.org"),
     Help("cc", (), "A recipient of a copy.", "cc:bob"),
-    Help("bcc", (), "A recipient of a blind copy, where the message tells.", "bcc:carol"),
+    Help("bcc", (), "A recipient of a blind copy, if the message has it.", "bcc:carol"),
     Help("subject", (), "The subject. Any text field takes several words in parentheses.", "subject:(invoice or bill)"),
     Help("body", (), "What a person reads of the message.", 'body:"kind regards"'),
     Help("header", (), "Any header field by name; without a text, whether it is there.", "header:X-Mailer:mutt"),
@@ -126,7 +126,7 @@ _QUOTE_IT = "Put it in quotes to search for the word."
 
 
 class _BadValueError(Exception):
-    """A value its field cannot take; where it stands is known to who reads the text."""
+    """A value that is not valid for its field. The caller knows its position in the text."""
 
 
 _T = TypeVar("_T")
@@ -358,7 +358,7 @@ def _read_header(text: str, today: date) -> Filter:
 
 def _header_name(name: str) -> str:
     if _HEADER_NAME.fullmatch(name) is None:
-        raise _BadValueError("This is no name of a header field. Write header:Name:text.")
+        raise _BadValueError("Not the name of a header field. Write header:Name:text.")
     return name
 
 
@@ -420,7 +420,7 @@ def _day(text: str, today: date) -> date:
             return today - timedelta(days=_NAMED_DAYS[text.lower()])
     except (ValueError, OverflowError):
         raise _BadValueError("There is no such day.") from None
-    raise _BadValueError("This is no date. Write 2026-01-31, an age such as 7d, 2w, 3m or 1y, today or yesterday.")
+    raise _BadValueError("Not a date. Write 2026-01-31, an age such as 7d, 2w, 3m or 1y, today or yesterday.")
 
 
 def _days_ago(today: date, number: int, unit: str) -> date:
@@ -451,7 +451,7 @@ def _read_size(text: str, _: date) -> Filter:
 def _size(text: str) -> int:
     match = _NUMBER.fullmatch(text.strip())
     if match is None:
-        raise _BadValueError("This is no size. Write octets, or 10K, 1.5M, 1G.")
+        raise _BadValueError("Not a size. Write octets, or 10K, 1.5M, 1G.")
     fraction = match[2] or ""
     size: int = int(match[1] + fraction) * _UNITS[(match[3] or "").lower()] // 10 ** len(fraction)
     if size >= MAX_SIZE:

@@ -1,7 +1,7 @@
-"""Whether a filter holds for a message, and what messages are ordered by: for what a server cannot tell itself.
+"""Applies filters and sort orders to messages, for those that a server does not support.
 
-Text is compared as i;unicode-casemap does (RFC 5051), which is what servers have, so that the answer is the same
-wherever it is found: ``ÉTÉ`` and ``été``, composed or not, and full-width letters are alike, while ``ß`` is not
+Text is compared as i;unicode-casemap does (RFC 5051), which is what servers have, so that the result is the same
+as the server's: ``ÉTÉ`` and ``été``, composed or not, and full-width letters are alike, while ``ß`` is not
 ``ss``. White space of any length and kind is one space. What is not known of a message does not hold.
 """
 
@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class KnownMessage:
-    """What is known of a message; None is what nobody asked for, and what the message does not have.
+    """What is known of a message. None is a value that was not needed, or that the message does not have.
 
     ``from_``, ``to``, ``cc`` and ``bcc`` are the decoded text of those header fields (``address_text`` makes it of
     addresses), ``text`` what a person reads of the body, ``folder`` the id and the role of where it lies.
@@ -73,7 +73,8 @@ def needs(tree: Filter) -> frozenset[Need]:
 
 
 def holds(tree: Filter, known: KnownMessage) -> bool:
-    """ValueError for a condition on threads, which no single message decides: who has the thread replaces it first."""
+    """Raises ValueError for a condition on threads, which a single message cannot decide: the caller replaces it
+    first."""
     return _holds(tree, _Texts(known))
 
 
@@ -84,7 +85,7 @@ def octets_of(known: KnownMessage) -> int:
 
 
 def address_text(addresses: Iterable[Address]) -> str | None:
-    """Addresses as a header field has them, decoded; None where there are none."""
+    """Addresses as a header field has them, decoded. None if there are none."""
     return ", ".join(f"{each.name} <{each.email}>" if each.name else each.email for each in addresses) or None
 
 
@@ -144,13 +145,13 @@ class _Texts:
 def _holds(tree: Filter, texts: _Texts) -> bool:
     if isinstance(tree, Condition):
         return _decide(tree, texts)
-    found = (_holds(each, texts) for each in tree.conditions)
+    results = (_holds(each, texts) for each in tree.conditions)
     match tree.logic:
         case Logic.AND:
-            return all(found)
+            return all(results)
         case Logic.OR:
-            return any(found)
-    return not any(found)
+            return any(results)
+    return not any(results)
 
 
 def _decide(condition: Condition, texts: _Texts) -> bool:
@@ -189,16 +190,16 @@ def _has_header(wanted: HeaderText, known: KnownMessage) -> bool:
 
 def _is_dated(criterion: Criterion, when: date, known: KnownMessage) -> bool:
     """A moment is compared to the moment. A day is compared to the day of receipt in UTC, which is the zone that
-    ``received_at`` is shown in (servers take their own), and to the day that stands in the Date header, whatever its
+    ``received_at`` is shown in (servers take their own), and to the day that is written in the Date header, in any
     zone (RFC 9051, 6.4.4)."""
     is_sent = criterion in {Criterion.SENT_SINCE, Criterion.SENT_BEFORE}
-    told = known.sent_at if is_sent else known.received_at
-    if told is None:
+    moment = known.sent_at if is_sent else known.received_at
+    if moment is None:
         return False
     if isinstance(when, datetime):
-        is_later = told >= when
+        is_later = moment >= when
     else:
-        is_later = (told if is_sent else told.astimezone(UTC)).date() >= when
+        is_later = (moment if is_sent else moment.astimezone(UTC)).date() >= when
     return is_later is (criterion in {Criterion.SINCE, Criterion.SENT_SINCE})
 
 
@@ -206,7 +207,7 @@ def sort_value(key: SortKey, row: MessageSummary) -> tuple[int, str]:
     """What rows are ordered by, ascending (RFC 5256, 3). Rows of equal value stay in the order they arrived in.
 
     Addresses count by the local part of the first one, subjects without what replies and lists add, sent dates in UTC,
-    with the date of receipt where there is none (2.2). What is not known comes first.
+    with the date of receipt if there is none (2.2). What is not known comes first.
     """
     match key:
         case SortKey.SIZE:

@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
+from service.adapters.imap.wire.commands import Timing
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.protocol import Timing
-from service.adapters.shared.connection_limit import Host
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.model import Protocol
 from tests.servers.scripted import Answers, Imap, ScriptedServer, Step
 
@@ -29,7 +29,7 @@ def scripted() -> Scripted:
     async def run(
         answers: "Answers | None" = None, *, opening: "Step | None" = None, capabilities: bytes = CAPABILITIES,
         security: Security = Security.NONE, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
-        connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n", host: Host | None = None,
+        connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n", host: ConnectionLimit | None = None,
     ) -> AsyncIterator[tuple[ScriptedServer, ImapBackend]]:  # fmt: skip
         imap = Imap(exists=3, uid_validity=7, uid_next=4, capabilities=capabilities, answers=answers or {},
                     continuation=continuation)  # fmt: skip

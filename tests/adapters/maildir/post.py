@@ -11,7 +11,7 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import SignIns

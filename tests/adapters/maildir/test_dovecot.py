@@ -10,7 +10,7 @@ from imaplib import IMAP4
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, MailServer
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import SignIns

@@ -113,7 +113,7 @@ async def test_files_with_odd_names_are_messages_like_others(post: Post, backend
         flags = (await backend.change_flags(row.id, ["$answered"], [])).flags
         assert "$answered" in flags
         assert (await backend.get_flags(row.id)).flags == flags
-    assert set((await backend.list_changes("inbox", mark)).told.updated) == {row.id for row in rows}
+    assert set((await backend.list_changes("inbox", mark)).changes.updated) == {row.id for row in rows}
     outcomes = await backend.delete_messages([row.id for row in rows])
     assert [outcome.error for outcome in outcomes] == [None] * len(rows)
     assert [file.name for file in (post.maildir(USER) / "cur").iterdir()] == [".hidden"]

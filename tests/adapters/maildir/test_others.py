@@ -12,7 +12,7 @@ from secrets import token_hex
 import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.content import WINDOW
+from service.adapters.maildir.disk.content import WINDOW
 from service.adapters.maildir.sync_state import MAX_OCTETS
 from service.mail.errors import Changed, InUse, NotFound, NotPermitted, StaleToken, UpstreamError
 from service.mail.search.filter import Condition, Criterion, ListQuery
@@ -136,7 +136,7 @@ async def test_a_message_that_another_client_deleted_is_gone(post: Post, backend
     [outcome] = await backend.delete_messages([gone])
     assert isinstance(outcome.error, NotFound)
     assert [row.subject for row in (await backend.list_messages("inbox", ListQuery())).items] == ["2", "0"]
-    assert (await backend.list_changes("inbox", mark)).told.destroyed == (gone,)
+    assert (await backend.list_changes("inbox", mark)).changes.destroyed == (gone,)
 
 
 async def test_a_message_that_is_being_delivered_is_not_listed(post: Post, backend: MaildirBackend) -> None:
@@ -170,7 +170,7 @@ async def test_flags_of_another_client_are_a_change(post: Post, backend: Maildir
     )
     file.rename(post.maildir(USER) / "cur" / f"{file.name}:2,S")
     post.make(post.maildir(USER) / ".New")
-    assert (await backend.list_changes("inbox", mark)).told.updated == (message,)
+    assert (await backend.list_changes("inbox", mark)).changes.updated == (message,)
     changes = await backend.list_all_changes(whole)
     assert [folder.updated for folder in changes.folders] == [(message,)]
     assert changes.created_folders == [(await backend.list_folders())[1].id]
@@ -189,9 +189,9 @@ async def test_changes_of_more_messages_than_a_token_holds_are_listed_by_this_pr
     assert len(mark) < MAX_OCTETS
     post.deliver(USER, plain("new"))
     changes = await backend.list_changes("inbox", mark)
-    [created] = changes.told.created
+    [created] = changes.changes.created
     assert (await backend.get_message(created)).subject == "new"
-    assert changes.told.destroyed == ()
+    assert changes.changes.destroyed == ()
     with pytest.raises(StaleToken):
         await post.backend(USER).list_changes("inbox", mark)
 

@@ -8,10 +8,10 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 from pydantic import ValidationError
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import MailServer
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.disk_threads import DiskThreads
+from service.adapters.maildir.disk.threads import DiskThreads
 from service.adapters.maildir.passwords import Passwords
 from service.adapters.maildir.sign_in import HASHING_THREADS, HashingQueue, SignIn, SignIns, root_of
 from service.mail.errors import LoginRefused, NotFound, NotPermitted, ServerBusy, UpstreamUnavailable

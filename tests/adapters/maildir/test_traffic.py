@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
-from service.adapters.maildir.content import WINDOW
-from service.adapters.maildir.disk_threads import BULK_THREADS, INTERACTIVE_THREADS, DiskThreads, checkpoint
+from service.adapters.maildir.disk.content import WINDOW
+from service.adapters.maildir.disk.threads import BULK_THREADS, INTERACTIVE_THREADS, DiskThreads, checkpoint
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Span
 from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey

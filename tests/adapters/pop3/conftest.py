@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Security
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing

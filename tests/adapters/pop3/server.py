@@ -11,7 +11,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import TypeAlias
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.mail.model import Protocol
 from tests.servers.process import HOST

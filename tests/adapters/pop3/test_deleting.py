@@ -169,6 +169,6 @@ async def test_ids_of_another_account_are_unknown(mailboxes: Mailboxes) -> None:
     backend = await mailboxes.open(server)
     known = await ids(backend)
     other = await mailboxes.open(Pop3Server(letters(1)))
-    stranger = type(other)(other._door._entry._endpoint, other._door._entry._credentials, "another account")
+    stranger = type(other)(other._queue._dialer._endpoint, other._queue._dialer._credentials, "another account")
     (outcome,) = await stranger.delete_messages([known["Letter uid-1"]])
     assert isinstance(outcome.error, NotFound)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.pop3.session import session as sessions
-from service.adapters.shared.cache import Rows
+from service.adapters.shared.cache import RowCache
 from service.mail.backend import Backend
 from service.mail.errors import (
     InvalidRequest,
@@ -89,7 +89,7 @@ async def test_a_unique_id_that_is_used_again_is_read_again(mailboxes: Mailboxes
 
 
 def test_rows_of_all_accounts_share_one_bound() -> None:
-    rows = Rows(Protocol.POP3, budget=13_000)
+    rows = RowCache(Protocol.POP3, budget=13_000)
     made = [MessageSummary(id=f"m{n}", folder_id="f", subject="x" * 100, size=n) for n in range(20)]
     for n, row in enumerate(made):
         rows.keep("even" if n % 2 == 0 else "odd", b"%d" % n, row)
@@ -104,7 +104,7 @@ def test_rows_of_all_accounts_share_one_bound() -> None:
 
 def test_a_row_larger_than_the_bound_is_not_kept_and_pushes_nothing_out() -> None:
     """R-OPS-20: and what is counted is what is kept, with rows replaced and forgotten."""
-    rows = Rows(Protocol.POP3, budget=10_000)
+    rows = RowCache(Protocol.POP3, budget=10_000)
     row = MessageSummary(id="m1", folder_id="f", subject="x", size=1)
     large = row.model_copy(update={"subject": "x" * 10_000})
     rows.keep("account", b"1", row)

@@ -128,7 +128,7 @@ async def test_a_message_above_the_limit_is_refused_before_it_is_fetched(
     backend = await mailboxes.open(server)
     message = await the_id(backend)
     for module in (backends, sources, whole):
-        monkeypatch.setattr(module, "MOST", 20)
+        monkeypatch.setattr(module, "MAX_PARSED", 20)
     with pytest.raises(TooLarge):
         await backend.get_message(message)
     assert "RETR" not in server.verbs
@@ -217,6 +217,6 @@ async def test_fetched_messages_are_kept_for_a_while_only(mailboxes: Mailboxes) 
     await backend.get_message(message)
     await backend.get_message(message)
     assert server.verbs.count("RETR") == 1
-    await until(lambda: backend._shelf.get(b"uid-6") is None)
+    await until(lambda: backend._sources.get(b"uid-6") is None)
     await backend.get_message(message)
     assert server.verbs.count("RETR") == 2

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing

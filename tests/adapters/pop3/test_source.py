@@ -4,8 +4,8 @@ import asyncio
 import gc
 from weakref import ref
 
-from service.adapters.pop3.source import KEPT, Shelf, Source
-from service.adapters.shared.spool import Spool
+from service.adapters.pop3.source import KEPT, Source, SourceCache
+from service.spool import Spool
 
 
 def made() -> Source:
@@ -16,7 +16,7 @@ def made() -> Source:
 
 async def test_a_fetched_message_is_freed_though_nobody_asks_for_it() -> None:
     """R-OPS-22: at most a few are kept, the one used least recently goes first, and all go by themselves."""
-    shelf = Shelf(0.2)
+    shelf = SourceCache(0.2)
     kept = ref(source := made())
     shelf.put(b"0", source)
     del source
@@ -34,7 +34,7 @@ async def test_a_fetched_message_is_freed_though_nobody_asks_for_it() -> None:
 
 async def test_a_message_that_was_deleted_is_forgotten_and_a_closed_account_keeps_none() -> None:
     """R-OPS-22"""
-    shelf = Shelf(60)
+    shelf = SourceCache(60)
     for place in (b"one", b"two"):
         shelf.put(place, made())
     shelf.forget(b"one")

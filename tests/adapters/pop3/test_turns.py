@@ -68,7 +68,7 @@ async def test_a_session_the_server_ended_while_nobody_was_in_is_replaced_at_onc
     backend = await mailboxes.open(server, replace(PATIENT, aside=60.0))
     await backend.check()
     server.end_all()
-    session = backend._door._session
+    session = backend._queue._session
     assert session is not None
     await until(lambda: not session.alive)
     async with asyncio.timeout(10):
@@ -142,8 +142,8 @@ async def test_a_session_stays_while_a_login_delay_lasts(mailboxes: Mailboxes) -
     server = Pop3Server(letters(2), capabilities=(*CAPABILITIES, "LOGIN-DELAY 30"))
     backend = await mailboxes.open(server, replace(FAST, linger=0.0, session=0.0))
     await backend.check()
-    assert backend._door._timer is not None
-    assert backend._door._timer.when() - asyncio.get_running_loop().time() > 25
+    assert backend._queue._timer is not None
+    assert backend._queue._timer.when() - asyncio.get_running_loop().time() > 25
     await backend.check()
     assert server.logins == 1
 
@@ -173,7 +173,7 @@ async def test_an_unbroken_burst_lets_others_in(mailboxes: Mailboxes) -> None:
     """R-POP-05: a session that grew old stays out for a moment: another replica gets its turn."""
     server = Pop3Server(letters(1), is_locking=True)
     one = await mailboxes.open(server, replace(PATIENT, session=0.02, aside=0.5, in_use=3.0))
-    other = Pop3Backend(one._door._entry._endpoint, CREDENTIALS, "account", replace(PATIENT, in_use=3.0))
+    other = Pop3Backend(one._queue._dialer._endpoint, CREDENTIALS, "account", replace(PATIENT, in_use=3.0))
     ended = asyncio.Event()
 
     async def burst() -> None:
@@ -248,7 +248,7 @@ async def test_callers_that_go_away_leave_nothing_behind(mailboxes: Mailboxes) -
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert not backend._door._turn.locked()
+        assert not backend._queue._turn.locked()
     page = await backend.list_messages("inbox", ListQuery())
     assert [item.subject for item in page.items] == ["Letter uid-3", "Letter uid-2", "Letter uid-1"]
     await backend.aclose()

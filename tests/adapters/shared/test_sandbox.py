@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.shared import parsing as whole
-from service.adapters.shared import sandbox as cage
-from service.adapters.shared import spool
-from service.adapters.shared.parsing import read_whole, structure_of
-from service.adapters.shared.spool import Spool
+from service import spool
+from service.adapters.shared import parsing, sandbox
+from service.adapters.shared.parsing import parse_message, parse_structure
 from service.mail.errors import ServerBusy, TooLarge
 from service.mail.model import HtmlMode
+from service.spool import Spool
 from tests.contract.letters import RICH
 
 DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=%d\r\n\r\n--%d\r\n" % (n, n) for n in range(150))
@@ -55,12 +54,12 @@ async def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole, "LARGE", 0)
+    monkeypatch.setattr(parsing, "LARGE", 0)
     monkeypatch.setattr(spool, "IN_MEMORY", 0)
 
 
 @pytest.mark.parametrize("octets", [RICH, DEEP, ODD, b""], ids=["rich", "deep", "odd", "empty"])
-@pytest.mark.parametrize("read", [lambda one: read_whole(one, id="m", folder_id="f"), structure_of])
+@pytest.mark.parametrize("read", [lambda one: parse_message(one, id="m", folder_id="f"), parse_structure])
 async def test_what_comes_out_of_the_cage_is_what_a_thread_finds(
     octets: bytes,
     read: Callable[[Spool], Awaitable[object]],
@@ -69,14 +68,14 @@ async def test_what_comes_out_of_the_cage_is_what_a_thread_finds(
     """R-MIME-04."""
     found = await read(stored(octets))
     monkeypatch.setattr(spool, "IN_MEMORY", -1)
-    monkeypatch.setattr(whole, "LARGE", -1)
+    monkeypatch.setattr(parsing, "LARGE", -1)
     assert await read(stored(octets)) == found
 
 
 @pytest.mark.parametrize("html", HtmlMode)
 @pytest.mark.usefixtures("everything_is_large")
 async def test_html_comes_out_as_it_was_asked_for(html: HtmlMode) -> None:
-    found = await read_whole(stored(RICH), id="m", folder_id="f", html=html)
+    found = await parse_message(stored(RICH), id="m", folder_id="f", html=html)
     assert (found.body.html is None) is (html is HtmlMode.NONE)
 
 
@@ -90,30 +89,30 @@ async def test_who_needs_more_than_there_is_gets_nothing_and_others_go_on(
 ) -> None:
     """R-MIME-05, R-OPS-12."""
     with monkeypatch.context() as patch:
-        patch.setattr(cage, bound, least)
+        patch.setattr(sandbox, bound, least)
         async with asyncio.timeout(DEADLINE):
             with pytest.raises(TooLarge):
-                await structure_of(stored(octets))
-    assert (await structure_of(stored(LONG))).part.type == "text/plain"
+                await parse_structure(stored(octets))
+    assert (await parse_structure(stored(LONG))).part.type == "text/plain"
 
 
 async def test_a_message_above_the_limit_is_not_even_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whole, "MOST", 10)
+    monkeypatch.setattr(parsing, "MAX_PARSED", 10)
     with pytest.raises(TooLarge):
-        await structure_of(stored(b"x" * 11))
+        await parse_structure(stored(b"x" * 11))
 
 
 @on_linux
 async def test_a_few_at_a_time_and_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-OPS-11, R-OPS-12."""
-    monkeypatch.setattr(cage, "PATIENCE", 0.3)
+    monkeypatch.setattr(sandbox, "PATIENCE", 0.3)
     heavy = stored(HEAVY)
-    running = [asyncio.create_task(structure_of(heavy)) for _ in range(cage.AT_ONCE)]
-    await until(lambda: len(inside()) == cage.AT_ONCE)
+    running = [asyncio.create_task(parse_structure(heavy)) for _ in range(sandbox.AT_ONCE)]
+    await until(lambda: len(inside()) == sandbox.AT_ONCE)
     with pytest.raises(ServerBusy) as refused:
-        await structure_of(heavy)
+        await parse_structure(heavy)
     assert refused.value.retry_after
-    assert len(inside()) == cage.AT_ONCE
+    assert len(inside()) == sandbox.AT_ONCE
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
@@ -123,7 +122,7 @@ async def test_a_few_at_a_time_and_who_waits_too_long_is_told(monkeypatch: pytes
 @on_linux
 async def test_a_process_that_dies_takes_nobody_along() -> None:
     """R-OPS-01."""
-    reading = asyncio.create_task(structure_of(stored(HEAVY)))
+    reading = asyncio.create_task(parse_structure(stored(HEAVY)))
     await until(lambda: bool(inside()))
     for process in inside():
         os.kill(int(process.name), 9)
@@ -135,7 +134,7 @@ async def test_a_process_that_dies_takes_nobody_along() -> None:
 async def test_the_cage_has_the_message_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-HTTP-13: no key in its environment, no connection among its files."""
     monkeypatch.setenv("CASELLA_SECRET_KEYS", "not-for-the-cage")
-    reading = asyncio.create_task(structure_of(stored(HEAVY)))
+    reading = asyncio.create_task(parse_structure(stored(HEAVY)))
     await until(lambda: any(_read(one / "environ") for one in inside()))
     [process] = inside()
     assert [line.partition(b"=")[0] for line in _read(process / "environ").split(b"\0") if line] == [b"PYTHONPATH"]

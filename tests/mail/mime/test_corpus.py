@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from service.adapters.shared.sandbox_worker import JOBS
-from service.mail.mime.addresses import parse_addresses
 from service.mail.mime.charset import decode_text
-from service.mail.mime.dates import parse_date
+from service.mail.mime.headers.addresses import parse_addresses
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.headers.words import decode_words
 from service.mail.mime.message import read_message
-from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.structure import Entity, parse
-from service.mail.mime.transfer import decode
-from service.mail.mime.words import decode_words
+from service.mail.mime.transfer.decoding import decode
 from tests.corpus import PUBLIC, needs_public
 
 pytestmark = needs_public
@@ -99,7 +99,7 @@ def test_every_file_comes_out_of_a_cage_as_it_is() -> None:
         if path.is_file():
             source = path.read_bytes()
             for job in JOBS.values():
-                assert job.heard(job.told(source)) == job.work(source), path
+                assert job.load(job.dump(source)) == job.work(source), path
 
 
 def shape(entity: Entity) -> Iterator[tuple[str, Entity]]:

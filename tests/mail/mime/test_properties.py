@@ -8,17 +8,18 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.mail.mime.addresses import parse_addresses, sender_warnings
+from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.dates import parse_date
-from service.mail.mime.filenames import file_name
-from service.mail.mime.headers import list_headers, parse_message_ids, split_headers
-from service.mail.mime.html import safe_html, text_from_html
+from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.fields import list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.filenames import file_name
+from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.headers.words import decode_words
+from service.mail.mime.html.safe_html import safe_html, text_from_html
 from service.mail.mime.message import read_message
-from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.structure import Entity, parse
-from service.mail.mime.transfer import decode, decoder
-from service.mail.mime.words import clean_text, decode_words
+from service.mail.mime.transfer.decoding import decode, decoder
 
 LINES = [
     b"Content-Type: multipart/mixed; boundary=b",

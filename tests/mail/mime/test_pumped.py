@@ -9,21 +9,21 @@ import pytest
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.envelope import addresses, text
 from service.adapters.imap.wire.tokens import Token
-from service.mail.mime.addresses import parse_addresses, sender_warnings
 from service.mail.mime.body import Leaf, read_body
 from service.mail.mime.charset import decode_text
-from service.mail.mime.dates import parse_date
-from service.mail.mime.filenames import file_name
-from service.mail.mime.grid import grid_of
-from service.mail.mime.headers import list_headers, parse_message_ids, split_headers
-from service.mail.mime.html import safe_html, text_from_html
+from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.fields import list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.filenames import file_name
+from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.headers.words import decode_words, has_controls
+from service.mail.mime.html.safe_html import safe_html, text_from_html
+from service.mail.mime.html.styles import safe_style, style_urls
+from service.mail.mime.html.tags import is_costly, without_tags
 from service.mail.mime.message import read_message, read_summary
-from service.mail.mime.parameters import parse_parameters
 from service.mail.mime.structure import parse
-from service.mail.mime.styles import safe_style, style_urls
-from service.mail.mime.tags import is_costly, without_tags
-from service.mail.mime.transfer import decode
-from service.mail.mime.words import decode_words, has_controls
+from service.mail.mime.transfer.decoding import decode
+from service.mail.mime.transfer.grid import grid_of
 from service.mail.model import HtmlMode, Part
 from service.mail.search.filter import Condition, Criterion
 from service.mail.search.grammar import parse_query

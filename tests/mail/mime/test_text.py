@@ -2,8 +2,9 @@
 
 import pytest
 
+from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
-from service.mail.mime.words import clean_text, decode_words
+from service.mail.mime.headers.words import decode_words
 
 
 @pytest.mark.parametrize(

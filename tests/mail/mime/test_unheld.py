@@ -9,12 +9,12 @@ import pytest
 
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.envelope import addresses, text
-from service.mail.mime.addresses import MAX_TOKENS, parse_addresses
-from service.mail.mime.html import safe_html
+from service.mail.mime.headers.addresses import MAX_TOKENS, parse_addresses
+from service.mail.mime.headers.words import MAX_SHOWN, decode_words, shown_text
+from service.mail.mime.html.safe_html import safe_html
 from service.mail.mime.message import read_message, read_summary
 from service.mail.mime.structure import parse
-from service.mail.mime.transfer import PIECE, decode
-from service.mail.mime.words import MAX_SHOWN, decode_words, shown_text
+from service.mail.mime.transfer.decoding import PIECE, decode
 from service.mail.model import MessageBody
 
 MIB = 1 << 20

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from quopri import encodestring
 
-from service.mail.mime.headers import list_headers
+from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import read_message
 from service.mail.model import Header
 from service.mail.search.matching import KnownMessage

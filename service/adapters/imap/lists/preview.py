@@ -11,7 +11,7 @@ from service.adapters.imap.search.reader import read_texts
 from service.adapters.imap.search.thread import THREAD_FIELDS, message_names
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.responses import FetchResponse
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.json_rows import with_text
 from service.mail.search.filter import ListQuery
 
@@ -66,7 +66,7 @@ async def _read_threads(messages: FolderMessages, cached: dict[int, CachedMessag
         return {}
     item, read = _thread_item(messages.connection.capabilities)
     responses = await fetch(messages.selection, cached, item)
-    names = await apart(
+    names = await in_thread(
         lambda: {uid: read(row) for uid, row in responses.items()}, sum(map(weight, responses.values()))
     )
     return messages.extend(cached, threads={uid: _thread_id(name or messages.id(uid)) for uid, name in names.items()})

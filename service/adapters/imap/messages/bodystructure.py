@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from service.adapters.imap.wire.tokens import Token
+from service.mail.cleaning import clean_text
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.filenames import file_name
-from service.mail.mime.parameters import parse_parameters
-from service.mail.mime.words import clean_text
+from service.mail.mime.headers.filenames import file_name
+from service.mail.mime.headers.parameters import parse_parameters
 from service.mail.model import Part
 from service.mail.numbers import read_number
 

@@ -14,7 +14,7 @@ from sys import getsizeof
 from cachetools import Cache, LRUCache
 
 from service.adapters.imap.wire.numbers import MAX_UID
-from service.adapters.shared.cache_metrics import Measured
+from service.adapters.shared.cache_metrics import MeasuredCache
 from service.mail.model import Address, MessageSummary, Part, Protocol, Value
 
 BUDGET = 64 << 20
@@ -118,7 +118,7 @@ class FolderCache:
             self.take(uid)
 
 
-class MessageCache(Measured):
+class MessageCache(MeasuredCache):
     """The cached messages of all accounts, by folder."""
 
     def __init__(self, budget: int = BUDGET) -> None:

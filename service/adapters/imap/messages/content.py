@@ -25,21 +25,20 @@ from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
-from service.adapters.shared.parsing import MOST, read_whole
-from service.adapters.shared.parsing import structure_of as source_structure
-from service.adapters.shared.spool import Spool
-from service.adapters.shared.threads import apart
+from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
-from service.mail.mime.addresses import sender_warnings
 from service.mail.mime.body import Leaf, attachments, choose, read_body
-from service.mail.mime.headers import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.addresses import sender_warnings
+from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
 from service.mail.mime.structure import find
-from service.mail.mime.transfer import is_identity
+from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
 from service.mail.numbers import read_number
+from service.spool import Spool
 
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
@@ -70,7 +69,7 @@ class Content:
         its texts. Calls ``begin`` when a connection is there and reading begins."""
         cached, row = await self._read(ref, begin)
         size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
-        message = await apart(partial(_message, cached, row, html), size)
+        message = await in_thread(partial(_message, cached, row, html), size)
         return message if isinstance(message, Message) else await self._from_source(ref, message, html)
 
     @again
@@ -94,7 +93,7 @@ class Content:
 
     async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlMode) -> Message:
         """Reads a message whose BODYSTRUCTURE is unusable from its octets."""
-        found = await read_whole(
+        found = await parse_message(
             await self._whole(ref, summary.size),
             id=summary.id,
             folder_id=summary.folder_id,
@@ -106,7 +105,7 @@ class Content:
 
     async def _whole(self, ref: MessageRef, announced: int | None) -> Spool:
         """All octets of the message. Raises TooLarge if it is too long to be parsed here."""
-        source = Spool(MOST)
+        source = Spool(MAX_PARSED)
         async with aclosing(stored(self._reader(ref, b""), announced=announced)) as pieces:
             async for piece in pieces:
                 source.write(piece)
@@ -117,7 +116,7 @@ class Content:
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
         block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
-        return await apart(partial(list_headers, block, names), len(block))
+        return await in_thread(partial(list_headers, block, names), len(block))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """One round trip for size and first window. The size of a message longer than the window is confirmed by
@@ -133,7 +132,7 @@ class Content:
         section = _section(part_id)
         row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
         described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
-        structure = await apart(partial(structure_of, described), weight(described))
+        structure = await in_thread(partial(structure_of, described), weight(described))
         if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
             head = octets(row, b"BODY[%b]<0>" % section) or b""
@@ -150,7 +149,7 @@ class Content:
     async def _within(self, ref: MessageRef, part_id: str) -> tuple[Part, Read]:
         """The part as the message's source has it. Raises NotFound("part")."""
         source = await self._whole(ref, None)
-        if (found := find(await source_structure(source), part_id)) is None:
+        if (found := find(await parse_structure(source), part_id)) is None:
             raise NotFound("part")
         start, stop = found.body_start, found.stop
 

@@ -10,10 +10,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.grid import Grid, grid_of
-from service.mail.mime.transfer import decoder, feed_all
+from service.mail.mime.transfer.decoding import decoder, feed_all
+from service.mail.mime.transfer.grid import Grid, grid_of
 
 HEAD = 256 << 10
 """Octets that are read before the answer begins. Most parts are shorter."""
@@ -56,7 +56,7 @@ async def decoded(source: Octets, encoding: str | None) -> Octets:
     work = decoder(encoding)
     async with aclosing(source):
         async for piece in source:
-            octets = await apart(partial(feed_all, work, piece), len(piece))
+            octets = await in_thread(partial(feed_all, work, piece), len(piece))
             del piece  # as in ``stored``
             if octets:
                 yield octets

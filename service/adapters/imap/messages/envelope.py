@@ -11,9 +11,9 @@ from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import has_attachment
-from service.mail.mime.dates import parse_date
-from service.mail.mime.headers import parse_message_ids
-from service.mail.mime.words import MAX_SHOWN, shown_text
+from service.mail.mime.headers.dates import parse_date
+from service.mail.mime.headers.fields import parse_message_ids
+from service.mail.mime.headers.words import MAX_SHOWN, shown_text
 from service.mail.model import Address, MessageSummary, Part
 from service.mail.numbers import read_number
 

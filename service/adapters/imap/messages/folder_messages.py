@@ -20,7 +20,7 @@ from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, wire_octets
-from service.adapters.shared.threads import LARGE, apart
+from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.json_rows import row_json, with_member
 from service.telemetry import metrics
 
@@ -167,7 +167,7 @@ class FolderMessages:
         usual = ((uid, row) for uid, row in responses.items() if uid not in large)
         cached = {uid: _read(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
         for uid, octets in large.items():
-            cached[uid] = await apart(partial(_read, responses[uid], self.id(uid), self.folder_id), octets)
+            cached[uid] = await in_thread(partial(_read, responses[uid], self.id(uid), self.folder_id), octets)
         kept = self._known
         new = {uid: cached[uid] for uid, row in responses.items() if uid not in kept and _is_complete(row)}
         if new:

@@ -15,12 +15,12 @@ from service.adapters.imap.search.keys import is_ascii, search_keys
 from service.adapters.imap.search.reader import Reader
 from service.adapters.imap.search.thread import threads_of
 from service.adapters.imap.wire.arguments import Piece
+from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import to_wire
 from service.adapters.imap.wire.pace import ascending, paced
-from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import found_uids
 from service.adapters.imap.wire.status import error_from
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamError
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
@@ -135,7 +135,7 @@ class Evaluation:
                 self._undecided.update(newest[at:])
                 break
             known = await reader.read(newest[at : at + _BATCH])
-            found |= await apart(partial(_matching, condition, known), sum(map(octets_of, known.values())))
+            found |= await in_thread(partial(_matching, condition, known), sum(map(octets_of, known.values())))
         return found
 
     async def _find_threads(self, condition: Condition, within: _Found) -> set[int]:

@@ -9,9 +9,9 @@ from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, octets
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.mime.body import Leaf, choose, read_body
-from service.mail.mime.headers import list_headers
+from service.mail.mime.headers.fields import list_headers
 from service.mail.model import HtmlMode, Part
 from service.mail.search.matching import KnownMessage, Need, address_text
 
@@ -36,7 +36,7 @@ class Reader:
         flags = await self._fetch(existing, b"FLAGS") if Need.FLAGS in self._needs else {}
         headers = await self._headers(existing) if Need.HEADERS in self._needs else {}
         texts = await read_texts(self._messages, cached, MAX_TEXT) if Need.BODY in self._needs else {}
-        return await apart(
+        return await in_thread(
             lambda: {uid: _known(uid, cached[uid], flags.get(uid, {}), headers, texts) for uid in existing},
             sum(message.cost for message in cached.values()) + sum(map(len, headers.values())),
         )
@@ -90,7 +90,7 @@ async def read_texts(messages: FolderMessages, cached: dict[int, CachedMessage],
         for at in range(0, len(uids), size):
             responses = await fetch(messages.selection, uids[at : at + size], items)
             leaves = {uid: _leaves(parts[uid], row, limit) for uid, row in responses.items()}
-            texts |= await apart(
+            texts |= await in_thread(
                 partial(_texts, leaves), sum(len(leaf.octets) for each in leaves.values() for leaf in each)
             )
     return texts

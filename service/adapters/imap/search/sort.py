@@ -9,7 +9,7 @@ from service.adapters.imap.search.keys import search_keys
 from service.adapters.imap.session.fetch import find_all
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import sorted_uids
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotSupported
 from service.mail.model import EvaluatedBy, MessageSummary
 from service.mail.search.filter import Filter, Order, SortKey
@@ -78,7 +78,7 @@ async def sort_keys(cached: Mapping[int, CachedMessage], sort: Sequence[Order]) 
     def keys() -> dict[int, list[tuple[int, str]]]:
         return {uid: [sort_value(order.key, summary) for order in sort] for uid, summary in _summaries(cached)}
 
-    return await apart(keys, sum(message.cost for message in cached.values()))
+    return await in_thread(keys, sum(message.cost for message in cached.values()))
 
 
 def _summaries(cached: Mapping[int, CachedMessage]) -> Iterator[tuple[int, MessageSummary]]:

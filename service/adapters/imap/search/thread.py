@@ -10,9 +10,9 @@ from service.adapters.imap.session.fetch import fetch, find_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
-from service.adapters.shared.threads import apart
+from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotSupported
-from service.mail.mime.headers import first, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
 
 MAX_MESSAGES = 10_000
 _BATCH = 1000
@@ -36,7 +36,7 @@ async def threads_of(messages: FolderMessages) -> list[set[int]]:
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
         responses = await fetch(messages.selection, uids[at : at + _BATCH], THREAD_FIELDS)
-        names |= await apart(partial(_names_of, responses), sum(map(weight, responses.values())))
+        names |= await in_thread(partial(_names_of, responses), sum(map(weight, responses.values())))
     return await _joined(names)
 
 

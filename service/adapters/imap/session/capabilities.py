@@ -1,8 +1,8 @@
-"""What a mailbox can do, by what its server says it can (RFC 9051, 7.2.2)."""
+"""Translates the server's capabilities (RFC 9051, 7.2.2) to those of the mailbox."""
 
 from service.mail.model import Capability
 
-# What plain IMAP4rev1 has, and what is made of it here.
+# What plain IMAP4rev1 has, and what this adapter builds on it.
 _ALWAYS = frozenset({
     Capability.FOLDERS, Capability.FLAGS, Capability.APPEND, Capability.SEARCH, Capability.SORT, Capability.THREADS,
     Capability.CHANGES, Capability.PUSH,
@@ -17,5 +17,5 @@ _OFFERED = {
 
 
 def capabilities_of(offered: frozenset[str]) -> frozenset[Capability]:
-    """Of the words of CAPABILITY, upper case, after login."""
+    """``offered`` are the words of CAPABILITY after login, upper case."""
     return _ALWAYS | {_OFFERED[word] for word in offered & _OFFERED.keys()}

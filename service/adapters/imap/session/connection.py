@@ -1,18 +1,19 @@
-"""One logged-in connection: commands and their answers (RFC 9051, 5 and 6)."""
+"""One logged-in connection, which runs commands (RFC 9051, 5 and 6)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
+from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
+from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import error_from
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command
@@ -24,11 +25,11 @@ NOOP_SECONDS = 3.0
 """If NOOP takes longer, the server is considered dead."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
 Arguments = Sequence[Piece]
-"""A command: its verb and what follows."""
+"""A command: its verb and its arguments."""
 
 
 class Connection:
-    """Created by ``open``. Its holder is alone on it; after an error of the wire it stays closed."""
+    """Created by ``open``. Only one task uses it at a time. After an error of the wire it stays closed."""
 
     def __init__(
         self, protocol: WireProtocol, capabilities: frozenset[str], timing: Timing, broken_capabilities: set[str]
@@ -39,7 +40,7 @@ class Connection:
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
         self.selection: Selection | None = None
-        """The selected folder; it notes what untagged responses say of it."""
+        """The selected folder; it notes what untagged responses say about it."""
         self.idle_since = 0.0
         """When the connection was last given back to the pool, by the event loop's clock."""
         self.is_qresync = False
@@ -113,7 +114,7 @@ class Connection:
             raise self._protocol.error
 
     async def attempt(self, *commands: Arguments, seconds: float | None = None) -> list[Answer]:
-        """Send commands together and return their answers, whatever the server says to each.
+        """Send commands together and return their answers, refusals included.
 
         The answers share one list of untagged responses. Commands may be sent together if none depends on what another
         one changes (RFC 9051, 5.5), and if only the last has literals. One round trip, and one for each literal that
@@ -154,7 +155,7 @@ class Connection:
         return answer
 
     async def _note(self, untagged: Iterable[bytes]) -> None:
-        """Tell the selection what the server said. If the caller is cancelled meanwhile, the counts are half noted, so
+        """Pass untagged responses to the selection. If the caller is cancelled meanwhile, the counts are incomplete, so
         the connection closes."""
         if self.selection is None:
             return

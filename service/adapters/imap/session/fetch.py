@@ -1,4 +1,4 @@
-"""What operations of every kind ask of the selected folder: its UIDs, rows of some of them, which are still there."""
+"""Questions that all kinds of operations ask of the selected folder: its UIDs, rows of messages, which still exist."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -13,34 +13,34 @@ _GONE = re.compile(rb"\d{1,10} EXPUNGE\Z|VANISHED ", re.IGNORECASE)
 
 
 async def find_all(selection: Selection) -> list[int]:
-    """Every UID of the selected folder, ascending. One round trip."""
+    """Returns every UID of the selected folder, ascending. One round trip."""
     answer = await selection.connection.run([b"UID", b"SEARCH", b"ALL"])
     return await found_uids(answer.untagged, selection.exists)
 
 
 async def fetch(selection: Selection, uids: Collection[int], items: bytes) -> dict[int, FetchResponse]:
-    """Rows with these items, of those messages that are there. One round trip; none for no messages."""
+    """Returns rows with these items, of those messages that exist. One round trip; none if ``uids`` is empty."""
     if not uids:
         return {}
     answer = await selection.connection.run([b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % items])
-    wanted = set(uids)
-    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in wanted}
+    requested = set(uids)
+    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in requested}
 
 
 async def find_existing(selection: Selection, uids: Iterable[int]) -> set[int]:
-    """Which of these the selected folder has. One round trip; asked again if the answer brings the news that some are
-    gone, because Dovecot may have rows of those all the same."""
-    wanted = set(uids)
+    """Returns which of these the selected folder has. One round trip; another one if the answer reports that some are
+    gone, because Dovecot may still list those."""
+    requested = set(uids)
     for _ in range(_TRIES):
-        answer = await selection.connection.run([b"UID", b"FETCH", uid_set(wanted), b"(UID)"])
+        answer = await selection.connection.run([b"UID", b"FETCH", uid_set(requested), b"(UID)"])
         if not any(map(_GONE.match, answer.untagged)):
             break
-    return (await fetch_rows(answer.untagged)).keys() & wanted
+    return (await fetch_rows(answer.untagged)).keys() & requested
 
 
 async def folder_numbers(connection: Connection, name: bytes) -> dict[bytes, int]:
-    """The numbers of STATUS of a folder now. One round trip; two if the folder is selected, because Dovecot answers
-    STATUS from what the connection knows already."""
+    """Returns the present numbers of STATUS of a folder. One round trip; two if the folder is selected, because Dovecot
+    answers STATUS from what the connection knows already."""
     if connection.selection is not None and connection.selection.name == name:
         await connection.run([b"NOOP"])
     answer = await connection.run([b"STATUS", string(name), STATE_ITEMS])

@@ -1,6 +1,6 @@
-"""From an address to a logged-in connection: TCP, TLS, greeting, STARTTLS, credentials (RFC 9051, 6.2; RFC 4959, 7628).
+"""Opens and authenticates a connection: TCP, TLS, greeting, STARTTLS, credentials (RFC 9051, 6.2; RFC 4959, 7628).
 
-Nothing a server says in clear survives into TLS, and no credential leaves in clear unless the operator configured
+Nothing that a server says in clear survives into TLS, and no credential is sent in clear unless the operator configured
 exactly that.
 """
 
@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.client import Client
+from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.protocol import Answer, Timing, WireProtocol
+from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.shared import sasl
 from service.adapters.shared.network_errors import network_errors
@@ -31,12 +32,12 @@ from service.mail.model import Protocol
 from service.telemetry.upstream import Command
 
 _MAX_CAPABILITIES = 16 << 10
-"""Octets that are read of a list of them; the longest known are of 1 KiB."""
+"""Octets of a list of capabilities that are read; the longest known have 1 KiB."""
 _network_errors = partial(network_errors, Protocol.IMAP, retry_after=5)
 
 
 async def connect(endpoint: Endpoint, timing: Timing, limits: Limits) -> WireProtocol:
-    """A connection that has greeted and is as safe as ``endpoint`` demands."""
+    """Returns a connection that has greeted and is as secure as ``endpoint`` demands."""
     context = endpoint.tls_context() if endpoint.security is Security.TLS else None
     with _network_errors():
         protocol = await Client(endpoint, limits, context).connected(timing.connect)
@@ -55,13 +56,13 @@ async def _greeting(protocol: WireProtocol, timing: Timing) -> None:
         async with asyncio.timeout(timing.greeting):
             status = await protocol.greeting
     except TimeoutError:
-        raise UpstreamTimeout("The mail server does not greet.", protocol="imap") from None
+        raise UpstreamTimeout("The mail server sends no greeting.", protocol="imap") from None
     if status.kind == "BYE":
         raise UpstreamUnavailable(
-            "The mail server turns connections away.", protocol="imap", code=status.code or "BYE", retry_after=5
+            "The mail server refuses connections now.", protocol="imap", code=status.code or "BYE", retry_after=5
         )
     if status.kind == "PREAUTH":
-        # Somebody is logged in, but not by our credentials: whose mail would be shown?
+        # A user is logged in, but not by our credentials: the mail could be another person's.
         raise UpstreamTls("The mail server skips the login (PREAUTH), which is not accepted.", protocol="imap")
 
 
@@ -86,22 +87,22 @@ async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing)
 
 
 async def capabilities(protocol: WireProtocol, timing: Timing) -> frozenset[str]:
-    """What the server says it can do now, upper case."""
+    """Returns the present capabilities, upper case. One round trip."""
     sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"CAPABILITY"]))])
     answer = await _answer(protocol, "CAPABILITY", sent, timing, timing.greeting)
-    return capabilities_told(answer) or frozenset()
+    return _announced(answer) or frozenset()
 
 
-def capabilities_told(answer: Answer) -> frozenset[str] | None:
-    """From the answer to CAPABILITY, or to a login that tells them unasked; None where it does not."""
-    told = [line[11:] for line in answer.untagged if line[:11].upper() == b"CAPABILITY "]
+def _announced(answer: Answer) -> frozenset[str] | None:
+    """Returns the capabilities in the answer to CAPABILITY or to a login; None if it has none."""
+    lists = [line[11:] for line in answer.untagged if line[:11].upper() == b"CAPABILITY "]
     if answer.status.code == "CAPABILITY":
-        told.append(answer.status.argument)
-    return frozenset(told[-1][:_MAX_CAPABILITIES].decode("ascii", "replace").upper().split()) if told else None
+        lists.append(answer.status.argument)
+    return frozenset(lists[-1][:_MAX_CAPABILITIES].decode("ascii", "replace").upper().split()) if lists else None
 
 
 async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timing) -> frozenset[str]:
-    """Log in by what the server offers; answers its capabilities afterwards, which may differ from before."""
+    """Log in by a method that the server offers. Returns the capabilities after login, which may differ from before."""
     offered = await capabilities(protocol, timing)
     tag, verb = protocol.tag(), "AUTHENTICATE"
     if credentials.kind is SecretKind.ACCESS_TOKEN:
@@ -116,8 +117,8 @@ async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timin
     answer = await _answer(protocol, verb, sent, timing, timing.login)
     if answer.status.kind != "OK":
         raise _login_refusal(answer.status)
-    told = capabilities_told(answer)
-    return told if told is not None else await capabilities(protocol, timing)
+    announced = _announced(answer)
+    return announced if announced is not None else await capabilities(protocol, timing)
 
 
 async def _answer(
@@ -130,22 +131,22 @@ async def _answer(
 
 
 def _needs_plain(credentials: Credentials, offered: frozenset[str]) -> bool:
-    """LOGIN has no rule for letters beyond ASCII, SASL PLAIN says UTF-8 (RFC 4616)."""
+    """Whether to use SASL PLAIN: LOGIN has no rule for letters beyond ASCII, SASL PLAIN says UTF-8 (RFC 4616)."""
     disabled = "LOGINDISABLED" in offered
     if disabled and "AUTH=PLAIN" not in offered:
-        raise UpstreamTls("The mail server takes no password on this connection.", protocol="imap")
+        raise UpstreamTls("The mail server accepts no password on this connection.", protocol="imap")
     return disabled or ("AUTH=PLAIN" in offered and not (credentials.username + credentials.secret).isascii())
 
 
 def _bearer(credentials: Credentials, offered: frozenset[str]) -> Exchange:
     exchange = sasl.bearer(credentials, {word.removeprefix("AUTH=") for word in offered if word.startswith("AUTH=")})
     if exchange is None:
-        raise LoginRefused("The mail server takes no access tokens. Sign in with a password.")
+        raise LoginRefused("The mail server accepts no access tokens. Sign in with a password.")
     return exchange
 
 
 def _authenticate(tag: bytes, exchange: Exchange, offered: frozenset[str]) -> list[bytes]:
-    """With the initial response in the command if the server allows it (RFC 4959)."""
+    """Returns the lines to send. The initial response is in the command if the server allows it (RFC 4959)."""
     mechanism, response = exchange.mechanism.encode(), exchange.response.encode()
     if "SASL-IR" in offered:
         return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, response)]
@@ -165,7 +166,7 @@ def _login_refusal(status: Status) -> MailError:
 
 
 def literal_plus(offered: frozenset[str]) -> int:
-    """How large a literal may be that does not wait for the server (RFC 7888)."""
+    """Returns how large a literal may be to be sent without waiting for the server (RFC 7888)."""
     if "LITERAL+" in offered:
         return 1 << 20
     return 4096 if "LITERAL-" in offered else 0

@@ -1,13 +1,13 @@
-"""The folder that a connection has selected, and what the server says of it (RFC 9051, 6.3.2 and 7.3)."""
+"""The folder that a connection has selected, and what the server reports about it (RFC 9051, 6.3.2 and 7.3)."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from service.adapters.imap.session.connection import Arguments, Connection
 from service.adapters.imap.wire import arguments
+from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.protocol import Answer
 from service.adapters.imap.wire.responses import status_rows
 from service.adapters.imap.wire.status import error_from, read_status
 from service.mail.errors import NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
@@ -15,11 +15,11 @@ from service.mail.numbers import read_number
 
 STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
 SELECT_AGAIN_SECONDS = 2.0
-"""How long a selection of a legacy server is taken for its present state."""
-# Responses that tell of a change: flags without the UID or with MODSEQ, unlike what was asked; and messages removed.
+"""How long a selection of a legacy server is considered current."""
+# Responses that report a change: flags without the UID or with MODSEQ, unlike what was requested; removed messages.
 _NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
 _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
-"""Messages removed just now; ``VANISHED (EARLIER)`` tells of older removals."""
+"""Messages removed just now; ``VANISHED (EARLIER)`` reports older removals."""
 _LOST = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)
 """Dovecot's words, tagged or untagged, after the selected folder was removed or renamed. If another folder takes the
 name, Dovecot may go on describing the old one."""
@@ -38,10 +38,10 @@ class Selection:
         self.exists = 0
         """Messages in the folder; follows the server's responses."""
         self.uid_next = 0
-        """Messages with this UID or a higher one may be unknown to this session."""
+        """This session may not know messages with this UID or a higher one yet."""
         self.is_read_only = False
         self.flags: frozenset[str] = frozenset()
-        """The flags that any message has, lower case, as far as the server said."""
+        """The flags that any message has, lower case, as far as the server reported them."""
         self.permanent_flags: frozenset[str] | None = None
         """The flags that can be kept, lower case; ``\\*`` for any keyword. None: all, because the server did not
         say."""
@@ -145,8 +145,8 @@ class Selection:
         return answer.untagged if is_quiet else None
 
     async def catch_up(self, uids: Iterable[int]) -> None:
-        """Refresh if one of these messages may be newer than what this session knows. Dovecot takes a UID that the
-        session has not heard of for no message, and still says OK to a STORE of it."""
+        """Refresh if one of these messages may be newer than what this session knows. Dovecot treats a UID that
+        it has not announced to the session as missing, and still says OK to a STORE of it."""
         newest = max(uids, default=0)
         if self.is_fresh or newest < self.uid_next:
             return

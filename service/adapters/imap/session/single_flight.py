@@ -1,6 +1,6 @@
-"""Equal reads that wait for a connection are done once.
+"""Runs equal reads that wait for a connection once.
 
-A read that has begun is never joined: it may have read what a newcomer has changed since.
+No caller joins a read that has begun: it may have read what that caller has changed since.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from service.telemetry.upstream import queued
 
 T = TypeVar("T")
-_AGAIN = object()
-"""What followers get where who went ahead was cancelled: one of them goes ahead now."""
+_CANCELLED = object()
+"""The result for those that wait if the leader was cancelled: one of them becomes the leader."""
 
 
 class SingleFlight:
@@ -21,30 +21,31 @@ class SingleFlight:
         self._waiting: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def run(self, key: Hashable, work: Callable[[Callable[[], None]], Awaitable[T]]) -> T:
-        """``work`` calls what it is given when it begins. Errors are everybody's."""
-        while (others := self._waiting.get(key)) is not None:
+        """Returns the result of ``work``, shared with all callers of the same key that came before it began. ``work``
+        receives a function to call when it begins. An error is raised to all of them."""
+        while (leader := self._waiting.get(key)) is not None:
             with queued("read"):
-                found = await asyncio.shield(others)
-            if found is not _AGAIN:
-                return found  # type: ignore[no-any-return]
-        mine: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[key] = mine
+                result = await asyncio.shield(leader)
+            if result is not _CANCELLED:
+                return result  # type: ignore[no-any-return]
+        own: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[key] = own
 
         def begin() -> None:
-            if self._waiting.get(key) is mine:
+            if self._waiting.get(key) is own:
                 del self._waiting[key]
 
         try:
-            found = await work(begin)
+            result = await work(begin)
         except asyncio.CancelledError:
-            mine.set_result(_AGAIN)
+            own.set_result(_CANCELLED)
             raise
         except BaseException as error:
-            mine.set_exception(error)
-            mine.exception()  # often nobody else asked
+            own.set_exception(error)
+            own.exception()  # marks it as retrieved: often there is no other caller
             raise
         else:
-            mine.set_result(found)
-            return found
+            own.set_result(result)
+            return result
         finally:
             begin()

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from service.adapters.imap.session.fetch import find_all, folder_numbers
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.sync.token import SyncState
+from service.adapters.imap.wire.commands import AnswerTooLarge
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.numbers import MAX_UID, clip, count, members, read_ranges
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.protocol import AnswerTooLarge
 from service.adapters.imap.wire.responses import each_row, fetch_rows, version_of
 from service.mail.errors import StaleToken
 

@@ -1,4 +1,4 @@
-"""Values to the octets of a command (RFC 9051, 9). Everything a caller chose passes here and nowhere else.
+"""Writes values as the octets of a command (RFC 9051, 9). Everything that a caller chose passes here and nowhere else.
 
 A command is a sequence of chunks; each chunk after the first waits for the server's ``+``, because the chunk before it
 ended by announcing a literal.
@@ -23,7 +23,8 @@ Piece = bytes | Literal
 
 
 def string(value: str | bytes) -> Piece:
-    """``value`` quoted, or as a literal where quotes cannot carry it; InvalidRequest for NUL, which neither can."""
+    """Returns ``value`` quoted, or as a literal if quotes cannot carry it. Raises InvalidRequest for NUL, which neither
+    can, and for more than ``MAX_ARGUMENT`` octets."""
     octets = value if isinstance(value, bytes) else _utf8(value)
     if b"\0" in octets:
         raise InvalidRequest("A value must not contain NUL.")
@@ -42,16 +43,16 @@ def _utf8(value: str) -> bytes:
 
 
 def flag_list(flags: Iterable[str]) -> bytes:
-    """``(\\Seen work)``; InvalidRequest for what is no flag."""
-    found = list(flags)
-    for flag in found:
+    """Returns ``(\\Seen work)``. Raises InvalidRequest if one of them is not a flag."""
+    words = list(flags)
+    for flag in words:
         if not _FLAG.match(flag):
             raise InvalidRequest('A flag is one word of ASCII letters, digits and signs without ( ) { % * " \\ ].')
-    return b"(" + " ".join(found).encode() + b")"
+    return b"(" + " ".join(words).encode() + b")"
 
 
 def uid_set(uids: Iterable[int]) -> bytes:
-    """``1:3,7``: ascending, without repeats, runs as ranges."""
+    """Returns ``1:3,7``: ascending, without repeats, runs as ranges."""
     runs: list[list[int]] = []
     for uid in sorted(set(uids)):
         if runs and runs[-1][1] == uid - 1:
@@ -62,9 +63,9 @@ def uid_set(uids: Iterable[int]) -> bytes:
 
 
 def chunks(tag: bytes, pieces: Iterable[Piece], literal_plus: int = 0) -> list[bytes]:
-    """The command line of ``pieces`` joined by spaces (none within parentheses), cut where the server has to say ``+``.
-    Literals up to ``literal_plus`` octets go without waiting (RFC 7888)."""
-    done: list[bytes] = []
+    """Returns the command line of ``pieces`` joined by spaces (none within parentheses), cut at each point at which the
+    server has to say ``+``. Literals up to ``literal_plus`` octets go without waiting (RFC 7888)."""
+    complete: list[bytes] = []
     line = bytearray(tag)
     for piece in pieces:
         if piece != b")" and not line.endswith(b" ("):
@@ -75,7 +76,7 @@ def chunks(tag: bytes, pieces: Iterable[Piece], literal_plus: int = 0) -> list[b
             line += b"{%d+}\r\n" % len(piece) + piece
         else:
             line += b"{%d}\r\n" % len(piece)
-            done.append(bytes(line))
+            complete.append(bytes(line))
             line = bytearray(piece)
-    done.append(bytes(line + b"\r\n"))
-    return done
+    complete.append(bytes(line + b"\r\n"))
+    return complete

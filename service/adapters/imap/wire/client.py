@@ -30,13 +30,14 @@ class Client(IMAP4):  # type: ignore[misc]  # the library is untyped
         conn_lost_cb: Callable[[Exception | None], None] | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """Called by the constructor of the base: only the protocol differs from it."""
+        """The constructor of the base calls this. Only the protocol differs from it."""
         loop = loop or asyncio.get_running_loop()
         self.protocol = WireProtocol(loop, self._limits, self._endpoint.server)
         self._client_task = loop.create_task(self._endpoint.connect(lambda: self.protocol, ssl_context))
 
     async def connected(self, seconds: float) -> WireProtocol:
-        """The protocol once the connection stands; OSError, ssl.SSLError or TimeoutError where it does not."""
+        """Returns the protocol once the connection stands. Raises OSError, ssl.SSLError or TimeoutError if it does
+        not."""
         try:
             async with asyncio.timeout(seconds):
                 await self._client_task

@@ -1,20 +1,20 @@
-"""Dates as IMAP writes them (RFC 9051, 9: date, date-time)."""
+"""Reads and writes dates as IMAP has them (RFC 9051, 9: date, date-time)."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from service.adapters.imap.wire.tokens import Token
-from service.mail.mime.dates import MONTHS
+from service.mail.mime.headers.dates import MONTHS
 
 _NUMBERS = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)}
 
 
 def write_date(day: date) -> bytes:
-    """``1-Feb-1994``."""
+    """Returns ``1-Feb-1994``."""
     return f"{day.day}-{MONTHS[day.month - 1]}-{day.year:04}".encode()
 
 
 def write_date_time(moment: datetime) -> bytes:
-    """``"17-Jul-1996 09:44:25 +0000"``: quoted, in UTC, the day padded with a space."""
+    """Returns ``"17-Jul-1996 09:44:25 +0000"``: quoted, in UTC, the day padded with a space."""
     utc = moment.astimezone(UTC)
     return f'"{utc.day:2}-{MONTHS[utc.month - 1]}-{utc.year:04} {utc:%H:%M:%S} +0000"'.encode()
 

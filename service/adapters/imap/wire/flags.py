@@ -1,5 +1,5 @@
-"""Flags on the wire and in JSON (RFC 8621, 4.1.1): ``\\Seen`` is ``$seen``, keywords are as they are, all lower
-case."""
+"""Translates flags between the wire and JSON (RFC 8621, 4.1.1): ``\\Seen`` is ``$seen``, keywords stay as they are, all
+lower case."""
 
 from functools import lru_cache
 
@@ -21,16 +21,16 @@ _FROM_WIRE = {wire.lower().encode(): name for name, wire in _SYSTEM.items()}
 
 
 def to_wire(flag: str) -> str:
-    """A flag's name in JSON to its name in IMAP."""
+    """Returns the IMAP name of a flag, given its name in JSON."""
     return _SYSTEM.get(flag.lower(), flag)
 
 
 class _TooLarge(Exception):
-    """No error: a set of flags that is not remembered."""
+    """Not an error: the set of flags is too large for the cache."""
 
 
 def from_wire(flags: Token) -> tuple[str, ...]:
-    """In the server's order. ``\\Recent`` says something of a session, not of the message, and is left out."""
+    """Returns the flags in the server's order. ``\\Recent`` describes a session, not the message, and is left out."""
     words = _words(flags)
     try:
         return _named(words)
@@ -39,7 +39,7 @@ def from_wire(flags: Token) -> tuple[str, ...]:
 
 
 def json_from_wire(flags: Token) -> bytes:
-    """As ``from_wire``, as a JSON array."""
+    """As ``from_wire``, but returns a JSON array."""
     words = _words(flags)
     try:
         return _json(words)
@@ -54,8 +54,8 @@ def _words(flags: Token) -> tuple[bytes, ...]:
 
 @lru_cache(maxsize=4096)
 def _named(words: tuple[bytes, ...]) -> tuple[str, ...]:
-    """Messages share a few sets of flags. _TooLarge for a set that would take much memory: what a cached function
-    raises is not remembered, and to find a set that is remembered costs no look at its size."""
+    """Cached, because messages share a few sets of flags. Raises _TooLarge for a set that would take much memory: an
+    exception is not cached, and a set that is in the cache is found without a look at its size."""
     if sum(_WORD_COST + len(word) for word in words) > MOST_REMEMBERED:
         raise _TooLarge
     return _read(words)
@@ -67,8 +67,8 @@ def _json(words: tuple[bytes, ...]) -> bytes:
 
 
 def _read(words: tuple[bytes, ...]) -> tuple[str, ...]:
-    found = (_name(word.lower()) for word in words)
-    return tuple(dict.fromkeys(flag for flag in found if flag))
+    names = (_name(word.lower()) for word in words)
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _name(word: bytes) -> str:

@@ -1,12 +1,14 @@
-"""A bound on what a server says without being asked."""
+"""Bounds the rate of unsolicited responses."""
 
 OVERHEAD = 64
-"""Octets that a response takes in memory beside its own."""
+"""Octets of memory that a response takes beside its own."""
 
 
 class Flood:
-    """News that come faster than anybody wants to hear them: they are read no faster than ``RATE``, and TCP holds the
-    server back. A burst of two mebibytes is as a mailbox of ten thousand folders tells of all of them."""
+    """Reads unsolicited responses no faster than ``RATE`` octets a second beyond a burst; TCP holds the server back.
+
+    ``BURST`` is two mebibytes: a mailbox of ten thousand folders reports all of them in that (NOTIFY, RFC 5465).
+    """
 
     RATE = 256 << 10
     BURST = 2 << 20
@@ -18,10 +20,10 @@ class Flood:
         self._at = 0.0
 
     def note(self, octets: int, now: float) -> None:
-        """So many octets of news came."""
+        """Count a response of this many octets."""
         self._octets = max(0.0, self._octets - (now - self._at) * self.RATE) + octets + OVERHEAD
         self._at = now
 
     def pause(self, now: float) -> float:
-        """Seconds to wait before more is read."""
+        """Returns the seconds to wait before more is read."""
         return max(0.0, (self._octets - self.BURST) / self.RATE - (now - self._at))

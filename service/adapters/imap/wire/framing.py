@@ -1,7 +1,8 @@
-"""Octets in, whole responses out (RFC 9051, 2.2 and 4.3).
+"""Cuts the stream of octets into responses (RFC 9051, 2.2 and 4.3).
 
-A response is a line with the literals in it, as it came and without its last CRLF. Iterative, linear in what arrives,
-whatever the chunking, and bounded: a line without end or a literal beyond the limit is refused before it is stored.
+A response is a line with the literals in it, as it came and without its last CRLF. The work is iterative, linear in
+what arrives for any chunking, and bounded: a line without end or a literal beyond the limit is refused before it is
+stored.
 """
 
 import re
@@ -11,7 +12,7 @@ from service.mail.errors import UpstreamProtocol
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\}\Z")
 _BROKEN_LITERAL = re.compile(rb'\{[^{}"]*\}\Z')
-# What follows these is text for people, which has no literals however it ends (RFC 9051, 7.1).
+# Text for people follows these. It has no literals, whether or not it ends like one (RFC 9051, 7.1).
 _TEXT = re.compile(rb"(?:\* (?:OK|NO|BAD|BYE|PREAUTH)|\+|[A-Za-z0-9.]+ (?:OK|NO|BAD))(?: |\Z)", re.IGNORECASE)
 _CLOSING_BRACE = ord("}")
 MAX_LITERALS = 5000
@@ -37,10 +38,10 @@ class Framer:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffer = bytearray()
-        self._scan = 0  # where to look for the next CRLF
-        self._segment = 0  # where the text after the last literal began
-        self._literals = 0  # octets of literals in the response at hand
-        self._count = 0  # of these literals
+        self._scan = 0  # position from which to look for the next CRLF
+        self._segment = 0  # start of the text after the last literal
+        self._literals = 0  # octets of literals in the current response
+        self._count = 0  # number of these literals
 
     @property
     def held(self) -> int:
@@ -48,17 +49,17 @@ class Framer:
         return len(self._buffer)
 
     def begins_as(self, start: bytes) -> bool:
-        """Whether what has arrived of a response may still become one that begins so."""
+        """Whether the incomplete response may still become one that begins with ``start``."""
         return start.startswith(self._buffer[: len(start)])
 
     def feed(self, octets: bytes) -> list[bytes]:
-        """The responses that are complete with these octets."""
+        """Returns the responses that these octets complete."""
         buffer = self._buffer
         buffer += octets
-        done: list[bytes] = []
+        complete: list[bytes] = []
         start, scan = 0, self._scan
-        if scan > len(buffer):  # in the midst of a literal
-            return done
+        if scan > len(buffer):  # within a literal
+            return complete
         while (end := buffer.find(b"\r\n", scan)) >= 0:
             if (
                 end > self._segment
@@ -72,7 +73,7 @@ class Framer:
                     break
                 continue
             self._refuse_long(end - start)
-            done.append(bytes(buffer[start:end]))
+            complete.append(bytes(buffer[start:end]))
             start = scan = self._segment = end + 2
             self._literals = self._count = 0
         else:
@@ -80,24 +81,26 @@ class Framer:
             scan = max(self._segment, len(buffer) - 1)
         del buffer[:start]
         self._scan, self._segment = scan - start, self._segment - start
-        return done
+        return complete
 
     def _refuse_long(self, octets: int) -> None:
         if octets - self._literals > self._limits.line:
             raise UpstreamProtocol("The mail server sent a line that does not end.", protocol="imap")
 
     def _literal_at(self, start: int, end: int) -> int | None:
-        """The size of the literal announced just before ``end``, None where the line only looks like it."""
+        """Returns the size of the literal announced just before ``end``; None if the line only looks like one."""
         if self._segment == start and _TEXT.match(self._buffer, start, end):
             return None
-        found = _LITERAL.search(self._buffer, max(self._segment, end - 24), end)
-        if found is None:
+        announcement = _LITERAL.search(self._buffer, max(self._segment, end - 24), end)
+        if announcement is None:
             if _BROKEN_LITERAL.search(self._buffer, max(self._segment, end - 64), end):
-                raise UpstreamProtocol("The mail server announced a literal of no size.", protocol="imap")
+                raise UpstreamProtocol("The mail server announced a literal without a valid size.", protocol="imap")
             return None
-        size = int(found[1])
+        size = int(announcement[1])
         if size > self._limits.literal:
-            raise UpstreamProtocol(f"The mail server announced {size} octets, more than were asked.", protocol="imap")
+            raise UpstreamProtocol(
+                f"The mail server announced {size} octets, more than were requested.", protocol="imap"
+            )
         if self._literals + size > self._limits.response or self._count >= MAX_LITERALS:
             raise UpstreamProtocol("The mail server's answer is larger than allowed.", protocol="imap")
         return size

@@ -1,5 +1,5 @@
-"""Numbers as servers write them (RFC 9051, 9: number, nz-number, number64), and sets of them that are never expanded
-before they are counted."""
+"""Reads numbers as servers write them (RFC 9051, 9: number, nz-number, number64), and sets of them. A set is never
+expanded before it is counted."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,16 +12,16 @@ Range = tuple[int, int]
 
 
 def number(token: object, most: int = MAX_NUMBER) -> int:
-    """As ``read_number``, but raises UpstreamProtocol for anything else than a number."""
+    """As ``read_number``, but raises UpstreamProtocol if it is not a number."""
     value = read_number(token, most)
     if value is None:
-        raise UpstreamProtocol("The mail server wrote something else in place of a number.", protocol="imap")
+        raise UpstreamProtocol("The mail server wrote something other than a number.", protocol="imap")
     return value
 
 
 def read_runs(text: bytes) -> list[Range]:
-    """``1:3,9,8:7`` as ranges, each ascending, in the order written. Raises UpstreamProtocol for anything else, ``*``
-    included, and for more than ``MAX_RUNS`` of them."""
+    """Returns the ranges of ``1:3,9,8:7``, each ascending, in the order written. Raises UpstreamProtocol for anything
+    else, ``*`` included, and for more than ``MAX_RUNS`` ranges."""
     if text.count(b",") >= MAX_RUNS:
         raise UpstreamProtocol("The mail server wrote a longer set of numbers than can be read.", protocol="imap")
     ranges: list[Range] = []
@@ -34,7 +34,7 @@ def read_runs(text: bytes) -> list[Range]:
 
 
 def read_ranges(text: bytes) -> list[Range]:
-    """As ``read_runs``, ascending and disjoint."""
+    """As ``read_runs``, but the ranges are ascending and disjoint."""
     merged: list[Range] = []
     for low, high in sorted(read_runs(text)):
         if merged and low <= merged[-1][1] + 1:
@@ -45,16 +45,16 @@ def read_ranges(text: bytes) -> list[Range]:
 
 
 def count(ranges: Sequence[Range]) -> int:
-    """How many numbers lie in the ranges."""
+    """Returns how many numbers lie in the ranges."""
     return sum(high - low + 1 for low, high in ranges)
 
 
 def clip(ranges: Sequence[Range], most: int) -> list[Range]:
-    """The part of the ranges up to ``most``."""
+    """Returns the part of the ranges up to ``most``."""
     return [(low, min(high, most)) for low, high in ranges if low <= most]
 
 
 def members(ranges: Sequence[Range]) -> Iterator[int]:
-    """The numbers one by one: ``count`` them first."""
+    """Yields the numbers one by one: ``count`` them first."""
     for low, high in ranges:
         yield from range(low, high + 1)

@@ -1,5 +1,5 @@
-"""Long work on a server's answer, in slices: the event loop gets a turn every ten milliseconds, and work that takes
-seconds of CPU is given up.
+"""Does long work on a server's answer in slices: the event loop gets a turn every ten milliseconds, and work that takes
+seconds of CPU ends with an error.
 
     pace = Pace()
     for response in untagged:
@@ -7,7 +7,7 @@ seconds of CPU is given up.
         if pace.is_due:
             await pace.turn()
 
-A server, or whoever sits between, decides how much there is to read; everybody else's requests must not wait for it.
+The server decides how much there is to read, or an attacker on the connection; other requests must not wait for it.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from service.mail.errors import UpstreamProtocol
 T = TypeVar("T")
 SLICE_SECONDS = 0.01
 BUDGET_SECONDS = 3.0
-"""CPU seconds that one answer may cost. Honest ones take a tenth of it, on slow machines too."""
+"""CPU seconds that one answer may cost. Legitimate ones take a tenth of it, on slow machines too."""
 
 _AT_ONCE = 20_000
 """Numbers that are sorted in a few milliseconds."""
@@ -46,7 +46,7 @@ class Pace:
         return perf_counter() > self._due
 
     async def turn(self) -> None:
-        """Let everybody else go on. Raises UpstreamProtocol once the budget is spent."""
+        """Let other tasks run. Raises UpstreamProtocol once the budget is spent."""
         self._left -= thread_time() - self._began
         if self._left < 0:
             raise UpstreamProtocol("The mail server's answer takes too long to read.", protocol="imap")
@@ -55,7 +55,7 @@ class Pace:
 
 
 async def paced(items: Iterable[T], pace: Pace | None = None) -> AsyncIterator[T]:
-    """The items, with a pause whenever one is due. For loops whose body takes more than a microsecond."""
+    """Yields the items, with a pause whenever one is due. For loops whose body takes more than a microsecond."""
     pace = pace or Pace()
     for item in items:
         yield item
@@ -64,16 +64,16 @@ async def paced(items: Iterable[T], pace: Pace | None = None) -> AsyncIterator[T
 
 
 async def ascending(numbers: Collection[int]) -> list[int]:
-    """The numbers in order, each once. Sorting hundreds of thousands at once would hold up the loop."""
+    """Returns the numbers in order, each once. Sorting hundreds of thousands at once would block the event loop."""
     if len(numbers) <= _AT_ONCE:
         return sorted(set(numbers))
-    pace, given, runs = Pace(), list(numbers), []
-    for at in range(0, len(given), _AT_ONCE):
-        runs.append(sorted(given[at : at + _AT_ONCE]))
+    pace, unsorted, runs = Pace(), list(numbers), []
+    for start in range(0, len(unsorted), _AT_ONCE):
+        runs.append(sorted(unsorted[start : start + _AT_ONCE]))
         if pace.is_due:
             await pace.turn()
-    done: list[int] = []
+    merged: list[int] = []
     async for number in paced(merge(*runs), pace):
-        if not done or done[-1] != number:
-            done.append(number)
-    return done
+        if not merged or merged[-1] != number:
+            merged.append(number)
+    return merged

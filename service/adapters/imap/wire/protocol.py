@@ -1,86 +1,41 @@
-"""Commands and their answers, on aioimaplib's protocol with a receive path of our own.
+"""Sends commands and receives their answers, on aioimaplib's protocol with a receive path of our own.
 
-aioimaplib gives the client, its connection, the tags and the states. What it does with octets that arrive is replaced
-whole: it recurses once a line, is quadratic in lines, alters text, knows no limits and tells nobody that the
-connection is gone. The version is pinned, and a test holds the private names used here.
+aioimaplib contributes the client, its connection, the tags and the states. Its receive path is replaced entirely: it
+recurses once per line, is quadratic in lines, alters text, has no limits and does not report that the connection is
+gone. The version is pinned, and a test checks the private names used here.
 
-One command at a time, unless they are pipelined on purpose. When in doubt the connection is closed: a tag that was not
-sent, an answer without a question, a limit crossed, a caller that went away.
+One command runs at a time, unless commands are pipelined on purpose. When in doubt the connection is closed: after a
+tag that was not sent, an answer without a command, an exceeded limit, a cancelled caller. Otherwise the rest of one
+answer might be read as the answer to the next command.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
+from service.adapters.imap.wire.commands import Answer, AnswerTooLarge, Pending, Timing, is_continued
 from service.adapters.imap.wire.flood import OVERHEAD, Flood
 from service.adapters.imap.wire.framing import Framer, Limits
-from service.adapters.imap.wire.status import Status, clean_text, read_status
+from service.adapters.imap.wire.status import Status, read_status
+from service.mail.cleaning import server_text
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
 
 MAX_UNSOLICITED = 1 << 20
 SLICE_SECONDS = 0.01
 _SLICE = 32 << 10
-"""Octets that are read between two looks at the clock: 6 ms where every line is as short as can be."""
+"""Octets that are read between two looks at the clock: 6 ms if every line is as short as possible."""
 DONE_SECONDS = 5.0
-"""How long a server may take to hear the end of IDLE."""
+"""How long a server may take to answer DONE, which ends IDLE."""
 MIN_RATE = 64 << 10
-"""Octets a second that a server has to take of an upload."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """In seconds. ``progress`` ends a command when no octet comes, ``command`` however many come; ``patience`` is for
-    who waits for a connection."""
-
-    connect: float = 10.0
-    greeting: float = 10.0
-    login: float = 20.0
-    progress: float = 30.0
-    command: float = 60.0
-    patience: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command brought: the untagged responses in order, without their ``* ``, and the tagged status.
-
-    Commands that were sent together share the untagged responses, and are done in any order: Dovecot, for one, answers
-    a NOOP only after the search behind it.
-    """
-
-    untagged: list[bytes]
-    status: Status
-
-
-class AnswerTooLarge(UpstreamProtocol):
-    """More than a command may bring. For who asked for more than may come, in a folder of hundreds of thousands."""
-
-
-class Pending:
-    """A command that was sent. ``replies`` are written one for each ``+``."""
-
-    __slots__ = ("answer", "go", "is_idle", "last", "optional", "replies", "tag", "untagged")
-
-    def __init__(
-        self, tag: bytes, replies: Sequence[bytes], untagged: list[bytes], *, optional: bool, last: bool
-    ) -> None:
-        self.tag = tag
-        self.replies = deque(replies)
-        self.optional = optional  # the server may finish without having asked for all of them
-        self.last = last  # nothing may come in clear after its answer (STARTTLS)
-        self.untagged = untagged
-        self.go: asyncio.Event | None = None  # set by a ``+``, for who writes the rest without ``replies``
-        self.is_idle = False  # what comes meanwhile is news, and no answer
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+"""Octets a second of an upload that a server has to accept."""
 
 
 class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is untyped
-    """One connection. ``unsolicited`` holds what the server said when nobody had asked."""
+    """One connection. ``unsolicited`` holds untagged responses that came while no command was running."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, server: str) -> None:
         super().__init__(loop)
@@ -89,7 +44,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self.unsolicited: list[bytes] = []
         self._unsolicited_octets = 0
         self.on_news: Callable[[], None] | None = None
-        """Called for each untagged response; those that nobody asked for are not kept then."""
+        """Called for each untagged response. While it is set, unsolicited responses are not stored."""
         self.error: MailError | None = None
         self.closed = asyncio.Event()
         self.greeting: asyncio.Future[Status] = loop.create_future()
@@ -107,17 +62,17 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
 
     @property
     def is_open(self) -> bool:
-        """Connected, and nothing went wrong so far."""
+        """Whether the connection stands, without an error so far."""
         return self.error is None and self.transport is not None and not self.transport.is_closing()
 
     @property
     def heard_at(self) -> float:
-        """When the last octet came."""
+        """When the last octet came, by the event loop's clock."""
         return self._heard
 
     @property
     def is_quiet(self) -> bool:
-        """Nothing asked, nothing half received."""
+        """Whether no command is running and no response is incomplete."""
         return not self._pending and not self._framer.held and not self._backlog
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,14 +80,14 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._heard = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Everybody who waits is told at once."""
-        while self._backlog and self.error is None:  # said before the end; no more than one read holds
+        """Everything that waits fails at once."""
+        while self._backlog and self.error is None:  # it came before the end, and is at most one read of the socket
             octets, self._backlog = self._backlog, b""
             self._read(octets)
         bye = self._bye
         self.fail(
             UpstreamUnavailable(
-                clean_text(bye.text) if bye and self.greeting.done() else "The mail server closed the connection.",
+                server_text(bye.text) if bye and self.greeting.done() else "The mail server closed the connection.",
                 protocol="imap",
                 code=bye.code or "BYE" if bye else None,
                 retry_after=1,
@@ -140,16 +95,16 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         )
 
     def pause_writing(self) -> None:
-        """The server reads slower than we write."""
+        """Called when the server reads slower than we write."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """The server has caught up, which counts as a sign of life."""
+        """Called when the server has caught up, which counts as a sign of life."""
         self._heard = self.loop.time()
         self._writable.set()
 
     def fail(self, error: MailError) -> None:
-        """Close without a goodbye, and say why to everybody who waits and to whoever asks later."""
+        """Abort the connection; pending and later commands raise ``error``."""
         if self.error is None:
             self.error = error
         self.closed.set()
@@ -164,11 +119,11 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         for future in waiting:
             if not future.done():
                 future.set_exception(self.error)
-                future.exception()  # a caller that left does not read it
+                future.exception()  # marks it as retrieved: a cancelled caller never reads it
 
     def data_received(self, octets: bytes) -> None:
-        """Read what came, in slices: what takes longer than one waits for the loop's next turn, and so does the
-        server."""
+        """Read what came, in slices. What does not fit into one slice waits for the loop's next turn, and reading from
+        the server pauses meanwhile."""
         self._heard = self.loop.time()
         if self.error is not None:
             return
@@ -177,15 +132,15 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self._read_backlog()
 
     def _read_backlog(self) -> None:
-        """One slice, or several that are read quickly, as the octets of a literal are."""
+        """Read one slice, or several if they are quick, as the octets of a literal are."""
         was_paused, self._waits = self._waits is not None, None
-        until, at = perf_counter() + SLICE_SECONDS, 0
-        while at < len(self._backlog):
-            self._read(self._backlog[at : at + _SLICE], is_all=at + _SLICE >= len(self._backlog))
-            at += _SLICE
-            if at < len(self._backlog) and (self._pause or perf_counter() > until):
+        until, start = perf_counter() + SLICE_SECONDS, 0
+        while start < len(self._backlog):
+            self._read(self._backlog[start : start + _SLICE], is_all=start + _SLICE >= len(self._backlog))
+            start += _SLICE
+            if start < len(self._backlog) and (self._pause or perf_counter() > until):
                 break
-        self._backlog = self._backlog[at:]
+        self._backlog = self._backlog[start:]
         if self.error is None and (self._backlog or self._pause):
             self.transport.pause_reading()
             self._waits = self.loop.call_later(self._pause, self._read_backlog)
@@ -199,20 +154,20 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     def _read(self, octets: bytes, *, is_all: bool = True) -> None:
         try:
             if self._sealed:
-                raise injected()
+                raise _injected()
             for response in self._framer.feed(octets):
                 if self._sealed:
-                    raise injected()
+                    raise _injected()
                 self._receive(response)
             self._refuse_rest(is_all=is_all)
             if not self.greeting.done() and not self._framer.begins_as(b"* "):
-                raise UpstreamProtocol("This is no IMAP server.", protocol="imap")  # its line may never end
+                raise _not_imap()  # checked here too, because its line may never end
         except MailError as error:
             self.fail(error)
 
     def _refuse_rest(self, *, is_all: bool) -> None:
         if self._sealed and not is_all:
-            raise injected()
+            raise _injected()
 
     def _receive(self, response: bytes) -> None:
         if response.startswith(b"* "):
@@ -226,13 +181,13 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         if not self.greeting.done():
             status = read_status(response)
             if status is None or status.kind not in {"OK", "PREAUTH", "BYE"}:
-                raise UpstreamProtocol("This is no IMAP server.", protocol="imap")
+                raise _not_imap()
             self.greeting.set_result(status)
             return
         if response[:3].upper() == b"BYE":
             self._bye = read_status(response)
         if self.on_news is not None:
-            self.on_news()  # in the answer to a probe too: news come with what is asked next
+            self.on_news()  # within the answer to a probe too: servers send news with the next answer
             if not self._pending or self._pending[0].is_idle:
                 self._flood.note(len(response), self.loop.time())
                 return
@@ -248,32 +203,32 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     def _keep_unsolicited(self, response: bytes) -> None:
         self._unsolicited_octets += len(response) + OVERHEAD
         if self._unsolicited_octets > MAX_UNSOLICITED:
-            raise UpstreamProtocol("The mail server does not stop talking.", protocol="imap")
+            raise UpstreamProtocol("The mail server sends unsolicited responses without end.", protocol="imap")
         self.unsolicited.append(response)
 
     def take_unsolicited(self) -> list[bytes]:
-        """What was said when nobody had asked; whoever takes it answers for it."""
+        """Returns the unsolicited responses and forgets them; the caller has to take all of them into account."""
         taken, self.unsolicited, self._unsolicited_octets = self.unsolicited, [], 0
         return taken
 
     def _receive_continuation(self) -> None:
-        asked = next((one for one in self._pending if one.replies or one.go), None)
-        if asked is None:
-            raise UpstreamProtocol("The mail server asked for more where there is no more.", protocol="imap")
-        if asked.replies:
-            self.transport.write(asked.replies.popleft())
-        elif asked.go is not None:
-            asked.go.set()
-            asked.go = None
+        pending = next((pending for pending in self._pending if pending.replies or pending.go), None)
+        if pending is None:
+            raise UpstreamProtocol("The mail server asked for more of a command that is complete.", protocol="imap")
+        if pending.replies:
+            self.transport.write(pending.replies.popleft())
+        elif pending.go is not None:
+            pending.go.set()
+            pending.go = None
 
     def _receive_tagged(self, response: bytes) -> None:
         tag, _, rest = response.partition(b" ")
         status = read_status(rest)
-        pending = next((one for one in self._pending if one.tag == tag), None)
+        pending = next((pending for pending in self._pending if pending.tag == tag), None)
         if pending is None or status is None or status.kind not in {"OK", "NO", "BAD"}:
-            raise UpstreamProtocol("The mail server answered something else than was asked.", protocol="imap")
+            raise UpstreamProtocol("The mail server sent an answer that belongs to no command.", protocol="imap")
         if status.kind == "OK" and pending.replies and not pending.optional:
-            raise UpstreamProtocol("The mail server was done before it had all of the command.", protocol="imap")
+            raise UpstreamProtocol("The mail server completed the command before it had all of it.", protocol="imap")
         if pending.last and status.kind == "OK":
             self._seal()
         self._pending.remove(pending)
@@ -281,28 +236,32 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             pending.answer.set_result(Answer(pending.untagged, status))
 
     def _seal(self) -> None:
-        """From here on every octet in clear is an injection (CVE-2021-29969 and its kin)."""
+        """Treat every further octet in clear as an injection (CVE-2021-29969 and similar attacks)."""
         self._sealed = True
         self.transport.pause_reading()
         if self._framer.held:
-            raise injected()
+            raise _injected()
 
     def secure(self, transport: asyncio.Transport) -> None:
-        """Go on over TLS; what was said in clear is forgotten."""
+        """Continue over TLS. Everything received in clear is forgotten."""
         self.transport = transport
         self.take_unsolicited()
         self._framer = Framer(self.limits)
         self._sealed = False
 
     def tag(self) -> bytes:
-        """The next tag."""
+        """Returns the next tag."""
         tag: str = self.new_tag()
         return tag.encode()
 
     def send(
         self, commands: Sequence[tuple[bytes, Sequence[bytes]]], *, optional: bool = False, last: bool = False
     ) -> list["asyncio.Future[Answer]"]:
-        """Write the commands, each a tag with its chunks, in one go. Only the last may have more than one chunk."""
+        """Write the commands, each a tag with its chunks, in one write. Only the last may have more than one chunk.
+
+        ``optional`` says that the server may finish without having asked for all chunks, ``last`` that nothing may come
+        in clear after the answer (STARTTLS).
+        """
         if self.error is not None:
             raise self.error
         self._octets = 0
@@ -320,8 +279,8 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     async def wait(
         self, answers: Sequence["asyncio.Future[Answer]"], timing: Timing, seconds: float | None = None
     ) -> list[Answer]:
-        """The answers, in order. A deadline or a caller that goes away closes the connection: what comes later would be
-        taken for the answer to something else."""
+        """Returns the answers, in order. The connection closes if a deadline passes or the caller is cancelled:
+        otherwise what comes later would be read as the answer to the next command."""
         watch = self.loop.call_later(timing.progress, self._watch, timing.progress, answers[-1])
         try:
             async with asyncio.timeout(seconds or timing.command):
@@ -331,7 +290,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self.fail(error)
             raise error from None
         except asyncio.CancelledError:
-            self.fail(UpstreamUnavailable("The caller went away in mid-command.", protocol="imap"))
+            self.fail(UpstreamUnavailable("The caller was cancelled during a command.", protocol="imap"))
             raise
         finally:
             watch.cancel()
@@ -346,9 +305,9 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         *,
         goes_ahead: bool,
     ) -> Answer:
-        """One command whose last argument is a literal of ``size`` octets, written as fast as the server takes it:
-        ``head`` announces it, ``chunks`` are its octets. Where the server says no before it has them, they are not
-        sent."""
+        """Send one command whose last argument is a literal of ``size`` octets, as fast as the server reads it:
+        ``head`` announces the literal, ``chunks`` are its octets. If the server refuses before it has them, they are
+        not sent."""
         [answer] = self.send([(tag, head)])
         go = asyncio.Event()
         if not goes_ahead:
@@ -356,7 +315,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         watch = self.loop.call_later(timing.progress, self._watch, timing.progress, answer)
         try:
             async with asyncio.timeout(timing.command + size / MIN_RATE):
-                if not goes_ahead and not await _first(go, answer):
+                if not goes_ahead and not await is_continued(go, answer):
                     return _refused(await answer)
                 await self._write(chunks, answer)
                 return await answer
@@ -364,20 +323,21 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self.fail(error := UpstreamTimeout(protocol="imap"))
             raise error from None
         except BaseException:
-            self.fail(UpstreamUnavailable("The upload ended in mid-message.", protocol="imap"))
+            self.fail(UpstreamUnavailable("The upload ended before the message was complete.", protocol="imap"))
             raise
         finally:
             watch.cancel()
 
     async def idle(self, seconds: float, timing: Timing) -> Answer:
-        """IDLE for so long, or until the server ends it (RFC 2177). A server that does not hear the end is left."""
+        """IDLE for ``seconds``, or until the server ends it (RFC 2177). The connection closes if the server does not
+        answer DONE within ``DONE_SECONDS``."""
         tag = self.tag()
         [answer] = self.send([(tag, [tag + b" IDLE\r\n"])])
         go = self._pending[-1].go = asyncio.Event()
         self._pending[-1].is_idle = True
         try:
             async with asyncio.timeout(timing.progress):
-                is_idle = await _first(go, answer)
+                is_idle = await is_continued(go, answer)
             if is_idle:
                 await asyncio.wait([answer], timeout=seconds)
                 self.transport.write(b"DONE\r\n")
@@ -387,22 +347,23 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self.fail(error := UpstreamTimeout(protocol="imap"))
             raise error from None
         except asyncio.CancelledError:
-            self.fail(UpstreamUnavailable("Nobody listens any more.", protocol="imap"))
+            self.fail(UpstreamUnavailable("The watch was cancelled.", protocol="imap"))
             raise
 
     async def _write(self, chunks: AsyncIterator[bytes], answer: "asyncio.Future[Answer]") -> None:
-        """All of them and the command's end. A server that answers in the midst of a literal is beyond repair."""
+        """Write all chunks and the command's end. Raises UpstreamProtocol if the server answers within the literal: no
+        command can follow then."""
         async for chunk in chunks:
             await self._writable.wait()
             if answer.done():
                 answer.result()
-                raise UpstreamProtocol("The mail server answered in mid-upload.", protocol="imap")
+                raise UpstreamProtocol("The mail server answered before it had the whole upload.", protocol="imap")
             self.transport.write(chunk)
             self._heard = self.loop.time()
         self.transport.write(b"\r\n")
 
     def _watch(self, progress: float, answer: "asyncio.Future[Answer]") -> None:
-        """Fails the command when no octet came for ``progress`` seconds; looks again until then."""
+        """Fail the command if no octet came for ``progress`` seconds; else look again later."""
         if answer.done() or self.error is not None:
             return
         silent = self.loop.time() - self._heard
@@ -412,23 +373,16 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self.loop.call_later(progress - silent, self._watch, progress, answer)
 
 
+def _not_imap() -> UpstreamProtocol:
+    return UpstreamProtocol("This is not an IMAP server.", protocol="imap")
+
+
 def _refused(answer: Answer) -> Answer:
     if answer.status.kind == "OK":
-        raise UpstreamProtocol("The mail server was done before it had the message.", protocol="imap")
+        raise UpstreamProtocol("The mail server completed the command before it had the message.", protocol="imap")
     return answer
 
 
-async def _first(go: asyncio.Event, answer: "asyncio.Future[Answer]") -> bool:
-    """Whether the server asked for more; False where it answered instead."""
-    asked: asyncio.Future[Any] = asyncio.ensure_future(go.wait())
-    both: set[asyncio.Future[Any]] = {asked, answer}
-    try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        return asked.done()
-    finally:
-        asked.cancel()
-
-
-def injected() -> UpstreamProtocol:
-    """Octets in clear where TLS was to begin."""
+def _injected() -> UpstreamProtocol:
+    """Returns the error for octets in clear behind the answer to STARTTLS."""
     return UpstreamProtocol("The mail server sent something between STARTTLS and TLS.", protocol="imap")

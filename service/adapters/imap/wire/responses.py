@@ -1,4 +1,4 @@
-"""Untagged responses to rows: FETCH, LIST, LSUB, STATUS, SEARCH and ESEARCH (RFC 9051, 7; RFC 4731)."""
+"""Reads untagged responses as rows: FETCH, LIST, LSUB, STATUS, SEARCH and ESEARCH (RFC 9051, 7; RFC 4731)."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -7,9 +7,9 @@ from itertools import islice
 from operator import lt
 from typing import NamedTuple, TypeAlias
 
+from service.adapters.imap.wire.commands import AnswerTooLarge
 from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, paced
-from service.adapters.imap.wire.protocol import AnswerTooLarge
 from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
 from service.mail.numbers import read_number
@@ -22,12 +22,12 @@ MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
 """Octets of a folder's name: five thousand levels."""
 _SLACK = 10_000
-"""Messages that may have come since the folder was counted, or are named twice."""
+"""Messages that may have arrived since the folder was counted, or are listed twice."""
 _BATCH = 2000
 _MAX_WORDS = 20
 FetchResponse: TypeAlias = dict[bytes, Token]
 
-# The most frequent row by far, of a page whose other columns are known: read by one expression instead of tokens.
+# The most frequent row by far, of a page whose other columns are known: one expression reads it, without tokens.
 _FLAGS_ROW = re.compile(
     rb"(\d{1,10}) FETCH \(UID (\d{1,10}) FLAGS \(([^()\"\r\n]{0,65536})\)(?: MODSEQ \((\d{1,20})\))?\)\Z"
 )
@@ -38,34 +38,35 @@ SEQUENCE = b"#"
 """The key of a response's message sequence number."""
 OCTETS = b"%"
 """The key of a response's length on the wire."""
-# What a server may report again with another value; everything else of a message never changes.
+# Items that a server may report again with another value; every other item of a message never changes.
 _CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS})
 
 
 async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
-    """The rows of a FETCH or STORE by UID. A message told in pieces is one row; rows without a UID are news of flags
-    that nobody asked for, and are passed over. Attributes that contradict each other are a broken answer."""
+    """Returns the rows of a FETCH or STORE by UID. Several responses about one message become one row. Rows without a
+    UID are unsolicited news of flags and are skipped. Raises UpstreamProtocol if the responses contradict each other,
+    and AnswerTooLarge for more than ``MAX_ROWS``."""
     rows: dict[int, FetchResponse] = {}
     async for uid, row in each_row(untagged):
         if uid in rows:
             _merge(rows[uid], row)
         elif len(rows) >= MAX_ROWS:
-            raise AnswerTooLarge("The mail server tells of more messages than can be read.", protocol="imap")
+            raise AnswerTooLarge("The mail server lists more messages than can be read.", protocol="imap")
         else:
             rows[uid] = row
     return rows
 
 
 async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchResponse]]:
-    """The rows one by one, as ``fetch_rows`` does, without keeping them: for answers of hundreds of thousands."""
+    """Yields the rows one by one, as ``fetch_rows``, but without storing them: for answers of hundreds of thousands."""
     async for response in paced(untagged):
         if quick := _FLAGS_ROW.match(response):
             row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
-        elif found := _FETCH.match(response):
-            row = _row(response, found.end())
-            row[SEQUENCE] = found[1]
+        elif start := _FETCH.match(response):
+            row = _row(response, start.end())
+            row[SEQUENCE] = start[1]
             row[OCTETS] = b"%d" % len(response)
         else:
             continue
@@ -77,8 +78,8 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
         yield uid, row
 
 
-def _row(response: bytes, at: int) -> FetchResponse:
-    values = parse(response, at)
+def _row(response: bytes, start: int) -> FetchResponse:
+    values = parse(response, start)
     items = values[0] if len(values) == 1 else None
     if not isinstance(items, list) or len(items) % 2:
         raise _broken()
@@ -98,13 +99,13 @@ def _merge(row: FetchResponse, more: FetchResponse) -> None:
 
 
 def wire_octets(row: FetchResponse) -> int:
-    """The length of the response on the wire."""
+    """Returns the length of the response on the wire."""
     return read_number(row.get(OCTETS)) or 0
 
 
 def octets(row: FetchResponse, item: bytes) -> bytes | None:
-    """The octets of a BODY or BINARY item, asked as ``BODY.PEEK[1]<0.64>`` and answered as ``BODY[1]<0>``. None where
-    the server says NIL or nothing."""
+    """Returns the octets of a BODY or BINARY item: a request for ``BODY.PEEK[1]<0.64>`` is answered as ``BODY[1]<0>``.
+    Returns None if the server says NIL or leaves the item out."""
     value = row.get(item)
     if value is None and item.endswith(b"<0>"):
         value = row.get(item[:-3])  # some servers leave out an origin of zero
@@ -114,13 +115,13 @@ def octets(row: FetchResponse, item: bytes) -> bytes | None:
 
 
 def header_fields(row: FetchResponse) -> bytes:
-    """The one BODY[HEADER.FIELDS (...)] of a row; servers differ in how they write the names of the fields back."""
+    """Returns the one BODY[HEADER.FIELDS (...)] of a row; servers differ in how they write the names of the fields."""
     blocks = (value for name, value in row.items() if name.startswith(b"BODY[HEADER.FIELDS"))
     return next((block for block in blocks if isinstance(block, bytes)), b"")
 
 
 def version_of(row: FetchResponse) -> str | None:
-    """The MODSEQ, which servers write as ``(12)``."""
+    """Returns the MODSEQ, which servers write as ``(12)``."""
     match row.get(b"MODSEQ"):
         case [count] if (value := read_number(count)) is not None:
             return str(value)
@@ -128,24 +129,24 @@ def version_of(row: FetchResponse) -> str | None:
 
 
 async def found_uids(untagged: Iterable[bytes], most: int = MAX_FOUND) -> list[int]:
-    """What UID SEARCH found, ascending, each once, by either form of answer. ``most`` is how many there may be: the
-    messages of the folder."""
-    found: list[int] = []
-    async for uids in _found(untagged, b"SEARCH", most):
-        found += uids
-    return found if all(map(lt, found, islice(found, 1, None))) else await ascending(found)
+    """Returns the UIDs that UID SEARCH found, ascending, each once, from either form of answer. ``most`` is how many
+    there may be: the number of messages in the folder."""
+    uids: list[int] = []
+    async for batch in _found(untagged, b"SEARCH", most):
+        uids += batch
+    return uids if all(map(lt, uids, islice(uids, 1, None))) else await ascending(uids)
 
 
 async def sorted_uids(untagged: Iterable[bytes], most: int = MAX_FOUND) -> list[int]:
-    """What UID SORT answers, in its order, each once."""
-    found: dict[int, None] = {}
-    async for uids in _found(untagged, b"SORT", most):
-        found.update(dict.fromkeys(uids))
-    return list(found)
+    """Returns the UIDs that UID SORT answers, in its order, each once."""
+    uids: dict[int, None] = {}
+    async for batch in _found(untagged, b"SORT", most):
+        uids.update(dict.fromkeys(batch))
+    return list(uids)
 
 
-class _Room:
-    """How many UIDs there may still be: they are counted before they are made."""
+class _Allowance:
+    """How many more UIDs there may be: they are counted before they are created."""
 
     def __init__(self, most: int) -> None:
         self._left = min(most + _SLACK, MAX_FOUND)
@@ -157,13 +158,13 @@ class _Room:
 
 
 async def _found(untagged: Iterable[bytes], verb: bytes, most: int) -> AsyncIterator[list[int]]:
-    """The UIDs of SEARCH, ESEARCH or SORT, in batches."""
-    pace, room = Pace(), _Room(most)
+    """Yields the UIDs of SEARCH, ESEARCH or SORT, in batches."""
+    pace, allowance = Pace(), _Allowance(most)
     for response in untagged:
         if response[: len(verb)].upper() == verb and response[len(verb) : len(verb) + 1] in {b" ", b""}:
-            batches = _plain_result(response, len(verb), room)
+            batches = _plain_result(response, len(verb), allowance)
         elif match := _ESEARCH.match(response):
-            batches = _extended_result(response[match.end() :], room)
+            batches = _extended_result(response[match.end() :], allowance)
         else:
             continue
         for uids in batches:
@@ -172,35 +173,35 @@ async def _found(untagged: Iterable[bytes], verb: bytes, most: int) -> AsyncIter
                 await pace.turn()
 
 
-def _plain_result(text: bytes, at: int, room: _Room) -> Iterator[list[int]]:
-    """Numbers up to ``(MODSEQ n)``, which ends the list (RFC 7162)."""
-    end = text.find(b"(", at)
+def _plain_result(text: bytes, start: int, allowance: _Allowance) -> Iterator[list[int]]:
+    """Yields the numbers up to ``(MODSEQ n)``, which ends the list (RFC 7162)."""
+    end = text.find(b"(", start)
     end = len(text) if end < 0 else end
-    room.take(text.count(b" ", at, end))
-    for piece in _pieces(text, at, end, b" "):
+    allowance.take(text.count(b" ", start, end))
+    for piece in _pieces(text, start, end, b" "):
         yield [uid for word in piece.split() if (uid := number(word, MAX_UID))]
 
 
-def _extended_result(text: bytes, room: _Room) -> Iterator[list[int]]:
+def _extended_result(text: bytes, allowance: _Allowance) -> Iterator[list[int]]:
     words = iter(text.split(None, _MAX_WORDS))
     for name in words:
         value = next(words, b"")
         if name.upper() == b"ALL":
             for piece in _pieces(value, 0, len(value), b","):
                 ranges = read_ranges(piece)
-                room.take(count(ranges))
+                allowance.take(count(ranges))
                 uids = members(ranges)
                 while batch := list(islice(uids, _BATCH)):
                     yield batch
 
 
-def _pieces(text: bytes, at: int, end: int, comma: bytes) -> Iterator[bytes]:
-    """The text from ``at`` to ``end``, cut at commas into pieces of about two thousand numbers."""
-    while at < end:
-        stop = text.find(comma, min(at + _BATCH * 8, end), end)
+def _pieces(text: bytes, start: int, end: int, separator: bytes) -> Iterator[bytes]:
+    """Yields the text from ``start`` to ``end``, cut at separators into pieces of about two thousand numbers."""
+    while start < end:
+        stop = text.find(separator, min(start + _BATCH * 8, end), end)
         stop = end if stop < 0 else stop
-        yield text[at:stop]
-        at = stop + 1
+        yield text[start:stop]
+        start = stop + 1
 
 
 class ListedFolder(NamedTuple):
@@ -212,7 +213,7 @@ class ListedFolder(NamedTuple):
 
 
 async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[ListedFolder]:
-    """The rows of LIST or LSUB, a name once."""
+    """Returns the rows of LIST or LSUB, each name once."""
     rows: dict[bytes, ListedFolder] = {}
     start = verb + b" "
     pace = Pace()
@@ -237,7 +238,7 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
 
 
 async def status_rows(untagged: Iterable[bytes]) -> dict[bytes, dict[bytes, int]]:
-    """The rows of STATUS by name; what is not a number is left out."""
+    """Returns the rows of STATUS by name. Values that are not numbers are left out."""
     rows: dict[bytes, dict[bytes, int]] = {}
     pace = Pace()
     for response in untagged:
@@ -251,15 +252,15 @@ async def status_rows(untagged: Iterable[bytes]) -> dict[bytes, dict[bytes, int]
 
 
 def _status(response: bytes) -> tuple[bytes, list[bytes]]:
-    """GNU mailutils quotes no name, whatever is in it."""
+    """Returns name and items. GNU mailutils never quotes the name, even if it has spaces or parentheses."""
     with suppress(UpstreamProtocol):
         match parse(response, 7):
             case [bytes() as name, list() as items]:
                 return name, [item if isinstance(item, bytes) else b"" for item in items]
-    found = _BARE_STATUS.match(response)
-    if found is None:
+    bare = _BARE_STATUS.match(response)
+    if bare is None:
         raise _broken()
-    return found[1], found[2].split()
+    return bare[1], bare[2].split()
 
 
 def _broken() -> UpstreamProtocol:

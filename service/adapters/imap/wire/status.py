@@ -1,9 +1,10 @@
-"""A server's NO, BAD or BYE to an error of the tree (RFC 9051, 7.1; RFC 5530)."""
+"""Translates a server's NO, BAD or BYE to an error of the tree (RFC 9051, 7.1; RFC 5530)."""
 
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.mail.cleaning import server_text
 from service.mail.errors import (
     AlreadyExists,
     Changed,
@@ -24,8 +25,6 @@ from service.mail.errors import (
 _STATUS = re.compile(
     rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Za-z0-9-]{1,60})(?: ([^\]]*))?\] ?)?(.*))?\Z", re.IGNORECASE | re.DOTALL
 )
-_NOT_FOR_PEOPLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-MAX_TEXT = 200
 
 
 class Status(NamedTuple):
@@ -38,18 +37,13 @@ class Status(NamedTuple):
 
 
 def read_status(line: bytes) -> Status | None:
-    """Of what follows the tag or the star; None where it is no status response."""
-    found = _STATUS.match(line)
-    if found is None:
+    """Reads what follows the tag or the star. Returns None if it is not a status response."""
+    match = _STATUS.match(line)
+    if match is None:
         return None
-    text = found[4] or b""
-    code = found[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it in mid-text
-    return Status(found[1].decode().upper(), code.decode().upper(), found[3] or b"", text)
-
-
-def clean_text(text: bytes) -> str:
-    """A server's words, fit to be shown: no control or direction characters, at most 200 of what is left."""
-    return _NOT_FOR_PEOPLE.sub(" ", text.decode(errors="replace")).strip()[:MAX_TEXT]
+    text = match[4] or b""
+    code = match[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it within the text
+    return Status(match[1].decode().upper(), code.decode().upper(), match[3] or b"", text)
 
 
 def _leaf(leaf: type[MailError], detail: str | None = None) -> Callable[[str | None], MailError]:
@@ -81,8 +75,9 @@ _BY_CODE: dict[str, Callable[[str | None], MailError]] = {
 
 
 def error_from(status: Status, *, before_login: bool = False) -> MailError:
-    """What the server's no means. Nothing it says before login is shown: anybody may be speaking there."""
-    said = None if before_login else clean_text(status.text) or None
+    """The error that a server's NO, BAD or BYE means. Its words are not shown if they came before the login: until then
+    it is unknown who speaks."""
+    said = None if before_login else server_text(status.text) or None
     known = _BY_CODE.get(status.code)
     if known is not None:
         return known(said)
@@ -92,9 +87,9 @@ def error_from(status: Status, *, before_login: bool = False) -> MailError:
 
 
 LOST = "outcomeUnknown"
-"""The code of an error after which nobody knows whether the server did what was asked."""
+"""The code of an error after which it is unknown whether the server carried out the command."""
 
 
 def lost(error: MailError, advice: str) -> UpstreamError:
-    """For an answer that never came to a command that must not be given twice."""
+    """Returns the error to raise if the answer to a command that must not be repeated never came."""
     return UpstreamError(f"{error.detail} Whether it was done is not known. {advice}", protocol="imap", code=LOST)

@@ -1,10 +1,10 @@
-"""Getting into the maildrop: how often a server is asked, and when it is not."""
+"""Connects and signs in to the maildrop: when to try again, and when to wait."""
 
 import asyncio
 import random
 from math import ceil
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.pop3.session.login import login_delay, require_sendable, sign_in
 from service.adapters.pop3.session.session import Session
@@ -14,11 +14,11 @@ from service.adapters.pop3.wire.timing import Timing
 from service.mail.errors import InUse, TooManyRequests, UpstreamUnavailable
 
 PAUSES = (0.1, 0.25, 0.65)
-"""Parts of ``Timing.in_use`` between the tries at a maildrop that is in use; their sum is the whole."""
+"""The pauses between tries if the maildrop is in use, as fractions of ``Timing.in_use``; their sum is 1."""
 
 
-class Entry:
-    """A refused login is never repeated; a connection that fails before it is, once."""
+class Dialer:
+    """Never repeats a refused login. Repeats once a connection that failed before the login."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
         self._endpoint = endpoint
@@ -28,12 +28,13 @@ class Entry:
 
     @property
     def delay(self) -> float:
-        """Seconds until the server takes another login (RFC 2449, 6.5)."""
+        """Seconds until the server accepts another login (RFC 2449, 6.5)."""
         return max(0.0, self._shut_until - _now())
 
     async def sign_in(self) -> Session:
-        """TooManyRequests before the server is asked, where its login delay lasts; InUse where another client stays.
-        The deadline counts what a server itself waits for the other client before it refuses."""
+        """A new session. Raises TooManyRequests, without asking the server, during its login delay; raises InUse if
+        another client stays in the maildrop. The deadline includes the time for which a server itself waits for the
+        other client before it refuses."""
         require_sendable(self._credentials)
         await self._wait_out_delay()
         deadline = _now() + self._timing.in_use
@@ -68,7 +69,7 @@ class Entry:
         self._shut_until = _now() + (seconds or 0)
 
     async def _connect(self) -> Connection:
-        """Not once more where the server itself asks for patience."""
+        """Tries twice, unless the server itself says when to try again."""
         try:
             return await Connection.open(self._endpoint, self._timing)
         except UpstreamUnavailable as error:
@@ -83,5 +84,5 @@ def _now() -> float:
 
 
 def jitter() -> float:
-    """Half to all of a pause, so that replicas that were refused together do not come back together."""
+    """A factor for a pause, from a half to 1: replicas that were refused together do not try again together."""
     return random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, hides nothing

@@ -1,27 +1,27 @@
 """Signing in: USER and PASS (RFC 1939, 7), or SASL (RFC 5034): PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), XOAUTH2. APOP
-(RFC 1939, 7) only where the operator says so: it shows anyone who asks a digest to guess the password by."""
+(RFC 1939, 7) only if the operator enables it: an impostor learns a digest by which passwords can be guessed."""
 
 import re
 from collections.abc import Awaitable, Callable
 from hashlib import md5
 from typing import TypeAlias
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
-from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_refusal
+from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_error_from
 from service.adapters.shared import sasl
 from service.adapters.shared.sasl import CANCEL, Exchange
 from service.mail.errors import InvalidRequest, UpstreamError
 
 UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 COMMAND_LIMIT = 255
-"""Octets of a command line with its CRLF; a longer initial response has to wait for the challenge (RFC 5034, 4)."""
+"""Octets of a command line with its CRLF. A longer initial response is sent after the challenge (RFC 5034, 4)."""
 
 Method: TypeAlias = Callable[[Connection, Credentials], Awaitable[Reply]]
 
 
 def require_sendable(credentials: Credentials) -> None:
-    """InvalidRequest for what would end the line in mid-credential and put a command of its own on the wire."""
+    """Raises InvalidRequest for characters that would end the line, so that the rest would be a command of its own."""
     if UNSENDABLE.search(credentials.username) or UNSENDABLE.search(credentials.secret):
         raise InvalidRequest("Login and password cannot hold line breaks or NUL.")
     if not credentials.username:
@@ -29,12 +29,12 @@ def require_sendable(credentials: Credentials) -> None:
 
 
 async def sign_in(connection: Connection, credentials: Credentials, *, apop: bool = False) -> None:
-    """Tried once: who repeats a refused login locks the account out."""
+    """Tries once: repeated refused logins lock the account."""
     is_password = credentials.kind is SecretKind.PASSWORD
     method = _apop if apop and is_password else _method(connection, credentials)
     reply = await method(connection, credentials)
     if not reply.ok:
-        raise login_refusal(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
+        raise login_error_from(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
     await connection.learn()
 
 
@@ -52,7 +52,7 @@ async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _apop(connection: Connection, credentials: Credentials) -> Reply:
-    """Never the password itself instead, where the greeting holds no challenge."""
+    """If the greeting has no challenge, the password itself is not sent instead."""
     _require_one_word(credentials.username)
     if connection.challenge is None:
         raise _unoffered("APOP")
@@ -65,7 +65,7 @@ async def _plain(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _bearer(connection: Connection, credentials: Credentials) -> Reply:
-    """If the server does not know CAPA, by XOAUTH2."""
+    """By XOAUTH2 if the server does not know CAPA."""
     known = connection.capabilities is not None
     exchange = sasl.bearer(credentials, _mechanisms(connection) if known else ("XOAUTH2",))
     if exchange is None:
@@ -89,7 +89,8 @@ async def _authenticate(connection: Connection, exchange: Exchange) -> Reply:
 
 
 def _method(connection: Connection, credentials: Credentials) -> Method:
-    """What the server offers and these credentials fit; never a secret to a server that says it would not take it."""
+    """The method that the server offers for these credentials. A secret is never sent to a server that does not accept
+    it."""
     offered = _mechanisms(connection)
     if credentials.kind is SecretKind.ACCESS_TOKEN:
         return _bearer

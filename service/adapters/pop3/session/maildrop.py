@@ -1,4 +1,6 @@
-"""The maildrop as one session sees it: numbers that hold for this login alone, and what names a message beyond it."""
+"""The maildrop as one session sees it. Message numbers are valid in this session only; keys name messages beyond it.
+
+A key is the unique-id of a message or, if it has none, made of its content."""
 
 import re
 from collections import Counter
@@ -15,44 +17,44 @@ UNIQUE = re.compile(rb"[!-~]{1,70}")
 """A unique-id is one to 70 characters from 0x21 to 0x7E (RFC 1939, 7)."""
 DIGEST_OCTETS = 16
 CONTENT = b"\0"
-"""Begins a place that is made of a message's content; no UIDL can."""
+"""The first octet of a key made of content. A unique-id cannot have it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
-    """``sizes`` has every message by number, in order; ``uidls`` those with a valid unique-id of their own."""
+class Maildrop:
+    """``sizes`` has every message by number, in order; ``uidls`` has those with a valid unique-id of their own."""
 
     sizes: dict[int, int]
     uidls: dict[int, bytes] = field(default_factory=dict)
     numbers: dict[bytes, int] = field(default_factory=dict)
 
     def of_size(self, size: int) -> list[int]:
-        """Messages of that size without a unique-id."""
+        """The messages of that size that have no unique-id."""
         return [number for number, octets in self.sizes.items() if octets == size and number not in self.uidls]
 
 
-def read_drop(listing: bytes, unique_ids: bytes | None) -> Drop:
-    """From the answers to LIST and, where the server has it, UIDL. UpstreamProtocol where they make no sense."""
+def read_maildrop(listing: bytes, unique_ids: bytes | None) -> Maildrop:
+    """Reads the answers to LIST and, if the server has it, UIDL. Raises UpstreamProtocol if they are malformed."""
     sizes = _sizes(listing)
     uidls = {} if unique_ids is None else _uidls(unique_ids, sizes)
-    return Drop(sizes, uidls, {uidl: number for number, uidl in uidls.items()})
+    return Maildrop(sizes, uidls, {uidl: number for number, uidl in uidls.items()})
 
 
-def content_place(block: bytes, size: int) -> bytes:
-    """Names a message by its header and size, for servers whose unique-ids are none. Two copies of one message share
-    it: enough to read by, never enough to delete one of them."""
+def content_key(block: bytes, size: int) -> bytes:
+    """A key made of header and size, for messages without a unique-id. Two copies of a message have the same key:
+    enough to read the message, never enough to delete one of them."""
     digest = blake2s(header_of(block), digest_size=DIGEST_OCTETS).digest()
     return CONTENT + size.to_bytes(8, "big") + digest
 
 
-def content_size(place: bytes) -> int | None:
-    """The size in such a place; None for what is no such place."""
-    fits = place.startswith(CONTENT) and len(place) == len(CONTENT) + 8 + DIGEST_OCTETS
-    return int.from_bytes(place[1:9], "big") if fits else None
+def size_in_key(key: bytes) -> int | None:
+    """The size in a key made of content; None for other keys."""
+    fits = key.startswith(CONTENT) and len(key) == len(CONTENT) + 8 + DIGEST_OCTETS
+    return int.from_bytes(key[1:9], "big") if fits else None
 
 
 def header_of(block: bytes) -> bytes:
-    """Up to and with the empty line: some servers send a body with TOP n 0 too."""
+    """The header with the empty line that ends it: some servers send a body even for TOP n 0."""
     if block.startswith(b"\r\n"):
         return block[:2]
     end = block.find(b"\r\n\r\n")
@@ -70,7 +72,7 @@ def _sizes(listing: bytes) -> dict[int, int]:
 
 
 def _uidls(unique_ids: bytes, sizes: dict[int, int]) -> dict[int, bytes]:
-    """Without what is no unique-id: a duplicate names nothing, and a message LIST does not know is none."""
+    """The valid unique-ids: duplicates name nothing, and messages that LIST does not have do not exist."""
     claimed: dict[int, bytes] = {}
     for number, rest in _numbered(unique_ids):
         if number in claimed:
@@ -87,15 +89,15 @@ def _uidls(unique_ids: bytes, sizes: dict[int, int]) -> dict[int, bytes]:
 def _numbered(listing: bytes) -> Iterator[tuple[int, bytes]]:
     lines = listing.split(b"\r\n")[:-1]
     if len(lines) > MOST_MESSAGES:
-        raise broken("The mail server lists more messages than a maildrop can have here.")
+        raise broken("The mail server lists more messages than this service supports.")
     for line in lines:
         number, _, rest = line.partition(b" ")
-        if (found := _number(number)) == 0:
-            raise broken("The mail server's listing has a message without a number.")
-        yield found, rest
+        if (value := _number(number)) == 0:
+            raise broken("The mail server's list has a message without a number.")
+        yield value, rest
 
 
 def _number(text: bytes) -> int:
     if (value := read_number(text)) is None:
-        raise broken("The mail server's listing holds what is no number.")
+        raise broken("The mail server's list has something else in place of a number.")
     return value

@@ -1,4 +1,4 @@
-"""Who is in the maildrop, and when it is left: POP3 lets one client in at a time, so requests take turns."""
+"""The order of requests at the maildrop. POP3 admits one client at a time, so requests take turns."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from copy import copy
 from typing import TypeVar
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
-from service.adapters.pop3.session.dialer import Entry, jitter
+from service.adapters.pop3.session.dialer import Dialer, jitter
 from service.adapters.pop3.session.session import Session
 from service.adapters.pop3.wire.replies import IN_USE_SECONDS, PROTOCOL
 from service.adapters.pop3.wire.timing import Timing
@@ -18,11 +18,11 @@ from service.telemetry.upstream import queued
 T = TypeVar("T")
 
 
-class Door:
-    """First come, first served. A session outlives its request by a short while, so that a burst needs one login."""
+class MaildropQueue:
+    """First come, first served. A session lingers for a while after its request, so that a burst needs one login."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
-        self._entry = Entry(endpoint, credentials, timing)
+        self._dialer = Dialer(endpoint, credentials, timing)
         self._timing = timing
         self._turn = asyncio.Lock()
         self._session: Session | None = None
@@ -30,30 +30,30 @@ class Door:
         self._leaving: asyncio.Task[None] | None = None
         self._failed: MailError | None = None
 
-    async def reading(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """``work`` in a session; once more in a new one where the server had closed the one that lingered."""
-        async with self.enter() as session:
+    async def run(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Runs ``work`` in a session; again in a new one if the server had closed the lingering one."""
+        async with self.session() as session:
             try:
                 return await work(session)
             except UpstreamUnavailable:
                 if not session.reused or session.alive:
                     raise
-        async with self.enter() as session:
+        async with self.session() as session:
             return await work(session)
 
     @asynccontextmanager
-    async def enter(self) -> AsyncIterator[Session]:
-        """ServerBusy where the turn does not come in time. A login that fails has failed for all who waited for it:
-        ten requests with a wrong password are one login."""
+    async def session(self) -> AsyncIterator[Session]:
+        """A session for one request. Raises ServerBusy if its turn does not come in time. A login that fails has failed
+        for all requests that waited meanwhile: ten requests with a wrong password make one login."""
         failed = self._failed
-        await self._queue()
+        await self._wait_for_turn()
         try:
             self._stop_timer()
             if self._failed is not None and self._failed is not failed:
                 raise copy(self._failed)
             yield await self._current()
         except UpstreamProtocol:
-            if self._session is not None:  # whatever it says next is not to be believed either
+            if self._session is not None:  # nothing that the server says next can be relied on
                 self._session.connection.abort()
             raise
         finally:
@@ -61,7 +61,7 @@ class Door:
             self._turn.release()
 
     async def aclose(self) -> None:
-        """QUIT if nobody is inside; whoever is loses the connection, and with it any deletion not yet confirmed."""
+        """Sends QUIT if no request is in the maildrop; otherwise aborts, and unconfirmed deletions do not happen."""
         self._stop_timer()
         if self._leaving is not None:
             with suppress(asyncio.CancelledError):
@@ -74,7 +74,7 @@ class Door:
         else:
             await session.connection.leave()
 
-    async def _queue(self) -> None:
+    async def _wait_for_turn(self) -> None:
         try:
             with queued("maildrop"):
                 async with asyncio.timeout(self._timing.queue):
@@ -83,9 +83,9 @@ class Door:
             raise ServerBusy(protocol=PROTOCOL, retry_after=IN_USE_SECONDS) from None
 
     async def _current(self) -> Session:
-        """The session that lingers while it is fit, else a new one."""
+        """The lingering session if it can be used, otherwise a new one."""
         session, self._session = self._session, None
-        if session is not None and self._fit(session):
+        if session is not None and self._is_fit(session):
             session.reused = True
         else:
             if session is not None:
@@ -95,7 +95,7 @@ class Door:
         return session
 
     async def _step_out(self, session: Session) -> None:
-        """Of one that grew old in a burst, and for a moment, so that who waits outside gets in."""
+        """Leaves the maildrop for a moment after a long burst, so that other clients get in."""
         if session.alive:
             await session.connection.leave()
             await asyncio.sleep(self._timing.aside * jitter())
@@ -104,22 +104,22 @@ class Door:
 
     async def _open(self) -> Session:
         try:
-            return await self._entry.sign_in()
+            return await self._dialer.sign_in()
         except MailError as error:
             self._failed = copy(error)
             raise
 
-    def _fit(self, session: Session) -> bool:
-        """Old ones too, while the server would refuse a new one."""
+    def _is_fit(self, session: Session) -> bool:
+        """Whether the session can be used. An old one can while the server would refuse a new login."""
         age = asyncio.get_running_loop().time() - session.opened
-        return session.alive and (age < self._timing.session or self._entry.delay > 0)
+        return session.alive and (age < self._timing.session or self._dialer.delay > 0)
 
     def _linger(self) -> None:
         session = self._session
         if session is None:
             return
         if session.alive:
-            stay = max(self._timing.linger, self._entry.delay)  # while nobody is let in, it is in nobody's way
+            stay = max(self._timing.linger, self._dialer.delay)  # during the login delay no other client could get in
             self._timer = asyncio.get_running_loop().call_later(stay, self._expire)
         else:
             session.connection.abort()

@@ -1,45 +1,45 @@
-"""One login: the maildrop it sees, and what is read or removed by way of it."""
+"""One session: from a login to QUIT, with the maildrop as it was at the login."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from service.adapters.pop3.session.maildrop import (
     LISTING_LIMIT,
-    Drop,
-    content_place,
-    content_size,
+    Maildrop,
+    content_key,
     header_of,
-    read_drop,
+    read_maildrop,
+    size_in_key,
 )
 from service.adapters.pop3.wire.connection import Answer, Connection
-from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, refusal
-from service.adapters.shared.spool import Spool
+from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, error_from
 from service.mail.errors import MailError, NotFound, TooLarge, UpstreamError
+from service.spool import Spool
 
 LARGE = 256 * 1024
-"""Octets above which parsing leaves the event loop."""
+"""Octets above which a listing is parsed in a thread."""
 HEADER_LIMIT = 256 * 1024
 TOP_LIMIT = 64 * 1024 * 1024
 CANDIDATES = 200
-"""Messages of one size whose headers are compared to find one that has no unique-id."""
+"""How many messages of one size have their headers compared, to find one that has no unique-id."""
 UNCONFIRMED = "deleteUnconfirmed"
 
-# What a list may cost on a server without TOP, where a header can only be read by reading the message.
+# What a list may cost on a server without TOP, which sends a header only with the whole message.
 WHOLE = 1024 * 1024
-"""Messages up to this size are read to their end; a larger one is cut after its header, which costs the session."""
+"""Messages up to this size are read to their end. A larger one is cut after its header, which ends the session."""
 BUDGET = 16 * 1024 * 1024
-"""Octets a session reads for that in all."""
+"""Octets that a session reads for that in total."""
 
 
 class Session:
-    """Numbers mean nothing outside of it, so none is kept: messages are named by their place (see ``drop``)."""
+    """Message numbers are valid in this session only, so callers name messages by keys (see ``maildrop``)."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.opened = asyncio.get_running_loop().time()
         self.reused = False
-        """Whether an earlier request was in it already."""
-        self._drop: Drop | None = None
+        """Whether an earlier request used it already."""
+        self._maildrop: Maildrop | None = None
         self._blocks: dict[int, bytes] = {}  # of messages that have no other name
         self._spent = 0
 
@@ -47,58 +47,59 @@ class Session:
     def alive(self) -> bool:
         return self.connection.alive
 
-    async def drop(self) -> Drop:
-        """UIDL and LIST, asked once: one round trip where the server pipelines, else two."""
-        if self._drop is None:
+    async def maildrop(self) -> Maildrop:
+        """The maildrop, by UIDL and LIST. They are sent once: one round trip if the server pipelines, otherwise two."""
+        if self._maildrop is None:
             asked = self._has_uidl
             answers = await self.connection.ask_all(["UIDL", "LIST"] if asked else ["LIST"], limit=LISTING_LIMIT)
-            self._drop = await _read_drop(answers[-1], answers[0] if asked else None)
-        return self._drop
+            self._maildrop = await _read_maildrop(answers[-1], answers[0] if asked else None)
+        return self._maildrop
 
     async def warnings(self) -> tuple[str, ...]:
-        """What to know of this server: ids made of content cannot tell copies apart, and without TOP the headers of
-        large messages may stay unread in a list."""
-        drop = await self.drop()
-        unnamed = not self._has_uidl or len(drop.uidls) < len(drop.sizes)
+        """The shortcomings of this server: ids made of content cannot distinguish copies, and without TOP a list may
+        lack the headers of large messages."""
+        maildrop = await self.maildrop()
+        unnamed = not self._has_uidl or len(maildrop.uidls) < len(maildrop.sizes)
         return (("ids-unstable",) if unnamed else ()) + (() if self._has_top else ("headers-incomplete",))
 
-    async def place(self, number: int) -> bytes:
-        """What names the message beyond this session."""
-        drop = await self.drop()
-        if number in drop.uidls:
-            return drop.uidls[number]
+    async def key(self, number: int) -> bytes:
+        """The message's key, which names it beyond this session."""
+        maildrop = await self.maildrop()
+        if number in maildrop.uidls:
+            return maildrop.uidls[number]
         block = (await self.blocks([number])).get(number)
         if block is None:
             raise TooLarge("The mail server has neither unique-ids nor TOP, and its messages are too large without.")
-        return content_place(block, drop.sizes[number])
+        return content_key(block, maildrop.sizes[number])
 
-    async def find(self, place: bytes) -> list[int]:
-        """The message's number; several where copies share a place made of content, the newest first; never none."""
-        drop = await self.drop()
-        size = content_size(place)
-        found = [drop.numbers[place]] if place in drop.numbers else []
+    async def find(self, key: bytes) -> list[int]:
+        """The message's number. Copies share a key made of content: then the numbers of all, newest first. Raises
+        NotFound."""
+        maildrop = await self.maildrop()
+        size = size_in_key(key)
+        numbers = [maildrop.numbers[key]] if key in maildrop.numbers else []
         if size is not None:
-            blocks = await self.blocks(drop.of_size(size)[-CANDIDATES:])
-            found = sorted((n for n, block in blocks.items() if content_place(block, size) == place), reverse=True)
-        if not found:
+            blocks = await self.blocks(maildrop.of_size(size)[-CANDIDATES:])
+            numbers = sorted((n for n, block in blocks.items() if content_key(block, size) == key), reverse=True)
+        if not numbers:
             raise NotFound("message")
-        return found
+        return numbers
 
     async def blocks(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        """The header blocks of messages, cut at 256 KiB. A refused one is empty; one a server without TOP would have to
-        send too much for is missing."""
+        """The header blocks of messages, cut at 256 KiB. A refused one is empty. One is missing if a server without TOP
+        would have to send too much for it."""
         blocks = {number: self._blocks[number] for number in numbers if number in self._blocks}
         if self._has_top:
             blocks |= await self._top([number for number in numbers if number not in blocks])
         for number in numbers:
             if number not in blocks and (block := await self._read_small(number)) is not None:
                 blocks[number] = block
-        uidls = (await self.drop()).uidls
+        uidls = (await self.maildrop()).uidls
         self._blocks |= {number: block for number, block in blocks.items() if number not in uidls}
         return blocks
 
     async def cut(self, number: int) -> bytes:
-        """A large message's header on a server without TOP: read so far, then closed. The session ends with it."""
+        """A large message's header on a server without TOP. Closes the connection after it, which ends the session."""
         block = bytearray()
 
         def take(octets: bytes) -> None:
@@ -113,37 +114,38 @@ class Session:
         return header_of(bytes(block)) if reply.ok else b""
 
     async def fetch(self, number: int, limit: int) -> Spool:
-        """The whole message, put aside. TooLarge is known from LIST where that tells the truth, else on the way."""
-        size = (await self.drop()).sizes[number]
+        """The whole message in a spool. Raises TooLarge before RETR if LIST says the size, otherwise during the
+        transfer."""
+        size = (await self.maildrop()).sizes[number]
         if size > limit:
             raise TooLarge(f"The message is larger than the {limit} octets that can be handled.")
         spool = Spool(limit)
         require_ok(await self.connection.retrieve(number, spool.write))
         return spool
 
-    async def confirm(self, places: Mapping[int, bytes]) -> None:
-        """That these numbers still are these messages, asked of the server once more. UpstreamProtocol where one is
-        not: then none of this session's numbers can be relied on."""
-        drop = await self.drop()
-        named = [number for number in places if number in drop.uidls]
-        replies = await self.connection.tell_all([f"UIDL {number}" for number in named])
+    async def confirm(self, keys: Mapping[int, bytes]) -> None:
+        """Asks the server again whether these numbers still are these messages. Raises UpstreamProtocol if one is not:
+        then none of this session's numbers can be relied on."""
+        maildrop = await self.maildrop()
+        named = [number for number in keys if number in maildrop.uidls]
+        replies = await self.connection.ask_each([f"UIDL {number}" for number in named])
         seen = {number: _unique_id(number, reply) for number, reply in zip(named, replies, strict=True)}
-        unnamed = [number for number in places if number not in seen]
+        unnamed = [number for number in keys if number not in seen]
         for number in unnamed:
             self._blocks.pop(number, None)
         blocks = await self.blocks(unnamed)
-        seen |= {n: content_place(block, drop.sizes[n]) for n, block in blocks.items() if block}
-        if seen != dict(places):
+        seen |= {n: content_key(block, maildrop.sizes[n]) for n, block in blocks.items() if block}
+        if seen != dict(keys):
             self.connection.abort()
-            raise broken("The mail server no longer shows these messages in their places. Nothing was deleted.")
+            raise broken("The mail server no longer shows these messages under their numbers. Nothing was deleted.")
 
     async def remove(self, numbers: Iterable[int]) -> dict[int, MailError]:
-        """DELE, then the QUIT that alone makes it happen; the session ends. Answers what was not removed, or is not
-        known to have been."""
+        """Sends DELE, then QUIT, which performs the deletions and ends the session. Returns an error for each message
+        that was not deleted, or may not have been."""
         numbers = list(numbers)
         try:
-            replies = await self.connection.tell_all([f"DELE {number}" for number in numbers])
-            errors = {n: refusal(reply) for n, reply in zip(numbers, replies, strict=True) if not reply.ok}
+            replies = await self.connection.ask_each([f"DELE {number}" for number in numbers])
+            errors = {n: error_from(reply) for n, reply in zip(numbers, replies, strict=True) if not reply.ok}
             committed = len(errors) == len(numbers) or (await self.connection.quit()).ok
         except MailError:
             errors, committed = {}, False
@@ -160,12 +162,12 @@ class Session:
     async def _top(self, numbers: Sequence[int]) -> dict[int, bytes]:
         lines = [f"TOP {number} 0" for number in numbers]
         answers = await self.connection.ask_all(lines, limit=TOP_LIMIT, keep=HEADER_LIMIT)
-        found = zip(numbers, answers, strict=True)
-        return {number: header_of(answer.body) for number, answer in found if answer.reply.ok}
+        by_number = zip(numbers, answers, strict=True)
+        return {number: header_of(answer.body) for number, answer in by_number if answer.reply.ok}
 
     async def _read_small(self, number: int) -> bytes | None:
-        """None where reading it would cost too much."""
-        size = (await self.drop()).sizes[number]
+        """The header block, read with its message. None if that would cost too much."""
+        size = (await self.maildrop()).sizes[number]
         if size > WHOLE or self._spent + size > BUDGET:
             return None
         self._spent += size
@@ -179,24 +181,24 @@ class Session:
 
 def require_ok(reply: Reply) -> None:
     if not reply.ok:
-        raise refusal(reply)
+        raise error_from(reply)
 
 
 class _Enough(Exception):
-    """No error: the header is read, the rest of the message is not wanted."""
+    """Ends a transfer after the header. It is not an error."""
 
 
-async def _read_drop(listing: Answer, unique_ids: Answer | None) -> Drop:
-    """-ERR to UIDL is a server without (the command is optional), -ERR to LIST an error."""
+async def _read_maildrop(listing: Answer, unique_ids: Answer | None) -> Maildrop:
+    """-ERR to UIDL means a server without it (the command is optional); -ERR to LIST is an error."""
     require_ok(listing.reply)
     uidls = unique_ids.body if unique_ids is not None and unique_ids.reply.ok else None
     if len(listing.body) + len(uidls or b"") > LARGE:
-        return await asyncio.to_thread(read_drop, listing.body, uidls)
-    return read_drop(listing.body, uidls)
+        return await asyncio.to_thread(read_maildrop, listing.body, uidls)
+    return read_maildrop(listing.body, uidls)
 
 
 def _unique_id(number: int, reply: Reply) -> bytes:
-    """From "+OK number unique-id"; nothing where the answer is of another message."""
+    """The unique-id in "+OK number unique-id"; empty if the answer is for another message."""
     words = reply.text.split(" ")
     return words[1].encode() if reply.ok and len(words) > 1 and words[0] == str(number) else b""
 

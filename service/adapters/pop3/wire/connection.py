@@ -1,7 +1,7 @@
 """POP3 commands on one connection (RFC 1939, RFC 2449, RFC 2595).
 
-Every exchange is whole or the last: a deadline, a cancelled caller, an octet too many and any other fault close the
-connection, so that none is ever used again with an answer still on its way.
+A failed exchange is the last one: a deadline, a cancelled caller, an unexpected octet and any other fault close the
+connection, so that none is ever used again while an answer is on its way.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Self, TypeAlias
 from service.accounts.servers import Endpoint, Security
 from service.adapters.pop3.wire.dot_stuffing import Unstuffer
 from service.adapters.pop3.wire.reader import Wire, dial
-from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_refusal, insecure
+from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_error_from, insecure
 from service.adapters.pop3.wire.timing import Timing
 from service.adapters.shared.network_errors import network_error, network_errors
 from service.mail.errors import MailError, UpstreamTimeout
@@ -26,9 +26,9 @@ IN_FLIGHT = 50
 side waits for the other to read."""
 CAPA_LIMIT = 64 * 1024
 AT_ONCE = 16 * 1024
-"""Octets of short answers looked at together: many wait in one read, and what is not this one's is put back."""
+"""Octets of short answers that are read together. What belongs to the next answer is put back."""
 CHALLENGE = re.compile(rb"<[!-;=?A-~]+@[!-;=?A-~]+>")
-"""A msg-id and nothing else: what is none may be made to give the password away (CVE-2007-1558)."""
+"""A msg-id and nothing else: a challenge of another form may be made to reveal the password (CVE-2007-1558)."""
 KEYWORD = re.compile(r"[!-~]{1,64}")
 
 Capabilities: TypeAlias = dict[str, tuple[str, ...]]
@@ -36,26 +36,26 @@ Capabilities: TypeAlias = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply and, where it was +OK to a multi-line command, what followed it with the dots undone."""
+    """A reply and, if it was +OK to a multi-line command, the lines after it without dot-stuffing."""
 
     reply: Reply
     body: bytes = b""
 
 
 class Connection:
-    """What can be asked of a server, before and after login."""
+    """The commands, before and after login."""
 
     def __init__(self, wire: Wire, timing: Timing) -> None:
         self._wire = wire
         self._timing = timing
         self.capabilities: Capabilities | None = None
-        """None where the server does not know CAPA: then nothing is known of what it can do."""
+        """None if the server does not know CAPA: then its capabilities are unknown."""
         self.challenge: bytes | None = None
-        """The greeting's, for APOP. None after STLS: it was said in clear."""
+        """The challenge of the greeting, for APOP. None after STLS, because it was sent in clear text."""
 
     @classmethod
     async def open(cls, endpoint: Endpoint, timing: Timing) -> Self:
-        """Greeted, protected as the endpoint demands, and with its capabilities read."""
+        """Connects, reads the greeting and the capabilities, and starts TLS if the endpoint requires it."""
         with network_errors(Protocol.POP3):
             wire = await dial(endpoint, timing)
         connection = cls(wire, timing)
@@ -72,7 +72,7 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """Open, and silent as it should be between commands."""
+        """Whether it is open, and the server is silent as it has to be between commands."""
         return self._wire.alive and not self._wire.waiting
 
     def offers(self, capability: str) -> bool:
@@ -80,34 +80,35 @@ class Connection:
         return self.capabilities is not None and capability in self.capabilities
 
     async def learn(self) -> None:
-        """Ask what the server can do now: after TLS and after login it may be something else (RFC 2449, 5)."""
+        """Reads the capabilities, which may change after TLS and after login (RFC 2449, 5)."""
         (answer,) = await self.ask_all(["CAPA"], limit=CAPA_LIMIT)
         self.capabilities = _capabilities(answer.body) if answer.reply.ok else None
 
     async def ask(self, line: str) -> Reply:
-        """A command with an answer of one line."""
+        """Sends a command that has an answer of one line."""
         async with self._asking(line) as command:
             self._send(line)
-            return told(command, await self._reply())
+            return record(command, await self._reply())
 
     async def converse(self, line: str, respond: Callable[[bytes], str]) -> Reply:
-        """A command that may be met with challenges (RFC 5034, 4); ``respond`` turns each into the next line."""
+        """Sends a command that the server may answer with challenges (RFC 5034, 4). ``respond`` returns the answer to
+        each."""
         async with self._asking(line) as command:
             self._send(line)
             while (challenge := await self._wire.line()) == b"+" or challenge.startswith(b"+ "):
                 self._send(respond(challenge[2:]))
-            return told(command, Reply.read(challenge))
+            return record(command, Reply.read(challenge))
 
-    async def tell_all(self, lines: Sequence[str]) -> list[Reply]:
-        """Commands with an answer of one line each, pipelined where the server offers it (RFC 2449, 6.6)."""
+    async def ask_each(self, lines: Sequence[str]) -> list[Reply]:
+        """Sends commands that have an answer of one line each, pipelined if the server offers it (RFC 2449, 6.6)."""
         if not lines:
             return []
         async with self._asking(*lines) as command:
-            return [told(command, await self._reply()) for _ in self._sent(lines)]
+            return [record(command, await self._reply()) for _ in self._sent(lines)]
 
     async def ask_all(self, lines: Sequence[str], *, limit: int, keep: int | None = None) -> list[Answer]:
-        """Multi-line commands, pipelined where the server offers it. An answer above ``limit`` octets closes; of one
-        below it the first ``keep`` are returned."""
+        """Sends multi-line commands, pipelined if the server offers it. An answer above ``limit`` octets closes the
+        connection; of one below it the first ``keep`` octets are returned."""
         if not lines:
             return []
         keep = limit if keep is None else keep
@@ -115,25 +116,25 @@ class Connection:
             return [await self._answer(command, limit, keep) for _ in self._sent(lines)]
 
     async def retrieve(self, number: int, take: Callable[[bytes], object]) -> Reply:
-        """RETR, handed to ``take`` as it comes. What ``take`` raises closes the connection and so ends the transfer."""
+        """Sends RETR and passes the message to ``take`` as it arrives. If ``take`` raises, the connection is closed."""
         async with self._exchange(None):
             with self._command("RETR") as command:
                 self._send(f"RETR {number}")
                 async with asyncio.timeout(self._timing.command):
-                    reply = told(command, await self._reply())
+                    reply = record(command, await self._reply())
                 if reply.ok:
                     await self._pour(take)
                 return reply
 
     async def quit(self) -> Reply:
-        """QUIT, which alone makes deletions happen (RFC 1939, 6), and the end of the connection."""
+        """Sends QUIT, without which deletions do not happen (RFC 1939, 6), and closes the connection."""
         try:
             return await self.ask("QUIT")
         finally:
             await self.close()
 
     async def leave(self) -> None:
-        """A polite QUIT where nothing hangs on it."""
+        """Sends QUIT and closes. Nothing depends on the answer."""
         try:
             async with asyncio.timeout(self._timing.quit):
                 await self.ask("QUIT")
@@ -143,24 +144,24 @@ class Connection:
             await self.close()
 
     async def close(self) -> None:
-        """Close at once, and wait until the socket is given back."""
+        """Closes at once, and waits until the socket is closed."""
         self.abort()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timing.quit):
                 await self._wire.closed()
 
     def abort(self) -> None:
-        """Close at once. Deletions not yet confirmed by QUIT do not happen."""
+        """Closes at once. Deletions without QUIT do not happen."""
         self._wire.abort()
 
     async def _greet(self) -> None:
         async with self._exchange(self._timing.greeting):
             line = await self._wire.line()
             greeting = Reply.read(line)
-        found = CHALLENGE.search(line)
-        self.challenge = found[0] if found else None
+        challenge = CHALLENGE.search(line)
+        self.challenge = challenge[0] if challenge else None
         if not greeting.ok:
-            raise greeting_refusal(greeting)
+            raise greeting_error_from(greeting)
 
     async def _secure(self, endpoint: Endpoint) -> None:
         """STLS or nothing: on this endpoint no secret is ever sent in clear."""
@@ -169,7 +170,7 @@ class Connection:
         async with self._exchange(self._timing.connect):
             with self._command("STLS") as command:
                 self._send("STLS")
-                reply = told(command, await self._reply())
+                reply = record(command, await self._reply())
             if not reply.ok:
                 raise insecure("The mail server refused TLS.")
             await self._wire.secure(endpoint)
@@ -177,7 +178,7 @@ class Connection:
 
     @asynccontextmanager
     async def _asking(self, *lines: str) -> AsyncIterator[Command]:
-        """An exchange of these commands."""
+        """An exchange with these commands."""
         async with self._exchange(self._timing.command):
             with self._command(lines[-1].partition(" ")[0], len(lines)) as command:
                 yield command
@@ -187,7 +188,7 @@ class Connection:
 
     @asynccontextmanager
     async def _exchange(self, seconds: float | None) -> AsyncIterator[None]:
-        """Within it and nowhere else the server may speak, and no more than it was asked."""
+        """The server may send only within an exchange, and only what was requested."""
         try:
             async with asyncio.timeout(seconds):
                 yield
@@ -200,7 +201,7 @@ class Connection:
             raise failure from error
 
     def _sent(self, lines: Sequence[str]) -> Iterator[None]:
-        """One step an answer due, with as many commands ahead of it as may be in flight."""
+        """Yields once for each answer due, with as many commands sent ahead as may be in flight."""
         window = IN_FLIGHT if self.offers("PIPELINING") else 1
         for due in range(len(lines)):
             ahead = lines[due + window - 1 : due + window] if due else lines[:window]
@@ -209,7 +210,7 @@ class Connection:
             yield
 
     def _send(self, *lines: str, in_flight: bool = False) -> None:
-        """Where no answer is due, none may be here."""
+        """Raises UpstreamProtocol if an answer is here although none is due."""
         if self._wire.waiting and not in_flight:
             raise broken("The mail server answered before it was asked.")
         self._wire.send("".join(f"{line}\r\n" for line in lines).encode())
@@ -218,7 +219,7 @@ class Connection:
         return Reply.read(await self._wire.line())
 
     async def _answer(self, command: Command, limit: int, keep: int) -> Answer:
-        reply = told(command, await self._reply())
+        reply = record(command, await self._reply())
         body = bytearray()
         if reply.ok:
             await self._collect(body, limit, keep)
@@ -248,14 +249,14 @@ class Connection:
         self._wire.put_back(unstuffer.rest)
 
 
-def told(command: Command, reply: Reply) -> Reply:
-    """The reply, which is the command's outcome."""
+def record(command: Command, reply: Reply) -> Reply:
+    """Records the reply as the command's outcome."""
     command.outcome = "ok" if reply.ok else "err"
     return reply
 
 
 def _capabilities(body: bytes) -> Capabilities:
-    """CAPA's lines by their upper-case tag; what is no tag is passed over."""
+    """The lines of CAPA by their upper-case tag. Lines without a valid tag are skipped."""
     found: Capabilities = {}
     for line in body.decode("ascii", "replace").upper().splitlines():
         tag, *rest = line.split() or [""]

@@ -1,4 +1,4 @@
-"""Where a multi-line answer ends, and the dots that stand in its way (RFC 1939, 3)."""
+"""The end of a multi-line answer, and the dot-stuffing of its lines (RFC 1939, 3)."""
 
 END = b"\r\n.\r\n"
 STUFFED = b"\r\n."
@@ -6,23 +6,23 @@ BREAK = b"\r\n"
 
 
 class Unstuffer:
-    """Takes an answer in chunks of any cut and gives back its octets without the stuffed dots.
+    """Takes an answer in chunks of any size, and returns its octets without the stuffed dots.
 
     The end is CRLF "." CRLF, or "." CRLF as the very first octets, and nothing else: "." between bare line feeds is
-    text, whatever another mail program made of it on its way in. What comes back includes the CRLF of the last line.
-    POP3 has no way to tell whether that CRLF is the message's own or the server's, for a message that ended without.
+    text, even if other mail programs read it as an end. The octets returned include the CRLF of the last line. POP3
+    does not say whether that CRLF belongs to the message, or the server added it because the message has none.
     """
 
     def __init__(self) -> None:
         self.ended = False
         self.rest = b""
-        """What came after the end: the next answer where commands were pipelined, else an answer nobody asked for."""
-        # The line before the first one has ended, so that a dot there is like any other.
+        """Octets after the end: the next answer if commands were pipelined, otherwise an unexpected answer."""
+        # As if a line had ended before the first one: a dot there is like any other.
         self._held = BREAK
         self._begun = False
 
     def feed(self, chunk: bytes) -> bytes:
-        """The octets that are certain now; up to four are held back while they might begin the end."""
+        """The octets that are certain now. Up to four are held back if they may belong to the end."""
         if self.ended:
             self.rest += chunk
             return b""
@@ -46,5 +46,5 @@ class Unstuffer:
 
 
 def _undecided(octets: bytes) -> int:
-    """How many of the last octets may be the beginning of the end."""
+    """How many of the last octets may be the first ones of the end."""
     return next((length for length in range(len(END) - 1, 0, -1) if octets.endswith(END[:length])), 0)

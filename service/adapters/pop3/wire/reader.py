@@ -1,4 +1,4 @@
-"""Octets to and from the server: bounded, with every one accounted for, whatever the segments they came in."""
+"""Octets to and from the server: bounded, and read as lines or chunks however the network divides them."""
 
 import asyncio
 from typing import cast
@@ -12,14 +12,14 @@ FULL = 256 * 1024
 
 
 class Wire(asyncio.Protocol):
-    """One connection. It reads on only while fewer than ``FULL`` octets wait, so no server can fill the memory."""
+    """One connection. It stops reading while ``FULL`` octets wait to be used, so no server can fill the memory."""
 
     def __init__(self, idle: float, server: str) -> None:
         self.server = server
         self._idle = idle
         self._transport: asyncio.Transport | None = None
         self._waiting = bytearray()
-        self._stirred: asyncio.Future[None] | None = None
+        self._arrival: asyncio.Future[None] | None = None
         self._paused = False
         self._lost = False
         self._closed = asyncio.get_running_loop().create_future()
@@ -32,36 +32,37 @@ class Wire(asyncio.Protocol):
         if len(self._waiting) >= FULL and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        self._stir()
+        self._wake()
 
     def eof_received(self) -> None:
         self._lost = True
-        self._stir()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
-        self._stir()
+        self._wake()
         if not self._closed.done():
             self._closed.set_result(None)
 
     @property
     def waiting(self) -> bool:
-        """Whether there are octets that nobody has taken yet."""
+        """Whether there are octets that were not read yet."""
         return bool(self._waiting)
 
     @property
     def alive(self) -> bool:
-        """Whether a command could still be sent."""
+        """Whether a command can be sent."""
         return not self._lost and self._transport is not None and not self._transport.is_closing()
 
     def send(self, octets: bytes) -> None:
-        """Commands are short and few at a time: the kernel takes them, there is nothing to wait for."""
+        """Sends without waiting: commands are short and few at a time, so the kernel's buffer takes them."""
         if not self.alive or self._transport is None:
             raise ConnectionResetError
         self._transport.write(octets)
 
     async def line(self) -> bytes:
-        """The next line without its CRLF. A line feed alone ends none: who sends that would mix up messages too."""
+        """The next line without its CRLF. Raises UpstreamProtocol for a line that a bare line feed ends: a server that
+        sends those confuses messages too."""
         scanned = 0
         while (end := self._waiting.find(b"\n", scanned, LINE_LIMIT)) < 0:
             if len(self._waiting) >= LINE_LIMIT:
@@ -75,7 +76,7 @@ class Wire(asyncio.Protocol):
         return line
 
     async def chunk(self, most: int = 2 * FULL) -> bytes:
-        """What is here, at least an octet and at most so many."""
+        """The octets that have arrived: at least one, at most ``most``."""
         if not self._waiting:
             await self._more()
         octets = bytes(self._waiting[:most])
@@ -84,36 +85,36 @@ class Wire(asyncio.Protocol):
         return octets
 
     def put_back(self, octets: bytes) -> None:
-        """Octets of a chunk that belong to what comes next."""
+        """Puts octets back, to be read next."""
         self._waiting[:0] = octets
 
     async def secure(self, endpoint: Endpoint) -> None:
-        """The TLS handshake in mid-connection. What came in clear after the server's consent fails it (RFC 2595, 4)."""
+        """The TLS handshake after STLS. Raises UpstreamTls if clear text follows the server's consent (RFC 2595, 4)."""
         if self._waiting or self._transport is None:
             raise insecure("The mail server's consent to TLS had unprotected octets behind it.")
         loop = asyncio.get_running_loop()
         context = endpoint.tls_context()
         self._transport = await loop.start_tls(self._transport, self, context, server_hostname=endpoint.host)
-        if self._transport is None:  # what asyncio answers where the connection went away in between
+        if self._transport is None:  # asyncio returns None if the connection was lost meanwhile
             raise ConnectionResetError
 
     def abort(self) -> None:
-        """Close without another word."""
+        """Closes at once."""
         self._lost = True
         if self._transport is not None:
             self._transport.abort()
 
     async def closed(self) -> None:
-        """Until the socket is given back."""
+        """Waits until the socket is closed."""
         await asyncio.shield(self._closed)
 
     async def _more(self) -> None:
         self._resume()
-        self._stirred = asyncio.get_running_loop().create_future()
+        self._arrival = asyncio.get_running_loop().create_future()
         before = len(self._waiting)
         if not self._lost:
             async with asyncio.timeout(self._idle):
-                await self._stirred
+                await self._arrival
         if len(self._waiting) == before:
             raise ConnectionResetError
 
@@ -122,13 +123,13 @@ class Wire(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _stir(self) -> None:
-        if self._stirred is not None and not self._stirred.done():
-            self._stirred.set_result(None)
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
 
 
 async def dial(endpoint: Endpoint, timing: Timing) -> Wire:
-    """A connection, with TLS on it where the endpoint says so from the first octet."""
+    """Connects, with TLS from the first octet if the endpoint says so."""
     # No happy_eyeballs_delay: cancelled at the wrong moment, Python 3.11's leaves a socket open.
     tls = endpoint.tls_context() if endpoint.security is Security.TLS else None
     async with asyncio.timeout(timing.connect):

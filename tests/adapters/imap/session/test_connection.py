@@ -8,7 +8,7 @@ import time
 import pytest
 from aioimaplib.aioimaplib import IMAP4, IMAP4ClientProtocol
 
-from service.accounts.live import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
@@ -58,7 +58,7 @@ async def subjects(mailbox: object) -> list[str | None]:
     return [item.subject for item in page.items]
 
 
-def test_aioimaplib_has_the_private_names_we_stand_on() -> None:
+def test_aioimaplib_has_the_private_names_in_use() -> None:
     """The library is pinned; a new version that moves these fails here, not in production."""
     assert list(inspect.signature(IMAP4.create_client).parameters) == [
         "self", "host", "port", "loop", "conn_lost_cb", "ssl_context",
@@ -68,7 +68,7 @@ def test_aioimaplib_has_the_private_names_we_stand_on() -> None:
 
 
 async def test_ten_thousand_flags_come_in_one_answer(scripted: Scripted) -> None:
-    """R-IMAP-18: where the library recurses and is quadratic."""
+    """R-IMAP-18: the library recurses here and is quadratic."""
     lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(1, 10_001))
     async with scripted({"UID FETCH": lines + b"{tag} OK done\r\n"}) as (server, _):
         connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
@@ -78,8 +78,8 @@ async def test_ten_thousand_flags_come_in_one_answer(scripted: Scripted) -> None
         await connection.logout()
 
 
-async def test_what_a_server_said_before_it_left_is_an_answer(scripted: Scripted) -> None:
-    """R-IMAP-09: its end comes while much of what it said still waits for its turn."""
+async def test_an_answer_before_the_connection_closes_is_read(scripted: Scripted) -> None:
+    """R-IMAP-09: the connection ends while much of the answer still waits to be read."""
     lines = b"".join(b"* %d FETCH (UID %d FLAGS (\\Seen))\r\n" % (n, n) for n in range(1, 20_001))
     async with scripted({"UID FETCH": [lines + b"{tag} OK done\r\n", Close()]}) as (server, _):
         connection = await Connection.open(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, TIMING)
@@ -89,8 +89,8 @@ async def test_what_a_server_said_before_it_left_is_an_answer(scripted: Scripted
 
 
 @pytest.mark.parametrize("subject", [":(", "5 * 3", "a* b", ")", "{5}", "* 1 FETCH ("])
-async def test_a_subject_is_text_whatever_it_looks_like(scripted: Scripted, subject: str) -> None:
-    """Where the library counts parentheses and takes out stars."""
+async def test_a_subject_that_looks_like_syntax_is_text(scripted: Scripted, subject: str) -> None:
+    """The library counts parentheses and removes stars."""
     answer = row(1) + row(2, subject.encode()) + row(3) + b"{tag} OK done\r\n"
     async with scripted({"FETCH": answer}) as (_, mailbox):
         assert await subjects(mailbox) == ["hello", subject, "hello"]
@@ -115,21 +115,21 @@ async def test_a_user_with_a_space_logs_in(scripted: Scripted) -> None:
 
 
 async def test_three_concurrent_fetches_each_get_their_own(scripted: Scripted) -> None:
-    """Where the library has one slot a command name."""
+    """The library has only one slot for each command name."""
 
     def own(command: bytes) -> bytes:
         uid = command.split()[2]
         return b"* %b FETCH (UID %b FLAGS (f%b))\r\n{tag} OK done\r\n" % (uid, uid, uid)
 
     async with scripted({"UID FETCH": own}) as (server, mailbox):
-        told = await asyncio.gather(*(mailbox.get_flags(IDS.message(b"INBOX", 7, uid)) for uid in range(1, 31)))
-        flags = [one.flags for one in told]
+        results = await asyncio.gather(*(mailbox.get_flags(IDS.message(b"INBOX", 7, uid)) for uid in range(1, 31)))
+        flags = [result.flags for result in results]
         assert flags == [(f"f{uid}",) for uid in range(1, 31)]
         assert server.connections == 2
 
 
 async def test_a_lost_connection_is_known_at_once(scripted: Scripted) -> None:
-    """R-IMAP-09: nobody waits out a deadline."""
+    """R-IMAP-09: no request waits for a deadline."""
     async with scripted({"UID STORE": [Close()]}, timing=type(TIMING)()) as (_, mailbox):
         await mailbox.check()
         began = time.monotonic()
@@ -160,7 +160,7 @@ async def test_a_dead_pooled_connection_is_replaced_for_a_read(scripted: Scripte
     ],
 )  # fmt: skip
 async def test_a_garbage_greeting_ends_it_before_a_credential_is_sent(scripted: Scripted, greeting: bytes) -> None:
-    """R-IMAP-12: told by the first octets, not by a deadline."""
+    """R-IMAP-12: known from the first octets, not by a deadline."""
     async with scripted(opening=Send(greeting)) as (server, mailbox):
         with pytest.raises(UpstreamProtocol):
             await mailbox.check()
@@ -178,7 +178,7 @@ async def test_a_bye_greeting_is_unavailable(scripted: Scripted) -> None:
 
 
 async def test_preauth_is_not_accepted(scripted: Scripted) -> None:
-    """R-IMAP-14: nobody's credentials were checked."""
+    """R-IMAP-14: no credentials were checked."""
     async with scripted(opening=Send(b"* PREAUTH welcome\r\n")) as (server, mailbox):
         with pytest.raises(UpstreamTls):
             await mailbox.check()
@@ -186,7 +186,7 @@ async def test_preauth_is_not_accepted(scripted: Scripted) -> None:
 
 
 @pytest.mark.parametrize("answers", [None, {"CAPABILITY": [Hang()]}, {"LOGIN": [Hang()]}])
-async def test_silence_ends_by_a_deadline(scripted: Scripted, answers: "Answers | None") -> None:
+async def test_a_silent_server_meets_a_deadline(scripted: Scripted, answers: "Answers | None") -> None:
     """R-IMAP-11: after accept, after greeting, after login."""
     async with scripted(answers, opening=Hang() if answers is None else None) as (_, mailbox):
         with pytest.raises(UpstreamTimeout):
@@ -231,8 +231,8 @@ async def test_a_literal_of_two_gigabytes_is_refused_where_it_is_announced(scrip
         b"* 1 FETCH (UID 1 BODY[]<0> {3}\r\nabcdefg)\r\n{tag} OK done\r\n",
     ],
 )  # fmt: skip
-async def test_an_answer_to_something_else_closes_the_connection(scripted: Scripted, answer: bytes) -> None:
-    """R-IMAP-04, R-IMAP-05: unknown tags, continuations nobody asked for, literals longer than announced; the next request
+async def test_an_answer_that_belongs_to_no_command_closes_the_connection(scripted: Scripted, answer: bytes) -> None:
+    """R-IMAP-04, R-IMAP-05: unknown tags, unexpected continuations, literals longer than announced; the next request
     has a new connection."""
     async with scripted({"UID FETCH": answer}) as (server, mailbox):
         with pytest.raises((UpstreamFailure, NotFound)):
@@ -256,7 +256,7 @@ async def test_no_data_before_ok_is_no_message(scripted: Scripted) -> None:
         b"* 1 EXPUNGE\r\n* 2 FETCH (UID 2 BODY[]<0> {3}\r\nabc)\r\n", b"* 1 FETCH (UID 1)\r\n",
     ],
 )  # fmt: skip
-async def test_another_messages_octets_are_never_given_out(scripted: Scripted, answer: bytes) -> None:
+async def test_octets_of_another_message_are_never_returned(scripted: Scripted, answer: bytes) -> None:
     """R-IMAP-06, R-IMAP-07: rows without the UID, or of another one."""
     async with scripted({"UID FETCH": answer + b"{tag} OK done\r\n"}) as (_, mailbox):
         with pytest.raises(NotFound):
@@ -271,7 +271,7 @@ async def test_impossible_uids_are_a_broken_answer(scripted: Scripted, uid: byte
             await mailbox.get_flags(FIRST)
 
 
-async def test_a_message_told_twice_differently_is_a_broken_answer(scripted: Scripted) -> None:
+async def test_contradicting_rows_of_a_message_are_a_broken_answer(scripted: Scripted) -> None:
     """R-IMAP-07: duplicate UIDs."""
     answer = b"* 1 FETCH (UID 1 BODY[]<0> {1}\r\na)\r\n* 2 FETCH (UID 1 BODY[]<0> {1}\r\nb)\r\n{tag} OK done\r\n"
     async with scripted({"UID FETCH": answer}) as (_, mailbox):
@@ -279,8 +279,8 @@ async def test_a_message_told_twice_differently_is_a_broken_answer(scripted: Scr
             await mailbox.open_source(FIRST)
 
 
-async def test_news_from_other_clients_do_not_disturb_a_list(scripted: Scripted) -> None:
-    """R-IMAP-06: EXISTS, RECENT and flags of others in the midst of an answer."""
+async def test_news_of_other_clients_do_not_disturb_a_list(scripted: Scripted) -> None:
+    """R-IMAP-06: EXISTS, RECENT and flags of others within an answer."""
     news = b"* 4 EXISTS\r\n* 1 RECENT\r\n* 9 FETCH (FLAGS (\\Deleted))\r\n* 8 FETCH (UID 8 FLAGS ())\r\n* FLAGS (x)\r\n"
     async with scripted({"FETCH": row(1) + news + row(2) + row(3) + b"{tag} OK done\r\n"}) as (_, mailbox):
         assert await subjects(mailbox) == ["hello"] * 3
@@ -298,16 +298,17 @@ async def test_a_renumbered_folder_is_410_and_nothing_is_sent(scripted: Scripted
 
 
 @pytest.mark.parametrize(
-    "told", [b"", b"* OK [UIDVALIDITY 0] x\r\n", b"* OK [UIDVALIDITY x] x\r\n", b"* OK [UIDVALIDITY 4294967296] x\r\n"]
+    "description",
+    [b"", b"* OK [UIDVALIDITY 0] x\r\n", b"* OK [UIDVALIDITY x] x\r\n", b"* OK [UIDVALIDITY 4294967296] x\r\n"],
 )
-async def test_a_folder_without_uidvalidity_is_not_used(scripted: Scripted, told: bytes) -> None:
+async def test_a_folder_without_uidvalidity_is_not_used(scripted: Scripted, description: bytes) -> None:
     """R-IMAP-08: missing, zero, not a number, beyond 32 bits."""
-    async with scripted({"SELECT": b"* 3 EXISTS\r\n" + told + b"{tag} OK done\r\n"}) as (_, mailbox):
+    async with scripted({"SELECT": b"* 3 EXISTS\r\n" + description + b"{tag} OK done\r\n"}) as (_, mailbox):
         with pytest.raises(UpstreamProtocol):
             await mailbox.get_flags(FIRST)
 
 
-async def test_a_renumbering_in_mid_session_closes_the_connection(scripted: Scripted) -> None:
+async def test_a_renumbering_during_a_session_closes_the_connection(scripted: Scripted) -> None:
     """R-IMAP-08: the answer it comes in is not used."""
     renumbered = b"* OK [UIDVALIDITY 8] new\r\n* 1 FETCH (UID 1 FLAGS (\\Seen))\r\n{tag} OK done\r\n"
     async with scripted({"UID STORE": renumbered}) as (server, mailbox):
@@ -342,7 +343,7 @@ async def test_a_refusal_means_what_its_code_says(scripted: Scripted, status: by
         (b"NO [REFERRAL imap://evil.example.net/] x", LoginRefused),
     ],
 )  # fmt: skip
-async def test_a_refused_login_is_told_and_not_repeated(
+async def test_a_refused_login_is_reported_and_not_repeated(
     scripted: Scripted, status: bytes, error: type[MailError]
 ) -> None:
     """R-IMAP-19, R-IMAP-20, R-IMAP-21: what is said before login is not shown, referrals are not followed."""
@@ -353,7 +354,7 @@ async def test_a_refused_login_is_told_and_not_repeated(
         assert sum(command.startswith(b"LOGIN") for command in server.commands) == 1
 
 
-async def test_what_a_server_says_is_shown_clean_and_short(scripted: Scripted) -> None:
+async def test_text_of_a_server_is_shown_clean_and_short(scripted: Scripted) -> None:
     """R-IMAP-20: no control characters, no change of direction, 200 characters."""
     said = "NO \x1b[31m\u202eevil\u2066 " + "x" * 1000
     async with scripted({"UID STORE": b"{tag} " + said.encode() + b"\r\n"}) as (_, mailbox):
@@ -366,7 +367,7 @@ async def test_what_a_server_says_is_shown_clean_and_short(scripted: Scripted) -
 @pytest.mark.parametrize(
     "answer", [b"{tag} NO\r\n", b"{tag} BAD\r\n", b"{tag} OK\r\n* CAPABILITY IMAP4rev1\r\n", b"{tag} OK\r\nA"]
 )
-async def test_starttls_refused_or_injected_is_the_end(scripted: Scripted, answer: bytes) -> None:
+async def test_starttls_refused_or_injected_ends_the_connection(scripted: Scripted, answer: bytes) -> None:
     """R-IMAP-13, R-IMAP-14: never a credential in clear, nothing kept that came before TLS."""
     async with scripted({"STARTTLS": answer}, security=Security.STARTTLS) as (server, mailbox):
         with pytest.raises(UpstreamTls):
@@ -374,7 +375,7 @@ async def test_starttls_refused_or_injected_is_the_end(scripted: Scripted, answe
         assert asked(server) == ["STARTTLS"]
 
 
-async def test_octets_instead_of_a_handshake_are_the_end(scripted: Scripted) -> None:
+async def test_octets_instead_of_a_handshake_end_the_connection(scripted: Scripted) -> None:
     """R-IMAP-13: in the next segment."""
     inject = [Send(b"{tag} OK begin\r\n"), Drip(b"* OK [CAPABILITY IMAP4rev1] injected\r\n", 0), Hang()]
     async with scripted({"STARTTLS": inject}, security=Security.STARTTLS) as (server, mailbox):
@@ -400,15 +401,15 @@ async def test_a_server_that_disables_login_gets_no_password(scripted: Scripted)
     ],
 )  # fmt: skip
 async def test_an_access_token_logs_in(scripted: Scripted, capabilities: bytes, command: bytes) -> None:
-    """RFC 7628 and XOAUTH2, with the first response in the command where the server allows it (RFC 4959)."""
+    """RFC 7628 and XOAUTH2, with the first response in the command if the server allows it (RFC 4959)."""
     user = Credentials("scripted", Protocol.IMAP, "a@example.org", "tok", SecretKind.ACCESS_TOKEN)
     async with scripted(credentials=user, capabilities=capabilities) as (server, mailbox):
         await mailbox.check()
         assert command in server.commands
 
 
-async def test_a_refused_access_token_is_told_at_once(scripted: Scripted) -> None:
-    """Where the library waits out the deadline: the error_from comes as a question that wants an empty answer."""
+async def test_a_refused_access_token_is_reported_at_once(scripted: Scripted) -> None:
+    """The library waits for the deadline here: the error comes as a challenge that needs an empty response."""
     refuse = [Send(b"+ eyJzdGF0dXMiOiI0MDEifQ==\r\n"), Expect(b"", tagged=False), Send(b"{tag} NO refused\r\n")]
     user = Credentials("scripted", Protocol.IMAP, "a@example.org", "tok", SecretKind.ACCESS_TOKEN)
     capabilities = b"IMAP4rev1 SASL-IR AUTH=XOAUTH2"
@@ -452,7 +453,7 @@ async def test_each_method_costs_the_round_trips_it_states(
         assert server.round_trips - before == trips
 
 
-async def test_a_search_is_found_in_either_form(scripted: Scripted) -> None:
+async def test_either_form_of_search_result_is_read(scripted: Scripted) -> None:
     """RFC 4731 and RFC 3501; ranges are bounded (R-IMAP-17)."""
     assert await found_uids([b"SEARCH 3 1 2 2 0", b"SEARCH"]) == [1, 2, 3]
     assert await found_uids([b'ESEARCH (TAG "A1") UID ALL 1:3,7 COUNT 4', b'ESEARCH (TAG "A1") UID']) == [1, 2, 3, 7]
@@ -476,7 +477,7 @@ async def test_deletion_never_sends_a_bare_expunge(scripted: Scripted) -> None:
         assert asked(server) == ["SELECT"]
 
 
-async def test_a_caller_that_goes_away_takes_its_connection_along(scripted: Scripted) -> None:
+async def test_a_cancelled_caller_closes_its_connection(scripted: Scripted) -> None:
     """R-OPS-09, R-OPS-10: the connection is closed and the next request has a new one."""
     heard = asyncio.Event()
 
@@ -497,8 +498,8 @@ async def test_a_caller_that_goes_away_takes_its_connection_along(scripted: Scri
         assert server.connections == 2
 
 
-async def test_an_idle_server_that_does_not_stop_talking_is_left(scripted: Scripted) -> None:
-    """R-IMAP-27: what nobody asked for is bounded too."""
+async def test_unsolicited_responses_without_end_close_the_connection(scripted: Scripted) -> None:
+    """R-IMAP-27: unsolicited responses are bounded too."""
     chatty = [Send(b"* 1 FETCH (UID 1 FLAGS ())\r\n{tag} OK done\r\n"), Flood(b"* 5 EXISTS\r\n" * 1000, 4 << 20)]
     async with scripted({"UID FETCH": chatty}) as (server, mailbox):
         await mailbox.get_flags(FIRST)
@@ -517,12 +518,12 @@ async def test_the_total_of_an_answer_is_bounded(scripted: Scripted) -> None:
             await mailbox.change_flags(FIRST, ["$seen"], [])
 
 
-async def test_who_finds_no_connection_waits_in_turn(scripted: Scripted) -> None:
-    """R-CONC-09: never more connections than allowed, everybody is served."""
+async def test_requests_without_a_connection_wait_in_turn(scripted: Scripted) -> None:
+    """R-CONC-09: never more connections than allowed, every request is served."""
     async with scripted({"UID FETCH": b"* 1 FETCH (UID 1 FLAGS (a))\r\n{tag} OK\r\n"}, connections=1) as (
         server,
         mailbox,
     ):
-        told = await asyncio.gather(*(mailbox.get_flags(FIRST) for _ in range(200)))
-        assert [one.flags for one in told] == [("a",)] * 200
+        results = await asyncio.gather(*(mailbox.get_flags(FIRST) for _ in range(200)))
+        assert [result.flags for result in results] == [("a",)] * 200
         assert server.connections == 1

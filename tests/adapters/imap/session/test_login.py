@@ -98,10 +98,10 @@ async def mailbox(
 
 @IMPLICIT
 @pytest.mark.parametrize("wrong", [of_another_host, of_another_authority, expired, of_old_tls])
-async def test_a_server_that_is_not_who_it_should_be_gets_nothing(
+async def test_a_server_with_a_wrong_certificate_gets_no_credentials(
     certificate: Certificate, wrong: Callable[[Certificate], ssl.SSLContext], implicit: bool
 ) -> None:
-    """R-IMAP-15: another name, an authority nobody trusts, a certificate of the past, TLS 1.1; and no login was sent."""
+    """R-IMAP-15: another name, an untrusted authority, a certificate of the past, TLS 1.1; and no login was sent."""
     async with mailbox(certificate, wrong(certificate), implicit) as (server, backend):
         # Python's own server closes before its client has read the alert about the version.
         with pytest.raises((UpstreamTls, UpstreamUnavailable) if wrong is of_old_tls else UpstreamTls) as caught:
@@ -112,17 +112,15 @@ async def test_a_server_that_is_not_who_it_should_be_gets_nothing(
 
 @IMPLICIT
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-async def test_a_server_that_is_who_it_should_be_is_spoken_to(
-    certificate: Certificate, implicit: bool, host: str
-) -> None:
+async def test_a_server_with_the_right_certificate_is_used(certificate: Certificate, implicit: bool, host: str) -> None:
     """R-IMAP-15: by name and, where the certificate has it, by address."""
     async with mailbox(certificate, good(certificate), implicit, host=host) as (server, backend):
         await backend.check()
         assert "LOGIN" in server.verbs
 
 
-async def test_a_certificate_that_is_swapped_later_is_noticed(certificate: Certificate) -> None:
-    """R-IMAP-15: each connection is looked at anew."""
+async def test_a_certificate_swapped_later_is_noticed(certificate: Certificate) -> None:
+    """R-IMAP-15: each connection is checked."""
     async with mailbox(certificate, good(certificate), implicit=True) as (server, backend):
         await backend.check()
         of_another_authority(certificate)
@@ -136,7 +134,7 @@ async def test_a_certificate_that_is_swapped_later_is_noticed(certificate: Certi
 
 
 async def test_a_handshake_that_stalls_ends_by_a_deadline() -> None:
-    """R-IMAP-11: accepted, and not a word."""
+    """R-IMAP-11: accepted, then silence."""
     async with ScriptedServer([Hang(reads=False)]) as server:
         endpoint = Endpoint(server.host, server.port, Security.TLS)
         backend = ImapBackend(endpoint, CREDENTIALS, connections=1, timing=TIMING)
@@ -145,10 +143,10 @@ async def test_a_handshake_that_stalls_ends_by_a_deadline() -> None:
         await backend.aclose()
 
 
-async def test_a_port_nobody_takes_from_ends_by_a_deadline() -> None:
-    """R-IMAP-11: connected by the kernel, accepted by nobody."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as nobody:
-        endpoint = Endpoint("127.0.0.1", nobody.getsockname()[1], Security.NONE)
+async def test_a_port_that_is_never_accepted_from_meets_a_deadline() -> None:
+    """R-IMAP-11: connected by the kernel, never accepted by a process."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        endpoint = Endpoint("127.0.0.1", listener.getsockname()[1], Security.NONE)
         backend = ImapBackend(endpoint, CREDENTIALS, connections=1, timing=TIMING)
         with pytest.raises((UpstreamTimeout, UpstreamUnavailable)):
             await asyncio.wait_for(backend.check(), 5)
@@ -156,8 +154,8 @@ async def test_a_port_nobody_takes_from_ends_by_a_deadline() -> None:
 
 
 @pytest.mark.parametrize("octets", [b"* OK ready\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 100])
-async def test_a_port_without_tls_is_no_port_with_tls(octets: bytes) -> None:
-    """R-IMAP-12, R-IMAP-15: where TLS was to begin, in clear."""
+async def test_a_port_without_tls_is_not_used_as_one_with_tls(octets: bytes) -> None:
+    """R-IMAP-12, R-IMAP-15: octets in clear instead of TLS."""
     async with ScriptedServer([Send(octets), Hang()]) as server:
         endpoint = Endpoint(server.host, server.port, Security.TLS)
         backend = ImapBackend(endpoint, CREDENTIALS, connections=1, timing=TIMING)
@@ -167,13 +165,13 @@ async def test_a_port_without_tls_is_no_port_with_tls(octets: bytes) -> None:
         await backend.aclose()
 
 
-async def test_what_was_offered_in_clear_is_forgotten(certificate: Certificate) -> None:
+async def test_capabilities_offered_in_clear_are_forgotten(certificate: Certificate) -> None:
     """R-IMAP-14: a way to log in that is offered before TLS, and not within, is not taken."""
 
     async def offers(_: bytes) -> bytes:
         within = server.connected[0].transport.get_extra_info("sslcontext") is not None
-        told = b"IMAP4rev1" if within else b"IMAP4rev1 STARTTLS AUTH=PLAIN SASL-IR LITERAL+"
-        return b"* CAPABILITY " + told + b"\r\n{tag} OK done\r\n"
+        offered = b"IMAP4rev1" if within else b"IMAP4rev1 STARTTLS AUTH=PLAIN SASL-IR LITERAL+"
+        return b"* CAPABILITY " + offered + b"\r\n{tag} OK done\r\n"
 
     script = Imap(
         greeting=b"* OK [CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN SASL-IR LITERAL+] x\r\n",

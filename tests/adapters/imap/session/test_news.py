@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.page import Pages
@@ -46,24 +46,24 @@ async def selection(dovecot: Dovecot, user: str) -> AsyncIterator[Selection]:
 
 
 async def state(dovecot: Dovecot, user: str) -> str | None:
-    """As somebody sees it who comes only now."""
+    """As a new session sees it."""
     selection = await opened(dovecot, user)
     selection.connection.fail(UpstreamUnavailable())
     return selection.state
 
 
 async def test_the_state_is_not_from_before_the_news(selection: Selection, dovecot: Dovecot, user: str) -> None:
-    """R-CONC-07: else a list with new mail would be answered 304 to who has it without."""
+    """R-CONC-07: otherwise a list with new mail would be answered 304 to a client that has the old list."""
     await asyncio.to_thread(dovecot.append, user, b"Subject: news\r\n\r\nx\r\n")
     await selection.refresh()
     assert selection.exists == 2
     assert selection.state == await state(dovecot, user)
 
 
-@pytest.mark.parametrize("is_told_uids", [False, True])
-async def test_flags_of_others_are_news(selection: Selection, dovecot: Dovecot, user: str, is_told_uids: bool) -> None:
-    """R-CONC-07: with QRESYNC they come with their UID, as what was asked for does."""
-    if is_told_uids:
+@pytest.mark.parametrize("has_qresync", [False, True])
+async def test_flags_of_others_are_news(selection: Selection, dovecot: Dovecot, user: str, has_qresync: bool) -> None:
+    """R-CONC-07: with QRESYNC they come with their UID, as requested rows do."""
+    if has_qresync:
         await selection.enable_qresync()
         selection.is_fresh = False
     assert await selection.refresh_with(FLAGS) is not None
@@ -77,7 +77,9 @@ async def test_flags_of_others_are_news(selection: Selection, dovecot: Dovecot, 
 
 @pytest.mark.parametrize("had_mail", [True, False])
 @pytest.mark.parametrize("way", ["removed", "replaced", "renamed"])
-async def test_a_folder_whose_name_another_one_has_is_noticed(dovecot: Dovecot, way: str, had_mail: bool) -> None:
+async def test_a_folder_whose_name_now_belongs_to_another_is_noticed(
+    dovecot: Dovecot, way: str, had_mail: bool
+) -> None:
     """R-IMAP-08: the connection is closed, so that the next one sees the new folder."""
     user = dovecot.user()
     mail = [(b"Subject: old\r\n\r\nx\r\n", (), None)] * had_mail
@@ -99,8 +101,8 @@ async def test_a_folder_whose_name_another_one_has_is_noticed(dovecot: Dovecot, 
     assert not selection.connection.is_open
 
 
-async def test_what_is_told_to_be_gone_is_not_there(selection: Selection, dovecot: Dovecot, user: str) -> None:
-    """R-CONC-01: though the same answer has a row of it."""
+async def test_messages_reported_as_gone_do_not_exist(selection: Selection, dovecot: Dovecot, user: str) -> None:
+    """R-CONC-01: although the same answer has a row of it."""
     with dovecot.connect(user) as other:
         other.select()
         other.store("1", "+FLAGS", "(\\Deleted)")
@@ -108,8 +110,8 @@ async def test_what_is_told_to_be_gone_is_not_there(selection: Selection, doveco
     assert await find_existing(selection, [1]) == set()
 
 
-async def test_what_was_removed_just_now_is_no_row(dovecot: Dovecot) -> None:
-    """R-IMAP-06: of a message that nobody read before Dovecot tells a row of nothing."""
+async def test_a_message_removed_just_now_has_no_row(dovecot: Dovecot) -> None:
+    """R-IMAP-06: Dovecot has an empty row of a message that was never read before."""
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: %d\r\n\r\nx\r\n" % number, (), None) for number in range(3)])
     selection = await opened(dovecot, user)

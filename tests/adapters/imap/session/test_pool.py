@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session import pool as pools
-from service.adapters.imap.wire.protocol import Timing
-from service.adapters.shared.connection_limit import Host
+from service.adapters.imap.wire.commands import Timing
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
@@ -63,8 +63,8 @@ def counted(mailbox: ImapBackend) -> tuple[int, int, int]:
     return pool._count, len(pool._idle), sum(pool._users.values())
 
 
-async def test_downloads_leave_a_connection_to_who_wants_a_page(scripted: Scripted) -> None:
-    """R-OPS-08: small and large work do not queue behind each other."""
+async def test_downloads_leave_a_connection_for_pages(scripted: Scripted) -> None:
+    """R-OPS-08: bulk work never blocks interactive work."""
     gate = Gate(b'* 1 FETCH (UID 1 RFC822.SIZE 1 BODY[]<0> "x")\r\n' + OK)
     async with scripted({"UID FETCH": gate, "FETCH": ROW}, connections=3, timing=PATIENT) as (server, mailbox):
         downloads = running(*(mailbox.open_source(FIRST) for _ in range(5)))
@@ -86,7 +86,7 @@ async def test_a_single_connection_serves_every_lane(scripted: Scripted) -> None
         assert server.connections == 1
 
 
-async def test_who_waits_too_long_is_told_when_to_come_back(scripted: Scripted) -> None:
+async def test_a_request_that_waits_too_long_gets_retry_after(scripted: Scripted) -> None:
     """R-CONC-09: 503 with Retry-After."""
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate}, connections=1) as (_, mailbox):
@@ -118,8 +118,8 @@ async def test_turns_are_taken_in_order(scripted: Scripted) -> None:
         assert order == list("abcdef")
 
 
-async def test_a_server_s_limit_is_answered_by_sharing(scripted: Scripted) -> None:
-    """R-CONC-09: [LIMIT] at the second login; nobody fails, and nobody asks again for a while."""
+async def test_at_a_servers_limit_requests_share_connections(scripted: Scripted) -> None:
+    """R-CONC-09: [LIMIT] at the second login; no request fails, and no login is tried again for a while."""
     logins = 0
 
     def login(_: bytes) -> bytes:
@@ -137,7 +137,7 @@ async def test_a_server_s_limit_is_answered_by_sharing(scripted: Scripted) -> No
         assert counted(mailbox) == (1, 1, 0)
 
 
-async def test_where_other_processes_have_all_connections_one_waits(
+async def test_if_other_processes_have_all_connections_requests_wait(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pools, "RETRY_SECONDS", 0.01)
@@ -153,15 +153,15 @@ async def test_where_other_processes_have_all_connections_one_waits(
         assert logins == 4
 
 
-async def test_a_limit_that_stays_is_told(scripted: Scripted) -> None:
-    """R-IMAP-19: 429, and its places are given back."""
+async def test_a_limit_that_stays_is_reported(scripted: Scripted) -> None:
+    """R-IMAP-19: 429, and its places are free again."""
     async with scripted({"LOGIN": b"{tag} NO [LIMIT] too many\r\n"}) as (_, mailbox):
         with pytest.raises(TooManyRequests):
             await mailbox.check()
         assert counted(mailbox) == (0, 0, 0)
 
 
-async def test_equal_reads_that_wait_are_one(scripted: Scripted) -> None:
+async def test_equal_reads_that_wait_run_once(scripted: Scripted) -> None:
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate, "FETCH": ROW}, connections=1, timing=PATIENT) as (server, mailbox):
         first = running(mailbox.get_flags(FIRST))
@@ -189,7 +189,7 @@ async def test_a_read_that_has_begun_is_not_joined(scripted: Scripted) -> None:
         assert gate.arrived == 2
 
 
-async def test_one_of_equal_reads_may_leave(scripted: Scripted) -> None:
+async def test_one_of_equal_reads_may_be_cancelled(scripted: Scripted) -> None:
     """R-OPS-10: the others are answered all the same."""
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate, "FETCH": ROW}, connections=1, timing=PATIENT) as (_, mailbox):
@@ -204,9 +204,9 @@ async def test_one_of_equal_reads_may_leave(scripted: Scripted) -> None:
         assert ahead.cancelled()
 
 
-async def test_an_idle_connection_yields_to_another_account(scripted: Scripted) -> None:
-    """A server's places are for all accounts."""
-    host = Host(limit=1, patience=0.2)
+async def test_an_idle_connection_is_closed_for_another_account(scripted: Scripted) -> None:
+    """The connections that a server allows are for all accounts."""
+    host = ConnectionLimit(limit=1, patience=0.2)
     async with (
         scripted({"FETCH": ROW}, host=host) as (one, first),
         scripted({"FETCH": ROW}, host=host) as (two, second),
@@ -217,8 +217,8 @@ async def test_an_idle_connection_yields_to_another_account(scripted: Scripted) 
         assert (one.connections, two.connections) == (2, 1)
 
 
-async def test_a_server_s_places_are_waited_for(scripted: Scripted) -> None:
-    host = Host(limit=1, patience=0.2)
+async def test_requests_wait_for_a_place_at_the_server(scripted: Scripted) -> None:
+    host = ConnectionLimit(limit=1, patience=0.2)
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate}, host=host) as (_, first), scripted({}, host=host) as (_, second):
         holding = running(first.get_flags(FIRST))
@@ -233,7 +233,7 @@ async def test_a_server_s_places_are_waited_for(scripted: Scripted) -> None:
 
 
 async def test_a_refused_login_is_not_repeated_for_those_who_waited() -> None:
-    """R-HTTP-29: the password was changed while the mailbox was open, its connections are gone, and very many ask."""
+    """R-HTTP-29: the password was changed while the mailbox was open, its connections are gone, and many requests come."""
     logins = itertools.count()
     door: Callable[[bytes], bytes] = lambda _: b"{tag} NO no\r\n" if next(logins) else OK  # noqa: E731
     async with ScriptedServer([Imap(exists=3, uid_validity=7, answers={"LOGIN": door, "UID FETCH": FLAGS})]) as server:
@@ -248,7 +248,7 @@ async def test_a_refused_login_is_not_repeated_for_those_who_waited() -> None:
         await mailbox.aclose()
 
 
-async def test_what_was_idle_for_long_is_tried_first(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_idle_for_long_is_tested_first(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-IMAP-18: a connection that a router forgot costs no request."""
     monkeypatch.setattr(pools, "PROBE_SECONDS", 0.0)
     noops = Gate(OK)  # the first connection never answers again
@@ -259,9 +259,9 @@ async def test_what_was_idle_for_long_is_tried_first(scripted: Scripted, monkeyp
         assert noops.arrived == 1
 
 
-async def test_idle_connections_are_given_up_but_one(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connections_are_closed_but_one(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pools, "SURPLUS_SECONDS", 0.02)
-    host = Host()
+    host = ConnectionLimit()
     gate = Gate(FLAGS)
     async with scripted({"UID FETCH": gate}, connections=4, host=host) as (server, mailbox):
         reads = running(*(mailbox.get_flags(message) for message in (FIRST, SECOND, THIRD)))
@@ -273,8 +273,8 @@ async def test_idle_connections_are_given_up_but_one(scripted: Scripted, monkeyp
 
 
 async def test_a_storm_of_cancellations_leaves_nothing_behind(dovecot: Dovecot) -> None:
-    """R-OPS-10: places come back to what is idle, and whoever comes next sees no octet of another's answer."""
-    host = Host()
+    """R-OPS-10: places come back to what is idle, and the next request sees no octet of another's answer."""
+    host = ConnectionLimit()
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: canary %d\r\n\r\n%d\r\n" % (n, n), (), None) for n in range(20)])
     random = Random(7)
@@ -316,7 +316,7 @@ async def test_three_processes_share_what_a_server_allows() -> None:
 class real:  # noqa: N801 - reads as a function where it is used
     """A mailbox on Dovecot, as another process would have it."""
 
-    def __init__(self, dovecot: Dovecot, user: str, *, connections: int, host: Host | None = None) -> None:
+    def __init__(self, dovecot: Dovecot, user: str, *, connections: int, host: ConnectionLimit | None = None) -> None:
         endpoint = Endpoint(HOST, dovecot.ports.imap, Security.NONE)
         credentials = Credentials("dovecot", Protocol.IMAP, user, PASSWORD)
         self._mailbox = ImapBackend(endpoint, credentials, connections=connections, host=host)

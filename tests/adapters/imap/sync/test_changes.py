@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.sync.token import MAX_OCTETS, SyncState, read_token, read_tokens, write_token, write_tokens
@@ -67,7 +67,7 @@ class Phone:
         has_more = True
         while has_more:
             told = await self._mailbox.list_all_changes(self._mark)
-            self._mark, has_more = told.mark, told.has_more
+            self._mark, has_more = told.token, told.has_more
             for folder in told.destroyed_folders:
                 del self.state[folder]
             for folder in told.created_folders:
@@ -181,7 +181,7 @@ async def test_a_folder_s_changes_are_told_and_then_no_more(dovecot: Dovecot, wa
     async with opened(dovecot, user, WAYS[way]) as mailbox:
         ids = list(await rows(mailbox, "inbox"))  # newest first
         mark = await mailbox.get_sync_token("inbox")
-        assert not (await mailbox.list_changes("inbox", mark)).told
+        assert not (await mailbox.list_changes("inbox", mark)).changes
         with dovecot.connect(user) as client:
             client.select()
             client.store("2", "+FLAGS", "(\\Seen)")
@@ -190,11 +190,15 @@ async def test_a_folder_s_changes_are_told_and_then_no_more(dovecot: Dovecot, wa
         dovecot.append(user, b"Subject: new\r\n\r\nx\r\n")
         found = await mailbox.list_changes("inbox", mark)
         [newest] = set(await rows(mailbox, "inbox")) - set(ids)
-        assert (found.told.created, found.told.updated, found.told.destroyed) == ((newest,), (ids[2],), (ids[3],))
-        again = await mailbox.list_changes("inbox", found.mark)
-        assert not again.told
+        assert (found.changes.created, found.changes.updated, found.changes.destroyed) == (
+            (newest,),
+            (ids[2],),
+            (ids[3],),
+        )
+        again = await mailbox.list_changes("inbox", found.token)
+        assert not again.changes
         with pytest.raises(StaleToken):
-            await mailbox.list_changes("trash", found.mark)
+            await mailbox.list_changes("trash", found.token)
 
 
 @pytest.mark.dovecot
@@ -211,9 +215,9 @@ async def test_many_changes_come_in_pages(dovecot: Dovecot) -> None:
         has_more, answers = True, 0
         while has_more:
             found = await mailbox.list_changes("inbox", mark)
-            mark, has_more = found.mark, found.has_more
-            assert not told & set(found.told.updated)
-            told |= set(found.told.updated)
+            mark, has_more = found.token, found.has_more
+            assert not told & set(found.changes.updated)
+            told |= set(found.changes.updated)
             answers += 1
         assert (len(told), answers) == (2500, 3)
 
@@ -263,7 +267,7 @@ async def test_a_server_that_counts_anew_is_noticed(scripted: Scripted, numbers:
             with pytest.raises(StaleToken):
                 await mailbox.list_changes("inbox", mark)
         else:
-            assert not (await mailbox.list_changes("inbox", mark)).told
+            assert not (await mailbox.list_changes("inbox", mark)).changes
 
 
 def test_a_mark_is_what_it_was_and_never_long() -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, closing
 
 import pytest
 
-from service.accounts.live import Credentials
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.session.pool import Lane
@@ -113,7 +113,7 @@ async def test_a_lost_link_wakes_and_is_found_again(dovecot: Dovecot, monkeypatc
             while not found:
                 assert await listener.wait(10)
                 changes = await mailbox.list_changes("inbox", mark)
-                mark, found = changes.mark, changes.told.created
+                mark, found = changes.token, changes.changes.created
             total += len(found)
         assert total == 20
 

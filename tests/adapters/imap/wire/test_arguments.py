@@ -65,7 +65,7 @@ def test_any_octets_are_one_argument(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", "x" * 70_000])
-def test_what_no_string_can_carry_is_refused(value: str) -> None:
+def test_a_value_that_no_string_can_carry_is_refused(value: str) -> None:
     """R-HTTP-01: NUL, half a character, and too much."""
     with pytest.raises(InvalidRequest):
         string(value)
@@ -102,7 +102,7 @@ def test_runs_are_written_as_ranges() -> None:
 
 
 @pytest.mark.parametrize("flag", ["", "a b", "a)b", "(", "{5}", "a\r\nb", "ü", "\\", "\\*", "a\0", '"', "x" * 300, "]"])
-def test_what_is_no_flag_is_refused(flag: str) -> None:
+def test_an_invalid_flag_is_refused(flag: str) -> None:
     """R-HTTP-01: a keyword is an atom and cannot be quoted."""
     with pytest.raises(InvalidRequest):
         flag_list([flag])

@@ -28,7 +28,7 @@ def many_small(number: int) -> list[Token]:
 
 @pytest.mark.parametrize("made", [one_large, many_small])
 @pytest.mark.usefixtures("traced")
-def test_large_sets_of_flags_are_read_and_not_remembered(made: Callable[[int], list[Token]]) -> None:
+def test_large_sets_of_flags_are_read_and_not_cached(made: Callable[[int], list[Token]]) -> None:
     """R-IMAP-25: a server that sends other flags for every message takes no memory by it."""
     before = tracemalloc.get_traced_memory()[0]
     for number in range(100, 140):

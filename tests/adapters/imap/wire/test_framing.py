@@ -55,13 +55,13 @@ def test_an_octet_at_a_time_gives_the_same_responses() -> None:
 
 @given(st.binary(max_size=200))
 def test_a_literal_may_hold_any_octets(octets: bytes) -> None:
-    """R-IMAP-18: nothing in a literal is taken for the end of it."""
+    """R-IMAP-18: nothing in a literal is read as its end."""
     response = b"* 1 FETCH (BODY[] {%d}\r\n%b)" % (len(octets), octets)
     assert framed(response + b"\r\n* 1 EXISTS\r\n", [7, 7, 7]) == [response, b"* 1 EXISTS"]
 
 
 @given(st.binary(max_size=300))
-def test_no_octets_break_it_but_by_its_own_error(octets: bytes) -> None:
+def test_any_octets_give_values_or_the_one_error(octets: bytes) -> None:
     """R-IMAP-12: garbage is answered by one error or none."""
     framer = Framer(Limits(line=100, literal=100, response=200))
     with suppress(UpstreamProtocol):
@@ -89,7 +89,7 @@ def test_a_line_of_the_limit_passes_and_one_octet_more_does_not() -> None:
 
 @pytest.mark.parametrize("size", [b"2147483648", b"99999999999999999999", b"-1", b"1e9", b" 5", b"+5", b"5x"])
 @pytest.mark.parametrize("mark", [b"", b"~"])
-def test_a_literal_of_no_size_or_beyond_the_limit_is_refused_where_it_is_announced(size: bytes, mark: bytes) -> None:
+def test_a_literal_without_a_size_or_beyond_the_limit_is_refused_at_its_announcement(size: bytes, mark: bytes) -> None:
     """R-IMAP-02: before an octet of it is read."""
     framer = Framer(Limits())
     with pytest.raises(UpstreamProtocol):

@@ -59,12 +59,12 @@ def test_runs_keep_their_order() -> None:
 
 
 @pytest.mark.parametrize("text", [b"*", b"1:*", b"", b"1,,2", b"1:2:3", b"a", b"4294967296", b"1," * MAX_RUNS + b"1"])
-def test_what_is_no_set_is_a_broken_answer(text: bytes) -> None:
+def test_an_invalid_set_is_a_broken_answer(text: bytes) -> None:
     """R-IMAP-32."""
     with pytest.raises(UpstreamProtocol):
         read_ranges(text)
 
 
-def test_four_billion_are_counted_and_not_made() -> None:
+def test_four_billion_numbers_are_counted_and_not_created() -> None:
     """R-IMAP-32."""
     assert count(read_ranges(b"1:4294967295," * 300 + b"1")) == MAX_UID

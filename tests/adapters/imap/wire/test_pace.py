@@ -14,7 +14,7 @@ from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_ro
 from service.mail.errors import UpstreamProtocol
 
 
-async def test_others_have_their_turn_between_slices() -> None:
+async def test_other_tasks_run_between_slices() -> None:
     """R-IMAP-30."""
     turns = 0
 
@@ -33,7 +33,7 @@ async def test_others_have_their_turn_between_slices() -> None:
     assert turns >= 5
 
 
-async def test_work_beyond_its_budget_is_given_up() -> None:
+async def test_work_beyond_its_budget_ends_with_an_error() -> None:
     """R-IMAP-30."""
     pace = Pace(budget=0.02)
     with pytest.raises(UpstreamProtocol):
@@ -54,19 +54,19 @@ async def test_many_numbers_are_put_in_order_in_slices() -> None:
      ([b"ESEARCH UID ALL 1:4294967295"], 1 << 31), ([b"SEARCH" + b" 1" * 500_000], 1 << 31)],
     ids=["numbers", "answers", "a range", "all", "more than can be read"],
 )  # fmt: skip
-async def test_what_is_found_is_counted_against_the_folder(untagged: list[bytes], most: int) -> None:
+async def test_search_results_are_counted_against_the_folder(untagged: list[bytes], most: int) -> None:
     """R-IMAP-32: a search cannot find more than there is, give or take what came meanwhile."""
     with pytest.raises(UpstreamProtocol):
         await found_uids(untagged, most)
 
 
-async def test_a_folder_whose_name_no_address_holds_is_left_out() -> None:
+async def test_a_folder_with_a_name_too_long_for_an_address_is_left_out() -> None:
     """R-IMAP-24: the others are listed."""
     listed = await list_rows([b'LIST () "/" "' + b"x" * 20_000 + b'"', b'LIST () "/" INBOX'])
     assert [row.name for row in listed] == [b"INBOX"]
 
 
-async def test_rows_are_counted_before_they_are_kept() -> None:
+async def test_rows_are_counted_before_they_are_stored() -> None:
     """R-IMAP-30."""
     with pytest.raises(UpstreamProtocol):
         await fetch_rows(b"%d FETCH (UID %d FLAGS ())" % (uid, uid) for uid in range(1, 30_000))
@@ -104,7 +104,7 @@ class _Transport(asyncio.Transport):
 
 
 async def test_a_flood_of_news_holds_the_server_back() -> None:
-    """R-IMAP-34: nobody else pays for what a server cannot stop saying."""
+    """R-IMAP-34: other connections are not slowed down."""
     protocol, transport = WireProtocol(asyncio.get_running_loop(), Limits(), "home"), _Transport()
     protocol.connection_made(transport)
     protocol.data_received(b"* OK ready\r\n")

@@ -23,7 +23,7 @@ tokens = st.recursive(
 
 @given(tokens, tokens, tokens, tokens)
 @example([None, None, [b"\x80", b""]], None, None, None)
-def test_whatever_a_server_says_a_row_is_a_summary(structure: Token, envelope: Token, size: Token, date: Token) -> None:
+def test_a_row_of_garbage_is_a_summary(structure: Token, envelope: Token, size: Token, date: Token) -> None:
     """R-IMAP-29: fields that are garbage are absent, and the row can be written as JSON."""
     row = {
         b"BODYSTRUCTURE": structure,
@@ -42,7 +42,7 @@ def test_an_envelope_of_garbage_is_read(fields: list[Token]) -> None:
 
 
 @pytest.mark.parametrize("size", [b"-1", b"9" * 30, b"x", b"", None, [b"1"]])
-def test_sizes_that_are_none_are_absent(size: Token) -> None:
+def test_invalid_sizes_are_absent(size: Token) -> None:
     """R-IMAP-29: negative, beyond 2^63, no number."""
     assert read_summary({b"RFC822.SIZE": size}, "m", "f", None).size is None
 
@@ -58,7 +58,7 @@ def test_sizes_that_are_none_are_absent(size: Token) -> None:
         b"\xff" * 26,
     ],
 )
-def test_dates_that_are_none_are_absent(date: bytes) -> None:
+def test_invalid_dates_are_absent(date: bytes) -> None:
     """R-IMAP-29, R-MIME-20."""
     assert read_date_time(date) is None
 

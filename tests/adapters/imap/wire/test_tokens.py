@@ -42,7 +42,7 @@ def test_values_are_read_exactly(text: bytes, values: list[Token]) -> None:
 
 
 @pytest.mark.parametrize("text", [b"(", b")", b"(()", b"())", b'("', b'(a "b)', b"(a\r\nb)", b"(" * 200 + b")" * 199])
-def test_what_does_not_nest_is_refused(text: bytes) -> None:
+def test_text_that_does_not_nest_is_refused(text: bytes) -> None:
     """R-IMAP-16: unbalanced, by an error of the tree."""
     with pytest.raises(UpstreamProtocol):
         parse(text)
@@ -74,7 +74,7 @@ def test_a_million_parentheses_are_refused_and_five_thousand_siblings_read() -> 
 
 
 @pytest.mark.parametrize("text", [b"(a b)", b'"a" ', b"a ", b"{0}\r\n", b"() ", b'"\\a" '], ids=repr)
-def test_tokens_are_counted_before_they_are_made(text: bytes) -> None:
+def test_tokens_are_counted_before_they_are_created(text: bytes) -> None:
     """R-IMAP-31: at the limit it is read; a line of a mebibyte that holds more is refused."""
     assert parse(text * 5000)
     with pytest.raises(UpstreamProtocol):
@@ -82,7 +82,7 @@ def test_tokens_are_counted_before_they_are_made(text: bytes) -> None:
 
 
 @pytest.mark.parametrize("text", [b'"', b'"a', b'(a "b', b'"\\', b'"a\\"', b'"a {3}\r\nabc'], ids=repr)
-def test_a_quote_that_nobody_closes_is_a_broken_answer(text: bytes) -> None:
+def test_a_quote_that_is_never_closed_is_a_broken_answer(text: bytes) -> None:
     """R-IMAP-31: however it ends."""
     with pytest.raises(UpstreamProtocol):
         parse(text)
@@ -98,7 +98,7 @@ def test_escapes_are_read_from_the_left(text: bytes, value: bytes) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_octets_break_it_but_by_its_own_error(octets: bytes) -> None:
+def test_any_octets_give_values_or_the_one_error(octets: bytes) -> None:
     """R-IMAP-16: garbage is answered by values or by one error."""
     with suppress(UpstreamProtocol):
         parse(octets)

@@ -1,0 +1,67 @@
+"""What is sent and what comes back: a command in flight, its answer, and how long each may take."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.adapters.imap.wire.status import Status
+from service.mail.errors import UpstreamProtocol
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """In seconds. ``progress`` ends a command when no octet comes for that long, ``command`` in any case. ``patience``
+    is how long a request waits for a connection."""
+
+    connect: float = 10.0
+    greeting: float = 10.0
+    login: float = 20.0
+    progress: float = 30.0
+    command: float = 60.0
+    patience: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a command: the untagged responses in order, without their ``* ``, and the tagged status.
+
+    Commands that were sent together share the untagged responses, and servers run them in any order: Dovecot, for one,
+    answers a NOOP only after the search behind it.
+    """
+
+    untagged: list[bytes]
+    status: Status
+
+
+class AnswerTooLarge(UpstreamProtocol):
+    """The answer exceeds a limit. A caller that asked for too much of a huge folder may ask for less."""
+
+
+class Pending:
+    """A command that was sent and has no answer yet. ``replies`` are written one for each ``+``."""
+
+    __slots__ = ("answer", "go", "is_idle", "last", "optional", "replies", "tag", "untagged")
+
+    def __init__(
+        self, tag: bytes, replies: Sequence[bytes], untagged: list[bytes], *, optional: bool, last: bool
+    ) -> None:
+        self.tag = tag
+        self.replies = deque(replies)
+        self.optional = optional  # the server may finish without having asked for all replies
+        self.last = last  # nothing may come in clear after its answer (STARTTLS)
+        self.untagged = untagged
+        self.go: asyncio.Event | None = None  # set by a ``+``, if the caller writes the rest without ``replies``
+        self.is_idle = False  # responses that come meanwhile are news, not an answer
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+
+async def is_continued(go: asyncio.Event, answer: "asyncio.Future[Answer]") -> bool:
+    """Returns whether the server sent ``+`` for the rest of the command; False if it answered instead."""
+    continuation: asyncio.Future[bool] = asyncio.ensure_future(go.wait())
+    both: set[asyncio.Future[bool] | asyncio.Future[Answer]] = {continuation, answer}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return continuation.done()
+    finally:
+        continuation.cancel()

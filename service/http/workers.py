@@ -1,0 +1,106 @@
+"""Several processes that share a port, and the supervisor that replaces those that die."""
+
+import gc
+import os
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+from service.app import create_app
+from service.http.metrics_port import MetricsAddress
+from service.http.servers import DrainingServer
+from service.settings.model import Settings, read_settings
+from service.telemetry import logs
+
+APP = f"{__name__}:make_app"
+"""The import path of the function that makes the application of a worker."""
+CONFIG = "CASELLA_CONFIG"
+"""The variable that names the settings' file."""
+_log = structlog.get_logger("service.http.workers")
+
+
+class Worker(Process):
+    """One of several processes, with a server that drains like that of a single process."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            settings = _settings()
+            logs.configure(settings.log_level)  # before the application is made, which is later
+            metrics = MetricsAddress.of(settings, self.config.workers)
+            self._server = DrainingServer(self.config, settings.drain_seconds, metrics)
+        return self._server
+
+
+class Supervisor(Multiprocess):
+    """Uvicorn's supervisor, with a ``Worker`` for each process.
+
+    Uvicorn has no setting for the class of its processes, so every method of its own that makes one is replaced here. A
+    test fails if a new version of uvicorn has another.
+    """
+
+    def init_processes(self) -> None:
+        self.processes += [self._start() for _ in range(self.processes_num)]
+
+    def handle_ttin(self) -> None:
+        """SIGTTIN adds a worker."""
+        self.processes_num += 1
+        self.processes.append(self._start())
+
+    def restart_all(self) -> None:
+        """SIGHUP replaces the workers one by one: the new one serves before the old one drains."""
+        for index, old in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            new = self._start()
+            if not new.wait_until_ready(self.config.timeout_worker_healthcheck, self.should_exit):
+                new.kill()
+                new.join()
+                _log.error("a new worker did not start in time, so the restart was given up", pid=new.pid)
+                return
+            old.terminate()
+            old.join()
+            self.processes[index] = new
+
+    def keep_subprocess_alive(self) -> None:
+        """Replaces workers that died or hang. Ends the service if one failed to start: the next would fail too."""
+        for index, worker in enumerate(self.processes):
+            if self.should_exit.is_set() or worker.is_alive(self.config.timeout_worker_healthcheck):
+                continue
+            worker.kill()
+            worker.join()
+            if worker.exitcode == STARTUP_FAILURE:
+                _log.error("a worker failed to start", pid=worker.pid)
+                self.should_exit.set()
+            elif not self.should_exit.is_set():
+                _log.warning("a worker died and is replaced", pid=worker.pid)
+                self.processes[index] = self._start()
+
+    def _start(self) -> Worker:
+        worker = Worker(self.config, self.sockets)
+        worker.start()
+        return worker
+
+
+def make_app() -> FastAPI:
+    """Makes the application of one worker, from the settings it reads itself."""
+    settings = _settings()
+    logs.configure(settings.log_level)
+    app = create_app(settings)
+    freeze()
+    return app
+
+
+def freeze() -> None:
+    """Exclude all objects made so far from garbage collection: they live as long as the process."""
+    gc.collect()
+    gc.freeze()
+
+
+def _settings() -> Settings:
+    file = os.environ.get(CONFIG)
+    return read_settings(Path(file) if file else None)

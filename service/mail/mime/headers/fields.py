@@ -1,0 +1,71 @@
+"""Header blocks: fields split at the right line breaks, however the block was written (RFC 5322, 2.2)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from service.mail.cleaning import clean_text
+from service.mail.mime.charset import decode_text
+from service.mail.mime.headers.words import decode_words
+from service.mail.model import Header
+
+MAX_BLOCK = 256 * 1024
+MAX_FIELDS = 1000
+MAX_IDS = 1000
+
+# A name, its value and the value's folded lines. What does not begin like this is skipped line by line.
+_FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][^\n]*+)*))", re.MULTILINE)
+_BLANK = re.compile(rb"\n\r?\n")
+_MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
+
+
+class RawHeader(NamedTuple):
+    """A field as it stands: ``raw`` is all between the colon and the final line break, folding kept."""
+
+    name: str
+    raw: bytes
+
+
+def split_headers(block: bytes) -> tuple[RawHeader, ...]:
+    """The fields in order, up to the first empty line, 256 KiB or 1,000 fields.
+
+    An mbox ``From `` line and lines without a colon are passed over.
+    """
+    if block.startswith((b"\n", b"\r\n")):
+        return ()
+    blank = _BLANK.search(block, 0, MAX_BLOCK)
+    fields = []
+    for match in _FIELD.finditer(block, 0, min(len(block), MAX_BLOCK) if blank is None else blank.start() + 1):
+        fields.append(RawHeader(match[1].decode("latin-1"), match[2].removesuffix(b"\r")))
+        if len(fields) >= MAX_FIELDS:
+            break
+    return tuple(fields)
+
+
+def list_headers(block: bytes, names: Sequence[str] = ()) -> tuple[Header, ...]:
+    """The fields for showing, all or those of ``names`` (letter case aside)."""
+    selected = {name.lower() for name in names}
+    return tuple(
+        Header(name=name, value=decode_words(raw), raw=raw.decode("latin-1"))
+        for name, raw in split_headers(block)
+        if not selected or name.lower() in selected
+    )
+
+
+def first(headers: Iterable[RawHeader], name: str) -> bytes | None:
+    """The value of the topmost field of that name."""
+    lowered = name.lower()
+    return next((raw for field, raw in headers if field.lower() == lowered), None)
+
+
+def parse_message_ids(raw: bytes | str | None) -> tuple[str, ...]:
+    """Ids without their angle brackets (RFC 5322, 3.6.4); without brackets, its words with an at sign."""
+    if not raw:
+        return ()
+    octets = (raw.encode("utf-8", "replace") if isinstance(raw, str) else raw)[:MAX_BLOCK]
+    candidates = [match[1] for match in _MESSAGE_ID.finditer(octets)] if b"<" in octets else []
+    if not candidates:
+        words = octets.split()
+        candidates = [word.strip(b"<>,;") for word in words if b"@" in word or len(words) == 1]
+    ids = ("".join(clean_text(decode_text(each, None).text).split()) for each in candidates[:MAX_IDS])
+    return tuple(each for each in ids if each)
