@@ -88,8 +88,8 @@ def whole(octets: bytes) -> object:
 def body(kind: str, encoding: str = "8bit", charset: str = "latin-1") -> Callable[[bytes], object]:
     part = Part(id="1", type=kind, encoding=encoding, charset=charset)
     if kind == "text/plain":
-        return lambda octets: read_body(Leaf(part, octets), None, HtmlMode.SAFE)
-    return lambda octets: read_body(None, Leaf(part, octets), HtmlMode.SAFE)
+        return lambda octets: read_body([Leaf(part, octets)], [], HtmlMode.SAFE)
+    return lambda octets: read_body([Leaf(part, octets)], [Leaf(part, octets)], HtmlMode.SAFE)
 
 
 def envelope(octets: bytes) -> object:
