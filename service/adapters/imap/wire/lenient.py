@@ -10,17 +10,17 @@ from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
 
 _HEAD = re.compile(rb'\(([^()"\r\n]*)\) +(NIL|"(?:\\?[^"]|"?)"|[^\s"()]) +', re.IGNORECASE)
-_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)"(?= *\Z| +\()', re.DOTALL)
+_QUOTED = re.compile(rb'"((?>(?:[^"\\]|\\.)*))"(?= *\Z| +\()', re.DOTALL)
 _EXTENDED = re.compile(rb'(?<! ) +\("?(?:CHILDINFO|OLDNAME)"? .*\Z', re.IGNORECASE | re.DOTALL)
 """What may follow the name (RFC 5258, RFC 5465)."""
 # Simple items. They are read only before the first string of a row and behind its last, because a sender chooses what
 # stands in between: the subject ``" UID 7 "`` must not make the row one of another message.
 _ITEM = (
     rb"(?:UID \d{1,10}|RFC822\.SIZE \d{1,20}|MODSEQ \(\d{1,20}\)"
-    rb'|FLAGS \([^()"\r\n]*+\)|INTERNALDATE "[^"\r\n]{0,40}")'
+    rb'|FLAGS \((?>[^()"\r\n]*)\)|INTERNALDATE "[^"\r\n]{0,40}")'
 )
-_FIRST = re.compile(rb"\(((?:%b ?){0,20}+)" % _ITEM, re.IGNORECASE)
-_LAST = re.compile(rb'(?<=[)"0-9])((?: %b)++)\)\Z' % _ITEM, re.IGNORECASE)
+_FIRST = re.compile(rb"\(((?>(?:%b ?){0,20}))" % _ITEM, re.IGNORECASE)
+_LAST = re.compile(rb'(?<=[)"0-9])((?>(?: %b)+))\)\Z' % _ITEM, re.IGNORECASE)
 _LAST_READ = 4096
 """Octets before the end of a row in which its last items are looked for."""
 _PAIR = re.compile(rb'([A-Z0-9.]+) (\([^()]*\)|"[^"]*"|\d+)', re.IGNORECASE)

@@ -24,12 +24,13 @@ from service.mail.errors import (
 )
 
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
+_STRING = rb'"(?>(?:[^"\\]|\\.)*)"'
 _CODE = re.compile(rb"\[([A-Za-z0-9-]{1,60})( |\])")
 # The argument of a code, in the order tried. By the grammar (RFC 9051, 9) a closing bracket within it is quoted, but
 # servers have it in lists of flags too: ``OIB-Seen-[Gmail]/Trash``. Strings and lists are skipped as a whole. If one is
 # never closed, the first ``)]`` ends a list and the first ``]`` anything else. No form looks back: all are linear.
 _ARGUMENTS = (
-    re.compile(rb'((?:[^\]("]|"(?:[^"\\]|\\.)*+"|\((?:[^()"]|"(?:[^"\\]|\\.)*+")*+\))*+)\] ?', re.DOTALL),
+    re.compile(rb'((?>(?:[^\]("]|%b|\((?>(?:[^()"]|%b)*)\))*))\] ?' % (_STRING, _STRING), re.DOTALL),
     re.compile(rb"(?=\()(.*?\))\s*\] ?", re.DOTALL),
     re.compile(rb"([^\]]*)\] ?"),
 )

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from service.mail.mime.headers.dates import parse_date
 
 from service.adapters.imap.wire.dates import read_date_time, write_date_time
+from service.mail.mime.headers.dates import parse_date
 
 NOON = datetime(2023, 3, 8, 12, 16, 47, tzinfo=UTC)
 
