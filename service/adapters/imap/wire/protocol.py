@@ -18,9 +18,8 @@ from typing import Any
 from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
 from service.adapters.imap.wire.commands import Answer, AnswerTooLarge, Pending, Timing, is_continued, refusal_of
-from service.adapters.imap.wire.flood import OVERHEAD, Flood
+from service.adapters.imap.wire.flow import OVERHEAD, Flood, acknowledge
 from service.adapters.imap.wire.framing import Framer, Limits
-from service.adapters.imap.wire.quick_ack import acknowledge
 from service.adapters.imap.wire.status import Status, login_error_from, read_status
 from service.mail.cleaning import server_text
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
