@@ -25,13 +25,13 @@ GOOD = b'LIST (\\HasNoChildren) "/" Good'
     ],
 )  # fmt: skip
 async def test_a_folder_is_listed_by_its_whole_name(row: bytes, name: bytes, delimiter: str | None) -> None:
-    """R-IMAP-47: names without quotes, with unescaped quotes, and of the letters NIL."""
+    """R-IMAP-48: names without quotes, with unescaped quotes, and of the letters NIL."""
     rows = await list_rows([row, GOOD])
     assert [(row.name, row.delimiter) for row in rows] == [(name, delimiter), (b"Good", "/")]
 
 
 async def test_a_row_without_a_name_does_not_cost_the_other_folders() -> None:
-    """R-IMAP-47: unless there are no others."""
+    """R-IMAP-48: unless there are no others."""
     assert [row.name for row in await list_rows([b"LIST x", GOOD, b"LIST ()"])] == [b"Good"]
     with pytest.raises(UpstreamProtocol):
         await list_rows([b"LIST x"])
@@ -45,7 +45,7 @@ async def test_a_row_without_a_name_does_not_cost_the_other_folders() -> None:
     ],
 )  # fmt: skip
 async def test_a_row_without_end_costs_linear_time(row: bytes) -> None:
-    """R-IMAP-47: quadratic work would take minutes."""
+    """R-IMAP-48: quadratic work would take minutes."""
     began = time.process_time()
     await list_rows([row, GOOD])
     assert time.process_time() - began < 10

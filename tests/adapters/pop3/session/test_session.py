@@ -31,6 +31,32 @@ from tests.adapters.pop3.server import CHALLENGE, CREDENTIALS, GREETING, SECRET,
 
 
 @pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (b"unable to lock maildrop: maildrop already locked", InUse),
+        (b"Can't get lock. Mailbox in use", InUse),
+        (b"[ALERT] mailbox is being accessed by another POP3 session", InUse),
+        (b"Too many connections from your host", TooManyRequests),
+        (b"login rate limit exceeded", TooManyRequests),
+        (b"Server Unavailable. 21", UpstreamUnavailable),
+        (b"Temporary problem, please try again later", UpstreamUnavailable),
+        (b"[AUTH] password wrong, try again later", LoginRefused),
+        (b"authentication failed", LoginRefused),
+    ],
+)
+async def test_a_login_refused_for_now_is_not_a_wrong_password(
+    mailboxes: Mailboxes, words: bytes, error: type[MailError]
+) -> None:
+    """R-IMAP-52: by text alone, as many servers say it; a code that names the credentials decides."""
+    backend = await mailboxes.open(Pop3Server(twists={"PASS": b"-ERR " + words + b"\r\n"}))
+    with pytest.raises(error) as caught:
+        await backend.check()
+    assert type(caught.value) is error
+    assert error is LoginRefused or caught.value.retry_after
+    assert words.decode() not in caught.value.detail
+
+
+@pytest.mark.parametrize(
     ("answer", "error", "code"),
     [
         (b"-ERR [IN-USE] locked\r\n", InUse, None),
