@@ -8,7 +8,7 @@ import pytest
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.wire import quick_ack
+from service.adapters.imap.wire import flow
 from service.mail.errors import (
     LoginRefused,
     MailError,
@@ -216,7 +216,7 @@ async def test_pieces_of_an_answer_are_acknowledged_at_once(
 ) -> None:
     """R-IMAP-51: as octets come of an answer that is not complete, and not for a complete one."""
     calls: list[object] = []
-    acknowledge = quick_ack.acknowledge
+    acknowledge = flow.acknowledge
 
     def counted(transport: asyncio.BaseTransport) -> None:
         calls.append(transport)
@@ -231,7 +231,7 @@ async def test_pieces_of_an_answer_are_acknowledged_at_once(
         await mailbox.get_flags(FIRST)
         assert len(calls) > before
     closed = asyncio.Transport()
-    quick_ack.acknowledge(closed)
+    flow.acknowledge(closed)
 
 
 async def test_a_refused_password_is_still_refused(scripted: Scripted) -> None:
