@@ -89,8 +89,7 @@ class Stored:
     @cached_property
     def body(self) -> str:
         """What a person reads of it."""
-        text, html = (self._text(part.id) if part else None for part in choose(self.entity.part))
-        return read_body(text, html).text or ""
+        return read_body([self._text(part.id) for part in choose(self.entity.part).text], []).text or ""
 
     def words_of(self, *names: str) -> str:
         """The named header fields decoded, or all of them."""

@@ -71,7 +71,13 @@ async def test_no_charset_hides_anything(stage: Stage, way: Way) -> None:
     def decoded(html: str) -> str:
         call, _, charset = html.partition(" ")
         part = Part(id="1", type="text/html", charset=charset)
-        return read_body(None, Leaf(part, _CHARSETS[charset].replace(b"RUN", call.encode()))).html or ""
+        return (
+            read_body(
+                [Leaf(part, _CHARSETS[charset].replace(b"RUN", call.encode()))],
+                [Leaf(part, _CHARSETS[charset].replace(b"RUN", call.encode()))],
+            ).html
+            or ""
+        )
 
     vectors = [Vector(charset, f"RUN {charset}", "script") for charset in _CHARSETS]
     assert await stage.show([*vectors], way, decoded) == _NOTHING

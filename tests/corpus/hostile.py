@@ -37,6 +37,7 @@ HOSTILE: tuple[Letter, ...] = (
         outline="0 multipart/mixed, 1 text/html, 2 text/html",
         content=("2", b"<p>secret"),
         hidden=("<!--",),
+        is_converted=True,
     ),
     written(
         "page-to-open",

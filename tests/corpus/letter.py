@@ -37,6 +37,8 @@ class Letter:
     """What the safe HTML must not hold."""
     warnings: tuple[str, ...] = ()
     """Some of the body's."""
+    is_converted: bool = False
+    """Whether the HTML of the body is joined from several parts, or was in another charset."""
 
 
 def wire(text: str) -> bytes:
@@ -56,6 +58,7 @@ def written(
     content: tuple[str, bytes] | None = None,
     hidden: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
+    is_converted: bool = False,
 ) -> Letter:
     """A letter with a usual header, which ``more`` continues."""
     head = wire(_FIELDS.format(name=name) + more + "\n")
@@ -72,4 +75,5 @@ def written(
         content=content,
         hidden=hidden,
         warnings=warnings,
+        is_converted=is_converted,
     )

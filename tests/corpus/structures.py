@@ -193,6 +193,27 @@ STRUCTURES: tuple[Letter, ...] = (
         case="R-MIME-05",
         more=MIXED,
         outline="0 multipart/mixed, 1 text/plain, 2 text/plain, 3 text/html",
+        is_converted=True,
+    ),
+    written(
+        "banner-above",
+        f"--b\n\nFrom outside.\n{_TREE}--b--\n",
+        case="R-MIME-30",
+        more=MIXED,
+        outline="0 multipart/mixed, 1 text/plain, 2 multipart/alternative, 2.1 text/plain, 2.2 multipart/related, "
+        "2.2.1 text/html, 2.2.2 image/png",
+        text="From outside. in words",
+        files=("pixel.png",),
+        is_converted=True,
+    ),
+    written(
+        "charset-in-the-page",
+        '<html><head><meta charset="windows-1251"></head><body>Да</body></html>\n'.encode("cp1251"),
+        case="R-MIME-31",
+        more="Content-Type: text/html\nContent-Transfer-Encoding: 8bit\n",
+        outline="1 text/html",
+        text="Да",
+        is_converted=True,
     ),
     written(
         "nested-without-end",
@@ -208,7 +229,7 @@ STRUCTURES: tuple[Letter, ...] = (
         case="R-MIME-05",
         more=MIXED,
         outline=None,
-        text="part 0",
+        text="".join(f"part {number} " for number in range(20)),
         warnings=("structure-truncated",),
     ),
 )

@@ -16,8 +16,10 @@ from tests.corpus.letter import Letter
 
 EVERY = pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS)
 OF_OTHER_TESTS = {
+    **dict.fromkeys((f"R-MIME-{number}" for number in range(23, 30)), "measured: text without end"),
     "R-MIME-01": "a corpus by every way of reading",
     "R-MIME-03": "what another program writes",
+    **dict.fromkeys((f"R-MIME-{number}" for number in range(23, 30)), "values repeated without end"),
 }
 
 
@@ -68,8 +70,8 @@ def test_a_letter_is_shown_without_what_it_hides(letter: Letter) -> None:
     """R-MIME-12, R-MIME-13, R-MIME-14, R-MIME-15, R-MIME-16: and nothing of it is lost to who asks for the original."""
     shown = (read(letter).body.html or "").lower()
     assert [word for word in letter.hidden if word in shown] == []
-    whole = read(letter, HtmlMode.ORIGINAL).body.html
-    assert whole is None or whole.encode() in letter.octets
+    whole = read(letter, HtmlMode.ORIGINAL).body.html or ""
+    assert letter.is_converted or whole.encode() in letter.octets
 
 
 @EVERY

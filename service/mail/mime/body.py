@@ -1,16 +1,21 @@
 """Which parts of a message are its body and which its attachments (RFC 2046, RFC 8621 4.1.4), and the body read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from itertools import islice
 from typing import NamedTuple
 
-from service.mail.mime.charset import Decoded, decode_text
-from service.mail.mime.html.safe_html import SafeHtml, safe_html, text_from_html
+from service.mail.mime.charset import Decoded, decode_text, html_charset
+from service.mail.mime.html.safe_html import SafeHtml, captures, safe_html, text_from_html
 from service.mail.mime.transfer.decoding import decoder, feed_all
 from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
 MAX_STORED = 4 * MAX_TEXT
 """Octets that are decoded for it, in any encoding."""
+MAX_LEAVES = 20
+"""Parts that a text is joined from; more stay attachments."""
+_LINE_END = "\n"
 
 # Parts that mail programs add for each other, which a user would not call attachments.
 _MACHINERY = {
@@ -27,14 +32,20 @@ _MACHINERY = {
 
 
 class Choice(NamedTuple):
-    """The leaves that a person reads; both are the same message said twice."""
+    """The leaves that a person reads, in order: as ``textBody`` and ``htmlBody`` of RFC 8621, 4.1.4, without pictures.
+    ``html`` is empty if none of them is HTML."""
 
-    text: Part | None
-    html: Part | None
+    text: tuple[Part, ...] = ()
+    html: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of both, each once, in the order of ``text``."""
+        return tuple({part.id: part for part in (*self.text, *self.html)}.values())
 
 
 class Leaf(NamedTuple):
-    """A chosen part with its octets as stored. ``is_cut`` says that the part has more than these."""
+    """A chosen part with its octets as stored; ``is_cut`` if the part has more than these."""
 
     part: Part
     octets: bytes
@@ -42,37 +53,55 @@ class Leaf(NamedTuple):
 
 
 def choose(structure: Part) -> Choice:
-    """The body. The parsers bound the depth of the tree."""
-    kind, _, subtype = structure.type.partition("/")
-    if kind != "multipart" or not structure.parts:
-        return _choose_leaf(structure)
+    """The body: at most ``MAX_LEAVES`` of each kind. The builder of the tree bounds its depth."""
+    choice = _choose(structure, is_first=True)
+    if not choice.text:
+        # A multipart without parts is what a lost boundary leaves: its text is still there.
+        lost = (part for part in structure.walk(into_messages=False) if _is_lost(part))
+        choice = Choice(tuple(islice(lost, 1)))
+    html = choice.html[:MAX_LEAVES]
+    has_html = any(part.type == "text/html" for part in html)
+    return Choice(choice.text[:MAX_LEAVES], html if has_html else ())
+
+
+def _choose(part: Part, *, is_first: bool) -> Choice:
+    kind, _, subtype = part.type.partition("/")
+    if kind != "multipart":
+        return _choose_leaf(part, is_first=is_first)
+    choices = [_choose(child, is_first=number == 0) for number, child in enumerate(part.parts or ())]
     if subtype == "alternative":
-        return _choose_alternative(structure.parts)
-    choices = (choose(part) for part in structure.parts)
-    return next((choice for choice in choices if choice.text or choice.html), Choice(None, None))
+        return _choose_alternative(choices)
+    if subtype == "related":
+        return next((choice for choice in choices if choice.text), Choice())
+    return Choice(*(tuple(leaf for leaves in each for leaf in leaves) for each in zip(*choices, strict=True)))
 
 
-def _choose_leaf(part: Part) -> Choice:
-    if part.disposition == "attachment":
-        return Choice(None, None)
-    if part.type == "text/html":
-        return Choice(None, part)
-    # A multipart without parts is what a lost boundary leaves: its text is still there.
-    is_text = part.type == "text/plain" or (part.type.startswith("multipart/") and not part.parts)
-    return Choice(part if is_text else None, None)
+def _choose_leaf(part: Part, *, is_first: bool) -> Choice:
+    """RFC 8621, 4.1.4: a text with a name is an attachment, unless it is the first part of its multipart."""
+    is_body = part.type in {"text/plain", "text/html"} and (is_first or not part.name)
+    return Choice((part,), (part,)) if is_body and part.disposition != "attachment" else Choice()
 
 
-def _choose_alternative(parts: Sequence[Part]) -> Choice:
-    """RFC 2046, 5.1.4: the last is the richest, so the HTML is the last one; the text is the first."""
-    choices = [choose(part) for part in parts]
-    text = next((choice.text for choice in choices if choice.text), None)
-    html = next((choice.html for choice in reversed(choices) if choice.html), None)
-    return Choice(text, html)
+def _choose_alternative(choices: Sequence[Choice]) -> Choice:
+    """RFC 2046, 5.1.4: the last is the richest, so the HTML is the last one; the text is the first. If only one kind
+    was sent, it is both."""
+    plain = [choice.text for choice in choices if _has(choice.text, "text/plain")]
+    rich = [choice.html for choice in choices if _has(choice.html, "text/html")]
+    text, html = plain[:1] or rich[-1:], rich[-1:] or plain[:1]
+    return Choice(text[0], html[0]) if text else Choice()
+
+
+def _has(parts: Iterable[Part], kind: str) -> bool:
+    return any(part.type == kind for part in parts)
+
+
+def _is_lost(part: Part) -> bool:
+    return part.type.startswith("multipart/") and not part.parts and part.disposition != "attachment"
 
 
 def attachments(structure: Part) -> tuple[Part, ...]:
     """Every leaf that is not the body; an attached message is one leaf."""
-    chosen = {part.id for part in choose(structure) if part}
+    chosen = {part.id for part in choose(structure).parts}
     return tuple(part for part in _leaves(structure) if part.id not in chosen)
 
 
@@ -98,36 +127,51 @@ def _leaves(structure: Part) -> Iterator[Part]:
 
 
 def read_body(
-    text: Leaf | None, html: Leaf | None, form: HtmlMode = HtmlMode.SAFE, warnings: Sequence[str] = ()
+    text: Sequence[Leaf], html: Sequence[Leaf], form: HtmlMode = HtmlMode.SAFE, warnings: Sequence[str] = ()
 ) -> MessageBody:
-    """The body decoded, at most 256 KiB each of text and HTML; without a text part, text is made from the HTML."""
-    plain, rich = _read(text), _read(html)
-    shown = _html(rich.text, form) if html else None
-    words = plain.text if text else text_from_html(rich.text) if html else None
-    noticed = [*warnings, *plain.warnings, *rich.warnings, *(("html-simplified",) if shown and shown.is_plain else ())]
+    """The body decoded: the leaves of either kind joined, at most 256 KiB of octets each. A leaf of the other kind is
+    converted. Each HTML part is cleaned by itself, so that none can capture what follows it."""
+    plain, rich = _read_all(text), _read_all(html)
+    shown = [_html(each, form, is_last=each is rich[-1]) for each in rich] if form is not HtmlMode.NONE else []
+    is_simplified = any(each.is_plain for each in shown)
+    found = [*warnings, *(name for each in (*plain, *rich) for name in each.warnings)]
     return MessageBody(
-        text=words,
-        html=shown.html if shown else None,
-        is_truncated=plain.is_cut or rich.is_cut,
-        remote_content=shown.remote if shown else (),
-        warnings=tuple(dict.fromkeys(noticed)),
+        text="\n".join(map(_text, plain)) if plain else None,
+        html="\n".join(each.html for each in shown) if shown else None,
+        is_truncated=any(each.is_cut for each in (*plain, *rich)),
+        remote_content=tuple(dict.fromkeys(url for each in shown for url in each.remote)),
+        warnings=tuple(dict.fromkeys([*found, *(("html-simplified",) if is_simplified else ())])),
     )
 
 
 class _Read(NamedTuple):
-    text: str = ""
-    is_cut: bool = False
-    warnings: tuple[str, ...] = ()
+    text: str
+    is_html: bool
+    is_cut: bool
+    warnings: tuple[str, ...]
+    octets: int
 
 
-def _read(leaf: Leaf | None) -> _Read:
-    if leaf is None:
-        return _Read()
+def _read_all(leaves: Sequence[Leaf]) -> list[_Read]:
+    """Each leaf as far as the limit goes; a leaf beyond it is empty and cut."""
+    read: list[_Read] = []
+    for leaf in leaves:
+        read.append(_read(leaf, MAX_TEXT - sum(each.octets for each in read)))
+    return read
+
+
+def _read(leaf: Leaf, limit: int) -> _Read:
     octets, is_flawed = _transferred(leaf)
-    is_cut = leaf.is_cut or len(octets) > MAX_TEXT
-    decoded = _decode(octets[:MAX_TEXT], leaf.part.charset, is_cut=is_cut)
-    checks = (("encoding-problem", is_flawed), ("charset-problem", decoded.problem))
-    return _Read(decoded.text, is_cut, tuple(warning for warning, holds in checks if holds))
+    is_cut, is_html = leaf.is_cut or len(octets) > limit, leaf.part.type == "text/html"
+    octets = octets[:limit]
+    charset = html_charset(octets, leaf.part.charset) if is_html else leaf.part.charset
+    decoded = _decode(octets, charset, is_cut=is_cut)
+    found = (("encoding-problem", is_flawed), ("charset-problem", decoded.problem))
+    return _Read(decoded.text, is_html, is_cut, tuple(warning for warning, holds in found if holds), len(octets))
+
+
+def _text(read: _Read) -> str:
+    return text_from_html(read.text) if read.is_html else read.text
 
 
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
@@ -151,7 +195,9 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
     return decoded
 
 
-def _html(html: str, form: HtmlMode) -> SafeHtml | None:
-    if form is HtmlMode.NONE:
-        return None
-    return SafeHtml(html, ()) if form is HtmlMode.ORIGINAL else safe_html(html)
+def _html(read: _Read, form: HtmlMode, *, is_last: bool) -> SafeHtml:
+    """The original is cleaned all the same if it would capture the part after it."""
+    if not read.is_html:
+        return safe_html(f"<div>{escape(read.text, quote=False).replace(_LINE_END, '<br>')}</div>")
+    is_original = form is HtmlMode.ORIGINAL and (is_last or not captures(read.text))
+    return SafeHtml(read.text, ()) if is_original else safe_html(read.text)

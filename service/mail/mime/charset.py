@@ -89,6 +89,10 @@ _NAMES = {
     "iso2022_kr": "iso2022kr csiso2022kr",
 }
 _CODECS = {name: codec for codec, names in _NAMES.items() for name in names.split()}
+_MAX_META = 4096
+"""Octets of an HTML part in which a charset is looked for; browsers take 1,024."""
+_META = re.compile(rb"<meta\s[^<>]{0,500}?charset\s{0,20}=\s{0,20}[\"']?\s{0,20}([a-z0-9_:.-]{1,40})", re.IGNORECASE)
+_COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BOMS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -116,6 +120,21 @@ def decode_exactly(octets: bytes, charset: str | None) -> Decoded:
     if codec == "ascii":
         return _guess(octets, labelled=True)
     return Decoded(_scrub(octets.decode(codec, "replace")), True)
+
+
+def html_charset(octets: bytes, charset: str | None) -> str | None:
+    """The charset of an HTML part: the part's own, else the one that a ``meta`` element near its beginning names.
+    Servers report US-ASCII for a part that names none (RFC 2045, 5.2), so that does not count if the octets are not
+    ASCII."""
+    is_named = charset and (octets.isascii() or _codec(charset) != "ascii")
+    found = None if is_named else _META.search(_COMMENT.sub(b"", octets[:_MAX_META]))
+    if found is None:
+        return charset
+    label = found[1].decode("ascii")
+    codec = _codec(label)
+    if codec is None:
+        return charset
+    return "utf-8" if codec.startswith(("utf-16", "utf-32")) else label  # in those no tag would be ASCII
 
 
 def _codec(charset: str) -> str | None:

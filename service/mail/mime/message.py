@@ -1,5 +1,6 @@
 """Whole messages and their header blocks as values, for adapters that hold the octets."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -78,14 +79,16 @@ def read_message(
         references=fields.ids("references"),
         structure=structure,
         attachments=attachments(structure),
-        body=read_body(_leaf(source, root, choice.text), _leaf(source, root, choice.html), html, warnings),
+        body=read_body(_leaves(source, root, choice.text), _leaves(source, root, choice.html), html, warnings),
     )
 
 
-def _leaf(source: bytes, root: Entity, part: Part | None) -> Leaf | None:
-    entity = find(root, part.id) if part else None
-    if entity is None:
-        return None
+def _leaves(source: bytes, root: Entity, parts: Sequence[Part]) -> list[Leaf]:
+    entities = (find(root, part.id) for part in parts)
+    return [_leaf(source, entity) for entity in entities if entity is not None]
+
+
+def _leaf(source: bytes, entity: Entity) -> Leaf:
     stop = min(entity.stop, entity.body_start + MAX_STORED)
     return Leaf(entity.part, source[entity.body_start : stop], is_cut=stop < entity.stop)
 

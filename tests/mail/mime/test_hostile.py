@@ -196,5 +196,10 @@ def test_html_takes_bounded_time(html: str) -> None:
 def test_fifty_megabytes_of_text_are_cut_first() -> None:
     """R-MIME-19."""
     octets = b"a long line \xc3\xbc\r\n" * (50 * MIB // 16)
-    within_budget(lambda: read_body(Leaf(Part(id="1", type="text/plain", charset="utf-8"), octets), None))
-    within_budget(lambda: read_body(None, Leaf(Part(id="1", type="text/html", charset="utf-8"), octets)))
+    within_budget(lambda: read_body([Leaf(Part(id="1", type="text/plain", charset="utf-8"), octets)], []))
+    within_budget(
+        lambda: read_body(
+            [Leaf(Part(id="1", type="text/html", charset="utf-8"), octets)],
+            [Leaf(Part(id="1", type="text/html", charset="utf-8"), octets)],
+        )
+    )

@@ -93,7 +93,7 @@ async def _list_then_count(
     *_, listed, subscribed = await connection.attempt(*asked, *listing)
     if listed.status.kind != "OK":
         raise error_from(listed.status)
-    chosen = {row.name for row in await list_rows(subscribed.untagged, b"LSUB")}
+    chosen = {row.name for row in await list_rows(subscribed.untagged, b"LSUB") if "\\noselect" not in row.attributes}
     rows = [
         row._replace(attributes=row.attributes | {"\\subscribed"}) if row.name in chosen else row
         for row in await list_rows(listed.untagged)

@@ -130,6 +130,10 @@ _known_pairs = lru_cache(maxsize=1024)(_read_pairs)
 
 
 def _disposition(token: Token) -> tuple[str | None, dict[str, str]]:
+    """Exchange and pymap send a string instead of a list: the word alone, or the field with its parameters."""
+    if isinstance(token, bytes):
+        word, parameters = parse_parameters(token[:_CACHED])
+        return word or None, parameters
     if not isinstance(token, list) or not token:
         return None, {}
     return _word(token[0]), _parameters(_at(token, 1))

@@ -1,6 +1,6 @@
 """A message's body, headers, parts and source."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import NamedTuple
@@ -84,8 +84,8 @@ class Content:
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
-            chosen = [part for part in choose(structure) if part is not None] if structure else []
-            items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in chosen)]
+            parts = _within_budget(choose(structure).parts) if structure else []
+            items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -205,7 +205,7 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         references=parse_message_ids(first(fields, "References") or b""),
         structure=details.structure,
         attachments=attachments(details.structure),
-        body=read_body(_leaf(chosen.text, row), _leaf(chosen.html, row), form=html, warnings=sender_warnings(senders)),
+        body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
         version=version_of(row),
     )
 
@@ -250,11 +250,28 @@ async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResp
     return row
 
 
-def _leaf(part: Part | None, row: FetchResponse) -> Leaf | None:
-    if part is None:
-        return None
-    found = octets(row, b"BODY[%b]<0>" % part.id.encode()) or b""
-    return Leaf(part, found, len(found) >= MAX_BODY)
+def _within_budget(parts: Iterable[Part]) -> list[Part]:
+    """The first parts, as many as are shown of them: the texts of one message come in one answer."""
+    kept: list[Part] = []
+    octets = 0
+    for part in parts:
+        if octets >= 2 * MAX_BODY:
+            break
+        kept.append(part)
+        octets += MAX_BODY if part.size is None else min(part.size, MAX_BODY)
+    return kept
+
+
+def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:
+    return [_leaf(part, row) for part in parts]
+
+
+def _leaf(part: Part, row: FetchResponse) -> Leaf:
+    """A part that was not fetched is beyond the budget, so it counts as cut."""
+    item = b"BODY[%b]<0>" % part.id.encode()
+    text = octets(row, item)
+    is_fetched = text is not None or item in row or item[:-3] in row
+    return Leaf(part, text or b"", not is_fetched or len(text or b"") >= MAX_BODY)
 
 
 def _section(part_id: str) -> bytes:

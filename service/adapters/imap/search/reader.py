@@ -76,29 +76,30 @@ def _known(
 async def read_texts(messages: FolderMessages, cached: dict[int, CachedMessage], limit: int) -> dict[int, str | None]:
     """The body text of each message, made of at most ``limit`` stored octets of each part. Messages with the same part
     numbers are read together: a few round trips for a page."""
-    by_section: dict[bytes, list[int]] = {}
-    leaves: dict[int, Part] = {}
+    parts: dict[int, tuple[Part, ...]] = {}
+    by_sections: dict[tuple[str, ...], list[int]] = {}
     async for uid, message in paced(cached.items()):
         structure = message.details.structure
-        choice = choose(structure) if structure else None
-        leaf = (choice.text or choice.html) if choice else None
-        if leaf is not None:
-            leaves[uid] = leaf
-            by_section.setdefault(leaf.id.encode(), []).append(uid)
+        if structure is not None and (chosen := choose(structure).text):
+            parts[uid] = chosen
+            by_sections.setdefault(tuple(part.id for part in chosen), []).append(uid)
     texts: dict[int, str | None] = {}
-    for section, uids in by_section.items():
-        for at in range(0, len(uids), _BATCH):
-            found = await fetch(messages.selection, uids[at : at + _BATCH], b"BODY.PEEK[%b]<0.%d>" % (section, limit))
-            pieces = {uid: octets(row, b"BODY[%b]<0>" % section) or b"" for uid, row in found.items()}
-            full = {uid: Leaf(leaves[uid], piece, len(piece) >= limit) for uid, piece in pieces.items()}
-            texts |= await in_thread(partial(_texts, full), sum(map(len, pieces.values())))
+    for sections, uids in by_sections.items():
+        items = b" ".join(b"BODY.PEEK[%b]<0.%d>" % (section.encode(), limit) for section in sections)
+        size = max(1, _BATCH // len(sections))
+        for at in range(0, len(uids), size):
+            responses = await fetch(messages.selection, uids[at : at + size], items)
+            leaves = {uid: _leaves(parts[uid], row, limit) for uid, row in responses.items()}
+            texts |= await in_thread(
+                partial(_texts, leaves), sum(len(leaf.octets) for each in leaves.values() for leaf in each)
+            )
     return texts
 
 
-def _texts(leaves: dict[int, Leaf]) -> dict[int, str | None]:
-    return {uid: _text(leaf) for uid, leaf in leaves.items()}
+def _leaves(parts: Sequence[Part], row: FetchResponse, limit: int) -> list[Leaf]:
+    pieces = [octets(row, b"BODY[%b]<0>" % part.id.encode()) or b"" for part in parts]
+    return [Leaf(part, piece, len(piece) >= limit) for part, piece in zip(parts, pieces, strict=True)]
 
 
-def _text(leaf: Leaf) -> str | None:
-    is_html = leaf.part.type == "text/html"
-    return read_body(None if is_html else leaf, leaf if is_html else None, form=HtmlMode.NONE).text
+def _texts(leaves: dict[int, list[Leaf]]) -> dict[int, str | None]:
+    return {uid: read_body(each, [], form=HtmlMode.NONE).text for uid, each in leaves.items()}

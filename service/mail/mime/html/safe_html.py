@@ -24,6 +24,7 @@ _MAX_STYLE = 4000
 _MAX_PASSES = 6
 _MAX_REFERENCES = 10_000
 _MAX_SLOW = 10_000
+_END_TAG = "x-end-of-part"
 _MAX_ESCAPED = 640 * 1024
 
 
@@ -98,6 +99,12 @@ def safe_html(html: str) -> SafeHtml:
     _remote.set(found)
     cleaned = _CLEANER.clean(_plain_references(html))
     return SafeHtml(_LINK_TAG.sub(_LINK_END, _settled(cleaned)), tuple(found))
+
+
+def captures(html: str) -> bool:
+    """Whether HTML that follows this would be read as a part of it: as an attribute, a comment or a raw text."""
+    body = LexborHTMLParser(f"<!doctype html><body>{html}<{_END_TAG}></{_END_TAG}>")
+    return body.css_first(_END_TAG) is None
 
 
 def _settled(cleaned: str) -> str:
