@@ -1,5 +1,6 @@
 """A message's body, headers, parts and source."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -19,8 +20,9 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
+from service.adapters.imap.messages.envelope import structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.messages.repair import UNREADABLE
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
@@ -43,6 +45,7 @@ from service.spool import Spool
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
 
 
@@ -78,11 +81,9 @@ class Content:
         async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
             begin()
             messages = FolderMessages(self._cache, self._ids, selection)
-            cached = messages.known(ref.uid)
+            cached = (await messages.get([ref.uid])).get(ref.uid)
             if cached is None:
-                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
-                row = await _response(selection, ref.uid, answer)
-                cached = (await messages.learn({ref.uid: row}))[ref.uid]
+                raise NotFound("message")
             structure = cached.details.structure
             parts = _within_budget(choose(structure).parts) if structure else []
             items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
@@ -191,7 +192,7 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     """The message; only its summary if the server's structure is unusable."""
     summary = cached.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
     details = cached.details
-    if details.structure is None:
+    if details.structure is None or UNREADABLE in row:
         return summary
     fields = split_headers(header_fields(row))
     senders = [field.raw for field in fields if field.name.lower() == "from"]
@@ -277,9 +278,7 @@ def _leaf(part: Part, row: FetchResponse) -> Leaf:
 def _section(part_id: str) -> bytes:
     """The part's id as a section (RFC 9051, 6.4.5). Raises NotFound("part") if it is not an id."""
     numbers = part_id.split(".")
-    if len(part_id) > 400 or not all(
-        number.isascii() and number.isdigit() and number == str(int(number)) for number in numbers
-    ):
+    if len(part_id) > 400 or not all(_NUMBER.fullmatch(number) for number in numbers):
         raise NotFound("part")
     if numbers[-1] == "0":
         numbers[-1] = "TEXT"
