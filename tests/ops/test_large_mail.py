@@ -45,9 +45,7 @@ async def test_others_are_served_while_large_mail_is_opened(protocol: str, dovec
     ):
         listed = await client.get(f"{ME}/folders/inbox/messages", auth=(large, PASSWORD), headers=spoken)
         assert listed.status_code == 200, listed.text
-        rows = listed.json()[
-            "items"
-        ]
+        rows = listed.json()["items"]
         assert len(rows) == 3
 
         async def others(user: str) -> None:
