@@ -8,8 +8,9 @@ from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
+from service.adapters.imap.wire.status import error_from
 from service.adapters.imap.wire.tokens import Token, parse
-from service.mail.errors import InvalidRequest, NotSupported
+from service.mail.errors import InvalidRequest, NotSupported, UpstreamError
 from service.mail.model import Grant, Quota
 from service.mail.numbers import MAX_NUMBER, read_number
 
@@ -54,10 +55,12 @@ class Sharing:
 
     @again
     async def list_quotas(self) -> tuple[Quota, ...]:
-        """GETQUOTAROOT of INBOX."""
+        """GETQUOTAROOT of INBOX. Empty if the server announces quotas and refuses to report them."""
         async with self.access.anywhere() as connection:
             _require(connection, "QUOTA", "quota")
-            answer = await connection.run([b"GETQUOTAROOT", string(INBOX)])
+            [answer] = await connection.attempt([b"GETQUOTAROOT", string(INBOX)])
+            if answer.status.kind != "OK" and type(error := error_from(answer.status)) is not UpstreamError:
+                raise error
             return tuple(_quotas(answer.untagged))
 
 

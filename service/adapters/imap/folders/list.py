@@ -26,10 +26,11 @@ class FolderListing:
     def __init__(
         self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
     ) -> None:
-        self.rows = _with_inbox(rows)
-        self.counts = counts
+        self.rows = _with_inbox([row._replace(name=canonical(row.name, row.delimiter)) for row in rows])
+        delimiters = {row.name: row.delimiter for row in rows}
+        self.counts = {canonical(name, delimiters.get(name)): numbers for name, numbers in counts.items()}
         self.namespaces = namespaces
-        self.rights = rights
+        self.rights = {canonical(name, delimiters.get(name)): letters for name, letters in rights.items()}
 
     def row(self, name: bytes) -> ListedFolder:
         """The row of this name. Raises NotFound("folder") if it is not listed."""
@@ -41,8 +42,15 @@ class FolderListing:
 
 def _with_inbox(listed: list[ListedFolder]) -> list[ListedFolder]:
     """INBOX exists even if LIST leaves it out, and has one spelling here (RFC 9051, 5.1)."""
-    rows = [row._replace(name=INBOX) if row.name.upper() == INBOX else row for row in listed]
-    return rows if any(row.name == INBOX for row in rows) else [ListedFolder(INBOX, None, frozenset()), *rows]
+    rows = {row.name: row for row in listed}
+    return list(rows.values()) if INBOX in rows else [ListedFolder(INBOX, None, frozenset()), *rows.values()]
+
+
+def canonical(name: bytes, delimiter: str | None) -> bytes:
+    """The name with INBOX, as the whole name or as its first step, in capitals: servers take it in any letter case
+    (RFC 9051, 5.1) and write ``Inbox`` in one response and ``INBOX`` in another."""
+    step = name.partition(delimiter.encode())[0] if delimiter else name
+    return INBOX + name[len(INBOX) :] if step.upper() == INBOX else name
 
 
 async def read_listing(connection: Connection, items: bytes) -> FolderListing:
@@ -93,9 +101,15 @@ async def _list_then_count(
     *_, listed, subscribed = await connection.attempt(*asked, *listing)
     if listed.status.kind != "OK":
         raise error_from(listed.status)
-    chosen = {row.name for row in await list_rows(subscribed.untagged, b"LSUB") if "\\noselect" not in row.attributes}
+    chosen = {
+        canonical(row.name, row.delimiter)
+        for row in await list_rows(subscribed.untagged, b"LSUB")
+        if "\\noselect" not in row.attributes
+    }
     rows = [
-        row._replace(attributes=row.attributes | {"\\subscribed"}) if row.name in chosen else row
+        row._replace(attributes=row.attributes | {"\\subscribed"})
+        if canonical(row.name, row.delimiter) in chosen
+        else row
         for row in await list_rows(listed.untagged)
     ]
     countable = [row.name for row in rows if not row.attributes & UNSELECTABLE]

@@ -19,13 +19,25 @@ class Namespaces:
     delimiter: bytes | None = None
     other: tuple[bytes, ...] = ()
     shared: tuple[bytes, ...] = ()
+    more_personal: tuple[bytes, ...] = ()
 
     def of(self, name: bytes) -> Namespace:
-        """The kind of namespace that the folder is in. A prefix without its delimiter is the root of that namespace."""
-        for kind, prefixes in ((Namespace.OTHER, self.other), (Namespace.SHARED, self.shared)):
-            if any(prefix and (name.startswith(prefix) or name == prefix[:-1]) for prefix in prefixes):
-                return kind
-        return Namespace.PERSONAL
+        """The kind of namespace that the folder is in: that of the longest prefix, which may be empty (Cyrus has shared
+        folders at the root). A prefix without its delimiter is the root of its namespace. INBOX is personal."""
+        if name.upper() == b"INBOX":
+            return Namespace.PERSONAL
+        kinds = (
+            (Namespace.SHARED, self.shared),
+            (Namespace.OTHER, self.other),
+            (Namespace.PERSONAL, (self.personal, *self.more_personal)),
+        )
+        fitting = [
+            (len(prefix), number, kind)
+            for number, (kind, prefixes) in enumerate(kinds)
+            for prefix in prefixes
+            if name.startswith(prefix) or (prefix and name == prefix[:-1])
+        ]
+        return max(fitting)[2] if fitting else Namespace.PERSONAL
 
     def unlisted(self, names: Iterable[bytes]) -> list[bytes]:
         """The prefixes of others under which ``LIST "" *`` named no folder: some servers list those only by name."""
@@ -43,7 +55,8 @@ def read_namespaces(untagged: Iterable[bytes]) -> Namespaces:
                     own = _prefixes(personal)
                     prefix, delimiter = own[0] if own else (b"", None)
                     others, public = ([name for name, _ in _prefixes(kind)] for kind in (other, shared))
-                    return Namespaces(prefix, delimiter, tuple(others), tuple(public))
+                    more = tuple(name for name, _ in own[1:])
+                    return Namespaces(prefix, delimiter, tuple(others), tuple(public), more)
     return Namespaces()
 
 

@@ -13,6 +13,7 @@ from service.adapters.imap.lists.preview import add_previews
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.envelope import SUMMARY_ITEMS
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
+from service.adapters.imap.messages.repair import is_about_content
 from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.sort import in_order
 from service.adapters.imap.session.access import Access, again
@@ -22,7 +23,7 @@ from service.adapters.imap.session.selection import state_of
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
-from service.mail.errors import StaleToken, UpstreamProtocol
+from service.mail.errors import StaleToken, UpstreamError, UpstreamProtocol
 from service.mail.json_rows import JsonRows
 from service.mail.model import Page
 from service.mail.numbers import read_number
@@ -168,9 +169,7 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
     while high > 0 and len(items) < limit:
         patience.note(items)
         low = max(1, high - (limit - len(items)) + 1)
-        responses = await _fetch_range(
-            messages.connection, low, high, _ALL_ITEMS if messages.is_unread(below) else _FLAG_ITEMS
-        )
+        responses = await _fetch_page(messages, low, high, below)
         fitting = [uid for uid in sorted(responses, reverse=True) if uid < below]
         items |= messages.read(fitting, responses, await messages.get(fitting, responses))
         last = min((_sequence(responses[uid]) for uid in fitting), default=last)
@@ -185,9 +184,18 @@ def _next(uid: int, sequence: int) -> Sequence[int]:
     return (uid, sequence) if sequence > 1 else ()
 
 
-async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, FetchResponse]:
-    """The messages from one sequence number to another, without responses about others that come in between."""
-    responses = await fetch_rows((await connection.run([b"FETCH", b"%d:%d" % (low, high), items])).untagged)
+async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int) -> dict[int, FetchResponse]:
+    """Everything of messages that were never read, else their flags. Flags too if the server refuses to describe one of
+    them: ``FolderMessages.get`` finds out which. Without responses about others that come in between."""
+    numbers, run = b"%d:%d" % (low, high), messages.connection.run
+    answer = None
+    if messages.is_unread(below):
+        try:
+            answer = await run([b"FETCH", numbers, _ALL_ITEMS])
+        except UpstreamError as error:
+            if not is_about_content(error):
+                raise
+    responses = await fetch_rows((answer or await run([b"FETCH", numbers, _FLAG_ITEMS])).untagged)
     return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
 

@@ -44,14 +44,16 @@ def _extended(row: bytes, message: CachedMessage, query: ListQuery) -> bytes:
 
 
 async def _read_previews(messages: FolderMessages, cached: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
-    """By PREVIEW (RFC 8970), else from the beginning of the text."""
+    """By PREVIEW (RFC 8970), else from the beginning of the text; so too if the server has NIL for a message."""
     if not cached:
         return {}
     if "PREVIEW" in messages.connection.capabilities:
         responses = await fetch(messages.selection, cached, b"PREVIEW")
-        texts = {uid: _shown(row.get(b"PREVIEW")) for uid, row in responses.items()}
+        texts = {uid: preview for uid, row in responses.items() if (preview := _shown(row.get(b"PREVIEW")))}
     else:
-        texts = {uid: text or "" for uid, text in (await read_texts(messages, cached, _READ)).items()}
+        texts = {}
+    if without := {uid: message for uid, message in cached.items() if uid not in texts}:
+        texts |= {uid: text or "" for uid, text in (await read_texts(messages, without, _READ)).items()}
     previews = {uid: " ".join(texts.get(uid, "")[:_READ].split())[:MAX_PREVIEW] for uid in cached}
     return messages.extend(cached, previews=previews)
 

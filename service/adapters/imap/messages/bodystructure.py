@@ -14,6 +14,7 @@ from service.mail.numbers import read_number
 
 MAX_PARTS = 1000
 """The limit of ``mime.structure`` too, so that a message has the same parts by either way."""
+_ENCODINGS = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
 _CACHED = 1000
 """Octets of parameters that are kept for the next part."""
 _PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
@@ -52,6 +53,7 @@ def _multipart(token: list[Token], parent_id: str, count: Iterator[int]) -> Part
 
 
 def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
+    _require_plausible(token)
     kind, subtype = _word(_at(token, 0)) or "application", _word(_at(token, 1)) or "octet-stream"
     parameters = _parameters(_at(token, 2))
     extension = 7
@@ -74,6 +76,17 @@ def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
         language=_language(_at(token, extension + 2)),
         parts=parts,
     )
+
+
+def _require_plausible(token: list[Token]) -> None:
+    """Raises UpstreamProtocol if encoding or size cannot be what they are: a quote that a server did not escape has
+    shifted the fields, and a wrong encoding would corrupt the octets in silence. A multipart written as a leaf (GMX,
+    Exchange) hides its parts."""
+    encoding, size = _word(_at(token, 5)), _at(token, 6)
+    is_shifted = isinstance(_at(token, 2), bytes) or (encoding or "").isdecimal()
+    has_size = isinstance(size, bytes) and size[:1].isdigit()
+    if is_shifted or (not has_size and encoding not in _ENCODINGS) or _word(_at(token, 0)) == "multipart":
+        raise _broken()
 
 
 def _attached(token: Token, part_id: str, count: Iterator[int]) -> Part:

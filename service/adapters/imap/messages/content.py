@@ -27,7 +27,14 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
+from service.adapters.imap.wire.responses import (
+    FetchResponse,
+    fetch_rows,
+    header_fields,
+    octets,
+    require_attributed,
+    version_of,
+)
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
@@ -240,8 +247,11 @@ def _fetch(uid: int, items: bytes) -> list[bytes]:
 
 
 async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
-    """The response for one message. Raises NotFound if the server has no message with this UID."""
+    """The response for one message. Raises NotFound if the server has no message with this UID, and UpstreamProtocol if
+    that cannot be known."""
     row = (await fetch_rows(answer.untagged)).get(uid)
+    if row is None:
+        require_attributed(answer.untagged)
     if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()

@@ -1,6 +1,6 @@
 """The messages of a selected folder as list rows: from the cache, or fetched in as few round trips as possible."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -14,14 +14,18 @@ from service.adapters.imap.messages.envelope import (
     read_summary,
     structure_of,
 )
+from service.adapters.imap.messages.repair import Repair, is_about_content
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, wire_octets
+from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.shared.threads import LARGE, in_thread
+from service.mail.errors import UpstreamError
 from service.mail.json_rows import row_json, with_member
+from service.mail.model import MessageSummary
+from service.mail.numbers import read_number
 from service.telemetry import metrics
 
 _SUMMARY = frozenset({b"ENVELOPE", b"RFC822.SIZE"})
@@ -45,7 +49,7 @@ def _is_whole(row: FetchResponse) -> bool:
         and isinstance(envelope, list)
         and not any(envelope)
     )
-    return not is_gone and not _SUMMARY.isdisjoint(row)
+    return not is_gone and UNREADABLE not in row and not _SUMMARY.isdisjoint(row)
 
 
 def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
@@ -104,13 +108,41 @@ class FolderMessages:
         known = {uid: kept[uid] for uid in uids if uid in kept}
         unknown = [uid for uid in uids if uid not in known]
         metrics.rows("imap", len(known), len(unknown))
-        commands = []
-        if known:
-            commands.append([b"UID", b"FETCH", uid_set(known), b"(UID FLAGS)"])
+        if not uids:
+            return {}
+        responses, repair = await self._fetch(unknown, known)
+        return self.read(uids, responses, known | await self._complete(responses, unknown, repair))
+
+    async def _fetch(self, unknown: Sequence[int], known: Collection[int] = ()) -> tuple[Responses, Repair]:
+        """The flags of all these messages, and everything of the unknown ones. One round trip, unless the server
+        refuses: then those of ``Repair``."""
+        commands = [[b"UID", b"FETCH", uid_set(known), b"(UID FLAGS)"]] if known else []
         if unknown:
             commands.append([b"UID", b"FETCH", uid_set(unknown), b"(%b)" % SUMMARY_ITEMS])
-        responses = await fetch_rows((await self.connection.run(*commands)).untagged) if commands else {}
-        return self.read(uids, responses, known | await self._read_responses(responses, unknown))
+        repair = Repair(self.selection)
+        try:
+            return await fetch_rows((await self.connection.run(*commands)).untagged), repair
+        except UpstreamError as error:
+            if not is_about_content(error):
+                raise
+        described = await repair.describe(unknown)
+        flags = await repair.flags([*known, *unknown])
+        return {uid: {**row, **described.get(uid, {})} for uid, row in flags.items()}, repair
+
+    async def _complete(self, responses: Responses, uids: Iterable[int], repair: Repair) -> dict[int, CachedMessage]:
+        """These messages, as far as they exist: from the responses, else from their headers, else bare."""
+        cached = await self._read_responses(responses, uids)
+        unreadable = {uid for uid in uids if UNREADABLE in responses.get(uid, {})}
+        for uid in sorted((repair.refused | unreadable) & responses.keys() - cached.keys()):
+            summary = await repair.summary(uid, self.id(uid), self.folder_id)
+            if summary is None:  # the server may do better next time, so this is not kept
+                size = read_number(responses[uid].get(b"RFC822.SIZE"))
+                bare = MessageSummary(id=self.id(uid), folder_id=self.folder_id, size=size)
+                cached[uid] = CachedMessage(row_json(bare), b"{}")
+            else:
+                cached[uid] = CachedMessage(row_json(summary), b"{}")
+                self._cache.keep(self._key, {uid: cached[uid]})
+        return cached
 
     def read(
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse], cached: Mapping[int, CachedMessage]
@@ -133,8 +165,8 @@ class FolderMessages:
         missing = [uid for uid in uids if uid not in found]
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
-            answer = await self.connection.run([b"UID", b"FETCH", uid_set(batch), b"(%b)" % SUMMARY_ITEMS])
-            found |= await self._read_responses(await fetch_rows(answer.untagged), batch)
+            fetched, repair = await self._fetch(batch)
+            found |= await self._complete(fetched, batch, repair)
         metrics.rows("imap", known, len(found) - known)
         return found
 

@@ -82,6 +82,15 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
         yield uid, row
 
 
+def require_attributed(untagged: Iterable[bytes]) -> None:
+    """Raises UpstreamProtocol if a FETCH response is so broken that nobody can say of which message it tells. Ask this
+    before calling a message missing."""
+    starts = ((response, start.end()) for response in untagged if (start := _FETCH.match(response)))
+    rows = (_row_or_known_items(response, end) for response, end in starts)
+    if any(UNREADABLE in row and b"UID" not in row for row in rows):
+        raise _broken()
+
+
 def _row_or_known_items(response: bytes, start: int) -> FetchResponse:
     try:
         return _row(response, start)
