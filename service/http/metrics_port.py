@@ -1,13 +1,13 @@
 """The metrics on a separate port, which neither an ingress nor a client of the API reaches.
 
 Each of several workers has its own metrics, and workers cannot share a port. There are as many ports as workers, and
-each worker takes the first free one, so a worker that replaces a dead one takes over its port.
+each worker takes the first free one, so a worker that replaces another one takes over its port.
 """
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -29,6 +29,7 @@ MAX_CONNECTIONS = 20
 """Prometheus keeps one open; the others are for people."""
 END_SECONDS = 1
 """How long a hanging scrape may delay the end of the process."""
+RETRY_SECONDS = 1.0
 _HIGHEST = 65535
 _log = structlog.get_logger("service.http.metrics_port")
 
@@ -104,17 +105,41 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @asynccontextmanager
 async def serving_metrics(address: MetricsAddress | None) -> AsyncIterator[None]:
-    """Serves the metrics while the caller is inside. If no port is free, logs an error and serves none: the API matters
-    more."""
-    listener = address.listen() if address else None
-    if listener is None:
-        if address:
-            _log.error("no port is free for the metrics", host=address.host, ports=list(address.ports))
+    """Serves the metrics while the caller is inside.
+
+    If no port is free, logs a warning and tries again until one is: the API matters more, and a port becomes free when
+    the worker that this one replaces has ended.
+    """
+    if address is None:
         yield
         return
+    async with AsyncExitStack() as servers:
+        retries = (
+            None if await _serve_if_free(address, servers) else asyncio.create_task(_serve_later(address, servers))
+        )
+        try:
+            yield
+        finally:
+            if retries:
+                retries.cancel()
+                await asyncio.gather(retries, return_exceptions=True)
+
+
+async def _serve_if_free(address: MetricsAddress, servers: AsyncExitStack) -> bool:
+    listener = address.listen()
+    if listener is None:
+        return False
     _log.info("metrics are served", host=listener.getsockname()[0], port=listener.getsockname()[1])
-    async with _serving(listener):
-        yield
+    await servers.enter_async_context(_serving(listener))
+    return True
+
+
+async def _serve_later(address: MetricsAddress, servers: AsyncExitStack) -> None:
+    _log.warning("no port is free for the metrics yet", host=address.host, ports=list(address.ports))
+    is_served = False
+    while not is_served:
+        await asyncio.sleep(RETRY_SECONDS)
+        is_served = await _serve_if_free(address, servers)
 
 
 @asynccontextmanager

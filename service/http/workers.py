@@ -3,9 +3,9 @@
 import gc
 import os
 from pathlib import Path
+from socket import socket
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
@@ -26,14 +26,14 @@ _log = structlog.get_logger("service.http.workers")
 class Worker(Process):
     """One of several processes, with a server that drains like that of a single process."""
 
-    @property
-    def server(self) -> uvicorn.Server:
-        if self._server is None:
-            settings = _settings()
-            logs.configure(settings.log_level)  # before the application is made, which is later
-            metrics = MetricsAddress.of(settings, self.config.workers)
-            self._server = DrainingServer(self.config, settings.drain_seconds, metrics)
-        return self._server
+    def target(self, sockets: list[socket] | None = None) -> None:
+        """Runs in the new process. Makes the server before uvicorn starts the thread that answers whether it is ready:
+        ``Process.server`` makes one on first use, and two threads would make two."""
+        settings = _settings()
+        logs.configure(settings.log_level)  # before the application is made, which is later
+        metrics = MetricsAddress.of(settings, self.config.workers)
+        self._server = DrainingServer(self.config, settings.drain_seconds, metrics)
+        super().target(sockets)
 
 
 class Supervisor(Multiprocess):

@@ -15,6 +15,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess
 
 from service.http.workers import Supervisor
 from tests.deploy.replica import Replica, environment
+from tests.edge.conftest import NOBODY
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
 
@@ -115,22 +116,26 @@ async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:
         assert "Traceback" not in replica.log
 
 
-async def test_workers_are_added_and_replaced_one_by_one(dovecot: Dovecot) -> None:
-    """R-OPS-24: SIGTTIN adds one; SIGHUP replaces each by a new one of the same kind."""
-    env = environment(dovecot, secret_keys=token_urlsafe(32), drain_seconds=0)
-    async with Replica(env, more=("--workers", "1")) as single:
-        assert not children(single.pid)
-    async with Replica(env, more=("--workers", "2")) as replica, httpx.AsyncClient(base_url=replica.url) as client:
+async def test_workers_are_added_and_replaced_one_by_one() -> None:
+    """R-OPS-24: SIGTTIN adds one. SIGHUP replaces each by a new one, which takes over its port of the metrics."""
+    first = two_ports()
+    env = NOBODY | {"CASELLA_SECRET_KEYS": token_urlsafe(32)}
+    more = ("--workers", "2", "--metrics-port", str(first))
+    async with Replica(env, more=more) as replica, httpx.AsyncClient(base_url=replica.url) as client:
         before = children(replica.pid)
+        replica.send(signal.SIGHUP)
+        async with asyncio.timeout(60):
+            while before & children(replica.pid) or len(children(replica.pid)) != 2:
+                assert (await client.get("/readyz", headers={"Connection": "close"})).status_code == 200
+                await asyncio.sleep(0.05)
+            after = children(replica.pid)
+            while {await process_of(client, port, after) for port in (first, first + 1)} != after:
+                await asyncio.sleep(0.05)
         replica.send(signal.SIGTTIN)
         async with asyncio.timeout(40):
             while len(children(replica.pid)) < 3:
                 await asyncio.sleep(0.05)
-        replica.send(signal.SIGHUP)
-        async with asyncio.timeout(60):
-            while before & children(replica.pid) or len(children(replica.pid)) != 3:
-                assert (await client.get("/readyz", headers={"Connection": "close"})).status_code == 200
-                await asyncio.sleep(0.05)
+        assert after < children(replica.pid)
         replica.send(signal.SIGTERM)
         assert await replica.ended(30) == 0
         assert "Traceback" not in replica.log
