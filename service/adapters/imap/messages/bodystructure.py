@@ -143,7 +143,7 @@ _known_pairs = lru_cache(maxsize=1024)(_read_pairs)
 
 
 def _disposition(token: Token) -> tuple[str | None, dict[str, str]]:
-    """Exchange and pymap send a string where a list belongs: the word alone, or the field with its parameters."""
+    """Exchange and pymap send a string instead of a list: the word alone, or the field with its parameters."""
     if isinstance(token, bytes):
         word, parameters = parse_parameters(token[:_CACHED])
         return word or None, parameters

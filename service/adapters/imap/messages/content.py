@@ -32,7 +32,7 @@ from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
-from service.mail.errors import NotFound
+from service.mail.errors import NotFound, UpstreamProtocol
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers.addresses import sender_warnings
 from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
@@ -125,7 +125,10 @@ class Content:
         row = await self._row(ref, b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % HEAD)
         announced = read_number(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(ref), "message/rfc822", "message.eml")
-        return await self._stored(label, self._reader(ref, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
+        head = _window(row, b"", 0, HEAD)
+        if head is None and announced:
+            raise UpstreamProtocol("The mail server sent no octets of the message.", protocol="imap")
+        return await self._stored(label, self._reader(ref, b""), head or b"", announced, span)
 
     async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
         """Structure and first window in one round trip. If the structure is unusable, the server may number parts in
@@ -136,7 +139,10 @@ class Content:
         structure = await in_thread(partial(structure_of, described), weight(described))
         if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
-            head = octets(row, b"BODY[%b]<0>" % section) or b""
+            window = _window(row, section, 0, HEAD)
+            if window is None and part.size:
+                raise UpstreamProtocol("The mail server sent no octets of the part.", protocol="imap")
+            head = window or b""
         else:
             part, read = await self._within(ref, part_id)
             head = await read(0, HEAD)
@@ -173,8 +179,7 @@ class Content:
     def _reader(self, ref: MessageRef, section: bytes) -> Read:
         async def read(start: int, length: int) -> bytes:
             row = await self._row(ref, b"(UID BODY.PEEK[%b]<%d.%d>)" % (section, start, length))
-            found = octets(row, b"BODY[%b]<%d>" % (section, start)) or b""
-            return found[:length]
+            return _window(row, section, start, length) or b""
 
         return read
 
@@ -197,6 +202,8 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     fields = split_headers(header_fields(row))
     senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(details.structure)
+    if any(part.size and _is_nil(part, row) for part in chosen.parts):
+        return summary
     return Message(
         **dict(summary),
         sender=details.sender,
@@ -251,6 +258,16 @@ async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResp
     return row
 
 
+def _window(row: FetchResponse, section: bytes, start: int, length: int) -> bytes | None:
+    """The octets of a window; None for NIL. A response without an origin is the whole section: some servers ignore
+    ``<start.length>``."""
+    window = octets(row, b"BODY[%b]<%d>" % (section, start))
+    if window is not None and b"BODY[%b]<%d>" % (section, start) in row:
+        return window[:length]
+    whole = octets(row, b"BODY[%b]" % section)
+    return None if whole is None else whole[start : start + length]
+
+
 def _within_budget(parts: Iterable[Part]) -> list[Part]:
     """The first parts, as many as are shown of them: the texts of one message come in one answer."""
     kept: list[Part] = []
@@ -265,6 +282,11 @@ def _within_budget(parts: Iterable[Part]) -> list[Part]:
 
 def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:
     return [_leaf(part, row) for part in parts]
+
+
+def _is_nil(part: Part, row: FetchResponse) -> bool:
+    item = b"BODY[%b]<0>" % part.id.encode()
+    return (item in row or item[:-3] in row) and octets(row, item) is None
 
 
 def _leaf(part: Part, row: FetchResponse) -> Leaf:

@@ -63,6 +63,8 @@ class Selection:
         word = flag.lower()
         if self.permanent_flags is None or word in self.permanent_flags:
             return True
+        if self.permanent_flags == {"\\*"}:  # a server that lists no flag at all: only a STORE shows what it keeps
+            return True
         return not word.startswith("\\") and "\\*" in self.permanent_flags
 
     @property
