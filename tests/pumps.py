@@ -16,7 +16,7 @@ from time import thread_time
 from typing import NamedTuple
 
 LONG = bool(os.environ.get("CASELLA_PUMPS"))
-"""Whether to take minutes: larger sizes, and pairs of prefixes. ``CASELLA_PUMPS=1 python -m pytest -k pumped``."""
+"""Whether to take half an hour: larger sizes, and pairs of prefixes. ``CASELLA_PUMPS=1 python -m pytest -k pumped``."""
 FLOOR = 0.04
 """Seconds. Whatever takes less than this at the largest size does no harm, however it grows."""
 MOST = 10.0

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from time import thread_time
 
-HELD = 0.2
+HELD = 0.4
 """Seconds. The rule is 0.05, and what is measured on one core is 0.02: this is for slower machines, and for the server that answers."""
 
 

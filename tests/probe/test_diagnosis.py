@@ -151,7 +151,7 @@ async def test_a_server_without_starttls(certificate: Certificate) -> None:
     ("greeting", "words"),
     [
         (b"SSH-2.0-x\r\n", "sent an answer that belongs to no command"),
-        (b"* BYE [UNAVAILABLE] busy\r\n", "refuses connections now"),
+        (b"* BYE [UNAVAILABLE] busy\r\n", "refuses logins at the moment"),
         (b"* PREAUTH welcome\r\n", "PREAUTH"),
     ],
 )

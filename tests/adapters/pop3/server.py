@@ -39,7 +39,7 @@ Twist: TypeAlias = bytes | Act
 
 @dataclass(frozen=True)
 class Stored:
-    """A message in the drop."""
+    """A message in the maildrop."""
 
     uidl: str
     octets: bytes
@@ -265,7 +265,7 @@ def letters(count: int) -> list[Stored]:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 3.0) -> None:
-    """Waits for what happens soon; fails where it does not."""
+    """Waits for something that happens soon; fails if it does not."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)

@@ -39,7 +39,7 @@ async def test_quit_makes_it_happen(mailboxes: Mailboxes) -> None:
 
 @pytest.mark.parametrize("answer", [b"-ERR not all removed\r\n", Act.CLOSE, Act.HANG, b"what\r\n"])
 async def test_only_ok_to_quit_counts(mailboxes: Mailboxes, answer: Twist) -> None:
-    """R-POP-06: refused, lost, silent or garbled QUIT: nobody knows, and nobody says otherwise."""
+    """R-POP-06: after a refused, lost, silent or garbled QUIT the result is unknown, and reported as unknown."""
     server = Pop3Server(letters(2), twists={"QUIT": answer})
     backend = await mailboxes.open(server)
     (outcome,) = await backend.delete_messages([(await ids(backend))["Letter uid-1"]])
@@ -52,7 +52,7 @@ async def test_only_ok_to_quit_counts(mailboxes: Mailboxes, answer: Twist) -> No
 async def test_a_deletion_without_confirmation_is_looked_for_when_it_is_asked_again(
     mailboxes: Mailboxes, answer: Twist
 ) -> None:
-    """R-POP-06: of two that nobody knew about, one had gone and one is deleted now; a third was never there."""
+    """R-POP-06: of two unconfirmed deletions one had happened and one happens now; a third message never existed."""
     server = Pop3Server(letters(3), twists={"QUIT": [answer]})
     backend = await mailboxes.open(server, PATIENT)
     known = await ids(backend)

@@ -157,7 +157,7 @@ async def test_many_headers_are_pipelined_in_order(mailboxes: Mailboxes) -> None
     assert subjects(page) == [f"Letter u{n}" for n in reversed(range(200))]
 
 
-async def test_nothing_is_pipelined_where_it_is_not_offered(mailboxes: Mailboxes) -> None:
+async def test_nothing_is_pipelined_if_the_server_does_not_offer_it(mailboxes: Mailboxes) -> None:
     """A server that reads one command at a time answers each before the next is sent, or says too much."""
     server = Pop3Server(letters(2), WITHOUT_PIPELINING, twists={"UIDL": b"+OK\r\n.\r\n+OK\r\n.\r\n"})
     backend = await mailboxes.open(server)
@@ -190,7 +190,7 @@ async def test_a_cursor_whose_messages_are_all_gone_goes_on_by_number(mailboxes:
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "p_", "p_AAAA", "m_AAAAAAA", "p_" + "A" * 5000, "é", "p_é"])
-async def test_what_is_no_cursor_is_refused_before_there_is_a_connection(mailboxes: Mailboxes, cursor: str) -> None:
+async def test_a_malformed_cursor_is_refused_without_a_connection(mailboxes: Mailboxes, cursor: str) -> None:
     server = Pop3Server(letters(3))
     backend = await mailboxes.open(server)
     with pytest.raises(InvalidRequest):
@@ -342,7 +342,7 @@ async def test_a_list_without_top_reads_small_messages_whole(mailboxes: Mailboxe
 
 
 async def test_a_list_without_top_cuts_large_messages(mailboxes: Mailboxes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-POP-08: a large message is read as far as its header, which costs a login; after so many, rows come bare."""
+    """R-POP-08: a large message is read up to the end of its header, which costs a login; after a few, rows lack the header."""
     monkeypatch.setattr("service.adapters.pop3.session.session.WHOLE", 10_000)
     monkeypatch.setattr("service.adapters.pop3.listing.WHOLE", 10_000)
     large = [letter(f"large-{n}", "x" * 78 + "\r\n" + "y" * 3_000_000) for n in range(6)]

@@ -1,4 +1,4 @@
-"""Messages, their parts and their source: exact octets, ranges, and who waits for whom."""
+"""Messages, their parts and their source: exact octets, ranges, and which requests wait for others."""
 
 import asyncio
 from base64 import encodebytes

@@ -105,7 +105,7 @@ async def test_a_stranger_that_stays_is_in_use(server: Server, opener: Opener) -
     assert list(await subjects(backend)) == ["one"]
 
 
-async def test_a_refused_password_is_no_lock(server: Server, opener: Opener) -> None:
+async def test_a_refused_password_does_not_lock_the_maildrop(server: Server, opener: Opener) -> None:
     """R-POP-05: [AUTH] and a plain -ERR."""
     with pytest.raises(LoginRefused):
         await opener.open(server.ports.pop3, server.user(), password="wrong").check()

@@ -14,7 +14,7 @@ def made() -> Source:
     return Source(spool)
 
 
-async def test_a_fetched_message_is_freed_though_nobody_asks_for_it() -> None:
+async def test_a_fetched_message_is_freed_even_if_it_is_not_read_again() -> None:
     """R-OPS-22: at most a few are kept, the one used least recently goes first, and all go by themselves."""
     shelf = SourceCache(0.2)
     kept = ref(source := made())

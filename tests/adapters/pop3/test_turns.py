@@ -54,7 +54,7 @@ async def test_a_session_grows_too_old_to_see_new_mail(mailboxes: Mailboxes) -> 
 
 
 async def test_a_session_the_server_ended_is_replaced(mailboxes: Mailboxes) -> None:
-    """A server may close an idle session any time: nobody notices."""
+    """A server may close an idle session at any time; clients do not notice."""
     server = Pop3Server(letters(1), twists={"RETR": [Act.CLOSE]})
     backend = await mailboxes.open(server, PATIENT)
     message = (await backend.list_messages("inbox", ListQuery())).items[0].id
@@ -62,7 +62,7 @@ async def test_a_session_the_server_ended_is_replaced(mailboxes: Mailboxes) -> N
     assert server.logins == 2
 
 
-async def test_a_session_the_server_ended_while_nobody_was_in_is_replaced_at_once(mailboxes: Mailboxes) -> None:
+async def test_a_lingering_session_that_the_server_ended_is_replaced_at_once(mailboxes: Mailboxes) -> None:
     """With no pause to let others in: they could have come."""
     server = Pop3Server(letters(1))
     backend = await mailboxes.open(server, replace(PATIENT, aside=60.0))
@@ -77,7 +77,7 @@ async def test_a_session_the_server_ended_while_nobody_was_in_is_replaced_at_onc
     await until(lambda: server.open == 1)
 
 
-async def test_who_waits_too_long_is_told(mailboxes: Mailboxes) -> None:
+async def test_a_request_that_waits_too_long_is_refused(mailboxes: Mailboxes) -> None:
     server = Pop3Server(letters(1), twists={"LIST": Act.HANG})
     backend = await mailboxes.open(server, replace(FAST, queue=0.05, idle=1.0, command=1.0))
     first = asyncio.create_task(backend.list_folders())
@@ -92,7 +92,7 @@ async def test_who_waits_too_long_is_told(mailboxes: Mailboxes) -> None:
     await backend.check()
 
 
-async def test_who_waits_is_served_in_the_order_of_coming(mailboxes: Mailboxes) -> None:
+async def test_requests_are_served_in_the_order_of_arrival(mailboxes: Mailboxes) -> None:
     server = Pop3Server(letters(30))
     backend = await mailboxes.open(server, PATIENT)
     ids = [item.id for item in (await backend.list_messages("inbox", ListQuery())).items]
@@ -103,7 +103,7 @@ async def test_who_waits_is_served_in_the_order_of_coming(mailboxes: Mailboxes) 
 @pytest.mark.parametrize(
     ("answer", "error"), [(b"-ERR no\r\n", LoginRefused), (b"-ERR [LOGIN-DELAY] later\r\n", TooManyRequests)]
 )
-async def test_a_refused_login_is_one_for_all_who_wait(
+async def test_one_refused_login_refuses_all_waiting_requests(
     mailboxes: Mailboxes, answer: bytes, error: type[MailError]
 ) -> None:
     """R-POP-05: twenty requests at once with a wrong password do not lock the account out."""
@@ -114,7 +114,7 @@ async def test_a_refused_login_is_one_for_all_who_wait(
     assert server.verbs.count("PASS") == 1
 
 
-async def test_a_refusal_is_not_for_those_who_come_later(mailboxes: Mailboxes) -> None:
+async def test_later_requests_try_to_log_in_again(mailboxes: Mailboxes) -> None:
     server = Pop3Server(letters(1), twists={"PASS": [b"-ERR no\r\n"]})
     backend = await mailboxes.open(server)
     with pytest.raises(LoginRefused):

@@ -11,7 +11,7 @@ FLOODS = [b"=?a?b? ", b"=?a?b?YQ?= =?b?q?x?= ", b",", b"(", b"<", b":;", b'"', b
 
 
 @pytest.mark.parametrize("flood", FLOODS, ids=repr)
-async def test_headers_without_end_are_read_while_others_go_on(mailboxes: Mailboxes, flood: bytes) -> None:
+async def test_endless_headers_do_not_hold_up_the_event_loop(mailboxes: Mailboxes, flood: bytes) -> None:
     """R-MIME-28: a page, a message and its fields."""
     value = (flood * (1 << 18))[: 60 << 10]
     octets = b"Subject: " + value + b"\r\nFrom: " + value + b"\r\nTo: " + value + b"\r\n\r\n" + value + b"\r\n"

@@ -1,4 +1,4 @@
-"""Large messages are taken apart in a process that knows nothing, has a budget, and whose end is nobody else's."""
+"""Large messages are parsed in a process without secrets, with a budget, whose end affects nothing else."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("octets", [RICH, DEEP, ODD, b""], ids=["rich", "deep", "odd", "empty"])
 @pytest.mark.parametrize("read", [lambda one: parse_message(one, id="m", folder_id="f"), parse_structure])
-async def test_what_comes_out_of_the_cage_is_what_a_thread_finds(
+async def test_the_sandbox_and_a_thread_return_the_same_message(
     octets: bytes,
     read: Callable[[Spool], Awaitable[object]],
     monkeypatch: pytest.MonkeyPatch,
@@ -84,7 +84,7 @@ async def test_html_comes_out_as_it_was_asked_for(html: HtmlMode) -> None:
     [("COMPUTING", 1, HEAVY), ("SECONDS", 1.0, HEAVY), ("MEMORY", 60 << 20, LONG), ("MAX_ANSWER", 9, LONG)],
     ids=["computing", "time", "memory", "answer"],
 )
-async def test_who_needs_more_than_there_is_gets_nothing_and_others_go_on(
+async def test_a_message_beyond_the_budget_is_refused_and_others_are_read(
     monkeypatch: pytest.MonkeyPatch, bound: str, least: float, octets: bytes
 ) -> None:
     """R-MIME-05, R-OPS-12."""
@@ -103,7 +103,7 @@ async def test_a_message_above_the_limit_is_not_even_tried(monkeypatch: pytest.M
 
 
 @on_linux
-async def test_a_few_at_a_time_and_who_waits_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_few_sandboxes_run_at_a_time_and_a_long_wait_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-OPS-11, R-OPS-12."""
     monkeypatch.setattr(sandbox, "PATIENCE", 0.3)
     heavy = stored(HEAVY)
@@ -120,7 +120,7 @@ async def test_a_few_at_a_time_and_who_waits_too_long_is_told(monkeypatch: pytes
 
 
 @on_linux
-async def test_a_process_that_dies_takes_nobody_along() -> None:
+async def test_a_sandbox_that_dies_fails_only_its_message() -> None:
     """R-OPS-01."""
     reading = asyncio.create_task(parse_structure(stored(HEAVY)))
     await until(lambda: bool(inside()))
@@ -131,9 +131,9 @@ async def test_a_process_that_dies_takes_nobody_along() -> None:
 
 
 @on_linux
-async def test_the_cage_has_the_message_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_sandbox_has_the_message_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """R-HTTP-13: no key in its environment, no connection among its files."""
-    monkeypatch.setenv("CASELLA_SECRET_KEYS", "not-for-the-cage")
+    monkeypatch.setenv("CASELLA_SECRET_KEYS", "not-for-the-sandbox")
     reading = asyncio.create_task(parse_structure(stored(HEAVY)))
     await until(lambda: any(_read(one / "environ") for one in inside()))
     [process] = inside()

@@ -93,7 +93,7 @@ def test_every_file_is_read_quickly_and_is_json() -> None:
         assert time.process_time() - start < 1, path
 
 
-def test_every_file_comes_out_of_a_cage_as_it_is() -> None:
+def test_every_file_is_the_same_from_the_sandbox() -> None:
     """R-MIME-01: what is found in another process travels as JSON."""
     for path in PUBLIC.rglob("*"):
         if path.is_file():

@@ -1,4 +1,4 @@
-"""Mail that nobody looked at while the parser was written: what Python's own package writes, and what it is tested with."""
+"""Mail that did not shape the parser: what Python's own package writes, and what it is tested with."""
 
 import email
 import unicodedata

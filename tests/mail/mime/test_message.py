@@ -79,7 +79,7 @@ PDF = leaf("4", "application/pdf", disposition="attachment", name="a.pdf")
         (Part(id="0", type="multipart/mixed"), Part(id="0", type="multipart/mixed"), None, (), False),
     ],
 )
-def test_body_and_attachments_are_told_apart(
+def test_body_and_attachments_are_distinguished(
     structure: Part, text: Part | None, html: Part | None, others: tuple[Part, ...], has: bool
 ) -> None:
     """R-MIME-02."""
@@ -88,7 +88,7 @@ def test_body_and_attachments_are_told_apart(
     assert has_attachment(structure) is has
 
 
-def test_text_is_made_from_html_where_there_is_none() -> None:
+def test_text_is_made_from_html_if_there_is_none() -> None:
     """R-MIME-19."""
     body = read_body(
         [Leaf(HTML, b"<p>one</p><p>two</p><img src=https://t.example/p>")],

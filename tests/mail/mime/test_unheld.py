@@ -57,7 +57,7 @@ def test_a_delimiter_behind_a_million_look_alikes_is_found() -> None:
     assert source[last.body_start : last.stop] == b"last"
 
 
-def test_a_boundary_without_measure_is_none() -> None:
+def test_a_boundary_that_is_too_long_is_ignored() -> None:
     """R-MIME-24: the message says so, and its text is there."""
     name = b"b" * 1000
     found = body(b"Content-Type: multipart/mixed; boundary=" + name + b"\n\n--" + name + b"\n\nhello\n")
@@ -101,14 +101,14 @@ def test_separators_without_addresses_cost_nothing() -> None:
     assert calls(lambda: parse_addresses(b"," * 200_000)) < 8 * MAX_TOKENS
 
 
-def test_what_a_limit_cuts_is_no_address() -> None:
+def test_text_that_a_limit_cuts_is_not_an_address() -> None:
     """R-MIME-26: rather none than one that is not what the sender wrote."""
     found = parse_addresses(b"x," * (MAX_TOKENS // 2 - 1) + b"anna@example.org", limit=MAX_TOKENS)
     assert {one.email for one in found} == {"x"}
 
 
 def test_long_values_are_not_remembered() -> None:
-    """R-MIME-27: caches of what people write more than once hold nothing that nobody writes twice."""
+    """R-MIME-27: caches of values that recur do not hold long values, which do not recur."""
 
     def read(number: int) -> None:
         long = b"%d" % number + b"x" * 64_000

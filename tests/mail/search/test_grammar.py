@@ -1,4 +1,4 @@
-"""The search box: what each text means, and where it is wrong."""
+"""The search box: what each text means, and which errors it has."""
 
 import time
 from collections.abc import Sequence

@@ -104,7 +104,11 @@ async def _list_then_count(
     *_, listed, subscribed = await connection.attempt(*asked, *listing)
     if listed.status.kind != "OK":
         raise error_from(listed.status)
-    chosen = {canonical(row.name) for row in await list_rows(subscribed.untagged, b"LSUB")}
+    chosen = {
+        canonical(row.name)
+        for row in await list_rows(subscribed.untagged, b"LSUB")
+        if "\\noselect" not in row.attributes
+    }
     rows = [
         row._replace(attributes=row.attributes | {"\\subscribed"}) if canonical(row.name) in chosen else row
         for row in await list_rows(listed.untagged)

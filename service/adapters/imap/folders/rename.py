@@ -16,6 +16,8 @@ MAX_NAME = 255
 """Octets of one step of a path on the wire, as file systems allow."""
 _BAD_NAME = re.compile(rb"invalid.*name|name.*(?:invalid|illegal|not valid|not allowed)|illegal.*name", re.IGNORECASE)
 """What servers without response codes say of a name that they cannot have (Dovecot, Cyrus, Courier)."""
+_READ = 500
+"""Octets of a refusal in which that is looked for."""
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -140,6 +142,6 @@ async def _attempt(connection: Connection, verb: bytes, *names: bytes) -> None:
             raise AlreadyExists("A folder of that name exists already.")
         if not exists and verb == b"DELETE":
             raise NotFound("folder")
-        if _BAD_NAME.search(answer.status.text):
+        if _BAD_NAME.search(answer.status.text[:_READ]):
             raise InvalidRequest("The mail server takes no folder of this name.")
     raise error

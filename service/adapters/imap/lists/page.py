@@ -186,19 +186,16 @@ def _next(uid: int, sequence: int) -> Sequence[int]:
 
 async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int) -> dict[int, FetchResponse]:
     """Everything of messages that were never read, else their flags. Flags too if the server refuses to describe one of
-    them: ``FolderMessages.get`` finds out which."""
+    them: ``FolderMessages.get`` finds out which. Without responses about others that come in between."""
+    numbers, run = b"%d:%d" % (low, high), messages.connection.run
+    answer = None
     if messages.is_unread(below):
         try:
-            return await _fetch_range(messages.connection, low, high, _ALL_ITEMS)
+            answer = await run([b"FETCH", numbers, _ALL_ITEMS])
         except UpstreamError as error:
             if not is_about_content(error):
                 raise
-    return await _fetch_range(messages.connection, low, high, _FLAG_ITEMS)
-
-
-async def _fetch_range(connection: Connection, low: int, high: int, items: bytes) -> dict[int, FetchResponse]:
-    """The messages from one sequence number to another, without responses about others that come in between."""
-    responses = await fetch_rows((await connection.run([b"FETCH", b"%d:%d" % (low, high), items])).untagged)
+    responses = await fetch_rows((answer or await run([b"FETCH", numbers, _FLAG_ITEMS])).untagged)
     return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
 

@@ -20,16 +20,23 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import structure_of, weight
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
-from service.adapters.imap.messages.repair import UNREADABLE
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, header_fields, octets, version_of
+from service.adapters.imap.wire.responses import (
+    UNREADABLE,
+    FetchResponse,
+    fetch_rows,
+    header_fields,
+    octets,
+    require_attributed,
+    version_of,
+)
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, UpstreamProtocol
@@ -82,8 +89,10 @@ class Content:
             begin()
             messages = FolderMessages(self._cache, self._ids, selection)
             cached = (await messages.get([ref.uid])).get(ref.uid)
-            if cached is None:
-                raise NotFound("message")
+            if cached is None:  # it is gone, or its response has no UID: then the error is another one
+                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
+                row = await _response(selection, ref.uid, answer)
+                cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
             parts = _within_budget(choose(structure).parts) if structure else []
             items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
@@ -248,8 +257,11 @@ def _fetch(uid: int, items: bytes) -> list[bytes]:
 
 
 async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResponse:
-    """The response for one message. Raises NotFound if the server has no message with this UID."""
+    """The response for one message. Raises NotFound if the server has no message with this UID, and UpstreamProtocol if
+    that cannot be known."""
     row = (await fetch_rows(answer.untagged)).get(uid)
+    if row is None:
+        require_attributed(answer.untagged)
     if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()

@@ -14,13 +14,13 @@ from service.adapters.imap.messages.envelope import (
     read_summary,
     structure_of,
 )
-from service.adapters.imap.messages.repair import UNREADABLE, Repair, is_about_content
+from service.adapters.imap.messages.repair import Repair, is_about_content
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, wire_octets
+from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.errors import UpstreamError
 from service.mail.json_rows import row_json, with_member

@@ -12,15 +12,13 @@ from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.dates import read_date_time
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, octets
+from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, octets
 from service.adapters.imap.wire.status import error_from
 from service.mail.errors import UpstreamError
 from service.mail.mime.message import read_summary
 from service.mail.model import MessageSummary
 from service.mail.numbers import read_number
 
-UNREADABLE = b"!"
-"""The key of a response that could not be read beyond its UID and flags."""
 MAX_HEADER = 64 << 10
 MAX_REQUESTS = 100
 """Round trips that one list may spend on messages that the server cannot describe."""

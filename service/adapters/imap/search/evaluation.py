@@ -54,7 +54,8 @@ class Evaluation:
     messages: FolderMessages
     seconds: float = SECONDS
     _by: set[EvaluatedBy] = field(default_factory=set)
-    _undecided: set[int] = field(default_factory=set)
+    _decided_from: int = 0
+    """The lowest UID that was decided, if time ran out: messages are read newest first."""
 
     def __post_init__(self) -> None:
         self._deadline = asyncio.get_running_loop().time() + self.seconds
@@ -62,7 +63,7 @@ class Evaluation:
     @property
     def is_partial(self) -> bool:
         """Whether time ran out: what was found matches, and more may match."""
-        return bool(self._undecided)
+        return self._decided_from > 0
 
     @property
     def by(self) -> EvaluatedBy:
@@ -76,7 +77,7 @@ class Evaluation:
     async def find(self, tree: Filter) -> set[int]:
         """The UIDs that match."""
         found = await self._find(tree, None)
-        return found - self._undecided
+        return {uid for uid in found if uid >= self._decided_from} if self.is_partial else found
 
     async def _find(self, tree: Filter, within: _Found) -> set[int]:
         if within is not None and not within:
@@ -132,7 +133,7 @@ class Evaluation:
         found: set[int] = set()
         for at in range(0, len(newest), _BATCH):
             if asyncio.get_running_loop().time() > self._deadline:
-                self._undecided.update(newest[at:])
+                self._decided_from = max(self._decided_from, newest[at] + 1)
                 break
             known = await reader.read(newest[at : at + _BATCH])
             found |= await in_thread(partial(_matching, condition, known), sum(map(octets_of, known.values())))

@@ -7,7 +7,7 @@ A connection that is idle may have died unnoticed. What may be done twice says s
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -15,7 +15,7 @@ from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.pool import Lane, Pool
 from service.adapters.imap.session.selection import Selection
-from service.adapters.imap.wire.status import lost
+from service.adapters.imap.wire.status import LoginDeferred, lost
 from service.mail.errors import NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
 
 P = ParamSpec("P")
@@ -84,13 +84,18 @@ def again(
     method: Callable[Concatenate[S, P], Awaitable[T]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
     """For methods that may run twice: they run again while UpstreamUnavailable may mean no more than that an idle
-    connection had died. Dovecot ends a connection when its folder is renamed. The last try's error is raised."""
+    connection had died. Dovecot ends a connection when its folder is renamed. The last try's error is raised, and at
+    once that of a login that the server defers."""
 
     @wraps(method)
     async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         for _ in range(self.access.tries):
-            with suppress(UpstreamUnavailable):
+            try:
                 return await method(self, *args, **kwargs)
+            except LoginDeferred:
+                raise
+            except UpstreamUnavailable:
+                continue
         return await method(self, *args, **kwargs)
 
     return run

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
@@ -14,7 +15,7 @@ from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.protocol import WireProtocol
-from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.status import error_from, is_disconnected
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command
 
@@ -26,6 +27,7 @@ NOOP_SECONDS = 3.0
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
 Arguments = Sequence[Piece]
 """A command: its verb and its arguments."""
+_ID: Arguments = (b"ID", b'("name" "Casella" "version" "%b")' % __version__.encode())
 
 
 class Connection:
@@ -39,6 +41,7 @@ class Connection:
         self._broken = broken_capabilities
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
+        self._introduction: Sequence[Arguments] = (_ID,) if "ID" in capabilities else ()
         self.selection: Selection | None = None
         """The selected folder; it notes what untagged responses say about it."""
         self.idle_since = 0.0
@@ -122,14 +125,24 @@ class Connection:
         """
         protocol = self._protocol
         await self._note(protocol.take_unsolicited())
-        lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in commands]
+        sent = self._with_introduction(commands)
+        lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in sent]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
             answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
             command.outcome = answers[-1].status.kind.lower()
+        for answer in answers:
+            if is_disconnected(answer.status):
+                self.fail(error_from(answer.status))
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
-        return answers
+        return answers[len(answers) - len(commands) :]
+
+    def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
+        """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a
+        folder for a client that has not sent it. It travels with them, so it costs no round trip."""
+        introduction, self._introduction = self._introduction, ()
+        return commands if commands[0][0] == b"LOGOUT" else [*introduction, *commands]
 
     async def run(self, *commands: Arguments, seconds: float | None = None) -> Answer:
         """As ``attempt``, but each command has to succeed: raises the error of the first that does not. Returns the
@@ -199,6 +212,7 @@ class Connection:
 
     async def logout(self) -> None:
         """Send LOGOUT, wait two seconds at most, and close."""
+        self._protocol.is_leaving = True
         with suppress(MailError):
             await self.attempt([b"LOGOUT"], seconds=2)
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))

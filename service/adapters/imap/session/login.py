@@ -15,14 +15,12 @@ from service.adapters.imap.wire.client import Client
 from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.protocol import WireProtocol
-from service.adapters.imap.wire.status import Status, error_from
+from service.adapters.imap.wire.status import login_error_from
 from service.adapters.shared import sasl
 from service.adapters.shared.network_errors import network_errors
 from service.adapters.shared.sasl import Exchange
 from service.mail.errors import (
     LoginRefused,
-    MailError,
-    UpstreamError,
     UpstreamProtocol,
     UpstreamTimeout,
     UpstreamTls,
@@ -58,9 +56,7 @@ async def _greeting(protocol: WireProtocol, timing: Timing) -> None:
     except TimeoutError:
         raise UpstreamTimeout("The mail server sends no greeting.", protocol="imap") from None
     if status.kind == "BYE":
-        raise UpstreamUnavailable(
-            "The mail server refuses connections now.", protocol="imap", code=status.code or "BYE", retry_after=5
-        )
+        raise login_error_from(status)
     if status.kind == "PREAUTH":
         # A user is logged in, but not by our credentials: the mail could be another person's.
         raise UpstreamTls("The mail server skips the login (PREAUTH), which is not accepted.", protocol="imap")
@@ -116,7 +112,8 @@ async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timin
         sent, verb = protocol.send([(tag, arguments.chunks(tag, pieces))]), "LOGIN"
     answer = await _answer(protocol, verb, sent, timing, timing.login)
     if answer.status.kind != "OK":
-        raise _login_refusal(answer.status)
+        raise login_error_from(answer.status)
+    protocol.is_logged_in = True
     announced = _announced(answer)
     return announced if announced is not None else await capabilities(protocol, timing)
 
@@ -151,18 +148,6 @@ def _authenticate(tag: bytes, exchange: Exchange, offered: frozenset[str]) -> li
     if "SASL-IR" in offered:
         return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, response)]
     return [b"%b AUTHENTICATE %b\r\n" % (tag, mechanism), response + b"\r\n"]
-
-
-def _login_refusal(status: Status) -> MailError:
-    """A NO without a code means the credentials (RFC 9051, 6.2.3); so do codes that say nothing better."""
-    error = error_from(status, before_login=True)
-    if (
-        type(error) is UpstreamError
-        and status.kind == "NO"
-        and status.code not in {"SERVERBUG", "CORRUPTION", "CONTACTADMIN"}
-    ):
-        return LoginRefused()
-    return error
 
 
 def literal_plus(offered: frozenset[str]) -> int:

@@ -18,8 +18,9 @@ from random import random
 
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import Selection, select
+from service.adapters.imap.wire.status import ConnectionLimitReached, LoginDeferred
 from service.adapters.shared.connection_limit import ConnectionLimit
-from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests, UpstreamProtocol, UpstreamUnavailable
+from service.mail.errors import InUse, LoginRefused, ServerBusy, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.metrics import Live
 from service.telemetry.upstream import queued
 
@@ -34,6 +35,9 @@ LIMIT_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 """Pause between attempts to log in while the server allows no connection at all: other processes have them."""
 
+
+_SHARE = (ConnectionLimitReached, InUse, LoginDeferred)
+"""Refusals of a login that do not concern the credentials: requests share the connections that exist."""
 
 _connections = Live(
     "casella_pool_connections",
@@ -146,7 +150,7 @@ class Pool:
                     connection = None
                 return await self._connect(end)
             except BaseException as error:
-                is_shared = isinstance(error, TooManyRequests) and self._count > 1
+                is_shared = isinstance(error, _SHARE) and self._count > 1
                 if is_shared:
                     self._server_limit = (self._count - 1, self._now() + LIMIT_SECONDS)
                 self._leave(lane, connection)
@@ -201,7 +205,7 @@ class Pool:
         while True:
             try:
                 return await self._connect_once()
-            except TooManyRequests:
+            except ConnectionLimitReached:
                 if self._count > 1 or self._now() + RETRY_SECONDS > end:
                     raise
             await asyncio.sleep(RETRY_SECONDS * (0.5 + random()))  # noqa: S311 - only to spread the attempts

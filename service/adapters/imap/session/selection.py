@@ -8,9 +8,9 @@ from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import status_rows
+from service.adapters.imap.wire.responses import ListedFolder, list_rows, status_rows
 from service.adapters.imap.wire.status import error_from, read_status
-from service.mail.errors import NotFound, UpstreamError, UpstreamProtocol, UpstreamUnavailable
+from service.mail.errors import MailError, NotFound, NotPermitted, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.mail.numbers import read_number
 
 STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
@@ -23,6 +23,8 @@ _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 _LOST = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)
 """Dovecot's words, tagged or untagged, after the selected folder was removed or renamed. If another folder takes the
 name, Dovecot may go on describing the old one."""
+_FORBIDDEN = re.compile(r"permi|denied|not allowed|forbidden|unsafe|access|rights?\b", re.IGNORECASE)
+"""Words of a server that knows the folder and does not let this user or this client in."""
 _MAX_FLAGS = 256 << 10
 """Octets of a list of flags that are read; ten thousand keywords have fewer."""
 _NUMBERED = re.compile(rb"(\d{1,20}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
@@ -80,15 +82,28 @@ class Selection:
     async def select(self) -> None:
         """Select the folder, again too: its present state takes the place of what was known. One round trip.
 
-        Raises NotFound if the server does not have the folder or does not let the user in.
+        Raises NotFound if the server does not have the folder. A refusal without a code costs another round trip.
         """
         self.connection.selection = None
         answer = await self._select()
         if answer.status.kind != "OK":
             error = error_from(answer.status)
-            raise NotFound("folder") if type(error) is UpstreamError and answer.status.kind == "NO" else error
+            raise await self._refusal(error) if type(error) is UpstreamError and answer.status.kind == "NO" else error
         await self._read(answer)
         self.connection.selection = self
+
+    async def _refusal(self, error: UpstreamError) -> MailError:
+        """Returns the error for a NO without a code: NotFound, unless the server lists the folder. NetEase, for one,
+        refuses clients that it does not know ("Unsafe Login")."""
+        [answer] = await self.connection.attempt([b"LIST", b'""', arguments.string(self.name)])
+        rows = await list_rows(answer.untagged) if answer.status.kind == "OK" else []
+        if not any(self._is_listed_as(row) for row in rows):
+            return NotFound("folder")
+        return NotPermitted(error.detail) if _FORBIDDEN.search(error.detail) else error
+
+    def _is_listed_as(self, row: ListedFolder) -> bool:
+        is_same = row.name == self.name or row.name.upper() == self.name.upper() == b"INBOX"
+        return is_same and row.attributes.isdisjoint({"\\noselect", "\\nonexistent"})
 
     async def _select(self) -> Answer:
         """With CONDSTORE, so that the server counts changes from now on (RFC 7162, 3.1.8)."""

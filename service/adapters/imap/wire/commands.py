@@ -65,3 +65,10 @@ async def is_continued(go: asyncio.Event, answer: "asyncio.Future[Answer]") -> b
         return continuation.done()
     finally:
         continuation.cancel()
+
+
+def refusal_of(answer: Answer) -> Answer:
+    """Returns the answer to a command that was not sent to its end. Raises UpstreamProtocol if it is OK."""
+    if answer.status.kind == "OK":
+        raise UpstreamProtocol("The mail server completed the command before it had the message.", protocol="imap")
+    return answer

@@ -1,10 +1,13 @@
 """Reads and writes dates as IMAP has them (RFC 9051, 9: date, date-time)."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from service.adapters.imap.wire.tokens import Token
-from service.mail.mime.headers.dates import MONTHS
+from service.mail.mime.headers.dates import MONTHS, parse_date
 
+_USUAL_LENGTH = len("17-Jul-1996 02:44:25 -0700")
+_IMPOSSIBLE_ZONE = re.compile(rb"[+-]\d{5}")
 _NUMBERS = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)}
 
 
@@ -20,9 +23,17 @@ def write_date_time(moment: datetime) -> bytes:
 
 
 def read_date_time(token: Token) -> datetime | None:
-    """``17-Jul-1996 02:44:25 -0700`` in UTC; None for anything else."""
+    """Returns the moment of ``17-Jul-1996 02:44:25 -0700`` in UTC. Other forms are read as in a header: servers write
+    days of one digit, zones as ``+02`` or ``GMT``, or the header's Date itself. Returns None if it is not a date."""
     if not isinstance(token, bytes):
         return None
+    moment = _usual(token) if len(token) == _USUAL_LENGTH else None
+    if moment is None and not _IMPOSSIBLE_ZONE.search(token) and (read := parse_date(token)) is not None:
+        moment = read.astimezone(UTC)
+    return moment
+
+
+def _usual(token: bytes) -> datetime | None:
     try:
         day, month, year = token[:11].strip().split(b"-")
         hour, minute, second = map(int, token[12:20].split(b":"))

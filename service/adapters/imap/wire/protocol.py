@@ -17,10 +17,10 @@ from typing import Any
 
 from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
-from service.adapters.imap.wire.commands import Answer, AnswerTooLarge, Pending, Timing, is_continued
-from service.adapters.imap.wire.flood import OVERHEAD, Flood
+from service.adapters.imap.wire.commands import Answer, AnswerTooLarge, Pending, Timing, is_continued, refusal_of
+from service.adapters.imap.wire.flow import OVERHEAD, Flood, acknowledge
 from service.adapters.imap.wire.framing import Framer, Limits
-from service.adapters.imap.wire.status import Status, read_status
+from service.adapters.imap.wire.status import Status, login_error_from, read_status
 from service.mail.cleaning import server_text
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
 
@@ -55,6 +55,10 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._sealed = False
         self._writable = asyncio.Event()
         self._writable.set()
+        self.is_logged_in = False
+        """Whether the server's own words may be shown: before login an attacker may have sent them."""
+        self.is_leaving = False
+        """Whether LOGOUT was sent: then BYE is part of its answer (RFC 9051, 6.1.3)."""
         self._bye: Status | None = None
         self._backlog = b""
         self._waits: asyncio.TimerHandle | None = None
@@ -84,15 +88,17 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         while self._backlog and self.error is None:  # it came before the end, and is at most one read of the socket
             octets, self._backlog = self._backlog, b""
             self._read(octets)
+        self.fail(self._end_error())
+
+    def _end_error(self) -> MailError:
+        """Returns the error for a connection that the server ended, by BYE or without."""
         bye = self._bye
-        self.fail(
-            UpstreamUnavailable(
-                server_text(bye.text) if bye and self.greeting.done() else "The mail server closed the connection.",
-                protocol="imap",
-                code=bye.code or "BYE" if bye else None,
-                retry_after=1,
-            )
-        )
+        if bye is not None and not self.is_logged_in:
+            return login_error_from(bye)
+        said = server_text(bye.text) if bye else ""
+        code = bye.code or "BYE" if bye else None
+        detail = said or "The mail server closed the connection."
+        return UpstreamUnavailable(detail, protocol="imap", code=code, retry_after=1)
 
     def pause_writing(self) -> None:
         """Called when the server reads slower than we write."""
@@ -130,6 +136,8 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._backlog = self._backlog + octets if self._backlog else octets
         if not self._waits:
             self._read_backlog()
+        if self._pending:
+            acknowledge(self.transport)
 
     def _read_backlog(self) -> None:
         """Read one slice, or several if they are quick, as the octets of a literal are."""
@@ -141,6 +149,8 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             if start < len(self._backlog) and (self._pause or perf_counter() > until):
                 break
         self._backlog = self._backlog[start:]
+        if self._bye is not None and not self._backlog and not self.is_leaving:
+            self.fail(self._end_error())  # some servers leave the connection open behind BYE (Yandex)
         if self.error is None and (self._backlog or self._pause):
             self.transport.pause_reading()
             self._waits = self.loop.call_later(self._pause, self._read_backlog)
@@ -316,7 +326,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         try:
             async with asyncio.timeout(timing.command + size / MIN_RATE):
                 if not goes_ahead and not await is_continued(go, answer):
-                    return _refused(await answer)
+                    return refusal_of(await answer)
                 await self._write(chunks, answer)
                 return await answer
         except TimeoutError:
@@ -375,12 +385,6 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
 
 def _not_imap() -> UpstreamProtocol:
     return UpstreamProtocol("This is not an IMAP server.", protocol="imap")
-
-
-def _refused(answer: Answer) -> Answer:
-    if answer.status.kind == "OK":
-        raise UpstreamProtocol("The mail server completed the command before it had the message.", protocol="imap")
-    return answer
 
 
 def _injected() -> UpstreamProtocol:

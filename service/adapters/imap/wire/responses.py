@@ -8,6 +8,7 @@ from operator import lt
 from typing import NamedTuple, TypeAlias
 
 from service.adapters.imap.wire.commands import AnswerTooLarge
+from service.adapters.imap.wire.lenient import known_items, listed_name
 from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, paced
 from service.adapters.imap.wire.tokens import Token, parse
@@ -16,7 +17,7 @@ from service.mail.numbers import read_number
 
 MAX_ROWS = 25_000
 """Messages of one answer that are kept. A page has 200, and a folder that is compared has 20,000."""
-MAX_FOUND = 400_000
+MAX_FOUND = 300_000
 """UIDs of one search."""
 MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
@@ -38,14 +39,17 @@ SEQUENCE = b"#"
 """The key of a response's message sequence number."""
 OCTETS = b"%"
 """The key of a response's length on the wire."""
+UNREADABLE = b"!"
+"""The key of a mark: the response breaks the grammar, and only its simplest items are known. Other items may exist, so
+the message has to be read in another way."""
 # Items that a server may report again with another value; every other item of a message never changes.
-_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS})
+_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS, UNREADABLE})
 
 
 async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
     """Returns the rows of a FETCH or STORE by UID. Several responses about one message become one row. Rows without a
-    UID are unsolicited news of flags and are skipped. Raises UpstreamProtocol if the responses contradict each other,
-    and AnswerTooLarge for more than ``MAX_ROWS``."""
+    UID are unsolicited news of flags and are skipped; an unreadable row with a UID has the key ``UNREADABLE``. Raises
+    UpstreamProtocol if the responses contradict each other, and AnswerTooLarge for more than ``MAX_ROWS``."""
     rows: dict[int, FetchResponse] = {}
     async for uid, row in each_row(untagged):
         if uid in rows:
@@ -65,7 +69,7 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
         elif start := _FETCH.match(response):
-            row = _row(response, start.end())
+            row = _row_or_known_items(response, start.end())
             row[SEQUENCE] = start[1]
             row[OCTETS] = b"%d" % len(response)
         else:
@@ -76,6 +80,22 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
         if uid == 0:
             raise _broken()
         yield uid, row
+
+
+def require_attributed(untagged: Iterable[bytes]) -> None:
+    """Raises UpstreamProtocol if a FETCH response is so broken that nobody can say of which message it tells. Ask this
+    before calling a message missing."""
+    starts = ((response, start.end()) for response in untagged if (start := _FETCH.match(response)))
+    rows = (_row_or_known_items(response, end) for response, end in starts)
+    if any(UNREADABLE in row and b"UID" not in row for row in rows):
+        raise _broken()
+
+
+def _row_or_known_items(response: bytes, start: int) -> FetchResponse:
+    try:
+        return _row(response, start)
+    except UpstreamProtocol:
+        return {**known_items(response, start), UNREADABLE: b""}
 
 
 def _row(response: bytes, start: int) -> FetchResponse:
@@ -105,11 +125,11 @@ def wire_octets(row: FetchResponse) -> int:
 
 def octets(row: FetchResponse, item: bytes) -> bytes | None:
     """Returns the octets of a BODY or BINARY item: a request for ``BODY.PEEK[1]<0.64>`` is answered as ``BODY[1]<0>``.
-    Returns None if the server says NIL or leaves the item out."""
+    Returns None if the server says NIL or leaves the item out. Raises UpstreamProtocol if the row is unreadable."""
     value = row.get(item)
     if value is None and item.endswith(b"<0>"):
         value = row.get(item[:-3])  # some servers leave out an origin of zero
-    if isinstance(value, list):
+    if isinstance(value, list) or (value is None and UNREADABLE in row):
         raise _broken()
     return value
 
@@ -213,8 +233,10 @@ class ListedFolder(NamedTuple):
 
 
 async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[ListedFolder]:
-    """Returns the rows of LIST or LSUB, each name once."""
+    """Returns the rows of LIST or LSUB, each name once. Rows that cannot be read are left out. Raises UpstreamProtocol
+    if none can be read, and for more than ``MAX_FOLDERS``."""
     rows: dict[bytes, ListedFolder] = {}
+    has_unreadable = False
     start = verb + b" "
     pace = Pace()
     for response in untagged:
@@ -224,17 +246,20 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
             continue
         if len(rows) >= MAX_FOLDERS:
             raise UpstreamProtocol(f"The mail server lists more than {MAX_FOLDERS} folders.", protocol="imap")
-        match parse(response, len(start)):
-            case [list(), _, bytes() as name, *_] if len(name) > MAX_NAME:
-                continue  # no id of it fits into an address
-            case [list() as attributes, delimiter, bytes() as name, *_] if not isinstance(delimiter, list):
-                words = frozenset(
-                    word.decode("ascii", "replace").lower() for word in attributes if isinstance(word, bytes)
-                )
-                rows[name] = ListedFolder(name, delimiter.decode(errors="replace") if delimiter else None, words)
-            case _:
-                raise _broken()
+        row = listed_name(response, len(start))
+        if row is None:
+            has_unreadable = True
+        elif len(row[2]) <= MAX_NAME:  # no id of a longer one fits into an address
+            rows[row[2]] = _listed(*row)
+    if has_unreadable and not rows:
+        raise _broken()
     return list(rows.values())
+
+
+def _listed(attributes: list[bytes], delimiter: Token, name: bytes) -> ListedFolder:
+    words = frozenset(word.decode("ascii", "replace").lower() for word in attributes)
+    shown = delimiter.decode(errors="replace") if isinstance(delimiter, bytes) and delimiter else None
+    return ListedFolder(name, shown, words)
 
 
 async def status_rows(untagged: Iterable[bytes]) -> dict[bytes, dict[bytes, int]]:

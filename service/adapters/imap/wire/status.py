@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.adapters.shared.refusals import Reason, temporary_refusal
 from service.mail.cleaning import server_text
 from service.mail.errors import (
     AlreadyExists,
@@ -22,8 +23,16 @@ from service.mail.errors import (
     UpstreamUnavailable,
 )
 
-_STATUS = re.compile(
-    rb"(OK|NO|BAD|BYE|PREAUTH)(?: (?:\[([A-Za-z0-9-]{1,60})(?: ([^\]]*))?\] ?)?(.*))?\Z", re.IGNORECASE | re.DOTALL
+_STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
+_STRING = rb'"(?>(?:[^"\\]|\\.)*)"'
+_CODE = re.compile(rb"\[([A-Za-z0-9-]{1,60})( |\])")
+# The argument of a code, in the order tried. By the grammar (RFC 9051, 9) a closing bracket within it is quoted, but
+# servers have it in lists of flags too: ``OIB-Seen-[Gmail]/Trash``. Strings and lists are skipped as a whole. If one is
+# never closed, the first ``)]`` ends a list and the first ``]`` anything else. No form looks back: all are linear.
+_ARGUMENTS = (
+    re.compile(rb'((?>(?:[^\]("]|%b|\((?>(?:[^()"]|%b)*)\))*))\] ?' % (_STRING, _STRING), re.DOTALL),
+    re.compile(rb"(?=\()(.*?\))\s*\] ?", re.DOTALL),
+    re.compile(rb"([^\]]*)\] ?"),
 )
 
 
@@ -41,9 +50,23 @@ def read_status(line: bytes) -> Status | None:
     match = _STATUS.match(line)
     if match is None:
         return None
-    text = match[4] or b""
-    code = match[2] or (b"TRYCREATE" if b" [TRYCREATE] " in text else b"")  # GNU mailutils has it within the text
-    return Status(match[1].decode().upper(), code.decode().upper(), match[3] or b"", text)
+    code, argument, text = _split_code(match[2] or b"")
+    if not code and b" [TRYCREATE] " in text:  # GNU mailutils has it within the text
+        code = b"TRYCREATE"
+    return Status(match[1].decode().upper(), code.decode().upper(), argument, text)
+
+
+def _split_code(text: bytes) -> tuple[bytes, bytes, bytes]:
+    """Returns code, argument and text. A code that is not closed is text."""
+    code = _CODE.match(text)
+    if code is None:
+        return b"", b"", text
+    if code[2] == b"]":
+        return code[1], b"", text[code.end() :].removeprefix(b" ")
+    for form in _ARGUMENTS:
+        if argument := form.match(text, code.end()):
+            return code[1], argument[1], text[argument.end() :]
+    return b"", b"", text
 
 
 def _leaf(leaf: type[MailError], detail: str | None = None) -> Callable[[str | None], MailError]:
@@ -57,7 +80,8 @@ _BY_CODE: dict[str, Callable[[str | None], MailError]] = {
     "NOPERM": _leaf(NotPermitted),
     "READ-ONLY": _leaf(NotPermitted, "The folder is read-only."),
     "PRIVACYREQUIRED": _leaf(UpstreamTls, "The mail server demands TLS."),
-    "LIMIT": lambda _: TooManyRequests("The mail server limits its connections for this user.", retry_after=30),
+    "LIMIT": lambda said: TooManyRequests(said, retry_after=30),
+    "THROTTLED": lambda said: TooManyRequests(said, retry_after=60),
     "INUSE": lambda said: InUse(said, retry_after=5),
     "OVERQUOTA": _leaf(OverQuota),
     "TOOBIG": _leaf(TooLarge),
@@ -70,20 +94,79 @@ _BY_CODE: dict[str, Callable[[str | None], MailError]] = {
     "EXPUNGEISSUED": lambda said: NotFound("message", said),
     "MODIFIED": _leaf(Changed),
     "BADCHARSET": _leaf(InvalidRequest, "The mail server cannot search for this text."),
+    "TEMPFAIL": lambda said: UpstreamUnavailable(said, protocol="imap", code="TEMPFAIL", retry_after=5),
     "UNAVAILABLE": lambda said: UpstreamUnavailable(said, protocol="imap", code="UNAVAILABLE", retry_after=5),
 }
 
 
+class ConnectionLimitReached(TooManyRequests):
+    """The server allows no more connections of this user, or of this host, at the moment."""
+
+    default = "The mail server limits its connections for this user."
+
+
+# With these codes the text may say more. Gmail reports its limit of commands as OVERQUOTA, Dovecot its limit of
+# connections as UNAVAILABLE.
+_VAGUE = frozenset({"", "ALERT", "INUSE", "LIMIT", "OVERQUOTA", "TEMPFAIL", "THROTTLED", "UNAVAILABLE"})
+
+
+class LoginDeferred(UpstreamUnavailable):
+    """The server refuses this login at the moment, and said nothing about the credentials."""
+
+    default = "The mail server refuses logins at the moment."
+
+
+def _temporary_error(status: Status, said: str | None) -> MailError | None:
+    """Returns the error for a refusal that is temporary by its text; None if it is not."""
+    refusal = temporary_refusal(status.text) if status.code in _VAGUE else None
+    if refusal is None:
+        return None
+    code, seconds = status.code or None, refusal.retry_after
+    match refusal.reason:
+        case Reason.CONNECTIONS:
+            return ConnectionLimitReached(retry_after=seconds)
+        case Reason.THROTTLED:
+            return TooManyRequests(said, retry_after=seconds)
+        case Reason.IN_USE:
+            return InUse(said, retry_after=seconds)
+    return UpstreamUnavailable(said, protocol="imap", code=code, retry_after=seconds)
+
+
+def is_disconnected(status: Status) -> bool:
+    """Whether the server says that this connection has lost the mailbox: nothing works on it any more (Exchange)."""
+    refusal = temporary_refusal(status.text) if status.kind != "OK" else None
+    return refusal is not None and refusal.reason is Reason.DISCONNECTED
+
+
 def error_from(status: Status, *, before_login: bool = False) -> MailError:
-    """The error that a server's NO, BAD or BYE means. Its words are not shown if they came before the login: until then
-    it is unknown who speaks."""
+    """The error that a server's NO, BAD or BYE means. Before login no text of the server is shown: an attacker may have
+    sent it."""
     said = None if before_login else server_text(status.text) or None
+    if (temporary := _temporary_error(status, said)) is not None:
+        return temporary
     known = _BY_CODE.get(status.code)
     if known is not None:
         return known(said)
     if status.kind == "BYE":
         return UpstreamUnavailable(said, protocol="imap", code=status.code or None, retry_after=5)
     return UpstreamError(said, protocol="imap", code=status.code or None)
+
+
+_FAULTS = frozenset({"SERVERBUG", "CORRUPTION", "CONTACTADMIN"})
+
+
+def login_error_from(status: Status) -> MailError:
+    """Returns the error for a NO, BAD or BYE to a login or instead of a greeting. A NO that is not temporary and has no
+    code means the credentials (RFC 9051, 6.2.3); so does one with a code that says nothing better."""
+    if status.code == "LIMIT":
+        return ConnectionLimitReached(retry_after=30)
+    error = error_from(status, before_login=True)
+    if type(error) is UpstreamUnavailable:
+        code = error.code or ("BYE" if status.kind == "BYE" else None)
+        return LoginDeferred(protocol="imap", code=code, retry_after=error.retry_after)
+    if type(error) is UpstreamError and status.kind == "NO" and status.code not in _FAULTS:
+        return LoginRefused()
+    return error
 
 
 LOST = "outcomeUnknown"

@@ -10,7 +10,7 @@ from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import flag_list, uid_set
 from service.adapters.imap.wire.flags import from_wire, to_wire
-from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, version_of
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, require_attributed, version_of
 from service.adapters.imap.wire.status import error_from
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
@@ -139,7 +139,10 @@ def _unchanged_since(selection: Selection, version: str) -> bytes:
 async def _fetch(selection: Selection, uids: Iterable[int]) -> Responses:
     items = b"(UID FLAGS MODSEQ)" if selection.counts_changes else b"(UID FLAGS)"
     answer = await selection.connection.run([b"UID", b"FETCH", uid_set(uids), items])
-    return {uid: response for uid, response in (await fetch_rows(answer.untagged)).items() if b"FLAGS" in response}
+    rows = {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if b"FLAGS" in row}
+    if any(uid not in rows for uid in uids):
+        require_attributed(answer.untagged)
+    return rows
 
 
 def _flags(responses: Responses, uid: int) -> Flags:

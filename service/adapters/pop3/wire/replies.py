@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
+from service.adapters.shared.refusals import Reason, temporary_refusal
 from service.mail.cleaning import MAX_SERVER_TEXT, server_text
 from service.mail.errors import (
     InUse,
@@ -64,12 +65,27 @@ def login_error_from(reply: Reply, delay: int = LOGIN_DELAY_SECONDS) -> MailErro
             return busy(reply.code)
         case code if code is not None and code.startswith("SYS"):
             return UpstreamError("The mail server reports an internal error.", protocol=PROTOCOL, code=code)
-    return LoginRefused()
+        case "AUTH":
+            return LoginRefused()
+    return _temporary_error(reply) or LoginRefused()
+
+
+def _temporary_error(reply: Reply) -> MailError | None:
+    """The error for a login that is refused for now, on servers that say so in their text alone."""
+    refused = temporary_refusal(reply.text)
+    if refused is None:
+        return None
+    match refused.reason:
+        case Reason.IN_USE:
+            return InUse(retry_after=refused.retry_after)
+        case Reason.CONNECTIONS | Reason.THROTTLED:
+            return TooManyRequests(EARLY, retry_after=refused.retry_after)
+    return busy(reply.code)
 
 
 def greeting_error_from(reply: Reply) -> MailError:
     """The error for a greeting of -ERR. The credentials cannot be the cause, because no login was tried."""
-    refused = login_error_from(reply)
+    refused = login_error_from(Reply(reply.ok, "", reply.code))
     return busy(reply.code) if isinstance(refused, LoginRefused) else refused
 
 

@@ -7,7 +7,7 @@ MAX_OCTETS = 200
 
 _COMMENT = re.compile(r"\([^()]*\)")
 _CLOCK = r"(?P<hour>\d{1,2})[:.](?P<minute>\d{1,2})(?:[:.](?P<second>\d{1,2})(?:\.\d{1,9})?)?\s*(?P<noon>[ap]m\b)?"
-_ZONE = r"\s*(?P<zone>(?:gmt|utc?)?\s*[+-]\d{1,2}:?\d{2}(?!\d)|[a-z]{1,5}\b)?"
+_ZONE = r"\s*(?P<zone>(?:gmt|utc?)?\s*[+-](?:\d{1,2}:?\d{2}(?!\d)|\d{1,2}(?![\d:]))|[a-z]{1,5}\b)?"
 _FORMS = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
@@ -75,7 +75,8 @@ def _zone(text: str) -> timezone:
     digits = re.sub(r"[^0-9+-]", "", text)
     if not digits:
         return timezone(timedelta(hours=_ZONES.get(text.lower(), 0)))
-    sign, number = (-1 if digits[0] == "-" else 1), digits[1:].zfill(4)
+    sign, number = (-1 if digits[0] == "-" else 1), digits[1:]
+    number = number.zfill(4) if len(number) > 2 else f"{number:0>2}00"  # +02 is hours
     hours, minutes = int(number[:2]), int(number[2:])
     if hours > 15 or minutes > 59:
         raise ValueError(text)

@@ -6,7 +6,7 @@ from time import perf_counter
 
 import pytest
 
-from service.adapters.imap.wire.flood import OVERHEAD, Flood
+from service.adapters.imap.wire.flow import OVERHEAD, Flood
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.pace import SLICE_SECONDS, Pace, ascending, paced
 from service.adapters.imap.wire.protocol import WireProtocol

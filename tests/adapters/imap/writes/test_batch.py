@@ -212,6 +212,16 @@ async def test_a_lost_answer_under_a_condition_is_verified(scripted: Scripted) -
             await mailbox.change_flags(FIRST, ["$seen"], [], version="8")
 
 
+@pytest.mark.parametrize("version", ["²", "٣", "", "x", "9" * 30])
+async def test_a_version_that_is_not_a_number_has_changed(scripted: Scripted, version: str) -> None:
+    """An If-Match of any octets: ``str.isdigit`` knows more digits than ``int`` reads."""
+    selected = {"SELECT": b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 9] x\r\n{tag} OK done\r\n"}
+    async with scripted(selected, capabilities=b"IMAP4rev1 CONDSTORE") as (server, mailbox):
+        with pytest.raises(Changed):
+            await mailbox.change_flags(FIRST, ["$seen"], [], version=version)
+        assert "UID STORE" not in server.verbs
+
+
 async def test_a_condition_needs_a_server_that_counts(scripted: Scripted) -> None:
     """No read-modify-write instead."""
     async with scripted() as (server, mailbox):

@@ -31,6 +31,32 @@ from tests.adapters.pop3.server import CHALLENGE, CREDENTIALS, GREETING, SECRET,
 
 
 @pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (b"unable to lock maildrop: maildrop already locked", InUse),
+        (b"Can't get lock. Mailbox in use", InUse),
+        (b"[ALERT] mailbox is being accessed by another POP3 session", InUse),
+        (b"Too many connections from your host", TooManyRequests),
+        (b"login rate limit exceeded", TooManyRequests),
+        (b"Server Unavailable. 21", UpstreamUnavailable),
+        (b"Temporary problem, please try again later", UpstreamUnavailable),
+        (b"[AUTH] password wrong, try again later", LoginRefused),
+        (b"authentication failed", LoginRefused),
+    ],
+)
+async def test_a_login_refused_for_now_is_not_a_wrong_password(
+    mailboxes: Mailboxes, words: bytes, error: type[MailError]
+) -> None:
+    """R-IMAP-52: by text alone, as many servers say it; a code that names the credentials decides."""
+    backend = await mailboxes.open(Pop3Server(twists={"PASS": b"-ERR " + words + b"\r\n"}))
+    with pytest.raises(error) as caught:
+        await backend.check()
+    assert type(caught.value) is error
+    assert error is LoginRefused or caught.value.retry_after
+    assert words.decode() not in caught.value.detail
+
+
+@pytest.mark.parametrize(
     ("answer", "error", "code"),
     [
         (b"-ERR [IN-USE] locked\r\n", InUse, None),
@@ -126,7 +152,7 @@ async def test_a_server_without_crlf_is_a_protocol_error(mailboxes: Mailboxes, c
     assert (await backend.get_message(newest.id)).subject == "Letter uid-2"
 
 
-async def test_a_greeting_of_err_is_no_refused_login(mailboxes: Mailboxes) -> None:
+async def test_an_err_greeting_is_not_a_refused_login(mailboxes: Mailboxes) -> None:
     backend = await mailboxes.open(Pop3Server(twists={GREETING: b"-ERR too many connections\r\n"}))
     with pytest.raises(UpstreamUnavailable) as caught:
         await backend.check()
@@ -149,7 +175,7 @@ async def test_a_connection_lost_is_unavailable(mailboxes: Mailboxes, moment: st
     assert server.verbs.count("PASS") <= 1
 
 
-async def test_nobody_listens(mailboxes: Mailboxes) -> None:
+async def test_a_port_without_a_listener_is_unavailable(mailboxes: Mailboxes) -> None:
     backend = await mailboxes.open(Pop3Server())
     async with Pop3Server().running() as endpoint:
         pass
@@ -202,7 +228,7 @@ async def test_a_space_in_the_login_needs_sasl(mailboxes: Mailboxes) -> None:
     assert able.heard[1] == "AUTH PLAIN " + b64encode(f"\0two words\0{SECRET}".encode()).decode()
 
 
-async def test_user_and_pass_where_sasl_is_not_needed(mailboxes: Mailboxes) -> None:
+async def test_user_and_pass_are_used_if_sasl_is_not_needed(mailboxes: Mailboxes) -> None:
     server = Pop3Server(capabilities=None)
     await (await mailboxes.open(server)).check()
     assert server.heard == ["CAPA", f"USER {USER}", f"PASS {SECRET}", "CAPA", "UIDL", "LIST"]
@@ -263,7 +289,7 @@ async def test_apop_is_not_fallen_for(mailboxes: Mailboxes) -> None:
     assert "APOP" not in server.verbs
 
 
-async def test_apop_where_it_is_configured(mailboxes: Mailboxes) -> None:
+async def test_apop_is_used_if_it_is_configured(mailboxes: Mailboxes) -> None:
     """R-POP-09: the digest of challenge and password, and the password itself never."""
     server = Pop3Server(letters(2))
     backend = await mailboxes.open(server, apop=True)
@@ -279,7 +305,7 @@ async def test_apop_where_it_is_configured(mailboxes: Mailboxes) -> None:
 @pytest.mark.parametrize(
     "greeting", [b"+OK\r\n", b"+OK <no msg-id>\r\n", b"+OK <a@b\xff>\r\n", b"+OK <a@b<c>\r\n", b"+OK a@b\r\n"]
 )
-async def test_apop_without_a_challenge_is_no_login(mailboxes: Mailboxes, greeting: bytes) -> None:
+async def test_apop_without_a_challenge_is_refused(mailboxes: Mailboxes, greeting: bytes) -> None:
     """R-POP-09: a greeting without one, or with what is no msg-id (CVE-2007-1558), gets neither digest nor password."""
     server = Pop3Server(twists={GREETING: greeting})
     with pytest.raises(UpstreamError):

@@ -110,7 +110,7 @@ def test_dates_keep_their_offset(raw: bytes | str, iso: str) -> None:
         b"\0\xff",
     ],
 )
-def test_what_is_no_date_is_none(raw: bytes | None) -> None:
+def test_text_that_is_not_a_date_is_none(raw: bytes | None) -> None:
     """R-MIME-20."""
     found = parse_date(raw)
     assert found is None or found.utcoffset() is not None

@@ -106,7 +106,7 @@ def test_images_of_the_mail_itself_stay() -> None:
 
 
 @pytest.mark.parametrize("host", ["e@i\ufffdd\r:x", "999.999.999.999", "a b", "[::g]", "x:99999", "\u202e"])
-def test_a_link_without_a_scheme_that_is_no_address_with_one_is_none(host: str) -> None:
+def test_a_link_that_is_not_an_address_even_with_a_scheme_is_removed(host: str) -> None:
     """R-MIME-12: found by fuzzing."""
     cleaned = safe_html(f"<a href='//{host}/p'>x</a>").html
     assert "href" not in cleaned
