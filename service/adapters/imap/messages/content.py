@@ -119,13 +119,18 @@ class Content:
         async with aclosing(stored(self._reader(ref, b""), announced=announced)) as pieces:
             async for piece in pieces:
                 source.write(piece)
+        if announced and not source.size:
+            raise _without_octets("message")
         return source
 
     async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
         """The header fields in one round trip; of a header longer than 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
-        block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
+        block = octets(row, b"BODY[HEADER]<0>")
+        if block is None:
+            raise _without_octets("header")
+        block = block[:MAX_HEADER]
         return await in_thread(partial(list_headers, block, names), len(block))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
@@ -136,7 +141,7 @@ class Content:
         label = _Label(self._id(ref), "message/rfc822", "message.eml")
         head = _window(row, b"", 0, HEAD)
         if head is None and announced:
-            raise UpstreamProtocol("The mail server sent no octets of the message.", protocol="imap")
+            raise _without_octets("message")
         return await self._stored(label, self._reader(ref, b""), head or b"", announced, span)
 
     async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
@@ -150,7 +155,7 @@ class Content:
             part, read = _find(structure, part_id), self._reader(ref, section)
             window = _window(row, section, 0, HEAD)
             if window is None and part.size:
-                raise UpstreamProtocol("The mail server sent no octets of the part.", protocol="imap")
+                raise _without_octets("part")
             head = window or b""
         else:
             part, read = await self._within(ref, part_id)
@@ -278,6 +283,10 @@ def _window(row: FetchResponse, section: bytes, start: int, length: int) -> byte
         return window[:length]
     whole = octets(row, b"BODY[%b]" % section)
     return None if whole is None else whole[start : start + length]
+
+
+def _without_octets(subject: str) -> UpstreamProtocol:
+    return UpstreamProtocol(f"The mail server sent no octets of the {subject}.", protocol="imap")
 
 
 def _within_budget(parts: Iterable[Part]) -> list[Part]:

@@ -20,7 +20,7 @@ def answer(command: bytes, *, is_nil: bool) -> bytes:
     items = b"UID 1 FLAGS ()"
     if b"ENVELOPE" in command or b"RFC822.SIZE" in command or b"BODYSTRUCTURE" in command:
         items += b" " + SUMMARY
-    for name, octets in ((b"1", BODY), (b"", SOURCE)):
+    for name, octets in ((b"1", BODY), (b"", SOURCE), (b"HEADER", SOURCE[:14])):
         if b"BODY.PEEK[%b]" % name in command:
             items += b" BODY[%b] " % name + (b"NIL" if is_nil else b"{%d}\r\n%b" % (len(octets), octets))
     return b"* 1 FETCH (" + items + b")\r\n" + DONE
@@ -45,6 +45,10 @@ async def test_octets_that_are_nil_are_an_error(scripted: Scripted) -> None:
             await mailbox.open_source(row.id)
         with pytest.raises(UpstreamProtocol):
             await mailbox.open_part(row.id, "1")
+        with pytest.raises(UpstreamProtocol):
+            await mailbox.get_message(row.id)
+        with pytest.raises(UpstreamProtocol):
+            await mailbox.list_headers(row.id)
 
 
 @pytest.mark.parametrize("part", ["9" * 400, "1." * 199 + "1", "0.1", "01", "-1", "\N{ARABIC-INDIC DIGIT ONE}"])
