@@ -83,7 +83,7 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
 
 
 def require_attributed(untagged: Iterable[bytes]) -> None:
-    """Raises UpstreamProtocol if a FETCH response is so broken that nobody can say of which message it tells. Ask this
+    """Raises UpstreamProtocol if a FETCH response is so broken that its message cannot be identified. Ask this
     before calling a message missing."""
     starts = ((response, start.end()) for response in untagged if (start := _FETCH.match(response)))
     rows = (_row_or_known_items(response, end) for response, end in starts)
