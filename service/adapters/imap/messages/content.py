@@ -88,7 +88,7 @@ class Content:
         async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
             begin()
             messages = FolderMessages(self._cache, self._ids, selection)
-            cached = (await messages.get([ref.uid])).get(ref.uid)
+            cached = messages.known(ref.uid) or (await messages.get([ref.uid])).get(ref.uid)
             if cached is None:  # it is gone, or its response has no UID: then the error is another one
                 answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
                 row = await _response(selection, ref.uid, answer)
@@ -226,7 +226,7 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         bcc=details.bcc,
         references=parse_message_ids(first(fields, "References") or b""),
         structure=details.structure,
-        attachments=attachments(details.structure),
+        attachments=attachments(details.structure, chosen),
         body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
         version=version_of(row),
     )
@@ -266,7 +266,7 @@ async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResp
     that cannot be known."""
     row = (await fetch_rows(answer.untagged)).get(uid)
     if row is None:
-        require_attributed(answer.untagged)
+        await require_attributed(answer.untagged)
     if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()

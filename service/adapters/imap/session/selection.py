@@ -7,7 +7,7 @@ from service.adapters.imap.session.connection import Arguments, Connection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
-from service.adapters.imap.wire.pace import paced
+from service.adapters.imap.wire.pace import paced, slices
 from service.adapters.imap.wire.responses import ListedFolder, list_rows, status_rows
 from service.adapters.imap.wire.status import error_from, read_status
 from service.mail.errors import MailError, NotFound, NotPermitted, UpstreamError, UpstreamProtocol, UpstreamUnavailable
@@ -270,7 +270,7 @@ def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
 
 
 async def _has_news(untagged: Iterable[bytes]) -> bool:
-    async for response in paced(untagged):
-        if _NEWS.match(response):
+    async for responses in slices(untagged):
+        if any(map(_NEWS.match, responses)):
             return True
     return False
