@@ -127,7 +127,7 @@ class Selection:
             raise error
         if before and before != self.uid_validity:
             raise self._renumbered()
-        numbers = {b"MESSAGES": self.exists, **_numbers(answer.untagged)}
+        numbers = {b"MESSAGES": self.exists, **await _numbers(answer.untagged)}
         self.uid_next = numbers.get(b"UIDNEXT", 0)
         self.is_read_only = answer.status.code == "READ-ONLY"
         self.state = state_of(numbers) if self.has_modseq else None
@@ -262,11 +262,15 @@ def state_of(numbers: Mapping[bytes, int]) -> str | None:
     return ".".join(map(str, values)) if None not in values else None
 
 
-def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
+async def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
     """UIDNEXT, UIDVALIDITY and HIGHESTMODSEQ from the answer to SELECT."""
-    statuses = (status for line in untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
-    numbers = ((status.code.encode(), read_number(status.argument)) for status in statuses)
-    return {name: value for name, value in numbers if value is not None}
+    numbers: dict[bytes, int] = {}
+    async for responses in slices(untagged):
+        for response in responses:
+            status = read_status(response) if response[:2].upper() == b"OK" else None
+            if status and (value := read_number(status.argument)) is not None:
+                numbers[status.code.encode()] = value
+    return numbers
 
 
 async def _has_news(untagged: Iterable[bytes]) -> bool:

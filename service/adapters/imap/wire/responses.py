@@ -22,6 +22,8 @@ MAX_FOUND = 300_000
 MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
 """Octets of a folder's name: five thousand levels."""
+_MAX_LISTED = 4 * MAX_NAME
+"""Octets of a row of LIST: a name, escaped, and what may follow it."""
 _SLACK = 10_000
 """Messages that may have arrived since the folder was counted, or are listed twice."""
 _BATCH = 2000
@@ -248,7 +250,7 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
     for response in untagged:
         if pace.is_due:
             await pace.turn()
-        if response[: len(start)].upper() != start:
+        if response[: len(start)].upper() != start or len(response) > _MAX_LISTED:
             continue
         if len(rows) >= MAX_FOLDERS:
             raise UpstreamProtocol(f"The mail server lists more than {MAX_FOLDERS} folders.", protocol="imap")
