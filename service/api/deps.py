@@ -149,8 +149,9 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
         yield backend
 
 
-async def mailbox(request: Request, account: AccountId, credentials: Caller) -> AsyncIterator[Backend]:
+async def mailbox(request: Request, account: AccountId) -> AsyncIterator[Backend]:
     """The signed-in account's mailbox, kept open until the response is sent."""
+    credentials = await caller_of(request)
     _require_own(account, credentials)
     async with opened(request, credentials, is_sealed=is_sealed(request)) as backend:
         yield backend

@@ -85,7 +85,6 @@ KNOWN = {
     r"test_a_part_may_be_read_as_stored\[imap-pymap": _LINE_BREAK,
     r"test_a_span_of_a_part_is_cut_exactly\[imap-pymap-as stored": _LINE_BREAK,
     r"test_a_span_beyond_the_end_cannot_be_satisfied\[imap-pymap": _LINE_BREAK,
-    r"test_a_download_says_type_and_name_and_keeps_its_etag\[imap-pymap": "pymap 0.36 leaves out filename*",
     r"test_flags_are_replaced_on_one_message_only\[imap-pymap": "pymap 0.36 keeps no new keywords",
     r"test_a_condition_finds_what_it_names\[imap-pymap-subject-\\xe4rger": "pymap 0.36 searches no encoded words",
     r"test_a_condition_finds_what_it_names\[imap-pymap-body-ann": "pymap 0.36 searches headers for BODY too",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
-LARGE = 8 << 10
+LARGE = 16 << 10
 """Octets of mail up to which the event loop reads it itself. Usual mail takes less than a millisecond, the worst 20."""
 _THREADS = ThreadPoolExecutor(4, "parsing")
 """Few, because each has all that it works on in memory."""

@@ -99,9 +99,9 @@ def _is_lost(part: Part) -> bool:
     return part.type.startswith("multipart/") and not part.parts and part.disposition != "attachment"
 
 
-def attachments(structure: Part) -> tuple[Part, ...]:
-    """Every leaf that is not the body; an attached message is one leaf."""
-    chosen = {part.id for part in choose(structure).parts}
+def attachments(structure: Part, choice: Choice | None = None) -> tuple[Part, ...]:
+    """Every leaf that is not the body; an attached message is one leaf. ``choice``: the body, if chosen before."""
+    chosen = {part.id for part in (choice or choose(structure)).parts}
     return tuple(part for part in _leaves(structure) if part.id not in chosen)
 
 
@@ -131,7 +131,8 @@ def read_body(
 ) -> MessageBody:
     """The body decoded: the leaves of either kind joined, at most 256 KiB of octets each. A leaf of the other kind is
     converted. Each HTML part is cleaned by itself, so that none can capture what follows it."""
-    plain, rich = _read_all(text), _read_all(html)
+    plain = _read_all(text)
+    rich = plain if _is_same(text, html) else _read_all(html)
     shown = [_html(each, form, is_last=each is rich[-1]) for each in rich] if form is not HtmlMode.NONE else []
     is_simplified = any(each.is_plain for each in shown)
     found = [*warnings, *(name for each in (*plain, *rich) for name in each.warnings)]
@@ -150,6 +151,11 @@ class _Read(NamedTuple):
     is_cut: bool
     warnings: tuple[str, ...]
     octets: int
+
+
+def _is_same(text: Sequence[Leaf], html: Sequence[Leaf]) -> bool:
+    """Whether only one kind was sent: then no octet is decoded twice."""
+    return len(text) == len(html) and all(one.part is other.part for one, other in zip(text, html, strict=True))
 
 
 def _read_all(leaves: Sequence[Leaf]) -> list[_Read]:

@@ -26,11 +26,10 @@ class FolderListing:
     def __init__(
         self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
     ) -> None:
-        self.rows = _with_inbox([row._replace(name=canonical(row.name, row.delimiter)) for row in rows])
-        delimiters = {row.name: row.delimiter for row in rows}
-        self.counts = {canonical(name, delimiters.get(name)): numbers for name, numbers in counts.items()}
+        self.rows = _with_inbox(rows)
+        self.counts = {canonical(name): numbers for name, numbers in counts.items()}
         self.namespaces = namespaces
-        self.rights = {canonical(name, delimiters.get(name)): letters for name, letters in rights.items()}
+        self.rights = {canonical(name): letters for name, letters in rights.items()}
 
     def row(self, name: bytes) -> ListedFolder:
         """The row of this name. Raises NotFound("folder") if it is not listed."""
@@ -42,15 +41,14 @@ class FolderListing:
 
 def _with_inbox(listed: list[ListedFolder]) -> list[ListedFolder]:
     """INBOX exists even if LIST leaves it out, and has one spelling here (RFC 9051, 5.1)."""
-    rows = {row.name: row for row in listed}
+    rows = {name: row._replace(name=name) for row in listed for name in (canonical(row.name),)}
     return list(rows.values()) if INBOX in rows else [ListedFolder(INBOX, None, frozenset()), *rows.values()]
 
 
-def canonical(name: bytes, delimiter: str | None) -> bytes:
-    """The name with INBOX, as the whole name or as its first step, in capitals: servers take it in any letter case
-    (RFC 9051, 5.1) and write ``Inbox`` in one response and ``INBOX`` in another."""
-    step = name.partition(delimiter.encode())[0] if delimiter else name
-    return INBOX + name[len(INBOX) :] if step.upper() == INBOX else name
+def canonical(name: bytes) -> bytes:
+    """The name, with INBOX in capitals: servers take it in any letter case (RFC 9051, 5.1), and may write ``Inbox`` in
+    one response and ``INBOX`` in another. Names below it are kept as they are: for those the case may matter."""
+    return INBOX if name.upper() == INBOX else name
 
 
 async def read_listing(connection: Connection, items: bytes) -> FolderListing:
@@ -62,7 +60,12 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if "NAMESPACE" in connection.capabilities else []
     rows, counts, untagged = await _list_and_count(connection, asked, items)
     selection = connection.selection
-    if selection is not None and counts and selection.name not in counts and _is_open_to(selection.name, rows):
+    if (
+        selection is not None
+        and counts
+        and selection.name not in map(canonical, counts)
+        and _is_open_to(selection.name, rows)
+    ):
         raise selection.lost()  # another folder has the name now, and Dovecot counts neither
     namespaces = read_namespaces(untagged)
     for prefix in namespaces.unlisted(row.name for row in rows):
@@ -76,7 +79,7 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
 
 
 def _is_open_to(name: bytes, rows: Sequence[ListedFolder]) -> bool:
-    return any(row.name == name and not row.attributes & UNSELECTABLE for row in rows)
+    return any(canonical(row.name) == name and not row.attributes & UNSELECTABLE for row in rows)
 
 
 async def _list_and_count(
@@ -102,14 +105,12 @@ async def _list_then_count(
     if listed.status.kind != "OK":
         raise error_from(listed.status)
     chosen = {
-        canonical(row.name, row.delimiter)
+        canonical(row.name)
         for row in await list_rows(subscribed.untagged, b"LSUB")
         if "\\noselect" not in row.attributes
     }
     rows = [
-        row._replace(attributes=row.attributes | {"\\subscribed"})
-        if canonical(row.name, row.delimiter) in chosen
-        else row
+        row._replace(attributes=row.attributes | {"\\subscribed"}) if canonical(row.name) in chosen else row
         for row in await list_rows(listed.untagged)
     ]
     countable = [row.name for row in rows if not row.attributes & UNSELECTABLE]

@@ -35,7 +35,7 @@ class Namespaces:
             (len(prefix), number, kind)
             for number, (kind, prefixes) in enumerate(kinds)
             for prefix in prefixes
-            if name.startswith(prefix) or (prefix and name == prefix[:-1])
+            if _starts_with(name, prefix) or (prefix and name == prefix[:-1])
         ]
         return max(fitting)[2] if fitting else Namespace.PERSONAL
 
@@ -44,6 +44,13 @@ class Namespaces:
         listed = list(names)
         prefixes = [prefix for prefix in (*self.other, *self.shared) if prefix]
         return [prefix for prefix in prefixes if not any(name.startswith(prefix) for name in listed)]
+
+
+def _starts_with(name: bytes, prefix: bytes) -> bool:
+    """INBOX at the beginning may be in any letter case on either side."""
+    if prefix[:5].upper() == b"INBOX":
+        return name[:5].upper() == b"INBOX" and name[5:].startswith(prefix[5:])
+    return name.startswith(prefix)
 
 
 def read_namespaces(untagged: Iterable[bytes]) -> Namespaces:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from service.adapters.imap.folders.list import INBOX, FolderListing
+from service.adapters.imap.folders.list import INBOX, FolderListing, canonical
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
 from service.adapters.imap.wire.responses import ListedFolder, list_rows
@@ -100,7 +100,10 @@ async def rename(connection: Connection, listing: FolderListing, old: bytes, new
 
 
 def _is_below(row: ListedFolder, name: bytes) -> bool:
-    return row.delimiter is not None and row.name.startswith(name + row.delimiter.encode())
+    if row.delimiter is None:
+        return False
+    above, below = row.name[: len(name)], row.name[len(name) :]
+    return canonical(above) == name and below.startswith(row.delimiter.encode())
 
 
 def refuse_deletion(listing: FolderListing, row: ListedFolder) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 
 from service.adapters.imap.folders import rename as renaming
-from service.adapters.imap.folders.list import INBOX, UNSELECTABLE, FolderListing, read_listing
+from service.adapters.imap.folders.list import INBOX, UNSELECTABLE, FolderListing, canonical, read_listing
 from service.adapters.imap.folders.roles import role_of
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.wire.pace import paced
@@ -120,7 +120,7 @@ class Folders:
             id=self._ids.folder(row.name),
             name=path[-1],
             path=path,
-            parent_id=self._ids.folder(above) if above else None,
+            parent_id=self._ids.folder(canonical(above)) if above else None,
             role=role_of(row),
             total_messages=counts.get(b"MESSAGES"),
             unread_messages=counts.get(b"UNSEEN"),

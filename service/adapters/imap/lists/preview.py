@@ -1,7 +1,7 @@
 """The columns of a list that are read only on request: the preview, and the id of the thread."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from hashlib import blake2s
 
 from service.adapters.imap.messages.cache import CachedMessage
@@ -63,15 +63,26 @@ def _shown(token: object) -> str:
 
 
 async def _read_threads(messages: FolderMessages, cached: dict[int, CachedMessage]) -> dict[int, CachedMessage]:
-    """By the server's own thread id (RFC 8474, Gmail), else by the oldest Message-ID that the message names."""
+    """By the server's own thread id (RFC 8474, Gmail); without one, or if it is NIL, by the oldest Message-ID that the
+    message names."""
     if not cached:
         return {}
     item, read = _thread_item(messages.connection.capabilities)
     responses = await fetch(messages.selection, cached, item)
-    names = await in_thread(
+    names = await _names(responses, read)
+    without = [uid for uid, name in names.items() if not name] if item != THREAD_FIELDS else []
+    names |= await _names(await fetch(messages.selection, without, THREAD_FIELDS), _oldest_name)
+    return messages.extend(cached, threads={uid: _thread_id(name or messages.id(uid)) for uid, name in names.items()})
+
+
+async def _names(responses: Mapping[int, FetchResponse], read: Callable[[FetchResponse], str]) -> dict[int, str]:
+    return await in_thread(
         lambda: {uid: read(row) for uid, row in responses.items()}, sum(map(weight, responses.values()))
     )
-    return messages.extend(cached, threads={uid: _thread_id(name or messages.id(uid)) for uid, name in names.items()})
+
+
+def _oldest_name(row: FetchResponse) -> str:
+    return next(iter(message_names(row)), "")
 
 
 def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchResponse], str]]:
@@ -79,7 +90,7 @@ def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchR
         return b"THREADID", lambda row: _word(row.get(b"THREADID"))
     if "X-GM-EXT-1" in capabilities:
         return b"X-GM-THRID", lambda row: _word(row.get(b"X-GM-THRID"))
-    return THREAD_FIELDS, lambda row: next(iter(message_names(row)), "")
+    return THREAD_FIELDS, _oldest_name
 
 
 def _word(token: object) -> str:

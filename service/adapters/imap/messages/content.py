@@ -1,5 +1,6 @@
 """A message's body, headers, parts and source."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -28,6 +29,7 @@ from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import (
+    UNREADABLE,
     FetchResponse,
     fetch_rows,
     header_fields,
@@ -37,7 +39,7 @@ from service.adapters.imap.wire.responses import (
 )
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
-from service.mail.errors import NotFound
+from service.mail.errors import NotFound, UpstreamProtocol
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers.addresses import sender_warnings
 from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
@@ -50,6 +52,7 @@ from service.spool import Spool
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 _FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
 
 
@@ -85,8 +88,8 @@ class Content:
         async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
             begin()
             messages = FolderMessages(self._cache, self._ids, selection)
-            cached = messages.known(ref.uid)
-            if cached is None:
+            cached = messages.known(ref.uid) or (await messages.get([ref.uid])).get(ref.uid)
+            if cached is None:  # it is gone, or its response has no UID: then the error is another one
                 answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
@@ -116,13 +119,18 @@ class Content:
         async with aclosing(stored(self._reader(ref, b""), announced=announced)) as pieces:
             async for piece in pieces:
                 source.write(piece)
+        if announced and not source.size:
+            raise _without_octets("message")
         return source
 
     async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
         """The header fields in one round trip; of a header longer than 256 KiB the beginning."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
-        block = (octets(row, b"BODY[HEADER]<0>") or b"")[:MAX_HEADER]
+        block = octets(row, b"BODY[HEADER]<0>")
+        if block is None:
+            raise _without_octets("header")
+        block = block[:MAX_HEADER]
         return await in_thread(partial(list_headers, block, names), len(block))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
@@ -131,7 +139,10 @@ class Content:
         row = await self._row(ref, b"(UID RFC822.SIZE BODY.PEEK[]<0.%d>)" % HEAD)
         announced = read_number(row.get(b"RFC822.SIZE"))
         label = _Label(self._id(ref), "message/rfc822", "message.eml")
-        return await self._stored(label, self._reader(ref, b""), octets(row, b"BODY[]<0>") or b"", announced, span)
+        head = _window(row, b"", 0, HEAD)
+        if head is None and announced:
+            raise _without_octets("message")
+        return await self._stored(label, self._reader(ref, b""), head or b"", announced, span)
 
     async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
         """Structure and first window in one round trip. If the structure is unusable, the server may number parts in
@@ -142,7 +153,10 @@ class Content:
         structure = await in_thread(partial(structure_of, described), weight(described))
         if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
-            head = octets(row, b"BODY[%b]<0>" % section) or b""
+            window = _window(row, section, 0, HEAD)
+            if window is None and part.size:
+                raise _without_octets("part")
+            head = window or b""
         else:
             part, read = await self._within(ref, part_id)
             head = await read(0, HEAD)
@@ -179,8 +193,7 @@ class Content:
     def _reader(self, ref: MessageRef, section: bytes) -> Read:
         async def read(start: int, length: int) -> bytes:
             row = await self._row(ref, b"(UID BODY.PEEK[%b]<%d.%d>)" % (section, start, length))
-            found = octets(row, b"BODY[%b]<%d>" % (section, start)) or b""
-            return found[:length]
+            return _window(row, section, start, length) or b""
 
         return read
 
@@ -198,11 +211,13 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     """The message; only its summary if the server's structure is unusable."""
     summary = cached.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
     details = cached.details
-    if details.structure is None:
+    if details.structure is None or UNREADABLE in row:
         return summary
     fields = split_headers(header_fields(row))
     senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(details.structure)
+    if any(part.size and _is_nil(part, row) for part in chosen.parts):
+        return summary
     return Message(
         **dict(summary),
         sender=details.sender,
@@ -211,7 +226,7 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         bcc=details.bcc,
         references=parse_message_ids(first(fields, "References") or b""),
         structure=details.structure,
-        attachments=attachments(details.structure),
+        attachments=attachments(details.structure, chosen),
         body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
         version=version_of(row),
     )
@@ -251,13 +266,27 @@ async def _response(selection: Selection, uid: int, answer: Answer) -> FetchResp
     that cannot be known."""
     row = (await fetch_rows(answer.untagged)).get(uid)
     if row is None:
-        require_attributed(answer.untagged)
+        await require_attributed(answer.untagged)
     if row is None or len(row) <= 3:
         raise NotFound("message")
     is_empty = answer.status.code == "EXPUNGEISSUED" and None in row.values()
     if is_empty and not await find_existing(selection, [uid]):  # Dovecot answers for a removed one, without octets
         raise NotFound("message")
     return row
+
+
+def _window(row: FetchResponse, section: bytes, start: int, length: int) -> bytes | None:
+    """The octets of a window; None for NIL. A response without an origin is the whole section: some servers ignore
+    ``<start.length>``."""
+    window = octets(row, b"BODY[%b]<%d>" % (section, start))
+    if window is not None and b"BODY[%b]<%d>" % (section, start) in row:
+        return window[:length]
+    whole = octets(row, b"BODY[%b]" % section)
+    return None if whole is None else whole[start : start + length]
+
+
+def _without_octets(subject: str) -> UpstreamProtocol:
+    return UpstreamProtocol(f"The mail server sent no octets of the {subject}.", protocol="imap")
 
 
 def _within_budget(parts: Iterable[Part]) -> list[Part]:
@@ -276,6 +305,11 @@ def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:
     return [_leaf(part, row) for part in parts]
 
 
+def _is_nil(part: Part, row: FetchResponse) -> bool:
+    item = b"BODY[%b]<0>" % part.id.encode()
+    return (item in row or item[:-3] in row) and octets(row, item) is None
+
+
 def _leaf(part: Part, row: FetchResponse) -> Leaf:
     """A part that was not fetched is beyond the budget, so it counts as cut."""
     item = b"BODY[%b]<0>" % part.id.encode()
@@ -287,9 +321,7 @@ def _leaf(part: Part, row: FetchResponse) -> Leaf:
 def _section(part_id: str) -> bytes:
     """The part's id as a section (RFC 9051, 6.4.5). Raises NotFound("part") if it is not an id."""
     numbers = part_id.split(".")
-    if len(part_id) > 400 or not all(
-        number.isascii() and number.isdigit() and number == str(int(number)) for number in numbers
-    ):
+    if len(part_id) > 400 or not all(_NUMBER.fullmatch(number) for number in numbers):
         raise NotFound("part")
     if numbers[-1] == "0":
         numbers[-1] = "TEXT"

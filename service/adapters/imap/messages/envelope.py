@@ -107,6 +107,9 @@ def _addresses(fields: list[Token]) -> Iterator[Address]:
 
 
 def _address(name: bytes | None, local: bytes, domain: bytes) -> Address:
+    """Dovecot writes MISSING_MAILBOX and MISSING_DOMAIN for what the header does not say."""
+    local = b"" if local == b"MISSING_MAILBOX" else local
+    domain = b"" if domain == b"MISSING_DOMAIN" else domain
     email = shown_text(local + b"@" + domain if domain else local)
     return Address(name=(shown_text(name) or None) if name is not None else None, email=email)
 

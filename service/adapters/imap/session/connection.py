@@ -13,7 +13,7 @@ from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.commands import Answer, Timing
 from service.adapters.imap.wire.framing import Limits
-from service.adapters.imap.wire.pace import paced
+from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import error_from, is_disconnected
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
@@ -173,8 +173,9 @@ class Connection:
         if self.selection is None:
             return
         try:
-            async for response in paced(untagged):
-                self.selection.note(response)
+            async for responses in slices(untagged):
+                for response in responses:
+                    self.selection.note(response)
         except BaseException:
             self.fail(UpstreamProtocol("The mail server's answer was not read to its end.", protocol="imap"))
             raise

@@ -7,7 +7,7 @@ from service.adapters.imap.session.connection import Arguments, Connection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
-from service.adapters.imap.wire.pace import paced
+from service.adapters.imap.wire.pace import paced, slices
 from service.adapters.imap.wire.responses import ListedFolder, list_rows, status_rows
 from service.adapters.imap.wire.status import error_from, read_status
 from service.mail.errors import MailError, NotFound, NotPermitted, UpstreamError, UpstreamProtocol, UpstreamUnavailable
@@ -64,6 +64,8 @@ class Selection:
         """Whether a flag, as IMAP names it, will still be there in the next session."""
         word = flag.lower()
         if self.permanent_flags is None or word in self.permanent_flags:
+            return True
+        if self.permanent_flags == {"\\*"}:  # a server that lists no flag at all: only a STORE shows what it keeps
             return True
         return not word.startswith("\\") and "\\*" in self.permanent_flags
 
@@ -125,7 +127,7 @@ class Selection:
             raise error
         if before and before != self.uid_validity:
             raise self._renumbered()
-        numbers = {b"MESSAGES": self.exists, **_numbers(answer.untagged)}
+        numbers = {b"MESSAGES": self.exists, **await _numbers(answer.untagged)}
         self.uid_next = numbers.get(b"UIDNEXT", 0)
         self.is_read_only = answer.status.code == "READ-ONLY"
         self.state = state_of(numbers) if self.has_modseq else None
@@ -260,15 +262,19 @@ def state_of(numbers: Mapping[bytes, int]) -> str | None:
     return ".".join(map(str, values)) if None not in values else None
 
 
-def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
+async def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
     """UIDNEXT, UIDVALIDITY and HIGHESTMODSEQ from the answer to SELECT."""
-    statuses = (status for line in untagged if line[:2].upper() == b"OK" and (status := read_status(line)))
-    numbers = ((status.code.encode(), read_number(status.argument)) for status in statuses)
-    return {name: value for name, value in numbers if value is not None}
+    numbers: dict[bytes, int] = {}
+    async for responses in slices(untagged):
+        for response in responses:
+            status = read_status(response) if response[:2].upper() == b"OK" else None
+            if status and (value := read_number(status.argument)) is not None:
+                numbers[status.code.encode()] = value
+    return numbers
 
 
 async def _has_news(untagged: Iterable[bytes]) -> bool:
-    async for response in paced(untagged):
-        if _NEWS.match(response):
+    async for responses in slices(untagged):
+        if any(map(_NEWS.match, responses)):
             return True
     return False

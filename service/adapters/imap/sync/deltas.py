@@ -13,7 +13,7 @@ from service.adapters.imap.sync.token import SyncState
 from service.adapters.imap.wire.commands import AnswerTooLarge
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.numbers import MAX_UID, clip, count, members, read_ranges
-from service.adapters.imap.wire.pace import paced
+from service.adapters.imap.wire.pace import paced, slices
 from service.adapters.imap.wire.responses import each_row, fetch_rows, version_of
 from service.mail.errors import StaleToken
 
@@ -156,10 +156,11 @@ def _by_uid(flags: Mapping[str, frozenset[int]]) -> dict[int, str]:
 async def _changed(untagged: Iterable[bytes], now: SyncState) -> dict[int, int]:
     """The MODSEQ of each message that changed until ``now``; the next answer reports what changed later."""
     changed: dict[int, int] = {}
-    async for uid, row in each_row(untagged):
-        modseq = int(version_of(row) or now.modseq)
-        if modseq <= now.modseq and uid < now.uid_next:
-            changed[uid] = modseq
+    async for responses in slices(untagged):
+        for uid, row in each_row(responses):
+            modseq = int(version_of(row) or now.modseq)
+            if modseq <= now.modseq and uid < now.uid_next:
+                changed[uid] = modseq
     return changed
 
 

@@ -1,17 +1,15 @@
 """Does long work on a server's answer in slices: the event loop gets a turn every ten milliseconds, and work that takes
 seconds of CPU ends with an error.
 
-    pace = Pace()
-    for response in untagged:
-        ...
-        if pace.is_due:
-            await pace.turn()
+    async for responses in slices(untagged):
+        for response in responses:
+            ...
 
 The server decides how much there is to read, or an attacker on the connection; other requests must not wait for it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from heapq import merge
 from time import perf_counter, thread_time
 from typing import TypeVar
@@ -45,6 +43,14 @@ class Pace:
         """Whether the slice is used up."""
         return perf_counter() > self._due
 
+    def within(self, items: Iterator[T]) -> Iterator[T]:
+        """Yields items until the slice is used up."""
+        due = self._due
+        for item in items:
+            yield item
+            if perf_counter() > due:
+                return
+
     async def turn(self) -> None:
         """Let other tasks run. Raises UpstreamProtocol once the budget is spent."""
         self._left -= thread_time() - self._began
@@ -54,13 +60,21 @@ class Pace:
         self._begin()
 
 
+async def slices(items: Iterable[T], pace: Pace | None = None) -> AsyncIterator[Iterator[T]]:
+    """Yields the items in iterators, one for each slice, with a pause in between. Read each to its end."""
+    pace, rest = pace or Pace(), iter(items)
+    yield pace.within(rest)
+    while pace.is_due:
+        await pace.turn()
+        yield pace.within(rest)
+
+
 async def paced(items: Iterable[T], pace: Pace | None = None) -> AsyncIterator[T]:
-    """Yields the items, with a pause whenever one is due. For loops whose body takes more than a microsecond."""
-    pace = pace or Pace()
-    for item in items:
-        yield item
-        if pace.is_due:
-            await pace.turn()
+    """Yields the items one by one, with a pause whenever one is due. For loops whose body takes longer than this does;
+    ``slices`` costs a fifth."""
+    async for some in slices(items, pace):
+        for item in some:
+            yield item
 
 
 async def ascending(numbers: Collection[int]) -> list[int]:

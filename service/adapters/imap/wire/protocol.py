@@ -62,6 +62,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._bye: Status | None = None
         self._backlog = b""
         self._waits: asyncio.TimerHandle | None = None
+        self._slice_ends: float | None = None
         self._flood = Flood()
 
     @property
@@ -142,12 +143,10 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
     def _read_backlog(self) -> None:
         """Read one slice, or several if they are quick, as the octets of a literal are."""
         was_paused, self._waits = self._waits is not None, None
-        until, start = perf_counter() + SLICE_SECONDS, 0
-        while start < len(self._backlog):
+        until, start = self._end_of_slice(), 0
+        while start < len(self._backlog) and not self._pause and perf_counter() <= until:
             self._read(self._backlog[start : start + _SLICE], is_all=start + _SLICE >= len(self._backlog))
             start += _SLICE
-            if start < len(self._backlog) and (self._pause or perf_counter() > until):
-                break
         self._backlog = self._backlog[start:]
         if self._bye is not None and not self._backlog and not self.is_leaving:
             self.fail(self._end_error())  # some servers leave the connection open behind BYE (Yandex)
@@ -156,6 +155,16 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             self._waits = self.loop.call_later(self._pause, self._read_backlog)
         elif was_paused and not self._sealed and self.error is None:
             self.transport.resume_reading()
+
+    def _end_of_slice(self) -> float:
+        """When to stop reading in this turn of the loop. uvloop hands over many pieces of one connection in a turn."""
+        if self._slice_ends is None:
+            self._slice_ends = perf_counter() + SLICE_SECONDS
+            self.loop.call_soon(self._end_turn)
+        return self._slice_ends
+
+    def _end_turn(self) -> None:
+        self._slice_ends = None
 
     @property
     def _pause(self) -> float:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from service.adapters.imap.wire.commands import AnswerTooLarge
 from service.adapters.imap.wire.lenient import known_items, listed_name
 from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
-from service.adapters.imap.wire.pace import Pace, ascending, paced
+from service.adapters.imap.wire.pace import Pace, ascending, slices
 from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
 from service.mail.numbers import read_number
@@ -22,6 +22,8 @@ MAX_FOUND = 300_000
 MAX_FOLDERS = 12_000
 MAX_NAME = 16 << 10
 """Octets of a folder's name: five thousand levels."""
+_MAX_LISTED = 4 * MAX_NAME
+"""Octets of a row of LIST: a name, escaped, and what may follow it."""
 _SLACK = 10_000
 """Messages that may have arrived since the folder was counted, or are listed twice."""
 _BATCH = 2000
@@ -51,19 +53,21 @@ async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
     UID are unsolicited news of flags and are skipped; an unreadable row with a UID has the key ``UNREADABLE``. Raises
     UpstreamProtocol if the responses contradict each other, and AnswerTooLarge for more than ``MAX_ROWS``."""
     rows: dict[int, FetchResponse] = {}
-    async for uid, row in each_row(untagged):
-        if uid in rows:
-            _merge(rows[uid], row)
-        elif len(rows) >= MAX_ROWS:
-            raise AnswerTooLarge("The mail server lists more messages than can be read.", protocol="imap")
-        else:
-            rows[uid] = row
+    async for responses in slices(untagged):
+        for uid, row in each_row(responses):
+            if uid in rows:
+                _merge(rows[uid], row)
+            elif len(rows) >= MAX_ROWS:
+                raise AnswerTooLarge("The mail server lists more messages than can be read.", protocol="imap")
+            else:
+                rows[uid] = row
     return rows
 
 
-async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchResponse]]:
-    """Yields the rows one by one, as ``fetch_rows``, but without storing them: for answers of hundreds of thousands."""
-    async for response in paced(untagged):
+def each_row(responses: Iterable[bytes]) -> Iterator[tuple[int, FetchResponse]]:
+    """Yields the rows one by one, as ``fetch_rows``, but without storing them: for answers of hundreds of thousands,
+    which come in slices."""
+    for response in responses:
         if quick := _FLAGS_ROW.match(response):
             row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
@@ -82,13 +86,17 @@ async def each_row(untagged: Iterable[bytes]) -> AsyncIterator[tuple[int, FetchR
         yield uid, row
 
 
-def require_attributed(untagged: Iterable[bytes]) -> None:
-    """Raises UpstreamProtocol if a FETCH response is so broken that nobody can say of which message it tells. Ask this
+async def require_attributed(untagged: Iterable[bytes]) -> None:
+    """Raises UpstreamProtocol if a FETCH response is so broken that its message cannot be identified. Ask this
     before calling a message missing."""
-    starts = ((response, start.end()) for response in untagged if (start := _FETCH.match(response)))
-    rows = (_row_or_known_items(response, end) for response, end in starts)
-    if any(UNREADABLE in row and b"UID" not in row for row in rows):
-        raise _broken()
+    async for responses in slices(untagged):
+        for response in responses:
+            if (start := _FETCH.match(response)) and _is_unattributed(_row_or_known_items(response, start.end())):
+                raise _broken()
+
+
+def _is_unattributed(row: FetchResponse) -> bool:
+    return UNREADABLE in row and b"UID" not in row
 
 
 def _row_or_known_items(response: bytes, start: int) -> FetchResponse:
@@ -242,7 +250,7 @@ async def list_rows(untagged: Iterable[bytes], verb: bytes = b"LIST") -> list[Li
     for response in untagged:
         if pace.is_due:
             await pace.turn()
-        if response[: len(start)].upper() != start:
+        if response[: len(start)].upper() != start or len(response) > _MAX_LISTED:
             continue
         if len(rows) >= MAX_FOLDERS:
             raise UpstreamProtocol(f"The mail server lists more than {MAX_FOLDERS} folders.", protocol="imap")
@@ -265,14 +273,12 @@ def _listed(attributes: list[bytes], delimiter: Token, name: bytes) -> ListedFol
 async def status_rows(untagged: Iterable[bytes]) -> dict[bytes, dict[bytes, int]]:
     """Returns the rows of STATUS by name. Values that are not numbers are left out."""
     rows: dict[bytes, dict[bytes, int]] = {}
-    pace = Pace()
-    for response in untagged:
-        if pace.is_due:
-            await pace.turn()
-        if response[:7].upper() == b"STATUS ":
-            name, items = _status(response)
-            pairs = ((key.upper(), read_number(value)) for key, value in zip(items[::2], items[1::2], strict=False))
-            rows[name] = {key: value for key, value in pairs if value is not None}
+    async for responses in slices(untagged):
+        for response in responses:
+            if response[:7].upper() == b"STATUS ":
+                name, items = _status(response)
+                pairs = ((key.upper(), read_number(value)) for key, value in zip(items[::2], items[1::2], strict=False))
+                rows[name] = {key: value for key, value in pairs if value is not None}
     return rows
 
 

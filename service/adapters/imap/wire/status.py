@@ -24,13 +24,15 @@ from service.mail.errors import (
 )
 
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*))?\Z", re.IGNORECASE | re.DOTALL)
-_STRING = rb'"(?>(?:[^"\\]|\\.)*)"'
+_STRING = rb'"(?>(?:[^"\\]++|\\.)*)"'
+_MAX_CODED = 256 << 10
+"""Octets of a response whose code is read: the longest codes name a thousand messages twice (COPYUID)."""
 _CODE = re.compile(rb"\[([A-Za-z0-9-]{1,60})( |\])")
 # The argument of a code, in the order tried. By the grammar (RFC 9051, 9) a closing bracket within it is quoted, but
 # servers have it in lists of flags too: ``OIB-Seen-[Gmail]/Trash``. Strings and lists are skipped as a whole. If one is
 # never closed, the first ``)]`` ends a list and the first ``]`` anything else. No form looks back: all are linear.
 _ARGUMENTS = (
-    re.compile(rb'((?>(?:[^\]("]|%b|\((?>(?:[^()"]|%b)*)\))*))\] ?' % (_STRING, _STRING), re.DOTALL),
+    re.compile(rb'((?>(?:[^\]("]++|%b|\((?>(?:[^()"]++|%b)*)\))*))\] ?' % (_STRING, _STRING), re.DOTALL),
     re.compile(rb"(?=\()(.*?\))\s*\] ?", re.DOTALL),
     re.compile(rb"([^\]]*)\] ?"),
 )
@@ -59,7 +61,7 @@ def read_status(line: bytes) -> Status | None:
 def _split_code(text: bytes) -> tuple[bytes, bytes, bytes]:
     """Returns code, argument and text. A code that is not closed is text."""
     code = _CODE.match(text)
-    if code is None:
+    if code is None or len(text) > _MAX_CODED:
         return b"", b"", text
     if code[2] == b"]":
         return code[1], b"", text[code.end() :].removeprefix(b" ")

@@ -141,7 +141,7 @@ async def _fetch(selection: Selection, uids: Iterable[int]) -> Responses:
     answer = await selection.connection.run([b"UID", b"FETCH", uid_set(uids), items])
     rows = {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if b"FLAGS" in row}
     if any(uid not in rows for uid in uids):
-        require_attributed(answer.untagged)
+        await require_attributed(answer.untagged)
     return rows
 
 

@@ -238,13 +238,15 @@ async def test_a_condition_needs_a_server_that_counts(scripted: Scripted) -> Non
         (b"* OK [PERMANENTFLAGS (\\Seen work)] x\r\n", "WORK", True),
         (b"* OK [PERMANENTFLAGS (\\Seen)] x\r\n", "work", False),
         (b"* OK [PERMANENTFLAGS ()] x\r\n", "$seen", False),
+        (b"* OK [PERMANENTFLAGS (\\*)] x\r\n", "$seen", True),
         (b"", "anything", True),
     ],
 )
 async def test_a_flag_the_folder_does_not_keep_is_refused(
     scripted: Scripted, select: bytes, flag: str, *, is_kept: bool
 ) -> None:
-    """R-IMAP-25: PERMANENTFLAGS is the truth; a server says OK to what it forgets."""
+    """R-IMAP-25, R-IMAP-62: PERMANENTFLAGS is the truth; a server says OK to what it forgets. A list of ``\\*`` alone
+    says nothing of system flags, so the server is asked."""
     answers = {
         "SELECT": b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n" + select + b"{tag} OK [READ-WRITE] done\r\n",
         "UID STORE": there(1, items=b" FLAGS (x)") + OK,
