@@ -79,7 +79,7 @@ def staying_in_step(out: str, _: Path) -> None:
 
 def writing(out: str, _: Path) -> None:
     """A repeated request is executed once: the id is the same."""
-    ids = re.findall(r'^\{"id":"(m_\w+)"', out.replace("}{", "}\n{"), re.MULTILINE)
+    ids = re.findall(r'^\{"id":"(m_[\w-]+)"', out.replace("}{", "}\n{"), re.MULTILINE)
     assert len(ids) == 4
     assert ids[0] == ids[1] != ids[2] == ids[3]
 

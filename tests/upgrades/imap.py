@@ -1,5 +1,6 @@
 """IMAP's STARTTLS (RFC 9051, 6.2.1): what is said in clear names a folder ``injected``, under TLS there is ``inside``."""
 
+from service.adapters.imap.wire.status import LoginDeferred
 from service.mail.errors import UpstreamError
 from tests.upgrades.scripts import AWAY, BROKEN, LATE, NO_HANDSHAKE, TLS, WELL, Dialect, Ends
 from tests.upgrades.server import Script
@@ -8,6 +9,8 @@ _OK = b"{tag} OK done\r\n"
 _TEMPTING = b"IMAP4rev1 AUTH=PLAIN SASL-IR LITERAL+ ID ENABLE CONDSTORE"
 _LIST = b'* LIST (\\HasNoChildren) "/" injected\r\n'
 REFUSED: Ends = frozenset({UpstreamError})
+DEFERRED: Ends = frozenset({LoginDeferred})
+"""The server says BYE: it may do so at any time, and the connection is over at once."""
 
 IMAP = Dialect(
     usual=Script(
@@ -51,8 +54,8 @@ IMAP = Dialect(
         "with rows": (b"* OK ready\r\n* CAPABILITY " + _TEMPTING + b"\r\n" + _LIST, WELL),
         "PREAUTH": (b"* PREAUTH welcome\r\n", TLS),
         "PREAUTH with capabilities": (b"* PREAUTH [CAPABILITY IMAP4rev1] welcome\r\n", TLS),
-        "BYE": (b"* BYE too many\r\n", AWAY),
-        "BYE with a code": (b"* BYE [UNAVAILABLE] later\r\n", AWAY),
+        "BYE": (b"* BYE too many\r\n", DEFERRED),
+        "BYE with a code": (b"* BYE [UNAVAILABLE] later\r\n", DEFERRED),
         "NO": (b"* NO go away\r\n", BROKEN),
         "a tag": (b"A1 OK ready\r\n", BROKEN),
         "POP3": (b"+OK ready\r\n", BROKEN),
@@ -74,7 +77,7 @@ IMAP = Dialect(
         "no and yes": (b"{tag} NO not now\r\n{tag} OK begin\r\n", TLS),
         "a plus": (b"+ go on\r\n", TLS),
         "a plus and OK": (b"+ go on\r\n{tag} OK begin\r\n", TLS),
-        "a goodbye": (b"* BYE over\r\n", TLS | LATE),
+        "a goodbye": (b"* BYE over\r\n", DEFERRED),
         "no line end": (b"{tag} OK begin", TLS | LATE),
         "LF alone": (b"{tag} OK begin\n", TLS | LATE),
         "half a literal": (b"* LIST () {1000}\r\n{tag} OK begin\r\n", TLS | LATE),
@@ -95,7 +98,7 @@ IMAP = Dialect(
         "a greeting": (b"* OK ready\r\n", WELL),
         "the next answer": (b"{next} OK done\r\n", BROKEN | AWAY),
         "a plus": (b"+ go on\r\n", BROKEN | AWAY),
-        "a goodbye": (b"* BYE over\r\n", WELL),
+        "a goodbye": (b"* BYE over\r\n", DEFERRED),
         "octets in clear": (b"\0\0", NO_HANDSHAKE | BROKEN),
     },
 )
