@@ -18,8 +18,8 @@ MessageId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 
 
 class Attachment(Value):
-    """An attachment of a draft: a part of any message of this account, a whole message, or new content. Content of other
-    messages is copied by the service; it never passes through the client."""
+    """An attachment of a draft: a part of any message of this account, a whole message, or new content. The service
+    copies what other messages have; it never passes through the client."""
 
     message_id: MessageId | None = Field(
         None, description="The id of a message of this account: with `partId` that part of it, without it all of it."

@@ -12,7 +12,7 @@ LOST = "outcomeUnknown"
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Who sends a message, and to whom (RFC 5321, 2.3.1). Domains are ASCII; a local part beyond ASCII needs
+    """The sender and the recipients of a message (RFC 5321, 2.3.1). Domains are ASCII; a local part beyond ASCII needs
     ``is_utf8``."""
 
     sender: str
@@ -25,7 +25,7 @@ class Envelope:
     is_utf8: bool = False
     """Whether an address or a header field is UTF-8 (RFC 6531). Raises NotSupported if the server cannot."""
     id: str | None = None
-    """With an id the server is asked for delivery status notifications that name it (RFC 3461); ignored if it cannot."""
+    """With an id, delivery status notifications that name it are asked for (RFC 3461), if the server can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Submitter(ABC):
         """Send one message, once. ``chunks`` are its octets, read as fast as the server takes them. Memory is constant.
 
         ``commit`` is awaited when all octets are with the server but the end of the message is not: if it raises, the
-        message is not sent. From then on the message may be sent, whatever happens.
+        message is not sent. Afterwards the message may be sent even if this method fails.
 
         Raises RecipientsRefused if the server refuses all recipients, or any without ``partial``; MessageRefused if it
         refuses the sender or the content for good (5xx); TooLarge if the message exceeds the server's SIZE;
@@ -63,5 +63,6 @@ class Submitter(ABC):
         UpstreamError with the code ``LOST`` if it is unknown whether the message was sent.
         """
 
+    @abstractmethod
     async def aclose(self) -> None:
         """Close what is kept open between messages."""

@@ -24,7 +24,7 @@ class Scram:
     """One exchange: ``begin``, then ``answer`` for each challenge of the server.
 
     If it ends without ``is_challenged``, the server cannot do SCRAM for this user, as if it has only a hash of another
-    kind, and another mechanism may be tried. An OK without ``is_proven`` is no login: see ``require_proof``.
+    kind, and another mechanism may be tried. After an OK call ``require_proof``.
     """
 
     def __init__(self, client: ScramClient, protocol: Protocol) -> None:
@@ -72,7 +72,7 @@ class Scram:
 def scram(credentials: Credentials, protocol: Protocol, tls: object, offered: Collection[str]) -> Scram | None:
     """An exchange by SCRAM-SHA-256 if the server offers it; None if not, or if the username or password has characters
     that it cannot carry. ``tls`` is the connection's SSLObject, if it has one: the login is bound to it if Python can,
-    which is up to TLS 1.2 (RFC 5929, 3), so that nobody can pass it on from another connection."""
+    which is up to TLS 1.2 (RFC 5929, 3), so that it cannot be relayed from another connection."""
     bound = isinstance(tls, SSLObject) and tls.version() == "TLSv1.2"
     mechanisms = [name for name in ((MECHANISM, BOUND) if bound else (MECHANISM,)) if name in offered]
     if not mechanisms:
