@@ -1,4 +1,4 @@
-"""What a client answers to the challenges of a login, one line to each: the same in POP3 (RFC 5034) and SMTP (RFC 4954)."""
+"""What a client answers to the challenges of a login, a line for each: POP3 (RFC 5034), SMTP (RFC 4954)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias

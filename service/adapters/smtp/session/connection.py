@@ -1,4 +1,4 @@
-"""One conversation with the server: connect, EHLO, STARTTLS, EHLO again, and commands (RFC 5321, 3; RFC 3207; RFC 2920).
+"""One conversation with the server: connect, EHLO, STARTTLS, EHLO again, commands (RFC 5321, 3; RFC 3207; RFC 2920).
 
 A failed exchange is the last one: a deadline, a cancelled caller, an unexpected octet and any other fault close the
 connection, so that none is ever used again while an answer is on its way.
@@ -82,21 +82,28 @@ class Connection:
     async def ask_each(self, lines: Sequence[str]) -> list[Reply]:
         """Sends commands, pipelined if the server offers it: one round trip for ``IN_FLIGHT`` of them, else for each.
 
-        If the server refuses the first one and then closes the connection, only the answers that came are returned.
+        If the server refuses the first one, the answers to the others may be missing.
         """
         replies: list[Reply] = []
         size = IN_FLIGHT if "PIPELINING" in self.extensions else 1
         with self._exchange(lines[-1], len(lines)) as command:
             try:
                 for start in range(0, len(lines), size):
+                    if replies and not replies[0].is_ok:
+                        break
                     due = self.wire.send([line.encode() for line in lines[start : start + size]])
-                    for reply in due:
-                        replies.append(await self._reply(reply, self._timing.command))
+                    for each in due:
+                        replies.append(await self._reply(each, self._timing.command))  # noqa: PERF401 - kept if it raises
             except UpstreamUnavailable:
                 if not replies or replies[0].is_ok:
                     raise
             command.outcome = next((reply.outcome for reply in replies if reply.outcome != "ok"), "ok")
         return replies
+
+    async def reset(self) -> None:
+        """Forgets the message that was begun, so that another one can be sent. Closes the connection if that fails."""
+        if self.wire.is_open and not (await self.ask("RSET")).is_ok:
+            self.abort()
 
     async def converse(self, line: str, respond: Respond) -> Reply:
         """Sends a command that the server may answer with challenges (RFC 4954, 4)."""
@@ -134,7 +141,7 @@ class Connection:
         self.wire.fail(goodbye_error_from(None, is_signed_in=self.wire.is_signed_in))
 
     async def _greet(self) -> None:
-        with self._exchange("CONNECT"):
+        with self._ends_if_it_fails():
             reply = await self._reply(self.wire.greeting, self._timing.greeting)
         if reply.code != READY:
             raise greeting_error_from(reply)
@@ -172,9 +179,14 @@ class Connection:
     @contextmanager
     def _exchange(self, line: str, count: int = 1) -> Iterator[Command]:
         """The server may send only within an exchange, and only what was requested."""
+        verb = line.partition(" ")[0]
+        with self._ends_if_it_fails(), Command(PROTOCOL, self.wire.server, verb, count) as command:
+            yield command
+
+    @contextmanager
+    def _ends_if_it_fails(self) -> Iterator[None]:
         try:
-            with Command(PROTOCOL, self.wire.server, line.partition(" ")[0], count) as command:
-                yield command
+            yield
         except BaseException as error:
             self.abort()
             if (failure := network_error(error, PROTOCOL)) is None:

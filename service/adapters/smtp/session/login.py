@@ -16,7 +16,8 @@ for it (RFC 4954, 4)."""
 
 
 async def sign_in(connection: Connection, credentials: Credentials) -> None:
-    """Tries once: repeated refused logins lock the account. Three round trips by SCRAM, otherwise one, or two by LOGIN."""
+    """Tries once: repeated refused logins lock the account. SCRAM takes three round trips, LOGIN too, all
+    else one."""
     if not credentials.username:
         raise InvalidRequest("The login is empty.")
     is_password = credentials.kind is SecretKind.PASSWORD

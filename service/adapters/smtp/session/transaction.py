@@ -12,6 +12,7 @@ from service.adapters.smtp.session.connection import Connection
 from service.adapters.smtp.wire import commands
 from service.adapters.smtp.wire.dot_stuffing import Stuffer
 from service.adapters.smtp.wire.errors import (
+    is_goodbye,
     lost,
     message_error_from,
     refused_recipient,
@@ -44,8 +45,7 @@ async def begin(connection: Connection, envelope: Envelope, *, partial: bool) ->
             raise message_error_from(sender, limit)
         return _receipt(envelope.recipients, recipients, partial=partial)
     except MailError:
-        if connection.wire.is_open and not (await connection.ask("RSET")).is_ok:
-            connection.abort()
+        await connection.reset()
         raise
 
 
@@ -70,8 +70,6 @@ class Delivery:
         self._wire = connection.wire
         self._timing = timing
         self._sent = 0
-        self.is_begun = False
-        """Whether anything of the message was read."""
 
     async def run(self, chunks: AsyncIterator[bytes], commit: Callable[[], Awaitable[None]]) -> None:
         """DATA, the octets as fast as the server takes them, ``commit``, the final dot. Two round trips.
@@ -82,8 +80,8 @@ class Delivery:
         if reply.code != GO_AHEAD:
             if reply.code < 400:
                 self._connection.abort()
+            await self._connection.reset()
             raise message_error_from(reply, self._connection.limit)
-        self.is_begun = True
         answer = self._wire.expect()
         with Command(PROTOCOL, self._wire.server, "MESSAGE") as command:
             try:
@@ -97,6 +95,8 @@ class Delivery:
             link.write(b".\r\n")
             reply = await self._outcome(answer)
             command.outcome = reply.outcome
+        if is_goodbye(reply):
+            self._connection.abort()
         if not reply.is_ok:
             raise message_error_from(reply, self._connection.limit)
 
@@ -108,9 +108,17 @@ class Delivery:
             if limit is not None and self._sent > limit:
                 raise too_large(limit)
             for start in range(0, len(chunk), PIECE):
-                await self._wire.push(stuffer.feed(chunk[start : start + PIECE]), self._timing.block)
-                self._require_silence(answer)
-        await self._wire.flush(stuffer.finish(), self._timing.block)
+                octets = stuffer.feed(chunk[start : start + PIECE])
+                await self._written(self._wire.push(octets, self._timing.block), answer)
+        await self._written(self._wire.flush(stuffer.finish(), self._timing.block), answer)
+
+    async def _written(self, writing: Awaitable[None], answer: "asyncio.Future[Reply]") -> None:
+        """An answer says more than the end of the connection that comes with it."""
+        try:
+            await writing
+        except MailError:
+            self._require_silence(answer)
+            raise
         self._require_silence(answer)
 
     def _require_silence(self, answer: "asyncio.Future[Reply]") -> None:
