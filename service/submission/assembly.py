@@ -1,17 +1,19 @@
 """From the pieces of a draft to a complete message: octets as they are, copies of other messages, uploads."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from service.mail.backend import Backend
 from service.mail.mime.compose.base64_lines import Base64Lines
-from service.mail.mime.compose.pieces import Composition, Copied, Uploaded
+from service.mail.mime.compose.values import Composition, Copied, Uploaded
 from service.mail.model import Source
 from service.submission.spooled import Spooled
 
 
 @asynccontextmanager
-async def assembled(mailbox: Backend, composition: Composition, uploads: Sequence[Source] = ()) -> AsyncIterator[Spooled]:
+async def assembled(
+    mailbox: Backend, composition: Composition, uploads: Sequence[Source] = ()
+) -> AsyncIterator[Spooled]:
     """The message, complete. Memory is constant: what is large lies in a file. Raises what reading other messages
     raises."""
     message = Spooled()
@@ -28,7 +30,7 @@ async def assembled(mailbox: Backend, composition: Composition, uploads: Sequenc
         message.close()
 
 
-async def _octets(mailbox: Backend, piece: Copied | Uploaded, uploads: Sequence[Source]) -> AsyncIterator[bytes]:
+async def _octets(mailbox: Backend, piece: Copied | Uploaded, uploads: Sequence[Source]) -> AsyncGenerator[bytes, None]:
     if isinstance(piece, Uploaded):
         async for chunk in _base64(uploads[piece.index].chunks()):
             yield chunk

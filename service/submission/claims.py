@@ -110,8 +110,8 @@ class AlreadySent(Exception):
 async def take_claim(mailbox: Backend, draft: str) -> "Claim | Unclaimed":
     """Take the claim: two round trips if no other process has it. Waits for one that has.
 
-    Raises AlreadySent if the draft goes while this waits, NotFound if there is no such draft, and UpstreamError with the
-    code ``LOST`` if an earlier attempt may have sent it.
+    Raises AlreadySent if the draft goes while this waits, NotFound if there is no such draft, and UpstreamError with
+    the code ``LOST`` if an earlier attempt may have sent it.
     """
     return await _Attempt(mailbox, draft).take()
 

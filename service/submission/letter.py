@@ -36,16 +36,16 @@ async def read_letter(
     if message.message_id is None:
         raise InvalidRequest("The draft has no Message-ID. Change it first, with PATCH.")
     headers = await mailbox.list_headers(draft)
-    written_by, written_to = envelope_of(headers)
-    to = tuple(recipients) or written_to
+    written = envelope_of(_octets(headers))
+    to = tuple(recipients) or written.recipients
     if not to:
         raise InvalidRequest("The draft has no recipients.")
     envelope = Envelope(
-        written_by if sender is None else sender,
+        written.sender if sender is None else sender,
         to,
         size=message.size,
         is_8bit=_is_8bit(message.structure),
-        is_utf8=_is_utf8(headers, to),
+        is_utf8=written.is_utf8 or not all(each.isascii() for each in to),
         id=message.message_id if notifies else None,
     )
     return Letter(draft, message.message_id, envelope, _original(headers))
@@ -68,13 +68,13 @@ def _is_8bit(structure: Part) -> bool:
     return any(part.encoding in _8BIT for part in structure.walk())
 
 
-def _is_utf8(headers: Sequence[Header], recipients: Sequence[str]) -> bool:
-    return not all(header.raw.isascii() for header in headers) or not all(each.isascii() for each in recipients)
+def _octets(headers: Sequence[Header]) -> bytes:
+    return "".join(f"{header.name}:{header.raw}\r\n" for header in headers).encode("latin-1", "replace")
 
 
 def _original(headers: Sequence[Header]) -> tuple[str, str] | None:
     for header in headers:
-        flag, _, message = header.value.strip().partition(" ")
+        flag, _, message = header.value.strip().partition(":")
         if header.name.lower() == ORIGINAL.lower() and flag in {ANSWERED, FORWARDED} and message:
             return message, flag
     return None

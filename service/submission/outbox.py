@@ -1,7 +1,7 @@
-"""Sends drafts. The draft is the outbox: it is in the mailbox before anything is sent, and leaves Drafts once it was sent.
-So nothing is lost if this process ends at any moment, and nothing is sent twice (see ``claims``)."""
+"""Sends drafts. The draft is the outbox: it is in the mailbox before anything is sent, and leaves Drafts once it was
+sent. So nothing is lost if this process ends at any moment, and nothing is sent twice (see ``claims``)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,9 +26,9 @@ Admit: TypeAlias = Callable[[int], Awaitable[None]]
 class Options:
     """How to send.
 
-    ``partial``: to the others, if the server refuses some. ``dry_run``: not at all. ``notifies``: ask for delivery status
-    notifications. ``sender`` and ``recipients`` replace those of the header. ``is_repeatable``: the request may have been
-    made before, so Sent is looked at first.
+    ``partial``: to the others, if the server refuses some. ``dry_run``: not at all. ``notifies``: with delivery status
+    notifications. ``sender`` and ``recipients`` replace those of the header. ``is_repeatable``: the request may have
+    been made before, so Sent is looked at first.
     """
 
     partial: bool = False
@@ -55,11 +55,9 @@ class Outbox:
         self._mailbox, self._submitter, self._post, self._admit = mailbox, submitter, post, admit
 
     async def send(self, draft: str, options: Options) -> Submission:
-        """Send a draft. Raises as ``Submitter.submit``: then nothing was sent and the draft is as before, unless the error
-        has the code ``LOST``. Raises InUse while another request sends it, and as ``read_letter``."""
-        letter = await read_letter(
-            self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies
-        )
+        """Send a draft. Raises as ``Submitter.submit``: then nothing was sent and the draft is as before, unless the
+        error has the code ``LOST``. Raises InUse while another request sends it, and as ``read_letter``."""
+        letter = await read_letter(self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies)
         if options.dry_run:
             return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size, draft=draft)
         async with self._post.turns.turn(self._mailbox.account, draft):
@@ -129,7 +127,7 @@ async def _release(claim: Claim | Unclaimed) -> None:
         await claim.release()
 
 
-async def _outgoing(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _outgoing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     outgoing = Outgoing()
     async for chunk in chunks:
         yield outgoing.feed(chunk)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from service.mail.errors import TooLarge
+from service.mail.mime.body import choose
 from service.mail.mime.compose.checks import is_token
 from service.mail.mime.compose.entities import MAX_CID
 from service.mail.mime.compose.header import is_set_by_service
-from service.mail.mime.body import choose
 from service.mail.mime.html.safe_html import text_from_html
 from service.mail.model import Header, Message, Part
 from service.mail.submission.model import (
