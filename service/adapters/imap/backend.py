@@ -174,7 +174,8 @@ class ImapBackend(Backend):
         return await MergedSearch(self._access, self._cache, names, query).page()
 
     async def _searched(self, folders: Sequence[str] | None) -> Sequence[bytes]:
-        """The folders' names on the wire."""
+        """The folders' names on the wire, those last that show messages of others. A folder that cannot be selected
+        has no messages."""
         listed = await self._folders.list()
         if folders is None:
             searched = [folder for folder in listed if folder.is_selectable and folder.total_messages != 0]
@@ -182,8 +183,9 @@ class ImapBackend(Backend):
             by_name = {name: folder for folder in listed for name in (folder.id, folder.role) if name}
             if missing := [folder for folder in folders if folder not in by_name]:
                 raise NotFound("folder", f"There is no folder {missing[0][:200]}.")
-            searched = [by_name[folder] for folder in folders]
-        return [self._ids.folder_name(folder.id) for folder in searched]
+            searched = [by_name[folder] for folder in folders if by_name[folder].is_selectable]
+        names = dict.fromkeys(self._ids.folder_name(folder.id) for folder in searched)
+        return sorted(names, key=self._folders.rank)
 
     async def get_messages(self, messages: Sequence[str]) -> JsonRows:
         groups, _ = self._writes.group(messages)

@@ -45,7 +45,7 @@ UNREADABLE = b"!"
 """The key of a mark: the response breaks the grammar, and only its simplest items are known. Other items may exist, so
 the message has to be read in another way."""
 # Items that a server may report again with another value; every other item of a message never changes.
-_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS, UNREADABLE})
+_CHANGING = frozenset({b"FLAGS", b"X-GM-LABELS", b"MODSEQ", SEQUENCE, OCTETS, UNREADABLE})
 
 
 async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
