@@ -95,6 +95,8 @@ class Evaluation:
                 return await self._find_all(tree.conditions, within)
             case Logic.OR:
                 return await self._find_any(tree.conditions, within)
+        if self.is_remote(tree):
+            return await self._search(tree, within)
         return await self._universe(within) - await self._find_any(tree.conditions, within)
 
     async def _find_all(self, conditions: Collection[Filter], within: _Found) -> set[int]:
