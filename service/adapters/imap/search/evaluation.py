@@ -95,7 +95,7 @@ class Evaluation:
                 return await self._find_all(tree.conditions, within)
             case Logic.OR:
                 return await self._find_any(tree.conditions, within)
-        if self.is_remote(tree):
+        if self._has_raw and self.is_remote(tree):  # GNU mailutils, for one, cannot be relied on for NOT
             return await self._search(tree, within)
         return await self._universe(within) - await self._find_any(tree.conditions, within)
 

@@ -31,7 +31,7 @@ def mail() -> Mailbox:
     return mail
 
 
-async def listed(backend: ImapBackend, folder: str = "inbox", **query: Any) -> dict[str | None, Any]:
+async def listed(backend: ImapBackend, folder: str = "inbox", **query: Any) -> dict[str, Any]:
     """The rows of a folder by subject."""
     page = await backend.list_messages(folder, ListQuery(**query))
     return {row["subject"]: row for row in json.loads(page_json(page))["items"]}
@@ -46,13 +46,13 @@ async def test_rows_have_labels_in_the_same_round_trips(at: At, mail: Mailbox) -
     async with at(lambda: Gmail(mail)) as (server, backend):
         await backend.check()
         before = server.round_trips
-        rows = await listed(backend, with_thread=True)
+        rows = await listed(backend, limit=3, with_thread=True)
         assert server.round_trips - before == 2  # SELECT, FETCH
         assert rows["Due date"]["labels"] == LABELS
         assert rows["Übersicht"]["labels"] == []
         assert rows["Due date"]["threadId"] == rows["Invoice for March"]["threadId"] != rows["Übersicht"]["threadId"]
         before = server.round_trips
-        assert await listed(backend, with_thread=True) == rows
+        assert await listed(backend, limit=3, with_thread=True) == rows
         assert server.round_trips - before == 1
 
 
