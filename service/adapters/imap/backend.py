@@ -22,7 +22,7 @@ from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.watch import Watcher
-from service.adapters.imap.wire.commands import Timing
+from service.adapters.imap.wire.commands import AnswerTimes, Timing
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
@@ -78,10 +78,10 @@ class ImapBackend(Backend):
         self.offered: frozenset[str] = frozenset()
         """The server's own capabilities, as of the last login."""
         cache = cache or MessageCache()
-        broken_capabilities = set(avoid)
+        broken_capabilities, times = set(avoid), AnswerTimes()
 
         async def open_connection() -> Connection:
-            connection = await Connection.open(endpoint, credentials, timing, limits, broken_capabilities)
+            connection = await Connection.open(endpoint, credentials, timing, limits, broken_capabilities, times)
             self.offered = connection.capabilities
             self.capabilities = capabilities_of(self.offered)
             return connection

@@ -7,6 +7,7 @@ async with ScriptedServer(lambda _: [Gmail(mailbox)]) as server:
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from tests.servers.providers import keys
 from tests.servers.providers.arguments import Argument, members, read
@@ -26,7 +27,7 @@ class Provider(Imap):
     """The usual answers; subclasses say what is odd."""
 
     offered = b"IMAP4rev1"
-    permanent = (*SYSTEM, "\\*")
+    permanent: tuple[str, ...] = (*SYSTEM, "\\*")
     greets = b"* OK ready\r\n"
 
     def __init__(self, mailbox: Mailbox, seconds: float = 0) -> None:
@@ -146,12 +147,22 @@ class Provider(Imap):
     def on_fetch(self, arguments: list[Argument]) -> Iterator[bytes]:
         numbers = members(_octets(arguments[0]), range(1, len(self.letters) + 1))
         uids = list(self.letters)
-        yield from self.fetched([uids[number - 1] for number in numbers], arguments[1])
-        yield DONE
+        yield from self.fetched(self.done([uids[number - 1] for number in numbers]), arguments[1])
+        yield self.status
 
     def on_uid_fetch(self, arguments: list[Argument]) -> Iterator[bytes]:
-        yield from self.fetched(members(_octets(arguments[0]), list(self.letters)), arguments[1])
-        yield DONE
+        yield from self.fetched(self.named(arguments[0]), arguments[1])
+        yield self.status
+
+    def named(self, uids: Argument) -> list[int]:
+        """The messages of a set for which the command is carried out."""
+        return self.done(members(_octets(uids), list(self.letters)))
+
+    def done(self, uids: list[int]) -> list[int]:
+        """Those of the messages for which the command is carried out; ``status`` says so."""
+        return uids
+
+    status = DONE
 
     def fetched(self, uids: Sequence[int], items: Argument) -> Iterator[bytes]:
         """The rows of these messages."""
@@ -177,14 +188,12 @@ class Provider(Imap):
         if isinstance(arguments[0], bytes) and arguments[0].upper() == b"CHARSET":
             self.take_charset(_octets(arguments[1]))
             arguments = arguments[2:]
-        found = self.found(arguments)
-        yield b" ".join([b"* SEARCH", *(b"%d" % uid for uid in found)])
-        yield DONE
-
-    def found(self, arguments: list[Argument]) -> list[int]:
-        """The UIDs that match all keys."""
         matches = keys.all_of(arguments, self.has, self.own_key)
-        return [uid for uid, letter in self.letters.items() if matches(uid, letter)]
+        within = [key for word, key in pairwise(arguments) if word == b"UID" and isinstance(key, bytes)]
+        searched = self.named(within[-1] if within else b"1:*")
+        found = [uid for uid in searched if matches(uid, self.letters[uid])]
+        yield b" ".join([b"* SEARCH", *(b"%d" % uid for uid in found)])
+        yield self.status
 
     def take_charset(self, charset: bytes) -> None:
         """Raises Refused for a charset that the server does not know."""
@@ -198,14 +207,14 @@ class Provider(Imap):
         return None
 
     def on_uid_store(self, arguments: list[Argument]) -> Iterator[bytes]:
-        uids = members(_octets(arguments[0]), list(self.letters))
+        uids = self.named(arguments[0])
         item, flags = _octets(arguments[1]).upper(), arguments[2]
         assert isinstance(flags, list)
         words = {_octets(flag).decode() for flag in flags}
         for uid in uids:
             self.store(self.letters[uid], item, words)
         yield from self.fetched(uids, [b"UID", b"FLAGS"])
-        yield DONE
+        yield self.status
 
     def store(self, letter: Letter, item: bytes, words: set[str]) -> None:
         """Change the flags of a letter."""
@@ -219,15 +228,15 @@ class Provider(Imap):
         yield DONE
 
     def on_uid_move(self, arguments: list[Argument]) -> Iterator[bytes]:
-        uids = members(_octets(arguments[0]), list(self.letters))
+        uids = self.named(arguments[0])
         yield self._copied(uids, self.folder(arguments[1]))
         yield from self._removed(uids)
-        yield DONE
+        yield self.status
 
     def on_uid_expunge(self, arguments: list[Argument]) -> Iterator[bytes]:
-        named = members(_octets(arguments[0]), list(self.letters))
-        yield from self._removed([uid for uid in named if "\\Deleted" in self.letters[uid].flags])
-        yield DONE
+        deleted = [uid for uid, letter in self.letters.items() if "\\Deleted" in letter.flags]
+        yield from self._removed(self.done(members(_octets(arguments[0]), deleted)))
+        yield self.status
 
     def _copied(self, uids: Sequence[int], target: Folder) -> bytes:
         new = [target.add(self.letters[uid]) for uid in uids]

@@ -9,9 +9,10 @@ from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
+from service.adapters.imap.session.message_limit import MAX_REQUESTS, limit_of, rest_of
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
-from service.adapters.imap.wire.commands import Answer, Timing
+from service.adapters.imap.wire.commands import Answer, AnswerTimes, AnswerTooLarge, Timing
 from service.adapters.imap.wire.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from service.adapters.imap.session.selection import Selection
 
 NOOP_SECONDS = 3.0
-"""If NOOP takes longer, the server is considered dead."""
+"""If NOOP takes longer, the server is considered dead, unless its latest answers were as slow."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
 Arguments = Sequence[Piece]
 """A command: its verb and its arguments."""
@@ -42,6 +43,9 @@ class Connection:
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
         self._introduction: Sequence[Arguments] = (_ID,) if "ID" in capabilities else ()
+        self.message_limit = limit_of(capabilities)
+        """How many messages the server carries a command out for (RFC 9738); None: for all."""
+        self._limits_messages = self.message_limit is not None
         self.selection: Selection | None = None
         """The selected folder; it notes what untagged responses say about it."""
         self.idle_since = 0.0
@@ -85,11 +89,13 @@ class Connection:
         timing: Timing | None = None,
         limits: Limits | None = None,
         broken_capabilities: set[str] | None = None,
+        times: AnswerTimes | None = None,
     ) -> "Connection":
         """Connect and log in: three to five round trips. The connections of a mailbox share ``broken_capabilities``,
-        which the server was seen to refuse."""
+        which the server was seen to refuse, and the times that its answers took."""
         timing = timing or Timing()
         protocol = await connect(endpoint, timing, limits or Limits())
+        protocol.times = times or protocol.times
         try:
             offered = await log_in(protocol, credentials, timing)
             return cls(protocol, offered, timing, set() if broken_capabilities is None else broken_capabilities)
@@ -105,12 +111,15 @@ class Connection:
     async def is_alive(self) -> bool:
         """Whether the server still answers, within ``NOOP_SECONDS``. One round trip."""
         with suppress(MailError):
-            await self.attempt([b"NOOP"], seconds=min(NOOP_SECONDS, self._timing.progress))
+            await self.attempt([b"NOOP"], seconds=self._allowed(NOOP_SECONDS))
         return self.is_open
+
+    def _allowed(self, usual: float) -> float:
+        return self._protocol.times.allowed(usual, self._timing.progress)
 
     async def probe(self) -> None:
         """One NOOP. Raises UpstreamTimeout if the server no longer answers."""
-        await self.attempt([b"NOOP"], seconds=NOOP_SECONDS * 3)
+        await self.attempt([b"NOOP"], seconds=self._allowed(NOOP_SECONDS * 3))
 
     async def wait_closed(self, seconds: float) -> None:
         """Returns after ``seconds``. Raises the error that ended the connection, if that comes first."""
@@ -140,7 +149,29 @@ class Connection:
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
+        if self._limits_messages:
+            await self._finish(commands[-1], answers[-1])
         return answers[len(answers) - len(commands) :]
+
+    async def _finish(self, command: Arguments, answer: Answer) -> None:
+        """Ask for what a limit left out of the last command; the responses are added to its answer. A round trip for
+        each part."""
+        exists = self.selection.exists if self.selection is not None else 0
+        rest = rest_of(command, answer, exists)
+        self._limits_messages = False
+        try:
+            for _ in range(MAX_REQUESTS if rest else 0):
+                part = await self.run(rest or command)
+                answer.untagged.extend(part.untagged)
+                before, rest = rest, rest_of(rest or command, part, exists)
+                if rest is None:
+                    return
+                if rest == before:
+                    break
+        finally:
+            self._limits_messages = True
+        if rest is not None:
+            raise AnswerTooLarge("The mail server answers for too few messages at once.", protocol="imap")
 
     def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
         """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a

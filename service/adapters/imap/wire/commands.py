@@ -8,18 +8,38 @@ from dataclasses import dataclass
 from service.adapters.imap.wire.status import Status
 from service.mail.errors import UpstreamProtocol
 
+_LATEST = 10
+_SLACK = 1.5
+"""Times the slowest of the latest answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """In seconds. ``progress`` ends a command when no octet comes for that long, ``command`` in any case. ``patience``
-    is how long a request waits for a connection."""
+    is how long a request waits for a connection. Outlook may take 15 seconds for any answer, its greeting included."""
 
     connect: float = 10.0
-    greeting: float = 10.0
+    greeting: float = 20.0
     login: float = 20.0
     progress: float = 30.0
     command: float = 60.0
     patience: float = 20.0
+
+
+class AnswerTimes:
+    """How long a mailbox's latest answers took, on all its connections. A server that is slow is not dead: closing its
+    connections for new ones, which are as slow, makes it slower."""
+
+    def __init__(self) -> None:
+        self._latest: deque[float] = deque(maxlen=_LATEST)
+
+    def note(self, seconds: float) -> None:
+        """An answer took this long; for one that did not come in time, twice as long as it was waited for."""
+        self._latest.append(seconds)
+
+    def allowed(self, usual: float, most: float) -> float:
+        """How long an answer that is usually quick may take now, in seconds."""
+        return min(most, max(usual, _SLACK * max(self._latest, default=0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,15 @@ from typing import Any
 
 from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
-from service.adapters.imap.wire.commands import Answer, AnswerTooLarge, Pending, Timing, is_continued, refusal_of
+from service.adapters.imap.wire.commands import (
+    Answer,
+    AnswerTimes,
+    AnswerTooLarge,
+    Pending,
+    Timing,
+    is_continued,
+    refusal_of,
+)
 from service.adapters.imap.wire.flow import OVERHEAD, Flood, acknowledge
 from service.adapters.imap.wire.framing import Framer, Limits
 from service.adapters.imap.wire.status import Status, login_error_from, read_status
@@ -64,6 +72,8 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         self._waits: asyncio.TimerHandle | None = None
         self._slice_ends: float | None = None
         self._flood = Flood()
+        self.times = AnswerTimes()
+        """Shared by the connections of a mailbox."""
 
     @property
     def is_open(self) -> bool:
@@ -301,10 +311,14 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
         """Returns the answers, in order. The connection closes if a deadline passes or the caller is cancelled:
         otherwise what comes later would be read as the answer to the next command."""
         watch = self.loop.call_later(timing.progress, self._watch, timing.progress, answers[-1])
+        began = self.loop.time()
         try:
             async with asyncio.timeout(seconds or timing.command):
-                return [await answer for answer in answers]
+                done = [await answer for answer in answers]
+            self.times.note(self.loop.time() - began)
+            return done
         except TimeoutError:
+            self.times.note(2 * (self.loop.time() - began))
             error = UpstreamTimeout(protocol="imap")
             self.fail(error)
             raise error from None
@@ -349,7 +363,7 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
 
     async def idle(self, seconds: float, timing: Timing) -> Answer:
         """IDLE for ``seconds``, or until the server ends it (RFC 2177). The connection closes if the server does not
-        answer DONE within ``DONE_SECONDS``."""
+        answer DONE within ``DONE_SECONDS``, or within the time that its latest answers took."""
         tag = self.tag()
         [answer] = self.send([(tag, [tag + b" IDLE\r\n"])])
         go = self._pending[-1].go = asyncio.Event()
@@ -360,9 +374,13 @@ class WireProtocol(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is
             if is_idle:
                 await asyncio.wait([answer], timeout=seconds)
                 self.transport.write(b"DONE\r\n")
-            async with asyncio.timeout(DONE_SECONDS):
-                return await answer
+            began = self.loop.time()
+            async with asyncio.timeout(self.times.allowed(DONE_SECONDS, timing.progress)):
+                done = await answer
+            self.times.note(self.loop.time() - began)
+            return done
         except TimeoutError:
+            self.times.note(2 * DONE_SECONDS)
             self.fail(error := UpstreamTimeout(protocol="imap"))
             raise error from None
         except asyncio.CancelledError:
