@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from service.accounts.servers import Disk, Endpoint
 from service.adapters.imap.session import login as imap
 from service.adapters.imap.wire.commands import Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.maildir.passwords import Passwords
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING

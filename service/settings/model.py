@@ -35,7 +35,15 @@ from service.accounts.servers import Disk, Endpoint, MailServer, Security, Serve
 from service.mail.model import Protocol
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
 
-__all__ = ["KEY_OCTETS", "EndpointSettings", "Pop3Settings", "ServerSettings", "Settings", "read_settings"]
+__all__ = [
+    "KEY_OCTETS",
+    "EndpointSettings",
+    "ImapSettings",
+    "Pop3Settings",
+    "ServerSettings",
+    "Settings",
+    "read_settings",
+]
 PREFIX, LEVEL = "CASELLA_", "__"
 
 
@@ -51,6 +59,18 @@ class EndpointSettings(BaseModel):
 
     def endpoint(self, server: str) -> Endpoint:
         return Endpoint(self.host, self.port, self.security, self.ca_file, server=server)
+
+
+class ImapSettings(EndpointSettings):
+    """A listener that speaks IMAP."""
+
+    compress: bool | None = Field(
+        None,
+        description="Compress the connection if the server can (RFC 4978). By default all are, except on this machine.",
+    )
+
+    def endpoint(self, server: str) -> Endpoint:
+        return replace(super().endpoint(server), compress=self.compress)
 
 
 class Pop3Settings(EndpointSettings):
@@ -96,7 +116,7 @@ class ServerSettings(BaseModel):
         description="Domains of usernames that this server serves: exactly these, without their subdomains.",
         examples=["example.org", "example.net"],
     )
-    imap: EndpointSettings | None = None
+    imap: ImapSettings | None = None
     pop3: Pop3Settings | None = None
     smtp: EndpointSettings | None = None
     maildir: MaildirSettings | None = None

@@ -9,9 +9,11 @@ from typing import TypeAlias
 from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_error_from
-from service.adapters.shared import sasl
-from service.adapters.shared.sasl import CANCEL, Exchange
+from service.adapters.shared.sign_in import sasl
+from service.adapters.shared.sign_in.sasl import CANCEL, Exchange
+from service.adapters.shared.sign_in.scram import scram
 from service.mail.errors import InvalidRequest, UpstreamError
+from service.mail.model import Protocol
 
 UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 COMMAND_LIMIT = 255
@@ -31,8 +33,10 @@ def require_sendable(credentials: Credentials) -> None:
 async def sign_in(connection: Connection, credentials: Credentials, *, apop: bool = False) -> None:
     """Tries once: repeated refused logins lock the account."""
     is_password = credentials.kind is SecretKind.PASSWORD
-    method = _apop if apop and is_password else _method(connection, credentials)
-    reply = await method(connection, credentials)
+    reply = await _by_scram(connection, credentials) if is_password and not apop else None
+    if reply is None:
+        method = _apop if apop and is_password else _method(connection, credentials)
+        reply = await method(connection, credentials)
     if not reply.ok:
         raise login_error_from(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
     await connection.learn()
@@ -43,6 +47,22 @@ def login_delay(connection: Connection) -> int | None:
     announced = (connection.capabilities or {}).get("LOGIN-DELAY", ())[:1]
     known = bool(announced) and re.fullmatch("[0-9]{1,4}", announced[0]) is not None
     return max(1, int(announced[0])) if known else None
+
+
+async def _by_scram(connection: Connection, credentials: Credentials) -> Reply | None:
+    """None if the server has no SCRAM for this user."""
+    exchange = scram(credentials, Protocol.POP3, connection.tls, _mechanisms(connection))
+    if exchange is None:
+        return None
+    line, initial = _auth(exchange.mechanism, exchange.begin())
+
+    async def respond(challenge: bytes) -> str:
+        return initial.pop() if initial else await exchange.answer(challenge)
+
+    reply = await connection.converse(line, respond)
+    if reply.ok:
+        exchange.require_proof()
+    return reply if reply.ok or exchange.is_challenged else None
 
 
 async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
@@ -74,18 +94,22 @@ async def _bearer(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _authenticate(connection: Connection, exchange: Exchange) -> Reply:
-    short = f"AUTH {exchange.mechanism} {exchange.response}"
-    fits = len(short) + 2 <= COMMAND_LIMIT
-    later = [exchange.dismissal, CANCEL]
-    lines = iter(later if fits else [exchange.response, *later])
+    line, initial = _auth(exchange.mechanism, exchange.response)
+    lines = iter([*initial, exchange.dismissal, CANCEL])
 
-    def respond(_: bytes) -> str:
+    async def respond(_: bytes) -> str:
         line = next(lines, None)
         if line is None:
             raise broken("The mail server does not end its login.")
         return line
 
-    return await connection.converse(short if fits else f"AUTH {exchange.mechanism}", respond)
+    return await connection.converse(line, respond)
+
+
+def _auth(mechanism: str, response: str) -> tuple[str, list[str]]:
+    """Returns the command, and the initial response if the server has to ask for it."""
+    short = f"AUTH {mechanism} {response}"
+    return (short, []) if len(short) + 2 <= COMMAND_LIMIT else (f"AUTH {mechanism}", [response])
 
 
 def _method(connection: Connection, credentials: Credentials) -> Method:

@@ -6,7 +6,7 @@ connection, so that none is ever used again while an answer is on its way.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeAlias
@@ -75,6 +75,11 @@ class Connection:
         """Whether it is open, and the server is silent as it has to be between commands."""
         return self._wire.alive and not self._wire.waiting
 
+    @property
+    def tls(self) -> object:
+        """The SSLObject of the connection, if it has one."""
+        return self._wire.tls
+
     def offers(self, capability: str) -> bool:
         """Whether CAPA names it."""
         return self.capabilities is not None and capability in self.capabilities
@@ -90,13 +95,13 @@ class Connection:
             self._send(line)
             return record(command, await self._reply())
 
-    async def converse(self, line: str, respond: Callable[[bytes], str]) -> Reply:
+    async def converse(self, line: str, respond: Callable[[bytes], Awaitable[str]]) -> Reply:
         """Sends a command that the server may answer with challenges (RFC 5034, 4). ``respond`` returns the answer to
         each."""
         async with self._asking(line) as command:
             self._send(line)
             while (challenge := await self._wire.line()) == b"+" or challenge.startswith(b"+ "):
-                self._send(respond(challenge[2:]))
+                self._send(await respond(challenge[2:]))
             return record(command, Reply.read(challenge))
 
     async def ask_each(self, lines: Sequence[str]) -> list[Reply]:
