@@ -31,7 +31,7 @@ class _TooLarge(Exception):
 
 def from_wire(flags: Token) -> tuple[str, ...]:
     """Returns the flags in the server's order. ``\\Recent`` describes a session, not the message, and is left out."""
-    words = words_of(flags)
+    words = _words(flags)
     try:
         return _named(words)
     except _TooLarge:
@@ -40,15 +40,14 @@ def from_wire(flags: Token) -> tuple[str, ...]:
 
 def json_from_wire(flags: Token) -> bytes:
     """As ``from_wire``, but returns a JSON array."""
-    words = words_of(flags)
+    words = _words(flags)
     try:
         return _json(words)
     except _TooLarge:
         return to_json(_read(words))
 
 
-def words_of(flags: Token) -> tuple[bytes, ...]:
-    """The words of a list of flags or labels."""
+def _words(flags: Token) -> tuple[bytes, ...]:
     words = flags if isinstance(flags, list) else ()
     return tuple([word for word in words if isinstance(word, bytes)])
 
@@ -57,14 +56,9 @@ def words_of(flags: Token) -> tuple[bytes, ...]:
 def _named(words: tuple[bytes, ...]) -> tuple[str, ...]:
     """Cached, because messages share a few sets of flags. Raises _TooLarge for a set that would take much memory: an
     exception is not cached, and a set that is in the cache is found without a look at its size."""
-    if is_large(words):
+    if sum(_WORD_COST + len(word) for word in words) > MOST_REMEMBERED:
         raise _TooLarge
     return _read(words)
-
-
-def is_large(words: tuple[bytes, ...]) -> bool:
-    """Whether the set would take much memory in a cache."""
-    return sum(_WORD_COST + len(word) for word in words) > MOST_REMEMBERED
 
 
 @lru_cache(maxsize=4096)
