@@ -8,7 +8,7 @@ import pytest
 from service.adapters.imap.backend import ImapBackend
 from service.mail.json_rows import JsonRows, page_json
 from service.mail.model import EvaluatedBy, Folder
-from service.mail.search.filter import ListQuery
+from service.mail.search.filter import Condition, Criterion, ListQuery
 from service.mail.search.grammar import parse_query
 from tests.adapters.imap.providers.conftest import At, searches
 from tests.servers.providers.gmail import ALL, Gmail, mailbox
@@ -186,6 +186,16 @@ async def test_attachments_are_narrowed_by_gmail_and_decided_by_structure(
         assert page.evaluated_by is (EvaluatedBy.MIXED if found else EvaluatedBy.SERVER)
         described = [command for command in server.commands if b"BODYSTRUCTURE" in command]
         assert len(described) == min(1, len(found))
+
+
+async def test_conditions_on_threads_use_gmails_threads(at: At, mail: Mailbox) -> None:
+    """R-IMAP-73: no header is read, though Gmail has no THREAD."""
+    mail.folders["INBOX"].letters[1].flags.add("\\Flagged")
+    async with at(lambda: Gmail(mail)) as (server, backend):
+        query = ListQuery(filter=Condition(Criterion.SOME_IN_THREAD, "$flagged"))
+        page = await backend.list_messages("inbox", query)
+        assert sorted(str(row.subject) for row in page.items) == ["Due date", "Invoice for March"]
+        assert not any(b"HEADER" in command for command in server.commands)
 
 
 async def test_spam_is_searched_too(at: At, mail: Mailbox) -> None:
