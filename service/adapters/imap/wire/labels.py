@@ -1,6 +1,6 @@
 """Gmail's labels between the wire and JSON (X-GM-LABELS): names in modified UTF-7, as those of folders are.
 
-Gmail's own begin with a backslash (``\\Inbox``), and so may a user's: nothing on the wire tells them apart, so they are
+Gmail's own begin with a backslash (``\\Inbox``), and so may a user's: the wire shows no difference, so they are
 kept as Gmail writes them. The label of the selected folder itself is left out by Gmail.
 """
 
