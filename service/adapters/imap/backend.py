@@ -86,7 +86,7 @@ class ImapBackend(Backend):
             self.capabilities = capabilities_of(self.offered)
             return connection
 
-        self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host)
+        self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host, times)
         self._ids = Ids(self.account)
         self._single_flight = SingleFlight()
         self._access = access = Access(self._pool, self._ids)

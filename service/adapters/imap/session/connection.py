@@ -103,8 +103,10 @@ class Connection:
         """Connect and log in: three to five round trips. The connections of a mailbox share ``broken_capabilities``,
         which the server was seen to refuse, and the times that its answers took."""
         timing = timing or Timing()
-        protocol = await connect(endpoint, timing, limits or Limits())
-        protocol.times = times or protocol.times
+        times = times or AnswerTimes()
+        with times.measured():
+            protocol = await connect(endpoint, timing, limits or Limits())
+        protocol.times = times
         try:
             offered = await log_in(protocol, credentials, timing)
             broken = set() if broken_capabilities is None else broken_capabilities
@@ -126,7 +128,7 @@ class Connection:
         return self.is_open
 
     def _allowed(self, usual: float) -> float:
-        return self._protocol.times.allowed(usual, self._timing.progress)
+        return min(self._timing.progress, self._protocol.times.allowed(usual, self._timing.progress))
 
     async def probe(self) -> None:
         """One NOOP. Raises UpstreamTimeout if the server no longer answers."""

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from time import perf_counter
 
 from service.adapters.imap.wire.status import Status
 from service.mail.errors import UpstreamProtocol
@@ -35,12 +37,22 @@ class AnswerTimes:
         self._latest: deque[float] = deque(maxlen=_LATEST)
 
     def note(self, seconds: float) -> None:
-        """An answer took this long; for one that did not come in time, twice as long as it was waited for."""
+        """An answer took this long, or did not come for so long."""
         self._latest.append(seconds)
 
-    def allowed(self, usual: float, most: float) -> float:
-        """How long an answer that is usually quick may take now, in seconds."""
-        return min(most, max(usual, _SLACK * max(self._latest, default=0)))
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Entered while an answer is awaited: notes how long that takes."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.note(perf_counter() - began)
+
+    def allowed(self, usual: float, most: float, answers: int = 1) -> float:
+        """How long an answer that is usually quick may take now, or several one after the other, in seconds: not less
+        than ``usual``, and not more than ``most`` unless that is less."""
+        return max(usual, min(most, _SLACK * answers * max(self._latest, default=0)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ class WireProtocol(Receiver):
             self.times.note(self.loop.time() - began)
             return done
         except TimeoutError:
-            self.times.note(2 * (self.loop.time() - began))
+            if seconds is not None:
+                self.times.note(seconds)  # the next time it may take a little longer
             error = UpstreamTimeout(protocol="imap")
             self.fail(error)
             raise error from None
@@ -152,7 +153,7 @@ class WireProtocol(Receiver):
             self.times.note(self.loop.time() - began)
             return done
         except TimeoutError:
-            self.times.note(2 * DONE_SECONDS)
+            self.times.note(DONE_SECONDS)
             self.fail(error := UpstreamTimeout(protocol="imap"))
             raise error from None
         except asyncio.CancelledError:

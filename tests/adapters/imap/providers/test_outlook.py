@@ -1,6 +1,7 @@
 """Outlook and Exchange: late answers, few extensions, keywords that are dropped."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from service.mail.errors import NotPermitted
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
 from service.mail.search.grammar import parse_query
-from tests.adapters.imap.providers.conftest import At, searches
+from tests.adapters.imap.providers.conftest import TIMING, At, searches
 from tests.servers.providers.mail import WHEN, Letter, Mailbox
 from tests.servers.providers.outlook import Outlook, mailbox
 
@@ -40,6 +41,7 @@ def test_no_deadline_ends_before_an_answer_of_fifteen_seconds() -> None:
     times.note(15)
     assert times.allowed(3, timing.progress) > 15
     assert times.allowed(3, 10) == 10
+    assert times.allowed(20, 60, 4) == 60
     for _ in range(10):
         times.note(0.1)
     assert times.allowed(3, timing.progress) == 3
@@ -52,6 +54,15 @@ async def test_a_late_server_is_asked_by_no_more_connections_than_configured(at:
             pages = await asyncio.gather(*(backend.list_messages("inbox", ListQuery(limit=n + 1)) for n in range(10)))
             assert [len(page.items) for page in pages] == [1, 2, 3, 4, 4, 4, 4, 4, 4, 4]
         assert server.connections <= 2
+
+
+async def test_requests_wait_as_long_as_a_late_server_needs(at: At, mail: Mailbox) -> None:
+    """R-IMAP-77: four answers to sign in, two to list; the usual patience is that of one answer."""
+    timing = replace(TIMING, patience=LATE * 1.2)
+    async with at(lambda: Outlook(mail, LATE), connections=1, timing=timing) as (server, backend):
+        pages = await asyncio.gather(*(backend.list_messages("inbox", ListQuery(limit=n + 1)) for n in range(2)))
+        assert [len(page.items) for page in pages] == [1, 2]
+        assert server.connections == 1
 
 
 async def test_a_late_answer_to_noop_costs_no_connection(
