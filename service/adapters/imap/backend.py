@@ -135,7 +135,7 @@ class ImapBackend(Backend):
         return await self._sharing.list_quotas()
 
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
-        name = await self._folders.name(folder)
+        name = await self._folders.selectable_name(folder)
         query = await self._replace_roles(query)
         if not self._pool.is_busy:
             return await self._pages.read(name, query)
@@ -149,15 +149,15 @@ class ImapBackend(Backend):
         return replace(query, filter=_replace_roles(query.filter, roles))
 
     async def get_state(self, folder: str) -> str | None:
-        return await self._pages.state(await self._folders.name(folder))
+        return await self._pages.state(await self._folders.selectable_name(folder))
 
     async def get_sync_token(self, folder: str | None) -> bytes:
         if folder is None:
             return await self._change_log.account_token()
-        return await self._change_log.folder_token(await self._folders.name(folder))
+        return await self._change_log.folder_token(await self._folders.selectable_name(folder))
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
-        return await self._change_log.folder_changes(await self._folders.name(folder), since)
+        return await self._change_log.folder_changes(await self._folders.selectable_name(folder), since)
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         return await self._change_log.account_changes(since)
@@ -250,7 +250,7 @@ class ImapBackend(Backend):
         return await self._writes.delete(messages)
 
     async def empty_folder(self, folder: str) -> int:
-        return await self._writes.empty(await self._folders.name(folder))
+        return await self._writes.empty(await self._folders.selectable_name(folder))
 
 
 def _replace_roles(tree: Filter, roles: Mapping[str, str]) -> Filter:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from service.adapters.imap.backend import ImapBackend
+from service.mail.errors import NotFound
 from service.mail.json_rows import JsonRows, page_json
 from service.mail.model import EvaluatedBy, Folder
 from service.mail.search.filter import Condition, Criterion, ListQuery
@@ -99,6 +100,9 @@ async def test_gmails_root_is_never_selected_counted_or_searched(at: At, mail: M
             page = await backend.search_messages(folders, ListQuery(filter=parse_query("invoice")))
             assert page.unsearched is None
             assert bool(page.items) is (folders != [root.id])
+        for ask in (backend.get_state, backend.get_sync_token, lambda each: backend.list_messages(each, ListQuery())):
+            with pytest.raises(NotFound):
+                await ask(root.id)
         named = [command for command in server.commands if b'"[Gmail]"' in command]
         assert named == []
 
