@@ -36,10 +36,19 @@ class Gmail(Provider):
     """No SORT, no THREAD, no OBJECTID."""
 
     offered = (
-        b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS ENABLE MOVE"
+        b"IMAP4rev1 UNSELECT IDLE NAMESPACE QUOTA ID XLIST CHILDREN X-GM-EXT-1 UIDPLUS ENABLE MOVE CONDSTORE ESEARCH"
         b" LIST-EXTENDED LIST-STATUS LITERAL- SPECIAL-USE APPENDLIMIT=35651584"
     )
     greets = b"* OK Gimap ready for requests from 192.0.2.1 k2if6111336rvb\r\n"
+
+    def on_select(self, arguments: list[Argument]) -> Iterator[bytes]:
+        *lines, done = super().on_select(arguments)
+        yield from lines
+        yield b"* OK [HIGHESTMODSEQ %d] counted" % self.mailbox.changes
+        yield done
+
+    def counted(self, folder: Folder) -> bytes:
+        return b" HIGHESTMODSEQ %d" % self.mailbox.changes
 
     def item(self, item: bytes, uid: int, letter: Letter) -> Iterator[bytes]:
         match item:
@@ -47,6 +56,8 @@ class Gmail(Provider):
                 yield b"X-GM-MSGID %d" % letter.number
             case b"X-GM-THRID":
                 yield b"X-GM-THRID %d" % (letter.thread or letter.number)
+            case b"MODSEQ":
+                yield b"MODSEQ (%d)" % letter.changed
             case b"X-GM-LABELS":
                 yield b"X-GM-LABELS (%b)" % b" ".join(map(_written, self._labels(letter)))
             case _:

@@ -25,6 +25,8 @@ class Letter:
     """Of the letters with the same number, none with 0."""
     number: int = 0
     """The same in all folders; given by the server."""
+    changed: int = 0
+    """Its MODSEQ (RFC 7162)."""
 
     @property
     def header(self) -> bytes:
@@ -72,10 +74,17 @@ class Mailbox:
     def __init__(self, *folders: Folder) -> None:
         self.folders = {folder.name: folder for folder in folders}
         self._numbers = count(1278455344230334865)
+        self.changes = 1
+
+    def note(self, letter: Letter) -> None:
+        """The letter has changed."""
+        self.changes += 1
+        letter.changed = self.changes
 
     def deliver(self, letter: Letter, *names: str) -> Letter:
         """Put one letter into these folders."""
         letter.number = letter.number or next(self._numbers)
+        self.note(letter)
         for name in names:
             self.folders[name].add(letter)
         return letter

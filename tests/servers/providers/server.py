@@ -118,7 +118,12 @@ class Provider(Imap):
     def _status(self, folder: Folder) -> bytes:
         unseen = sum("\\Seen" not in letter.flags for letter in folder.letters.values())
         numbers = (len(folder.letters), unseen, folder.uid_next, folder.uid_validity)
-        return b'* STATUS "%b" (MESSAGES %d UNSEEN %d UIDNEXT %d UIDVALIDITY %d)' % (folder.name.encode(), *numbers)
+        items = b"MESSAGES %d UNSEEN %d UIDNEXT %d UIDVALIDITY %d" % numbers
+        return b'* STATUS "%b" (%b)' % (folder.name.encode(), items + self.counted(folder))
+
+    def counted(self, folder: Folder) -> bytes:
+        """More items of STATUS."""
+        return b""
 
     def folder(self, name: Argument) -> Folder:
         """The folder of this name. Raises Refused if it cannot be selected."""
@@ -151,7 +156,10 @@ class Provider(Imap):
         yield self.status
 
     def on_uid_fetch(self, arguments: list[Argument]) -> Iterator[bytes]:
-        yield from self.fetched(self.named(arguments[0]), arguments[1])
+        modifier = arguments[2] if len(arguments) > 2 else []
+        since = int(_octets(modifier[1])) if isinstance(modifier, list) and modifier else -1
+        uids = [uid for uid in self.named(arguments[0]) if self.letters[uid].changed > since]
+        yield from self.fetched(uids, arguments[1])
         yield self.status
 
     def named(self, uids: Argument) -> list[int]:
@@ -185,6 +193,8 @@ class Provider(Imap):
         return row
 
     def on_uid_search(self, arguments: list[Argument]) -> Iterator[bytes]:
+        is_extended = arguments[0] == b"RETURN"
+        arguments = arguments[2:] if is_extended else arguments
         if isinstance(arguments[0], bytes) and arguments[0].upper() == b"CHARSET":
             self.take_charset(_octets(arguments[1]))
             arguments = arguments[2:]
@@ -192,7 +202,9 @@ class Provider(Imap):
         within = [key for word, key in pairwise(arguments) if word == b"UID" and isinstance(key, bytes)]
         searched = self.named(within[-1] if within else b"1:*")
         found = [uid for uid in searched if matches(uid, self.letters[uid])]
-        yield b" ".join([b"* SEARCH", *(b"%d" % uid for uid in found)])
+        numbers = [b"%d" % uid for uid in found]
+        extended = b" ".join([b'* ESEARCH (TAG "{tag}") UID', *([b"ALL", b",".join(numbers)] if found else [])])
+        yield extended if is_extended else b" ".join([b"* SEARCH", *numbers])
         yield self.status
 
     def take_charset(self, charset: bytes) -> None:
@@ -213,6 +225,7 @@ class Provider(Imap):
         words = {_octets(flag).decode() for flag in flags}
         for uid in uids:
             self.store(self.letters[uid], item, words)
+            self.mailbox.note(self.letters[uid])
         yield from self.fetched(uids, [b"UID", b"FLAGS"])
         yield self.status
 

@@ -254,9 +254,10 @@ class Evaluation:
             [answer] = await connection.attempt([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
             if answer.status.kind != "BAD":
                 return answer
+        [plain] = await connection.attempt([b"UID", b"SEARCH", *charset, *keys])
+        if plain.status.kind != "BAD":  # else the search is refused, not its form
             connection.disable("ESEARCH")
-        [answer] = await connection.attempt([b"UID", b"SEARCH", *charset, *keys])
-        return answer
+        return plain
 
 
 def _matching(condition: Condition, known: Mapping[int, KnownMessage]) -> set[int]:

@@ -33,9 +33,9 @@ PROBE_SECONDS = 30.0
 """A connection that was idle for longer is tested before it is used: a router may have dropped it silently."""
 LIMIT_SECONDS = 60.0
 """How long a limit that the server reported is respected; then the pool tries again."""
-MOST_PATIENCE = 60.0
-_ANSWERS = 4
-"""Of the server, for which a request waits: opening a connection takes as many."""
+MOST_PATIENCE = 120.0
+_ANSWERS = 6
+"""Of the server, for which a request waits: to open a connection and to select a folder takes as many."""
 RETRY_SECONDS = 0.5
 """Pause between attempts to log in while the server allows no connection at all: other processes have them."""
 

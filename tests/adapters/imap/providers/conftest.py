@@ -38,4 +38,4 @@ def at() -> At:
 def searches(server: ScriptedServer) -> list[str]:
     """What the server was asked to search for."""
     found = (command for command in server.commands if command.startswith(b"UID SEARCH "))
-    return [command.removeprefix(b"UID SEARCH ").decode() for command in found]
+    return [command.removeprefix(b"UID SEARCH ").removeprefix(b"RETURN (ALL) ").decode() for command in found]

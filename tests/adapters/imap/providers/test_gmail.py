@@ -63,6 +63,7 @@ async def test_labels_are_as_fresh_as_flags(at: At, mail: Mailbox) -> None:
         await listed(backend)
         letter = next(each for each in mail.folders["INBOX"].letters.values() if each.subject == "Due date")
         letter.labels = ["new"]
+        mail.note(letter)
         page = await backend.list_messages("inbox", ListQuery())
         [message] = [row.id for row in page.items if row.subject == "Due date"]
         assert (await listed(backend))["Due date"]["labels"] == ["new"]
@@ -70,6 +71,19 @@ async def test_labels_are_as_fresh_as_flags(at: At, mail: Mailbox) -> None:
         rows = await backend.get_messages([message])
         assert isinstance(rows, JsonRows)
         assert rows[0].labels == ("new",)
+
+
+async def test_a_new_label_is_a_change_of_the_message(at: At, mail: Mailbox) -> None:
+    """R-IMAP-73: by Gmail's count of changes, so that clients in step hear of it; and the list has another state."""
+    async with at(lambda: Gmail(mail)) as (_, backend):
+        page = await backend.list_messages("inbox", ListQuery())
+        token = await backend.get_sync_token("inbox")
+        letter = next(each for each in mail.folders["INBOX"].letters.values() if each.subject == "Due date")
+        letter.labels.append("new")
+        mail.note(letter)
+        changes = (await backend.list_changes("inbox", token)).changes
+        assert changes.updated == tuple(row.id for row in page.items if row.subject == "Due date")
+        assert (await backend.list_messages("inbox", ListQuery())).state != page.state
 
 
 async def test_a_server_that_announces_labels_and_has_none_is_read_without(at: At, mail: Mailbox) -> None:
@@ -221,7 +235,9 @@ async def test_a_refused_raw_search_is_asked_by_usual_keys_from_then_on(at: At, 
         for _ in range(2):
             page = await backend.list_messages("inbox", ListQuery(filter=parse_query("subject:invoice")))
             assert (page.total, page.evaluated_by) == (1, EvaluatedBy.SERVER)
-        assert [search.partition(" ")[0] for search in searches(server)] == ["X-GM-RAW", "SUBJECT", "SUBJECT"]
+        asked = [search.partition(" ")[0] for search in searches(server)]
+        assert asked == ["X-GM-RAW", "X-GM-RAW", "SUBJECT", "SUBJECT"]  # once with RETURN, which is not to blame
+        assert server.commands[-2].startswith(b"UID SEARCH RETURN")
 
 
 async def test_the_client_names_itself_and_nothing_more(at: At, mail: Mailbox) -> None:

@@ -41,7 +41,7 @@ def test_no_deadline_ends_before_an_answer_of_fifteen_seconds() -> None:
     times.note(15)
     assert times.allowed(3, timing.progress) > 15
     assert times.allowed(3, 10) == 10
-    assert times.allowed(20, 60, 4) == 60
+    assert times.allowed(20, 60, 4) == 60  # a bound, whatever the server does
     for _ in range(10):
         times.note(0.1)
     assert times.allowed(3, timing.progress) == 3
