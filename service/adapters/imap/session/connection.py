@@ -9,10 +9,11 @@ from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
-from service.adapters.imap.session.message_limit import MAX_REQUESTS, limit_of, rest_of
+from service.adapters.imap.session.message_limit import limit_of, rest_of
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.commands import After, Answer, AnswerTimes, AnswerTooLarge, Timing
+from service.adapters.imap.wire.octets.flow import OVERHEAD
 from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
@@ -168,23 +169,21 @@ class Connection:
 
     async def _finish(self, command: Arguments, answer: Answer) -> None:
         """Ask for what a limit left out of the last command; the responses are added to its answer. A round trip for
-        each part."""
+        each part. All parts together have the bounds of one answer, in octets and time."""
         exists = self.selection.exists if self.selection is not None else 0
-        rest = rest_of(command, answer, exists)
+        rest, before = rest_of(command, answer, exists), None
+        octets, end = _octets(answer), self.now() + self._timing.command
         self._limits_messages = False
         try:
-            for _ in range(MAX_REQUESTS if rest else 0):
-                part = await self.run(rest or command)
+            while rest is not None:
+                if rest == before or octets > self._protocol.limits.response or self.now() > end:
+                    raise AnswerTooLarge("The mail server answers for too few messages at once.", protocol="imap")
+                part = await self.run(rest)
+                octets += _octets(part)
                 answer.untagged.extend(part.untagged)
-                before, rest = rest, rest_of(rest or command, part, exists)
-                if rest is None:
-                    return
-                if rest == before:
-                    break
+                before, rest = rest, rest_of(rest, part, exists)
         finally:
             self._limits_messages = True
-        if rest is not None:
-            raise AnswerTooLarge("The mail server answers for too few messages at once.", protocol="imap")
 
     async def _exchange(self, lines: list[tuple[bytes, list[bytes]]], seconds: float | None) -> list[Answer]:
         """Send the commands; the first time COMPRESS goes behind them (RFC 4978), so that it costs no round trip."""
@@ -217,6 +216,8 @@ class Connection:
         """APPEND with a message of ``size`` octets as its last argument, read from ``chunks`` as the server takes
         it."""
         await self._note(self._protocol.take_unsolicited())
+        for introduction in self._with_introduction([pieces])[:-1]:
+            self._protocol.send([(tag := self._protocol.tag(), arguments.chunks(tag, introduction))])
         tag = self._protocol.tag()
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
         goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
@@ -277,6 +278,10 @@ class Connection:
         with suppress(MailError):
             await self.attempt([b"LOGOUT"], seconds=2)
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))
+
+
+def _octets(answer: Answer) -> int:
+    return sum(len(response) + OVERHEAD for response in answer.untagged)
 
 
 def _verb(pieces: Arguments) -> str:

@@ -13,8 +13,6 @@ from service.mail.numbers import read_number
 
 CAPABILITY = "MESSAGELIMIT="
 CODE = "MESSAGELIMIT"
-MAX_REQUESTS = 400
-"""Round trips for one command: the largest folders that are read whole, at a limit of a thousand messages."""
 _BY_UID = frozenset({b"FETCH", b"STORE", b"MOVE", b"EXPUNGE"})
 
 

@@ -1,7 +1,9 @@
 """Yahoo: a SEARCH without charsets, raw UTF-8, a thousand messages at a time, refusals that pass."""
 
+import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from service.mail.json_rows import page_json
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import ListQuery, Order, SortKey
 from service.mail.search.grammar import parse_query
-from tests.adapters.imap.providers.conftest import At, searches
+from tests.adapters.imap.providers.conftest import TIMING, At, searches
 from tests.servers.providers.mail import Letter, Mailbox
 from tests.servers.providers.yahoo import Yahoo, mailbox
 
@@ -163,6 +165,18 @@ async def test_a_limit_that_makes_no_progress_is_an_error(at: At, mail: Mailbox)
         with pytest.raises(Exception, match="too few messages"):
             await backend.list_messages("inbox", ListQuery(filter=parse_query("is:unread")))
         assert len(server.commands) < 20
+
+
+async def test_parts_have_the_bounds_of_one_answer(at: At, mail: Mailbox) -> None:
+    """R-IMAP-79: a server that carries every command out for one message has no more time than for one answer."""
+    timing = replace(TIMING, command=0.3)
+    folder = mail.folders["Inbox"]
+    for number in range(3000):
+        folder.add(Letter(f"letter {number}"))
+    async with at(lambda: Yahoo(mail, 1), timing=timing) as (_, backend):
+        async with asyncio.timeout(5):
+            with pytest.raises(Exception, match="too few messages"):
+                await backend.list_messages("inbox", ListQuery(filter=parse_query("is:unread")))
 
 
 async def test_threads_are_those_of_the_server(at: At, mail: Mailbox) -> None:
