@@ -22,7 +22,6 @@ from service.adapters.imap.messages.download import (
 )
 from service.adapters.imap.messages.envelope import structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
-from service.adapters.imap.messages.items import LABELS
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
@@ -31,6 +30,7 @@ from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.labels import labels_from_wire
 from service.adapters.imap.wire.responses import (
+    LABELS,
     UNREADABLE,
     FetchResponse,
     fetch_rows,

@@ -16,7 +16,6 @@ from service.adapters.imap.messages.envelope import (
 )
 from service.adapters.imap.messages.items import (
     GMAIL,
-    LABELS,
     PLAIN,
     WITH_LABELS,
     Items,
@@ -31,7 +30,7 @@ from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.labels import labels_json
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, wire_octets
+from service.adapters.imap.wire.responses import LABELS, UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.imap.wire.status import error_from
 from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.errors import UpstreamError

@@ -12,7 +12,6 @@ from service.adapters.imap.wire.responses import FetchResponse
 from service.mail.numbers import read_number
 
 GMAIL = "X-GM-EXT-1"
-LABELS = b"X-GM-LABELS"
 _THREAD = b"X-GM-THRID"
 _EMAIL = b"X-GM-MSGID"
 _MAX_ID = (1 << 64) - 1

@@ -32,6 +32,21 @@ def test_labels_are_read_in_every_form(wire: bytes, labels: tuple[str, ...]) -> 
     assert json.loads(labels_json(row[NAME])) == list(labels)
 
 
+@pytest.mark.parametrize(
+    "labels", ["", '"\\\\Inbox" Work', '"a\\"b" "(" ")" c', "\\Inbox \\Sent", '"', '"a', "a(b", "(a) b", 'a"b"', '"\\', " ".join("x" * 3000)]
+)  # fmt: skip
+def test_the_quick_way_reads_what_the_other_way_reads(labels: str) -> None:
+    """R-IMAP-73: rows of known messages, in Gmail's order and in another one."""
+    written = labels.encode()
+    [quick, *_] = [*each_row([b"3 FETCH (X-GM-LABELS (" + written + b") UID 7 FLAGS (\\Seen))"]), None]
+    [usual, *_] = [*each_row([b"3 FETCH (UID 7 X-GM-LABELS (" + written + b") FLAGS (\\Seen))"]), None]
+    assert (quick is None) is (usual is None)
+    if quick and usual:
+        assert {name: quick[1].get(name) for name in (b"UID", b"FLAGS", NAME)} == {
+            name: usual[1].get(name) for name in (b"UID", b"FLAGS", NAME)
+        }
+
+
 def test_very_many_labels_and_long_ones_are_bounded() -> None:
     """R-IMAP-30, R-IMAP-73: 200 rows of other labels each cost little together."""
     rows: list[Token] = [[b"label %d %d" % (row, at) for at in range(10_000)] for row in range(200)]
