@@ -15,7 +15,7 @@ from service.mail.model import EvaluatedBy
 from service.mail.search.filter import ListQuery, Order, SortKey
 from service.mail.search.grammar import parse_query
 from tests.adapters.imap.providers.conftest import TIMING, At, searches
-from tests.servers.providers.mail import Letter, Mailbox
+from tests.servers.providers.mail import Folder, Letter, Mailbox
 from tests.servers.providers.yahoo import Yahoo, mailbox
 
 LIMIT = 3
@@ -78,12 +78,18 @@ async def test_a_refusal_that_passes_is_no_word_about_charsets(
 
 
 async def test_names_and_subjects_in_raw_utf8_are_read(at: At, mail: Mailbox) -> None:
-    """R-IMAP-80: in rows; and ``Inbox`` is the inbox."""
+    """R-IMAP-80: in rows and in names of folders; and ``Inbox`` is the inbox."""
     async with at(lambda: Yahoo(mail)) as (_, backend):
         page = await backend.list_messages("inbox", ListQuery(limit=1, with_thread=True))
         [row] = json.loads(page_json(page))["items"]
         assert row["subject"] == "Grüße"
         assert "labels" not in row
+        mail.folders["Fotos für Anna"] = Folder("Fotos für Anna", uid_validity=9)
+        mail.deliver(Letter("Bilder"), "Fotos für Anna")
+        [folder] = [each for each in await backend.list_folders() if each.role is None]
+        assert (folder.name, folder.total_messages) == ("Fotos für Anna", 1)
+        assert [row.subject for row in (await backend.list_messages(folder.id, ListQuery())).items] == ["Bilder"]
+        del mail.folders["Fotos für Anna"]
         roles = {folder.role: folder.total_messages for folder in await backend.list_folders()}
         assert roles == {"inbox": 8, "archive": 0, "junk": 0}
 
