@@ -123,7 +123,7 @@ def phrase(name: str) -> list[str]:
     """The words of a display name: as they are if they are atoms, else quoted, else encoded."""
     if _ATOMS.fullmatch(name) and "=?" not in name and max(map(len, name.split(" "))) < MAX_LINE:
         return name.split(" ")
-    if name.isascii() and "=?" not in name and "  " not in name and len(name) <= _MAX_QUOTED:
+    if name.isascii() and "=?" not in name and len(name) <= _MAX_QUOTED:
         return [quoted_string(name)] if name else []
     return encoded_words(name, start=len("Reply-To: "))
 
