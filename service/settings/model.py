@@ -42,6 +42,7 @@ __all__ = [
     "Pop3Settings",
     "ServerSettings",
     "Settings",
+    "SmtpSettings",
     "read_settings",
 ]
 PREFIX, LEVEL = "CASELLA_", "__"
@@ -88,6 +89,18 @@ class Pop3Settings(EndpointSettings):
         return replace(super().endpoint(server), apop=self.apop)
 
 
+class SmtpSettings(EndpointSettings):
+    """A listener that sends messages by SMTP (RFC 6409), usually on port 465 with TLS or 587 with STARTTLS."""
+
+    files_sent: bool | None = Field(
+        None,
+        description="Whether the provider itself puts a copy of each message into Sent. By default that is looked for.",
+    )
+
+    def endpoint(self, server: str) -> Endpoint:
+        return replace(super().endpoint(server), files_sent=self.files_sent)
+
+
 class MaildirSettings(BaseModel):
     """Mailboxes on this machine's disk."""
 
@@ -118,7 +131,7 @@ class ServerSettings(BaseModel):
     )
     imap: ImapSettings | None = None
     pop3: Pop3Settings | None = None
-    smtp: EndpointSettings | None = None
+    smtp: SmtpSettings | None = None
     maildir: MaildirSettings | None = None
 
     @model_validator(mode="after")

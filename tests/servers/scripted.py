@@ -120,6 +120,14 @@ class Connection(asyncio.Protocol):
         del self._buffer[:count]
         return octets
 
+    async def through(self, end: bytes) -> bytes:
+        """The octets up to ``end``, with it."""
+        scanned = 0
+        while (at := self._buffer.find(end, max(0, scanned - len(end)))) < 0:
+            scanned = len(self._buffer)
+            await self._more()
+        return await self.exactly(at + len(end))
+
     async def command(self, continuation: bytes) -> bytes | None:
         """The next command whole, its tag put aside; None where ``continuation`` refused a literal of it."""
         self.tag, _, command = (await self.line()).partition(b" ")

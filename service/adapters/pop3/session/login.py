@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
-from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_error_from
+from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, login_error_from
 from service.adapters.shared.sign_in import sasl
-from service.adapters.shared.sign_in.sasl import CANCEL, Exchange
+from service.adapters.shared.sign_in.conversation import auth, respond_by, respond_to
+from service.adapters.shared.sign_in.sasl import Exchange
 from service.adapters.shared.sign_in.scram import scram
 from service.mail.errors import InvalidRequest, UpstreamError
 from service.mail.model import Protocol
@@ -54,12 +55,8 @@ async def _by_scram(connection: Connection, credentials: Credentials) -> Reply |
     exchange = scram(credentials, Protocol.POP3, connection.tls, _mechanisms(connection))
     if exchange is None:
         return None
-    line, initial = _auth(exchange.mechanism, exchange.begin())
-
-    async def respond(challenge: bytes) -> str:
-        return initial.pop() if initial else await exchange.answer(challenge)
-
-    reply = await connection.converse(line, respond)
+    line, initial = auth(exchange.mechanism, exchange.begin(), COMMAND_LIMIT)
+    reply = await connection.converse(line, respond_by(exchange, initial))
     if reply.ok:
         exchange.require_proof()
     return reply if reply.ok or exchange.is_challenged else None
@@ -94,22 +91,8 @@ async def _bearer(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _authenticate(connection: Connection, exchange: Exchange) -> Reply:
-    line, initial = _auth(exchange.mechanism, exchange.response)
-    lines = iter([*initial, exchange.dismissal, CANCEL])
-
-    async def respond(_: bytes) -> str:
-        line = next(lines, None)
-        if line is None:
-            raise broken("The mail server does not end its login.")
-        return line
-
-    return await connection.converse(line, respond)
-
-
-def _auth(mechanism: str, response: str) -> tuple[str, list[str]]:
-    """Returns the command, and the initial response if the server has to ask for it."""
-    short = f"AUTH {mechanism} {response}"
-    return (short, []) if len(short) + 2 <= COMMAND_LIMIT else (f"AUTH {mechanism}", [response])
+    line, initial = auth(exchange.mechanism, exchange.response, COMMAND_LIMIT)
+    return await connection.converse(line, respond_to(exchange, initial, PROTOCOL))
 
 
 def _method(connection: Connection, credentials: Credentials) -> Method:

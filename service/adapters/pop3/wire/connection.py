@@ -6,7 +6,7 @@ connection, so that none is ever used again while an answer is on its way.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeAlias
@@ -17,6 +17,7 @@ from service.adapters.pop3.wire.reader import Wire, dial
 from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_error_from, insecure
 from service.adapters.pop3.wire.timing import Timing
 from service.adapters.shared.network_errors import network_error, network_errors
+from service.adapters.shared.sign_in.conversation import Respond
 from service.mail.errors import MailError, UpstreamTimeout
 from service.mail.model import Protocol
 from service.telemetry.upstream import Command
@@ -95,7 +96,7 @@ class Connection:
             self._send(line)
             return record(command, await self._reply())
 
-    async def converse(self, line: str, respond: Callable[[bytes], Awaitable[str]]) -> Reply:
+    async def converse(self, line: str, respond: Respond) -> Reply:
         """Sends a command that the server may answer with challenges (RFC 5034, 4). ``respond`` returns the answer to
         each."""
         async with self._asking(line) as command:

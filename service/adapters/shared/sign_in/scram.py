@@ -11,7 +11,6 @@ from scramp import ScramClient, ScramException  # type: ignore[import-untyped]
 from service.accounts.credentials import Credentials
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamTls
-from service.mail.model import Protocol
 
 MECHANISM, BOUND = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 MAX_ITERATIONS = 600_000
@@ -27,7 +26,7 @@ class Scram:
     kind, and another mechanism may be tried. After an OK call ``require_proof``.
     """
 
-    def __init__(self, client: ScramClient, protocol: Protocol) -> None:
+    def __init__(self, client: ScramClient, protocol: str) -> None:
         self._client = client
         self._protocol = protocol
         self.mechanism: str = client.mechanism_name
@@ -69,7 +68,7 @@ class Scram:
             raise UpstreamTls(text, protocol=self._protocol)
 
 
-def scram(credentials: Credentials, protocol: Protocol, tls: object, offered: Collection[str]) -> Scram | None:
+def scram(credentials: Credentials, protocol: str, tls: object, offered: Collection[str]) -> Scram | None:
     """An exchange by SCRAM-SHA-256 if the server offers it; None if not, or if the username or password has characters
     that it cannot carry. ``tls`` is the connection's SSLObject, if it has one: the login is bound to it if Python can,
     which is up to TLS 1.2 (RFC 5929, 3), so that it cannot be relayed from another connection."""
