@@ -32,9 +32,9 @@ class Outgoing:
     """Fed with a message in any pieces, gives what is sent: without blind copies and without the service's own fields,
     all lines ended by CRLF. Every other octet stays.
 
-    A field ends where the next line without indentation begins, and the header with the first empty line; LF or CR LF
-    ends a line of it. A bare CR there becomes a space: as the end of a line it could end the header before Bcc. In the
-    body it becomes CRLF, as a bare LF does, so that no server sees an end of the message that others do not.
+    The next line without indentation ends a field, and the first empty line the header; LF or CR LF ends a line of it.
+    A bare CR there becomes a space: as the end of a line it could end the header before Bcc. In the body it becomes
+    CRLF, as a bare LF does, so that no server sees an end of the message that others do not.
 
     ``date`` and ``message_id`` are added if the message has none.
     """

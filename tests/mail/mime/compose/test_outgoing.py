@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -26,7 +27,7 @@ MAIL = st.lists(st.tuples(st.sampled_from(LINES) | st.binary(max_size=8), ENDS),
 def passed(octets: bytes, *cuts: int, **added: object) -> bytes:
     outgoing = Outgoing(**added)  # type: ignore[arg-type]
     places = [0, *sorted(cut % (len(octets) + 1) for cut in cuts), len(octets)]
-    return b"".join(outgoing.feed(octets[a:b]) for a, b in zip(places, places[1:], strict=False)) + outgoing.finish()
+    return b"".join(outgoing.feed(octets[a:b]) for a, b in pairwise(places)) + outgoing.finish()
 
 
 @given(octets=MAIL, cuts=st.lists(st.integers(0, 400), max_size=6))
