@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.policy import default
 from itertools import count
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from service.mail.mime.compose.base64_lines import Base64Lines
@@ -23,7 +24,7 @@ from service.mail.submission.model import NewDraft
 
 ANN = Address(name="Ann", email="ann@example.org")
 IDENTIFIED = Identified(message_id="1.2@casella.example.org", date=datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), from_=ANN)
-SURROGATES = "Cs"
+many = settings(max_examples=300, deadline=None)
 # What people write: all of Unicode, and often what a grammar ends, begins and separates with.
 PEOPLE = st.text(
     st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])

@@ -9,7 +9,7 @@ from service.mail.mime.compose.addresses import check_address
 from service.mail.mime.compose.composing import compose
 from service.mail.model import Address
 from service.mail.submission.model import NewDraft
-from tests.mail.mime.compose.assembled import IDENTIFIED, assert_fit_to_send, by_ours, by_python, octets_of
+from tests.mail.mime.compose.assembled import IDENTIFIED, assert_fit_to_send, by_ours, by_python, many, octets_of
 
 LOCAL = st.from_regex(r"\A[A-Za-z0-9!#$%&'*+/=^_`{|}~-]{1,9}(\.[A-Za-z0-9!#$%&'*+/=^_`{|}~-]{1,9}){0,4}\Z") | st.from_regex(
     r'\A"(?:[ -!#-\[\]-~]|\\[ -~]){1,20}"\Z'
@@ -64,6 +64,7 @@ def test_a_bad_address_is_refused_by_name_and_reason(email: str) -> None:
     assert "\n" not in caught.value.detail
 
 
+@many
 @given(local=LOCAL, domain=DOMAIN)
 def test_a_good_address_comes_out_as_it_went_in(local: str, domain: str) -> None:
     email = f"{local}@{domain}"
@@ -111,6 +112,7 @@ def test_a_local_part_beyond_ascii_needs_smtputf8(field: str) -> None:
     assert found == (Address(name="Zoë", email="zoë@xn--bcher-kva.example"),)
 
 
+@many
 @given(st.text(max_size=40).map("{}@example.org".format) | st.text(max_size=60))
 def test_any_text_is_refused_or_one_address(email: str) -> None:
     try:

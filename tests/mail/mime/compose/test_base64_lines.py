@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.mail.mime.compose.base64_lines import Base64Lines, encoded_size
+from tests.mail.mime.compose.assembled import many
 
 
+@many
 @given(pieces=st.lists(st.binary(max_size=200), max_size=8))
 def test_lines_are_those_of_the_whole(pieces: list[bytes]) -> None:
     lines = Base64Lines()

@@ -14,6 +14,7 @@ from tests.mail.mime.compose.assembled import (
     assert_fit_to_send,
     by_ours,
     by_python,
+    many,
     octets_of,
     part_octets,
 )
@@ -34,6 +35,7 @@ def crlf(text: str) -> str:
     return text.replace("\n", "\r\n")
 
 
+@many
 @given(text=TEXT)
 def test_a_text_comes_out_as_it_went_in(text: str) -> None:
     """R-MIME-43, R-MIME-44."""
@@ -43,6 +45,7 @@ def test_a_text_comes_out_as_it_went_in(text: str) -> None:
     assert part_octets(octets, "1") == crlf(text).encode()
 
 
+@many
 @given(text=TEXT, html=TEXT, content=st.binary(max_size=300))
 def test_text_html_and_attachment_come_out_as_they_went_in(text: str, html: str, content: bytes) -> None:
     """R-MIME-43, R-MIME-44."""
@@ -163,6 +166,7 @@ def test_a_copied_message_is_never_encoded(body: Copied, encoding: str, kind: st
     assert [(part.type, part.encoding) for part in by_ours(octets).attachments] == [(kind, copied)]
 
 
+@many
 @given(content=st.binary(max_size=400), encoding=st.sampled_from(["base64", "8bit", "binary", "x-odd", "7bit"]))
 def test_every_way_of_copying_keeps_the_content(content: bytes, encoding: str) -> None:
     """R-MIME-46."""

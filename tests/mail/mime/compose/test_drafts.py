@@ -11,7 +11,7 @@ from service.mail.mime.compose.values import Copied, Resolved
 from service.mail.mime.headers.fields import list_headers
 from service.mail.model import Address, Part
 from service.mail.submission.model import Attachment, NewDraft, NewHeader
-from tests.mail.mime.compose.assembled import IDENTIFIED, by_ours, octets_of
+from tests.mail.mime.compose.assembled import IDENTIFIED, by_ours, many, octets_of
 
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(" ,\"\\<>@=?"), max_size=60).map(
     lambda text: " ".join(text.split())
@@ -26,6 +26,7 @@ def read(octets: bytes) -> NewDraft:
     return read_draft(by_ours(octets), list_headers(octets))
 
 
+@many
 @given(
     to=LIST, cc=LIST, bcc=LIST, reply_to=LIST, subject=WORDS, text=TEXT.filter(lambda text: not text.isspace()), html=st.none() | TEXT.map("<p>{}</p>".format)
 )  # fmt: skip

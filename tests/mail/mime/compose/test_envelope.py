@@ -8,7 +8,7 @@ from service.mail.errors import InvalidRequest, TooLarge
 from service.mail.mime.compose.envelope import envelope_of, make_envelope
 from service.mail.model import Address
 from service.mail.submission.model import NewDraft
-from tests.mail.mime.compose.assembled import PEOPLE, octets_of
+from tests.mail.mime.compose.assembled import PEOPLE, many, octets_of
 
 EMAILS = st.sampled_from(
     ["a@example.org", "A@example.org", '"a b"@example.org', "ä@example.org", "b@bücher.example", "c@[192.0.2.1]"]
@@ -17,6 +17,7 @@ ADDRESSES = st.lists(st.builds(Address, name=PEOPLE, email=EMAILS), max_size=8).
 WRITTEN = {"b@bücher.example": "b@xn--bcher-kva.example"}
 
 
+@many
 @given(to=ADDRESSES, cc=ADDRESSES, bcc=ADDRESSES)
 def test_all_recipients_of_a_draft_and_no_others_are_found(
     to: tuple[Address, ...], cc: tuple[Address, ...], bcc: tuple[Address, ...]

@@ -19,6 +19,7 @@ from tests.mail.mime.compose.assembled import (
     assert_fit_to_send,
     by_ours,
     by_python,
+    many,
     octets_of,
     sent,
 )
@@ -76,6 +77,7 @@ def test_the_fields_are_those_of_a_harmless_draft(field: str) -> None:
     )
 
 
+@many
 @given(field=st.sampled_from(FIELDS), evil=INJECTED | st.just("\r\nBcc: x@example.org"))
 def test_no_text_in_any_field_adds_a_field(field: str, evil: str) -> None:
     """R-SEND-01, R-SEND-02."""

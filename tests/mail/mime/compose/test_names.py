@@ -18,6 +18,7 @@ from tests.mail.mime.compose.assembled import (
     assert_fit_to_send,
     by_ours,
     by_python,
+    many,
     octets_of,
     old_python,
 )
@@ -34,6 +35,7 @@ def spaced(text: str) -> str:
     return re.sub(" {2,}", " ", HIDDEN.sub("", text)).strip()
 
 
+@many
 @given(subject=PHRASE)
 def test_a_subject_comes_out_as_it_went_in(subject: str) -> None:
     octets = octets_of(NewDraft(subject=subject))
@@ -42,6 +44,7 @@ def test_a_subject_comes_out_as_it_went_in(subject: str) -> None:
     assert (by_ours(octets).subject or "") == HIDDEN.sub("", subject).strip()
 
 
+@many
 @given(name=PHRASE)
 def test_a_display_name_comes_out_as_it_went_in(name: str) -> None:
     """R-MIME-42, R-SEND-01."""
@@ -55,6 +58,7 @@ def test_a_display_name_comes_out_as_it_went_in(name: str) -> None:
     assert mine[1].name is None
 
 
+@many
 @given(name=PHRASE.filter(lambda name: len(name.encode()) <= 40))
 def test_a_short_display_name_is_the_same_for_python(name: str) -> None:
     """Longer ones are several encoded words, between which Python 3.11 leaves a space."""
@@ -63,6 +67,7 @@ def test_a_short_display_name_is_the_same_for_python(name: str) -> None:
     assert by_python(octets)["to"].addresses[0].display_name == shown
 
 
+@many
 @given(name=PHRASE | st.text(st.characters(exclude_categories=["Cs"]), max_size=300))
 def test_a_file_name_comes_out_as_it_went_in(name: str) -> None:
     """R-MIME-42, R-SEND-01."""
@@ -74,6 +79,7 @@ def test_a_file_name_comes_out_as_it_went_in(name: str) -> None:
     assert part.get_content() == b"1"
 
 
+@many
 @given(name=st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/\\"), min_size=1, max_size=40))
 def test_a_file_name_without_path_and_controls_is_kept_whole(name: str) -> None:
     kept = unicodedata.normalize("NFC", name).rstrip(".")
@@ -109,6 +115,7 @@ def test_a_name_is_atoms_or_quoted_or_encoded(name: str, written: bytes) -> None
     assert b"To: " + written in octets_of(NewDraft(to=(Address(name=name, email="bob@example.org"),)))
 
 
+@many
 @given(value=PHRASE, name=st.sampled_from(["X-Note", "X-" + "a" * 90, "Keywords"]))
 def test_an_added_field_comes_out_as_it_went_in(value: str, name: str) -> None:
     octets = octets_of(NewDraft(headers=(NewHeader(name=name, value=value),)))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from service.mail.errors import InvalidRequest, TooLarge
 from service.mail.mime.compose.outgoing import MAX_HEADER, Outgoing
 from service.mail.mime.headers.fields import split_headers
+from tests.mail.mime.compose.assembled import many
 
 LINES = [
     b"Bcc: secret@example.org", b"bCC : secret@example.org", b"Resent-BCC\t: secret@example.org", b"Bcc:", b"\tsecret@example.org", b" secret@example.org",
@@ -30,6 +31,7 @@ def passed(octets: bytes, *cuts: int, **added: object) -> bytes:
     return b"".join(outgoing.feed(octets[a:b]) for a, b in pairwise(places)) + outgoing.finish()
 
 
+@many
 @given(octets=MAIL, cuts=st.lists(st.integers(0, 400), max_size=6))
 @example(b"Subject: a\r\rb\r\nBcc: secret@example.org\r\n\r\nbody", [])
 @example(b"Subject: a\r\n\r\r\nBcc: secret@example.org\r\n\r\nbody", [])
@@ -52,6 +54,7 @@ def test_no_blind_copy_and_no_field_of_our_own_leaves(octets: bytes, cuts: list[
     assert header.endswith((b"\r\n\r\n" if header != b"\r\n" else b"\r\n") if end else b"")
 
 
+@many
 @given(body=st.binary(max_size=60), cuts=st.lists(st.integers(0, 99), max_size=4))
 def test_only_line_ends_of_a_body_change(body: bytes, cuts: list[int]) -> None:
     """R-SEND-04."""
