@@ -45,7 +45,9 @@ async def test_an_empty_sender_is_sent_as_such() -> None:
     assert (await commands_of(replace(ENVELOPE, sender="")))[0] == "MAIL FROM:<>"
 
 
-@pytest.mark.parametrize("envelope", [replace(ENVELOPE, is_utf8=True), replace(ENVELOPE, recipients=("büro@example.net",))])
+@pytest.mark.parametrize(
+    "envelope", [replace(ENVELOPE, is_utf8=True), replace(ENVELOPE, recipients=("büro@example.net",))]
+)
 async def test_letters_beyond_ascii_need_a_server_that_takes_them(envelope: Envelope) -> None:
     """R-SMTP-17: RFC 6531."""
     async with ScriptedServer([Smtp(extensions=EXTENSIONS[:3])]) as server:
@@ -70,7 +72,10 @@ BAD = (
 @pytest.mark.parametrize("address", BAD)
 async def test_an_address_that_would_end_its_command_is_refused_before_the_wire(address: str) -> None:
     """R-SMTP-13, R-HTTP-20: of sender and recipients."""
-    for envelope in (replace(ENVELOPE, recipients=("bob@example.net", address)), replace(ENVELOPE, sender=address or " ")):
+    for envelope in (
+        replace(ENVELOPE, recipients=("bob@example.net", address)),
+        replace(ENVELOPE, sender=address or " "),
+    ):
         async with ScriptedServer([Smtp()]) as server:
             sent = await Attempt(envelope=envelope).to(server)
         assert type(sent.error) is InvalidRequest

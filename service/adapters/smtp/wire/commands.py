@@ -33,11 +33,17 @@ def _is_sendable(address: str) -> bool:
     return is_local and bool(_BARE.fullmatch(domain) or _LITERAL.fullmatch(domain))
 
 
+def needed(envelope: Envelope) -> set[str]:
+    """The extensions by which nothing of the envelope is lost."""
+    words = {"DSN"} if envelope.id is not None else set()
+    return words | {"SMTPUTF8"} if _is_utf8(envelope) else words
+
+
 def mail(envelope: Envelope, extensions: Container[str]) -> str:
     """MAIL with every parameter that the message needs and the server knows. Raises NotSupported without SMTPUTF8, if
     an address or a header field needs it."""
     words = [f"MAIL FROM:<{envelope.sender}>"]
-    is_utf8 = envelope.is_utf8 or not _is_ascii(envelope)
+    is_utf8 = _is_utf8(envelope)
     if is_utf8 and "SMTPUTF8" not in extensions:
         raise NotSupported("smtpUtf8", "The mail server sends to no addresses that have letters beyond ASCII.")
     if envelope.size is not None and "SIZE" in extensions:
@@ -65,5 +71,5 @@ def xtext(text: str) -> str:
     return written
 
 
-def _is_ascii(envelope: Envelope) -> bool:
-    return envelope.sender.isascii() and all(map(str.isascii, envelope.recipients))
+def _is_utf8(envelope: Envelope) -> bool:
+    return envelope.is_utf8 or not all(map(str.isascii, (envelope.sender, *envelope.recipients)))

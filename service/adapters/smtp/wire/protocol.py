@@ -121,6 +121,7 @@ class WireProtocol(SMTPProtocol):
         try:
             async with asyncio.timeout(seconds):
                 await self._drain_helper()
+                await asyncio.sleep(0)  # a fast server lets every write through, and others want their turn
         except TimeoutError:
             raise UpstreamTimeout("The mail server takes the message too slowly.", protocol=PROTOCOL) from None
         except OSError:

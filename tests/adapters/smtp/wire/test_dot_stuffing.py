@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from service.adapters.smtp.wire.dot_stuffing import Stuffer
 
-PIECES = st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b".\r\n", b"\r\n.", b"\xff", b"\0"]), max_size=30)
+PIECES = st.lists(
+    st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b".\r\n", b"\r\n.", b"\xff", b"\0"]), max_size=30
+)
 
 
 def sent(chunks: list[bytes]) -> bytes:

@@ -73,7 +73,12 @@ async def test_a_hostile_answer_is_bounded(verb: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("said", "kind"),
-    [(b"250 more\r\n", UpstreamProtocol), (b"550 more\r\n", UpstreamProtocol), (b"2", UpstreamProtocol), (b"421 bye\r\n", UpstreamUnavailable)],
+    [
+        (b"250 more\r\n", UpstreamProtocol),
+        (b"550 more\r\n", UpstreamProtocol),
+        (b"2", UpstreamProtocol),
+        (b"421 bye\r\n", UpstreamUnavailable),
+    ],
 )
 @pytest.mark.parametrize("verb", ["EHLO", "AUTH", "RCPT"])
 async def test_an_answer_to_nothing_is_never_taken_for_the_next(verb: str, said: bytes, kind: type[MailError]) -> None:
