@@ -101,6 +101,7 @@ class Exim:
 
 
 _CONF = """\
+exim_path = {root}/root/usr/sbin/exim4
 exim_user = {user}
 exim_group = {user}
 keep_environment =
