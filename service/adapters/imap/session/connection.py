@@ -155,7 +155,10 @@ class Connection:
         sent = self._with_introduction(commands)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in sent]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
-            answers = await self._exchange(lines, seconds)
+            after = self._compressed(lines)
+            answers = await protocol.wait(protocol.send(lines, after=after), self._timing, seconds)
+            if after is After.DEFLATE and answers.pop().status.kind != "OK":
+                self.disable(COMPRESS)
             command.outcome = answers[-1].status.kind.lower()
         for answer in answers:
             if is_disconnected(answer.status):
@@ -185,17 +188,14 @@ class Connection:
         finally:
             self._limits_messages = True
 
-    async def _exchange(self, lines: list[tuple[bytes, list[bytes]]], seconds: float | None) -> list[Answer]:
-        """Send the commands; the first time COMPRESS goes behind them (RFC 4978), so that it costs no round trip."""
-        protocol, [_, last] = self._protocol, lines[-1]
-        if not self._may_compress or len(last) > 1:
-            return await protocol.wait(protocol.send(lines), self._timing, seconds)
+    def _compressed(self, lines: list[tuple[bytes, list[bytes]]]) -> After:
+        """The first time, adds COMPRESS behind the commands (RFC 4978), so that it costs no round trip. Returns what the
+        server speaks once it has agreed to all of them."""
+        if not self._may_compress or len(lines[-1][1]) > 1:
+            return After.SAME
         self._may_compress = False
-        lines.append((tag := protocol.tag(), arguments.chunks(tag, [b"COMPRESS", b"DEFLATE"])))
-        *answers, compress = await protocol.wait(protocol.send(lines, after=After.DEFLATE), self._timing, seconds)
-        if compress.status.kind != "OK":
-            self.disable(COMPRESS)
-        return answers
+        lines.append((tag := self._protocol.tag(), arguments.chunks(tag, [b"COMPRESS", b"DEFLATE"])))
+        return After.DEFLATE
 
     def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
         """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a
