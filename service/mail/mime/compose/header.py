@@ -103,8 +103,8 @@ def _added(header: NewHeader) -> bytes:
     if is_set_by_service(header.name):
         raise InvalidRequest(f"The service sets the header field {header.name}; it cannot be added.")
     value = one_line(header.value, f"The header field {header.name}")
-    if header.name.lower() in _OF_ADDRESSES:
-        return address_field(header.name, parse_addresses(value))
+    if header.name.lower() in _OF_ADDRESSES and (addresses := parse_addresses(value)):
+        return address_field(header.name, addresses)
     return value_field(header.name, value)
 
 

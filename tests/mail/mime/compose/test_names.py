@@ -44,6 +44,12 @@ def test_a_subject_comes_out_as_it_went_in(subject: str) -> None:
     assert (by_ours(octets).subject or "") == HIDDEN.sub("", subject).strip()
 
 
+def test_a_tab_becomes_a_space() -> None:
+    octets = octets_of(NewDraft(subject="a\tb", to=(Address(name="c\td", email="e@example.org"),)))
+    assert b"Subject: a b\r\n" in octets
+    assert b"To: c d <e@example.org>\r\n" in octets
+
+
 @many
 @given(name=PHRASE)
 def test_a_display_name_comes_out_as_it_went_in(name: str) -> None:

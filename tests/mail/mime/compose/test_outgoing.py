@@ -62,6 +62,15 @@ def test_only_line_ends_of_a_body_change(body: bytes, cuts: list[int]) -> None:
     assert out == b"A: b\r\n\r\n" + re.sub(rb"\r\n|\r|\n", b"\r\n", body)
 
 
+@pytest.mark.parametrize(
+    "name", [b"\0Bcc", b"B\0cc", b"Bcc\0 \t", b"\x0bBCC\x7f", b"\x0cResent\0-bcc", b"\0x-casella-a\0b"]
+)
+def test_a_field_whose_name_has_octets_that_servers_drop_is_removed(name: bytes) -> None:
+    """R-SEND-02, R-SEND-07."""
+    assert passed(b"A: b\r\n" + name + b": secret@example.org\r\n more\r\nC: d\r\n\r\n") == b"A: b\r\nC: d\r\n\r\n"
+    assert passed(name + b": secret@example.org\r\n more\r\nC: d\r\n\r\n") == b"C: d\r\n\r\n"
+
+
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
 def test_every_other_octet_of_the_header_stays(step: int) -> None:
     """R-SEND-02."""
