@@ -9,6 +9,7 @@ from service.mail.cleaning import clean_text
 from service.mail.mime.headers.addresses import parse_addresses
 from service.mail.mime.headers.fields import RawHeader, first, parse_message_ids, split_headers
 from service.mail.mime.headers.words import decode_words
+from service.mail.mime.transfer.decoding import decode, is_identity
 from service.mail.model import ReportRecipient
 
 MAX_GROUPS = 1000
@@ -42,8 +43,14 @@ def read_notice(octets: bytes, kind: str, sender: str) -> Notice:
 
 
 def _groups(octets: bytes) -> Iterator[tuple[RawHeader, ...]]:
+    """Some gateways encode a group, and say so in the one before it."""
+    encoding = ""
     for block in _EMPTY_LINES.split(octets.strip(), maxsplit=MAX_GROUPS)[:MAX_GROUPS]:
-        if fields := split_headers(block):
+        if not is_identity(encoding):
+            block = decode(block, encoding).strip()
+        fields = split_headers(block)
+        encoding = (first(fields, "Content-Transfer-Encoding") or b"").decode("latin-1")
+        if fields:
             yield fields
 
 

@@ -27,6 +27,7 @@ FIELDS = (
 """The fields of the header that are looked at."""
 MAX_OCTETS = 64 * 1024
 """Stored octets that are read of each part of a report."""
+MAX_NOTICES = 5
 NOTICES = {
     "message/delivery-status": "delivery",
     "message/global-delivery-status": "delivery",
@@ -44,16 +45,17 @@ _RETURNED = {
 
 
 class ReportParts(NamedTuple):
-    """The parts of a report that machines read: the notice, and the message that came back or its header."""
+    """The parts of a report that machines read: notices, and the message that came back or its header."""
 
-    notice: Part
+    notices: tuple[Part, ...]
+    """One, and more if a mail server did not know that."""
     returned: Part | None
     is_report: bool
     """Whether they are within a multipart/report (RFC 6522), or just parts of a message."""
 
     @property
     def all(self) -> tuple[Part, ...]:
-        return (self.notice,) if self.returned is None else (self.notice, self.returned)
+        return self.notices if self.returned is None else (*self.notices, self.returned)
 
 
 class Returned(NamedTuple):
@@ -64,15 +66,15 @@ class Returned(NamedTuple):
 
 
 def report_parts(structure: Part) -> ReportParts | None:
-    """The first notice that is in no attached message; None for ordinary mail. An adapter needs at most MAX_OCTETS of
+    """The first notices that are in no attached message; None for ordinary mail. An adapter needs at most MAX_OCTETS of
     each of these parts."""
     for parent in structure.walk(into_messages=False):
         children = (parent.parts or ()) if parent.type.startswith("multipart/") else ()
-        notice = next((part for part in children if part.type in NOTICES), None)
-        if notice is not None:
+        notices = tuple(part for part in children if part.type in NOTICES)[:MAX_NOTICES]
+        if notices:
             returned = next((part for part in children if part.type in _RETURNED), None)
-            return ReportParts(notice, returned, parent.type == "multipart/report")
-    return ReportParts(structure, None, is_report=False) if structure.type in NOTICES else None
+            return ReportParts(notices, returned, parent.type == "multipart/report")
+    return ReportParts((structure,), None, is_report=False) if structure.type in NOTICES else None
 
 
 def read_returned(header: bytes, structure: Part, leaf: Callable[[Part], Leaf | None], text: str | None) -> Returned:
@@ -86,7 +88,8 @@ def read_returned(header: bytes, structure: Part, leaf: Callable[[Part], Leaf | 
 def _report(origin: Origin, structure: Part, leaf: Callable[[Part], Leaf | None], text: str) -> Report | None:
     parts = report_parts(structure)
     if parts is not None and (parts.is_report or origin.is_bounce):
-        notice = read_notice(_octets(leaf(parts.notice)), NOTICES[parts.notice.type], origin.sender)
+        octets = b"\n\n".join(_octets(leaf(part)) for part in parts.notices)
+        notice = read_notice(octets, NOTICES[parts.notices[0].type], origin.sender)
         returned = _octets(leaf(parts.returned)) if parts.returned is not None else b""
         found = _original(returned) or notice.original_message_id or origin.answers
         if notice.recipients or notice.kind == "disposition":

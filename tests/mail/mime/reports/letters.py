@@ -216,6 +216,28 @@ LETTERS: tuple[Returned, ...] = (
         (_failed("ben@example.net"),),
         ORIGINAL,
     ),
+    _reported(
+        "two-notices",
+        "From: Mail Administrator <Postmaster@example.net>\nSubject: Mail System Error - Returned Mail\n",
+        "No.\n",
+        "Content-Type: message/delivery-status;\n\nThis Message was undeliverable due to the following reason:\n\n"
+        "<ben@example.net> has restricted mail\n\nPlease reply to <Postmaster@example.net>\n--b\n"
+        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\nFinal-Recipient: RFC822; <ben@example.net>\n"
+        "Action: failed\nStatus: 5.3.0\n",
+        _RFC822,
+        "delivery",
+        (_failed("ben@example.net", "5.3.0"),),
+        ORIGINAL,
+    ),
+    _bounce(
+        "a-group-in-base64",
+        "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\nSubject: Undelivered Mail Returned to Sender\n",
+        "No.\n",
+        "Reporting-MTA: dns; mx.example.org\nContent-Transfer-Encoding: base64\nContent-length: 9\n\n"
+        + encodebytes(b"Final-Recipient: rfc822; ben@example.net\nAction: failed\nStatus: 5.1.1\n").decode(),
+        _HEADERS,
+        _failed("ben@example.net", "5.1.1"),
+    ),
     _receipt(
         "outlook-receipt",
         "From: Ben Example <ben@example.net>\nSubject: Read: Lunch\nIn-Reply-To: <sent-1@example.org>\n",
