@@ -232,7 +232,7 @@ class ReportRecipient(Value):
 
 
 class Report(Value):
-    """What a bounce or a receipt says about a message that was sent. Anybody can write one."""
+    """What a bounce or a receipt says about a message that was sent. Reports are easy to forge."""
 
     kind: str = Field(
         description="`delivery` for what mail servers report (RFC 3464), `disposition` for receipts (RFC 8098)."

@@ -1,4 +1,4 @@
-"""Answers to a message as drafts: to whom, under which subject, in which thread, with what of it quoted.
+"""Answers to a message as drafts: their recipients, subject, thread, quote and attachments.
 
-Nothing here does I/O or addresses anybody who is not in the header of the message.
+Nothing here does I/O. Every recipient is one that the header of the message names.
 """

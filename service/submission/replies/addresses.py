@@ -46,7 +46,7 @@ def _host(domain: str) -> str | None:
 class OwnAddresses:
     """The addresses of the user. With ``ann@example.org``, ``ann+news@example.org`` is own too (RFC 5233), because it
     is the same mailbox. It is not so the other way round: with ``ann+news@example.org`` alone, ``ann@example.org`` may
-    be somebody else, who should get the reply."""
+    be another person, who should get the reply."""
 
     def __init__(self, own: Collection[str]) -> None:
         self._keys = {key for key in map(address_key, own) if key is not None}

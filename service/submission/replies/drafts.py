@@ -33,7 +33,7 @@ def reply(
 
 
 def forward(original: Message, *, as_attachment: bool, given: NewDraft) -> NewDraft:
-    """To nobody yet. The original's attachments, or the whole original, are in it by reference."""
+    """Without recipients. The original's attachments, or the whole original, are in it by reference."""
     made: dict[str, Any] = {"subject": forward_subject(original.subject)}
     if as_attachment:
         return _joined(original, made | {"attachments": (whole(original),)}, given)
@@ -47,7 +47,7 @@ def _body(quote: Quote, given: NewDraft) -> dict[str, Any]:
 
 
 def _joined(original: Message, made: Mapping[str, Any], given: NewDraft) -> NewDraft:
-    """Pictures that the resulting HTML shows are part of it, whatever attachments are given."""
+    """Pictures that the resulting HTML shows are part of it, also if other attachments are given."""
     fields = {name: getattr(given, name) for name in given.model_fields_set}
     taken = [address for name in _ADDRESSED & fields.keys() for address in fields[name]]
     rest = without(Recipients(*(made.get(name, ()) for name in Recipients._fields)), taken)

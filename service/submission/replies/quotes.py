@@ -34,7 +34,7 @@ class Quote(NamedTuple):
 
 
 def reply_quote(original: Message) -> Quote:
-    """Who wrote when, and the message with ``> `` before each line (RFC 3676, 4.5, but not flowed)."""
+    """The author, the date, and the message with ``> `` before each line (RFC 3676, 4.5, but not flowed)."""
     line = attribution(original)
     text = "\n".join(map(_quoted, _lines(original)))
     return Quote(f"{line}\n{text}\n", f"<div>{escape(line, quote=False)}</div>{_blockquote(original)}")

@@ -1,4 +1,4 @@
-"""To whom a reply goes (RFC 5322, 3.6.3; Mail-Followup-To; RFC 2369, 3.4).
+"""The recipients of a reply (RFC 5322, 3.6.3; Mail-Followup-To; RFC 2369, 3.4).
 
 | the original | reply | reply to all |
 |---|---|---|
@@ -61,7 +61,7 @@ def _is_sent(original: Message, mine: OwnAddresses) -> bool:
 
 
 def _to_the_same(original: Message, *, all: bool) -> Recipients:  # noqa: A002
-    """If it was sent to nobody openly, the reply is neither."""
+    """If all its recipients are hidden, so are those of the reply."""
     if all or not usable((*original.to, *original.cc)):
         return Recipients(original.to, original.cc, original.bcc)
     return Recipients(original.to or original.cc)
@@ -79,7 +79,7 @@ def _to_all(original: Message, headers: Sequence[Header], mine: OwnAddresses) ->
 
 
 def _authors(original: Message, mine: OwnAddresses) -> Addresses:
-    """The first field that names somebody else."""
+    """The first field that names another person."""
     fields = (original.reply_to, original.from_, original.sender)
     return next((field for field in fields if _others(field, mine)), ())
 
@@ -132,6 +132,6 @@ def without(recipients: Recipients, taken: Sequence[Address]) -> Recipients:
 
 
 def everybody(original: Message, headers: Sequence[Header]) -> Addresses:
-    """All whom the header of the message names: nobody else is ever addressed."""
+    """All addresses that the header of the message names. A reply has no other recipient."""
     named = (original.from_, original.sender, original.reply_to, original.to, original.cc, original.bcc)
     return tuple(chain(*named, _field(headers, "mail-followup-to"), _list_posts(headers)))

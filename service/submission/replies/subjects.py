@@ -1,4 +1,4 @@
-"""Subjects of replies and forwards: one prefix, whatever programs of any language put before it (RFC 5256, 2.1)."""
+"""Subjects of replies and forwards: one prefix, in place of all that programs put there (RFC 5256, 2.1)."""
 
 import re
 

@@ -31,7 +31,7 @@ def reply_thread(original: Message) -> Thread:
 
 
 def forward_thread(original: Message) -> Thread:
-    """A forward answers nobody, but belongs to the thread."""
+    """A forward belongs to the thread, but replies to no message."""
     return Thread(None, reply_thread(original).references)
 
 

@@ -38,7 +38,7 @@ def read_odd_bounce(origin: Origin, structure: Part, text: str) -> Report | None
 
 
 def _failures(letter: Message) -> tuple[set[str], set[str]]:
-    """It raises for odd headers, so that is no answer rather than an error."""
+    """It raises for odd headers. Then no recipient is recognized."""
     with suppress(Exception):
         delayed, failed = all_failures(letter)
         sender = letter["From"]

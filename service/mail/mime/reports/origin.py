@@ -1,4 +1,4 @@
-"""Who sent a message, and whether that looks like a mail server that reports."""
+"""The sender of a message, and whether it looks like a mail server that reports."""
 
 import re
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Origin:
 
     @property
     def may_be_bounce(self) -> bool:
-        """As ``is_bounce``, or sent by nobody (RFC 5321, 4.5.5) and not as the reply of an absent person."""
+        """As ``is_bounce``, or sent with an empty sender (RFC 5321, 4.5.5) and not as the reply of an absent person."""
         is_reply = _REPLIES.match(self._raw("Auto-Submitted").decode("latin-1")[:100]) is not None
         return self.is_bounce or (self._raw("Return-Path").strip() == b"<>" and not is_reply)
 
