@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from service.accounts.domains import normal_domain
 from service.mail.cleaning import is_unseen
@@ -30,7 +31,7 @@ def address_key(email: str) -> str | None:
         local = inner if _ATOM.fullmatch(inner) else local
     elif not _ATOM.fullmatch(local):
         return None
-    host = domain.lower() if _LITERAL.fullmatch(domain) else _host(domain)
+    host = domain.lower() if _LITERAL.fullmatch(domain) else _host(domain)  # at most MAX_EMAIL characters
     return f"{unicodedata.normalize('NFC', local).casefold()}@{host}" if host else None
 
 
@@ -39,7 +40,9 @@ def usable(addresses: Iterable[Address]) -> tuple[Address, ...]:
     return tuple(each for each in addresses if address_key(each.email) is not None)
 
 
+@lru_cache(maxsize=2048)
 def _host(domain: str) -> str | None:
+    """Remembered, because every address of a message is compared several times, and its domain is what takes time."""
     return normal_domain(domain) if len(domain) <= _MAX_DOMAIN else None
 
 

@@ -34,12 +34,12 @@ _WORDS = sorted({word.replace("-", " ") for row in _PREFIXES for words in row[1:
 _MARKS = "\u200b-\u200f\u2060"
 # A word, a count such as [2], (2), ^2 or *2, and a colon, which may have the width of a Chinese character.
 _PREFIX = re.compile(
-    rf"[\s{_MARKS}]*+(?:{'|'.join(map(re.escape, _WORDS))})\.?[ \xa0]{{0,3}}"
+    rf"(?:{'|'.join(map(re.escape, _WORDS))})\.?[ \xa0]{{0,3}}"
     rf"(?:[\[(]\d{{1,4}}[\])]|[\^*]\d{{1,4}})?[ \xa0]{{0,3}}[:\uff1a\ufe55][\s{_MARKS}]*+",
     re.IGNORECASE,
 )
-_LEADING = re.compile(rf"\A[\s{_MARKS}]+")
-_TAG = re.compile(rf"[\s{_MARKS}]*+(\[[^\[\]]{{1,64}}\])")
+_LEADING = re.compile(rf"[\s{_MARKS}]*+")
+_TAG = re.compile(rf"(\[(?!(?i:fwd):)[^\[\]]{{1,64}}\])[\s{_MARKS}]*+")
 _WRAPPED = re.compile(r"\[fwd:", re.IGNORECASE)
 _TRAILER = "(fwd)"
 
@@ -61,6 +61,7 @@ def base_subject(subject: str) -> str:
     tags: dict[str, None] = {}
     while True:
         stop = _without_trailers(subject, start, stop)
+        start = _without_marks(subject, start, stop)
         if (prefix := _PREFIX.match(subject, start, stop)) is not None:
             start = prefix.end()
         elif _WRAPPED.match(subject, start, stop) and subject[stop - 1] == "]":
@@ -70,8 +71,13 @@ def base_subject(subject: str) -> str:
             start = tag.end()
         else:
             break
-    rest = " ".join(_LEADING.sub("", subject[start:stop]).split())
+    rest = " ".join(subject[start:stop].split())
     return " ".join((*(tag for tag in tags if not rest.startswith(tag)), rest)).strip()
+
+
+def _without_marks(subject: str, start: int, stop: int) -> int:
+    match = _LEADING.match(subject, start, stop)
+    return match.end() if match else start
 
 
 def _without_trailers(subject: str, start: int, stop: int) -> int:

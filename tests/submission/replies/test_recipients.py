@@ -1,5 +1,6 @@
 """Whom a reply addresses, and whom it never does."""
 
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from service.mail.model import Address
 from service.submission.replies.addresses import OwnAddresses, address_key, addressed_as
 from service.submission.replies.recipients import everybody, reply_recipients
 from tests.submission.replies.originals import emails, headers, message, people
+from tests.unheld import HELD
 
 BEN = ("ben@example.org",)
 LIST = headers(list_post="<mailto:list@example.org>")
@@ -149,3 +151,12 @@ def test_nobody_is_addressed_who_was_not_in_the_original(
     own_ones = [each for field in found for each in field if each in OwnAddresses(own)]
     assert not own_ones or len(own_ones) == len(keys)
     assert not found.cc or found.to
+
+
+def test_two_thousand_recipients_of_other_scripts_hold_up_nothing() -> None:
+    """R-SEND-32: each domain is brought into its other form once."""
+    crowd = people(*(f"pü{number}@bücher{number}.example" for number in range(2000)))
+    began = thread_time()
+    found = reply_recipients(message(to=crowd[:1000], cc=crowd[1000:]), (), all=True, own=BEN)
+    assert thread_time() - began < HELD
+    assert (len(found.to), len(found.cc)) == (1000, 1000)

@@ -1,7 +1,7 @@
 """One prefix, whatever was there before."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.mail.submission.model import MAX_SUBJECT
@@ -55,6 +55,7 @@ def test_the_name_of_a_list_stays(subject: str | None, reply: str) -> None:
     assert reply_subject(reply) == reply
 
 
+@settings(max_examples=500)
 @given(
     st.lists(
         st.sampled_from(["Re:", "AW: ", "[list]", "[fwd:", "]", "(fwd)", " ", "x", "R", "：", "Re[2]", "\u200f"])
