@@ -45,6 +45,7 @@ from service.mail.errors import NotFound, UpstreamProtocol
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers.addresses import sender_warnings
 from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.reports.returned import FIELDS, MAX_OCTETS, read_returned, report_parts
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
@@ -55,7 +56,7 @@ MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
-_FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
+_FIELDS = b"BODY.PEEK[HEADER.FIELDS (%b)]" % " ".join(FIELDS).upper().encode()
 
 
 def _ignore() -> None:
@@ -96,9 +97,7 @@ class Content:
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
-            parts = _within_budget(choose(structure).parts) if structure else []
-            texts = (b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)
-            items = [b"UID FLAGS" + messages.items.more, _FIELDS, *texts]
+            items = [b"UID FLAGS" + messages.items.more, _FIELDS, *(_windows(structure) if structure else ())]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -216,11 +215,14 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     details = cached.details
     if details.structure is None or UNREADABLE in row:
         return summary
-    fields = split_headers(header_fields(row))
+    block = header_fields(row)
+    fields = split_headers(block)
     senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(details.structure)
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
+    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders))
+    returned = read_returned(block, details.structure, partial(_leaf, row=row), body.text)
     return Message(
         **dict(summary),
         sender=details.sender,
@@ -230,7 +232,9 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         references=parse_message_ids(first(fields, "References") or b""),
         structure=details.structure,
         attachments=attachments(details.structure, chosen),
-        body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
+        body=body,
+        report=returned.report,
+        unsubscribe=returned.unsubscribe,
         version=version_of(row),
     )
 
@@ -307,6 +311,14 @@ def _within_budget(parts: Iterable[Part]) -> list[Part]:
         kept.append(part)
         octets += MAX_BODY if part.size is None else min(part.size, MAX_BODY)
     return kept
+
+
+def _windows(structure: Part) -> list[bytes]:
+    """The items of the texts of the body, and of the parts of a report."""
+    report = report_parts(structure)
+    windows = {part.id: MAX_OCTETS for part in (report.all if report else ())}
+    windows |= {part.id: MAX_BODY for part in _within_budget(choose(structure).parts)}
+    return [b"BODY.PEEK[%b]<0.%d>" % (part_id.encode(), most) for part_id, most in windows.items()]
 
 
 def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:
