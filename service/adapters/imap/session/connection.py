@@ -189,8 +189,8 @@ class Connection:
             self._limits_messages = True
 
     def _compressed(self, lines: list[tuple[bytes, list[bytes]]]) -> After:
-        """The first time, adds COMPRESS behind the commands (RFC 4978), so that it costs no round trip. Returns what the
-        server speaks once it has agreed to all of them."""
+        """The first time, adds COMPRESS behind the commands (RFC 4978), so that it costs no round trip. Returns what
+        the server speaks once it has agreed to all of them."""
         if not self._may_compress or len(lines[-1][1]) > 1:
             return After.SAME
         self._may_compress = False

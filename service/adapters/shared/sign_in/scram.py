@@ -92,8 +92,8 @@ class _Verdict(Enum):
 
 
 _verdicts: TTLCache[str, _Verdict] = TTLCache(10_000, 24 * 3600)
-"""By address and port, for a day. Some servers offer SCRAM, send a challenge for every user and then refuse all, because
-they keep no secrets of its kind (GNU mailutils)."""
+"""By address and port, for a day. Some servers offer SCRAM, send a challenge for every user and then refuse all,
+because they keep no secrets of its kind (GNU mailutils)."""
 
 
 def note_success(transport: BaseTransport) -> None:
@@ -109,8 +109,8 @@ def _peer(transport: BaseTransport) -> str:
 
 def scram(credentials: Credentials, protocol: str, transport: BaseTransport, offered: Collection[str]) -> Scram | None:
     """An exchange by SCRAM-SHA-256 if the server offers it; None if not, if the username or password has characters
-    that it cannot carry, or if it did not work on this server. The login is bound to the TLS connection if Python can, which
-    is up to TLS 1.2 (RFC 5929, 3), so that it cannot be relayed from another connection."""
+    that it cannot carry, or if it did not work on this server. The login is bound to the TLS connection if Python can,
+    which is up to TLS 1.2 (RFC 5929, 3), so that it cannot be relayed from another connection."""
     tls = transport.get_extra_info("ssl_object")
     bound = isinstance(tls, SSLObject) and tls.version() == "TLSv1.2"
     mechanisms = [name for name in ((MECHANISM, BOUND) if bound else (MECHANISM,)) if name in offered]
