@@ -29,8 +29,8 @@ def compose(
 ) -> Composition:
     """The message of the draft with these attachments; those that the draft itself names are not looked at.
 
-    Text and HTML are alternatives; without a text it is made of the first half MiB of the HTML. Parts that the HTML shows by ``cid:`` are
-    related to it; all others follow. Blind copies are in its header: ``Outgoing`` takes them out.
+    Text and HTML are alternatives; without a text it is made of the first half MiB of the HTML. Parts that the HTML
+    shows by ``cid:`` are related to it; all others follow. Blind copies are in its header: ``Outgoing`` takes them out.
 
     Raises InvalidRequest and TooLarge. It takes up to 0.2 s for the longest text and HTML: run it in a thread.
     """
