@@ -15,8 +15,8 @@ from service.mail.model import Address
 MAX_LOCAL = 64
 MAX_ADDRESS = 254
 MAX_NAME = 1000
-_MAX_QUOTED = 70
-"""Characters of a quoted name, which cannot be folded safely; longer ones are encoded."""
+_MAX_QUOTED = 72
+"""Letters of a quoted name, which cannot be folded safely; longer ones are encoded."""
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]"
 _DOTTED = re.compile(rf"(?>(?:{_ATEXT}|\.)+)")
@@ -123,8 +123,8 @@ def phrase(name: str) -> list[str]:
     """The words of a display name: as they are if they are atoms, else quoted, else encoded."""
     if _ATOMS.fullmatch(name) and "=?" not in name and max(map(len, name.split(" "))) < MAX_LINE:
         return name.split(" ")
-    if name.isascii() and "=?" not in name and len(name) <= _MAX_QUOTED:
-        return [quoted_string(name)] if name else []
+    if name.isascii() and "=?" not in name and len(quoted := quoted_string(name)) <= _MAX_QUOTED:
+        return [quoted] if name else []
     return encoded_words(name, start=len("Reply-To: "))
 
 

@@ -5,7 +5,8 @@ from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-MAX_LINE = 78
+MAX_LINE = 76
+"""Of a line that has an encoded word (RFC 2047, 2). RFC 5322 allows 78 for others."""
 MAX_WORD = 75
 _FRAME = len("=?utf-8?q??=")
 _LEAST = _FRAME + 12
@@ -40,7 +41,7 @@ def value_field(name: str, text: str) -> bytes:
     """A value that may have a grammar: ASCII is never encoded unless a line would be longer than 998 octets, or readers
     would decode it."""
     words = _SINGLE_SPACE.split(text.strip(" "))
-    is_plain = text.isascii() and not _ENCODED_WORD.search(text) and True
+    is_plain = text.isascii() and not _ENCODED_WORD.search(text) and max(map(len, words)) <= 800
     return fold(name, words if is_plain else encoded_words(text.strip(" "), start=len(name) + 2))
 
 

@@ -114,4 +114,6 @@ def assert_fit_to_send(octets: bytes, *, is_utf8: bool = False) -> None:
     assert is_utf8 or octets.isascii()
     for line in octets.partition(b"\r\n\r\n")[0].split(b"\r\n"):
         assert line.strip()
-        assert len(line.decode()) <= 78 or not re.search(rb"\S \S", line.strip().partition(b": ")[2])
+        words = re.findall(rb"=\?utf-8\?[bq]\?[^?]*\?=", line)
+        assert all(len(word) <= 75 for word in words)
+        assert len(line.decode()) <= (76 if words else 78) or not re.search(rb"\S \S", line.strip().partition(b": ")[2])

@@ -144,6 +144,15 @@ def test_an_added_field_with_a_grammar_is_never_encoded() -> None:
     assert b"Disposition-Notification-To: =?utf-8?b?w5xuYWw=?= <u@example.org>\r\n" in octets
 
 
+def test_a_line_beyond_998_octets_is_never_written() -> None:
+    """R-MIME-44."""
+    octets = octets_of(
+        NewDraft(headers=(NewHeader(name="X-Key", value="k" * 2000 + " ü"), NewHeader(name="X", value="y" * 999)))
+    )
+    assert max(map(len, octets.split(b"\r\n"))) <= 998
+    assert (by_python(octets)["x-key"], by_python(octets)["x"]) == ("k" * 2000 + " ü", "y" * 999)
+
+
 def test_what_a_stranger_says_of_a_part_never_fails_a_forward() -> None:
     """R-MIME-49."""
     odd = Resolved(
