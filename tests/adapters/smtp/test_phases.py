@@ -1,6 +1,7 @@
 """The connection ends, or nothing more is said, at each phase: what is known then about the message."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -128,7 +129,7 @@ async def test_a_commit_comes_after_the_last_octet_and_before_the_end() -> None:
                 await committed.wait()
             assert seen == [LARGE]
 
-        await submitter.submit(ENVELOPE, attempt._chunks(), commit)
+        await submitter.submit(ENVELOPE, attempt.chunks(), commit)
         await submitter.aclose()
     assert seen == [LARGE, b".\r\n"]
 
@@ -144,7 +145,7 @@ async def test_cancelled_before_the_end_nothing_is_sent() -> None:
             begun.set()
             await asyncio.Event().wait()
 
-        sending = asyncio.create_task(submitter.submit(ENVELOPE, Attempt()._chunks(), wait))
+        sending = asyncio.create_task(submitter.submit(ENVELOPE, Attempt().chunks(), wait))
         await begun.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -162,12 +163,12 @@ async def test_a_source_that_fails_ends_the_connection_without_a_dot() -> None:
         submitter = submitter_to(server)
         attempt = Attempt()
 
-        async def broken():  # type: ignore[no-untyped-def]
+        async def broken() -> AsyncIterator[bytes]:
             yield MESSAGE
             raise UpstreamProtocol("the mailbox talks nonsense", protocol="imap")
 
         with pytest.raises(UpstreamProtocol, match="nonsense"):
-            await submitter.submit(ENVELOPE, broken(), attempt._commit)
+            await submitter.submit(ENVELOPE, broken(), attempt.commit)
         await server.all_closed()
         await submitter.aclose()
     assert smtp.messages == []
