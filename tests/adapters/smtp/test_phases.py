@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from service.mail.errors import MailError, UpstreamError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
+from service.mail.errors import (
+    MailError,
+    TooLarge,
+    UpstreamError,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from service.mail.submission.submitter import LOST
-from tests.adapters.smtp.sending import ENVELOPE, MESSAGE, Attempt, submitter_to
-from tests.servers.scripted import Answer, Close, Hang, ScriptedServer, Send
+from tests.adapters.smtp.sending import ENVELOPE, MESSAGE, TIMING, Attempt, submitter_to
+from tests.servers.scripted import Answer, Close, Connection, Hang, ScriptedServer, Send
 from tests.servers.smtp import Smtp
 
 LARGE = (b"x" * 70 + b"\r\n") * 100_000
@@ -49,8 +57,8 @@ async def test_an_end_within_the_message_sends_nothing(*, reset: bool) -> None:
     """R-SMTP-02: the server has some of it."""
 
     class Some:
-        async def play(self, connection: object) -> None:
-            await connection.exactly(100_000)  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            await connection.exactly(100_000)
 
     smtp = Smtp(answers={"MESSAGE": [Some(), Close(reset=reset)]})
     async with ScriptedServer([smtp]) as server:
@@ -113,10 +121,10 @@ async def test_a_commit_comes_after_the_last_octet_and_before_the_end() -> None:
     seen: list[bytes] = []
 
     class Everything:
-        async def play(self, connection: object) -> None:
-            seen.append(await connection.exactly(len(LARGE)))  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            seen.append(await connection.exactly(len(LARGE)))
             committed.set()
-            seen.append(await connection.exactly(3))  # type: ignore[attr-defined]
+            seen.append(await connection.exactly(3))
 
     committed = asyncio.Event()
     smtp = Smtp(answers={"MESSAGE": [Everything(), Send(b"250 ok\r\n")]})
@@ -183,8 +191,8 @@ async def test_an_answer_within_the_message_is_its_refusal(said: bytes, code: st
     """R-SMTP-06: the rest is not sent, and the answer is not lost in the end of the connection."""
 
     class Some:
-        async def play(self, connection: object) -> None:
-            await connection.exactly(100_000)  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            await connection.exactly(100_000)
 
     smtp = Smtp(answers={"MESSAGE": [Some(), Send(said), end]})
     async with ScriptedServer([smtp]) as server:
@@ -201,10 +209,35 @@ async def test_an_early_consent_is_not_believed() -> None:
     """R-SMTP-06: the server says that it has a message that was not sent yet."""
 
     class Some:
-        async def play(self, connection: object) -> None:
-            await connection.exactly(100_000)  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            await connection.exactly(100_000)
 
     async with ScriptedServer([Smtp(answers={"MESSAGE": [Some(), Send(b"250 ok\r\n"), Hang()]})]) as server:
         sent = await Attempt(LARGE * 3).to(server)
     assert type(sent.error) is UpstreamProtocol
+    assert sent.commits == 0
+
+
+class SayAndStop:
+    """Answers within the message and reads no more; with ``leaves`` it also ends its half of the connection."""
+
+    def __init__(self, *, leaves: bool) -> None:
+        self._leaves = leaves
+
+    async def play(self, connection: Connection) -> None:
+        await connection.exactly(100_000)
+        connection.transport.pause_reading()
+        await connection.send(b"552 5.3.4 too big\r\n")
+        if self._leaves:
+            connection.transport.write_eof()
+        await connection.lost
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_an_answer_within_the_message_is_heard_at_once(*, leaves: bool) -> None:
+    """R-SMTP-06: although the server takes no more of the message, and its goodbye comes with the answer."""
+    async with ScriptedServer([Smtp(answers={"MESSAGE": [SayAndStop(leaves=leaves)]})]) as server:
+        async with asyncio.timeout(5):
+            sent = await Attempt(LARGE * 3).by(submitter_to(server, timing=replace(TIMING, block=60)))
+    assert type(sent.error) is TooLarge
     assert sent.commits == 0

@@ -25,7 +25,8 @@ _OWN_PREFIXES = ("mime-", "content-", "dkim-", "arc-", "resent-", INTERNAL)
 _ADDRESS_NAMES = "disposition-notification-to mail-followup-to mail-reply-to return-receipt-to errors-to"
 _OF_ADDRESSES = frozenset(_ADDRESS_NAMES.split())
 _INTERNAL_VALUE = re.compile("[!-~]+")
-_PIECE = 70
+_PIECE = 900
+"""Octets of a field of the service's own on one line. Readers have a space at each fold of a longer one."""
 
 
 def message_header(draft: NewDraft, identified: Identified) -> bytes:
@@ -102,8 +103,8 @@ def _added(header: NewHeader) -> bytes:
     if is_set_by_service(header.name):
         raise InvalidRequest(f"The service sets the header field {header.name}; it cannot be added.")
     value = one_line(header.value, f"The header field {header.name}")
-    if header.name.lower() in _OF_ADDRESSES:
-        return address_field(header.name, parse_addresses(value))
+    if header.name.lower() in _OF_ADDRESSES and (addresses := parse_addresses(value)):
+        return address_field(header.name, addresses)
     return value_field(header.name, value)
 
 
