@@ -230,7 +230,7 @@ class SayAndStop:
         await connection.send(b"552 5.3.4 too big\r\n")
         if self._leaves:
             connection.transport.write_eof()
-        await connection.lost
+        await asyncio.shield(connection.lost)
 
 
 @pytest.mark.parametrize("leaves", [False, True])
