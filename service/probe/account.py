@@ -48,7 +48,7 @@ def _quota(quota: Quota) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What the server offers to who sends. No message is sent. ``limit`` is in octets."""
+    """What the server offers for sending. The check sends no message. ``limit`` is in octets."""
 
     announced: frozenset[str]
     limit: int | None

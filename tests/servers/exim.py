@@ -56,7 +56,7 @@ class Exim:
                     key=key,
                 )
             )
-            command = [program, "-bdf", "-q1m", "-C", configuration]
+            command: list[str | Path] = [program, "-bdf", "-q1m", "-C", configuration]
             with (self.folder / "stderr").open("wb") as errors:
                 self._process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stderr=errors, start_new_session=True

@@ -70,7 +70,7 @@ class Sink:
     def delivered_to(self, recipient: str) -> list[Delivered]:
         """What came for them so far, in the order of arrival."""
         files = sorted(Path(self._folder.name).glob("*.json"))
-        messages = [Delivered(*map(_frozen, json.loads(file.read_text())), file.with_suffix(".eml")) for file in files]
+        messages = [_read(file) for file in files]
         return [message for message in messages if recipient in message.recipients]
 
     def wait_for(self, recipient: str, count: int = 1) -> Delivered:
@@ -82,8 +82,9 @@ class Sink:
         return found[-1]
 
 
-def _frozen(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _read(file: Path) -> Delivered:
+    sender, recipients, parameters = json.loads(file.read_text())
+    return Delivered(sender, tuple(recipients), tuple(parameters), file.with_suffix(".eml"))
 
 
 class _Session:

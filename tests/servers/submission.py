@@ -52,6 +52,10 @@ class SendingDovecot(Dovecot):
         self.submission, self.sasl = free_ports(2)
         super().__init__(settings=_DOVECOT.format(host=HOST, sink=sink, submission=self.submission, sasl=self.sasl))
 
+    def __enter__(self) -> "SendingDovecot":
+        self.start()
+        return self
+
     def start(self) -> None:
         super().start()
         wait_for_greeting(self.submission, lambda: self.log)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from scramp import ScramMechanism
+from scramp import ScramMechanism  # type: ignore[import-untyped]
 
 from service.accounts.credentials import Credentials, SecretKind
 from service.mail.errors import (
@@ -48,7 +48,8 @@ async def signed_in(
 
 async def test_the_extensions_are_known_after_login() -> None:
     end, commands = await signed_in(Smtp())
-    assert end == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "AUTH"}
+    assert isinstance(end, frozenset)
+    assert set(end) == {"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "AUTH"}
     assert commands[1] == PLAIN
 
 

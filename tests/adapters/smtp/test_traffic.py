@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.adapters.shared.connection_limit import ConnectionLimit
 from service.accounts.servers import Endpoint, Security
+from service.adapters.shared.connection_limit import ConnectionLimit
 from service.adapters.smtp.submitter import SmtpSubmitter
 from service.mail.errors import RecipientsRefused, UpstreamUnavailable
 from tests.adapters.smtp.sending import CREDENTIALS, ENVELOPE, MESSAGE, TIMING, Attempt, submitter_to

@@ -30,7 +30,7 @@ IN_FLIGHT = 100
 """Pipelined commands without an answer."""
 CHALLENGE, READY = 334, 220
 NAME = "[127.0.0.1]"
-"""What EHLO says. RFC 6409 asks for no name that can be looked up, and this one tells nothing of the network here."""
+"""What EHLO says. A submission server need not look it up (RFC 6409), and this name does not show the network here."""
 
 
 class Connection:

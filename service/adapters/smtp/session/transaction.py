@@ -1,7 +1,7 @@
 """One message: MAIL, RCPT, DATA, its octets, and the end (RFC 5321, 3.3).
 
-Until the final dot is written nothing is sent, whatever happens: a server delivers no message without its end. From
-then on only the server's answer says what became of it.
+Until the final dot is written nothing is sent: a server delivers no message without its end. From then on only the
+server's answer says what became of it.
 """
 
 import asyncio

@@ -22,7 +22,9 @@ def require_sendable(envelope: Envelope) -> None:
         raise InvalidRequest("The message has no recipient.")
     for address in (*filter(None, [envelope.sender]), *envelope.recipients):
         if not _is_sendable(address):
-            raise InvalidRequest(f"This is no address to send to or from: {clean_text(address)[:MAX_ADDRESS]}")
+            raise InvalidRequest(
+                f"A message cannot be sent to or from this address: {clean_text(address)[:MAX_ADDRESS]}"
+            )
 
 
 def _is_sendable(address: str) -> bool:

@@ -64,7 +64,7 @@ def greeting_error_from(reply: Reply) -> MailError:
 
 
 def login_error_from(reply: Reply, *, is_secure: bool) -> MailError:
-    """The error for a refused login. 535, 530 and whatever else is for good and no fault of syntax mean the
+    """The error for a refused login. 535, 530 and other refusals for good, except those of syntax, mean the
     credentials, unless the text says that it is temporary."""
     refused = temporary_refusal(b" ".join(reply.lines[:8]))
     if refused is not None and refused.reason in _LIMITED:

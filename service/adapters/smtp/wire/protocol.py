@@ -1,6 +1,6 @@
 """Octets to and from the server, on aiosmtplib's protocol with a receive path of our own.
 
-aiosmtplib contributes the connection, the flow of writing, and what is no command. Its receive path is replaced: it
+aiosmtplib contributes the connection, the flow of writing, and the check of commands. Its receive path is replaced: it
 reads one reply at a time and drops what comes besides, so that commands cannot be pipelined and octets behind the
 answer to STARTTLS are not noticed. The version is pinned, and a test checks the private names used here.
 """
@@ -23,7 +23,7 @@ WINDOW = 64 << 10
 
 
 class WireProtocol(SMTPProtocol):
-    """One connection. ``error`` is why it cannot be used any more; whatever waits then fails with it."""
+    """One connection. ``error`` is why it cannot be used any more; replies that are due fail with it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: str) -> None:
         super().__init__(loop)
@@ -67,7 +67,7 @@ class WireProtocol(SMTPProtocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Hand out replies in the order of the commands. Whatever was not asked for ends the connection."""
+        """Hand out replies in the order of the commands. An unsolicited one ends the connection."""
         if self.error is not None:
             return
         try:

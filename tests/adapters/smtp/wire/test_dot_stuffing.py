@@ -1,6 +1,7 @@
 """A message on the wire, for any cutting into chunks."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -52,7 +53,7 @@ def test_a_server_reads_what_was_given(pieces: list[bytes], cuts: list[int]) -> 
     """R-SMTP-14, R-HTTP-20: the same octets but for line breaks, and no end before the end."""
     message = b"".join(pieces)
     places = [0, *sorted(cut for cut in cuts if cut < len(message)), len(message)]
-    wire = sent([message[start:stop] for start, stop in zip(places, places[1:], strict=False)])
+    wire = sent([message[start:stop] for start, stop in pairwise(places)])
     expected = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
     assert read(wire) == (expected if expected.endswith(b"\r\n") or not expected else expected + b"\r\n")
     assert not re.search(rb"(\A|\r\n|[\r\n])\.(\r|\n)", wire)

@@ -1,5 +1,7 @@
 """Replies, however they are cut."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def test_replies_are_the_same_however_they_are_cut(cuts: list[int]) -> None:
     """R-SMTP-15."""
     places = [0, *sorted(cuts), len(TALK)]
     reader = ReplyReader()
-    read = [reply for start, stop in zip(places, places[1:], strict=False) for reply in reader.feed(TALK[start:stop])]
+    read = [reply for start, stop in pairwise(places) for reply in reader.feed(TALK[start:stop])]
     assert read == READ
     assert not reader.is_within
 
