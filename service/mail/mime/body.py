@@ -5,7 +5,7 @@ from html import escape
 from itertools import islice
 from typing import NamedTuple
 
-from service.mail.mime.charset import Decoded, decode_text, html_charset
+from service.mail.mime.charset import Decoded, decode_text, html_charset, is_hint
 from service.mail.mime.html.safe_html import SafeHtml, captures, safe_html, text_from_html
 from service.mail.mime.transfer.decoding import decoder, feed_all
 from service.mail.model import HtmlMode, MessageBody, Part
@@ -97,6 +97,13 @@ def _has(parts: Iterable[Part], kind: str) -> bool:
 
 def _is_lost(part: Part) -> bool:
     return part.type.startswith("multipart/") and not part.parts and part.disposition != "attachment"
+
+
+def body_charset(structure: Part) -> str | None:
+    """The charset that the first text declares which does not leave it open: header text that says nothing of its own
+    is in that one too."""
+    leaves = structure.walk(into_messages=False)
+    return next((part.charset for part in leaves if part.type.startswith("text/") and is_hint(part.charset)), None)
 
 
 def attachments(structure: Part, choice: Choice | None = None) -> tuple[Part, ...]:

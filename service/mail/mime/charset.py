@@ -1,6 +1,7 @@
 """Octets to text by the charsets mail really uses, and by no other codec Python may know."""
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 
@@ -117,9 +118,40 @@ def decode_exactly(octets: bytes, charset: str | None) -> Decoded:
         return Decoded(octets.decode(codec), False)
     except UnicodeError:
         pass
-    if codec == "ascii":
-        return _guess(octets, labelled=True)
+    if codec == "ascii":  # what servers report if none is named (RFC 2045, 5.2)
+        return _guess(octets, labelled=False)
     return Decoded(_scrub(octets.decode(codec, "replace")), True)
+
+
+def is_foreign(octets: bytes) -> bool:
+    """Whether header text is neither ASCII nor UTF-8: which charset it has, the header does not say (RFC 6532 allows
+    UTF-8 alone). Escapes of ISO-2022 count, and those of HZ."""
+    if octets.isascii():
+        return b"\x1b" in octets or b"~{" in octets
+    try:
+        octets.decode("utf-8")
+    except UnicodeError:
+        return True
+    return False
+
+
+def is_hint(charset: str | None) -> bool:
+    """Whether a declared charset may be that of header text which is foreign."""
+    codec = _codec(charset) if charset else None
+    return codec is not None and codec != "ascii" and not codec.startswith("utf-")
+
+
+def in_utf8(octets: bytes, charset: str | None) -> bytes:
+    """Foreign header text of that charset in UTF-8, and anything else as it is. This comes before the text is parsed,
+    because in East Asian charsets an octet that looks like a quote or a backslash may be half of a character."""
+    codec = _codec(charset) if charset and is_hint(charset) and is_foreign(octets) else None
+    if codec is None:
+        return octets
+    try:
+        text = octets.decode(codec)
+    except UnicodeError:
+        return octets
+    return octets if _SURROGATES.search(text) else text.encode()
 
 
 def html_charset(octets: bytes, charset: str | None) -> str | None:
@@ -171,7 +203,10 @@ def _byte_order(octets: bytes, codec: str) -> str:
 
 
 def _guess(octets: bytes, *, labelled: bool) -> Decoded:
-    """UTF-8 does not happen by chance; what is not UTF-8 is most often windows-1252."""
+    """UTF-8 does not happen by chance, nor do the escapes of ISO-2022-JP; what is neither is most often windows-1252."""
+    if b"\x1b$" in octets and octets.isascii():
+        with suppress(UnicodeError):
+            return Decoded(octets.decode("iso2022_jp_ext"), labelled)
     try:
         return Decoded(octets.decode("utf-8").removeprefix("\ufeff"), labelled)
     except UnicodeError:

@@ -9,6 +9,7 @@ from service.mail.cleaning import clean_text
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Part
 from service.mail.numbers import read_number
 
@@ -57,10 +58,12 @@ def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
     kind, subtype = _word(_at(token, 0)) or "application", _word(_at(token, 1)) or "octet-stream"
     parameters = _parameters(_at(token, 2))
     extension = 7
+    encoding = _word(_at(token, 5))
     parts: tuple[Part, ...] | None = None
     if (kind, subtype) == ("message", "rfc822") and isinstance(_at(token, 8), list):
         extension = 10
-        parts = (_attached(_at(token, 8), part_id, count),)
+        # Of an encoded message (RFC 2046, 5.2.1, forbids it) the server describes the code, not what it says.
+        parts = (_attached(_at(token, 8), part_id, count),) if is_identity(encoding) else None
     elif kind == "text":
         extension = 8
     disposition, disposed = _disposition(_at(token, extension + 1))
@@ -69,7 +72,7 @@ def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
         type=f"{kind}/{subtype}",
         name=file_name(disposed.get("filename") or parameters.get("name")),
         size=read_number(_at(token, 6)),
-        encoding=_word(_at(token, 5)),
+        encoding=encoding,
         disposition=disposition,
         cid=_cid(_at(token, 3)),
         charset=parameters.get("charset") or None,

@@ -8,13 +8,15 @@ not kept. Do not hold a FolderCache over an await, because it may be dropped mea
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import getsizeof
+from typing import Any
 
 from cachetools import Cache, LRUCache
 
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.shared.cache_metrics import MeasuredCache
+from service.mail.json_rows import row_json
 from service.mail.model import Address, MessageSummary, Part, Protocol, Value
 
 BUDGET = 64 << 20
@@ -51,6 +53,17 @@ class CachedMessage:
     preview: str | None = None
     thread_id: str | None = None
 
+    def amended(self, values: Mapping[str, Any]) -> "CachedMessage":
+        """With these values, by the names that ``Message`` has for them; others that it has are left out."""
+        summary, details = self.summary, self.details
+        of_summary = {name: values[name] for name in values.keys() & MessageSummary.model_fields.keys()}
+        of_details = {name: values[name] for name in values.keys() & Details.model_fields.keys()}
+        return replace(
+            self,
+            row=row_json(summary.model_copy(update=of_summary)),
+            details_json=details_json(details.model_copy(update=of_details)),
+        )
+
     @property
     def summary(self) -> MessageSummary:
         """Without flags."""
@@ -68,6 +81,11 @@ class CachedMessage:
             if text:
                 cost += getsizeof(text)
         return cost
+
+
+def details_json(details: Details) -> bytes:
+    """As a CachedMessage has them."""
+    return details.model_dump_json(exclude_defaults=True).encode()
 
 
 class FolderCache:

@@ -20,7 +20,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
+from service.adapters.imap.messages.envelope import FIELDS, SUMMARY_ITEMS, structure_of, trusted_structure, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
@@ -40,9 +40,11 @@ from service.adapters.imap.wire.responses import (
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, UpstreamProtocol
-from service.mail.mime.body import Leaf, attachments, choose, read_body
-from service.mail.mime.headers.addresses import sender_warnings
-from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
+from service.mail.json_rows import row_json
+from service.mail.mime.body import Leaf, attachments, body_charset, choose, read_body
+from service.mail.mime.charset import is_foreign
+from service.mail.mime.headers.fields import list_headers
+from service.mail.mime.message import header_values, warnings_of
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
@@ -52,8 +54,8 @@ from service.spool import Spool
 MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
+_DESCRIPTION = b"RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
-_FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
 
 
 def _ignore() -> None:
@@ -80,7 +82,20 @@ class Content:
         cached, row = await self._read(ref, begin)
         size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
         message = await in_thread(partial(_message, cached, row, html), size)
-        return message if isinstance(message, Message) else await self._from_source(ref, message, html)
+        if not isinstance(message, Message):
+            message = await self._from_source(ref, message, html)
+        self._keep(ref, message)
+        return message
+
+    def _keep(self, ref: MessageRef, message: Message) -> None:
+        """Lists show the message from now on as it is shown here, if its header says something else than the server's
+        description."""
+        key = (self._ids.account, ref.folder, ref.uid_validity)
+        cached = self._cache.folder(key).messages.get(ref.uid)
+        summary = {name: getattr(message, name) for name in MessageSummary.model_fields}
+        if cached is None or row_json(MessageSummary(**summary)) == cached.row:
+            return
+        self._cache.keep(key, {ref.uid: cached.amended({**dict(message), "structure": cached.details.structure})})
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
@@ -95,7 +110,7 @@ class Content:
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
             parts = _within_budget(choose(structure).parts) if structure else []
-            items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
+            items = [b"UID FLAGS", FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -124,14 +139,22 @@ class Content:
         return source
 
     async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
-        """The header fields in one round trip; of a header longer than 256 KiB the beginning."""
+        """The header fields in one round trip; of a header longer than 256 KiB the beginning. Another round trip if some
+        text in it is in no charset but the body's."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
         block = octets(row, b"BODY[HEADER]<0>")
         if block is None:
             raise _without_octets("header")
         block = block[:MAX_HEADER]
-        return await in_thread(partial(list_headers, block, names), len(block))
+        charset = await self._body_charset(ref) if is_foreign(block) else None
+        return await in_thread(partial(list_headers, block, names, charset), len(block))
+
+    async def _body_charset(self, ref: MessageRef) -> str | None:
+        """One round trip."""
+        row = await self._row(ref, b"(UID BODYSTRUCTURE)")
+        structure = await in_thread(partial(structure_of, row), weight(row))
+        return body_charset(structure) if structure else None
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """One round trip for size and first window. The size of a message longer than the window is confirmed by
@@ -145,12 +168,12 @@ class Content:
         return await self._stored(label, self._reader(ref, b""), head or b"", announced, span)
 
     async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
-        """Structure and first window in one round trip. If the structure is unusable, the server may number parts in
-        another way than ``message`` shows them: then the part is read from the source."""
+        """Structure and first window in one round trip. If the structure is unusable or in doubt, the server may number
+        parts in another way than ``message`` shows them: then the part is read from the source."""
         section = _section(part_id)
-        row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
-        described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
-        structure = await in_thread(partial(structure_of, described), weight(described))
+        row = await self._row(ref, b"(UID %b BODY.PEEK[%b]<0.%d>)" % (_DESCRIPTION, section, HEAD))
+        described = {name: value for name, value in row.items() if name in _DESCRIPTION.split()}
+        structure = await in_thread(partial(trusted_structure, described), weight(described))
         if structure is not None:
             part, read = _find(structure, part_id), self._reader(ref, section)
             window = _window(row, section, 0, HEAD)
@@ -213,21 +236,17 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     details = cached.details
     if details.structure is None or UNREADABLE in row:
         return summary
-    fields = split_headers(header_fields(row))
-    senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(details.structure)
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
+    block, charset = header_fields(row), body_charset(details.structure)
     return Message(
-        **dict(summary),
-        sender=details.sender,
-        reply_to=details.reply_to,
-        cc=details.cc,
-        bcc=details.bcc,
-        references=parse_message_ids(first(fields, "References") or b""),
+        **dict(summary)
+        | {name: value for name, value in details if name != "structure"}
+        | header_values(block, charset),
         structure=details.structure,
         attachments=attachments(details.structure, chosen),
-        body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
+        body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings_of(block, charset)),
         version=version_of(row),
     )
 

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 from service.adapters.imap.messages.bodystructure import read_structure
+from service.adapters.imap.messages.doubts import is_placeholder, is_structure_doubtful
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.body import has_attachment
+from service.mail.mime.body import body_charset, has_attachment
+from service.mail.mime.charset import in_utf8
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import parse_message_ids
 from service.mail.mime.headers.words import MAX_SHOWN, shown_text
@@ -18,6 +21,12 @@ from service.mail.model import Address, MessageSummary, Part
 from service.mail.numbers import read_number
 
 SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
+FIELDS = (
+    b"BODY.PEEK[HEADER.FIELDS (DATE SUBJECT FROM SENDER REPLY-TO TO CC BCC IN-REPLY-TO MESSAGE-ID REFERENCES)]"
+)
+"""The fields that an ENVELOPE is made of, and References."""
+MAX_FIELDS = 64 << 10
+"""Octets of these that are read for a row."""
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as many as of a field in a header."""
@@ -31,7 +40,7 @@ def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure:
     return MessageSummary(
         id=message_id,
         folder_id=folder_id,
-        subject=text(envelope[1]),
+        subject=text(envelope[1], body_charset(structure) if structure else None),
         from_=addresses(envelope[2]),
         to=addresses(envelope[5]),
         received_at=read_date_time(row.get(b"INTERNALDATE")),
@@ -42,6 +51,18 @@ def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure:
         message_id=next(iter(message_ids(envelope[9])), None),
         in_reply_to=message_ids(envelope[8]) or None,
     )
+
+
+def envelope_values(envelope: list[Token]) -> dict[str, Any]:
+    """What only the message itself shows of an ENVELOPE, by the names that ``Message`` has for it. The server puts
+    From in place of a missing Sender or Reply-To."""
+    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+    return {
+        "sender": addresses(sender) if sender != from_ else (),
+        "reply_to": addresses(reply_to) if reply_to != from_ else (),
+        "cc": addresses(cc),
+        "bcc": addresses(bcc),
+    }
 
 
 def weight(row: FetchResponse) -> int:
@@ -73,14 +94,19 @@ def structure_of(row: FetchResponse) -> Part | None:
     return None
 
 
+def trusted_structure(row: FetchResponse) -> Part | None:
+    """The tree of parts; None if the message is to be read from its source, because it may have other parts."""
+    return None if is_structure_doubtful(row) else structure_of(row)
+
+
 def octets(token: Token) -> bytes | None:
     """A string field, None for NIL or anything else."""
     return token if isinstance(token, bytes) else None
 
 
-def text(token: Token) -> str | None:
-    """A field for people, decoded; of more than 8 KiB the beginning."""
-    return shown_text(token) if isinstance(token, bytes) else None
+def text(token: Token, charset: str | None = None) -> str | None:
+    """A field for people, decoded; of more than 8 KiB the beginning. ``charset`` is that of the body."""
+    return shown_text(in_utf8(token, charset)) if isinstance(token, bytes) else None
 
 
 def message_ids(token: Token) -> tuple[str, ...]:
@@ -103,13 +129,15 @@ def _addresses(fields: list[Token]) -> Iterator[Address]:
                 left -= min(octets, 2 * MAX_SHOWN)
                 if left < 0:
                     return
-                yield (_known_address if octets <= _CACHED else _address)(name, local, domain)
+                address = (_known_address if octets <= _CACHED else _address)(name, local, domain)
+                if address.email or address.name:
+                    yield address
 
 
 def _address(name: bytes | None, local: bytes, domain: bytes) -> Address:
-    """Dovecot writes MISSING_MAILBOX and MISSING_DOMAIN for what the header does not say."""
-    local = b"" if local == b"MISSING_MAILBOX" else local
-    domain = b"" if domain == b"MISSING_DOMAIN" else domain
+    """Without what servers write for what the header does not say."""
+    local = b"" if is_placeholder(local) else local
+    domain = b"" if is_placeholder(domain) else domain
     email = shown_text(local + b"@" + domain if domain else local)
     return Address(name=(shown_text(name) or None) if name is not None else None, email=email)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
-from service.mail.mime.charset import decode_text
+from service.mail.mime.charset import decode_text, in_utf8, is_foreign, is_hint
 from service.mail.mime.headers.words import decode_words
 from service.mail.model import Header
 
@@ -16,6 +16,7 @@ MAX_IDS = 1000
 # A name, its value and the value's folded lines. What does not begin like this is skipped line by line.
 _FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][^\n]*+)*))", re.MULTILINE)
 _BLANK = re.compile(rb"\n\r?\n")
+_WORD_CHARSET = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?[bBqQ]\?")
 _MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
 
 
@@ -42,14 +43,25 @@ def split_headers(block: bytes) -> tuple[RawHeader, ...]:
     return tuple(fields)
 
 
-def list_headers(block: bytes, names: Sequence[str] = ()) -> tuple[Header, ...]:
-    """The fields for showing, all or those of ``names`` (letter case aside)."""
+def list_headers(block: bytes, names: Sequence[str] = (), charset: str | None = None) -> tuple[Header, ...]:
+    """The fields for showing, all or those of ``names`` (letter case aside). ``charset`` is the body's."""
     selected = {name.lower() for name in names}
+    fields = split_headers(block)
+    charset = charset_for(fields, charset)
     return tuple(
-        Header(name=name, value=decode_words(raw), raw=raw.decode("latin-1"))
-        for name, raw in split_headers(block)
+        Header(name=name, value=decode_words(in_utf8(raw, charset)), raw=raw.decode("latin-1"))
+        for name, raw in fields
         if not selected or name.lower() in selected
     )
+
+
+def charset_for(fields: Sequence[RawHeader], body: str | None) -> str | None:
+    """The charset of header text that is neither ASCII nor UTF-8: the body's, else one that an encoded word of the
+    header has."""
+    if is_hint(body) or not any(is_foreign(raw) for _, raw in fields):
+        return body
+    words = (match[1].decode("ascii", "replace") for _, raw in fields for match in _WORD_CHARSET.finditer(raw))
+    return next(filter(is_hint, words), None)
 
 
 def first(headers: Iterable[RawHeader], name: str) -> bytes | None:
