@@ -51,15 +51,15 @@ def declare(headers: tuple[RawHeader, ...], default: str, charset: str | None = 
     hint = own if is_hint(own) else charset
     if in_utf8(content_type, hint) != content_type:
         value, parameters = parse_parameters(in_utf8(content_type, hint))
-    return Declared(_type(value, default), parameters, _lone(fields.get("content-transfer-encoding")), fields, hint)
+    return Declared(known_type(value, default), parameters, _lone(fields.get("content-transfer-encoding")), fields, hint)
 
 
 def make_part(part_id: str, declared: Declared, size: int | None, children: tuple[Part, ...]) -> Part:
     """The value; names are clean, all else is as the mail declares it, or as RFC 2045 says of what it does not. A
     multipart has what a server says of one (RFC 9051, 7.5.2)."""
     fields = declared.fields
-    disposition, parameters = parse_parameters(in_utf8(fields.get("content-disposition", b""), declared.hint))
-    disposition, language = disposition or None, _languages(fields.get("content-language"))
+    disposed, parameters = parse_parameters(in_utf8(fields.get("content-disposition", b""), declared.hint))
+    disposition, language = disposed or None, _languages(fields.get("content-language"))
     if declared.type.startswith("multipart/"):
         return Part(id=part_id, type=declared.type, disposition=disposition, language=language, parts=children or None)
     cids = parse_message_ids(fields.get("content-id"))
@@ -77,7 +77,7 @@ def make_part(part_id: str, declared: Declared, size: int | None, children: tupl
     )
 
 
-def _type(value: str, default: str) -> str:
+def known_type(value: str, default: str) -> str:
     """RFC 2045, 5.2: without a valid type it is text; a type that is only half there is at least no text."""
     if _TYPE.fullmatch(value):
         return value

@@ -9,6 +9,7 @@ from service.mail.cleaning import clean_text
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.parts import known_type
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Part
 from service.mail.numbers import read_number
@@ -55,7 +56,8 @@ def _multipart(token: list[Token], parent_id: str, count: Iterator[int]) -> Part
 
 def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
     _require_plausible(token)
-    kind, subtype = _word(_at(token, 0)) or "application", _word(_at(token, 1)) or "octet-stream"
+    media_type = known_type("/".join(_word(_at(token, at)) or "" for at in (0, 1)).strip("/"), "text/plain")
+    kind, _, subtype = media_type.partition("/")
     parameters = _parameters(_at(token, 2))
     extension = 7
     encoding = _word(_at(token, 5))
@@ -69,13 +71,13 @@ def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
     disposition, disposed = _disposition(_at(token, extension + 1))
     return Part(
         id=part_id,
-        type=f"{kind}/{subtype}",
+        type=media_type,
         name=file_name(disposed.get("filename") or parameters.get("name")),
         size=read_number(_at(token, 6)),
         encoding=encoding,
         disposition=disposition,
         cid=_cid(_at(token, 3)),
-        charset=parameters.get("charset") or None,
+        charset=parameters.get("charset", "").lower() or None,
         language=_language(_at(token, extension + 2)),
         parts=parts,
     )

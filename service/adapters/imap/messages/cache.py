@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from sys import getsizeof
-from typing import Any
 
 from cachetools import Cache, LRUCache
 
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.shared.cache_metrics import MeasuredCache
 from service.mail.json_rows import row_json
-from service.mail.model import Address, MessageSummary, Part, Protocol, Value
+from service.mail.model import Address, Message, MessageSummary, Part, Protocol, Value
 
 BUDGET = 64 << 20
 PAGES = 200
@@ -53,16 +52,11 @@ class CachedMessage:
     preview: str | None = None
     thread_id: str | None = None
 
-    def amended(self, values: Mapping[str, Any]) -> "CachedMessage":
-        """With these values, by the names that ``Message`` has for them; others that it has are left out."""
-        summary, details = self.summary, self.details
-        of_summary = {name: values[name] for name in values.keys() & MessageSummary.model_fields.keys()}
-        of_details = {name: values[name] for name in values.keys() & Details.model_fields.keys()}
-        return replace(
-            self,
-            row=row_json(summary.model_copy(update=of_summary)),
-            details_json=details_json(details.model_copy(update=of_details)),
-        )
+    def as_in(self, message: Message) -> "CachedMessage":
+        """With the values of the whole message."""
+        summary = MessageSummary.model_construct(**{name: getattr(message, name) for name in _OF_SUMMARY})
+        details = Details.model_construct(**{name: getattr(message, name) for name in _OF_DETAILS})
+        return replace(self, row=row_json(summary), details_json=details_json(details))
 
     @property
     def summary(self) -> MessageSummary:
@@ -81,6 +75,10 @@ class CachedMessage:
             if text:
                 cost += getsizeof(text)
         return cost
+
+
+_OF_SUMMARY = tuple(name for name in MessageSummary.model_fields if name not in {"preview", "thread_id"})
+_OF_DETAILS = tuple(Details.model_fields)
 
 
 def details_json(details: Details) -> bytes:

@@ -20,8 +20,9 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import FIELDS, SUMMARY_ITEMS, structure_of, trusted_structure, weight
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, trusted_structure, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.messages.leaves import FIELDS, doubtful, header_item, read_leaf, read_leaves
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
@@ -41,7 +42,7 @@ from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_str
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, UpstreamProtocol
 from service.mail.json_rows import row_json
-from service.mail.mime.body import Leaf, attachments, body_charset, choose, read_body
+from service.mail.mime.body import Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import header_values, warnings_of
@@ -82,20 +83,18 @@ class Content:
         cached, row = await self._read(ref, begin)
         size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
         message = await in_thread(partial(_message, cached, row, html), size)
-        if not isinstance(message, Message):
-            message = await self._from_source(ref, message, html)
-        self._keep(ref, message)
+        if isinstance(message, Message):
+            self._amend(ref, cached, cached.as_in(message))
+            return message
+        message = await self._from_source(ref, message, html)
+        self._amend(ref, cached, cached.as_in(message.model_copy(update={"structure": None})))
         return message
 
-    def _keep(self, ref: MessageRef, message: Message) -> None:
-        """Lists show the message from now on as it is shown here, if its header says something else than the server's
-        description."""
+    def _amend(self, ref: MessageRef, cached: CachedMessage, amended: CachedMessage) -> None:
+        """Lists show the message from now on as it is shown here, if it is not as the server described it."""
         key = (self._ids.account, ref.folder, ref.uid_validity)
-        cached = self._cache.folder(key).messages.get(ref.uid)
-        summary = {name: getattr(message, name) for name in MessageSummary.model_fields}
-        if cached is None or row_json(MessageSummary(**summary)) == cached.row:
-            return
-        self._cache.keep(key, {ref.uid: cached.amended({**dict(message), "structure": cached.details.structure})})
+        if amended != cached and ref.uid in self._cache.folder(key).messages:
+            self._cache.keep(key, {ref.uid: amended})
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
@@ -111,6 +110,8 @@ class Content:
             structure = cached.details.structure
             parts = _within_budget(choose(structure).parts) if structure else []
             items = [b"UID FLAGS", FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
+            if structure:
+                items += doubtful(structure)
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -171,11 +172,12 @@ class Content:
         """Structure and first window in one round trip. If the structure is unusable or in doubt, the server may number
         parts in another way than ``message`` shows them: then the part is read from the source."""
         section = _section(part_id)
-        row = await self._row(ref, b"(UID %b BODY.PEEK[%b]<0.%d>)" % (_DESCRIPTION, section, HEAD))
+        items = (_DESCRIPTION, FIELDS if part_id == "1" else header_item(part_id), b"BODY.PEEK[%b]<0.%d>" % (section, HEAD))
+        row = await self._row(ref, b"(UID %b)" % b" ".join(items))
         described = {name: value for name, value in row.items() if name in _DESCRIPTION.split()}
         structure = await in_thread(partial(trusted_structure, described), weight(described))
         if structure is not None:
-            part, read = _find(structure, part_id), self._reader(ref, section)
+            part, read = _described(structure, part_id, row), self._reader(ref, section)
             window = _window(row, section, 0, HEAD)
             if window is None and part.size:
                 raise _without_octets("part")
@@ -236,16 +238,17 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     details = cached.details
     if details.structure is None or UNREADABLE in row:
         return summary
-    chosen = choose(details.structure)
+    block = header_fields(row)
+    structure = read_leaves(details.structure, row, block)
+    chosen, charset = choose(structure), body_charset(structure)
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
-    block, charset = header_fields(row), body_charset(details.structure)
     return Message(
         **dict(summary)
-        | {name: value for name, value in details if name != "structure"}
-        | header_values(block, charset),
-        structure=details.structure,
-        attachments=attachments(details.structure, chosen),
+        | dict(details)
+        | header_values(block, charset)
+        | {"structure": structure, "has_attachment": has_attachment(structure)},
+        attachments=attachments(structure, chosen),
         body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings_of(block, charset)),
         version=version_of(row),
     )
@@ -349,8 +352,9 @@ def _section(part_id: str) -> bytes:
     return ".".join(numbers).encode()
 
 
-def _find(structure: Part, part_id: str) -> Part:
+def _described(structure: Part, part_id: str, row: FetchResponse) -> Part:
+    """The part as the server and its own header describe it. Raises NotFound("part")."""
     for part in structure.walk():
         if part.id == part_id:
-            return part
+            return read_leaves(structure, row, header_fields(row)) if part is structure else read_leaf(part, row)
     raise NotFound("part")

@@ -1,21 +1,18 @@
-"""Signs in a FETCH response that the server has read a message otherwise than its octets say. Then the header, or the
-whole message, is read here.
+"""Signs in a FETCH response that the server has read a message otherwise than its octets say. Then the message is read
+here.
 """
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
-from service.mail.mime.charset import is_foreign
 from service.mail.numbers import read_number
 
 MAX_REREAD = 1 << 20
 """Octets of the largest message that is read whole on a mere doubt."""
 _MOST = 4000
 """Tokens that are looked at."""
-_REPLACED = "\ufffd".encode()
 # What servers write for a mailbox or a domain that is not there: Dovecot, UW IMAP and its kin, Cyrus.
 _PLACEHOLDER = re.compile(
     rb"missing_mailbox|missing_domain|syntax_error|\.?missing-host-name\.?|\.?syntax-error\.?|missing-mailbox"
@@ -23,45 +20,11 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 _MAX_BOUNDARY = 70
-_LISTS = slice(2, 8)
-_TEXTS = (1, 8, 9)
 
 
 def is_placeholder(octets: bytes) -> bool:
     """Whether a server says by this that an address has no mailbox or no domain. A header may really say it."""
     return len(octets) <= 40 and _PLACEHOLDER.fullmatch(octets) is not None
-
-
-def is_header_doubtful(envelope: list[Token]) -> bool:
-    """Whether the ENVELOPE's ten fields may differ from the header: an address without domain, text in no charset,
-    which the server may have taken apart in the middle of a character, or replaced."""
-    texts = (envelope[at] for at in _TEXTS)
-    if any(isinstance(text, bytes) and _is_odd(text) for text in texts):
-        return True
-    lists = (field for field in envelope[_LISTS] if isinstance(field, list))
-    return any(_is_list_doubtful(field) for field in lists)
-
-
-def _is_list_doubtful(field: list[Token]) -> bool:
-    in_group = False
-    for address in islice(field, _MOST):
-        if not isinstance(address, list) or len(address) < 4:
-            return True
-        name, _, mailbox, host = address[:4]
-        if host is None:
-            if in_group and mailbox is not None:
-                return True
-            in_group = mailbox is not None
-            continue
-        if not mailbox or not host or any(isinstance(each, bytes) and _is_odd(each) for each in (name, mailbox, host)):
-            return True
-        if any(isinstance(each, bytes) and is_placeholder(each) for each in (mailbox, host)):
-            return True
-    return in_group  # a name that opens a group which never ends is an address without domain
-
-
-def _is_odd(octets: bytes) -> bool:
-    return is_foreign(octets) or _REPLACED in octets
 
 
 def is_structure_doubtful(row: FetchResponse) -> bool:

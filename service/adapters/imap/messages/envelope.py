@@ -1,6 +1,6 @@
 """Reads the values of a list row from a FETCH response (RFC 9051, 7.5.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -9,24 +9,26 @@ from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.doubts import is_placeholder, is_structure_doubtful
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import FetchResponse
+from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import body_charset, has_attachment
-from service.mail.mime.charset import in_utf8
+from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import parse_message_ids
 from service.mail.mime.headers.words import MAX_SHOWN, shown_text
+from service.mail.mime.message import header_values
 from service.mail.model import Address, MessageSummary, Part
 from service.mail.numbers import read_number
 
-SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
-FIELDS = (
-    b"BODY.PEEK[HEADER.FIELDS (DATE SUBJECT FROM SENDER REPLY-TO TO CC BCC IN-REPLY-TO MESSAGE-ID REFERENCES)]"
+MAX_FIELDS = 32 << 10
+"""Octets of header fields that are read for a row."""
+SUMMARY_ITEMS = (
+    b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT)]<0.%d>"
+    % MAX_FIELDS
 )
-"""The fields that an ENVELOPE is made of, and References."""
-MAX_FIELDS = 64 << 10
-"""Octets of these that are read for a row."""
+"""Servers lose people of fields that are not quite right (``a@example.org <b@example.org>``), and take text apart that
+is in no charset. So what people look at is read from the header itself."""
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as many as of a field in a header."""
@@ -36,13 +38,13 @@ _CACHED = 320
 
 def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
     """The row of a list. A field that cannot be read is absent; the message is listed all the same."""
-    envelope = envelope_of(row)
+    envelope, values = envelope_of(row), _header_values(row, structure)
     return MessageSummary(
         id=message_id,
         folder_id=folder_id,
-        subject=text(envelope[1], body_charset(structure) if structure else None),
-        from_=addresses(envelope[2]),
-        to=addresses(envelope[5]),
+        subject=values["subject"] if "subject" in values else text(envelope[1]),
+        from_=values["from_"] if "from_" in values else addresses(envelope[2]),
+        to=values["to"] if "to" in values else addresses(envelope[5]),
         received_at=read_date_time(row.get(b"INTERNALDATE")),
         sent_at=parse_date(octets(envelope[0])),
         size=read_number(row.get(b"RFC822.SIZE")),
@@ -51,6 +53,14 @@ def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure:
         message_id=next(iter(message_ids(envelope[9])), None),
         in_reply_to=message_ids(envelope[8]) or None,
     )
+
+
+def _header_values(row: FetchResponse, structure: Part | None) -> Mapping[str, Any]:
+    """What the header fields say that came with the row, unless they were cut."""
+    block = header_fields(row)
+    if not block or len(block) >= MAX_FIELDS:
+        return {}
+    return header_values(block, body_charset(structure) if structure and is_foreign(block) else None)
 
 
 def envelope_values(envelope: list[Token]) -> dict[str, Any]:
@@ -104,9 +114,9 @@ def octets(token: Token) -> bytes | None:
     return token if isinstance(token, bytes) else None
 
 
-def text(token: Token, charset: str | None = None) -> str | None:
-    """A field for people, decoded; of more than 8 KiB the beginning. ``charset`` is that of the body."""
-    return shown_text(in_utf8(token, charset)) if isinstance(token, bytes) else None
+def text(token: Token) -> str | None:
+    """A field for people, decoded; of more than 8 KiB the beginning."""
+    return shown_text(token) if isinstance(token, bytes) else None
 
 
 def message_ids(token: Token) -> tuple[str, ...]:

@@ -7,10 +7,8 @@ from functools import partial
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache, details_json
-from service.adapters.imap.messages.doubts import is_header_doubtful, is_structure_doubtful
+from service.adapters.imap.messages.doubts import is_structure_doubtful
 from service.adapters.imap.messages.envelope import (
-    FIELDS,
-    MAX_FIELDS,
     SUMMARY_ITEMS,
     envelope_of,
     envelope_values,
@@ -23,12 +21,10 @@ from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, header_fields, wire_octets
+from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.errors import UpstreamError
 from service.mail.json_rows import row_json, with_member
-from service.mail.mime.body import body_charset
-from service.mail.mime.message import header_values
 from service.mail.model import MessageSummary
 from service.mail.numbers import read_number
 from service.telemetry import metrics
@@ -36,7 +32,6 @@ from service.telemetry import metrics
 _SUMMARY = frozenset({b"ENVELOPE", b"RFC822.SIZE"})
 _BATCH = 500
 _DATES_BATCH = 5000
-_HEADERS_BATCH = 100
 
 
 Responses = Mapping[int, FetchResponse]
@@ -185,34 +180,8 @@ class FolderMessages:
     async def _read_responses(
         self, responses: Mapping[int, FetchResponse], uids: Iterable[int]
     ) -> dict[int, CachedMessage]:
-        """Skips responses to no request: news of flags that other clients changed comes in the same answer. One more
-        round trip if the server's reading of some headers is in doubt."""
-        whole = {uid: responses[uid] for uid in uids if uid in responses and _is_whole(responses[uid])}
-        cached = await self.learn(whole)
-        doubtful = [uid for uid, row in whole.items() if is_header_doubtful(envelope_of(row))]
-        return cached | await self._reread(doubtful, responses, cached) if doubtful else cached
-
-    async def _reread(
-        self, uids: Sequence[int], responses: Responses, cached: Mapping[int, CachedMessage]
-    ) -> dict[int, CachedMessage]:
-        """These messages with what their headers say. Those that the server refuses stay as they are."""
-        found: dict[int, CachedMessage] = {}
-        for at in range(0, len(uids), _HEADERS_BATCH):
-            items = [b"UID", b"FETCH", uid_set(uids[at : at + _HEADERS_BATCH]), b"(UID %b<0.%d>)" % (FIELDS, MAX_FIELDS)]
-            [answer] = await self.connection.attempt(items)
-            for uid, row in (await fetch_rows(answer.untagged)).items():
-                block = header_fields(row)
-                if uid in cached and block and len(block) < MAX_FIELDS:
-                    structure = structure_of(responses[uid])
-                    charset = body_charset(structure) if structure else None
-                    found[uid] = cached[uid].amended(await in_thread(partial(header_values, block, charset), len(block)))
-        self.amend({uid: message for uid, message in found.items() if uid in self._known})
-        return found
-
-    def amend(self, messages: Mapping[int, CachedMessage]) -> None:
-        """Puts them in the place of what is cached."""
-        if messages:
-            self._cache.keep(self._key, messages)
+        """Skips responses to no request: news of flags that other clients changed comes in the same answer."""
+        return await self.learn({uid: responses[uid] for uid in uids if uid in responses and _is_whole(responses[uid])})
 
     def known(self, uid: int) -> CachedMessage | None:
         """The cached message, if there is one. The message may be gone meanwhile."""
