@@ -4,6 +4,7 @@ here.
 
 import re
 from collections.abc import Iterator
+from enum import Enum, auto
 
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
@@ -27,17 +28,28 @@ def is_placeholder(octets: bytes) -> bool:
     return len(octets) <= 40 and _PLACEHOLDER.fullmatch(octets) is not None
 
 
-def is_structure_doubtful(row: FetchResponse) -> bool:
-    """Whether the parts of a small message may be others than the server found: a multipart of nothing, as a lost
-    boundary leaves it; an empty text, which may stand in a header without end; a boundary that mail software has
-    padded or cut; no field that an ENVELOPE has, so perhaps no header at all."""
+class Doubt(Enum):
+    """What of a description is in doubt."""
+
+    NOTHING = auto()
+    TEXT = auto()
+    """A text may be missing."""
+    PARTS = auto()
+    """There may be other parts."""
+
+
+def doubt(row: FetchResponse) -> Doubt:
+    """What is in doubt of a small message. An empty text may stand in a header without end. There may be other parts in
+    a multipart that has nothing, as a lost boundary leaves it, or whose boundary mail software has padded or cut. A
+    message without any field that an ENVELOPE has may be one without a header."""
     size = read_number(row.get(b"RFC822.SIZE"))
     if size is None or size > MAX_REREAD:
-        return False
+        return Doubt.NOTHING
     envelope = row.get(b"ENVELOPE")
     if isinstance(envelope, list) and not any(envelope):
-        return True
-    return any(_is_doubtful(part, is_root=is_root) for part, is_root in _parts(row.get(b"BODYSTRUCTURE")))
+        return Doubt.PARTS
+    doubts = {_doubt(part, is_root=is_root) for part, is_root in _parts(row.get(b"BODYSTRUCTURE"))}
+    return next((each for each in (Doubt.PARTS, Doubt.TEXT) if each in doubts), Doubt.NOTHING)
 
 
 def _parts(structure: Token) -> Iterator[tuple[list[Token], bool]]:
@@ -52,13 +64,19 @@ def _parts(structure: Token) -> Iterator[tuple[list[Token], bool]]:
             pending += [(child, False) for child in children if isinstance(child, list)]
 
 
-def _is_doubtful(part: list[Token], *, is_root: bool) -> bool:
+def _doubt(part: list[Token], *, is_root: bool) -> Doubt:
     if isinstance(part[0], list):
-        children = next((at for at, each in enumerate(part) if not isinstance(each, list)), len(part))
-        return children + 1 < len(part) and not _has_usual_boundary(part[children + 1])
+        count = next((at for at, each in enumerate(part) if not isinstance(each, list)), len(part))
+        has_parts = count > 1 or not _is_empty_text(part[0])
+        is_usual = count + 1 >= len(part) or _has_usual_boundary(part[count + 1])
+        return Doubt.NOTHING if has_parts and is_usual else Doubt.PARTS
     if part[0] == b"" or _is_word(part[:2], b"message", b"global"):  # servers do not look into the latter
-        return True
-    return not is_root and _is_word(part[:1], b"text") and read_number(part[6] if len(part) > 6 else None) == 0
+        return Doubt.PARTS
+    return Doubt.TEXT if _is_empty_text(part) and not is_root else Doubt.NOTHING
+
+
+def _is_empty_text(part: Token) -> bool:
+    return isinstance(part, list) and _is_word(part[:1], b"text") and read_number(part[6] if part[6:] else None) == 0
 
 
 def _is_word(tokens: list[Token], *words: bytes) -> bool:

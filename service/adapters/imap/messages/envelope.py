@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from service.adapters.imap.messages.bodystructure import read_structure
-from service.adapters.imap.messages.doubts import is_placeholder, is_structure_doubtful
+from service.adapters.imap.messages.doubts import Doubt, doubt, is_placeholder
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
@@ -106,7 +106,7 @@ def structure_of(row: FetchResponse) -> Part | None:
 
 def trusted_structure(row: FetchResponse) -> Part | None:
     """The tree of parts; None if the message is to be read from its source, because it may have other parts."""
-    return None if is_structure_doubtful(row) else structure_of(row)
+    return structure_of(row) if doubt(row) is Doubt.NOTHING else None
 
 
 def octets(token: Token) -> bytes | None:
