@@ -31,6 +31,9 @@ _MACHINERY = {
 }
 
 
+_FOR_PEOPLE = {"text/plain", "text/html"}
+
+
 class Choice(NamedTuple):
     """The leaves that a person reads, in order: as ``textBody`` and ``htmlBody`` of RFC 8621, 4.1.4, without pictures.
     ``html`` is empty if none of them is HTML."""
@@ -78,7 +81,7 @@ def _choose(part: Part, *, is_first: bool) -> Choice:
 
 def _choose_leaf(part: Part, *, is_first: bool) -> Choice:
     """RFC 8621, 4.1.4: a text with a name is an attachment, unless it is the first part of its multipart."""
-    is_body = part.type in {"text/plain", "text/html"} and (is_first or not part.name)
+    is_body = part.type in _FOR_PEOPLE and (is_first or not part.name)
     return Choice((part,), (part,)) if is_body and part.disposition != "attachment" else Choice()
 
 
@@ -100,10 +103,10 @@ def _is_lost(part: Part) -> bool:
 
 
 def body_charset(structure: Part) -> str | None:
-    """The charset that the first text declares which does not leave it open: header text that says nothing of its own
-    is in that one too."""
-    leaves = structure.walk(into_messages=False)
-    return next((part.charset for part in leaves if part.type.startswith("text/") and is_hint(part.charset)), None)
+    """The charset that the first text for people declares, else any text, which does not leave it open: header text
+    that says nothing of its own is in that one too."""
+    texts = [part for part in structure.walk() if part.type.startswith("text/") and is_hint(part.charset)]
+    return next((part.charset for part in texts if part.type in _FOR_PEOPLE), texts[0].charset if texts else None)
 
 
 def attachments(structure: Part, choice: Choice | None = None) -> tuple[Part, ...]:
@@ -123,7 +126,7 @@ def _is_attachment(part: Part) -> bool:
     if part.disposition == "attachment" or (part.name and not part.cid):
         return True
     is_inline_image = part.type.startswith("image/") and part.cid
-    is_text = part.type in {"text/plain", "text/html"} or part.type.startswith("multipart/")
+    is_text = part.type in _FOR_PEOPLE or part.type.startswith("multipart/")
     return not is_inline_image and not is_text
 
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from service.mail.mime.body import MAX_STORED, Leaf, attachments, body_charset, choose, has_attachment, read_body
-from service.mail.mime.charset import in_utf8
+from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
 from service.mail.mime.headers.dates import parse_date
-from service.mail.mime.headers.fields import RawHeader, charset_for, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import RawHeader, charset_for, parse_message_ids, split_headers, text_of
 from service.mail.mime.headers.words import shown_text
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
@@ -31,7 +31,7 @@ def read_summary(
 ) -> MessageSummary:
     """A row of a list. Without ``received_at`` the date of the topmost Received field stands for it. ``charset`` is
     the body's: that of octets in the header whose charset nothing says."""
-    fields = _Fields.of(header_block, charset)
+    fields = _Fields.of(header_block, charset or text_charset(header_block))
     values = fields.values()
     return MessageSummary(
         id=id,
@@ -42,6 +42,11 @@ def read_summary(
         has_attachment=has_attachment,
         **{name: values[name] for name in IN_SUMMARIES if name in values},
     )
+
+
+def text_charset(beginning: bytes) -> str | None:
+    """The charset of the body of a message, of which the header at least is here, if text in it needs one."""
+    return body_charset(parse(beginning).part) if is_foreign(beginning) else None
 
 
 def header_values(block: bytes, charset: str | None = None) -> dict[str, Any]:
@@ -104,7 +109,7 @@ class _Fields(NamedTuple):
     def of(cls, block: bytes, charset: str | None) -> "_Fields":
         fields = split_headers(block)
         charset = charset_for(fields, charset)
-        return cls(tuple(RawHeader(name.lower(), in_utf8(raw, charset)) for name, raw in fields))
+        return cls(tuple(RawHeader(name.lower(), text_of(name, raw, charset)) for name, raw in fields))
 
     def all(self, name: str) -> tuple[bytes, ...]:
         return tuple(raw for field, raw in self.headers if field == name)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -20,9 +20,9 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, trusted_structure, weight
+from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, trusted_structure, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
-from service.adapters.imap.messages.leaves import FIELDS, doubtful, header_item, read_leaf, read_leaves
+from service.adapters.imap.messages.leaves import FIELDS, doubtful, header_item, read_leaves
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
@@ -45,7 +45,7 @@ from service.mail.json_rows import row_json
 from service.mail.mime.body import Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
-from service.mail.mime.message import header_values, warnings_of
+from service.mail.mime.message import header_values, text_charset, warnings_of
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
@@ -53,6 +53,8 @@ from service.mail.numbers import read_number
 from service.spool import Spool
 
 MAX_HEADER = 256 << 10
+MAX_BEGINNING = 64 << 10
+"""Octets in which a message's first text begins, which says its charset."""
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
 _DESCRIPTION = b"RFC822.SIZE ENVELOPE BODYSTRUCTURE"
@@ -153,9 +155,9 @@ class Content:
 
     async def _body_charset(self, ref: MessageRef) -> str | None:
         """One round trip."""
-        row = await self._row(ref, b"(UID BODYSTRUCTURE)")
-        structure = await in_thread(partial(structure_of, row), weight(row))
-        return body_charset(structure) if structure else None
+        row = await self._row(ref, b"(UID BODY.PEEK[]<0.%d>)" % MAX_BEGINNING)
+        beginning = _window(row, b"", 0, MAX_BEGINNING) or b""
+        return await in_thread(partial(text_charset, beginning), len(beginning))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """One round trip for size and first window. The size of a message longer than the window is confirmed by
@@ -172,12 +174,12 @@ class Content:
         """Structure and first window in one round trip. If the structure is unusable or in doubt, the server may number
         parts in another way than ``message`` shows them: then the part is read from the source."""
         section = _section(part_id)
-        items = (_DESCRIPTION, FIELDS if part_id == "1" else header_item(part_id), b"BODY.PEEK[%b]<0.%d>" % (section, HEAD))
+        items = [_DESCRIPTION, FIELDS, header_item(part_id), b"BODY.PEEK[%b]<0.%d>" % (section, HEAD)]
         row = await self._row(ref, b"(UID %b)" % b" ".join(items))
-        described = {name: value for name, value in row.items() if name in _DESCRIPTION.split()}
-        structure = await in_thread(partial(trusted_structure, described), weight(described))
+        described = {name: value for name, value in row.items() if not name.startswith(b"BODY[%b]" % section)}
+        structure = await in_thread(partial(_structure, described), weight(described))
         if structure is not None:
-            part, read = _described(structure, part_id, row), self._reader(ref, section)
+            part, read = _find(structure, part_id), self._reader(ref, section)
             window = _window(row, section, 0, HEAD)
             if window is None and part.size:
                 raise _without_octets("part")
@@ -239,7 +241,10 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     if details.structure is None or UNREADABLE in row:
         return summary
     block = header_fields(row)
-    structure = read_leaves(details.structure, row, block)
+    try:
+        structure = read_leaves(details.structure, row, block)
+    except UpstreamProtocol:
+        return summary
     chosen, charset = choose(structure), body_charset(structure)
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
@@ -352,9 +357,16 @@ def _section(part_id: str) -> bytes:
     return ".".join(numbers).encode()
 
 
-def _described(structure: Part, part_id: str, row: FetchResponse) -> Part:
-    """The part as the server and its own header describe it. Raises NotFound("part")."""
+def _structure(row: FetchResponse) -> Part | None:
+    """The parts as the server and their own headers describe them; None if the server's description is unusable."""
+    structure = trusted_structure(row)
+    with suppress(UpstreamProtocol):
+        return read_leaves(structure, row, header_fields(row)) if structure else None
+    return None
+
+
+def _find(structure: Part, part_id: str) -> Part:
     for part in structure.walk():
         if part.id == part_id:
-            return read_leaves(structure, row, header_fields(row)) if part is structure else read_leaf(part, row)
+            return part
     raise NotFound("part")

@@ -4,7 +4,6 @@ here.
 
 import re
 from collections.abc import Iterator
-from enum import Enum, auto
 
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import Token
@@ -28,51 +27,37 @@ def is_placeholder(octets: bytes) -> bool:
     return len(octets) <= 40 and _PLACEHOLDER.fullmatch(octets) is not None
 
 
-class Doubt(Enum):
-    """What of a description is in doubt."""
-
-    NOTHING = auto()
-    TEXT = auto()
-    """A text may be missing."""
-    PARTS = auto()
-    """There may be other parts."""
-
-
-def doubt(row: FetchResponse) -> Doubt:
-    """What is in doubt of a small message. An empty text may stand in a header without end. There may be other parts in
-    a multipart that has nothing, as a lost boundary leaves it, or whose boundary mail software has padded or cut. A
-    message without any field that an ENVELOPE has may be one without a header."""
+def is_doubtful(row: FetchResponse) -> bool:
+    """Whether a small message may have other parts than the server found: in a multipart that has nothing, as a lost
+    boundary leaves it, or whose boundary mail software has padded or cut. A message without any field that an ENVELOPE
+    has may be one without a header."""
     size = read_number(row.get(b"RFC822.SIZE"))
     if size is None or size > MAX_REREAD:
-        return Doubt.NOTHING
+        return False
     envelope = row.get(b"ENVELOPE")
     if isinstance(envelope, list) and not any(envelope):
-        return Doubt.PARTS
-    doubts = {_doubt(part, is_root=is_root) for part, is_root in _parts(row.get(b"BODYSTRUCTURE"))}
-    return next((each for each in (Doubt.PARTS, Doubt.TEXT) if each in doubts), Doubt.NOTHING)
+        return True
+    return any(map(_is_doubtful, _parts(row.get(b"BODYSTRUCTURE"))))
 
 
-def _parts(structure: Token) -> Iterator[tuple[list[Token], bool]]:
-    pending: list[tuple[Token, bool]] = [(structure, True)]
+def _parts(structure: Token) -> Iterator[list[Token]]:
+    pending = [structure]
     for _ in range(_MOST):
         if not pending:
             return
-        part, is_root = pending.pop()
+        part = pending.pop()
         if isinstance(part, list) and part:
-            yield part, is_root
-            children = part if isinstance(part[0], list) else part[8:9]
-            pending += [(child, False) for child in children if isinstance(child, list)]
+            yield part
+            pending += part if isinstance(part[0], list) else part[8:9]
 
 
-def _doubt(part: list[Token], *, is_root: bool) -> Doubt:
+def _is_doubtful(part: list[Token]) -> bool:
     if isinstance(part[0], list):
         count = next((at for at, each in enumerate(part) if not isinstance(each, list)), len(part))
         has_parts = count > 1 or not _is_empty_text(part[0])
         is_usual = count + 1 >= len(part) or _has_usual_boundary(part[count + 1])
-        return Doubt.NOTHING if has_parts and is_usual else Doubt.PARTS
-    if part[0] == b"" or _is_word(part[:2], b"message", b"global"):  # servers do not look into the latter
-        return Doubt.PARTS
-    return Doubt.TEXT if _is_empty_text(part) and not is_root else Doubt.NOTHING
+        return not (has_parts and is_usual)
+    return part[0] == b"" or _is_word(part[:2], b"message", b"global")  # servers do not look into the latter
 
 
 def _is_empty_text(part: Token) -> bool:
@@ -87,5 +72,6 @@ def _has_usual_boundary(parameters: Token) -> bool:
     fields = parameters if isinstance(parameters, list) else []
     for name, value in zip(fields[::2], fields[1::2], strict=False):
         if isinstance(name, bytes) and isinstance(value, bytes) and name.lower() == b"boundary":
-            return value == value.rstrip() and 0 < len(value) <= _MAX_BOUNDARY and value.isascii()
+            # ``boundary=----=_a`` without quotes ends at the second equals sign for some.
+            return bool(value.strip(b"-")) and value == value.rstrip() and len(value) <= _MAX_BOUNDARY and value.isascii()
     return False

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from service.adapters.imap.messages.bodystructure import read_structure
-from service.adapters.imap.messages.doubts import Doubt, doubt, is_placeholder
+from service.adapters.imap.messages.doubts import is_doubtful, is_placeholder
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
@@ -24,7 +24,7 @@ from service.mail.numbers import read_number
 MAX_FIELDS = 32 << 10
 """Octets of header fields that are read for a row."""
 SUMMARY_ITEMS = (
-    b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (FROM TO SUBJECT)]<0.%d>"
+    b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (DATE FROM TO SUBJECT)]<0.%d>"
     % MAX_FIELDS
 )
 """Servers lose people of fields that are not quite right (``a@example.org <b@example.org>``), and take text apart that
@@ -36,8 +36,11 @@ _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
 
 
-def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
-    """The row of a list. A field that cannot be read is absent; the message is listed all the same."""
+def read_summary(
+    row: FetchResponse, message_id: str, folder_id: str, structure: Part | None, *, in_doubt: bool = False
+) -> MessageSummary:
+    """The row of a list. A field that cannot be read is absent; the message is listed all the same. ``in_doubt``: there
+    may be other parts than those of the structure."""
     envelope, values = envelope_of(row), _header_values(row, structure)
     return MessageSummary(
         id=message_id,
@@ -46,10 +49,10 @@ def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure:
         from_=values["from_"] if "from_" in values else addresses(envelope[2]),
         to=values["to"] if "to" in values else addresses(envelope[5]),
         received_at=read_date_time(row.get(b"INTERNALDATE")),
-        sent_at=parse_date(octets(envelope[0])),
+        sent_at=values["sent_at"] if "sent_at" in values else parse_date(octets(envelope[0])),
         size=read_number(row.get(b"RFC822.SIZE")),
         flags=from_wire(row.get(b"FLAGS")),
-        has_attachment=has_attachment(structure) if structure else None,
+        has_attachment=has_attachment(structure) if structure and not in_doubt else None,
         message_id=next(iter(message_ids(envelope[9])), None),
         in_reply_to=message_ids(envelope[8]) or None,
     )
@@ -106,7 +109,7 @@ def structure_of(row: FetchResponse) -> Part | None:
 
 def trusted_structure(row: FetchResponse) -> Part | None:
     """The tree of parts; None if the message is to be read from its source, because it may have other parts."""
-    return structure_of(row) if doubt(row) is Doubt.NOTHING else None
+    return None if is_doubtful(row) else structure_of(row)
 
 
 def octets(token: Token) -> bytes | None:

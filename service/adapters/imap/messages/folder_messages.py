@@ -7,7 +7,7 @@ from functools import partial
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache, details_json
-from service.adapters.imap.messages.doubts import Doubt, doubt
+from service.adapters.imap.messages.doubts import is_doubtful
 from service.adapters.imap.messages.envelope import (
     SUMMARY_ITEMS,
     envelope_of,
@@ -55,9 +55,9 @@ def _is_whole(row: FetchResponse) -> bool:
 
 def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
     """A structure that is in doubt is left out: the message is read from its source then."""
-    structure, in_doubt = structure_of(row), doubt(row)
-    summary = read_summary(row, message_id, folder_id, None if in_doubt is Doubt.PARTS else structure)
-    details = Details(structure=structure if in_doubt is Doubt.NOTHING else None, **envelope_values(envelope_of(row)))
+    structure, in_doubt = structure_of(row), is_doubtful(row)
+    summary = read_summary(row, message_id, folder_id, structure, in_doubt=in_doubt)
+    details = Details(structure=None if in_doubt else structure, **envelope_values(envelope_of(row)))
     return CachedMessage(row_json(summary), details_json(details))
 
 

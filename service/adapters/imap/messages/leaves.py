@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from service.adapters.imap.wire.responses import FetchResponse
+from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import body_charset
-from service.mail.mime.headers.fields import split_headers
+from service.mail.mime.headers.fields import RawHeader, split_headers
 from service.mail.mime.parts import declare, make_part
 from service.mail.model import Part
 
+_TEXTS = {"text/plain", "text/html"}
 MAX_LEAVES = 20
 """Parts of a message whose headers are read with it."""
 MAX_HEADER = 16 << 10
@@ -25,7 +27,7 @@ FIELDS = (
 
 def doubtful(structure: Part) -> list[bytes]:
     """The items of the headers to read: of parts below the root whose description may be wrong."""
-    leaves = (part for part in structure.walk(into_messages=False) if part is not structure and _is_doubtful(part))
+    leaves = (part for part in structure.walk() if part is not structure and _is_doubtful(part))
     return [header_item(part.id) for part in islice(leaves, MAX_LEAVES)]
 
 
@@ -35,26 +37,22 @@ def header_item(part_id: str) -> bytes:
 
 
 def _is_doubtful(part: Part) -> bool:
-    """A path or a word in place of a file name is half of one."""
+    """A path or a word in place of a file name is half of one, and what is no text should have a name. What should be a
+    message may be text without header."""
     if part.parts is not None or part.type.startswith("multipart/"):
-        return False
+        return part.size == 0
     name = part.name or ""
-    is_cut = (bool(name) or part.disposition == "attachment") and ("." not in name or name[1:2] == "_")
-    return part.encoding == "7bit" or is_cut
+    is_cut = "." not in name or name[0] == "." or name[1:2] == "_"
+    return part.encoding == "7bit" or (is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None))
 
 
 def read_leaves(structure: Part, row: FetchResponse, root: bytes) -> Part:
-    """The tree with those leaves remade whose headers are in the response; ``root`` is the header of the message."""
-    blocks = {part.id: _block(row, part) for part in structure.walk(into_messages=False)}
+    """The tree with those leaves remade whose headers are in the response; ``root`` is the header of the message.
+    Raises UpstreamProtocol if text that the server takes for a header is none: it would be lost."""
+    blocks = {part.id: _block(row, part) for part in structure.walk()}
     if structure.parts is None:
         blocks[structure.id] = root
     return _remade(structure, {part_id: block for part_id, block in blocks.items() if block}, body_charset(structure))
-
-
-def read_leaf(part: Part, row: FetchResponse) -> Part:
-    """The part as its own header in the response has it, if that is there."""
-    block = _block(row, part)
-    return _remade(part, {part.id: block}, None) if block else part
 
 
 def _block(row: FetchResponse, part: Part) -> bytes:
@@ -64,17 +62,28 @@ def _block(row: FetchResponse, part: Part) -> bytes:
 
 
 def _remade(part: Part, blocks: Mapping[str, bytes], charset: str | None) -> Part:
-    if part.type.startswith("multipart/"):
+    if part.type.startswith("multipart/") or part.parts is not None:
+        _require_header(blocks.get(part.id, b""))
         parts = part.parts or ()
         remade = tuple(_remade(each, blocks, charset) for each in parts)
         return part if _are_same(parts, remade) else part.model_copy(update={"parts": remade})
-    if part.parts is not None or part.id not in blocks:
-        return part
-    fields = split_headers(blocks[part.id])
+    return _remade_leaf(part, blocks[part.id], charset) if part.id in blocks else part
+
+
+def _remade_leaf(part: Part, block: bytes, charset: str | None) -> Part:
+    fields = _require_header(block)
     if not any(name[:8].lower() == "content-" for name, _ in fields):
         return part
-    remade_leaf = make_part(part.id, declare(fields, part.type, charset), part.size, ())
-    return part if remade_leaf.type.startswith(("multipart/", "message/")) else remade_leaf
+    leaf = make_part(part.id, declare(fields, part.type, charset), part.size, ())
+    has_parts = leaf.type.startswith("multipart/") or leaf.type in {"message/rfc822", "message/global"}
+    return part if has_parts and part.type != leaf.type else leaf
+
+
+def _require_header(block: bytes) -> tuple[RawHeader, ...]:
+    fields = split_headers(block)
+    if not fields and block.strip():
+        raise UpstreamProtocol("The mail server takes text for a header.", protocol="imap")
+    return fields
 
 
 def _are_same(parts: Iterable[Part], others: Iterable[Part]) -> bool:

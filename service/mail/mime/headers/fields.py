@@ -17,6 +17,7 @@ MAX_IDS = 1000
 _FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][^\n]*+)*))", re.MULTILINE)
 _BLANK = re.compile(rb"\n\r?\n")
 _WORD_CHARSET = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?[bBqQ]\?")
+_IDS = frozenset({"message-id", "in-reply-to", "references", "content-id"})
 _MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
 
 
@@ -49,10 +50,16 @@ def list_headers(block: bytes, names: Sequence[str] = (), charset: str | None = 
     fields = split_headers(block)
     charset = charset_for(fields, charset)
     return tuple(
-        Header(name=name, value=decode_words(in_utf8(raw, charset)), raw=raw.decode("latin-1"))
+        Header(name=name, value=decode_words(text_of(name, raw, charset)), raw=raw.decode("latin-1"))
         for name, raw in fields
         if not selected or name.lower() in selected
     )
+
+
+def text_of(name: str, raw: bytes, charset: str | None) -> bytes:
+    """The value of a field, in UTF-8 if it was in that charset. Ids stay octets: an at sign may not become half of a
+    character."""
+    return raw if name.lower() in _IDS else in_utf8(raw, charset)
 
 
 def charset_for(fields: Sequence[RawHeader], body: str | None) -> str | None:
