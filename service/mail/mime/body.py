@@ -187,7 +187,8 @@ def _read(leaf: Leaf, limit: int) -> _Read:
 
 
 def _text(read: _Read) -> str:
-    return text_from_html(read.text) if read.is_html else read.text
+    """With LF between lines (RFC 8621, 4.1.4), however the mail server ends them."""
+    return text_from_html(read.text) if read.is_html else read.text.replace("\r\n", "\n")
 
 
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:

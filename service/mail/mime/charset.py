@@ -95,6 +95,8 @@ _MAX_META = 4096
 _META = re.compile(rb"<meta\s[^<>]{0,500}?charset\s{0,20}=\s{0,20}[\"']?\s{0,20}([a-z0-9_:.-]{1,40})", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
+_ESCAPED = "iso2022_jp_ext"
+"""What text with escapes of ISO-2022 is in that says nothing else."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BOMS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -144,7 +146,9 @@ def is_hint(charset: str | None) -> bool:
 def in_utf8(octets: bytes, charset: str | None) -> bytes:
     """Foreign header text of that charset in UTF-8, and anything else as it is. This comes before the text is parsed,
     because in East Asian charsets an octet that looks like a quote or a backslash may be half of a character."""
-    codec = _codec(charset) if charset and is_hint(charset) and is_foreign(octets) else None
+    if not is_foreign(octets):
+        return octets
+    codec = _codec(charset) if charset and is_hint(charset) else _ESCAPED if b"\x1b$" in octets else None
     if codec is None:
         return octets
     try:
@@ -206,11 +210,23 @@ def _guess(octets: bytes, *, labelled: bool) -> Decoded:
     """UTF-8 does not happen by chance, nor do the escapes of ISO-2022-JP; what is neither is most often windows-1252."""
     if b"\x1b$" in octets and octets.isascii():
         with suppress(UnicodeError):
-            return Decoded(octets.decode("iso2022_jp_ext"), labelled)
+            return Decoded(octets.decode(_ESCAPED), labelled)
     try:
         return Decoded(octets.decode("utf-8").removeprefix("\ufeff"), labelled)
-    except UnicodeError:
+    except UnicodeDecodeError as error:
+        if _is_nearly_utf8(octets, error):
+            return Decoded(octets.decode("utf-8", "replace").removeprefix("\ufeff"), True)
         return Decoded(octets.decode("cp1252", "replace"), True)
+
+
+def _is_nearly_utf8(octets: bytes, error: UnicodeDecodeError) -> bool:
+    """Whether it is UTF-8 that was cut, or to which something else was added: a character that lacks only its last
+    octet, or more that are right than wrong."""
+    if error.reason == "unexpected end of data" and error.end - error.start > 1:
+        return True
+    text = octets.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    return len(text) - len(text.encode("ascii", "ignore")) > 2 * wrong
 
 
 def _scrub(text: str) -> str:

@@ -101,7 +101,7 @@ class _Parse:
         parent = self._stack[at]
         if is_end:
             self._forget(boundary)
-        if is_end or not self._source.endswith(b"\n", start, stop):
+        if is_end or stop == len(self._source):
             return True
         if self._parts >= MAX_PARTS:
             self._is_truncated = True

@@ -4,8 +4,9 @@ Dovecot, for one, reports ``7bit`` for every encoding that is not quite right (`
 a blank that should have been quoted. A wrong encoding corrupts the octets in silence.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from operator import is_
 
 from service.adapters.imap.wire.responses import FetchResponse
 from service.mail.errors import UpstreamProtocol
@@ -49,16 +50,16 @@ def _is_doubtful(part: Part) -> bool:
 def read_leaves(structure: Part, row: FetchResponse, root: bytes) -> Part:
     """The tree with those leaves remade whose headers are in the response; ``root`` is the header of the message.
     Raises UpstreamProtocol if text that the server takes for a header is none: it would be lost."""
-    blocks = {part.id: _block(row, part) for part in structure.walk()}
+    blocks = {part.id: block for part in structure.walk() if (block := _block(row, part)) is not None}
     if structure.parts is None:
         blocks[structure.id] = root
-    return _remade(structure, {part_id: block for part_id, block in blocks.items() if block}, body_charset(structure))
+    return _remade(structure, blocks, body_charset(structure))
 
 
-def _block(row: FetchResponse, part: Part) -> bytes:
+def _block(row: FetchResponse, part: Part) -> bytes | None:
     item = b"BODY[%b.MIME]" % part.id.encode()
     found = row.get(item + b"<0>", row.get(item))
-    return found if isinstance(found, bytes) and len(found) < MAX_HEADER else b""
+    return found if isinstance(found, bytes) and len(found) < MAX_HEADER else None
 
 
 def _remade(part: Part, blocks: Mapping[str, bytes], charset: str | None) -> Part:
@@ -86,5 +87,5 @@ def _require_header(block: bytes) -> tuple[RawHeader, ...]:
     return fields
 
 
-def _are_same(parts: Iterable[Part], others: Iterable[Part]) -> bool:
-    return all(part is other for part, other in zip(parts, others, strict=True))
+def _are_same(parts: Sequence[Part], others: Sequence[Part]) -> bool:
+    return all(map(is_, parts, others))
