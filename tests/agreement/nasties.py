@@ -72,16 +72,25 @@ class _Maker:
 
     def _fields(self) -> list[bytes]:
         fields = [b"Received: from a.example.org by b.example.org; Thu, 1 Oct 2026 09:30:00 +0200"]
-        for name in (b"From", b"To", b"Cc", b"Bcc", b"Reply-To", b"Sender"):
-            if self._chance(95 if name in (b"From", b"To") else 30):
-                fields.append(name + b": " + self._addresses(1 if name in (b"From", b"Sender") else 3))
+        people = {
+            b"From": (95, 1),
+            b"To": (95, 3),
+            b"Cc": (30, 3),
+            b"Bcc": (30, 3),
+            b"Reply-To": (30, 3),
+            b"Sender": (30, 1),
+        }
+        fields += [
+            name + b": " + self._addresses(most)
+            for name, (hundredths, most) in people.items()
+            if self._chance(hundredths)
+        ]
         if self._chance(92):
             fields.append(b"Subject: " + self._subject())
         if self._chance(92):
             fields.append(b"Date: " + self._pick(words.DATES))
-        for name in (b"Message-ID", b"In-Reply-To", b"References"):
-            if self._chance(70):
-                fields.append(name + b": " + self._pick(words.IDS))
+        names = (b"Message-ID", b"In-Reply-To", b"References")
+        fields += [name + b": " + self._pick(words.IDS) for name in names if self._chance(70)]
         if self._trait("twice", 10):
             name = self._random.choice((b"Subject", b"From", b"To", b"Date", b"Cc"))
             value = {b"Subject": b"second", b"Date": b"Fri, 2 Oct 2026 10:00:00 +0000"}.get(name, b"second@example.org")
@@ -211,7 +220,9 @@ class _Maker:
         else:
             content[0] += name.replace(b"%N%", b"name")
         if self._chance(30):
-            content.append(b"Content-ID: " + self._random.choice((b"<cid@example.org>", b"bare@example.org", b"<>", b"")))
+            content.append(
+                b"Content-ID: " + self._random.choice((b"<cid@example.org>", b"bare@example.org", b"<>", b""))
+            )
         encoding, body = self._transferred(bytes(self._random.randrange(1, 256) for _ in range(90)))
         return [*content, *encoding], body
 

@@ -106,7 +106,18 @@ IDS: dict[str, bytes] = {
     "raw": b"<caf\xe9@example.org>",
     "glued": b"<one@example.org><two@example.org>",
 }
-BOUNDARIES = (b"b%", b"=_b%", b"----=_Part_%_1.2", b"b% with blank", b"b%:colon", b"'b%'", b"b%=", b"--", b"x" * 70, b"(b%)")
+BOUNDARIES = (
+    b"b%",
+    b"=_b%",
+    b"----=_Part_%_1.2",
+    b"b% with blank",
+    b"b%:colon",
+    b"'b%'",
+    b"b%=",
+    b"--",
+    b"x" * 70,
+    b"(b%)",
+)
 TYPES: dict[str, bytes] = {
     "pdf": b"application/pdf",
     "png": b"image/png",
@@ -161,7 +172,7 @@ NAMES: dict[str, bytes] = {
     "spaced": b'; %N% = "spaced.pdf"',
     "no-extension": b"; %N%=README",
     "single": b"; %N%='single quotes.pdf'",
-    "other-parameters": b"; size=5; creation-date=\"Thu, 1 Oct 2026 09:30:00 +0200\"; %N%=report.pdf",
+    "other-parameters": b'; size=5; creation-date="Thu, 1 Oct 2026 09:30:00 +0200"; %N%=report.pdf',
 }
 BASE64 = (b"base64", b"Base64", b"base64;", b'"base64"', b"base64 (comment)", b" base64 ", b"BASE-64", b"base64, x")
 QUOTED = (b"quoted-printable", b"Quoted-Printable", b"quoted-printable;", b"quoted printable", b"quoted_printable")

@@ -215,6 +215,6 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
 def _html(read: _Read, form: HtmlMode, *, is_last: bool) -> SafeHtml:
     """The original is cleaned all the same if it would capture the part after it."""
     if not read.is_html:
-        return safe_html(f"<div>{escape(read.text, quote=False).replace(_LINE_END, '<br>')}</div>")
+        return safe_html(f"<div>{escape(_text(read), quote=False).replace(_LINE_END, '<br>')}</div>")
     is_original = form is HtmlMode.ORIGINAL and (is_last or not captures(read.text))
     return SafeHtml(read.text, ()) if is_original else safe_html(read.text)

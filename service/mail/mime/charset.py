@@ -207,7 +207,7 @@ def _byte_order(octets: bytes, codec: str) -> str:
 
 
 def _guess(octets: bytes, *, labelled: bool) -> Decoded:
-    """UTF-8 does not happen by chance, nor do the escapes of ISO-2022-JP; what is neither is most often windows-1252."""
+    """UTF-8 does not happen by chance, nor do escapes of ISO-2022-JP; what is neither is most often windows-1252."""
     if b"\x1b$" in octets and octets.isascii():
         with suppress(UnicodeError):
             return Decoded(octets.decode(_ESCAPED), labelled)

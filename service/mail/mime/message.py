@@ -13,7 +13,6 @@ from service.mail.mime.headers.words import shown_text
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
-
 IN_SUMMARIES = ("subject", "from_", "to", "sent_at", "message_id", "in_reply_to")
 """Of ``header_values``."""
 
@@ -107,7 +106,7 @@ class _Fields(NamedTuple):
 
     @classmethod
     def of(cls, block: bytes, charset: str | None) -> "_Fields":
-        fields = split_headers(block)
+        fields = split_headers(block, _NAMES)
         charset = charset_for(fields, charset)
         return cls(tuple(RawHeader(name.lower(), text_of(name, raw, charset)) for name, raw in fields))
 
@@ -167,3 +166,4 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields, str], Any]]] = {
     "references": ("references", _Fields.ids),
 }
 """The field of ``Message`` that a header field makes, and how."""
+_NAMES = _READERS.keys() | {"received"}

@@ -30,7 +30,6 @@ class Declared(NamedTuple):
         """RFC 2046, 5.1.1: no boundary ends in white space, so what mail software added there goes."""
         return self.parameters.get("boundary", "").encode("latin-1").rstrip()
 
-
     @property
     def charset(self) -> str | None:
         """RFC 2045, 5.2: a text that names none is US-ASCII."""
@@ -51,7 +50,9 @@ def declare(headers: tuple[RawHeader, ...], default: str, charset: str | None = 
     hint = own if is_hint(own) else charset
     if in_utf8(content_type, hint) != content_type:
         value, parameters = parse_parameters(in_utf8(content_type, hint))
-    return Declared(known_type(value, default), parameters, _lone(fields.get("content-transfer-encoding")), fields, hint)
+    return Declared(
+        known_type(value, default), parameters, _lone(fields.get("content-transfer-encoding")), fields, hint
+    )
 
 
 def make_part(part_id: str, declared: Declared, size: int | None, children: tuple[Part, ...]) -> Part:

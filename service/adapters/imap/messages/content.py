@@ -41,7 +41,6 @@ from service.adapters.imap.wire.responses import (
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, UpstreamProtocol
-from service.mail.json_rows import row_json
 from service.mail.mime.body import Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
@@ -142,7 +141,7 @@ class Content:
         return source
 
     async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
-        """The header fields in one round trip; of a header longer than 256 KiB the beginning. Another round trip if some
+        """The header fields in one round trip; of a header longer than 256 KiB the beginning. Another round trip if
         text in it is in no charset but the body's."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
@@ -178,7 +177,8 @@ class Content:
         row = await self._row(ref, b"(UID %b)" % b" ".join(items))
         described = {name: value for name, value in row.items() if not name.startswith(b"BODY[%b]" % section)}
         structure = await in_thread(partial(_structure, described), weight(described))
-        if structure is not None:
+        cached = self._cache.folder((self._ids.account, ref.folder, ref.uid_validity)).messages.get(ref.uid)
+        if structure is not None and (cached is None or cached.details.structure is not None):
             part, read = _find(structure, part_id), self._reader(ref, section)
             window = _window(row, section, 0, HEAD)
             if window is None and part.size:

@@ -13,7 +13,7 @@ MAX_REREAD = 1 << 20
 """Octets of the largest message that is read whole on a mere doubt."""
 _MOST = 4000
 """Tokens that are looked at."""
-# What servers write for a mailbox or a domain that is not there: Dovecot, UW IMAP and its kin, Cyrus.
+# What servers write for a mailbox or a domain that is not there: Dovecot, UW IMAP, Exchange, Cyrus.
 _PLACEHOLDER = re.compile(
     rb"missing_mailbox|missing_domain|syntax_error|\.?missing-host-name\.?|\.?syntax-error\.?|missing-mailbox"
     rb"|invalid_address|unexpected_data_after_address|unspecified-domain|unknown-domain",
@@ -73,5 +73,7 @@ def _has_usual_boundary(parameters: Token) -> bool:
     for name, value in zip(fields[::2], fields[1::2], strict=False):
         if isinstance(name, bytes) and isinstance(value, bytes) and name.lower() == b"boundary":
             # ``boundary=----=_a`` without quotes ends at the second equals sign for some.
-            return bool(value.strip(b"-")) and value == value.rstrip() and len(value) <= _MAX_BOUNDARY and value.isascii()
+            return (
+                bool(value.strip(b"-")) and value == value.rstrip() and len(value) <= _MAX_BOUNDARY and value.isascii()
+            )
     return False

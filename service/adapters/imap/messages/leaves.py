@@ -38,13 +38,15 @@ def header_item(part_id: str) -> bytes:
 
 
 def _is_doubtful(part: Part) -> bool:
-    """A path or a word in place of a file name is half of one, and what is no text should have a name. What should be a
+    """A path or a word in place of a file name is half of one, and a part that is not text should have a name. What should be a
     message may be text without header."""
     if part.parts is not None or part.type.startswith("multipart/"):
         return part.size == 0
     name = part.name or ""
     is_cut = "." not in name or name[0] == "." or name[1:2] == "_"
-    return part.encoding == "7bit" or (is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None))
+    return part.encoding == "7bit" or (
+        is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None)
+    )
 
 
 def read_leaves(structure: Part, row: FetchResponse, root: bytes) -> Part:

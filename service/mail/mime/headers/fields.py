@@ -1,7 +1,7 @@
 """Header blocks: fields split at the right line breaks, however the block was written (RFC 5322, 2.2)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
@@ -28,8 +28,9 @@ class RawHeader(NamedTuple):
     raw: bytes
 
 
-def split_headers(block: bytes) -> tuple[RawHeader, ...]:
-    """The fields in order, up to the first empty line, 256 KiB or 1,000 fields.
+def split_headers(block: bytes, names: Container[str] | None = None) -> tuple[RawHeader, ...]:
+    """The fields in order, up to the first empty line, 256 KiB or 1,000 fields; only those of ``names``, in lower case,
+    if they are given.
 
     An mbox ``From `` line and lines without a colon are passed over.
     """
@@ -38,7 +39,10 @@ def split_headers(block: bytes) -> tuple[RawHeader, ...]:
     blank = _BLANK.search(block, 0, MAX_BLOCK)
     fields = []
     for match in _FIELD.finditer(block, 0, min(len(block), MAX_BLOCK) if blank is None else blank.start() + 1):
-        fields.append(RawHeader(match[1].decode("latin-1"), match[2].removesuffix(b"\r")))
+        name = match[1].decode("latin-1")
+        if names is not None and name.lower() not in names:
+            continue
+        fields.append(RawHeader(name, match[2].removesuffix(b"\r")))
         if len(fields) >= MAX_FIELDS:
             break
     return tuple(fields)
