@@ -47,6 +47,7 @@ class Capability(StrEnum):
     PUSH = "push"
     QUOTA = "quota"
     ACL = "acl"
+    SEND = "send"
 
 
 PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)

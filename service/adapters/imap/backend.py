@@ -23,7 +23,7 @@ from service.adapters.imap.session.single_flight import SingleFlight
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.watch import Watcher
 from service.adapters.imap.wire.commands import Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
 from service.adapters.shared.connection_limit import ConnectionLimit

@@ -38,8 +38,8 @@ def header_item(part_id: str) -> bytes:
 
 
 def _is_doubtful(part: Part) -> bool:
-    """A path or a word in place of a file name is half of one, and a part that is not text should have a name. What should be a
-    message may be text without header."""
+    """A path or a word in place of a file name is half of one, and a part that is not text should have a name. What
+    should be a message may be text without header."""
     if part.parts is not None or part.type.startswith("multipart/"):
         return part.size == 0
     name = part.name or ""

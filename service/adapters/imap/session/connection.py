@@ -11,11 +11,12 @@ from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
-from service.adapters.imap.wire.commands import Answer, Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.commands import After, Answer, Timing
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import error_from, is_disconnected
+from service.adapters.shared.sockets import is_local
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NOOP_SECONDS = 3.0
 """If NOOP takes longer, the server is considered dead."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
+COMPRESS = "COMPRESS=DEFLATE"
 Arguments = Sequence[Piece]
 """A command: its verb and its arguments."""
 _ID: Arguments = (b"ID", b'("name" "Casella" "version" "%b")' % __version__.encode())
@@ -34,7 +36,13 @@ class Connection:
     """Created by ``open``. Only one task uses it at a time. After an error of the wire it stays closed."""
 
     def __init__(
-        self, protocol: WireProtocol, capabilities: frozenset[str], timing: Timing, broken_capabilities: set[str]
+        self,
+        protocol: WireProtocol,
+        capabilities: frozenset[str],
+        timing: Timing,
+        broken_capabilities: set[str],
+        *,
+        compresses: bool = False,
     ) -> None:
         self._protocol = protocol
         self._timing = timing
@@ -42,6 +50,7 @@ class Connection:
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
         self._introduction: Sequence[Arguments] = (_ID,) if "ID" in capabilities else ()
+        self._may_compress = compresses and COMPRESS in self.capabilities
         self.selection: Selection | None = None
         """The selected folder; it notes what untagged responses say about it."""
         self.idle_since = 0.0
@@ -88,7 +97,9 @@ class Connection:
         protocol = await connect(endpoint, timing, limits or Limits())
         try:
             offered = await log_in(protocol, credentials, timing)
-            return cls(protocol, offered, timing, set() if broken_capabilities is None else broken_capabilities)
+            broken = set() if broken_capabilities is None else broken_capabilities
+            compresses = not is_local(protocol.transport) if endpoint.compress is None else endpoint.compress
+            return cls(protocol, offered, timing, broken, compresses=compresses)
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
             raise
@@ -128,7 +139,7 @@ class Connection:
         sent = self._with_introduction(commands)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in sent]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
-            answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
+            answers = await self._exchange(lines, seconds)
             command.outcome = answers[-1].status.kind.lower()
         for answer in answers:
             if is_disconnected(answer.status):
@@ -137,6 +148,18 @@ class Connection:
         if self.selection is not None:
             self.selection.require_kept(answers)
         return answers[len(answers) - len(commands) :]
+
+    async def _exchange(self, lines: list[tuple[bytes, list[bytes]]], seconds: float | None) -> list[Answer]:
+        """Send the commands; the first time COMPRESS goes behind them (RFC 4978), so that it costs no round trip."""
+        protocol, [_, last] = self._protocol, lines[-1]
+        if not self._may_compress or len(last) > 1:
+            return await protocol.wait(protocol.send(lines), self._timing, seconds)
+        self._may_compress = False
+        lines.append((tag := protocol.tag(), arguments.chunks(tag, [b"COMPRESS", b"DEFLATE"])))
+        *answers, compress = await protocol.wait(protocol.send(lines, after=After.DEFLATE), self._timing, seconds)
+        if compress.status.kind != "OK":
+            self.disable(COMPRESS)
+        return answers
 
     def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
         """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a
@@ -213,7 +236,7 @@ class Connection:
 
     async def logout(self) -> None:
         """Send LOGOUT, wait two seconds at most, and close."""
-        self._protocol.is_leaving = True
+        self._protocol.is_leaving, self._may_compress = True, False
         with suppress(MailError):
             await self.attempt([b"LOGOUT"], seconds=2)
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))

@@ -8,6 +8,7 @@ what is inside a quoted string, a comment or an encoded word never becomes an ad
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
@@ -40,23 +41,35 @@ _SPACES = re.compile(r" {2,}")
 _ADDRESS_IN_NAME = re.compile(r"[^\s@\uff20\ufe6b<>\"'(),;:]{1,64}[@\uff20\ufe6b][^\s@<>\"'(),;:]{1,255}")
 
 
+class AddressList(NamedTuple):
+    """The mailboxes of a list. ``is_complete`` is False if a limit cut it."""
+
+    addresses: tuple[Address, ...]
+    is_complete: bool
+
+
 def parse_addresses(raw: bytes | str, limit: int = 1000) -> tuple[Address, ...]:
     """The mailboxes of a list, those of groups among them. Of ``a@b <c@d>`` the address is ``c@d``.
 
     What holds no address gives its words: one word is the ``email`` (a local user), several are the ``name``.
     """
+    return list_addresses(raw, limit).addresses
+
+
+def list_addresses(raw: bytes | str, limit: int) -> AddressList:
+    """As ``parse_addresses``, for those who must not miss any."""
     octets = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
     pieces = octets.split(b",", _FEW)
     plain = [address for piece in pieces if len(piece) <= _CACHED and (address := _plain_address(piece)) is not None]
     if len(plain) == len(pieces) <= _FEW:
-        return tuple(plain[:limit])
+        return AddressList(tuple(plain[:limit]), is_complete=len(plain) <= limit)
     scanner = _Scanner(unfold(octets[:MAX_OCTETS]))
     found: list[Address] = []
     for address in scanner.addresses():
-        found.append(address)
         if len(found) >= limit:
-            break
-    return tuple(found)
+            return AddressList(tuple(found), is_complete=False)
+        found.append(address)
+    return AddressList(tuple(found), is_complete=not scanner.is_cut and len(octets) <= MAX_OCTETS)
 
 
 @lru_cache(maxsize=4096)
@@ -92,6 +105,8 @@ class _Scanner:
     """The state between two commas."""
 
     def __init__(self, octets: bytes) -> None:
+        self.is_cut = False
+        """Whether there are more tokens than are read."""
         self._octets = octets
         self._comments_close = True
         self._in_group = False
@@ -120,6 +135,7 @@ class _Scanner:
         count = 0
         while (match := _TOKEN.match(self._octets, position)) is not None:
             if (count := count + 1) > MAX_TOKENS:
+                self.is_cut = True
                 yield "", b""
                 return
             position = match.end()
