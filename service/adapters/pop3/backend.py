@@ -251,7 +251,7 @@ async def _header(key: bytes, session: Session) -> tuple[bytes, bytes]:
     block = (await session.blocks([number])).get(number) or await session.cut(number)
     if not block:
         raise UpstreamError("The mail server does not give this message's header.", protocol=PROTOCOL)
-    beginning = (await session.beginnings([number])).get(number) if hides_charset(block) else None
+    beginning = (await session.beginnings([number])).get(number) if await hides_charset(block) else None
     return block, beginning or block
 
 

@@ -74,7 +74,7 @@ class Listing:
         metrics.rows("pop3", len(rows), len(missing))
         for start in range(0, len(missing), AT_ONCE):
             blocks = await session.blocks(missing[start : start + AT_ONCE])
-            beginnings = await session.beginnings([number for number in blocks if hides_charset(blocks[number])])
+            beginnings = await session.beginnings([number for number in blocks if await hides_charset(blocks[number])])
             for number, block in blocks.items():
                 key = await session.key(number)
                 await asyncio.sleep(0)  # a header may take 10 ms to read: other tasks run in between
@@ -107,9 +107,12 @@ class Listing:
         return read_summary(block, id=make_id("m", self._tag, key), folder_id=self._inbox, size=size, charset=charset)
 
 
-def hides_charset(block: bytes) -> bool:
+async def hides_charset(block: bytes) -> bool:
     """Whether text in a header is in a charset that only the body names."""
-    return is_foreign(block) and text_charset(block) is None
+    if not is_foreign(block):
+        return False
+    await asyncio.sleep(0)  # a header may take 10 ms to read: other tasks run in between
+    return await in_thread(partial(text_charset, block), len(block)) is None
 
 
 async def _older(session: Session, maildrop: Maildrop, cursor: Cursor | None) -> list[int]:
