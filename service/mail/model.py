@@ -197,6 +197,11 @@ class MessageSummary(Value):
     thread_id: str | None = Field(
         None, description="The same for all messages of a conversation. Present only if `fields` names it."
     )
+    labels: tuple[str, ...] | None = Field(
+        None,
+        description="Gmail: the labels beside the folder itself, as Gmail names them: `\\Inbox`, `\\Important`, and the"
+        " user's own. Read-only. Absent on other servers.",
+    )
 
 
 class Flags(Value):

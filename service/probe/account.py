@@ -106,6 +106,7 @@ async def _smtp(row: MailServer, credentials: Credentials) -> Sending:
     connection = await Connection.open(row.smtp, SMTP_TIMING)
     try:
         await sign_in(connection, credentials)
+        await connection.learn_late()
         return Sending(extensions_of(connection), connection.limit)
     finally:
         connection.leave()

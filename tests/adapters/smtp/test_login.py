@@ -161,6 +161,9 @@ async def test_if_scram_is_refused_at_once_the_password_is_sent() -> None:
     [
         (b"535 5.7.8 wrong canary-text", LoginRefused, None),
         (b"535 wrong", LoginRefused, None),
+        (b"535 5.7.8 Error: authentication failed: (reason unavailable)", LoginRefused, None),
+        (b"535 Error: authentication failed: (reason unavailable)", LoginRefused, None),
+        (b"535 5.7.8 authentication failed, try again later", LoginRefused, None),
         (b"530 5.7.0 authentication required", LoginRefused, None),
         (b"550 5.7.1 blocked", LoginRefused, None),
         (b"534 5.7.9 Application-specific password required", LoginRefused, None),

@@ -51,6 +51,8 @@ class CachedMessage:
     details_json: bytes
     preview: str | None = None
     thread_id: str | None = None
+    email_id: int | None = None
+    """Gmail's number of the message, the same in all folders that show it. None elsewhere."""
 
     def as_in(self, message: Message) -> "CachedMessage":
         """With the values of the whole message."""
@@ -71,13 +73,13 @@ class CachedMessage:
     def cost(self) -> int:
         """Its approximate size in memory, in octets."""
         cost = MESSAGE_COST + len(self.row) + len(self.details_json)
-        for text in (self.preview, self.thread_id):
-            if text:
-                cost += getsizeof(text)
+        for value in (self.preview, self.thread_id, self.email_id):
+            if value:
+                cost += getsizeof(value)
         return cost
 
 
-_OF_SUMMARY = tuple(name for name in MessageSummary.model_fields if name not in {"preview", "thread_id"})
+_OF_SUMMARY = tuple(name for name in MessageSummary.model_fields if name not in {"preview", "thread_id", "labels"})
 _OF_DETAILS = tuple(Details.model_fields)
 
 

@@ -20,7 +20,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, trusted_structure, weight
+from service.adapters.imap.messages.envelope import trusted_structure, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.messages.leaves import FIELDS, doubtful, header_item, read_leaves
 from service.adapters.imap.session.access import Access, again
@@ -29,7 +29,9 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
+from service.adapters.imap.wire.labels import labels_from_wire
 from service.adapters.imap.wire.responses import (
+    LABELS,
     UNREADABLE,
     FetchResponse,
     fetch_rows,
@@ -105,12 +107,13 @@ class Content:
             messages = FolderMessages(self._cache, self._ids, selection)
             cached = messages.known(ref.uid) or (await messages.get([ref.uid])).get(ref.uid)
             if cached is None:  # it is gone, or its response has no UID: then the error is another one
-                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
+                answer = await selection.connection.run(_fetch(ref.uid, messages.items.row))
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
             parts = _within_budget(choose(structure).parts) if structure else []
-            items = [b"UID FLAGS", FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
+            texts = (b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)
+            items = [b"UID FLAGS" + messages.items.more, FIELDS, *texts]
             if structure:
                 items += doubtful(structure)
             if selection.counts_changes:
@@ -128,7 +131,7 @@ class Content:
             flags=summary.flags,
             html=html,
         )
-        return found.model_copy(update={"size": summary.size})
+        return found.model_copy(update={"size": summary.size, "labels": summary.labels})
 
     async def _whole(self, ref: MessageRef, announced: int | None) -> Spool:
         """All octets of the message. Raises TooLarge if it is too long to be parsed here."""
@@ -236,7 +239,7 @@ class Content:
 
 def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
     """The message; only its summary if the server's structure is unusable."""
-    summary = cached.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    summary = cached.summary.model_copy(update=_changing(row))
     details = cached.details
     if details.structure is None or UNREADABLE in row:
         return summary
@@ -257,6 +260,11 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings_of(block, charset)),
         version=version_of(row),
     )
+
+
+def _changing(row: FetchResponse) -> dict[str, tuple[str, ...]]:
+    flags = {"flags": from_wire(row.get(b"FLAGS"))}
+    return flags | {"labels": labels_from_wire(row[LABELS])} if LABELS in row else flags
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.doubts import is_doubtful, is_placeholder
+from service.adapters.imap.messages.items import MAX_FIELDS
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
@@ -21,14 +22,6 @@ from service.mail.mime.message import header_values
 from service.mail.model import Address, MessageSummary, Part
 from service.mail.numbers import read_number
 
-MAX_FIELDS = 32 << 10
-"""Octets of header fields that are read for a row."""
-SUMMARY_ITEMS = (
-    b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE BODY.PEEK[HEADER.FIELDS (DATE FROM TO SUBJECT)]<0.%d>"
-    % MAX_FIELDS
-)
-"""Servers lose people of fields that are not quite right (``a@example.org <b@example.org>``), and take text apart that
-is in no charset. So what people look at is read from the header itself."""
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as many as of a field in a header."""

@@ -16,7 +16,7 @@ from service.accounts.servers import Endpoint
 from service.adapters.shared.sockets import acknowledge
 from service.adapters.smtp.wire.errors import goodbye_error_from, insecure, is_goodbye
 from service.adapters.smtp.wire.replies import PROTOCOL, Reply, ReplyReader, broken
-from service.mail.errors import InvalidRequest, MailError, UpstreamTimeout
+from service.mail.errors import InvalidRequest, MailError, UpstreamTimeout, UpstreamTls
 
 WINDOW = 64 << 10
 """Octets that wait to be sent before the writer waits too."""
@@ -76,7 +76,7 @@ class WireProtocol(SMTPProtocol):
             if self._reader.is_within:
                 self._refuse_injected()
         except MailError as error:
-            self.fail(error)
+            self.fail(_injected() if self._sealed else error)
         if self._due and self.transport is not None:
             acknowledge(self.transport)
 
@@ -121,6 +121,7 @@ class WireProtocol(SMTPProtocol):
         try:
             async with asyncio.timeout(seconds):
                 await self._drain_helper()
+                await asyncio.sleep(0)  # a fast server lets every write through, and others want their turn
         except TimeoutError:
             raise UpstreamTimeout("The mail server takes the message too slowly.", protocol=PROTOCOL) from None
         except OSError:
@@ -162,4 +163,8 @@ class WireProtocol(SMTPProtocol):
     def _refuse_injected(self) -> None:
         """Refuse every octet in clear behind the answer to STARTTLS (RFC 3207, 6; CVE-2011-0411)."""
         if self._sealed:
-            raise insecure("The mail server's consent to TLS had unprotected octets behind it.")
+            raise _injected()
+
+
+def _injected() -> UpstreamTls:
+    return insecure("The mail server's consent to TLS had unprotected octets behind it.")

@@ -28,7 +28,7 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_
 
 
 def check_address(email: str) -> str:
-    """The address as it is written and sent: its domain in ASCII, a local part that is no atom (``a..b``) quoted.
+    """The address as it is written and sent: its domain in ASCII, a local part such as ``a..b`` in quotes.
     Raises InvalidRequest that names the address and what is wrong with it."""
     if (problem := _problem(email)) is not None:
         raise InvalidRequest(f"{shown(email)} is not an email address: {problem}.")
@@ -123,7 +123,7 @@ def phrase(name: str) -> list[str]:
     """The words of a display name: as they are if they are atoms, else quoted, else encoded."""
     if _ATOMS.fullmatch(name) and "=?" not in name and max(map(len, name.split(" "))) < MAX_LINE:
         return name.split(" ")
-    if name.isascii() and "=?" not in name and "  " not in name and len(name) <= _MAX_QUOTED:
+    if name.isascii() and "=?" not in name and len(name) <= _MAX_QUOTED:
         return [quoted_string(name)] if name else []
     return encoded_words(name, start=len("Reply-To: "))
 

@@ -26,7 +26,7 @@ class Base64Lines:
 
 
 def encoded_size(octets: int) -> int:
-    """How many octets ``Base64Lines`` makes of so many."""
+    """The octets that ``Base64Lines`` makes of this number of octets."""
     full, rest = divmod(octets, _OCTETS)
     return full * 78 + ((rest + 2) // 3 * 4 + 2 if rest else 0)
 

@@ -51,8 +51,8 @@ def read_draft(
         bcc=message.bcc,
         reply_to=message.reply_to,
         subject=message.subject[:MAX_SUBJECT] if message.subject else None,
-        text=None if html is not None and _is_made_from(html, text) else text or None,
-        html=html,
+        text=None if html is not None and _is_made_from(html, text) else _with_lf(text or "") or None,
+        html=None if html is None else _with_lf(html),
         in_reply_to=in_reply_to,
         attachments=tuple(_attachment(message.id, part) for part in message.attachments),
         headers=_added(headers),
@@ -70,11 +70,11 @@ def _body_parts(message: Message) -> Sequence[Part]:
 
 
 def _is_made_from(html: str, text: str | None) -> bool:
-    return _one_form(text_from_html(html)) == _one_form(text or "")
+    return _with_lf(text_from_html(html)).rstrip("\n") == _with_lf(text or "").rstrip("\n")
 
 
-def _one_form(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+def _with_lf(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _attachment(message: str, part: Part) -> Attachment:

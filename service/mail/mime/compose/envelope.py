@@ -1,4 +1,4 @@
-"""Who sends a message and who receives it, by its header (RFC 5321, 2.3.1)."""
+"""The sender and the recipients of a message, by its header (RFC 5321, 2.3.1)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -25,7 +25,8 @@ _OWN_PREFIXES = ("mime-", "content-", "dkim-", "arc-", "resent-", INTERNAL)
 _ADDRESS_NAMES = "disposition-notification-to mail-followup-to mail-reply-to return-receipt-to errors-to"
 _OF_ADDRESSES = frozenset(_ADDRESS_NAMES.split())
 _INTERNAL_VALUE = re.compile("[!-~]+")
-_PIECE = 70
+_PIECE = 900
+"""Octets of a field of the service's own on one line. Readers have a space at each fold of a longer one."""
 
 
 def message_header(draft: NewDraft, identified: Identified) -> bytes:

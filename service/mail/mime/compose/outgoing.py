@@ -17,9 +17,10 @@ def _spelt(name: str) -> str:
     return "".join(f"{re.escape(letter)}{_UNSEEN}" for letter in name)
 
 
-# In lines that end in LF: a line without indentation that begins with such a name, and the indented ones behind it.
+# In lines that end in LF: a line that begins with such a name, and the indented ones behind it. An indented line is
+# none, but the first.
 _UNSENT = re.compile(
-    rf"^(?![ \t]){_UNSEEN}(?>(?:resent{_UNSEEN}-{_UNSEEN})?{_spelt('bcc')}|{_spelt(INTERNAL)}[^:\n]*+)"
+    rf"(?:\A|^(?![ \t])){_UNSEEN}(?>(?:resent{_UNSEEN}-{_UNSEEN})?{_spelt('bcc')}|{_spelt(INTERNAL)}[^:\n]*+)"
     r":[^\n]*+(?>(?:\n[ \t][^\n]*+)*)(?:\n|\Z)".encode(),
     re.IGNORECASE | re.MULTILINE,
 )
@@ -31,9 +32,9 @@ class Outgoing:
     """Fed with a message in any pieces, gives what is sent: without blind copies and without the service's own fields,
     all lines ended by CRLF. Every other octet stays.
 
-    A field ends where the next line without indentation begins, and the header with the first empty line; only LF, or CR
-    and LF, ends a line of it. A bare CR there becomes a space: as the end of a line it could end the header before Bcc.
-    In the body it becomes CRLF, as a bare LF does, so that no server sees an end of the message that others do not.
+    The next line without indentation ends a field, and the first empty line the header; LF or CR LF ends a line of it.
+    A bare CR there becomes a space: as the end of a line it could end the header before Bcc. In the body it becomes
+    CRLF, as a bare LF does, so that no server sees an end of the message that others do not.
 
     ``date`` and ``message_id`` are added if the message has none.
     """

@@ -19,7 +19,7 @@ _SAFE = "!#$&+-.^_`{|}~"
 
 
 def parameters(values: Iterable[tuple[str, str]]) -> list[str]:
-    """Words for ``fold``: one or more for each parameter. A name that is no token is left out."""
+    """Words for ``fold``: one or more for each parameter. Other names than tokens are left out."""
     return [word for name, value in values if is_token(name) and "*" not in name for word in _parameter(name, value)]
 
 

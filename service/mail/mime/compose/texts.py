@@ -6,7 +6,6 @@ from binascii import b2a_qp
 from service.mail.mime.compose.base64_lines import Base64Lines, encoded_size
 
 MAX_LINE = 998
-_BREAK = re.compile(r"\r\n|\r|\n")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PRINTABLE = bytes([*range(0x20, 0x7F), *b"\t\r\n"])
 # Mailboxes in one file put ">" before such lines.
@@ -15,7 +14,8 @@ _FROM = re.compile(rb"^(?>(?:From )+)", re.MULTILINE)
 
 def canonical(text: str) -> bytes:
     """UTF-8 with CRLF at the end of lines. Half a character becomes U+FFFD."""
-    return _BREAK.sub("\r\n", _SURROGATES.sub("\ufffd", text)).encode()
+    text = _SURROGATES.sub("\ufffd", text).replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\n", "\r\n").encode()
 
 
 def transferred(octets: bytes) -> tuple[str, bytes]:
@@ -36,8 +36,8 @@ def is_7bit(octets: bytes) -> bool:
 
 def has_short_lines(octets: bytes) -> bool:
     """Whether all lines end in CRLF and have at most 998 octets."""
-    lines = octets.split(b"\r\n")
-    return all(len(line) <= MAX_LINE and b"\n" not in line and b"\r" not in line for line in lines)
+    is_canonical = octets.count(b"\r") == octets.count(b"\n") == octets.count(b"\r\n")
+    return is_canonical and max(map(len, octets.split(b"\r\n"))) <= MAX_LINE
 
 
 def _quoted(octets: bytes) -> bytes:

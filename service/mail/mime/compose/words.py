@@ -29,8 +29,8 @@ def fold(name: str, words: Iterable[str]) -> bytes:
 
 
 def subject_field(name: str, text: str) -> bytes:
-    """A text of people. Whatever readers may not give back exactly is encoded: other characters than ASCII, several
-    spaces, and words longer than a line."""
+    """A text of people. What readers may not give back exactly is encoded: other characters than ASCII, several spaces,
+    and words longer than a line."""
     words = text.split(" ")
     is_plain = text.isascii() and "=?" not in text and all(words) and max(map(len, words)) < MAX_LINE - len(name) - 2
     return fold(name, words if is_plain else encoded_words(text, start=len(name) + 2))
