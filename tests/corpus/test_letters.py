@@ -20,6 +20,7 @@ OF_OTHER_TESTS = {
     "R-MIME-01": "a corpus by every way of reading",
     "R-MIME-03": "what another program writes",
     "R-MIME-32": "a corpus by three protocols",
+    **dict.fromkeys((f"R-MIME-{number}" for number in range(42, 50)), "mail that is written, not read"),
     **dict.fromkeys((f"R-MIME-{number}" for number in range(23, 30)), "values repeated without end"),
 }
 
