@@ -149,10 +149,14 @@ class Part(Value):
         None, description="The file name, without path, control characters and text direction marks."
     )
     size: Count | None = Field(None, description="The size in octets as stored, before decoding.")
-    encoding: str | None = Field(None, description="The content transfer encoding, in lower case.")
+    encoding: str | None = Field(
+        None, description="The content transfer encoding, in lower case; `7bit` if the message names none."
+    )
     disposition: str | None = Field(None, description="`inline`, `attachment`, or another declared value.")
     cid: str | None = Field(None, description="The Content-ID without angle brackets.")
-    charset: str | None = Field(None, description="The declared charset.")
+    charset: str | None = Field(
+        None, description="The declared charset, in lower case; `us-ascii` for a text that declares none."
+    )
     language: tuple[str, ...] | None = Field(None, description="The declared languages (RFC 3282).")
     parts: tuple["Part", ...] | None = Field(None, description="The parts of a multipart, or of an attached message.")
 
@@ -211,7 +215,7 @@ class Flags(Value):
 class MessageBody(Value):
     """The readable text of a message."""
 
-    text: str | None = Field(None, description="The text part, or text converted from the HTML part.")
+    text: str | None = Field(None, description="The text part, or text converted from the HTML part. Lines end by LF.")
     html: str | None = Field(
         None, description="Sanitized HTML, or the original HTML if the request has `html=original`."
     )

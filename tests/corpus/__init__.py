@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.corpus.described import DESCRIBED
 from tests.corpus.headers import HEADERS
 from tests.corpus.hostile import HOSTILE
 from tests.corpus.letter import Letter
 from tests.corpus.structures import STRUCTURES
 from tests.corpus.texts import TEXTS
 
-WRITTEN: tuple[Letter, ...] = (*STRUCTURES, *TEXTS, *HEADERS, *HOSTILE)
+WRITTEN: tuple[Letter, ...] = (*STRUCTURES, *TEXTS, *HEADERS, *DESCRIBED, *HOSTILE)
 LETTERS: dict[str, Letter] = {letter.name: letter for letter in WRITTEN}
 PUBLIC = Path(os.environ.get("CASELLA_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus").resolve()
 WITHOUT_PUBLIC = "there is no public mail here: set CASELLA_CORPUS to a folder of it"

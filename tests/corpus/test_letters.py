@@ -19,6 +19,8 @@ OF_OTHER_TESTS = {
     **dict.fromkeys((f"R-MIME-{number}" for number in range(23, 30)), "measured: text without end"),
     "R-MIME-01": "a corpus by every way of reading",
     "R-MIME-03": "what another program writes",
+    "R-MIME-32": "a corpus by three protocols",
+    **dict.fromkeys((f"R-MIME-{number}" for number in range(42, 50)), "mail that is written, not read"),
     **dict.fromkeys((f"R-MIME-{number}" for number in range(23, 30)), "values repeated without end"),
     **dict.fromkeys((f"R-MIME-{number}" for number in range(50, 55)), "reports, which have letters of their own"),
 }
@@ -40,7 +42,8 @@ def decoded(letter: Letter, part: str) -> bytes:
 
 @EVERY
 def test_a_letter_has_the_parts_and_octets_it_was_written_with(letter: Letter) -> None:
-    """R-MIME-02, R-MIME-04, R-MIME-05, R-MIME-09, R-MIME-15, R-MIME-16, R-MIME-17, R-MIME-18, R-MIME-21."""
+    """R-MIME-02, R-MIME-04, R-MIME-05, R-MIME-09, R-MIME-15, R-MIME-16, R-MIME-17, R-MIME-18, R-MIME-21,
+    R-MIME-35."""
     found = parts(read(letter).structure)
     if letter.outline is not None:
         assert ", ".join(f"{part.id} {part.type}" for part in found) == letter.outline
@@ -53,7 +56,8 @@ def test_a_letter_has_the_parts_and_octets_it_was_written_with(letter: Letter) -
 
 @EVERY
 def test_a_letter_says_what_was_written(letter: Letter) -> None:
-    """R-MIME-06, R-MIME-07, R-MIME-08, R-MIME-10, R-MIME-11, R-MIME-19, R-MIME-20, R-MIME-22."""
+    """R-MIME-06, R-MIME-07, R-MIME-08, R-MIME-10, R-MIME-11, R-MIME-19, R-MIME-20, R-MIME-22, R-MIME-33, R-MIME-34,
+    R-MIME-36."""
     message = read(letter)
     if letter.subject is not None:
         assert message.subject == letter.subject

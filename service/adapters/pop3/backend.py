@@ -11,7 +11,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.pop3.changes import read_sync_token, write_sync_token
 from service.adapters.pop3.cursor import read_cursor
-from service.adapters.pop3.listing import Listing
+from service.adapters.pop3.listing import Listing, hides_charset
 from service.adapters.pop3.session.maildrop import header_of
 from service.adapters.pop3.session.maildrop_queue import MaildropQueue
 from service.adapters.pop3.session.session import HEADER_LIMIT, UNCONFIRMED, Session, require_ok
@@ -25,7 +25,9 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
+from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
+from service.mail.mime.message import text_charset
 from service.mail.model import (
     Capability,
     Download,
@@ -141,10 +143,12 @@ class Pop3Backend(Backend):
         key = self._key(message)
         source = self._sources.get(key)
         if source is not None:
-            block = header_of(source.spool.read(0, HEADER_LIMIT))
+            beginning = source.spool.read(0, HEADER_LIMIT)
+            block = header_of(beginning)
         else:
-            block = await self._queue.run(partial(_header, key))
-        return await in_thread(partial(list_headers, block, names), len(block))
+            block, beginning = await self._queue.run(partial(_header, key))
+        reading = partial(_list_headers, block, names, beginning)
+        return await in_thread(reading, len(block) + (len(beginning) if is_foreign(block) else 0))
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
         source = await self._source(message, MAX_PARSED)
@@ -237,12 +241,18 @@ class Pop3Backend(Backend):
             self._unsure.pop(key, None)
 
 
-async def _header(key: bytes, session: Session) -> bytes:
+def _list_headers(block: bytes, names: Sequence[str], beginning: bytes) -> tuple[Header, ...]:
+    return list_headers(block, names, text_charset(beginning) if is_foreign(block) else None)
+
+
+async def _header(key: bytes, session: Session) -> tuple[bytes, bytes]:
+    """The header, and the beginning of the message if that says in which charset text in the header is."""
     number, *_ = await session.find(key)
     block = (await session.blocks([number])).get(number) or await session.cut(number)
     if not block:
         raise UpstreamError("The mail server does not give this message's header.", protocol=PROTOCOL)
-    return block
+    beginning = (await session.beginnings([number])).get(number) if await hides_charset(block) else None
+    return block, beginning or block
 
 
 def _only(numbers: list[int]) -> int:

@@ -12,7 +12,8 @@ from service.adapters.shared.cache import RowCache
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound
 from service.mail.ids import account_tag, make_id
-from service.mail.mime.message import read_summary
+from service.mail.mime.charset import is_foreign
+from service.mail.mime.message import read_summary, text_charset
 from service.mail.model import MessageSummary, Page
 from service.telemetry import metrics
 
@@ -72,11 +73,15 @@ class Listing:
         missing = [number for number in numbers if number not in rows]
         metrics.rows("pop3", len(rows), len(missing))
         for start in range(0, len(missing), AT_ONCE):
-            for number, block in (await session.blocks(missing[start : start + AT_ONCE])).items():
+            blocks = await session.blocks(missing[start : start + AT_ONCE])
+            beginnings = await session.beginnings([number for number in blocks if await hides_charset(blocks[number])])
+            for number, block in blocks.items():
                 key = await session.key(number)
                 await asyncio.sleep(0)  # a header may take 10 ms to read: other tasks run in between
                 make = self._keep if block else self._row  # a refused header may be available later
-                rows[number] = await in_thread(partial(make, key, block, maildrop.sizes[number]), len(block))
+                beginning = beginnings.get(number, b"")
+                reading = partial(make, key, block, maildrop.sizes[number], beginning)
+                rows[number] = await in_thread(reading, len(block) + len(beginning))
         return rows
 
     async def _cut_one(self, session: Session, maildrop: Maildrop, numbers: Iterable[int]) -> bool:
@@ -92,13 +97,22 @@ class Listing:
         key = maildrop.uidls.get(number)
         return None if key is None else self._rows.get(self._account, key, maildrop.sizes[number])
 
-    def _keep(self, key: bytes, block: bytes, size: int) -> MessageSummary:
-        row = self._row(key, block, size)
+    def _keep(self, key: bytes, block: bytes, size: int, beginning: bytes = b"") -> MessageSummary:
+        row = self._row(key, block, size, beginning)
         self._rows.keep(self._account, key, row)
         return row
 
-    def _row(self, key: bytes, block: bytes, size: int) -> MessageSummary:
-        return read_summary(block, id=make_id("m", self._tag, key), folder_id=self._inbox, size=size)
+    def _row(self, key: bytes, block: bytes, size: int, beginning: bytes = b"") -> MessageSummary:
+        charset = text_charset(beginning)
+        return read_summary(block, id=make_id("m", self._tag, key), folder_id=self._inbox, size=size, charset=charset)
+
+
+async def hides_charset(block: bytes) -> bool:
+    """Whether text in a header is in a charset that only the body names."""
+    if not is_foreign(block):
+        return False
+    await asyncio.sleep(0)  # a header may take 10 ms to read: other tasks run in between
+    return await in_thread(partial(text_charset, block), len(block)) is None
 
 
 async def _older(session: Session, maildrop: Maildrop, cursor: Cursor | None) -> list[int]:

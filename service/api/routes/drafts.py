@@ -49,8 +49,7 @@ class ForwardRequest(NewDraft):
 
     as_: Annotated[str, Field(alias="as", pattern="^(inline|attachment)$")] = Field(
         "inline",
-        description="`inline`: its text is quoted and its attachments are attached. `attachment`: it is attached
-        whole.",
+        description="`inline`: the text is quoted, and the attachments are attached. `attachment`: the whole message is.",
     )
 
 

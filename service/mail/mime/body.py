@@ -5,7 +5,7 @@ from html import escape
 from itertools import islice
 from typing import NamedTuple
 
-from service.mail.mime.charset import Decoded, decode_text, html_charset
+from service.mail.mime.charset import Decoded, decode_text, html_charset, is_hint
 from service.mail.mime.html.safe_html import SafeHtml, captures, safe_html, text_from_html
 from service.mail.mime.transfer.decoding import decoder, feed_all
 from service.mail.model import HtmlMode, MessageBody, Part
@@ -29,6 +29,9 @@ _MACHINERY = {
     "text/rfc822-headers",
     "text/x-amp-html",
 }
+
+
+_FOR_PEOPLE = {"text/plain", "text/html"}
 
 
 class Choice(NamedTuple):
@@ -78,7 +81,7 @@ def _choose(part: Part, *, is_first: bool) -> Choice:
 
 def _choose_leaf(part: Part, *, is_first: bool) -> Choice:
     """RFC 8621, 4.1.4: a text with a name is an attachment, unless it is the first part of its multipart."""
-    is_body = part.type in {"text/plain", "text/html"} and (is_first or not part.name)
+    is_body = part.type in _FOR_PEOPLE and (is_first or not part.name)
     return Choice((part,), (part,)) if is_body and part.disposition != "attachment" else Choice()
 
 
@@ -99,6 +102,13 @@ def _is_lost(part: Part) -> bool:
     return part.type.startswith("multipart/") and not part.parts and part.disposition != "attachment"
 
 
+def body_charset(structure: Part) -> str | None:
+    """The charset that the first text for people declares, else any text, which does not leave it open: header text
+    that says nothing of its own is in that one too."""
+    texts = [part for part in structure.walk() if part.type.startswith("text/") and is_hint(part.charset)]
+    return next((part.charset for part in texts if part.type in _FOR_PEOPLE), texts[0].charset if texts else None)
+
+
 def attachments(structure: Part, choice: Choice | None = None) -> tuple[Part, ...]:
     """Every leaf that is not the body; an attached message is one leaf. ``choice``: the body, if chosen before."""
     chosen = {part.id for part in (choice or choose(structure)).parts}
@@ -116,7 +126,7 @@ def _is_attachment(part: Part) -> bool:
     if part.disposition == "attachment" or (part.name and not part.cid):
         return True
     is_inline_image = part.type.startswith("image/") and part.cid
-    is_text = part.type in {"text/plain", "text/html"} or part.type.startswith("multipart/")
+    is_text = part.type in _FOR_PEOPLE or part.type.startswith("multipart/")
     return not is_inline_image and not is_text
 
 
@@ -177,7 +187,8 @@ def _read(leaf: Leaf, limit: int) -> _Read:
 
 
 def _text(read: _Read) -> str:
-    return text_from_html(read.text) if read.is_html else read.text
+    """With LF between lines (RFC 8621, 4.1.4), however the mail server ends them."""
+    return text_from_html(read.text) if read.is_html else read.text.replace("\r\n", "\n")
 
 
 def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
@@ -204,6 +215,6 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
 def _html(read: _Read, form: HtmlMode, *, is_last: bool) -> SafeHtml:
     """The original is cleaned all the same if it would capture the part after it."""
     if not read.is_html:
-        return safe_html(f"<div>{escape(read.text, quote=False).replace(_LINE_END, '<br>')}</div>")
+        return safe_html(f"<div>{escape(_text(read), quote=False).replace(_LINE_END, '<br>')}</div>")
     is_original = form is HtmlMode.ORIGINAL and (is_last or not captures(read.text))
     return SafeHtml(read.text, ()) if is_original else safe_html(read.text)

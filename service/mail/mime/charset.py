@@ -1,6 +1,7 @@
 """Octets to text by the charsets mail really uses, and by no other codec Python may know."""
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 
@@ -94,6 +95,8 @@ _MAX_META = 4096
 _META = re.compile(rb"<meta\s[^<>]{0,500}?charset\s{0,20}=\s{0,20}[\"']?\s{0,20}([a-z0-9_:.-]{1,40})", re.IGNORECASE)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
+_ESCAPED = "iso2022_jp_ext"
+"""What text with escapes of ISO-2022 is in that says nothing else."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _BOMS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -117,9 +120,42 @@ def decode_exactly(octets: bytes, charset: str | None) -> Decoded:
         return Decoded(octets.decode(codec), False)
     except UnicodeError:
         pass
-    if codec == "ascii":
-        return _guess(octets, labelled=True)
+    if codec == "ascii":  # what servers report if none is named (RFC 2045, 5.2)
+        return _guess(octets, labelled=False)
     return Decoded(_scrub(octets.decode(codec, "replace")), True)
+
+
+def is_foreign(octets: bytes) -> bool:
+    """Whether header text is neither ASCII nor UTF-8: which charset it has, the header does not say (RFC 6532 allows
+    UTF-8 alone). Escapes of ISO-2022 count, and those of HZ."""
+    if octets.isascii():
+        return b"\x1b" in octets or b"~{" in octets
+    try:
+        octets.decode("utf-8")
+    except UnicodeError:
+        return True
+    return False
+
+
+def is_hint(charset: str | None) -> bool:
+    """Whether a declared charset may be that of header text which is foreign."""
+    codec = _codec(charset) if charset else None
+    return codec is not None and codec != "ascii" and not codec.startswith("utf-")
+
+
+def in_utf8(octets: bytes, charset: str | None) -> bytes:
+    """Foreign header text of that charset in UTF-8, and anything else as it is. This comes before the text is parsed,
+    because in East Asian charsets an octet that looks like a quote or a backslash may be half of a character."""
+    if not is_foreign(octets):
+        return octets
+    codec = _codec(charset) if charset and is_hint(charset) else _ESCAPED if b"\x1b$" in octets else None
+    if codec is None:
+        return octets
+    try:
+        text = octets.decode(codec)
+    except UnicodeError:
+        return octets
+    return octets if _SURROGATES.search(text) else text.encode()
 
 
 def html_charset(octets: bytes, charset: str | None) -> str | None:
@@ -171,11 +207,26 @@ def _byte_order(octets: bytes, codec: str) -> str:
 
 
 def _guess(octets: bytes, *, labelled: bool) -> Decoded:
-    """UTF-8 does not happen by chance; what is not UTF-8 is most often windows-1252."""
+    """UTF-8 does not happen by chance, nor do escapes of ISO-2022-JP; what is neither is most often windows-1252."""
+    if b"\x1b$" in octets and octets.isascii():
+        with suppress(UnicodeError):
+            return Decoded(octets.decode(_ESCAPED), labelled)
     try:
         return Decoded(octets.decode("utf-8").removeprefix("\ufeff"), labelled)
-    except UnicodeError:
+    except UnicodeDecodeError as error:
+        if _is_nearly_utf8(octets, error):
+            return Decoded(octets.decode("utf-8", "replace").removeprefix("\ufeff"), True)
         return Decoded(octets.decode("cp1252", "replace"), True)
+
+
+def _is_nearly_utf8(octets: bytes, error: UnicodeDecodeError) -> bool:
+    """Whether it is UTF-8 that was cut, or to which something else was added: a character that lacks only its last
+    octet, or more that are right than wrong."""
+    if error.reason == "unexpected end of data" and error.end - error.start > 1:
+        return True
+    text = octets.decode("utf-8", "replace")
+    wrong = text.count("\ufffd")
+    return len(text) - len(text.encode("ascii", "ignore")) > 2 * wrong
 
 
 def _scrub(text: str) -> str:

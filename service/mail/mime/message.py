@@ -1,18 +1,22 @@
 """Whole messages and their header blocks as values, for adapters that hold the octets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from service.mail.mime.body import MAX_STORED, Leaf, attachments, choose, has_attachment, read_body
+from service.mail.mime.body import MAX_STORED, Leaf, attachments, body_charset, choose, has_attachment, read_body
+from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
 from service.mail.mime.headers.dates import parse_date
-from service.mail.mime.headers.fields import RawHeader, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import RawHeader, charset_for, parse_message_ids, split_headers, text_of
 from service.mail.mime.headers.words import shown_text
 from service.mail.mime.reports.returned import MAX_OCTETS, read_returned
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
+
+IN_SUMMARIES = ("subject", "from_", "to", "sent_at", "message_id", "in_reply_to")
+"""Of ``header_values``."""
 
 
 def read_summary(
@@ -24,24 +28,37 @@ def read_summary(
     received_at: datetime | None = None,
     flags: tuple[str, ...] = (),
     has_attachment: bool | None = None,
+    charset: str | None = None,
 ) -> MessageSummary:
-    """A row of a list. Without ``received_at`` the date of the topmost Received field stands for it."""
-    fields = _Fields.of(header_block)
-    ids = fields.ids("message-id")
+    """A row of a list. Without ``received_at`` the date of the topmost Received field stands for it. ``charset`` is
+    the body's: that of octets in the header whose charset nothing says."""
+    fields = _Fields.of(header_block, charset or text_charset(header_block))
+    values = fields.values()
     return MessageSummary(
         id=id,
         folder_id=folder_id,
-        subject=fields.text("subject"),
-        from_=fields.addresses("from"),
-        to=fields.addresses("to"),
         received_at=received_at or fields.received_at(),
-        sent_at=parse_date(fields.raw("date")),
         size=size,
         flags=flags,
         has_attachment=has_attachment,
-        message_id=ids[0] if ids else None,
-        in_reply_to=fields.ids("in-reply-to") or None,
+        **{name: values[name] for name in IN_SUMMARIES if name in values},
     )
+
+
+def text_charset(beginning: bytes) -> str | None:
+    """The charset of the body of a message, of which the header at least is here, if text in it needs one."""
+    return body_charset(parse(beginning).part) if is_foreign(beginning) else None
+
+
+def header_values(block: bytes, charset: str | None = None) -> dict[str, Any]:
+    """What a header says, by the names that ``Message`` has for it; a field that is missing has no entry. ``charset``
+    is the body's."""
+    return _Fields.of(block, charset).values()
+
+
+def warnings_of(block: bytes, charset: str | None = None) -> tuple[str, ...]:
+    """What is odd about the senders that a header names."""
+    return sender_warnings(_Fields.of(block, charset).all("from"))
 
 
 def read_message(
@@ -58,30 +75,19 @@ def read_message(
     root = parse(source)
     structure = root.part
     header = source[root.header_start : root.body_start]
-    fields = _Fields.of(header)
+    fields = _Fields.of(header, body_charset(structure))
     choice = choose(structure)
     warnings = sender_warnings(fields.all("from")) + (("structure-truncated",) if root.is_truncated else ())
-    ids = fields.ids("message-id")
     body = read_body(_leaves(source, root, choice.text), _leaves(source, root, choice.html), html, warnings)
     returned = read_returned(header, structure, partial(_part, source, root), body.text)
     return Message(
         id=id,
         folder_id=folder_id,
-        subject=fields.text("subject"),
-        from_=fields.addresses("from"),
-        to=fields.addresses("to"),
-        cc=fields.addresses("cc"),
-        bcc=fields.addresses("bcc"),
-        reply_to=fields.addresses("reply-to"),
-        sender=fields.addresses("sender"),
         received_at=received_at or fields.received_at(),
-        sent_at=parse_date(fields.raw("date")),
         size=size,
         flags=flags,
         has_attachment=has_attachment(structure),
-        message_id=ids[0] if ids else None,
-        in_reply_to=fields.ids("in-reply-to") or None,
-        references=fields.ids("references"),
+        **fields.values(),
         structure=structure,
         attachments=attachments(structure),
         body=body,
@@ -111,8 +117,10 @@ class _Fields(NamedTuple):
     headers: tuple[RawHeader, ...]
 
     @classmethod
-    def of(cls, block: bytes) -> "_Fields":
-        return cls(tuple(RawHeader(name.lower(), raw) for name, raw in split_headers(block)))
+    def of(cls, block: bytes, charset: str | None) -> "_Fields":
+        fields = split_headers(block, _NAMES)
+        charset = charset_for(fields, charset)
+        return cls(tuple(RawHeader(name.lower(), text_of(name, raw, charset)) for name, raw in fields))
 
     def all(self, name: str) -> tuple[bytes, ...]:
         return tuple(raw for field, raw in self.headers if field == name)
@@ -120,18 +128,54 @@ class _Fields(NamedTuple):
     def raw(self, name: str) -> bytes | None:
         return next((raw for field, raw in self.headers if field == name), None)
 
+    def values(self) -> dict[str, Any]:
+        names = {name for name, _ in self.headers}
+        return {_READERS[name][0]: _READERS[name][1](self, name) for name in _READERS if name in names}
+
     def text(self, name: str) -> str | None:
         raw = self.raw(name)
         return None if raw is None else shown_text(raw)
+
+    def date(self, name: str) -> datetime | None:
+        """Of the first field that holds one."""
+        return next((date for raw in self.all(name) if (date := parse_date(raw)) is not None), None)
 
     def addresses(self, name: str) -> tuple[Address, ...]:
         """Of all fields of that name: one is allowed, several are seen, and none may hide the others."""
         return tuple(address for raw in self.all(name) for address in parse_addresses(raw))[:1000]
 
+    def others(self, name: str) -> tuple[Address, ...]:
+        """Those of a field that are not those of From, which it stands for if it is missing (RFC 9051, 7.5.2)."""
+        found = self.addresses(name)
+        return found if found != self.addresses("from") else ()
+
     def ids(self, name: str) -> tuple[str, ...]:
         return parse_message_ids(self.raw(name))
+
+    def some_ids(self, name: str) -> tuple[str, ...] | None:
+        return self.ids(name) or None
+
+    def one_id(self, name: str) -> str | None:
+        return next(iter(self.ids(name)), None)
 
     def received_at(self) -> datetime | None:
         raw = self.raw("received")
         moment = parse_date(raw.rpartition(b";")[2]) if raw else None
         return moment.astimezone(UTC) if moment else None
+
+
+_READERS: Mapping[str, tuple[str, Callable[[_Fields, str], Any]]] = {
+    "subject": ("subject", _Fields.text),
+    "from": ("from_", _Fields.addresses),
+    "sender": ("sender", _Fields.others),
+    "reply-to": ("reply_to", _Fields.others),
+    "to": ("to", _Fields.addresses),
+    "cc": ("cc", _Fields.addresses),
+    "bcc": ("bcc", _Fields.addresses),
+    "date": ("sent_at", _Fields.date),
+    "message-id": ("message_id", _Fields.one_id),
+    "in-reply-to": ("in_reply_to", _Fields.some_ids),
+    "references": ("references", _Fields.ids),
+}
+"""The field of ``Message`` that a header field makes, and how."""
+_NAMES = _READERS.keys() | {"received"}

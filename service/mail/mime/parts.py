@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from service.mail.mime.charset import in_utf8, is_hint
 from service.mail.mime.headers.fields import RawHeader, parse_message_ids
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
@@ -21,43 +22,63 @@ class Declared(NamedTuple):
     parameters: dict[str, str]
     encoding: str
     fields: dict[str, bytes]
+    hint: str | None = None
+    """The charset that text in the header has if it is neither ASCII nor UTF-8."""
 
     @property
     def boundary(self) -> bytes:
         """RFC 2046, 5.1.1: no boundary ends in white space, so what mail software added there goes."""
         return self.parameters.get("boundary", "").encode("latin-1").rstrip()
 
+    @property
+    def charset(self) -> str | None:
+        """RFC 2045, 5.2: a text that names none is US-ASCII."""
+        named = self.parameters.get("charset", "").lower()
+        return named or ("us-ascii" if self.type.startswith("text/") else None)
 
-def declare(headers: tuple[RawHeader, ...], default: str) -> Declared:
-    """``default`` is the type of a part that names none. Of several fields of a name the first counts."""
+
+def declare(headers: tuple[RawHeader, ...], default: str, charset: str | None = None) -> Declared:
+    """``default`` is the type of a part that names none, ``charset`` that of a text before it. Of several fields of a
+    name the first counts."""
     fields: dict[str, bytes] = {}
     for name, raw in headers:
         if name[:8].lower() == "content-":
             fields.setdefault(name.lower(), raw)
-    value, parameters = parse_parameters(fields.get("content-type", b""))
-    return Declared(_type(value, default), parameters, _lone(fields.get("content-transfer-encoding")), fields)
+    content_type = fields.get("content-type", b"")
+    value, parameters = parse_parameters(content_type)
+    own = parameters.get("charset")
+    hint = own if is_hint(own) else charset
+    if in_utf8(content_type, hint) != content_type:
+        value, parameters = parse_parameters(in_utf8(content_type, hint))
+    return Declared(
+        known_type(value, default), parameters, _lone(fields.get("content-transfer-encoding")), fields, hint
+    )
 
 
 def make_part(part_id: str, declared: Declared, size: int | None, children: tuple[Part, ...]) -> Part:
-    """The value; names are clean, all else is as the mail declares it."""
+    """The value; names are clean, all else is as the mail declares it, or as RFC 2045 says of what it does not. A
+    multipart has what a server says of one (RFC 9051, 7.5.2)."""
     fields = declared.fields
-    disposition, parameters = parse_parameters(fields.get("content-disposition", b""))
+    disposed, parameters = parse_parameters(in_utf8(fields.get("content-disposition", b""), declared.hint))
+    disposition, language = disposed or None, _languages(fields.get("content-language"))
+    if declared.type.startswith("multipart/"):
+        return Part(id=part_id, type=declared.type, disposition=disposition, language=language, parts=children or None)
     cids = parse_message_ids(fields.get("content-id"))
     return Part(
         id=part_id,
         type=declared.type,
         name=file_name(parameters.get("filename")) or file_name(declared.parameters.get("name")),
         size=size,
-        encoding=declared.encoding or None,
-        disposition=disposition or None,
+        encoding=declared.encoding or "7bit",
+        disposition=disposition,
         cid=cids[0] if cids else None,
-        charset=declared.parameters.get("charset", "").lower() or None,
-        language=_languages(fields.get("content-language")),
+        charset=declared.charset,
+        language=language,
         parts=children or None,
     )
 
 
-def _type(value: str, default: str) -> str:
+def known_type(value: str, default: str) -> str:
     """RFC 2045, 5.2: without a valid type it is text; a type that is only half there is at least no text."""
     if _TYPE.fullmatch(value):
         return value

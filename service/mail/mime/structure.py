@@ -7,6 +7,7 @@ opened; what lies deeper stays an unread leaf.
 import re
 from dataclasses import dataclass, field
 
+from service.mail.mime.charset import is_hint
 from service.mail.mime.headers.fields import MAX_BLOCK, split_headers
 from service.mail.mime.parts import Declared, declare, make_part
 from service.mail.mime.transfer.decoding import is_identity
@@ -16,7 +17,9 @@ from service.mail.model import Part
 MAX_DEPTH = 100
 MAX_PARTS = 1000
 
-_FIELD_START = re.compile(rb"(?:>?From [^\n]*\n)?[^\s:\0-\x20\x7f]{1,998}[ \t]*:")
+_FIELD = rb"[^\s:\0-\x20\x7f]{1,998}[ \t]*:"
+_FIELD_START = re.compile(rb"(?:>?From [^\n]*\n)?" + _FIELD)
+_ANY_FIELD = re.compile(rb"^" + _FIELD, re.MULTILINE)
 _MESSAGES = {"message/rfc822", "message/global"}
 
 
@@ -72,6 +75,8 @@ class _Parse:
         self._boundaries: dict[bytes, list[int]] = {}
         """The open multiparts of each boundary, by their place in the stack."""
         self._blank: tuple[int, int] = (-1, 0)
+        self._charset: str | None = None
+        """What the first text declares, for names that are in no charset of their own."""
         self._parts = 0
         self._is_truncated = False
         self._root: Entity | None = None
@@ -125,7 +130,7 @@ class _Parse:
 
     def _open(self, start: int, part_id: str, default: str, multipart_id: str | None = None) -> None:
         while True:
-            opened = self._begin(start, part_id, default)
+            opened = self._begin(start, part_id, default, is_message=multipart_id is not None)
             self._parts += 1
             self._stack.append(opened)
             declared, is_multipart = opened.declared, bool(opened.boundary)
@@ -142,26 +147,33 @@ class _Parse:
             start, default = opened.body_start, "text/plain"
             part_id, multipart_id = f"{opened.id}.1", f"{opened.id}.0"
 
-    def _begin(self, start: int, part_id: str, default: str) -> _Open:
-        end, body_start = self._header_end(start)
+    def _begin(self, start: int, part_id: str, default: str, *, is_message: bool) -> _Open:
+        end, body_start = self._header_end(start, is_message=is_message)
         headers = split_headers(self._source[start : min(end, start + MAX_BLOCK)])
-        declared = declare(headers, default)
+        declared = declare(headers, default, self._charset)
+        if self._charset is None and declared.type.startswith("text/") and is_hint(declared.charset):
+            self._charset = declared.charset
         boundary = declared.boundary if declared.type.startswith("multipart/") else b""
         if len(boundary) > MAX_BOUNDARY:
             self._is_truncated, boundary = True, b""
         return _Open(part_id, start, body_start, declared, boundary)
 
-    def _header_end(self, start: int) -> tuple[int, int]:
-        """End of the header and start of the body: at the first empty line, or at a delimiter that comes before it."""
+    def _header_end(self, start: int, *, is_message: bool) -> tuple[int, int]:
+        """End of the header and start of the body: at the first empty line, or at a delimiter that comes before it. A
+        part that does not begin with a field has no header; a message may begin with other lines, as servers read it
+        (RFC 1939, 7: what TOP sends of it), as long as fields follow."""
         source = self._source
         for line_end in (b"\n", b"\r\n"):
             if source.startswith(line_end, start):
                 return start, start + len(line_end)
-        if _FIELD_START.match(source, start) is None:
+        is_field = _FIELD_START.match(source, start) is not None
+        if not is_field and not is_message:
             return start, start
         if self._blank[0] < start:
             self._blank = next_blank(source, start)
         end, body_start = self._blank
+        if not is_field and _ANY_FIELD.search(source, start, min(end, start + MAX_BLOCK)) is None:
+            return start, start
         cut = next_delimiter(source, start, end, self._boundaries)
         return (cut.start, cut.start) if cut else (end, body_start)
 

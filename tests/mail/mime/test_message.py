@@ -151,7 +151,7 @@ def test_a_row_is_read_from_the_header_alone() -> None:
 def test_a_message_is_read_whole() -> None:
     """R-MIME-02."""
     found = message(SOURCE)
-    assert found.body.text == "hello\r\n"
+    assert found.body.text == "hello\n"
     assert found.references == ("z@example.org", "0@example.org")
     assert [address.email for address in found.cc] == ["c@example.org"]
     assert found.has_attachment is False

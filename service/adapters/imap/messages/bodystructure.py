@@ -1,14 +1,17 @@
 """BODYSTRUCTURE to a tree of Part (RFC 9051, 7.5.2)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from service.adapters.imap.wire.tokens import Token
 from service.mail.cleaning import clean_text
 from service.mail.errors import UpstreamProtocol
+from service.mail.mime.charset import in_utf8, is_hint
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.parts import known_type
+from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Part
 from service.mail.numbers import read_number
 
@@ -20,27 +23,40 @@ _CACHED = 1000
 _PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
 
 
+class _State:
+    """What has been read before a part: how many parts, and the charset of the first text that declares one."""
+
+    def __init__(self) -> None:
+        self.charset: str | None = None
+        self._left = MAX_PARTS
+
+    def take(self) -> bool:
+        """Whether there may be one more part."""
+        self._left -= 1
+        return self._left >= 0
+
+
 def read_structure(token: Token) -> Part:
     """The tree, with ids as IMAP numbers parts. Raises UpstreamProtocol if it is not a BODYSTRUCTURE; then the
     structure can be read from the message's source."""
-    count = iter(range(MAX_PARTS))
+    state = _State()
     if not isinstance(token, list) or not token:
         raise _broken()
-    return _multipart(token, "", count) if isinstance(token[0], list) else _leaf(token, "1", count)
+    return _multipart(token, "", state) if isinstance(token[0], list) else _leaf(token, "1", state)
 
 
-def _part(token: Token, part_id: str, count: Iterator[int]) -> Part:
-    if not isinstance(token, list) or not token or next(count, None) is None:
+def _part(token: Token, part_id: str, state: _State) -> Part:
+    if not isinstance(token, list) or not token or not state.take():
         raise _broken()
-    return _multipart(token, part_id, count) if isinstance(token[0], list) else _leaf(token, part_id, count)
+    return _multipart(token, part_id, state) if isinstance(token[0], list) else _leaf(token, part_id, state)
 
 
-def _multipart(token: list[Token], parent_id: str, count: Iterator[int]) -> Part:
+def _multipart(token: list[Token], parent_id: str, state: _State) -> Part:
     """``parent_id`` is empty for the root; the root of an attached message ends in a dot."""
     prefix = parent_id if not parent_id or parent_id.endswith(".") else parent_id + "."
     children = [child for child in token if isinstance(child, list)]
     size = next((at for at, child in enumerate(token) if not isinstance(child, list)), len(token))
-    parts = tuple(_part(child, f"{prefix}{number}", count) for number, child in enumerate(children[:size], 1))
+    parts = tuple(_part(child, f"{prefix}{number}", state) for number, child in enumerate(children[:size], 1))
     rest = token[size:]
     disposition, _ = _disposition(_at(rest, 2))
     return Part(
@@ -52,27 +68,33 @@ def _multipart(token: list[Token], parent_id: str, count: Iterator[int]) -> Part
     )
 
 
-def _leaf(token: list[Token], part_id: str, count: Iterator[int]) -> Part:
+def _leaf(token: list[Token], part_id: str, state: _State) -> Part:
     _require_plausible(token)
-    kind, subtype = _word(_at(token, 0)) or "application", _word(_at(token, 1)) or "octet-stream"
-    parameters = _parameters(_at(token, 2))
+    media_type = known_type("/".join(_word(_at(token, at)) or "" for at in (0, 1)).strip("/"), "text/plain")
+    kind, _, subtype = media_type.partition("/")
+    own = _parameters(_at(token, 2)).get("charset", "").lower()
+    hint = own if is_hint(own) else state.charset
+    state.charset = state.charset or (hint if kind == "text" else None)
+    parameters = _parameters(_at(token, 2), hint)
     extension = 7
+    encoding = _word(_at(token, 5))
     parts: tuple[Part, ...] | None = None
     if (kind, subtype) == ("message", "rfc822") and isinstance(_at(token, 8), list):
         extension = 10
-        parts = (_attached(_at(token, 8), part_id, count),)
+        # Of an encoded message (RFC 2046, 5.2.1, forbids it) the server describes the code, not what it says.
+        parts = (_attached(_at(token, 8), part_id, state),) if is_identity(encoding) else None
     elif kind == "text":
         extension = 8
-    disposition, disposed = _disposition(_at(token, extension + 1))
+    disposition, disposed = _disposition(_at(token, extension + 1), hint)
     return Part(
         id=part_id,
-        type=f"{kind}/{subtype}",
-        name=file_name(disposed.get("filename") or parameters.get("name")),
+        type=media_type,
+        name=file_name(disposed.get("filename")) or file_name(parameters.get("name")),
         size=read_number(_at(token, 6)),
-        encoding=_word(_at(token, 5)),
+        encoding=encoding,
         disposition=disposition,
         cid=_cid(_at(token, 3)),
-        charset=parameters.get("charset") or None,
+        charset=own or None,
         language=_language(_at(token, extension + 2)),
         parts=parts,
     )
@@ -89,11 +111,11 @@ def _require_plausible(token: list[Token]) -> None:
         raise _broken()
 
 
-def _attached(token: Token, part_id: str, count: Iterator[int]) -> Part:
+def _attached(token: Token, part_id: str, state: _State) -> Part:
     """The body of an attached message: its parts are numbered below the attachment's."""
     if isinstance(token, list) and token and isinstance(token[0], list):
-        return _multipart(token, f"{part_id}.", count)
-    return _part(token, f"{part_id}.1", count)
+        return _multipart(token, f"{part_id}.", state)
+    return _part(token, f"{part_id}.1", state)
 
 
 def _at(token: list[Token], index: int) -> Token:
@@ -118,12 +140,13 @@ def _cid(token: Token) -> str | None:
     return clean_text(token[:998].decode(errors="replace")).strip().strip("<>") or None
 
 
-def _parameters(token: Token) -> dict[str, str]:
-    """Most are plain words; what is encoded, cut in pieces or 8-bit is read as it would be in a header (RFC 2231)."""
+def _parameters(token: Token, charset: str | None = None) -> dict[str, str]:
+    """Most are plain words; what is encoded, cut in pieces or 8-bit is read as it would be in a header (RFC 2231).
+    ``charset`` is that of 8-bit text which is not UTF-8."""
     if not isinstance(token, list):
         return {}
     pairs = [
-        (name, value)
+        (name, in_utf8(value, charset))
         for name, value in zip(token[::2], token[1::2], strict=False)
         if isinstance(name, bytes) and isinstance(value, bytes)
     ]
@@ -134,7 +157,7 @@ def _parameters(token: Token) -> dict[str, str]:
 def _read_pairs(pairs: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
     """The charset alone, most of the time."""
     if all(_PLAIN.match(name + b"=" + value) for name, value in pairs):
-        return {name.decode().lower(): value.decode() for name, value in pairs}
+        return {name.decode().lower(): value.decode() for name, value in reversed(pairs)}  # the first counts
     quoted = (b'%b="%b"' % (name, value.replace(b"\\", b"\\\\").replace(b'"', b'\\"')) for name, value in pairs)
     return parse_parameters(b"x; " + b"; ".join(quoted))[1]
 
@@ -142,14 +165,14 @@ def _read_pairs(pairs: tuple[tuple[bytes, bytes], ...]) -> Mapping[str, str]:
 _known_pairs = lru_cache(maxsize=1024)(_read_pairs)
 
 
-def _disposition(token: Token) -> tuple[str | None, dict[str, str]]:
+def _disposition(token: Token, charset: str | None = None) -> tuple[str | None, dict[str, str]]:
     """Exchange and pymap send a string instead of a list: the word alone, or the field with its parameters."""
     if isinstance(token, bytes):
         word, parameters = parse_parameters(token[:_CACHED])
         return word or None, parameters
     if not isinstance(token, list) or not token:
         return None, {}
-    return _word(token[0]), _parameters(_at(token, 1))
+    return _word(token[0]), _parameters(_at(token, 1), charset)
 
 
 def _language(token: Token) -> tuple[str, ...] | None:

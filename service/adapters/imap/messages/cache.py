@@ -8,14 +8,15 @@ not kept. Do not hold a FolderCache over an await, because it may be dropped mea
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import getsizeof
 
 from cachetools import Cache, LRUCache
 
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.shared.cache_metrics import MeasuredCache
-from service.mail.model import Address, MessageSummary, Part, Protocol, Value
+from service.mail.json_rows import row_json
+from service.mail.model import Address, Message, MessageSummary, Part, Protocol, Value
 
 BUDGET = 64 << 20
 PAGES = 200
@@ -53,6 +54,12 @@ class CachedMessage:
     email_id: int | None = None
     """Gmail's number of the message, the same in all folders that show it. None elsewhere."""
 
+    def as_in(self, message: Message) -> "CachedMessage":
+        """With the values of the whole message."""
+        summary = MessageSummary.model_construct(**{name: getattr(message, name) for name in _OF_SUMMARY})
+        details = Details.model_construct(**{name: getattr(message, name) for name in _OF_DETAILS})
+        return replace(self, row=row_json(summary), details_json=details_json(details))
+
     @property
     def summary(self) -> MessageSummary:
         """Without flags."""
@@ -70,6 +77,15 @@ class CachedMessage:
             if value:
                 cost += getsizeof(value)
         return cost
+
+
+_OF_SUMMARY = tuple(name for name in MessageSummary.model_fields if name not in {"preview", "thread_id", "labels"})
+_OF_DETAILS = tuple(Details.model_fields)
+
+
+def details_json(details: Details) -> bytes:
+    """As a CachedMessage has them."""
+    return details.model_dump_json(exclude_defaults=True).encode()
 
 
 class FolderCache:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -20,8 +20,9 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import structure_of, weight
+from service.adapters.imap.messages.envelope import trusted_structure, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.messages.leaves import FIELDS, doubtful, header_item, read_leaves
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
@@ -42,10 +43,11 @@ from service.adapters.imap.wire.responses import (
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, UpstreamProtocol
-from service.mail.mime.body import Leaf, attachments, choose, read_body
-from service.mail.mime.headers.addresses import sender_warnings
-from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
-from service.mail.mime.reports.returned import FIELDS, MAX_OCTETS, read_returned, report_parts
+from service.mail.mime.body import Leaf, attachments, body_charset, choose, has_attachment, read_body
+from service.mail.mime.charset import is_foreign
+from service.mail.mime.headers.fields import list_headers
+from service.mail.mime.message import header_values, text_charset, warnings_of
+from service.mail.mime.reports.returned import MAX_OCTETS, read_returned, report_parts
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
@@ -53,10 +55,12 @@ from service.mail.numbers import read_number
 from service.spool import Spool
 
 MAX_HEADER = 256 << 10
+MAX_BEGINNING = 64 << 10
+"""Octets in which a message's first text begins, which says its charset."""
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
+_DESCRIPTION = b"RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
-_FIELDS = b"BODY.PEEK[HEADER.FIELDS (%b)]" % " ".join(FIELDS).upper().encode()
 
 
 def _ignore() -> None:
@@ -83,7 +87,18 @@ class Content:
         cached, row = await self._read(ref, begin)
         size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
         message = await in_thread(partial(_message, cached, row, html), size)
-        return message if isinstance(message, Message) else await self._from_source(ref, message, html)
+        if isinstance(message, Message):
+            self._amend(ref, cached, cached.as_in(message))
+            return message
+        message = await self._from_source(ref, message, html)
+        self._amend(ref, cached, cached.as_in(message.model_copy(update={"structure": None})))
+        return message
+
+    def _amend(self, ref: MessageRef, cached: CachedMessage, amended: CachedMessage) -> None:
+        """Lists show the message from now on as it is shown here, if it is not as the server described it."""
+        key = (self._ids.account, ref.folder, ref.uid_validity)
+        if amended != cached and ref.uid in self._cache.folder(key).messages:
+            self._cache.keep(key, {ref.uid: amended})
 
     @again
     async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
@@ -97,7 +112,9 @@ class Content:
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
-            items = [b"UID FLAGS" + messages.items.more, _FIELDS, *(_windows(structure) if structure else ())]
+            items = [b"UID FLAGS" + messages.items.more, FIELDS]
+            if structure:
+                items += [*_windows(structure), *doubtful(structure)]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -126,14 +143,22 @@ class Content:
         return source
 
     async def headers(self, ref: MessageRef, names: Sequence[str]) -> tuple[Header, ...]:
-        """The header fields in one round trip; of a header longer than 256 KiB the beginning."""
+        """The header fields in one round trip; of a header longer than 256 KiB the beginning. Another round trip if
+        text in it is in no charset but the body's."""
         items = b"(UID BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
         row = await self._row(ref, items, Lane.INTERACTIVE)
         block = octets(row, b"BODY[HEADER]<0>")
         if block is None:
             raise _without_octets("header")
         block = block[:MAX_HEADER]
-        return await in_thread(partial(list_headers, block, names), len(block))
+        charset = await self._body_charset(ref) if is_foreign(block) else None
+        return await in_thread(partial(list_headers, block, names, charset), len(block))
+
+    async def _body_charset(self, ref: MessageRef) -> str | None:
+        """One round trip."""
+        row = await self._row(ref, b"(UID BODY.PEEK[]<0.%d>)" % MAX_BEGINNING)
+        beginning = _window(row, b"", 0, MAX_BEGINNING) or b""
+        return await in_thread(partial(text_charset, beginning), len(beginning))
 
     async def source(self, ref: MessageRef, span: Span | None) -> Download:
         """One round trip for size and first window. The size of a message longer than the window is confirmed by
@@ -147,13 +172,15 @@ class Content:
         return await self._stored(label, self._reader(ref, b""), head or b"", announced, span)
 
     async def part(self, ref: MessageRef, part_id: str, *, encoded: bool, span: Span | None) -> Download:
-        """Structure and first window in one round trip. If the structure is unusable, the server may number parts in
-        another way than ``message`` shows them: then the part is read from the source."""
+        """Structure and first window in one round trip. If the structure is unusable or in doubt, the server may number
+        parts in another way than ``message`` shows them: then the part is read from the source."""
         section = _section(part_id)
-        row = await self._row(ref, b"(UID BODYSTRUCTURE BODY.PEEK[%b]<0.%d>)" % (section, HEAD))
-        described = {name: value for name, value in row.items() if name == b"BODYSTRUCTURE"}
-        structure = await in_thread(partial(structure_of, described), weight(described))
-        if structure is not None:
+        items = [_DESCRIPTION, FIELDS, header_item(part_id), b"BODY.PEEK[%b]<0.%d>" % (section, HEAD)]
+        row = await self._row(ref, b"(UID %b)" % b" ".join(items))
+        described = {name: value for name, value in row.items() if not name.startswith(b"BODY[%b]" % section)}
+        structure = await in_thread(partial(_structure, described), weight(described))
+        cached = self._cache.folder((self._ids.account, ref.folder, ref.uid_validity)).messages.get(ref.uid)
+        if structure is not None and (cached is None or cached.details.structure is not None):
             part, read = _find(structure, part_id), self._reader(ref, section)
             window = _window(row, section, 0, HEAD)
             if window is None and part.size:
@@ -216,22 +243,21 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
     if details.structure is None or UNREADABLE in row:
         return summary
     block = header_fields(row)
-    fields = split_headers(block)
-    senders = [field.raw for field in fields if field.name.lower() == "from"]
-    chosen = choose(details.structure)
+    try:
+        structure = read_leaves(details.structure, row, block)
+    except UpstreamProtocol:
+        return summary
+    chosen, charset = choose(structure), body_charset(structure)
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
-    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders))
-    returned = read_returned(block, details.structure, partial(_leaf, row=row), body.text)
+    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings_of(block, charset))
+    returned = read_returned(block, structure, partial(_leaf, row=row), body.text)
     return Message(
-        **dict(summary),
-        sender=details.sender,
-        reply_to=details.reply_to,
-        cc=details.cc,
-        bcc=details.bcc,
-        references=parse_message_ids(first(fields, "References") or b""),
-        structure=details.structure,
-        attachments=attachments(details.structure, chosen),
+        **dict(summary)
+        | dict(details)
+        | header_values(block, charset)
+        | {"structure": structure, "has_attachment": has_attachment(structure)},
+        attachments=attachments(structure, chosen),
         body=body,
         report=returned.report,
         unsubscribe=returned.unsubscribe,
@@ -348,6 +374,14 @@ def _section(part_id: str) -> bytes:
     if "0" in numbers:
         raise NotFound("part")
     return ".".join(numbers).encode()
+
+
+def _structure(row: FetchResponse) -> Part | None:
+    """The parts as the server and their own headers describe them; None if the server's description is unusable."""
+    structure = trusted_structure(row)
+    with suppress(UpstreamProtocol):
+        return read_leaves(structure, row, header_fields(row)) if structure else None
+    return None
 
 
 def _find(structure: Part, part_id: str) -> Part:

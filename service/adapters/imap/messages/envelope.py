@@ -1,19 +1,24 @@
 """Reads the values of a list row from a FETCH response (RFC 9051, 7.5.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
+from typing import Any
 
 from service.adapters.imap.messages.bodystructure import read_structure
+from service.adapters.imap.messages.doubts import is_doubtful, is_placeholder
+from service.adapters.imap.messages.items import MAX_FIELDS
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.responses import FetchResponse
+from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.body import has_attachment
+from service.mail.mime.body import body_charset, has_attachment
+from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import parse_message_ids
 from service.mail.mime.headers.words import MAX_SHOWN, shown_text
+from service.mail.mime.message import header_values
 from service.mail.model import Address, MessageSummary, Part
 from service.mail.numbers import read_number
 
@@ -24,23 +29,46 @@ _CACHED = 320
 """Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
 
 
-def read_summary(row: FetchResponse, message_id: str, folder_id: str, structure: Part | None) -> MessageSummary:
-    """The row of a list. A field that cannot be read is absent; the message is listed all the same."""
-    envelope = envelope_of(row)
+def read_summary(
+    row: FetchResponse, message_id: str, folder_id: str, structure: Part | None, *, in_doubt: bool = False
+) -> MessageSummary:
+    """The row of a list. A field that cannot be read is absent; the message is listed all the same. ``in_doubt``: there
+    may be other parts than those of the structure."""
+    envelope, values = envelope_of(row), _header_values(row, structure)
     return MessageSummary(
         id=message_id,
         folder_id=folder_id,
-        subject=text(envelope[1]),
-        from_=addresses(envelope[2]),
-        to=addresses(envelope[5]),
+        subject=values["subject"] if "subject" in values else text(envelope[1]),
+        from_=values["from_"] if "from_" in values else addresses(envelope[2]),
+        to=values["to"] if "to" in values else addresses(envelope[5]),
         received_at=read_date_time(row.get(b"INTERNALDATE")),
-        sent_at=parse_date(octets(envelope[0])),
+        sent_at=values["sent_at"] if "sent_at" in values else parse_date(octets(envelope[0])),
         size=read_number(row.get(b"RFC822.SIZE")),
         flags=from_wire(row.get(b"FLAGS")),
-        has_attachment=has_attachment(structure) if structure else None,
+        has_attachment=has_attachment(structure) if structure and not in_doubt else None,
         message_id=next(iter(message_ids(envelope[9])), None),
         in_reply_to=message_ids(envelope[8]) or None,
     )
+
+
+def _header_values(row: FetchResponse, structure: Part | None) -> Mapping[str, Any]:
+    """What the header fields say that came with the row, unless they were cut."""
+    block = header_fields(row)
+    if not block or len(block) >= MAX_FIELDS:
+        return {}
+    return header_values(block, body_charset(structure) if structure and is_foreign(block) else None)
+
+
+def envelope_values(envelope: list[Token]) -> dict[str, Any]:
+    """What only the message itself shows of an ENVELOPE, by the names that ``Message`` has for it. The server puts
+    From in place of a missing Sender or Reply-To."""
+    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
+    return {
+        "sender": addresses(sender) if sender != from_ else (),
+        "reply_to": addresses(reply_to) if reply_to != from_ else (),
+        "cc": addresses(cc),
+        "bcc": addresses(bcc),
+    }
 
 
 def weight(row: FetchResponse) -> int:
@@ -70,6 +98,11 @@ def structure_of(row: FetchResponse) -> Part | None:
     with suppress(UpstreamProtocol):
         return read_structure(row.get(b"BODYSTRUCTURE"))
     return None
+
+
+def trusted_structure(row: FetchResponse) -> Part | None:
+    """The tree of parts; None if the message is to be read from its source, because it may have other parts."""
+    return None if is_doubtful(row) else structure_of(row)
 
 
 def octets(token: Token) -> bytes | None:
@@ -102,13 +135,15 @@ def _addresses(fields: list[Token]) -> Iterator[Address]:
                 left -= min(octets, 2 * MAX_SHOWN)
                 if left < 0:
                     return
-                yield (_known_address if octets <= _CACHED else _address)(name, local, domain)
+                address = (_known_address if octets <= _CACHED else _address)(name, local, domain)
+                if address.email or address.name:
+                    yield address
 
 
 def _address(name: bytes | None, local: bytes, domain: bytes) -> Address:
-    """Dovecot writes MISSING_MAILBOX and MISSING_DOMAIN for what the header does not say."""
-    local = b"" if local == b"MISSING_MAILBOX" else local
-    domain = b"" if domain == b"MISSING_DOMAIN" else domain
+    """Without what servers write for what the header does not say."""
+    local = b"" if is_placeholder(local) else local
+    domain = b"" if is_placeholder(domain) else domain
     email = shown_text(local + b"@" + domain if domain else local)
     return Address(name=(shown_text(name) or None) if name is not None else None, email=email)
 

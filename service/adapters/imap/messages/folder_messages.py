@@ -7,10 +7,11 @@ from functools import partial
 from typing import NamedTuple
 
 from service.adapters.imap.ids import Ids
-from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache
+from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache, details_json
+from service.adapters.imap.messages.doubts import is_doubtful
 from service.adapters.imap.messages.envelope import (
-    addresses,
     envelope_of,
+    envelope_values,
     read_summary,
     structure_of,
 )
@@ -64,21 +65,12 @@ def _is_whole(row: FetchResponse) -> bool:
 
 
 def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
-    structure, envelope = structure_of(row), envelope_of(row)
-    _, _, from_, sender, reply_to, _, cc, bcc, _, _ = envelope
-    details = Details(
-        structure=structure,
-        sender=addresses(sender) if sender != from_ else (),
-        reply_to=addresses(reply_to) if reply_to != from_ else (),
-        cc=addresses(cc),
-        bcc=addresses(bcc),
-    )
-    summary = read_summary(row, message_id, folder_id, structure)
+    """A structure that is in doubt is left out: the message is read from its source then."""
+    structure, in_doubt = structure_of(row), is_doubtful(row)
+    summary = read_summary(row, message_id, folder_id, structure, in_doubt=in_doubt)
+    details = Details(structure=None if in_doubt else structure, **envelope_values(envelope_of(row)))
     return CachedMessage(
-        row_json(summary),
-        details.model_dump_json(exclude_defaults=True).encode(),
-        thread_id=gmail_thread(row),
-        email_id=gmail_email(row),
+        row_json(summary), details_json(details), thread_id=gmail_thread(row), email_id=gmail_email(row)
     )
 
 

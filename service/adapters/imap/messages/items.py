@@ -14,6 +14,8 @@ from service.mail.numbers import read_number
 GMAIL = "X-GM-EXT-1"
 _THREAD = b"X-GM-THRID"
 _EMAIL = b"X-GM-MSGID"
+MAX_FIELDS = 32 << 10
+"""Octets of header fields that are read for a row."""
 _MAX_ID = (1 << 64) - 1
 
 
@@ -31,7 +33,10 @@ class Items(NamedTuple):
 
 
 PLAIN = Items(
-    row=b"(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
+    # Servers lose people of fields that are not quite right (``a@example.org <b@example.org>``), and take text apart
+    # that is in no charset. So what people look at is read from the header itself.
+    row=b"(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
+    b" BODY.PEEK[HEADER.FIELDS (DATE FROM TO SUBJECT)]<0.%d>)" % MAX_FIELDS,
     changing=b"(UID FLAGS)",
     arrival=b"(UID INTERNALDATE)",
 )

@@ -8,7 +8,7 @@ from service.adapters.maildir.disk.files import PROTOCOL, File
 from service.adapters.maildir.disk.threads import ThreadLane
 from service.mail.errors import NotFound, UpstreamError
 from service.mail.mime import structure
-from service.mail.mime.body import has_attachment
+from service.mail.mime.body import body_charset, has_attachment
 from service.mail.mime.message import read_message, read_summary
 from service.mail.mime.structure import Entity
 from service.mail.mime.transfer import decoding as transfer
@@ -34,6 +34,7 @@ def summary(file: File, message: str, folder: str) -> MessageSummary:
         size=file.size,
         received_at=file.received_at,
         has_attachment=is_attached if is_attached or file.size <= MAX_HEADER else None,
+        charset=body_charset(root.part),
     )
 
 

@@ -15,6 +15,7 @@ from service.adapters.shared.parsing import LARGE
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE
 from service.mail.errors import NotFound
 from service.mail.mime.headers.fields import list_headers as parse_headers
+from service.mail.mime.message import text_charset
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Span
 
 
@@ -64,7 +65,8 @@ def open_message(mailbox: Mailbox, message: str, html: HtmlMode) -> OpenMessage:
 
 def list_headers(mailbox: Mailbox, message: str, names: Sequence[str]) -> tuple[Header, ...]:
     """Of the header within MAX_HEADER octets."""
-    return parse_headers(content.header(_open(mailbox, message)), names)
+    beginning = content.header(_open(mailbox, message))
+    return parse_headers(beginning, names, text_charset(beginning))
 
 
 def open_source(mailbox: Mailbox, message: str, span: Span | None, lane: ThreadLane) -> Download:

@@ -19,6 +19,8 @@ from service.spool import Spool
 LARGE = 256 * 1024
 """Octets above which a listing is parsed in a thread."""
 HEADER_LIMIT = 256 * 1024
+BEGINNING = 200
+"""Lines in which a message's first text begins, which says its charset."""
 TOP_LIMIT = 64 * 1024 * 1024
 CANDIDATES = 200
 """How many messages of one size have their headers compared, to find one that has no unique-id."""
@@ -97,6 +99,15 @@ class Session:
         uidls = (await self.maildrop()).uidls
         self._blocks |= {number: block for number, block in blocks.items() if number not in uidls}
         return blocks
+
+    async def beginnings(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """The headers and first lines of messages, cut at 256 KiB. Those that the server refuses are missing, and all
+        of them on a server without TOP."""
+        if not numbers or not self._has_top:
+            return {}
+        lines = [f"TOP {number} {BEGINNING}" for number in numbers]
+        answers = await self.connection.ask_all(lines, limit=TOP_LIMIT, keep=HEADER_LIMIT)
+        return {n: answer.body for n, answer in zip(numbers, answers, strict=True) if answer.reply.ok}
 
     async def cut(self, number: int) -> bytes:
         """A large message's header on a server without TOP. Closes the connection after it, which ends the session."""

@@ -1,11 +1,11 @@
 """Header blocks: fields split at the right line breaks, however the block was written (RFC 5322, 2.2)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
-from service.mail.mime.charset import decode_text
+from service.mail.mime.charset import decode_text, in_utf8, is_foreign, is_hint
 from service.mail.mime.headers.words import decode_words
 from service.mail.model import Header
 
@@ -16,6 +16,8 @@ MAX_IDS = 1000
 # A name, its value and the value's folded lines. What does not begin like this is skipped line by line.
 _FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][^\n]*+)*))", re.MULTILINE)
 _BLANK = re.compile(rb"\n\r?\n")
+_WORD_CHARSET = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?[bBqQ]\?")
+_IDS = frozenset({"message-id", "in-reply-to", "references", "content-id"})
 _MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
 
 
@@ -26,8 +28,9 @@ class RawHeader(NamedTuple):
     raw: bytes
 
 
-def split_headers(block: bytes) -> tuple[RawHeader, ...]:
-    """The fields in order, up to the first empty line, 256 KiB or 1,000 fields.
+def split_headers(block: bytes, names: Container[str] | None = None) -> tuple[RawHeader, ...]:
+    """The fields in order, up to the first empty line, 256 KiB or 1,000 fields; only those of ``names``, in lower case,
+    if they are given.
 
     An mbox ``From `` line and lines without a colon are passed over.
     """
@@ -36,20 +39,40 @@ def split_headers(block: bytes) -> tuple[RawHeader, ...]:
     blank = _BLANK.search(block, 0, MAX_BLOCK)
     fields = []
     for match in _FIELD.finditer(block, 0, min(len(block), MAX_BLOCK) if blank is None else blank.start() + 1):
-        fields.append(RawHeader(match[1].decode("latin-1"), match[2].removesuffix(b"\r")))
+        name = match[1].decode("latin-1")
+        if names is not None and name.lower() not in names:
+            continue
+        fields.append(RawHeader(name, match[2].removesuffix(b"\r")))
         if len(fields) >= MAX_FIELDS:
             break
     return tuple(fields)
 
 
-def list_headers(block: bytes, names: Sequence[str] = ()) -> tuple[Header, ...]:
-    """The fields for showing, all or those of ``names`` (letter case aside)."""
+def list_headers(block: bytes, names: Sequence[str] = (), charset: str | None = None) -> tuple[Header, ...]:
+    """The fields for showing, all or those of ``names`` (letter case aside). ``charset`` is the body's."""
     selected = {name.lower() for name in names}
+    fields = split_headers(block)
+    charset = charset_for(fields, charset)
     return tuple(
-        Header(name=name, value=decode_words(raw), raw=raw.decode("latin-1"))
-        for name, raw in split_headers(block)
+        Header(name=name, value=decode_words(text_of(name, raw, charset)), raw=raw.decode("latin-1"))
+        for name, raw in fields
         if not selected or name.lower() in selected
     )
+
+
+def text_of(name: str, raw: bytes, charset: str | None) -> bytes:
+    """The value of a field, in UTF-8 if it was in that charset. Ids stay octets: an at sign may not become half of a
+    character."""
+    return raw if name.lower() in _IDS else in_utf8(raw, charset)
+
+
+def charset_for(fields: Sequence[RawHeader], body: str | None) -> str | None:
+    """The charset of header text that is neither ASCII nor UTF-8: the body's, else one that an encoded word of the
+    header has."""
+    if is_hint(body) or not any(is_foreign(raw) for _, raw in fields):
+        return body
+    words = (match[1].decode("ascii", "replace") for _, raw in fields for match in _WORD_CHARSET.finditer(raw))
+    return next(filter(is_hint, words), None)
 
 
 def first(headers: Iterable[RawHeader], name: str) -> bytes | None:

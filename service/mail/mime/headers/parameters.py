@@ -44,7 +44,9 @@ def parse_parameters(raw: bytes | str) -> tuple[str, dict[str, str]]:
     octets = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
     unfolded = unfold(_LINE_FOR_SEMICOLON.sub(b";", octets[:MAX_VALUE]))
     segments = _SEGMENT.findall(unfolded)[:MAX_PARAMETERS]
-    if not segments or unfolded.startswith(b";"):
+    if unfolded.startswith(b";"):
+        segments.insert(0, b"")  # the value is what is missing
+    if not segments:
         return "", {}
     plain: dict[str, str] = {}
     pieces: dict[str, _Pieces] = {}
@@ -92,4 +94,5 @@ def _unquote(octets: bytes, is_encoded: bool) -> bytes:
 
 
 def _text(octets: bytes) -> str:
-    return decode_words(octets) if b"=?" in octets or not octets.isascii() else clean_text(octets.decode("ascii"))
+    is_plain = octets.isascii() and b"=?" not in octets and b"\x1b" not in octets
+    return clean_text(octets.decode("ascii")) if is_plain else decode_words(octets)

@@ -76,7 +76,7 @@ def test_every_line_end_becomes_crlf(text: str) -> None:
 
 def test_a_text_is_made_from_html_alone() -> None:
     octets = octets_of(NewDraft(html="<p>One</p><p>Two &amp; three</p>"))
-    assert by_ours(octets).body.text == "One\r\n\r\nTwo & three"
+    assert by_ours(octets).body.text == "One\n\nTwo & three"
     assert types(by_ours(octets).structure) == ("multipart/alternative", "text/plain", "text/html")
 
 

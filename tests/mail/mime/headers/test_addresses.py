@@ -1,5 +1,7 @@
 """Who a mail is from, whatever it pretends."""
 
+from random import Random
+
 import pytest
 
 from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
@@ -99,3 +101,15 @@ def test_the_list_ends_at_the_limit() -> None:
     raw = b", ".join(b"a%d@example.org" % number for number in range(1001))
     assert len(parse_addresses(raw)) == 1000
     assert len(parse_addresses(raw, 3)) == 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_usual_list_is_read_as_any_other(seed: int) -> None:
+    """R-MIME-06: the short way for usual mailboxes says what scanning says. A group makes a list unusual."""
+    random = Random(seed)
+    forms = ("ben@example.org", "Ben Example <ben@example.org>", '"Ben  E." <b.e+x@example.org>', "<b@x.example.org>")
+    ends = ("", " ", "\r\n ", "\t")
+    usual = ",".join(random.choice(ends) + random.choice(forms) + random.choice(ends) for _ in range(seed + 1))
+    assert parse_addresses(usual) == parse_addresses(f"{usual}, undisclosed:;")
+    assert len(parse_addresses(usual)) == seed + 1
+    assert len(parse_addresses(usual, 2)) == min(seed + 1, 2)

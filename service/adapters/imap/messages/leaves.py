@@ -1,0 +1,95 @@
+"""Parts as their own headers declare them, for those that the server may have read wrong.
+
+Dovecot, for one, reports ``7bit`` for every encoding that is not quite right (``quoted-printable;``), and cuts names at
+a blank that should have been quoted. A wrong encoding corrupts the octets in silence.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from operator import is_
+
+from service.adapters.imap.wire.responses import FetchResponse
+from service.mail.errors import UpstreamProtocol
+from service.mail.mime.body import body_charset
+from service.mail.mime.headers.fields import RawHeader, split_headers
+from service.mail.mime.parts import declare, make_part
+from service.mail.mime.reports import returned
+from service.mail.model import Part
+
+_TEXTS = {"text/plain", "text/html"}
+MAX_LEAVES = 20
+"""Parts of a message whose headers are read with it."""
+MAX_HEADER = 16 << 10
+_NAMES = ["DATE", "SUBJECT", "FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC", "IN-REPLY-TO", "MESSAGE-ID", "REFERENCES", "CONTENT-TYPE", "CONTENT-TRANSFER-ENCODING", "CONTENT-DISPOSITION", "CONTENT-ID", "CONTENT-LANGUAGE"]
+FIELDS = (
+    b"BODY.PEEK[HEADER.FIELDS (%b)]"
+    % " ".join(dict.fromkeys([*_NAMES, *(name.upper() for name in returned.FIELDS)])).encode()
+)
+"""What ``Message`` is made of. The header of a message is that of its only part."""
+
+
+def doubtful(structure: Part) -> list[bytes]:
+    """The items of the headers to read: of parts below the root whose description may be wrong."""
+    leaves = (part for part in structure.walk() if part is not structure and _is_doubtful(part))
+    return [header_item(part.id) for part in islice(leaves, MAX_LEAVES)]
+
+
+def header_item(part_id: str) -> bytes:
+    """The header of a part. FIELDS has that of the root."""
+    return b"BODY.PEEK[%b.MIME]<0.%d>" % (part_id.encode(), MAX_HEADER)
+
+
+def _is_doubtful(part: Part) -> bool:
+    """A path or a word in place of a file name is half of one, and a part that is not text should have a name. What
+    should be a message may be text without header."""
+    if part.parts is not None or part.type.startswith("multipart/"):
+        return part.size == 0
+    name = part.name or ""
+    is_cut = "." not in name or name[0] == "." or name[1:2] == "_"
+    return part.encoding == "7bit" or (
+        is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None)
+    )
+
+
+def read_leaves(structure: Part, row: FetchResponse, root: bytes) -> Part:
+    """The tree with those leaves remade whose headers are in the response; ``root`` is the header of the message.
+    Raises UpstreamProtocol if text that the server takes for a header is none: it would be lost."""
+    blocks = {part.id: block for part in structure.walk() if (block := _block(row, part)) is not None}
+    if structure.parts is None:
+        blocks[structure.id] = root
+    return _remade(structure, blocks, body_charset(structure))
+
+
+def _block(row: FetchResponse, part: Part) -> bytes | None:
+    item = b"BODY[%b.MIME]" % part.id.encode()
+    found = row.get(item + b"<0>", row.get(item))
+    return found if isinstance(found, bytes) and len(found) < MAX_HEADER else None
+
+
+def _remade(part: Part, blocks: Mapping[str, bytes], charset: str | None) -> Part:
+    if part.type.startswith("multipart/") or part.parts is not None:
+        _require_header(blocks.get(part.id, b""))
+        parts = part.parts or ()
+        remade = tuple(_remade(each, blocks, charset) for each in parts)
+        return part if _are_same(parts, remade) else part.model_copy(update={"parts": remade})
+    return _remade_leaf(part, blocks[part.id], charset) if part.id in blocks else part
+
+
+def _remade_leaf(part: Part, block: bytes, charset: str | None) -> Part:
+    fields = _require_header(block)
+    if not any(name[:8].lower() == "content-" for name, _ in fields):
+        return part
+    leaf = make_part(part.id, declare(fields, part.type, charset), part.size, ())
+    has_parts = leaf.type.startswith("multipart/") or leaf.type in {"message/rfc822", "message/global"}
+    return part if has_parts and part.type != leaf.type else leaf
+
+
+def _require_header(block: bytes) -> tuple[RawHeader, ...]:
+    fields = split_headers(block)
+    if not fields and block.strip():
+        raise UpstreamProtocol("The mail server takes text for a header.", protocol="imap")
+    return fields
+
+
+def _are_same(parts: Sequence[Part], others: Sequence[Part]) -> bool:
+    return all(map(is_, parts, others))

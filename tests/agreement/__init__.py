@@ -1,0 +1,1 @@
+"""The same mail by IMAP, POP3 and Maildir."""
