@@ -19,8 +19,11 @@ from service.mail.backend import Backend
 from service.mail.model import Capability, Download, MessageSummary, Protocol
 from service.mail.search.filter import Filter, ListQuery
 from tests.adapters.maildir.post import Post
+from tests.contract import others
 from tests.contract.letters import Letter
+from tests.contract.others import OTHERS
 from tests.memory import MemoryBackend
+from tests.servers.debian import DebianServer
 from tests.servers.dovecot import PASSWORD, Dovecot, append, signed_in, system_flag
 from tests.servers.mailutils import Mailutils
 from tests.servers.process import HOST
@@ -43,6 +46,7 @@ KINDS = (
     "imap-pymap",
     "pop3-demo",
     "maildir",
+    *OTHERS,
 )
 WITH_FLAGS = WITH_SEARCH = tuple(kind for kind in KINDS if not kind.startswith("pop3"))
 EXTENSIONS = frozenset(
@@ -188,14 +192,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A module's ``KINDS`` names the mailboxes that its tests are for; without it they are for all."""
     if "kind" in metafunc.fixturenames:
         kinds = getattr(metafunc.module, "KINDS", KINDS)
-        marks = {kind: [pytest.mark.dovecot] if "dovecot" in kind or kind == "imap-plain" else [] for kind in kinds}
-        metafunc.parametrize("kind", [pytest.param(kind, marks=marks[kind]) for kind in kinds])
+        metafunc.parametrize("kind", [pytest.param(kind, marks=_marks(kind)) for kind in kinds])
+
+
+def _marks(kind: str) -> list[pytest.MarkDecorator]:
+    if kind in OTHERS:
+        return [pytest.mark.servers]
+    return [pytest.mark.dovecot] if "dovecot" in kind or kind == "imap-plain" else []
 
 
 @pytest.fixture
 async def open_mailbox(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[OpenMailbox]:
     """Each call opens another account of the same kind; all are closed after the test."""
-    for pattern, reason in KNOWN.items():
+    for pattern, reason in (KNOWN | others.KNOWN).items():
         if re.match(pattern, request.node.name):
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     async with AsyncExitStack() as stack:
@@ -209,6 +218,8 @@ async def open_mailbox(kind: str, request: pytest.FixtureRequest) -> AsyncIterat
                 mailbox = await _on_pymap(stack, letters)
             elif kind.endswith("-mailutils"):
                 mailbox = await _on_mailutils(kind, request.getfixturevalue("mailutils"), letters)
+            elif kind in OTHERS:
+                mailbox = await _on_other(kind, request.getfixturevalue(OTHERS[kind]), letters)
             elif kind == "pop3-demo":
                 mailbox = await _on_pop3_demo(stack, letters)
             else:
@@ -259,6 +270,18 @@ async def _on_mailutils(kind: str, server: Mailutils, letters: Sequence[Letter])
         await asyncio.to_thread(server.seed, user, [(source, flags, received_at)])
 
     server.seed(user, [(letter.source, letter.flags, letter.received_at) for letter in letters])
+    return Mailbox(kind, make_backend(protocol, Endpoint(HOST, port, Security.NONE), user, PASSWORD), deliver)
+
+
+async def _on_other(kind: str, server: DebianServer, letters: Sequence[Letter]) -> Mailbox:
+    protocol, user = Protocol(kind.partition("-")[0]), server.user()
+    port = server.imap if protocol is Protocol.IMAP else server.pop3
+
+    async def deliver(source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None) -> None:
+        await asyncio.to_thread(server.seed, user, [(source, flags, received_at)])
+
+    messages = [(letter.source, letter.flags, letter.received_at) for letter in letters]
+    await asyncio.to_thread(server.seed, user, messages)
     return Mailbox(kind, make_backend(protocol, Endpoint(HOST, port, Security.NONE), user, PASSWORD), deliver)
 
 

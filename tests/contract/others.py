@@ -1,0 +1,14 @@
+"""The servers that cannot stand beside Debian 12's Dovecot, as kinds of the suite: `make servers` runs it on them."""
+
+OTHERS = {
+    "imap-cyrus": "cyrus",
+    "imap-cyrus-alt": "cyrus_alt",
+    "imap-courier": "courier",
+    "imap-dovecot24": "dovecot24",
+    "pop3-cyrus": "cyrus",
+    "pop3-courier": "courier",
+    "pop3-dovecot24": "dovecot24",
+}
+"""Each kind, and the fixture that has its server."""
+KNOWN: dict[str, str] = {}
+"""What a server, not its adapter, keeps a test from holding, and why."""

@@ -1,0 +1,54 @@
+"""Courier 5 in a file system of its own, as Debian configures it: IDLE looks once a minute, a trash that empties itself."""
+
+from collections.abc import Mapping
+
+from tests.servers.debian import DebianServer
+
+USERS = 1500
+"""Names that log in: the server reads them when it starts."""
+_HASH = "$1$casella$jsoJkwYtLEXZBEAy0wAd7."
+"""``PASSWORD``, as ``openssl passwd -1`` writes it."""
+
+
+class Courier(DebianServer):
+    """Users' Maildirs are below /srv/mail."""
+
+    system = "courier"
+
+    def files(self) -> Mapping[str, str]:
+        limits = "MAXDAEMONS=200\nMAXPERIP=200\n"
+        return {
+            "/etc/courier/authdaemonrc.more": 'authmodulelist="authuserdb"\n',
+            "/etc/courier/imapd.more": f"ADDRESS={self.host}\nPORT={self.imap}\n{limits}",
+            "/etc/courier/pop3d.more": f"ADDRESS={self.host}\nPORT={self.pop3}\n{limits}",
+            "/etc/courier/userdb": "".join(map(_user, range(1, USERS + 1))),
+        }
+
+    def command(self) -> str:
+        return _COMMAND
+
+    def user(self) -> str:
+        name = super().user()
+        assert int(name[1:]) <= USERS
+        return name
+
+
+def _user(number: int) -> str:
+    home = f"/srv/mail/u{number}"
+    return f"u{number}\tuid=65534|gid=65534|home={home}|mail={home}/Maildir|systempw={_HASH}\n"
+
+
+_COMMAND = f"""
+cd /etc/courier
+for each in authdaemonrc imapd pop3d; do cat $each.more >> $each; done
+chmod 600 userdb
+makeuserdb
+mkdir -p /srv/mail /run/courier/authdaemon
+chown courier:courier /run/courier /run/courier/authdaemon
+for number in $(seq {USERS}); do echo /srv/mail/u$number/Maildir/cur /srv/mail/u$number/Maildir/new /srv/mail/u$number/Maildir/tmp; done | xargs mkdir -p
+chown -R nobody:nogroup /srv/mail
+authdaemond start
+/usr/lib/courier/imapd start
+/usr/lib/courier/pop3d start
+exec sleep infinity
+"""
