@@ -6,6 +6,8 @@ from tests.servers.debian import DebianServer
 
 USERS = 1500
 """Names that log in: the server reads them when it starts."""
+QUOTA = 500_000_000
+"""Octets that a mailbox may hold."""
 _HASH = "$1$casella$jsoJkwYtLEXZBEAy0wAd7."
 """``PASSWORD``, as ``openssl passwd -1`` writes it."""
 
@@ -46,6 +48,7 @@ makeuserdb
 mkdir -p /srv/mail /run/courier/authdaemon
 chown courier:courier /run/courier /run/courier/authdaemon
 for number in $(seq {USERS}); do echo /srv/mail/u$number/Maildir/cur /srv/mail/u$number/Maildir/new /srv/mail/u$number/Maildir/tmp; done | xargs mkdir -p
+for number in $(seq {USERS}); do echo {QUOTA}S > /srv/mail/u$number/Maildir/maildirsize; done
 chown -R nobody:nogroup /srv/mail
 authdaemond start
 /usr/lib/courier/imapd start
