@@ -24,6 +24,7 @@ from tests.servers.process import HOST, end, free_ports, greets
 START_SECONDS = 30.0
 CHROOTS = Path(os.environ.get("CHROOTS", Path(__file__).parents[2] / "build" / "servers"))
 """Where `.ci/servers` puts the file systems."""
+_APART = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 _START = """\
 mount -t tmpfs -o mode=755 tmpfs "$2"
 mkdir "$2/upper" "$2/work" "$2/root"
@@ -141,8 +142,7 @@ class DebianServer(ABC):
             path.write_text(text)
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "bash", "-euc", _START, "-"]
-                + [str(system.resolve()), str(mount), str(files), self.command()],
+                [*_APART, "bash", "-euc", _START, "-", system.resolve(), mount, files, self.command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -182,8 +182,8 @@ class Connection:
             self.fail(UpstreamProtocol("The mail server's answer was not read to its end.", protocol="imap"))
             raise
 
-    def listen(self, on_news: Callable[[], None] | None) -> None:
-        """Call ``on_news`` for every unsolicited response. Its content is ignored: the callback re-reads the state."""
+    def listen(self, on_news: Callable[[bytes], None] | None) -> None:
+        """Call ``on_news`` with every untagged response. They are not kept: the callback re-reads the state."""
         self._protocol.on_news = on_news
 
     @property

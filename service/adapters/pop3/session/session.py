@@ -192,7 +192,8 @@ class Session:
         """Raises Outdated if the server refuses a message that it listed, for the first time in this session."""
         if reply.ok or reply.code == "SYS/TEMP":
             return
-        is_new, _ = number not in self._refused, self._refused.add(number)
+        is_new = number not in self._refused
+        self._refused.add(number)
         if is_new and self.reused and self.is_renewable:
             raise Outdated("The mail server no longer has a message that it listed.", protocol=PROTOCOL)
 
