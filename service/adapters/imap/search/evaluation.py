@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.keys import is_ascii, search_keys
 from service.adapters.imap.search.reader import Reader
 from service.adapters.imap.search.thread import threads_of
+from service.adapters.imap.session.known_faults import SEARCH_BODY, SEARCH_SIZE
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import to_wire
@@ -22,7 +24,7 @@ from service.adapters.imap.wire.responses import found_uids
 from service.adapters.imap.wire.status import error_from
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamError
-from service.mail.model import EvaluatedBy
+from service.mail.model import EvaluatedBy, Part
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
 from service.mail.search.matching import KnownMessage, holds, needs, octets_of
 
@@ -42,6 +44,14 @@ _TEXTS = frozenset({
     Criterion.HEADER,
 })  # fmt: skip
 _KEYWORDS = frozenset({Criterion.HAS_KEYWORD, Criterion.NOT_KEYWORD})
+_BODIES = frozenset({Criterion.BODY, Criterion.TEXT})
+_FAULTS = {
+    Criterion.BODY: SEARCH_BODY,
+    Criterion.TEXT: SEARCH_BODY,
+    Criterion.MIN_SIZE: SEARCH_SIZE,
+    Criterion.MAX_SIZE: SEARCH_SIZE,
+}
+"""What some servers are known to do wrong in these."""
 _DEAR = frozenset({Criterion.TEXT, Criterion.BODY, Criterion.HEADER})
 _Found = Collection[int] | None
 """UIDs, or None: every message."""
@@ -122,12 +132,18 @@ class Evaluation:
         self.note(EvaluatedBy.LOCAL)
         if condition.criterion in _THREADS:
             return await self._find_threads(condition, within)
+        if condition.criterion in _BODIES and self._searches(is_ascii(search_keys(condition))):
+            found = await self._search(condition, within)
+            return found | await self._decide(condition, await self._universe(within) - found, may_be_missed)
         superset = _superset(condition)
         candidates = await self._search(superset, within) if superset else await self._universe(within)
         return await self._decide(condition, candidates)
 
-    async def _decide(self, condition: Condition, candidates: Collection[int]) -> set[int]:
-        """Reads the messages and decides, newest first, as long as there is time."""
+    async def _decide(
+        self, condition: Condition, candidates: Collection[int], is_worth: Callable[[CachedMessage], bool] | None = None
+    ) -> set[int]:
+        """Reads the messages, or those of them that are worth it by their rows, and decides, newest first, as long as
+        there is time."""
         reader = Reader(self.messages, needs(condition))
         newest = (await ascending(candidates))[::-1]
         found: set[int] = set()
@@ -135,7 +151,11 @@ class Evaluation:
             if asyncio.get_running_loop().time() > self._deadline:
                 self._decided_from = max(self._decided_from, newest[at] + 1)
                 break
-            known = await reader.read(newest[at : at + _BATCH])
+            batch = newest[at : at + _BATCH]
+            if is_worth is not None:
+                rows = await self.messages.get(batch)
+                batch = [uid for uid in batch if uid in rows and is_worth(rows[uid])]
+            known = await reader.read(batch)
             found |= await in_thread(partial(_matching, condition, known), sum(map(octets_of, known.values())))
         return found
 
@@ -157,6 +177,8 @@ class Evaluation:
         if tree.criterion in _KEYWORDS:  # GNU mailutils aborts if asked for a keyword that it does not keep
             return not self.messages.connection.is_legacy or self.messages.selection.may_have(to_wire(str(value)))
         if tree.criterion in _THREADS or tree.criterion in FOLDERS or tree.criterion is Criterion.HAS_ATTACHMENT:
+            return False
+        if tree.criterion in _FAULTS and self.messages.connection.is_disabled(_FAULTS[tree.criterion]):
             return False
         if tree.criterion in _TEXTS:
             return self._searches(is_ascii(search_keys(tree)))
@@ -214,13 +236,29 @@ def lies_in(condition: Condition, folder_id: str) -> bool:
 
 def _superset(condition: Condition) -> Filter | None:
     """A condition that the server can decide and that holds for every match: SEARCH knows days only, in the server's
-    own time zone."""
+    own time zone, and some count a line break as one octet, so that a size is at least half of the real one."""
     if isinstance(condition.value, datetime):
         day = condition.value.date()
         if condition.criterion is Criterion.SINCE:
             return Condition(Criterion.SINCE, day - timedelta(days=2))
         return Condition(Criterion.BEFORE, day + timedelta(days=2))
-    return None
+    if condition.criterion is Criterion.MIN_SIZE:
+        return Condition(Criterion.MIN_SIZE, int(str(condition.value)) // 2)
+    return condition if condition.criterion is Criterion.MAX_SIZE else None
+
+
+def may_be_missed(message: CachedMessage) -> bool:
+    """Whether the message may have a text that a server with the fault ``SEARCH_BODY`` cannot read."""
+    structure = message.details.structure
+    return structure is None or any(map(_is_unread, structure.walk()))
+
+
+def _is_unread(part: Part) -> bool:
+    if not part.type.startswith("text/"):
+        return False
+    if part.charset is None:
+        return (part.encoding or "7bit").lower() != "7bit"
+    return part.charset.lower() not in {"us-ascii", "utf-8"}
 
 
 def _price(tree: Filter) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
+from service.adapters.imap.session.known_faults import faults_of
 from service.adapters.imap.session.login import connect, literal_plus, log_in
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
@@ -90,7 +91,9 @@ class Connection:
         protocol = await connect(endpoint, timing, limits or Limits())
         try:
             offered = await log_in(protocol, credentials, timing)
-            return cls(protocol, offered, timing, set() if broken_capabilities is None else broken_capabilities)
+            connection = cls(protocol, offered, timing, set() if broken_capabilities is None else broken_capabilities)
+            connection.disable(*faults_of(protocol.greeting.result().text))
+            return connection
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
             raise
@@ -128,6 +131,7 @@ class Connection:
         protocol = self._protocol
         await self._note(protocol.take_unsolicited())
         sent = self._with_introduction(commands)
+        is_introduced = len(sent) > len(commands)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in sent]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
             answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
@@ -135,6 +139,8 @@ class Connection:
         for answer in answers:
             if is_disconnected(answer.status):
                 self.fail(error_from(answer.status))
+        if is_introduced:
+            self._read_identity(answers[-1].untagged)
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
@@ -145,6 +151,12 @@ class Connection:
         folder for a client that has not sent it. It travels with them, so it costs no round trip."""
         introduction, self._introduction = self._introduction, ()
         return commands if commands[0][0] == b"LOGOUT" else [*introduction, *commands]
+
+    def _read_identity(self, untagged: Sequence[bytes]) -> None:
+        """Note what servers of this name do wrong. The answer to ID comes before those to the commands."""
+        for response in untagged[:1]:
+            if response[:3].upper() == b"ID ":
+                self.disable(*faults_of(response))
 
     async def run(self, *commands: Arguments, seconds: float | None = None) -> Answer:
         """As ``attempt``, but each command has to succeed: raises the error of the first that does not. Returns the
