@@ -23,6 +23,7 @@ from tests.contract import others
 from tests.contract.letters import Letter
 from tests.contract.others import OTHERS
 from tests.memory import MemoryBackend
+from tests.servers.courier import Courier
 from tests.servers.debian import DebianServer
 from tests.servers.dovecot import PASSWORD, Dovecot, append, signed_in, system_flag
 from tests.servers.mailutils import Mailutils
@@ -277,11 +278,12 @@ async def _on_other(kind: str, server: DebianServer, letters: Sequence[Letter]) 
     protocol, user = Protocol(kind.partition("-")[0]), server.user()
     port = server.imap if protocol is Protocol.IMAP else server.pop3
 
-    async def deliver(source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None) -> None:
-        await asyncio.to_thread(server.seed, user, [(source, flags, received_at)])
+    put = server.deliver if isinstance(server, Courier) and protocol is Protocol.POP3 else server.seed
 
-    messages = [(letter.source, letter.flags, letter.received_at) for letter in letters]
-    await asyncio.to_thread(server.seed, user, messages)
+    async def deliver(source: bytes, flags: Sequence[str] = (), received_at: datetime | None = None) -> None:
+        await asyncio.to_thread(put, user, [(source, flags, received_at)])
+
+    await asyncio.to_thread(put, user, [(letter.source, letter.flags, letter.received_at) for letter in letters])
     return Mailbox(kind, make_backend(protocol, Endpoint(HOST, port, Security.NONE), user, PASSWORD), deliver)
 
 

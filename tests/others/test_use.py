@@ -84,7 +84,9 @@ async def test_messages_of_a_conversation_have_one_thread(client: Client, server
     """R-IMAP-66: whichever extension the server has; the answer may come first."""
     first = plain("first")
     reply = plain("Re: first").replace(b"MIME-Version", b"References: <first@example.org>\r\nMIME-Version")
-    await asyncio.to_thread(server.seed, client.user, [(reply, (), None), (first, (), None), (plain("other"), (), None)])
+    await asyncio.to_thread(
+        server.seed, client.user, [(reply, (), None), (first, (), None), (plain("other"), (), None)]
+    )
     rows = (await client.get("/folders/inbox/messages", fields="subject,threadId"))["items"]
     threads = {row["subject"]: row["threadId"] for row in rows}
     assert threads["first"] == threads["Re: first"] != threads["other"]
@@ -119,7 +121,9 @@ async def test_an_account_says_what_it_can(client: Client) -> None:
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1252", "koi8-r", "gb2312", "iso-2022-jp", "big5"])
 @pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
-async def test_words_in_any_charset_are_found(client: Client, server: DebianServer, charset: str, encoding: str) -> None:
+async def test_words_in_any_charset_are_found(
+    client: Client, server: DebianServer, charset: str, encoding: str
+) -> None:
     """R-IMAP-67: whoever decides."""
     word = {"koi8-r": "Привет", "gb2312": "测试邮件", "iso-2022-jp": "日本語", "big5": "測試"}.get(charset, "Grüße")
     await asyncio.to_thread(server.seed, client.user, [(letter(word, charset, encoding), (), None)])

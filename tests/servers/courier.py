@@ -1,9 +1,13 @@
 """Courier 5 in a file system of its own, as Debian configures it: IDLE looks once a minute, a trash that empties itself."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
+from itertools import count
 
 from tests.servers.debian import DebianServer
+from tests.servers.dovecot import Mail
 
+NOBODY = 65534
 USERS = 1500
 """Names that log in: the server reads them when it starts."""
 QUOTA = 500_000_000
@@ -16,6 +20,10 @@ class Courier(DebianServer):
     """Users' Maildirs are below /srv/mail."""
 
     system = "courier"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files = count()
 
     def files(self) -> Mapping[str, str]:
         limits = "MAXDAEMONS=200\nMAXPERIP=200\n"
@@ -34,10 +42,18 @@ class Courier(DebianServer):
         assert int(name[1:]) <= USERS
         return name
 
+    def deliver(self, user: str, messages: Iterable[Mail]) -> None:
+        """Put messages into the inbox as files. POP3 orders mail of the same second by the names of its files, which
+        APPEND chooses at random; here they follow each other."""
+        for source, _, _ in messages:
+            file = self.root / "srv" / "mail" / user / "Maildir" / "new" / f"{1_700_000_000 + next(self._files)}.M1P1.x"
+            file.write_bytes(source.replace(b"\r\n", b"\n"))
+            os.chown(file, NOBODY, NOBODY)
+
 
 def _user(number: int) -> str:
     home = f"/srv/mail/u{number}"
-    return f"u{number}\tuid=65534|gid=65534|home={home}|mail={home}/Maildir|systempw={_HASH}\n"
+    return f"u{number}\tuid={NOBODY}|gid={NOBODY}|home={home}|mail={home}/Maildir|systempw={_HASH}\n"
 
 
 _COMMAND = f"""

@@ -33,8 +33,8 @@ class FolderListing:
         self.rights = {canonical(name): letters for name, letters in rights.items()}
 
     def shown(self, name: bytes) -> bytes:
-        """The name without the prefix that all of the user's folders have (``INBOX.`` on Courier and Cyrus): nobody chose
-        it. With it if another of the user's folders has the rest as its name, or looks as if it were in the inbox."""
+        """The name without the prefix that all of the user's folders have (``INBOX.`` on Courier and Cyrus). With it if
+        another of the user's folders has the rest as its name, or if the rest would look like the inbox."""
         bare = self.namespaces.bare(name)
         delimiter = self.namespaces.delimiter
         top = bare.partition(delimiter)[0] if delimiter else bare

@@ -25,7 +25,8 @@ def new_name(listing: FolderListing, name: str, parent: bytes | None) -> bytes:
     """The name on the wire of a new folder in ``parent``, or at the root. Raises AlreadyExists if a folder has it, and
     InvalidRequest if no folder can have it there."""
     wire = _below(listing, parent, _step(name, _delimiter(listing, parent)))
-    if listing.is_inbox(wire) or any(row.name == wire and "\\nonexistent" not in row.attributes for row in listing.rows):
+    is_taken = any(row.name == wire and "\\nonexistent" not in row.attributes for row in listing.rows)
+    if is_taken or listing.is_inbox(wire):
         raise AlreadyExists("A folder of that name exists already.")
     return wire
 
@@ -130,17 +131,16 @@ async def subscribe(connection: Connection, names: Sequence[bytes], *, is_wanted
 
 
 async def _attempt(connection: Connection, verb: bytes, *names: bytes) -> None:
-    """If a server refuses without a response code, its words tell why, or the folder is listed to find out. A server that
-    cannot even list a name cannot have it (Courier)."""
+    """If a server refuses without a response code, its words tell why, or the folder is listed to find out. A server
+    that cannot even list a name cannot have it (Courier)."""
     [answer] = await connection.attempt([verb, *map(string, names)])
     if answer.status.kind == "OK":
         return
-    error = error_from(answer.status)
+    is_new, error = verb != b"DELETE", error_from(answer.status)
+    if is_new and not answer.status.code and _BAD_NAME.search(answer.status.text[:_READ]):
+        raise _bad_name()
     if type(error) is not UpstreamError or answer.status.kind != "NO":
         raise error
-    is_new = verb != b"DELETE"
-    if is_new and _BAD_NAME.search(answer.status.text[:_READ]):
-        raise _bad_name()
     [listed] = await connection.attempt([b"LIST", b'""', string(names[-1])])
     if is_new and listed.status.kind != "OK":
         raise _bad_name()

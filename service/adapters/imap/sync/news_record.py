@@ -1,5 +1,5 @@
-"""Whether a server reports news by itself, as it says by NOTIFY or IDLE. Some answer IDLE and stay silent: Courier, as Debian configures it, looks into
-the folder once a minute, and else when IDLE ends.
+"""Whether a server reports news by itself, as it promises by NOTIFY or IDLE. Some accept IDLE and stay silent: Courier,
+as Debian configures it, looks into the folder once a minute, and when IDLE ends.
 
 All mailboxes of a server share its record, so that one message proves it for all of them.
 """

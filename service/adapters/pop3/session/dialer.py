@@ -48,9 +48,9 @@ class Dialer:
         return max(0.0, self._announced_until - _now(), self.shut)
 
     async def sign_in(self) -> Session:
-        """A new session. Raises TooManyRequests, without asking the server, during a login delay that it demands, unless
-        its rest is short; raises InUse if another client stays in the maildrop. The deadline includes the time for which
-        a server itself waits for the other client before it refuses."""
+        """A new session. Raises TooManyRequests, without asking the server, during a login delay that it demands,
+        unless its rest is short; raises InUse if another client stays in the maildrop. The deadline includes the time
+        for which a server itself waits for the other client before it refuses."""
         require_sendable(self._credentials)
         await self._wait_out_delay()
         try:

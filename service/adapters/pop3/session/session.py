@@ -187,7 +187,6 @@ class Session:
         self._check_refusal(number, reply)
         return header_of(spool.read(0, HEADER_LIMIT)) if reply.ok else b""
 
-
     def _check_refusal(self, number: int, reply: Reply) -> None:
         """Raises Outdated if the server refuses a message that it listed, for the first time in this session."""
         if reply.ok or reply.code == "SYS/TEMP":

@@ -45,7 +45,9 @@ def fetched(command: bytes) -> bytes:
     for uid in uids_of(command):
         charset, encoding, words = WORDS[uid]
         items = b"UID %d FLAGS () RFC822.SIZE %d" % (uid, SIZES[uid])
-        items += b' INTERNALDATE "01-Oct-2026 09:30:00 +0200" ENVELOPE (NIL "row %d" NIL NIL NIL NIL NIL NIL NIL NIL)' % uid
+        items += (
+            b' INTERNALDATE "01-Oct-2026 09:30:00 +0200" ENVELOPE (NIL "row %d" NIL NIL NIL NIL NIL NIL NIL NIL)' % uid
+        )
         structure = b'("TEXT" "PLAIN" ("CHARSET" "%b") NIL NIL "%b" %d 1)' % (charset, encoding, len(words))
         items += b" BODYSTRUCTURE " + structure
         if re.search(rb"BODY\.PEEK\[1\]", command):

@@ -140,6 +140,8 @@ def test_mailboxes_of_a_server_share_its_record() -> None:
 
 
 def test_news_are_changes() -> None:
-    assert all(map(is_news, (b"4 EXISTS", b"4 expunge", b"1 FETCH (FLAGS ())", b"VANISHED 3", b"STATUS x (MESSAGES 1)")))
+    assert all(
+        map(is_news, (b"4 EXISTS", b"4 expunge", b"1 FETCH (FLAGS ())", b"VANISHED 3", b"STATUS x (MESSAGES 1)"))
+    )
     assert not any(map(is_news, (b"OK Still here", b"0 RECENT", b"FLAGS ()", b"CAPABILITY IMAP4rev1")))
     assert news_record.AT_ONCE > 0
