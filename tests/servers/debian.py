@@ -1,7 +1,8 @@
 """A mail server in a Debian of its own, which `.ci/servers` makes once: for servers that cannot be installed beside Dovecot.
 
 A run has its own mounts and processes (unshare(1)): what it writes lies in memory over the file system that was made, its
-daemons are children of one process, and when that ends, all of it is gone.
+daemons are children of one process, and when that ends, all of it is gone. Mail lies below /srv, in memory alone: in an
+overlay inotify may not report that a file was removed, and Courier waits two minutes for that if two sessions meet.
 """
 
 import os
@@ -31,6 +32,7 @@ mkdir "$2/upper" "$2/work" "$2/root"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 cp -r --preserve=mode "$3/." "$2/root/"
 mount -t proc proc "$2/root/proc"
+mount -t tmpfs -o mode=755 tmpfs "$2/root/srv"
 for device in null zero random urandom; do
   [ -e "$2/root/dev/$device" ] || cp -a "/dev/$device" "$2/root/dev/"
 done

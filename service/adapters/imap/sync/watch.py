@@ -2,9 +2,11 @@
 
 NOTIFY reports news of every folder over one connection (RFC 5465). IDLE reports those of the inbox (RFC 2177); the
 listeners look at the other folders at intervals. Without either, they look at all folders at intervals. Until IDLE was
-seen to report something, it is kept short, and the server is asked after each. A listener that is woken looks by its
-own sync token, so nothing depends on what the server said, nor on what was missed while the connection was lost: after each
-loss all listeners are woken."""
+seen to report something, it is kept short, and the server is asked after each.
+
+A listener that is woken looks by its own sync token, so nothing depends on what the server said, nor on what was missed
+while the connection was lost: after each loss all listeners are woken.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
