@@ -27,7 +27,7 @@ class Client:
     user: str
     http: httpx.AsyncClient
 
-    async def get(self, path: str, status: int = 200, **query: str) -> Any:
+    async def get(self, path: str, status: int = 200, /, **query: str) -> Any:
         answer = await self.http.get(ME + path, params=query)
         assert answer.status_code == status, answer.text
         return answer.json()

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.others.conftest import ME, Client
 from tests.servers.courier import Courier
@@ -22,7 +23,7 @@ async def events(client: Client) -> AsyncIterator[Stream]:
         yield stream
 
 
-async def watched(client: Client) -> dict[str, float]:
+async def watched(client: Client) -> dict[str, Any]:
     """The health of the watch, once it has a connection."""
     async with asyncio.timeout(10):
         while True:

@@ -11,7 +11,7 @@ _NEWS = re.compile(rb"(?:\d{1,10} (?:EXISTS|EXPUNGE|FETCH)|VANISHED|STATUS|LIST)
 AT_ONCE = 0.5
 """Seconds after the beginning of an IDLE in which news prove nothing: the server may look into the folder then."""
 MANY = 2
-"""News in a row that came too late. One may have come just when IDLE ended."""
+"""If news come too late this often, one after the other, the server is silent. Once may be chance."""
 
 
 def is_news(response: bytes) -> bool:

@@ -32,7 +32,7 @@ POLL_SECONDS = 30.0
 RENAMED_SECONDS = 300.0
 """Between two looks with NOTIFY: Dovecot does not report a folder that was renamed."""
 EARLY_SECONDS = 1.0
-"""An IDLE that the server ends sooner is no IDLE."""
+"""If the server ends an IDLE sooner, it has none."""
 LATEST_SECONDS = 3.0
 """How old news are at most that the server reports itself, with the pause before listeners are woken."""
 BACKOFF_SECONDS = (1.0, 300.0)

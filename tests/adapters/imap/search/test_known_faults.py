@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 import pytest
 
+from service.accounts.servers import Endpoint, Security
+from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.session.known_faults import SEARCH_BODY, SEARCH_SIZE, SORT_ORDER, faults_of
-from service.adapters.imap.sync import watch  # noqa: F401 - the adapter as a whole
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, Filter, ListQuery, Logic, Operator, Order, SortKey
-from tests.adapters.imap.conftest import CAPABILITIES, Scripted
+from tests.adapters.imap.conftest import CAPABILITIES, CREDENTIALS, TIMING, Scripted
 from tests.adapters.imap.messages.test_repair import uids_of
 from tests.servers.scripted import Answers, Imap, ScriptedServer
 
@@ -96,11 +97,7 @@ async def test_a_server_without_the_fault_decides_alone(scripted: Scripted) -> N
 
 async def test_sizes_and_order_of_courier_are_decided_here() -> None:
     """R-IMAP-67: it counts a line break as one octet, and puts equals in any order."""
-    from service.accounts.servers import Endpoint, Security
-    from service.adapters.imap.backend import ImapBackend
-    from tests.adapters.imap.conftest import CREDENTIALS, TIMING
-
-    answers = ANSWERS | {"UID SORT": b"* SORT 3 2 1\r\n" + DONE, "UID SEARCH": b"* SEARCH 1 2 3\r\n" + DONE}
+    answers: Answers = {**ANSWERS, "UID SORT": b"* SORT 3 2 1\r\n" + DONE, "UID SEARCH": b"* SEARCH 1 2 3\r\n" + DONE}
     imap = Imap(3, 7, 4, CAPABILITIES + b" SORT", b"* OK Courier-IMAP ready.\r\n", answers=answers)
     async with ScriptedServer([imap]) as server:
         mailbox = ImapBackend(Endpoint(server.host, server.port, Security.NONE), CREDENTIALS, timing=TIMING)
