@@ -1,4 +1,8 @@
-"""Courier 5 in a file system of its own, as Debian configures it: IDLE looks once a minute, a trash that empties itself."""
+"""Courier 5 in a file system of its own, as Debian configures it: IDLE looks once a minute, a trash that empties itself.
+
+But for its locks: with them, a session that meets another one in a folder was seen to wait for two minutes, because it
+missed that the lock was gone (maildirwatch_unlock, by inotify).
+"""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -29,7 +33,7 @@ class Courier(DebianServer):
         limits = "MAXDAEMONS=200\nMAXPERIP=200\n"
         return {
             "/etc/courier/authdaemonrc.more": 'authmodulelist="authuserdb"\n',
-            "/etc/courier/imapd.more": f"ADDRESS={self.host}\nPORT={self.imap}\n{limits}",
+            "/etc/courier/imapd.more": f"ADDRESS={self.host}\nPORT={self.imap}\nIMAP_USELOCKS=0\n{limits}",
             "/etc/courier/pop3d.more": f"ADDRESS={self.host}\nPORT={self.pop3}\n{limits}",
             "/etc/courier/userdb": "".join(map(_user, range(1, USERS + 1))),
         }
