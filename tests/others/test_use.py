@@ -53,6 +53,14 @@ async def test_a_public_folder_has_no_role_and_its_rights_are_kept(client: Clien
         answer = await client.http.post(f"{ME}/messages/{row['id']}/{verb}", json={"folderId": public["id"]})
         assert answer.status_code == 403, (verb, answer.text)
     assert await client.subjects() == {"mine"}
+    here = f"{ME}/folders/{public['id']}"
+    for answer in (
+        await client.http.post(f"{ME}/folders", json={"name": "Inner", "parentId": public["id"]}),
+        await client.http.patch(here, json={"name": "Mine"}),
+        await client.http.delete(here),
+        await client.http.put(f"{here}/acl/anyone", json={"rights": "lrswipkxtea"}),
+    ):
+        assert answer.status_code == 403, answer.text
 
 
 async def test_requests_take_milliseconds(client: Client, server: DebianServer) -> None:

@@ -36,9 +36,10 @@ def renamed(listing: FolderListing, old: bytes, name: str | None, parent: bytes 
     if old == INBOX:
         raise NotPermitted("The inbox can be neither renamed nor moved.")
     delimiter = _delimiter(listing, old)
-    above, _, last = old.rpartition(delimiter) if delimiter else (b"", b"", old)
+    last = old.rpartition(delimiter)[2] if delimiter else old
     step = last if name is None else _step(name, delimiter)
-    new = _below(listing, (above or None) if parent is None else (parent or None), step, is_new_root=parent == b"")
+    # Where it is, the server may list nothing: the root of other users' or of public folders.
+    new = old[: len(old) - len(last)] + step if parent is None else _below(listing, parent or None, step)
     if delimiter and new.startswith(old + delimiter):
         raise InvalidRequest("A folder cannot be moved into itself.")
     if new != old and (listing.is_inbox(new) or any(row.name == new for row in listing.rows)):
@@ -46,9 +47,9 @@ def renamed(listing: FolderListing, old: bytes, name: str | None, parent: bytes 
     return new
 
 
-def _below(listing: FolderListing, parent: bytes | None, step: bytes, *, is_new_root: bool = True) -> bytes:
+def _below(listing: FolderListing, parent: bytes | None, step: bytes) -> bytes:
     if parent is None:
-        return (listing.namespaces.personal if is_new_root else b"") + step
+        return listing.namespaces.personal + step
     delimiter = _delimiter(listing, parent)
     if delimiter is None:
         raise InvalidRequest("On this mail server a folder cannot contain folders.")

@@ -172,6 +172,20 @@ async def test_a_folder_moves_to_the_root_below_a_prefix(scripted: Scripted) -> 
         assert (folder.path, folder.parent_id) == (("Inner",), None)
 
 
+async def test_a_folder_below_a_root_that_is_not_listed_keeps_its_place(scripted: Scripted) -> None:
+    """R-IMAP-59: the root of public folders is often no folder."""
+    rows = [b'() "/" INBOX', b'() "/" "Shared Folders/Archive"']
+    lists = iter([listed(*rows), listed(*rows)])
+    answers = {
+        "NAMESPACE": b'* NAMESPACE (("" "/")) NIL (("Shared Folders/" "/"))\r\n' + OK, "LSUB": OK, "RENAME": OK,
+        "LIST": lambda _: next(lists, listed(rows[0], b'() "/" "Shared Folders/Other"')),
+    }  # fmt: skip
+    async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (server, mailbox):
+        public = next(folder for folder in await mailbox.list_folders() if folder.name == "Archive")
+        assert (await mailbox.change_folder(public.id, name="Other")).path == ("Shared Folders", "Other")
+        assert b'RENAME "Shared Folders/Archive" "Shared Folders/Other"' in server.commands
+
+
 async def test_namespaces_are_asked_for_once_on_a_connection(scripted: Scripted) -> None:
     """R-IMAP-63."""
     async with scripted(PREFIXED | {"LIST": listed(b'() "." "INBOX.Work"')}, capabilities=b"IMAP4rev1 NAMESPACE") as (
