@@ -97,7 +97,7 @@ hostile: system $(VENV)/dev  ## Give each hostile answer of a mail server to a s
 
 servers: system $(VENV)/dev  ## The contract suite and more on Cyrus, Courier and Dovecot 2.4, each in a file system of its own (three minutes; root).
 	@.ci/servers
-	$(BIN)/python -m pytest -m servers -n $(WORKERS) tests/contract tests/others $(ARGS)
+	$(BIN)/python -m pytest -m servers -n $(WORKERS) tests/contract tests/others tests/adapters/smtp $(ARGS)
 
 nightly:  ## What takes its time: fuzzing, other and hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
 	$(MAKE) fuzz SECONDS=600

@@ -1,4 +1,4 @@
-"""The table of adapters: how a mailbox of each protocol is opened. A new adapter adds a line to it."""
+"""The table of adapters: how a mailbox of each protocol is opened, and how mail is sent. A new adapter adds a line."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,8 +13,10 @@ from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing
 from service.adapters.shared.cache import RowCache
 from service.adapters.shared.connection_limit import ConnectionLimits
+from service.adapters.smtp.submitter import SmtpSubmitter
 from service.mail.backend import Backend
 from service.mail.model import Protocol
+from service.mail.submission.submitter import Submitter
 from service.settings.model import Settings
 
 Adapter = Callable[[Credentials], Backend]
@@ -30,6 +32,22 @@ def backends(settings: Settings, servers: ServerTable) -> Mapping[Protocol, Adap
         Protocol.POP3: _pop3(settings, servers),
         Protocol.MAILDIR: _maildir(settings, servers),
     }
+
+
+def submitters(settings: Settings, servers: ServerTable) -> Callable[[Credentials], Submitter | None]:
+    """Returns the function that opens the way to send for an account; it returns None if its server has no SMTP.
+
+    The limit of connections that all accounts of a server share is made here, once.
+    """
+    hosts = ConnectionLimits(settings.server_connections)
+
+    def open_submitter(credentials: Credentials) -> Submitter | None:
+        endpoint = servers.named(credentials.server).smtp
+        if endpoint is None:
+            return None
+        return SmtpSubmitter(endpoint, credentials, host=hosts.named(servers.key_of(credentials.server)))
+
+    return open_submitter
 
 
 def _imap(settings: Settings, servers: ServerTable) -> Adapter:

@@ -46,6 +46,10 @@ class Endpoint:
     ca_file: Path | None = None
     apop: bool = False
     """POP3: sign in by APOP, and by nothing else that shows a password."""
+    compress: bool | None = None
+    """IMAP: whether to compress the connection if the server can (RFC 4978); None: unless it is on this machine."""
+    files_sent: bool | None = None
+    """SMTP: whether the provider itself puts a copy of what is sent into Sent; None: unknown, look there first."""
     address_policy: AddressPolicy | None = field(default=None, compare=False)
     """Which addresses the host may have, if a client named it; None if the operator did."""
     server: str = field(default="", compare=False)

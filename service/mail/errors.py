@@ -4,16 +4,18 @@
       Unauthenticated, LoginRefused, NotPermitted       authentication and permission
       NotFound, AlreadyExists, AlreadyDone, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
       InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
+      RecipientsRefused                                 the mail server sends to none of them
       NotSupported                                      the mailbox lacks a capability
       StoreUnavailable                                  the store that replicas share
       UpstreamFailure                                   the mail server
         UpstreamError, UpstreamProtocol, UpstreamTls, UpstreamUnavailable, UpstreamTimeout, ServerBusy
+        MessageRefused                                  it refuses to send this message
 
 ``detail`` is for people and is safe to show: it has no secret, nothing that a mail server said before login, and what
 it said later is cleaned and shortened. ``code`` is the server's response code (RFC 5530, RFC 2449), if it sent one.
 """
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class MailError(Exception):
@@ -135,6 +137,23 @@ class RangeNotSatisfiable(MailError):
         self.size = size
 
 
+class RefusedRecipient(NamedTuple):
+    """``code`` is the reply code, with the enhanced status code if there is one: ``550 5.1.1``."""
+
+    email: str
+    code: str
+    text: str
+
+
+class RecipientsRefused(MailError):
+    """The mail server refuses recipients, and nothing was sent."""
+
+    def __init__(self, recipients: tuple[RefusedRecipient, ...]) -> None:
+        names = ", ".join(each.email for each in recipients[:3]) + (" and others" if len(recipients) > 3 else "")
+        super().__init__(f"The mail server refuses {names}. Nothing was sent.")
+        self.recipients = recipients
+
+
 class NotSupported(MailError):
     """The mailbox does not have the ``capability``."""
 
@@ -202,3 +221,9 @@ class ServerBusy(UpstreamFailure):
     """All connections of the account are in use, or the server limits their number."""
 
     default = "All connections to this mailbox are busy. Try again shortly."
+
+
+class MessageRefused(UpstreamFailure):
+    """The server refused the sender or the content of a message for good. Nothing was sent."""
+
+    default = "The mail server refuses to send this message."

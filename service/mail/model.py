@@ -47,6 +47,7 @@ class Capability(StrEnum):
     PUSH = "push"
     QUOTA = "quota"
     ACL = "acl"
+    SEND = "send"
 
 
 PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)
@@ -191,6 +192,11 @@ class MessageSummary(Value):
     preview: str | None = Field(None, description="The first words of the text. Present only if `fields` names it.")
     thread_id: str | None = Field(
         None, description="The same for all messages of a conversation. Present only if `fields` names it."
+    )
+    labels: tuple[str, ...] | None = Field(
+        None,
+        description="Gmail: the labels beside the folder itself, as Gmail names them: `\\Inbox`, `\\Important`, and the"
+        " user's own. Read-only. Absent on other servers.",
     )
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Disk, Endpoint, MailServer
+from service.adapters.smtp.wire.replies import PROTOCOL as SMTP
 from service.mail.errors import LoginRefused, MailError
-from service.mail.model import Protocol, Quota
-from service.probe.account import SIGN_IN, Account
+from service.mail.model import Protocol
+from service.probe.account import SIGN_IN, words
 from service.probe.capabilities import CAPABILITIES, count_users
 from service.probe.diagnosis import Cause, cause_of, unreachable
 
@@ -45,18 +46,18 @@ async def describe(row: MailServer, login: Login | None = None) -> list[Line]:
     password, even if the server repeats it.
     """
     lines: list[Line] = []
-    for protocol in row.protocols:
+    for protocol in (*row.protocols, *([SMTP] if row.smtp else [])):
         lines += [line async for line in _protocol(row, protocol, login)]
     return [Line(_shown(line.text, login), line.is_good) for line in lines]
 
 
-async def _protocol(row: MailServer, protocol: Protocol, login: Login | None) -> AsyncIterator[Line]:
+async def _protocol(row: MailServer, protocol: str, login: Login | None) -> AsyncIterator[Line]:
     place: Endpoint | Disk = getattr(row, protocol)
     where = f"{row.name} {protocol} {_where(place)}"
     try:
         if isinstance(place, Endpoint):
             announced = await _capabilities(place, protocol)
-            details = [Line(f"  before login: {_words(announced)}")]
+            details = [Line(f"  before login: {words(announced)}")]
             if login is None:
                 details.append(Line("  (servers often announce more after login; --login USER shows that)"))
         else:
@@ -73,7 +74,7 @@ async def _protocol(row: MailServer, protocol: Protocol, login: Login | None) ->
             yield line
 
 
-async def _capabilities(endpoint: Endpoint, protocol: Protocol) -> frozenset[str] | None:
+async def _capabilities(endpoint: Endpoint, protocol: str) -> frozenset[str] | None:
     """Tries the network first, so that its faults are not reported as faults of the server."""
     async with asyncio.timeout(CONNECT_SECONDS):
         try:
@@ -84,8 +85,9 @@ async def _capabilities(endpoint: Endpoint, protocol: Protocol) -> frozenset[str
     return await CAPABILITIES[protocol](endpoint)
 
 
-async def _signed_in(where: str, row: MailServer, protocol: Protocol, login: Login) -> AsyncIterator[Line]:
-    credentials = Credentials(row.name, protocol, login.username, login.password)
+async def _signed_in(where: str, row: MailServer, protocol: str, login: Login) -> AsyncIterator[Line]:
+    own = Protocol(protocol) if protocol in row.protocols else row.protocol
+    credentials = Credentials(row.name, own, login.username, login.password)
     try:
         account = await SIGN_IN[protocol](row, credentials)
     except Exception as error:
@@ -93,11 +95,11 @@ async def _signed_in(where: str, row: MailServer, protocol: Protocol, login: Log
             yield line
         return
     yield Line(f"  signed in as {login.username}")
-    for text in _account(account):
+    for text in account.lines:
         yield Line(f"  {text}")
 
 
-async def _failed(where: str, error: Exception, place: Endpoint | Disk, protocol: Protocol) -> Sequence[Line]:
+async def _failed(where: str, error: Exception, place: Endpoint | Disk, protocol: str) -> Sequence[Line]:
     cause = _REFUSED if isinstance(error, LoginRefused) else await cause_of(error, place, CAPABILITIES.get(protocol))
     if cause is None and isinstance(error, MailError):
         cause = Cause(error.detail, "See the mail server's log.")
@@ -106,28 +108,8 @@ async def _failed(where: str, error: Exception, place: Endpoint | Disk, protocol
     return Line(f"{where}: FAILED: {cause.what}", is_good=False), Line(f"  do: {cause.advice}")
 
 
-def _account(account: Account) -> list[str]:
-    lines = [f"after login: {_words(account.announced)}"] if account.announced is not None else []
-    lines.append(f"what the API can do with it: {_words(account.capabilities)}")
-    folders = "1 folder" if account.folders == 1 else f"{account.folders} folders"
-    roles = ", ".join(account.roles) or "none"
-    lines.append(f"{folders}; roles: {roles}")
-    lines.append(f"quota: {'; '.join(map(_quota, account.quotas)) or 'none reported'}")
-    return lines
-
-
-def _quota(quota: Quota) -> str:
-    return f"{quota.resource} {quota.used} of {quota.limit}{' octets' if quota.resource == 'storage' else ''}"
-
-
 def _where(place: Endpoint | Disk) -> str:
     return place.path if isinstance(place, Disk) else f"{place.host}:{place.port} {place.security}"
-
-
-def _words(capabilities: frozenset[str] | None) -> str:
-    if capabilities is None:
-        return "the server does not say"
-    return " ".join(sorted(capabilities)) or "nothing"
 
 
 def _shown(text: str, login: Login | None) -> str:

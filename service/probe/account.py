@@ -11,9 +11,13 @@ from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.session.dialer import Dialer
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING
+from service.adapters.smtp.session.connection import Connection
+from service.adapters.smtp.session.login import sign_in
+from service.adapters.smtp.wire.replies import PROTOCOL as SMTP
+from service.adapters.smtp.wire.timing import DEFAULT_TIMING as SMTP_TIMING
 from service.mail.backend import ROLES, Backend
 from service.mail.model import Capability, Folder, Protocol, Quota
-from service.probe.capabilities import announced_by
+from service.probe.capabilities import announced_by, extensions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,41 @@ class Account:
     folders: int
     roles: tuple[str, ...]
     quotas: Sequence[Quota] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """As the report says it."""
+        lines = [f"after login: {words(self.announced)}"] if self.announced is not None else []
+        lines.append(f"what the API can do with it: {words(self.capabilities)}")
+        folders = "1 folder" if self.folders == 1 else f"{self.folders} folders"
+        lines.append(f"{folders}; roles: {', '.join(self.roles) or 'none'}")
+        lines.append(f"quota: {'; '.join(map(_quota, self.quotas)) or 'none reported'}")
+        return lines
+
+
+def _quota(quota: Quota) -> str:
+    return f"{quota.resource} {quota.used} of {quota.limit}{' octets' if quota.resource == 'storage' else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What the server offers to who sends. No message is sent. ``limit`` is in octets."""
+
+    announced: frozenset[str]
+    limit: int | None
+
+    @property
+    def lines(self) -> list[str]:
+        """As the report says it."""
+        limit = f"{self.limit} octets" if self.limit else "not stated"
+        return [f"can send; offered: {words(self.announced)}", f"largest message: {limit}"]
+
+
+def words(capabilities: frozenset[str] | None) -> str:
+    """The capabilities in one line."""
+    if capabilities is None:
+        return "the server does not say"
+    return " ".join(sorted(capabilities)) or "nothing"
 
 
 async def _imap(row: MailServer, credentials: Credentials) -> Account:
@@ -62,9 +101,22 @@ async def _pop3(row: MailServer, credentials: Credentials) -> Account:
         await session.connection.leave()
 
 
-SIGN_IN: Mapping[Protocol, Callable[[MailServer, Credentials], Awaitable[Account]]] = {
+async def _smtp(row: MailServer, credentials: Credentials) -> Sending:
+    assert row.smtp is not None
+    connection = await Connection.open(row.smtp, SMTP_TIMING)
+    try:
+        await sign_in(connection, credentials)
+        await connection.learn_late()
+        return Sending(extensions_of(connection), connection.limit)
+    finally:
+        connection.leave()
+        await connection.wait_closed()
+
+
+SIGN_IN: Mapping[str, Callable[[MailServer, Credentials], Awaitable[Account | Sending]]] = {
     Protocol.IMAP: _imap,
     Protocol.POP3: _pop3,
     Protocol.MAILDIR: _maildir,
+    SMTP: _smtp,
 }
 """How to sign in by each protocol. The login is tried once. Raises MailError."""

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from service.accounts.servers import Disk, Endpoint
 from service.adapters.imap.session import login as imap
 from service.adapters.imap.wire.commands import Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.maildir.passwords import Passwords
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING
+from service.adapters.smtp.session.connection import Connection as SmtpConnection
+from service.adapters.smtp.wire.replies import PROTOCOL as SMTP
+from service.adapters.smtp.wire.timing import DEFAULT_TIMING as SMTP_TIMING
 from service.mail.errors import UpstreamUnavailable
 from service.mail.model import Protocol
 
@@ -41,9 +44,24 @@ def announced_by(connection: Connection) -> frozenset[str] | None:
     return frozenset(f"{tag}={','.join(rest)}" if rest else tag for tag, rest in connection.capabilities.items())
 
 
+async def _smtp(endpoint: Endpoint) -> frozenset[str]:
+    connection = await SmtpConnection.open(endpoint, SMTP_TIMING)
+    try:
+        return extensions_of(connection)
+    finally:
+        connection.leave()
+        await connection.wait_closed()
+
+
+def extensions_of(connection: SmtpConnection) -> frozenset[str]:
+    """The extensions with their parameters: the mechanisms of AUTH, the octets of SIZE."""
+    known = connection.extensions
+    return frozenset(f"{word}={','.join(rest.split())}" if rest else word for word, rest in known.items())
+
+
 async def count_users(disk: Disk) -> int:
     """The number of users who may sign in. Raises UpstreamUnavailable if the password file cannot be read."""
     return len(await asyncio.to_thread(Passwords(disk.passwords).users))
 
 
-CAPABILITIES: Mapping[Protocol, Ask] = {Protocol.IMAP: _imap, Protocol.POP3: _pop3}
+CAPABILITIES: Mapping[str, Ask] = {Protocol.IMAP: _imap, Protocol.POP3: _pop3, SMTP: _smtp}

@@ -14,6 +14,7 @@ from service.probe.capabilities import Ask
 from service.probe.tls_inspection import certificate_names, outdated_version
 
 E = TypeVar("E", bound=BaseException)
+_TLS_PORTS = "993 for IMAP, 995 for POP3, 465 for SMTP"
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
 _EXPIRED, _NOT_YET, _OTHER_NAME, _OTHER_ADDRESS = 10, 9, 62, 64
@@ -121,7 +122,7 @@ async def _of_tls(error: MailError, endpoint: Endpoint, ask: Ask) -> Cause | Non
     if reason in _IN_CLEAR:
         return Cause(
             f"Port {endpoint.port} does not speak TLS from the start.",
-            'Set `security = "starttls"`, or use the port for TLS: 993 for IMAP, 995 for POP3.',
+            f'Set `security = "starttls"`, or use the port for TLS: {_TLS_PORTS}.',
         )
     if failed is None and not _in_chain(error, ConnectionError):
         return None
@@ -163,7 +164,7 @@ async def _of_certificate(refused: ssl.SSLCertVerificationError, endpoint: Endpo
 def _of_server(error: MailError, endpoint: Endpoint) -> Cause | None:
     """Adds advice to an error of the adapter, after the connection was made."""
     advice: dict[type[MailError], str] = {
-        UpstreamTls: 'Use the port for TLS from the start, with `security = "tls"`: 993 for IMAP, 995 for POP3.',
+        UpstreamTls: f'Use the port for TLS from the start, with `security = "tls"`: {_TLS_PORTS}.',
         UpstreamProtocol: "Check that `port` is the one for this protocol.",
         UpstreamTimeout: "Check that `port` and `security` go together: a port for TLS is silent until TLS begins.",
         UpstreamUnavailable: "The server closes the connection: see its log, and check its limits.",

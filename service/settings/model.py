@@ -35,7 +35,16 @@ from service.accounts.servers import Disk, Endpoint, MailServer, Security, Serve
 from service.mail.model import Protocol
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
 
-__all__ = ["KEY_OCTETS", "EndpointSettings", "Pop3Settings", "ServerSettings", "Settings", "read_settings"]
+__all__ = [
+    "KEY_OCTETS",
+    "EndpointSettings",
+    "ImapSettings",
+    "Pop3Settings",
+    "ServerSettings",
+    "Settings",
+    "SmtpSettings",
+    "read_settings",
+]
 PREFIX, LEVEL = "CASELLA_", "__"
 
 
@@ -53,6 +62,18 @@ class EndpointSettings(BaseModel):
         return Endpoint(self.host, self.port, self.security, self.ca_file, server=server)
 
 
+class ImapSettings(EndpointSettings):
+    """A listener that speaks IMAP."""
+
+    compress: bool | None = Field(
+        None,
+        description="Compress the connection if the server can (RFC 4978). By default all are, except on this machine.",
+    )
+
+    def endpoint(self, server: str) -> Endpoint:
+        return replace(super().endpoint(server), compress=self.compress)
+
+
 class Pop3Settings(EndpointSettings):
     """A listener that speaks POP3."""
 
@@ -66,6 +87,18 @@ class Pop3Settings(EndpointSettings):
 
     def endpoint(self, server: str) -> Endpoint:
         return replace(super().endpoint(server), apop=self.apop)
+
+
+class SmtpSettings(EndpointSettings):
+    """A listener that sends messages by SMTP (RFC 6409), usually on port 465 with TLS or 587 with STARTTLS."""
+
+    files_sent: bool | None = Field(
+        None,
+        description="Whether the provider itself puts a copy of each message into Sent. By default that is looked for.",
+    )
+
+    def endpoint(self, server: str) -> Endpoint:
+        return replace(super().endpoint(server), files_sent=self.files_sent)
 
 
 class MaildirSettings(BaseModel):
@@ -96,9 +129,9 @@ class ServerSettings(BaseModel):
         description="Domains of usernames that this server serves: exactly these, without their subdomains.",
         examples=["example.org", "example.net"],
     )
-    imap: EndpointSettings | None = None
+    imap: ImapSettings | None = None
     pop3: Pop3Settings | None = None
-    smtp: EndpointSettings | None = None
+    smtp: SmtpSettings | None = None
     maildir: MaildirSettings | None = None
 
     @model_validator(mode="after")

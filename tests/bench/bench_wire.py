@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from service.adapters.imap.messages.envelope import read_summary, structure_of
-from service.adapters.imap.wire.framing import Framer, Limits
+from service.adapters.imap.wire.octets.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows
 from service.mail.mime.transfer.decoding import decoder
 from service.mail.model import Page

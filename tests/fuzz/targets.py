@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from service.adapters.imap.messages.envelope import read_summary, structure_of
-from service.adapters.imap.wire.framing import Framer, Limits
+from service.adapters.imap.wire.octets.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows, status_rows
 from service.adapters.imap.wire.status import read_status
 from service.adapters.imap.wire.tokens import parse

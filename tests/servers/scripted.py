@@ -12,11 +12,12 @@ A script is a list of steps, played once on each connection. A connection whose 
 import asyncio
 import re
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from tests.servers.visits import closed
 
@@ -44,6 +45,8 @@ class Connection(asyncio.Protocol):
         self._is_over = False
         self._has_spoken = True
         self._play: asyncio.Task[None] | None = None
+        self.inflate: Callable[[bytes], bytes] = bytes
+        self.deflate: Callable[[bytes], bytes] = bytes
 
     @property
     def offers_tls(self) -> bool:
@@ -61,7 +64,7 @@ class Connection(asyncio.Protocol):
         if self._has_spoken:
             self.server.round_trips += 1
             self._has_spoken = False
-        self._buffer += data
+        self._buffer += self.inflate(data)
         self._arrived.set()
 
     def eof_received(self) -> None:
@@ -84,13 +87,23 @@ class Connection(asyncio.Protocol):
         return self._transport
 
     async def send(self, octets: bytes) -> None:
-        """Returns when the client took enough of it."""
+        """Returns when the client took enough of it. They are compressed once that was agreed on."""
+        await self.send_raw(self.deflate(octets))
+
+    async def send_raw(self, octets: bytes) -> None:
+        """The octets as they are."""
         await asyncio.sleep(0)  # what is on its way belongs to the same burst
         if self._is_over:
             raise Gone
         self._has_spoken = True
         self.transport.write(octets)
         await self._writable.wait()
+
+    def compress(self) -> None:
+        """From here on both sides compress (RFC 4978)."""
+        self.inflate = zlib.decompressobj(-15).decompress
+        deflater = zlib.compressobj(wbits=-15)
+        self.deflate = lambda octets: deflater.compress(octets) + deflater.flush(zlib.Z_SYNC_FLUSH)
 
     async def line(self) -> bytes:
         """The next line without its line break."""
@@ -106,6 +119,14 @@ class Connection(asyncio.Protocol):
         octets = bytes(self._buffer[:count])
         del self._buffer[:count]
         return octets
+
+    async def through(self, end: bytes) -> bytes:
+        """The octets up to ``end``, with it."""
+        scanned = 0
+        while (at := self._buffer.find(end, max(0, scanned - len(end)))) < 0:
+            scanned = len(self._buffer)
+            await self._more()
+        return await self.exactly(at + len(end))
 
     async def command(self, continuation: bytes) -> bytes | None:
         """The next command whole, its tag put aside; None where ``continuation`` refused a literal of it."""
@@ -248,6 +269,31 @@ class StartTls:
 
 
 @dataclass(frozen=True)
+class Compress:
+    """Agrees to COMPRESS. ``behind`` is sent compressed in the same go, all of it in pieces of ``size`` octets."""
+
+    behind: bytes = b""
+    size: int = _PIECE
+
+    async def play(self, connection: Connection) -> None:
+        octets = b"%b OK begin\r\n" % connection.tag
+        connection.compress()
+        octets += connection.deflate(self.behind)
+        for at in range(0, len(octets), self.size):
+            await connection.send_raw(octets[at : at + self.size])
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Octets that are not compressed, whatever was agreed on."""
+
+    octets: bytes
+
+    async def play(self, connection: Connection) -> None:
+        await connection.send_raw(self.octets)
+
+
+@dataclass(frozen=True)
 class Close:
     """The connection ends, after what was sent; with ``reset`` at once and rudely."""
 
@@ -338,6 +384,8 @@ class Imap:
                 return [Send(b"{tag} OK begin\r\n"), StartTls()]
             case "SELECT" | "EXAMINE":
                 return self._selected(verb)
+            case "COMPRESS" if b"COMPRESS=DEFLATE" in self.capabilities:
+                return [Compress()]
             case "STATUS":
                 return b"* STATUS INBOX (MESSAGES %d UNSEEN 0)\r\n{tag} OK done\r\n" % self.exists
         return _USUAL.get(verb, b"{tag} BAD unknown command\r\n")
@@ -363,7 +411,14 @@ _USUAL = dict.fromkeys(_NOTHING_TO_SAY, _DONE) | {
     "LOGOUT": b"* BYE see you\r\n" + _DONE,
 }
 
-Step: TypeAlias = "bytes | Send | Expect | Chunked | Drip | Flood | StartTls | Close | Hang | Repeat | Imap"
+
+class Plays(Protocol):
+    """A step of a script."""
+
+    async def play(self, connection: Connection) -> None: ...
+
+
+Step: TypeAlias = "bytes | Plays"
 Script: TypeAlias = Sequence[Step]
 
 

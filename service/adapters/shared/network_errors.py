@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from service.mail.errors import UpstreamFailure, UpstreamTimeout, UpstreamTls, UpstreamUnavailable
-from service.mail.model import Protocol
 
 
 @contextmanager
-def network_errors(protocol: Protocol, *, retry_after: int | None = None) -> Iterator[None]:
+def network_errors(protocol: str, *, retry_after: int | None = None) -> Iterator[None]:
     """Raises UpstreamTls, UpstreamTimeout or UpstreamUnavailable for what fails below the mail protocol. A server that
     cannot be reached may be tried again after ``retry_after`` seconds."""
     try:
@@ -21,9 +20,7 @@ def network_errors(protocol: Protocol, *, retry_after: int | None = None) -> Ite
         raise failure from error
 
 
-def network_error(
-    error: BaseException, protocol: Protocol, *, retry_after: int | None = None
-) -> UpstreamFailure | None:
+def network_error(error: BaseException, protocol: str, *, retry_after: int | None = None) -> UpstreamFailure | None:
     """None for an error that is not of the network."""
     match error:
         case ssl.SSLCertVerificationError():

@@ -9,7 +9,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.wire.commands import Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.model import Protocol
 from tests.servers.scripted import Answers, Imap, ScriptedServer, Step
@@ -30,11 +30,12 @@ def scripted() -> Scripted:
         answers: "Answers | None" = None, *, opening: "Step | None" = None, capabilities: bytes = CAPABILITIES,
         security: Security = Security.NONE, credentials: Credentials = CREDENTIALS, limits: Limits | None = None,
         connections: int = 2, timing: Timing = TIMING, continuation: bytes = b"+ go on\r\n", host: ConnectionLimit | None = None,
+        compress: bool | None = None,
     ) -> AsyncIterator[tuple[ScriptedServer, ImapBackend]]:  # fmt: skip
         imap = Imap(exists=3, uid_validity=7, uid_next=4, capabilities=capabilities, answers=answers or {},
                     continuation=continuation)  # fmt: skip
         async with ScriptedServer([imap] if opening is None else [opening, Imap(greeting=None)]) as server:
-            endpoint = Endpoint(server.host, server.port, security)
+            endpoint = Endpoint(server.host, server.port, security, compress=compress)
             mailbox = ImapBackend(
                 endpoint, credentials, connections=connections, timing=timing, limits=limits, host=host
             )

@@ -5,7 +5,7 @@ from base64 import b64decode
 import pytest
 
 from service.accounts.credentials import Credentials, SecretKind
-from service.adapters.shared.sasl import CANCEL, Exchange, bearer, plain
+from service.adapters.shared.sign_in.sasl import CANCEL, Exchange, bearer, plain
 from service.mail.errors import InvalidRequest
 from service.mail.model import Protocol
 

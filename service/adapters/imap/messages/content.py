@@ -20,7 +20,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
+from service.adapters.imap.messages.envelope import structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
@@ -28,7 +28,9 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
+from service.adapters.imap.wire.labels import labels_from_wire
 from service.adapters.imap.wire.responses import (
+    LABELS,
     UNREADABLE,
     FetchResponse,
     fetch_rows,
@@ -90,12 +92,13 @@ class Content:
             messages = FolderMessages(self._cache, self._ids, selection)
             cached = messages.known(ref.uid) or (await messages.get([ref.uid])).get(ref.uid)
             if cached is None:  # it is gone, or its response has no UID: then the error is another one
-                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
+                answer = await selection.connection.run(_fetch(ref.uid, messages.items.row))
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
             parts = _within_budget(choose(structure).parts) if structure else []
-            items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
+            texts = (b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)
+            items = [b"UID FLAGS" + messages.items.more, _FIELDS, *texts]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -111,7 +114,7 @@ class Content:
             flags=summary.flags,
             html=html,
         )
-        return found.model_copy(update={"size": summary.size})
+        return found.model_copy(update={"size": summary.size, "labels": summary.labels})
 
     async def _whole(self, ref: MessageRef, announced: int | None) -> Spool:
         """All octets of the message. Raises TooLarge if it is too long to be parsed here."""
@@ -209,7 +212,7 @@ class Content:
 
 def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
     """The message; only its summary if the server's structure is unusable."""
-    summary = cached.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    summary = cached.summary.model_copy(update=_changing(row))
     details = cached.details
     if details.structure is None or UNREADABLE in row:
         return summary
@@ -230,6 +233,11 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
         version=version_of(row),
     )
+
+
+def _changing(row: FetchResponse) -> dict[str, tuple[str, ...]]:
+    flags = {"flags": from_wire(row.get(b"FLAGS"))}
+    return flags | {"labels": labels_from_wire(row[LABELS])} if LABELS in row else flags
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:

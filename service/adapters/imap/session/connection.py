@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
-from service.adapters.imap.session.known_faults import faults_of
+from service.adapters.imap.session.known_faults import faults_of, introduced_faults
 from service.adapters.imap.session.login import connect, literal_plus, log_in
+from service.adapters.imap.session.message_limit import limit_of, rest_of
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
-from service.adapters.imap.wire.commands import Answer, Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.commands import After, Answer, AnswerTimes, AnswerTooLarge, Timing
+from service.adapters.imap.wire.octets.flow import OVERHEAD
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import error_from, is_disconnected
+from service.adapters.shared.sockets import is_local
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command
 
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
     from service.adapters.imap.session.selection import Selection
 
 NOOP_SECONDS = 3.0
-"""If NOOP takes longer, the server is considered dead."""
+"""If NOOP takes longer, the server is considered dead, unless its latest answers were as slow."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
+COMPRESS = "COMPRESS=DEFLATE"
 Arguments = Sequence[Piece]
 """A command: its verb and its arguments."""
 _ID: Arguments = (b"ID", b'("name" "Casella" "version" "%b")' % __version__.encode())
@@ -35,7 +39,13 @@ class Connection:
     """Created by ``open``. Only one task uses it at a time. After an error of the wire it stays closed."""
 
     def __init__(
-        self, protocol: WireProtocol, capabilities: frozenset[str], timing: Timing, broken_capabilities: set[str]
+        self,
+        protocol: WireProtocol,
+        capabilities: frozenset[str],
+        timing: Timing,
+        broken_capabilities: set[str],
+        *,
+        compresses: bool = False,
     ) -> None:
         self._protocol = protocol
         self._timing = timing
@@ -43,6 +53,10 @@ class Connection:
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
         self._introduction: Sequence[Arguments] = (_ID,) if "ID" in capabilities else ()
+        self.message_limit = limit_of(capabilities)
+        """How many messages the server carries a command out for (RFC 9738); None: for all."""
+        self._limits_messages = self.message_limit is not None
+        self._may_compress = compresses and COMPRESS in self.capabilities
         self.selection: Selection | None = None
         """The selected folder; it notes what untagged responses say about it."""
         self.namespaces: Sequence[bytes] = ()
@@ -60,6 +74,10 @@ class Connection:
     def is_disabled(self, capability: str) -> bool:
         """Whether the capability was tried and refused."""
         return capability in self._broken
+
+    def has(self, capability: str) -> bool:
+        """As ``capability in capabilities``, without making the set: for what is asked of every list."""
+        return capability in self._offered and capability not in self._broken
 
     def disable(self, *capabilities: str) -> None:
         """Stop using capabilities that the server offers and refuses, on all connections of this mailbox."""
@@ -84,16 +102,21 @@ class Connection:
         timing: Timing | None = None,
         limits: Limits | None = None,
         broken_capabilities: set[str] | None = None,
+        times: AnswerTimes | None = None,
     ) -> "Connection":
         """Connect and log in: three to five round trips. The connections of a mailbox share ``broken_capabilities``,
-        which the server was seen to refuse."""
+        which the server was seen to refuse, and the times that its answers took."""
         timing = timing or Timing()
-        protocol = await connect(endpoint, timing, limits or Limits())
+        times = times or AnswerTimes()
+        with times.measured():
+            protocol = await connect(endpoint, timing, limits or Limits())
+        protocol.times = times
         try:
             offered = await log_in(protocol, credentials, timing)
-            connection = cls(protocol, offered, timing, set() if broken_capabilities is None else broken_capabilities)
-            connection.disable(*faults_of(protocol.greeting.result().text))
-            return connection
+            broken = set() if broken_capabilities is None else broken_capabilities
+            compresses = not is_local(protocol.transport) if endpoint.compress is None else endpoint.compress
+            broken |= faults_of(protocol.greeting.result().text)
+            return cls(protocol, offered, timing, broken, compresses=compresses)
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
             raise
@@ -106,12 +129,15 @@ class Connection:
     async def is_alive(self) -> bool:
         """Whether the server still answers, within ``NOOP_SECONDS``. One round trip."""
         with suppress(MailError):
-            await self.attempt([b"NOOP"], seconds=min(NOOP_SECONDS, self._timing.progress))
+            await self.attempt([b"NOOP"], seconds=self._allowed(NOOP_SECONDS))
         return self.is_open
+
+    def _allowed(self, usual: float) -> float:
+        return min(self._timing.progress, self._protocol.times.allowed(usual, self._timing.progress))
 
     async def probe(self) -> None:
         """One NOOP. Raises UpstreamTimeout if the server no longer answers."""
-        await self.attempt([b"NOOP"], seconds=NOOP_SECONDS * 3)
+        await self.attempt([b"NOOP"], seconds=self._allowed(NOOP_SECONDS * 3))
 
     async def wait_closed(self, seconds: float) -> None:
         """Returns after ``seconds``. Raises the error that ended the connection, if that comes first."""
@@ -131,32 +157,57 @@ class Connection:
         protocol = self._protocol
         await self._note(protocol.take_unsolicited())
         sent = self._with_introduction(commands)
-        is_introduced = len(sent) > len(commands)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in sent]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
-            answers = await protocol.wait(protocol.send(lines), self._timing, seconds)
+            answers = await self._exchange(lines, seconds)
             command.outcome = answers[-1].status.kind.lower()
         for answer in answers:
             if is_disconnected(answer.status):
                 self.fail(error_from(answer.status))
-        if is_introduced:
-            self._read_identity(answers[-1].untagged)
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
+        if len(sent) > len(commands):
+            self.disable(*introduced_faults(answers[-1].untagged))
+        if self._limits_messages:
+            await self._finish(commands[-1], answers[-1])
         return answers[len(answers) - len(commands) :]
+
+    async def _finish(self, command: Arguments, answer: Answer) -> None:
+        """Ask for what a limit left out of the last command; the responses are added to its answer. A round trip for
+        each part. All parts together have the bounds of one answer, in octets and time."""
+        exists = self.selection.exists if self.selection is not None else 0
+        rest, before = rest_of(command, answer, exists), None
+        octets, end = _octets(answer), self.now() + self._timing.command
+        self._limits_messages = False
+        try:
+            while rest is not None:
+                if rest == before or octets > self._protocol.limits.response or self.now() > end:
+                    raise AnswerTooLarge("The mail server answers for too few messages at once.", protocol="imap")
+                part = await self.run(rest)
+                octets += _octets(part)
+                answer.untagged.extend(part.untagged)
+                before, rest = rest, rest_of(rest, part, exists)
+        finally:
+            self._limits_messages = True
+
+    async def _exchange(self, lines: list[tuple[bytes, list[bytes]]], seconds: float | None) -> list[Answer]:
+        """Send the commands; the first time COMPRESS goes behind them (RFC 4978), so that it costs no round trip."""
+        protocol, [_, last] = self._protocol, lines[-1]
+        if not self._may_compress or len(last) > 1:
+            return await protocol.wait(protocol.send(lines), self._timing, seconds)
+        self._may_compress = False
+        lines.append((tag := protocol.tag(), arguments.chunks(tag, [b"COMPRESS", b"DEFLATE"])))
+        *answers, compress = await protocol.wait(protocol.send(lines, after=After.DEFLATE), self._timing, seconds)
+        if compress.status.kind != "OK":
+            self.disable(COMPRESS)
+        return answers
 
     def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
         """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a
         folder for a client that has not sent it. It travels with them, so it costs no round trip."""
         introduction, self._introduction = self._introduction, ()
         return commands if commands[0][0] == b"LOGOUT" else [*introduction, *commands]
-
-    def _read_identity(self, untagged: Sequence[bytes]) -> None:
-        """Note what servers of this name do wrong. The answer to ID comes before those to the commands."""
-        for response in untagged[:1]:
-            if response[:3].upper() == b"ID ":
-                self.disable(*faults_of(response))
 
     async def run(self, *commands: Arguments, seconds: float | None = None) -> Answer:
         """As ``attempt``, but each command has to succeed: raises the error of the first that does not. Returns the
@@ -171,6 +222,8 @@ class Connection:
         """APPEND with a message of ``size`` octets as its last argument, read from ``chunks`` as the server takes
         it."""
         await self._note(self._protocol.take_unsolicited())
+        for introduction in self._with_introduction([pieces])[:-1]:
+            self._protocol.send([(tag := self._protocol.tag(), arguments.chunks(tag, introduction))])
         tag = self._protocol.tag()
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
         goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
@@ -227,10 +280,14 @@ class Connection:
 
     async def logout(self) -> None:
         """Send LOGOUT, wait two seconds at most, and close."""
-        self._protocol.is_leaving = True
+        self._protocol.is_leaving, self._may_compress = True, False
         with suppress(MailError):
             await self.attempt([b"LOGOUT"], seconds=2)
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))
+
+
+def _octets(answer: Answer) -> int:
+    return sum(len(response) + OVERHEAD for response in answer.untagged)
 
 
 def _verb(pieces: Arguments) -> str:

@@ -5,6 +5,7 @@ A fault has a name as a capability has, and is kept with those that a server was
 """
 
 import re
+from collections.abc import Sequence
 
 SEARCH_BODY = "SEARCH=BODY"
 """SEARCH BODY and TEXT find nothing in parts whose charset is neither US-ASCII nor UTF-8 (Cyrus 3.6 and 3.10)."""
@@ -24,3 +25,8 @@ def faults_of(text: bytes) -> frozenset[str]:
     """The faults of the server that says this of itself."""
     found = (faults for name, faults in _FAULTS if name.search(text, 0, _READ))
     return frozenset().union(*found)
+
+
+def introduced_faults(untagged: Sequence[bytes]) -> frozenset[str]:
+    """As ``faults_of``, by the answer to ID, which comes before those to the commands that it was sent with."""
+    return frozenset().union(*(faults_of(response) for response in untagged[:1] if response[:3].upper() == b"ID "))

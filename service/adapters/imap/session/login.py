@@ -12,13 +12,14 @@ from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.client import Client
-from service.adapters.imap.wire.commands import Answer, Timing
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.commands import After, Answer, Timing
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import login_error_from
-from service.adapters.shared import sasl
 from service.adapters.shared.network_errors import network_errors
-from service.adapters.shared.sasl import Exchange
+from service.adapters.shared.sign_in import sasl
+from service.adapters.shared.sign_in.sasl import Exchange
+from service.adapters.shared.sign_in.scram import scram
 from service.mail.errors import (
     LoginRefused,
     UpstreamProtocol,
@@ -63,7 +64,7 @@ async def _greeting(protocol: WireProtocol, timing: Timing) -> None:
 
 
 async def _start_tls(protocol: WireProtocol, endpoint: Endpoint, timing: Timing) -> None:
-    sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"STARTTLS"]))], last=True)
+    sent = protocol.send([(tag := protocol.tag(), arguments.chunks(tag, [b"STARTTLS"]))], after=After.TLS)
     try:
         answer = await _answer(protocol, "STARTTLS", sent, timing, timing.greeting)
     except UpstreamProtocol as error:
@@ -100,22 +101,56 @@ def _announced(answer: Answer) -> frozenset[str] | None:
 async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timing) -> frozenset[str]:
     """Log in by a method that the server offers. Returns the capabilities after login, which may differ from before."""
     offered = await capabilities(protocol, timing)
-    tag, verb = protocol.tag(), "AUTHENTICATE"
-    if credentials.kind is SecretKind.ACCESS_TOKEN:
-        exchange = _bearer(credentials, offered)
-        lines = [*_authenticate(tag, exchange, offered), exchange.dismissal.encode() + b"\r\n"]
-        sent = protocol.send([(tag, lines)], optional=True)
-    elif _needs_plain(credentials, offered):
-        sent = protocol.send([(tag, _authenticate(tag, sasl.plain(credentials), offered))])
-    else:
-        pieces = [b"LOGIN", arguments.string(credentials.username), arguments.string(credentials.secret)]
-        sent, verb = protocol.send([(tag, arguments.chunks(tag, pieces))]), "LOGIN"
-    answer = await _answer(protocol, verb, sent, timing, timing.login)
+    answer = await _by_scram(protocol, credentials, offered, timing)
+    if answer is None:
+        answer = await _by_secret(protocol, credentials, offered, timing)
     if answer.status.kind != "OK":
         raise login_error_from(answer.status)
     protocol.is_logged_in = True
     announced = _announced(answer)
     return announced if announced is not None else await capabilities(protocol, timing)
+
+
+async def _by_scram(
+    protocol: WireProtocol, credentials: Credentials, offered: frozenset[str], timing: Timing
+) -> Answer | None:
+    """Sign in without showing the password: three round trips. None if that is not possible for this user."""
+    if credentials.kind is not SecretKind.PASSWORD:
+        return None
+    tls = protocol.transport.get_extra_info("ssl_object")
+    exchange = scram(credentials, Protocol.IMAP, tls, _mechanisms(offered))
+    if exchange is None:
+        return None
+    [line, *initial] = _authenticate(tag := protocol.tag(), exchange.mechanism, exchange.begin(), offered)
+
+    async def respond(challenge: bytes) -> bytes:
+        return initial.pop() if initial else (await exchange.answer(challenge)).encode()
+
+    with Command("imap", protocol.server, "AUTHENTICATE") as command:
+        answer = await protocol.converse(tag, line + b"\r\n", respond, timing)
+        command.outcome = answer.status.kind.lower()
+    if answer.status.kind == "OK":
+        exchange.require_proof()
+    elif not exchange.is_challenged:
+        return None
+    return answer
+
+
+async def _by_secret(
+    protocol: WireProtocol, credentials: Credentials, offered: frozenset[str], timing: Timing
+) -> Answer:
+    tag, verb = protocol.tag(), "AUTHENTICATE"
+    if credentials.kind is SecretKind.ACCESS_TOKEN:
+        exchange = _bearer(credentials, offered)
+        lines = [*_authenticate(tag, *exchange[:2], offered), exchange.dismissal.encode()]
+        sent = protocol.send([(tag, [line + b"\r\n" for line in lines])], optional=True)
+    elif _needs_plain(credentials, offered):
+        lines = _authenticate(tag, *sasl.plain(credentials)[:2], offered)
+        sent = protocol.send([(tag, [line + b"\r\n" for line in lines])])
+    else:
+        pieces = [b"LOGIN", arguments.string(credentials.username), arguments.string(credentials.secret)]
+        sent, verb = protocol.send([(tag, arguments.chunks(tag, pieces))]), "LOGIN"
+    return await _answer(protocol, verb, sent, timing, timing.login)
 
 
 async def _answer(
@@ -136,18 +171,20 @@ def _needs_plain(credentials: Credentials, offered: frozenset[str]) -> bool:
 
 
 def _bearer(credentials: Credentials, offered: frozenset[str]) -> Exchange:
-    exchange = sasl.bearer(credentials, {word.removeprefix("AUTH=") for word in offered if word.startswith("AUTH=")})
+    exchange = sasl.bearer(credentials, _mechanisms(offered))
     if exchange is None:
         raise LoginRefused("The mail server accepts no access tokens. Sign in with a password.")
     return exchange
 
 
-def _authenticate(tag: bytes, exchange: Exchange, offered: frozenset[str]) -> list[bytes]:
+def _mechanisms(offered: frozenset[str]) -> frozenset[str]:
+    return frozenset(word.removeprefix("AUTH=") for word in offered if word.startswith("AUTH="))
+
+
+def _authenticate(tag: bytes, mechanism: str, response: str, offered: frozenset[str]) -> list[bytes]:
     """Returns the lines to send. The initial response is in the command if the server allows it (RFC 4959)."""
-    mechanism, response = exchange.mechanism.encode(), exchange.response.encode()
-    if "SASL-IR" in offered:
-        return [b"%b AUTHENTICATE %b %b\r\n" % (tag, mechanism, response)]
-    return [b"%b AUTHENTICATE %b\r\n" % (tag, mechanism), response + b"\r\n"]
+    command = b"%b AUTHENTICATE %b" % (tag, mechanism.encode())
+    return [command + b" " + response.encode()] if "SASL-IR" in offered else [command, response.encode()]
 
 
 def literal_plus(offered: frozenset[str]) -> int:

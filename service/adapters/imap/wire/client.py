@@ -7,7 +7,7 @@ from collections.abc import Callable
 from aioimaplib.aioimaplib import CONNECTED, IMAP4
 
 from service.accounts.servers import Endpoint
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.protocol import WireProtocol
 from service.mail.errors import UpstreamUnavailable
 

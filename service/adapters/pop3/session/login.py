@@ -8,10 +8,13 @@ from typing import TypeAlias
 
 from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.pop3.wire.connection import Connection
-from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, broken, login_error_from
-from service.adapters.shared import sasl
-from service.adapters.shared.sasl import CANCEL, Exchange
+from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Reply, login_error_from
+from service.adapters.shared.sign_in import sasl
+from service.adapters.shared.sign_in.conversation import auth, respond_by, respond_to
+from service.adapters.shared.sign_in.sasl import Exchange
+from service.adapters.shared.sign_in.scram import scram
 from service.mail.errors import InvalidRequest, UpstreamError
+from service.mail.model import Protocol
 
 UNSENDABLE = re.compile("[\r\n\0\ud800-\udfff]")
 COMMAND_LIMIT = 255
@@ -31,8 +34,10 @@ def require_sendable(credentials: Credentials) -> None:
 async def sign_in(connection: Connection, credentials: Credentials, *, apop: bool = False) -> None:
     """Tries once: repeated refused logins lock the account."""
     is_password = credentials.kind is SecretKind.PASSWORD
-    method = _apop if apop and is_password else _method(connection, credentials)
-    reply = await method(connection, credentials)
+    reply = await _by_scram(connection, credentials) if is_password and not apop else None
+    if reply is None:
+        method = _apop if apop and is_password else _method(connection, credentials)
+        reply = await method(connection, credentials)
     if not reply.ok:
         raise login_error_from(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
     await connection.learn()
@@ -43,6 +48,18 @@ def login_delay(connection: Connection) -> int | None:
     announced = (connection.capabilities or {}).get("LOGIN-DELAY", ())[:1]
     known = bool(announced) and re.fullmatch("[0-9]{1,4}", announced[0]) is not None
     return max(1, int(announced[0])) if known else None
+
+
+async def _by_scram(connection: Connection, credentials: Credentials) -> Reply | None:
+    """None if the server has no SCRAM for this user."""
+    exchange = scram(credentials, Protocol.POP3, connection.tls, _mechanisms(connection))
+    if exchange is None:
+        return None
+    line, initial = auth(exchange.mechanism, exchange.begin(), COMMAND_LIMIT)
+    reply = await connection.converse(line, respond_by(exchange, initial))
+    if reply.ok:
+        exchange.require_proof()
+    return reply if reply.ok or exchange.is_challenged else None
 
 
 async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:
@@ -74,18 +91,8 @@ async def _bearer(connection: Connection, credentials: Credentials) -> Reply:
 
 
 async def _authenticate(connection: Connection, exchange: Exchange) -> Reply:
-    short = f"AUTH {exchange.mechanism} {exchange.response}"
-    fits = len(short) + 2 <= COMMAND_LIMIT
-    later = [exchange.dismissal, CANCEL]
-    lines = iter(later if fits else [exchange.response, *later])
-
-    def respond(_: bytes) -> str:
-        line = next(lines, None)
-        if line is None:
-            raise broken("The mail server does not end its login.")
-        return line
-
-    return await connection.converse(short if fits else f"AUTH {exchange.mechanism}", respond)
+    line, initial = auth(exchange.mechanism, exchange.response, COMMAND_LIMIT)
+    return await connection.converse(line, respond_to(exchange, initial, PROTOCOL))
 
 
 def _method(connection: Connection, credentials: Credentials) -> Method:

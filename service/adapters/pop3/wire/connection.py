@@ -17,6 +17,7 @@ from service.adapters.pop3.wire.reader import Wire, dial
 from service.adapters.pop3.wire.replies import PROTOCOL, Reply, broken, greeting_error_from, insecure
 from service.adapters.pop3.wire.timing import Timing
 from service.adapters.shared.network_errors import network_error, network_errors
+from service.adapters.shared.sign_in.conversation import Respond
 from service.mail.errors import MailError, UpstreamTimeout
 from service.mail.model import Protocol
 from service.telemetry.upstream import Command
@@ -75,6 +76,11 @@ class Connection:
         """Whether it is open, and the server is silent as it has to be between commands."""
         return self._wire.alive and not self._wire.waiting
 
+    @property
+    def tls(self) -> object:
+        """The SSLObject of the connection, if it has one."""
+        return self._wire.tls
+
     def offers(self, capability: str) -> bool:
         """Whether CAPA names it."""
         return self.capabilities is not None and capability in self.capabilities
@@ -90,13 +96,13 @@ class Connection:
             self._send(line)
             return record(command, await self._reply())
 
-    async def converse(self, line: str, respond: Callable[[bytes], str]) -> Reply:
+    async def converse(self, line: str, respond: Respond) -> Reply:
         """Sends a command that the server may answer with challenges (RFC 5034, 4). ``respond`` returns the answer to
         each."""
         async with self._asking(line) as command:
             self._send(line)
             while (challenge := await self._wire.line()) == b"+" or challenge.startswith(b"+ "):
-                self._send(respond(challenge[2:]))
+                self._send(await respond(challenge[2:]))
             return record(command, Reply.read(challenge))
 
     async def ask_each(self, lines: Sequence[str]) -> list[Reply]:

@@ -6,6 +6,7 @@ from typing import cast
 from service.accounts.servers import Endpoint, Security
 from service.adapters.pop3.wire.replies import broken, insecure
 from service.adapters.pop3.wire.timing import Timing
+from service.adapters.shared.sockets import acknowledge
 
 LINE_LIMIT = 8 * 1024
 FULL = 256 * 1024
@@ -29,6 +30,8 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._waiting += data
+        if self._arrival is not None and self._transport is not None:
+            acknowledge(self._transport)
         if len(self._waiting) >= FULL and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
@@ -53,6 +56,11 @@ class Wire(asyncio.Protocol):
     def alive(self) -> bool:
         """Whether a command can be sent."""
         return not self._lost and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def tls(self) -> object:
+        """The SSLObject of the transport; None in clear."""
+        return self._transport and self._transport.get_extra_info("ssl_object")
 
     def send(self, octets: bytes) -> None:
         """Sends without waiting: commands are short and few at a time, so the kernel's buffer takes them."""

@@ -7,6 +7,7 @@ what is inside a quoted string, a comment or an encoded word never becomes an ad
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
 from service.mail.mime.charset import decode_text
@@ -35,22 +36,35 @@ _SPACES = re.compile(r" {2,}")
 _ADDRESS_IN_NAME = re.compile(r"[^\s@\uff20\ufe6b<>\"'(),;:]{1,64}[@\uff20\ufe6b][^\s@<>\"'(),;:]{1,255}")
 
 
+class AddressList(NamedTuple):
+    """The mailboxes of a list. ``is_complete`` is False if a limit cut it."""
+
+    addresses: tuple[Address, ...]
+    is_complete: bool
+
+
 def parse_addresses(raw: bytes | str, limit: int = 1000) -> tuple[Address, ...]:
     """The mailboxes of a list, those of groups among them. Of ``a@b <c@d>`` the address is ``c@d``.
 
     What holds no address gives its words: one word is the ``email`` (a local user), several are the ``name``.
     """
+    return list_addresses(raw, limit).addresses
+
+
+def list_addresses(raw: bytes | str, limit: int) -> AddressList:
+    """As ``parse_addresses``, for those who must not miss any."""
     octets = raw.encode("utf-8", "replace") if isinstance(raw, str) else raw
     if (plain := _PLAIN.fullmatch(octets)) is not None:
         name = decode_words(plain[1] if plain[1] is not None else plain[2])
-        return (Address(name=_SPACES.sub(" ", name) or None, email=plain[3].decode("ascii")),)[:limit]
+        address = Address(name=_SPACES.sub(" ", name) or None, email=plain[3].decode("ascii"))
+        return AddressList((address,)[:limit], is_complete=limit > 0)
     scanner = _Scanner(unfold(octets[:MAX_OCTETS]))
     found: list[Address] = []
     for address in scanner.addresses():
-        found.append(address)
         if len(found) >= limit:
-            break
-    return tuple(found)
+            return AddressList(tuple(found), is_complete=False)
+        found.append(address)
+    return AddressList(tuple(found), is_complete=not scanner.is_cut and len(octets) <= MAX_OCTETS)
 
 
 def sender_warnings(raw_from_headers: Sequence[bytes]) -> tuple[str, ...]:
@@ -75,6 +89,8 @@ class _Scanner:
     """The state between two commas."""
 
     def __init__(self, octets: bytes) -> None:
+        self.is_cut = False
+        """Whether there are more tokens than are read."""
         self._octets = octets
         self._comments_close = True
         self._in_group = False
@@ -103,6 +119,7 @@ class _Scanner:
         count = 0
         while (match := _TOKEN.match(self._octets, position)) is not None:
             if (count := count + 1) > MAX_TOKENS:
+                self.is_cut = True
                 yield "", b""
                 return
             position = match.end()

@@ -21,12 +21,21 @@ def file_name(raw_name: bytes | str | None) -> str | None:
     if not raw_name:
         return None
     text = raw_name if isinstance(raw_name, str) and "=?" not in raw_name else decode_words(raw_name)
-    text = unicodedata.normalize("NFC", text[:4096]).replace("\\", "/").rstrip("/ ")
-    text = "".join(each for each in text.rpartition("/")[2] if not is_unseen(each))
-    text = _trim(_RESERVED.sub("_", text))
+    text = _trim(_RESERVED.sub("_", _without_path(text)))
     if _DEVICES.match(text):
         text = "_" + text
     return _trim(_shorten(text)) or None
+
+
+def sent_name(name: str) -> str | None:
+    """A name as it is sent: as ``file_name``, but encoded words stay as they are, and so does what only some systems do
+    not allow."""
+    return _trim(_shorten(_trim(_without_path(name)))) or None
+
+
+def _without_path(text: str) -> str:
+    text = unicodedata.normalize("NFC", text[:4096]).replace("\\", "/").rstrip("/ ")
+    return "".join(each for each in text.rpartition("/")[2] if not is_unseen(each))
 
 
 def _trim(text: str) -> str:

@@ -13,7 +13,7 @@ from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import select
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids
 from service.mail.errors import (
     InvalidRequest,

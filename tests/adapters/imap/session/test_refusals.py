@@ -8,7 +8,7 @@ import pytest
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.wire import flow
+from service.adapters.shared import sockets
 from service.mail.errors import (
     LoginRefused,
     MailError,
@@ -216,7 +216,7 @@ async def test_pieces_of_an_answer_are_acknowledged_at_once(
 ) -> None:
     """R-IMAP-51: as octets come of an answer that is not complete, and not for a complete one."""
     calls: list[object] = []
-    acknowledge = flow.acknowledge
+    acknowledge = sockets.acknowledge
 
     def counted(transport: asyncio.BaseTransport) -> None:
         calls.append(transport)
@@ -224,14 +224,14 @@ async def test_pieces_of_an_answer_are_acknowledged_at_once(
         option = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
         assert option == 1
 
-    monkeypatch.setattr("service.adapters.imap.wire.protocol.acknowledge", counted)
+    monkeypatch.setattr("service.adapters.imap.wire.receiver.acknowledge", counted)
     async with scripted({"UID FETCH": [Drip(FLAGS, 0.005, 20)]}) as (_, mailbox):
         await mailbox.list_folders()
         before = len(calls)
         await mailbox.get_flags(FIRST)
         assert len(calls) > before
     closed = asyncio.Transport()
-    flow.acknowledge(closed)
+    sockets.acknowledge(closed)
 
 
 async def test_a_refused_password_is_still_refused(scripted: Scripted) -> None:

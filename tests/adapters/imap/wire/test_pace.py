@@ -6,8 +6,8 @@ from time import perf_counter
 
 import pytest
 
-from service.adapters.imap.wire.flow import OVERHEAD, Flood
-from service.adapters.imap.wire.framing import Limits
+from service.adapters.imap.wire.octets.flow import OVERHEAD, Flood
+from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import SLICE_SECONDS, Pace, ascending, paced
 from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows

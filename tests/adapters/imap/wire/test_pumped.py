@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from service.adapters.imap.wire.framing import Framer, Limits
 from service.adapters.imap.wire.numbers import read_ranges
+from service.adapters.imap.wire.octets.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows, sorted_uids, status_rows
 from service.adapters.imap.wire.status import read_status
 from service.adapters.imap.wire.tokens import parse
@@ -45,6 +45,7 @@ SUBJECTS = (
     Subject("a status", lambda octets: read_status(b"OK " + octets)),
     Subject("a code", lambda octets: read_status(b"OK [PERMANENTFLAGS " + octets)),
     Subject("rows", lambda octets: now(fetch_rows([b"1 FETCH (UID 1 " + octets + b")"]))),
+    Subject("a row's labels", lambda octets: now(fetch_rows([b"1 FETCH (X-GM-LABELS (" + octets + b") UID 1 FLAGS ())"]))),
     Subject("a row's flags", lambda octets: now(fetch_rows([b"1 FETCH (UID 1 FLAGS (" + octets + b"))"]))),
     Subject("folders", lambda octets: now(list_rows([b'LIST () "/" ' + octets]))),
     Subject("counts", lambda octets: now(status_rows([b"STATUS " + octets]))),

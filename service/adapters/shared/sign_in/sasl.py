@@ -1,4 +1,5 @@
-"""What a client says to sign in: PLAIN (RFC 4616), OAUTHBEARER (RFC 7628), and XOAUTH2, which Google had before it."""
+"""What a client says to sign in: PLAIN (RFC 4616), LOGIN, OAUTHBEARER (RFC 7628), and XOAUTH2, which Google had before
+it."""
 
 from base64 import b64encode
 from collections.abc import Container
@@ -24,6 +25,14 @@ def plain(credentials: Credentials) -> Exchange:
     if "\0" in credentials.username + credentials.secret:
         raise InvalidRequest("A username or password must not contain NUL.")
     return Exchange("PLAIN", _base64(f"\0{credentials.username}\0{credentials.secret}"))
+
+
+def login(credentials: Credentials) -> Exchange:
+    """A username, and the password as the ``dismissal`` of what the server asks next (LOGIN, which no RFC has): for
+    servers that know nothing better. Both are in UTF-8. Raises InvalidRequest for NUL."""
+    if "\0" in credentials.username + credentials.secret:
+        raise InvalidRequest("A username or password must not contain NUL.")
+    return Exchange("LOGIN", _base64(credentials.username), _base64(credentials.secret))
 
 
 def bearer(credentials: Credentials, mechanisms: Container[str]) -> Exchange | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.adapters.imap.wire.framing import Framer, Limits
+from service.adapters.imap.wire.octets.framing import Framer, Limits
 from service.mail.errors import UpstreamProtocol
 
 RESPONSES = [

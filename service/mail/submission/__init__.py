@@ -1,0 +1,1 @@
+"""Writing and sending mail: the values, and the port that the SMTP adapter implements (RFC 6409)."""

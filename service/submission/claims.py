@@ -1,0 +1,180 @@
+"""The right to send a draft, taken in the mailbox itself, so that processes that do not know each other send it once.
+
+A claim is a keyword on the draft, set only if nobody changed the draft meanwhile (``change_flags`` with a version).
+It allows a process to begin. The second step is what sends: right before the end of the message, ``commit`` sets
+``$submitpending`` in the same way. If another process has taken over the claim, ``commit`` fails and the message is not
+sent. So a claim can be taken over at any time from a process that died; if that process is only slow, it does no harm.
+
+Once ``$submitpending`` is set, the message may be sent, and no process tries again by itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from secrets import choice
+
+from service.mail.backend import Backend
+from service.mail.errors import Changed, InUse, NotFound, NotPermitted, NotSupported, UpstreamError
+from service.mail.model import Flags
+from service.mail.submission.submitter import LOST
+
+PENDING = "$submitpending"
+SENT = "$submitted"
+NONCES = tuple(f"casella-send-{number}" for number in range(16))
+"""A few fixed names: a Maildir folder has room for 26 keywords. Two processes that set the same keyword at the same
+instant may both succeed, because the second STORE changes nothing (Dovecot); with 16 names that is rare, and ``commit``
+draws again."""
+PATIENCE = 10.0
+"""Seconds without a change of the draft's flags, after which a claim of another process is taken over."""
+POLL = 0.25
+UNKNOWN = (
+    "An earlier attempt to send this draft ended without an answer from the mail server. Look in Sent and ask the"
+    " recipients before you send it again; to send it again, change the draft."
+)
+
+
+class Claim:
+    """The right to send one draft. Taken by ``take_claim``."""
+
+    def __init__(self, mailbox: Backend, draft: str, nonce: str, flags: Flags) -> None:
+        self._mailbox, self._draft = mailbox, draft
+        self.is_sent = SENT in flags.flags
+        """Whether the message was sent by a process that ended before the draft had left its folder."""
+        self._nonces = {nonce}
+        self._version = flags.version
+
+    async def commit(self) -> None:
+        """From here on the message may be sent. Raises InUse if another process took the claim over."""
+        nonce = _nonce(self._nonces)
+        while True:
+            try:
+                await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
+            except Changed:
+                await self._renew()
+            else:
+                self._nonces.add(nonce)
+                return
+
+    async def _renew(self) -> None:
+        """After a change of the flags: that may have been a person's, who marked the draft."""
+        flags = await self._mailbox.get_flags(self._draft)
+        present = _nonces_of(flags)
+        if not present or not present <= self._nonces or PENDING in flags.flags:
+            raise InUse("Another process has taken over sending this draft.", retry_after=2)
+        self._version = flags.version
+
+    async def release(self) -> None:
+        """The message was not sent: the draft is as before."""
+        await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces])
+
+    async def settle(self) -> None:
+        """The message was sent: the draft says so, in case this process ends before the draft has left its folder."""
+        await self._mailbox.change_flags(self._draft, [SENT, "$seen"], ["$draft", PENDING, *self._nonces])
+
+
+class Unclaimed:
+    """Stands in for a claim in a mailbox that counts no versions or keeps no keywords. This process still sends a draft
+    once, because it holds its ``turn``."""
+
+    is_sent = False
+
+    async def commit(self) -> None:
+        """Nothing to set."""
+
+    release = settle = commit
+
+
+class Turns:
+    """One attempt at a time for each draft in this process."""
+
+    def __init__(self) -> None:
+        self._held: set[tuple[str, str]] = set()
+
+    @asynccontextmanager
+    async def turn(self, account: str, draft: str) -> AsyncIterator[None]:
+        """Raises InUse while another request sends the draft."""
+        key = account, draft
+        if key in self._held:
+            raise InUse("This draft is being sent by another request.", retry_after=1)
+        self._held.add(key)
+        try:
+            yield
+        finally:
+            self._held.discard(key)
+
+
+class AlreadySent(Exception):
+    """The draft is gone: another process has sent it."""
+
+
+async def take_claim(mailbox: Backend, draft: str) -> "Claim | Unclaimed":
+    """Take the claim: two round trips if no other process has it. Waits for one that has.
+
+    Raises AlreadySent if the draft goes while this waits, NotFound if there is no such draft, and UpstreamError with
+    the code ``LOST`` if an earlier attempt may have sent it.
+    """
+    return await _Attempt(mailbox, draft).take()
+
+
+class _Attempt:
+    """Tries until the claim is taken or cannot be."""
+
+    def __init__(self, mailbox: Backend, draft: str) -> None:
+        self._mailbox, self._draft = mailbox, draft
+        self._was_seen = False
+        self._version: str | None = None  # that another process's claim has had since ...
+        self._deadline = 0.0
+
+    async def take(self) -> "Claim | Unclaimed":
+        while True:
+            flags = await self._flags()
+            if flags.version is None:
+                return Unclaimed()
+            if self._must_wait(flags):
+                await asyncio.sleep(POLL)
+            elif (taken := await self._try(flags)) is not None:
+                return taken
+
+    async def _flags(self) -> Flags:
+        try:
+            flags = await self._mailbox.get_flags(self._draft)
+        except NotFound:
+            if self._was_seen:
+                raise AlreadySent from None
+            raise
+        self._was_seen = True
+        return flags
+
+    def _must_wait(self, flags: Flags) -> bool:
+        """Whether another process has the claim, and may still be at work."""
+        is_pending, is_sent = PENDING in flags.flags, SENT in flags.flags
+        if not is_pending and not is_sent and not _nonces_of(flags):
+            return False
+        now = asyncio.get_running_loop().time()
+        if flags.version != self._version:
+            self._version, self._deadline = flags.version, now + PATIENCE
+        if now < self._deadline:
+            return True
+        if is_pending and not is_sent:
+            raise UpstreamError(UNKNOWN, protocol="smtp", code=LOST)
+        return False
+
+    async def _try(self, flags: Flags) -> "Claim | Unclaimed | None":
+        """None if the draft changed meanwhile."""
+        others = _nonces_of(flags)
+        nonce = _nonce(others)
+        try:
+            taken = await self._mailbox.change_flags(self._draft, [nonce], sorted(others), version=flags.version)
+        except (Changed, NotFound):
+            return None
+        except (NotPermitted, NotSupported):
+            return Unclaimed()
+        return Claim(self._mailbox, self._draft, nonce, taken) if nonce in taken.flags else Unclaimed()
+
+
+def _nonce(taken: Collection[str]) -> str:
+    return choice([nonce for nonce in NONCES if nonce not in taken] or NONCES)
+
+
+def _nonces_of(flags: Flags) -> set[str]:
+    return {flag for flag in flags.flags if flag in NONCES}

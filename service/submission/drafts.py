@@ -1,0 +1,192 @@
+"""Drafts: complete messages in Drafts, so that any mail program can go on with them. Every change writes a new message
+and then removes the old one."""
+
+from collections.abc import Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, MailError, NotFound, UpstreamError
+from service.mail.mime.body import choose
+from service.mail.mime.charset import decode_text
+from service.mail.mime.compose.composing import compose
+from service.mail.mime.compose.drafts import read_draft
+from service.mail.mime.compose.values import Identified, Resolved, Uploaded
+from service.mail.model import Address, Header, HtmlMode, Message, Source
+from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
+from service.submission.assembly import assembled
+from service.submission.attachments import Attachments
+from service.submission.folders import DRAFTS, find, within
+from service.submission.letter import ANSWERED, ORIGINAL, require_draft
+
+FLAGS = ("$draft", "$seen")
+_THREAD = ("In-Reply-To", "References", ORIGINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What ties a draft to the message that it answers or forwards: Message-IDs, and our own field."""
+
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    original: str | None = None
+
+    @property
+    def internal(self) -> tuple[tuple[str, str], ...]:
+        """The fields that are not sent."""
+        return ((ORIGINAL, self.original),) if self.original else ()
+
+
+@dataclass(slots=True)
+class Stored:
+    """A draft as it is in the mailbox."""
+
+    message: Message
+    headers: Sequence[Header]
+    draft: NewDraft
+
+    @property
+    def thread(self) -> Thread:
+        original = [header.value.strip() for header in self.headers if header.name.lower() == ORIGINAL.lower()]
+        in_reply_to = self.message.in_reply_to or ()
+        return Thread(in_reply_to, self.message.references, original[0] if original else None)
+
+
+class Drafts:
+    """The drafts of one account. ``author`` is its own address, if it has one."""
+
+    def __init__(self, mailbox: Backend, author: Address | None) -> None:
+        self._mailbox, self._author = mailbox, author
+
+    async def create(self, draft: NewDraft, *, message_id: str | None = None, thread: Thread | None = None) -> DraftRef:
+        """Write a draft: the round trips of an append, and those of reading what it refers to."""
+        thread = await self._thread(draft) if thread is None else thread
+        identified = self._identified(message_id or self._new_message_id(draft), thread)
+        attachments = await Attachments(self._mailbox).resolve(draft.attachments)
+        return await self._write(draft, attachments, identified)
+
+    async def read(self, draft: str) -> NewDraft:
+        """A draft, as far as this service can write it. Three round trips; more if its text is long."""
+        return (await self._stored(draft)).draft
+
+    async def change(self, draft: str, patch: NewDraft) -> DraftRef:
+        """Replace the members that ``patch`` was given. The old draft is removed once the new one is there."""
+        stored = await self._stored(draft)
+        merged = stored.draft.model_copy(update={name: getattr(patch, name) for name in patch.model_fields_set})
+        thread = await self._thread(patch) if patch.in_reply_to is not None else stored.thread
+        return await self._replace(stored, merged, thread=thread)
+
+    async def attach(self, draft: str, upload: Source, attachment: Attachment) -> tuple[DraftRef, str]:
+        """Add a file, which is streamed. ``attachment`` says its type and name. Returns the id of its part too."""
+        stored = await self._stored(draft)
+        if len(stored.draft.attachments) >= MAX_ATTACHMENTS:
+            raise InvalidRequest(f"A draft has at most {MAX_ATTACHMENTS} attachments.")
+        added = Resolved(
+            body=Uploaded(0),
+            type=attachment.type or "application/octet-stream",
+            name=attachment.name,
+            disposition=attachment.disposition,
+            cid=attachment.cid,
+        )
+        reference = await self._replace(stored, stored.draft, [added], [upload])
+        written = await self._mailbox.get_message(reference.id, HtmlMode.NONE)
+        return reference, written.attachments[-1].id
+
+    async def detach(self, draft: str, part: str) -> DraftRef:
+        """Remove an attachment. Raises NotFound if the draft has none with this id."""
+        stored = await self._stored(draft)
+        left = tuple(each for each in stored.draft.attachments if each.part_id != part)
+        if len(left) == len(stored.draft.attachments):
+            raise NotFound("part")
+        return await self._replace(stored, stored.draft.model_copy(update={"attachments": left}))
+
+    async def _stored(self, draft: str) -> Stored:
+        message = await self._mailbox.get_message(draft, HtmlMode.ORIGINAL)
+        await require_draft(self._mailbox, message)
+        headers = await self._mailbox.list_headers(draft)
+        text, html = await self._long_texts(message) if message.body.is_truncated else (None, None)
+        return Stored(message, headers, read_draft(message, headers, text=text, html=html))
+
+    async def _long_texts(self, message: Message) -> tuple[str | None, str | None]:
+        """The texts that are longer than the body of a message."""
+        chosen = choose(message.structure)
+        texts = {}
+        for part in chosen.parts[:2]:
+            download = await self._mailbox.open_part(message.id, part.id)
+            octets = bytearray()
+            async with aclosing(download.chunks) as chunks:
+                async for chunk in chunks:
+                    octets += chunk
+                    if len(octets) > 4 * MAX_TEXT:
+                        break
+            texts[part.type] = decode_text(bytes(octets), part.charset).text
+        return texts.get("text/plain"), texts.get("text/html")
+
+    async def _thread(self, draft: NewDraft) -> Thread:
+        if draft.in_reply_to is None:
+            return Thread()
+        original = await self._mailbox.get_message(draft.in_reply_to, HtmlMode.NONE)
+        return answering(original)
+
+    def _identified(self, message_id: str, thread: Thread) -> Identified:
+        return Identified(
+            message_id=message_id,
+            date=datetime.now(UTC),
+            from_=self._author,
+            references=thread.references,
+            in_reply_to=thread.in_reply_to,
+            internal=thread.internal,
+        )
+
+    def _new_message_id(self, draft: NewDraft) -> str:
+        author = draft.from_ or self._author
+        domain = author.email.rpartition("@")[2] if author else ""
+        return f"{uuid4()}@{domain if domain.isascii() and domain else 'localhost'}"
+
+    async def _replace(
+        self,
+        stored: Stored,
+        draft: NewDraft,
+        added: Sequence[Resolved] = (),
+        uploads: Sequence[Source] = (),
+        thread: Thread | None = None,
+    ) -> DraftRef:
+        message_id = stored.message.message_id or self._new_message_id(draft)
+        attachments = await Attachments(self._mailbox, stored.message).resolve(draft.attachments)
+        identified = self._identified(message_id, thread or stored.thread)
+        reference = await self._write(draft, [*attachments, *added], identified, uploads)
+        await self._remove(stored.message.id)
+        return reference
+
+    async def _remove(self, draft: str) -> None:
+        """A server without UIDPLUS cannot remove one message; there the old draft is marked as deleted."""
+        [outcome] = await self._mailbox.delete_messages([draft])
+        if outcome.error is not None:
+            with suppress(MailError):
+                await self._mailbox.change_flags(draft, ["$deleted"], [])
+
+    async def _write(
+        self, draft: NewDraft, attachments: Sequence[Resolved], identified: Identified, uploads: Sequence[Source] = ()
+    ) -> DraftRef:
+        composition = compose(draft, attachments, identified)
+
+        async def append(folder: str) -> str | None:
+            return await self._mailbox.append_message(folder, message, FLAGS)
+
+        async with assembled(self._mailbox, composition, uploads) as message:
+            written = await within(self._mailbox, DRAFTS, append)
+        if written is None:
+            written = next((row.id for row in await find(self._mailbox, DRAFTS, identified.message_id)), None)
+        if written is None:
+            raise UpstreamError("The draft was stored, but the mail server does not say where. List the drafts.")
+        return DraftRef(id=written, message_id=identified.message_id)
+
+
+def answering(original: Message, flag: str = ANSWERED) -> Thread:
+    """RFC 5322, 3.6.4: the original's Message-ID behind its own References."""
+    if original.message_id is None:
+        return Thread(original=f"{flag}:{original.id}")
+    earlier = original.references or (original.in_reply_to or ())[:1]
+    return Thread((original.message_id,), (*earlier, original.message_id), f"{flag}:{original.id}")

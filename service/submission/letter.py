@@ -1,0 +1,80 @@
+"""A draft as it is sent: its envelope, and what sending it does to other messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, MailError
+from service.mail.mime.compose.envelope import envelope_of
+from service.mail.model import Header, HtmlMode, Message, Part
+from service.mail.submission.submitter import Envelope
+from service.submission.folders import DRAFTS
+
+ORIGINAL = "X-Casella-Original"
+"""The field of a draft that names the message it answers or forwards. It is not sent."""
+ANSWERED, FORWARDED = "$answered", "$forwarded"
+_8BIT = {"8bit", "binary"}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """``original`` is the id of a message, and the flag it gets once this one is sent."""
+
+    id: str
+    message_id: str
+    envelope: Envelope
+    original: tuple[str, str] | None = None
+
+
+async def read_letter(
+    mailbox: Backend, draft: str, sender: str | None, recipients: Sequence[str], *, notifies: bool
+) -> Letter:
+    """Three round trips. ``sender`` and ``recipients`` replace those of the header. Raises InvalidRequest for a message
+    that is no draft, has no Message-ID, or no recipient."""
+    message = await mailbox.get_message(draft, HtmlMode.NONE)
+    await require_draft(mailbox, message)
+    if message.message_id is None:
+        raise InvalidRequest("The draft has no Message-ID. Change it first, with PATCH.")
+    headers = await mailbox.list_headers(draft)
+    written = envelope_of(_octets(headers))
+    to = tuple(recipients) or written.recipients
+    if not to:
+        raise InvalidRequest("The draft has no recipients.")
+    envelope = Envelope(
+        written.sender if sender is None else sender,
+        to,
+        size=message.size,
+        is_8bit=_is_8bit(message.structure),
+        is_utf8=written.is_utf8 or not all(each.isascii() for each in to),
+        id=message.message_id if notifies else None,
+    )
+    return Letter(draft, message.message_id, envelope, _original(headers))
+
+
+async def require_draft(mailbox: Backend, message: Message) -> None:
+    """Raises InvalidRequest if the message neither has ``$draft`` nor is in Drafts: a received message must not be
+    changed or sent by mistake."""
+    if "$draft" in message.flags:
+        return
+    try:
+        drafts = (await mailbox.get_folder(DRAFTS)).id
+    except MailError:
+        drafts = ""
+    if message.folder_id != drafts:
+        raise InvalidRequest("This message is not a draft.")
+
+
+def _is_8bit(structure: Part) -> bool:
+    return any(part.encoding in _8BIT for part in structure.walk())
+
+
+def _octets(headers: Sequence[Header]) -> bytes:
+    return "".join(f"{header.name}:{header.raw}\r\n" for header in headers).encode("latin-1", "replace")
+
+
+def _original(headers: Sequence[Header]) -> tuple[str, str] | None:
+    for header in headers:
+        flag, _, message = header.value.strip().partition(":")
+        if header.name.lower() == ORIGINAL.lower() and flag in {ANSWERED, FORWARDED} and message:
+            return message, flag
+    return None

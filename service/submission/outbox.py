@@ -1,0 +1,145 @@
+"""Sends drafts. The draft is the outbox: it is in the mailbox before anything is sent, and leaves Drafts once it was
+sent. So nothing is lost if this process ends at any moment, and nothing is sent twice (see ``claims``)."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from service.mail.backend import Backend
+from service.mail.errors import MailError, UpstreamFailure
+from service.mail.mime.compose.outgoing import Outgoing
+from service.mail.submission.model import Submission
+from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
+from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
+from service.submission.copies import Filing, file_copy
+from service.submission.folders import SENT, find
+from service.submission.letter import Letter, read_letter
+
+ONCE_PER_PROCESS, NO_COPY, COPY_FAILED = "send-once-per-process", "no-sent-copy", "sent-copy-failed"
+Admit: TypeAlias = Callable[[int], Awaitable[None]]
+"""Counts a message with this many recipients. Raises TooManyRequests or InvalidRequest if these are too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to send.
+
+    ``partial``: to the others, if the server refuses some. ``dry_run``: not at all. ``notifies``: with delivery status
+    notifications. ``sender`` and ``recipients`` replace those of the header. ``is_repeatable``: the request may have
+    been made before, so Sent is looked at first.
+    """
+
+    partial: bool = False
+    dry_run: bool = False
+    notifies: bool = False
+    sender: str | None = None
+    recipients: tuple[str, ...] = ()
+    is_repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What the accounts of a server share when they send."""
+
+    server: str
+    turns: Turns
+    filing: Filing
+
+
+class Outbox:
+    """Sends for one account."""
+
+    def __init__(self, mailbox: Backend, submitter: Submitter, post: Post, admit: Admit) -> None:
+        self._mailbox, self._submitter, self._post, self._admit = mailbox, submitter, post, admit
+
+    async def send(self, draft: str, options: Options) -> Submission:
+        """Send a draft. Raises as ``Submitter.submit``: then nothing was sent and the draft is as before, unless the
+        error has the code ``LOST``. Raises InUse while another request sends it, and as ``read_letter``."""
+        letter = await read_letter(self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies)
+        if options.dry_run:
+            return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size, draft=draft)
+        async with self._post.turns.turn(self._mailbox.account, draft):
+            return await self._send(letter, options)
+
+    async def _send(self, letter: Letter, options: Options) -> Submission:
+        try:
+            claim = await take_claim(self._mailbox, letter.id)
+        except AlreadySent:
+            return await self._sent_before(letter)
+        if options.is_repeatable and not claim.is_sent and await find(self._mailbox, SENT, letter.message_id):
+            await self._mailbox.delete_messages([letter.id])
+            return await self._sent_before(letter)
+        if claim.is_sent:
+            receipt = Receipt(letter.envelope.recipients)
+        else:
+            await self._admitted(letter, claim)
+            receipt = await self._submit(letter, claim, partial=options.partial)
+        return await self._finish(letter, claim, receipt)
+
+    async def _admitted(self, letter: Letter, claim: Claim | Unclaimed) -> None:
+        try:
+            await self._admit(len(letter.envelope.recipients))
+        except MailError:
+            await _release(claim)
+            raise
+
+    async def _submit(self, letter: Letter, claim: Claim | Unclaimed, *, partial: bool) -> Receipt:
+        try:
+            download = await self._mailbox.open_source(letter.id)
+            async with aclosing(download.chunks) as chunks, aclosing(_outgoing(chunks)) as octets:
+                return await self._submitter.submit(letter.envelope, octets, claim.commit, partial=partial)
+        except MailError as error:
+            if not (isinstance(error, UpstreamFailure) and error.code == LOST):
+                await _release(claim)
+            raise
+
+    async def _finish(self, letter: Letter, claim: Claim | Unclaimed, receipt: Receipt) -> Submission:
+        """The message was sent: from here on no error is raised."""
+        warnings = [ONCE_PER_PROCESS] if isinstance(claim, Unclaimed) else []
+        sent, draft = None, None
+        try:
+            await claim.settle()
+            sent = await file_copy(self._mailbox, letter.id, letter.message_id, self._post.server, self._post.filing)
+        except MailError:
+            warnings.append(COPY_FAILED)
+            draft = letter.id
+        await self._mark_original(letter)
+        return _submission(letter, receipt, sent=sent, draft=draft, warnings=warnings, sent_at=datetime.now(UTC))
+
+    async def _sent_before(self, letter: Letter) -> Submission:
+        """Another process has sent it: the answer as far as it can be known."""
+        copies = await find(self._mailbox, SENT, letter.message_id)
+        sent, sent_at = (copies[0].id, copies[0].received_at) if copies else (None, None)
+        receipt = Receipt(letter.envelope.recipients)
+        return _submission(letter, receipt, sent=sent, sent_at=sent_at or datetime.now(UTC))
+
+    async def _mark_original(self, letter: Letter) -> None:
+        if letter.original is not None:
+            message, flag = letter.original
+            with suppress(MailError):  # it may be gone, or in a folder that keeps no such flag
+                await self._mailbox.change_flags(message, [flag], [])
+
+
+async def _release(claim: Claim | Unclaimed) -> None:
+    with suppress(MailError):
+        await claim.release()
+
+
+async def _outgoing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    outgoing = Outgoing()
+    async for chunk in chunks:
+        yield outgoing.feed(chunk)
+    yield outgoing.finish()
+
+
+def _submission(letter: Letter, receipt: Receipt, **more: object) -> Submission:
+    envelope: Envelope = letter.envelope
+    return Submission(
+        message_id=letter.message_id,
+        from_=envelope.sender,
+        accepted=receipt.accepted,
+        rejected=receipt.rejected,
+        **more,
+    )

@@ -1,0 +1,59 @@
+"""A message that is complete, kept until it is stored. Large ones are in a private file, not in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from service.mail.mime.digest import Digest
+from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
+from service.spool import Spool
+
+CHUNK = 256 << 10
+_HEADER = 256 << 10
+
+
+class Spooled:
+    """A message, first written and then read. Implements ``model.Source``."""
+
+    def __init__(self) -> None:
+        self._spool = Spool()
+        self._digest, self._head = Digest(), bytearray()
+
+    async def write(self, octets: bytes) -> None:
+        """Append octets: in a thread if they go to a file."""
+        self._digest.feed(octets)
+        self._head += octets[: max(0, _HEADER - len(self._head))]
+        if self._spool.stays_in_memory(len(octets)):
+            self._spool.write(octets)
+        else:
+            await asyncio.to_thread(self._spool.write, octets)
+
+    @property
+    def size(self) -> int:
+        """In octets."""
+        return self._spool.size
+
+    @property
+    def message_id(self) -> str | None:
+        """The Message-ID header without its angle brackets."""
+        block = bytes(self._head).replace(b"\r\n", b"\n").partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n\r\n"
+        ids = parse_message_ids(first(split_headers(block), "Message-ID") or b"")
+        return ids[0] if ids else None
+
+    @property
+    def digest(self) -> bytes:
+        """See ``model.Source``."""
+        return self._digest.finish()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """All octets."""
+        for start in range(0, self.size, CHUNK):
+            yield await self._read(start, min(start + CHUNK, self.size))
+
+    async def _read(self, start: int, stop: int) -> bytes:
+        if self._spool.stays_in_memory():
+            return self._spool.read(start, stop)
+        return await asyncio.to_thread(self._spool.read, start, stop)
+
+    def close(self) -> None:
+        """Nothing can be read any more."""
+        self._spool.close()
