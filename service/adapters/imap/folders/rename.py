@@ -38,7 +38,7 @@ def renamed(listing: FolderListing, old: bytes, name: str | None, parent: bytes 
     delimiter = _delimiter(listing, old)
     last = old.rpartition(delimiter)[2] if delimiter else old
     step = last if name is None else _step(name, delimiter)
-    # Where it is, the server may list nothing: the root of other users' or of public folders.
+    # Its parent may be no folder: servers do not always list the root of public folders or of other users'.
     new = old[: len(old) - len(last)] + step if parent is None else _below(listing, parent or None, step)
     if delimiter and new.startswith(old + delimiter):
         raise InvalidRequest("A folder cannot be moved into itself.")
