@@ -149,7 +149,7 @@ _BY_TEXT: tuple[tuple[re.Pattern[bytes], Callable[[str | None], MailError]], ...
     # Courier; Cyrus, Exchange, hMailServer; UW.
     (
         re.compile(rb"(?:mailbox|folder) does(?: not|n.t) exist|(?:no such|unknown) (?:mailbox|folder)", re.IGNORECASE),
-        lambda said: NotFound("folder", said),
+        lambda _: NotFound("folder"),  # its words have the name, which may be another user's
     ),
     # Courier, Cyrus; Exchange.
     (re.compile(rb"over ?quota|quota (?:is )?exceeded|exceeds? (?:the |your )?quota", re.IGNORECASE), _leaf(OverQuota)),
