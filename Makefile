@@ -12,7 +12,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns hostile nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns hostile servers nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -95,8 +95,13 @@ hostile: system $(VENV)/dev  ## Give each hostile answer of a mail server to a s
 	$(BIN)/python -m tests.hostile --rounds $(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS)) $(ARGS)
 	CASELLA_PUMPS=1 $(BIN)/python -m pytest tests/adapters/imap/wire/test_pumped.py
 
-nightly:  ## What takes its time: fuzzing, hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
+servers: system $(VENV)/dev  ## The contract suite and more on Cyrus, Courier and Dovecot 2.4, each in a file system of its own (three minutes; root).
+	@.ci/servers
+	$(BIN)/python -m pytest -m servers -n $(WORKERS) tests/contract tests/others tests/adapters/smtp $(ARGS)
+
+nightly:  ## What takes its time: fuzzing, other and hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
 	$(MAKE) fuzz SECONDS=600
+	$(MAKE) servers
 	$(MAKE) hostile
 	$(MAKE) soak
 	$(MAKE) turns

@@ -6,6 +6,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.servers import ServerTable
 from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.messages.cache import MessageCache
+from service.adapters.imap.sync.news_record import NewsRecords
 from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.sign_in import SignIns
 from service.adapters.pop3.backend import Pop3Backend
@@ -51,15 +52,18 @@ def submitters(settings: Settings, servers: ServerTable) -> Callable[[Credential
 
 def _imap(settings: Settings, servers: ServerTable) -> Adapter:
     cache, hosts = MessageCache(settings.cache_octets), ConnectionLimits(settings.server_connections)
+    news = NewsRecords()
 
     def open_mailbox(credentials: Credentials) -> Backend:
+        key = servers.key_of(credentials.server)
         return ImapBackend(
             servers.named(credentials.server).endpoint(Protocol.IMAP),
             credentials,
             credentials.account,
             connections=settings.account_connections,
             cache=cache,
-            host=hosts.named(servers.key_of(credentials.server)),
+            host=hosts.named(key),
+            news=news.named(key),
         )
 
     return open_mailbox

@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.courier import Courier
+from tests.servers.cyrus import Cyrus
 from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot24 import Dovecot24
 from tests.servers.exim import Exim
 from tests.servers.mailutils import Mailutils
 from tests.servers.sink import Sink
@@ -63,4 +66,32 @@ def postfix(sink: Sink, submission: SendingDovecot) -> Iterator[Postfix]:
 def exim(sink: Sink, submission: SendingDovecot) -> Iterator[Exim]:
     """Exim, with the certificate of ``submission``."""
     with Exim(sink.port, submission.certificates) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus() -> Iterator[Cyrus]:
+    """With its default namespace. This and the next three are for `make servers`."""
+    with Cyrus() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus_alt() -> Iterator[Cyrus]:
+    """With the other namespace."""
+    with Cyrus(alternative=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def courier() -> Iterator[Courier]:
+    """As Debian configures it."""
+    with Courier() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot24() -> Iterator[Dovecot24]:
+    """With rights and quotas."""
+    with Dovecot24() as server:
         yield server

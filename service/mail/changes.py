@@ -56,8 +56,16 @@ class WatchHealth(Value):
 
     mode: str = Field(
         description="`notify`: the mail server reports changes in every folder. `idle`: it reports changes in the"
-        " inbox, and other folders are polled every 45 s. `poll`: all folders are polled every 30 s. `down`: the"
-        " connection is lost and is being restored."
+        " inbox, and other folders are polled. `poll`: all folders are polled. `down`: the connection is lost and is"
+        " being restored."
+    )
+    inbox_within_seconds: float | None = Field(
+        None,
+        description="How many seconds after it happened a change in the inbox is noticed at the latest. A mail server"
+        " that was not yet seen to report changes itself is also polled.",
+    )
+    others_within_seconds: float | None = Field(
+        None, description="How many seconds after it happened a change in another folder is noticed at the latest."
     )
     heard_seconds_ago: float | None = Field(None, description="Seconds since the mail server's last response.")
     event_seconds_ago: float | None = Field(None, description="Seconds since the mail server last reported a change.")

@@ -6,10 +6,11 @@ from service.mail.errors import StaleToken
 from service.mail.model import Capability
 from tests.contract.conftest import OpenMailbox
 from tests.contract.letters import plain, plains
+from tests.contract.others import OTHERS
 
 KINDS = (
     "memory", "imap-dovecot", "imap-dovecot-tls", "imap-plain", "imap-pymap", "pop3-dovecot", "pop3-dovecot-tls",
-    "maildir",
+    "maildir", *OTHERS,
 )  # fmt: skip
 
 

@@ -23,20 +23,26 @@ async def has_folders(mailbox: Mailbox) -> bool:
     return mailbox.name != "imap-pymap"
 
 
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_folder_may_have_any_name(mailbox: Mailbox, name: str) -> None:
+    if not await has_folders(mailbox):
+        return
+    folder = await mailbox.backend.create_folder(name)
+    assert (await by_path(mailbox))[folder.path] == folder
+    assert (folder.name, folder.path, folder.parent_id) == (name, (name,), None)
+    assert folder.is_selectable
+    assert folder.is_subscribed
+    assert (await mailbox.backend.list_messages(folder.id, ListQuery())).total == 0
+
+
 async def test_a_folder_is_created_in_the_requested_parent(mailbox: Mailbox) -> None:
     if not await has_folders(mailbox):
         return
-    made = {name: await mailbox.backend.create_folder(name) for name in NAMES}
-    listed = await by_path(mailbox)
-    for name, folder in made.items():
-        assert listed[folder.path] == folder
-        assert folder.name == name
-        assert folder.is_selectable
-        assert folder.is_subscribed
-        assert (await mailbox.backend.list_messages(folder.id, ListQuery())).total == 0
-    inner = await mailbox.backend.create_folder("Inner", made["Work"].id)
-    assert inner.path == ("Work", "Inner")
-    assert inner.parent_id == made["Work"].id
+    for parent in (None, ""):
+        work = await mailbox.backend.create_folder(f"Work{parent}", parent)
+        assert (work.path, work.parent_id) == ((f"Work{parent}",), None)
+        inner = await mailbox.backend.create_folder("Inner", work.id)
+        assert (inner.path, inner.parent_id) == ((f"Work{parent}", "Inner"), work.id)
 
 
 async def test_a_name_is_taken_once(mailbox: Mailbox) -> None:

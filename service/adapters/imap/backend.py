@@ -21,6 +21,7 @@ from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
 from service.adapters.imap.sync.changes import ChangeLog
+from service.adapters.imap.sync.news_record import NewsRecord
 from service.adapters.imap.sync.watch import Watcher
 from service.adapters.imap.wire.commands import AnswerTimes, Timing
 from service.adapters.imap.wire.octets.framing import Limits
@@ -71,6 +72,7 @@ class ImapBackend(Backend):
         limits: Limits | None = None,
         cache: MessageCache | None = None,
         host: ConnectionLimit | None = None,
+        news: NewsRecord | None = None,
         avoid: Iterable[str] = (),
     ) -> None:
         self.account = account or credentials.account
@@ -97,7 +99,7 @@ class ImapBackend(Backend):
         self._content = Content(access, cache)
         self._flags = FlagStore(access)
         self._writes = Writes(access)
-        self._watcher = Watcher(self._pool)
+        self._watcher = Watcher(self._pool, news)
         self._change_log = ChangeLog(access, self._folders)
 
     async def check(self) -> None:

@@ -6,11 +6,20 @@ from dataclasses import replace
 import pytest
 
 from service.adapters.pop3.backend import Pop3Backend
-from service.mail.errors import InUse, LoginRefused, MailError, ServerBusy, TooManyRequests, UpstreamFailure
+from service.mail.errors import (
+    InUse,
+    LoginRefused,
+    MailError,
+    NotFound,
+    ServerBusy,
+    TooManyRequests,
+    UpstreamError,
+    UpstreamFailure,
+)
 from service.mail.search.filter import ListQuery
 
 from .conftest import FAST, Mailboxes
-from .server import CAPABILITIES, CREDENTIALS, Act, Pop3Server, letter, letters, until
+from .server import CAPABILITIES, CREDENTIALS, Act, Pop3Server, Twist, letter, letters, until
 
 PATIENT = replace(FAST, linger=5.0, queue=5.0)
 
@@ -123,18 +132,44 @@ async def test_later_requests_try_to_log_in_again(mailboxes: Mailboxes) -> None:
     assert server.verbs.count("PASS") == 2
 
 
-async def test_a_login_delay_is_kept_to_without_asking_the_server(mailboxes: Mailboxes) -> None:
-    """R-POP-05: after a deletion the session is over, and the next login would be too early."""
-    server = Pop3Server(letters(2), capabilities=(*CAPABILITIES, "LOGIN-DELAY 30"))
+async def test_a_login_delay_that_is_only_announced_delays_nothing(mailboxes: Mailboxes) -> None:
+    """R-POP-20: Courier announces ten seconds and lets in at once. After a deletion the session is over."""
+    server = Pop3Server(letters(3), capabilities=(*CAPABILITIES, "LOGIN-DELAY 30"))
+    backend = await mailboxes.open(server)
+    for left in (2, 1, 0):
+        message = (await backend.list_messages("inbox", ListQuery())).items[0].id
+        (outcome,) = await backend.delete_messages([message])
+        assert outcome.error is None
+        assert (await backend.list_messages("inbox", ListQuery())).total == left
+    assert server.logins == 4
+
+
+async def test_a_login_delay_is_kept_to_once_the_server_demands_it(mailboxes: Mailboxes) -> None:
+    """R-POP-20, R-POP-05: one login is refused, then the server is not asked until the delay is over."""
+    twists: dict[str, Twist | list[Twist]] = {"PASS": [Act.PLAY, b"-ERR [LOGIN-DELAY] too early\r\n"]}
+    server = Pop3Server(letters(2), capabilities=(*CAPABILITIES, "LOGIN-DELAY 30"), twists=twists)
     backend = await mailboxes.open(server)
     message = (await backend.list_messages("inbox", ListQuery())).items[0].id
-    (outcome,) = await backend.delete_messages([message])
-    assert outcome.error is None
-    with pytest.raises(TooManyRequests) as caught:
-        await backend.check()
-    assert caught.value.retry_after is not None
-    assert 28 <= caught.value.retry_after <= 30
-    assert server.connections == 1
+    await backend.delete_messages([message])
+    for _ in range(3):
+        with pytest.raises(TooManyRequests) as caught:
+            await backend.check()
+        assert caught.value.retry_after is not None
+        assert 28 <= caught.value.retry_after <= 30
+    assert server.connections == 2
+
+
+async def test_a_server_that_lets_in_early_is_looked_into_for_new_mail_early(mailboxes: Mailboxes) -> None:
+    """R-POP-20: as long as that is not known, a session is kept for the time announced."""
+    server = Pop3Server(letters(2), capabilities=(*CAPABILITIES, "LOGIN-DELAY 30"))
+    backend = await mailboxes.open(server, replace(FAST, session=0.0))
+    await backend.check()
+    await backend.check()
+    assert server.logins == 1
+    await backend.delete_messages([(await backend.list_messages("inbox", ListQuery())).items[0].id])
+    await backend.check()
+    await backend.check()
+    assert server.logins == 3
 
 
 async def test_a_session_stays_while_a_login_delay_lasts(mailboxes: Mailboxes) -> None:
@@ -149,14 +184,79 @@ async def test_a_session_stays_while_a_login_delay_lasts(mailboxes: Mailboxes) -
 
 
 async def test_a_short_rest_of_a_login_delay_is_waited_out(mailboxes: Mailboxes) -> None:
-    """R-POP-05."""
-    server = Pop3Server(letters(2), capabilities=(*CAPABILITIES, "LOGIN-DELAY 1"))
+    """R-POP-20, R-POP-05: the request that was too early is answered, a second later."""
+    twists: dict[str, Twist | list[Twist]] = {"PASS": [Act.PLAY, b"-ERR [LOGIN-DELAY] too early\r\n"]}
+    server = Pop3Server(letters(2), capabilities=(*CAPABILITIES, "LOGIN-DELAY 1"), twists=twists)
     backend = await mailboxes.open(server, replace(FAST, in_use=5.0))
     await backend.check()
     first = asyncio.get_running_loop().time()
     await backend.aclose()
     await backend.check()
     assert asyncio.get_running_loop().time() - first > 0.9
+    assert server.logins == 2
+    await backend.aclose()
+    await backend.check()
+    assert asyncio.get_running_loop().time() - first > 1.9
+    assert server.verbs.count("PASS") == 4
+
+
+GONE = b"-ERR Can't open the message file - it's gone!\r\n"
+
+
+async def test_a_message_that_another_client_moved_is_read_in_a_new_session(mailboxes: Mailboxes) -> None:
+    """R-POP-21: Courier's session does not find a file that IMAP renamed meanwhile."""
+    server = Pop3Server(letters(3), twists={"RETR 1": [GONE]})
+    backend = await mailboxes.open(server, PATIENT)
+    rows = (await backend.list_messages("inbox", ListQuery())).items
+    assert (await backend.get_message(rows[2].id)).subject == rows[2].subject
+    assert server.logins == 2
+
+
+async def test_a_list_whose_headers_moved_is_read_in_a_new_session(mailboxes: Mailboxes) -> None:
+    """R-POP-21: a row without its subject would look like a message without one."""
+    server = Pop3Server(letters(3), twists={"TOP 2": [GONE]})
+    backend = await mailboxes.open(server, PATIENT)
+    await backend.check()
+    rows = (await backend.list_messages("inbox", ListQuery())).items
+    assert all(row.subject for row in rows)
+    assert server.logins == 2
+
+
+async def test_a_message_that_is_refused_for_good_costs_one_more_login(mailboxes: Mailboxes) -> None:
+    """R-POP-21: its row has what LIST says; the new session is kept."""
+    server = Pop3Server(letters(3), twists={"TOP 2": GONE, "RETR 2": GONE})
+    backend = await mailboxes.open(server, PATIENT)
+    await backend.check()
+    for _ in range(3):
+        rows = (await backend.list_messages("inbox", ListQuery())).items
+        assert [row.subject is None for row in rows] == [False, True, False]
+        with pytest.raises(UpstreamError):
+            await backend.get_message(rows[1].id)
+    assert server.logins == 2
+
+
+async def test_a_message_that_is_gone_in_the_new_session_is_not_found(mailboxes: Mailboxes) -> None:
+    """R-POP-21."""
+    server = Pop3Server(letters(3), twists={"RETR 1": GONE})
+    backend = await mailboxes.open(server, PATIENT)
+    rows = (await backend.list_messages("inbox", ListQuery())).items
+    del server.messages[0]
+    with pytest.raises(NotFound):
+        await backend.get_message(rows[2].id)
+
+
+async def test_no_session_is_given_up_while_the_server_lets_nobody_in(mailboxes: Mailboxes) -> None:
+    """R-POP-20, R-POP-21: the other messages can still be read."""
+    refused = b"-ERR [LOGIN-DELAY] too early\r\n"
+    twists: dict[str, Twist | list[Twist]] = {"RETR 1": GONE, "PASS": [Act.PLAY, refused]}
+    server = Pop3Server(letters(3), capabilities=(*CAPABILITIES, "LOGIN-DELAY 1"), twists=twists)
+    backend = await mailboxes.open(server, replace(PATIENT, in_use=3.0))
+    await backend.check()
+    await backend.aclose()
+    rows = (await backend.list_messages("inbox", ListQuery())).items
+    with pytest.raises(UpstreamError, match="gone"):
+        await backend.get_message(rows[2].id)
+    assert (await backend.get_message(rows[0].id)).subject == rows[0].subject
     assert server.logins == 2
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.adapters.imap.folders.namespace import Namespaces, read_namespaces, read_rights
+from service.adapters.imap.folders.namespace import Namespaces, namespace_lines, read_namespaces, read_rights
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import Literal, Piece, string
 from service.adapters.imap.wire.pace import paced
@@ -27,9 +27,23 @@ class FolderListing:
         self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
     ) -> None:
         self.rows = _with_inbox(rows)
+        self._names = frozenset(row.name for row in self.rows)
         self.counts = {canonical(name): numbers for name, numbers in counts.items()}
         self.namespaces = namespaces
         self.rights = {canonical(name): letters for name, letters in rights.items()}
+
+    def shown(self, name: bytes) -> bytes:
+        """The name without the prefix that all of the user's folders have (``INBOX.`` on Courier and Cyrus). With it if
+        another of the user's folders has the rest as its name, or if the rest would look like the inbox."""
+        bare = self.namespaces.bare(name)
+        delimiter = self.namespaces.delimiter
+        top = bare.partition(delimiter)[0] if delimiter else bare
+        is_taken = bare in self._names and self.namespaces.of(bare) is Namespace.PERSONAL
+        return name if top.upper() == INBOX or is_taken else bare
+
+    def is_inbox(self, name: bytes) -> bool:
+        """Whether people see the name as that of the inbox."""
+        return self.namespaces.bare(name).upper() == INBOX
 
     def row(self, name: bytes) -> ListedFolder:
         """The row of this name. Raises NotFound("folder") if it is not listed."""
@@ -57,7 +71,8 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
     answers STATUS of that one from what the connection knows already."""
     if connection.selection is not None:
         await connection.run([b"NOOP"])
-    asked: list[list[Piece]] = [[b"NAMESPACE"]] if "NAMESPACE" in connection.capabilities else []
+    is_asked = "NAMESPACE" in connection.capabilities and not connection.namespaces
+    asked: list[list[Piece]] = [[b"NAMESPACE"]] if is_asked else []
     rows, counts, untagged = await _list_and_count(connection, asked, items)
     selection = connection.selection
     if (
@@ -67,7 +82,9 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
         and _is_open_to(selection.name, rows)
     ):
         raise selection.lost()  # another folder has the name now, and Dovecot counts neither
-    namespaces = read_namespaces(untagged)
+    if is_asked:
+        connection.namespaces = namespace_lines(untagged)
+    namespaces = read_namespaces(connection.namespaces)
     for prefix in namespaces.unlisted(row.name for row in rows):
         more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
         known = {row.name for row in rows}

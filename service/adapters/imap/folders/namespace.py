@@ -39,6 +39,11 @@ class Namespaces:
         ]
         return max(fitting)[2] if fitting else Namespace.PERSONAL
 
+    def bare(self, name: bytes) -> bytes:
+        """The name without the prefix of the user's own namespace, if it has it and more."""
+        is_below = self.personal and _starts_with(name, self.personal)
+        return (is_below and name[len(self.personal) :]) or name
+
     def unlisted(self, names: Iterable[bytes]) -> list[bytes]:
         """The prefixes of others under which ``LIST "" *`` named no folder: some servers list those only by name."""
         listed = list(names)
@@ -51,6 +56,11 @@ def _starts_with(name: bytes, prefix: bytes) -> bool:
     if prefix[:5].upper() == b"INBOX":
         return name[:5].upper() == b"INBOX" and name[5:].startswith(prefix[5:])
     return name.startswith(prefix)
+
+
+def namespace_lines(untagged: Iterable[bytes]) -> list[bytes]:
+    """The responses to NAMESPACE among others."""
+    return [line for line in untagged if line[:10].upper() == b"NAMESPACE "]
 
 
 def read_namespaces(untagged: Iterable[bytes]) -> Namespaces:

@@ -25,7 +25,8 @@ def new_name(listing: FolderListing, name: str, parent: bytes | None) -> bytes:
     """The name on the wire of a new folder in ``parent``, or at the root. Raises AlreadyExists if a folder has it, and
     InvalidRequest if no folder can have it there."""
     wire = _below(listing, parent, _step(name, _delimiter(listing, parent)))
-    if wire.upper() == INBOX or any(row.name == wire and "\\nonexistent" not in row.attributes for row in listing.rows):
+    is_taken = any(row.name == wire and "\\nonexistent" not in row.attributes for row in listing.rows)
+    if is_taken or listing.is_inbox(wire):
         raise AlreadyExists("A folder of that name exists already.")
     return wire
 
@@ -35,19 +36,20 @@ def renamed(listing: FolderListing, old: bytes, name: str | None, parent: bytes 
     if old == INBOX:
         raise NotPermitted("The inbox can be neither renamed nor moved.")
     delimiter = _delimiter(listing, old)
-    above, _, last = old.rpartition(delimiter) if delimiter else (b"", b"", old)
+    last = old.rpartition(delimiter)[2] if delimiter else old
     step = last if name is None else _step(name, delimiter)
-    new = _below(listing, (above or None) if parent is None else (parent or None), step, is_new_root=parent == b"")
+    # Its parent may be no folder: servers do not always list the root of public folders or of other users'.
+    new = old[: len(old) - len(last)] + step if parent is None else _below(listing, parent or None, step)
     if delimiter and new.startswith(old + delimiter):
         raise InvalidRequest("A folder cannot be moved into itself.")
-    if new != old and (new.upper() == INBOX or any(row.name == new for row in listing.rows)):
+    if new != old and (listing.is_inbox(new) or any(row.name == new for row in listing.rows)):
         raise AlreadyExists("A folder of that name exists already.")
     return new
 
 
-def _below(listing: FolderListing, parent: bytes | None, step: bytes, *, is_new_root: bool = True) -> bytes:
+def _below(listing: FolderListing, parent: bytes | None, step: bytes) -> bytes:
     if parent is None:
-        return (listing.namespaces.personal if is_new_root else b"") + step
+        return listing.namespaces.personal + step
     delimiter = _delimiter(listing, parent)
     if delimiter is None:
         raise InvalidRequest("On this mail server a folder cannot contain folders.")
@@ -130,18 +132,26 @@ async def subscribe(connection: Connection, names: Sequence[bytes], *, is_wanted
 
 
 async def _attempt(connection: Connection, verb: bytes, *names: bytes) -> None:
-    """If a server refuses without a response code, the folder is listed to find out why."""
+    """If a server refuses without a response code, its words tell why, or the folder is listed to find out. A server
+    that cannot even list a name cannot have it (Courier)."""
     [answer] = await connection.attempt([verb, *map(string, names)])
     if answer.status.kind == "OK":
         return
-    error = error_from(answer.status)
-    if type(error) is UpstreamError and answer.status.kind == "NO":
-        listed = await connection.run([b"LIST", b'""', string(names[-1])])
-        exists = any(row.name == names[-1] for row in await list_rows(listed.untagged))
-        if exists and verb != b"DELETE":
-            raise AlreadyExists("A folder of that name exists already.")
-        if not exists and verb == b"DELETE":
-            raise NotFound("folder")
-        if _BAD_NAME.search(answer.status.text[:_READ]):
-            raise InvalidRequest("The mail server takes no folder of this name.")
+    is_new, error = verb != b"DELETE", error_from(answer.status)
+    if is_new and not answer.status.code and _BAD_NAME.search(answer.status.text[:_READ]):
+        raise _bad_name()
+    if type(error) is not UpstreamError or answer.status.kind != "NO":
+        raise error
+    [listed] = await connection.attempt([b"LIST", b'""', string(names[-1])])
+    if is_new and listed.status.kind != "OK":
+        raise _bad_name()
+    exists = any(row.name == names[-1] for row in await list_rows(listed.untagged))
+    if exists and is_new:
+        raise AlreadyExists("A folder of that name exists already.")
+    if not exists and not is_new:
+        raise NotFound("folder")
     raise error
+
+
+def _bad_name() -> InvalidRequest:
+    return InvalidRequest("The mail server takes no folder of this name.")

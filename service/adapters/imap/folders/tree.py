@@ -131,9 +131,10 @@ class Folders:
         raise NotFound("folder", "The mail server made the folder and does not list it.")
 
     def _folder(self, row: ListedFolder, listing: FolderListing) -> Folder:
-        steps = decode_name(row.name).split(row.delimiter) if row.delimiter else [decode_name(row.name)]
+        shown, delimiter = listing.shown(row.name), row.delimiter
+        steps = decode_name(shown).split(delimiter) if delimiter else [decode_name(shown)]
         path = tuple(step or "\ufffd" for step in steps)
-        above = row.name.rpartition(row.delimiter.encode())[0] if row.delimiter else b""
+        above = row.name.rpartition(delimiter.encode())[0] if delimiter and len(path) > 1 else b""
         counts, kind = listing.counts.get(row.name, {}), listing.namespaces.of(row.name)
         return Folder(
             id=self._ids.folder(row.name),

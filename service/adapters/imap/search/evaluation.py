@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.messages.items import GMAIL
+from service.adapters.imap.search.errors_of_servers import errs, finds_too_few, may_be_missed, size_superset
 from service.adapters.imap.search.gmail import RAW
 from service.adapters.imap.search.keys import is_ascii, search_keys
 from service.adapters.imap.search.reader import Reader
@@ -138,12 +140,18 @@ class Evaluation:
             return await self._find_threads(condition, within)
         if condition == _WITHOUT_ATTACHMENT and self._has_raw:
             return await self._universe(within) - await self._find(_WITH_ATTACHMENT, within)
+        if finds_too_few(self.messages.connection, condition, NO_UNICODE):
+            found = await self._search(condition, within)
+            return found | await self._decide(condition, await self._universe(within) - found, may_be_missed)
         superset = self._superset(condition)
         candidates = await self._search(superset, within) if superset else await self._universe(within)
         return await self._decide(condition, candidates)
 
-    async def _decide(self, condition: Condition, candidates: Collection[int]) -> set[int]:
-        """Reads the messages and decides, newest first, as long as there is time."""
+    async def _decide(
+        self, condition: Condition, candidates: Collection[int], is_worth: Callable[[CachedMessage], bool] | None = None
+    ) -> set[int]:
+        """Reads the messages, or those of them that are worth it by their rows, and decides, newest first, as long as
+        there is time."""
         self.note(EvaluatedBy.LOCAL)
         reader = Reader(self.messages, needs(condition))
         newest = (await ascending(candidates))[::-1]
@@ -152,7 +160,11 @@ class Evaluation:
             if asyncio.get_running_loop().time() > self._deadline:
                 self._decided_from = max(self._decided_from, newest[at] + 1)
                 break
-            known = await reader.read(newest[at : at + _BATCH])
+            batch = newest[at : at + _BATCH]
+            if is_worth is not None:
+                rows = await self.messages.get(batch)
+                batch = [uid for uid in batch if uid in rows and is_worth(rows[uid])]
+            known = await reader.read(batch)
             found |= await in_thread(partial(_matching, condition, known), sum(map(octets_of, known.values())))
         return found
 
@@ -174,6 +186,8 @@ class Evaluation:
         if tree.criterion in _KEYWORDS:
             return not self._refuses_unlisted or self._is_listed(tree)
         if tree.criterion in _THREADS or tree.criterion in FOLDERS or tree.criterion is Criterion.HAS_ATTACHMENT:
+            return False
+        if errs(self.messages.connection, tree):
             return False
         if tree.criterion in _TEXTS:
             return self._searches(is_ascii(search_keys(tree)))
@@ -207,6 +221,8 @@ class Evaluation:
             if tree.criterion is Criterion.SINCE:
                 return Condition(Criterion.SINCE, day - timedelta(days=2))
             return Condition(Criterion.BEFORE, day + timedelta(days=2))
+        if errs(self.messages.connection, tree):
+            return size_superset(tree)
         return tree if tree == _WITH_ATTACHMENT and self._has_raw else None
 
     async def _universe(self, within: _Found) -> set[int]:

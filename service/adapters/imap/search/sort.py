@@ -7,6 +7,7 @@ from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.keys import search_keys
 from service.adapters.imap.session.fetch import find_all
+from service.adapters.imap.session.known_faults import SORT_ORDER
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import sorted_uids
 from service.adapters.shared.threads import in_thread
@@ -31,7 +32,7 @@ async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[O
     """The UIDs that match, sorted; messages with equal keys in the order of arrival. Raises NotSupported if the server
     does not sort and the list is too long to be sorted here."""
     messages = evaluation.messages
-    if "SORT" not in messages.connection.capabilities:
+    if not _sorts(messages):
         return await _sorted_here(evaluation, tree, sort)
     is_remote = tree is None or evaluation.is_remote(tree)
     keys = search_keys(tree) if tree is not None and is_remote else [b"ALL"]
@@ -43,6 +44,14 @@ async def in_order(evaluation: Evaluation, tree: Filter | None, sort: Sequence[O
     order = await sorted_uids(answer.untagged, messages.selection.exists)
     matching = await evaluation.find(tree) if tree is not None and not is_remote else None
     return order if matching is None else [uid for uid in order if uid in matching]
+
+
+def _sorts(messages: FolderMessages) -> bool:
+    """Whether the server sorts. One whose order is not exact does so only if the folder is too large to be sorted
+    here."""
+    connection = messages.connection
+    is_exact = not connection.is_disabled(SORT_ORDER) or messages.selection.exists > MAX_SORTED
+    return is_exact and "SORT" in connection.capabilities
 
 
 def _criteria(sort: Sequence[Order]) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
+from service.adapters.imap.session.known_faults import faults_of, introduced_faults
 from service.adapters.imap.session.login import connect, literal_plus, log_in
 from service.adapters.imap.session.message_limit import limit_of, rest_of
 from service.adapters.imap.wire import arguments
@@ -58,6 +59,8 @@ class Connection:
         self._may_compress = compresses and COMPRESS in self.capabilities
         self.selection: Selection | None = None
         """The selected folder; it notes what untagged responses say about it."""
+        self.namespaces: Sequence[bytes] = ()
+        """What the server said of its namespaces, once it was asked: that holds for as long as a connection does."""
         self.idle_since = 0.0
         """When the connection was last given back to the pool, by the event loop's clock."""
         self.is_qresync = False
@@ -112,6 +115,7 @@ class Connection:
             offered = await log_in(protocol, credentials, timing)
             broken = set() if broken_capabilities is None else broken_capabilities
             compresses = not is_local(protocol.transport) if endpoint.compress is None else endpoint.compress
+            broken |= faults_of(protocol.greeting.result().text)
             return cls(protocol, offered, timing, broken, compresses=compresses)
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
@@ -166,6 +170,8 @@ class Connection:
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
+        if len(sent) > len(commands):
+            self.disable(*introduced_faults(answers[-1].untagged))
         if self._limits_messages:
             await self._finish(commands[-1], answers[-1])
         return answers[len(answers) - len(commands) :]
@@ -241,8 +247,8 @@ class Connection:
             self.fail(UpstreamProtocol("The mail server's answer was not read to its end.", protocol="imap"))
             raise
 
-    def listen(self, on_news: Callable[[], None] | None) -> None:
-        """Call ``on_news`` for every unsolicited response. Its content is ignored: the callback re-reads the state."""
+    def listen(self, on_news: Callable[[bytes], None] | None) -> None:
+        """Call ``on_news`` with every untagged response. They are not kept: the callback re-reads the state."""
         self._protocol.on_news = on_news
 
     @property

@@ -146,7 +146,8 @@ class WireProtocol(Receiver):
                 is_idle = await is_continued(go, answer)
             if is_idle:
                 await asyncio.wait([answer], timeout=seconds)
-                self._transmit(b"DONE\r\n")
+                if not answer.done():
+                    self._transmit(b"DONE\r\n")
             began = self.loop.time()
             async with asyncio.timeout(self.times.allowed(DONE_SECONDS, timing.progress)):
                 done = await answer

@@ -37,7 +37,7 @@ class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is unt
         self.limits = limits
         self.unsolicited: list[bytes] = []
         self._unsolicited_octets = 0
-        self.on_news: Callable[[], None] | None = None
+        self.on_news: Callable[[bytes], None] | None = None
         """Called for each untagged response. While it is set, unsolicited responses are not stored."""
         self.error: MailError | None = None
         self.closed = asyncio.Event()
@@ -200,7 +200,7 @@ class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is unt
         if response[:3].upper() == b"BYE":
             self._bye = read_status(response)
         if self.on_news is not None:
-            self.on_news()  # within the answer to a probe too: servers send news with the next answer
+            self.on_news(response)  # within the answer to a probe too: servers send news with the next answer
             if not self._pending or self._pending[0].is_idle:
                 self._flood.note(len(response), self.loop.time())
                 return

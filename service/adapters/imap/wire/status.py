@@ -136,6 +136,36 @@ def _temporary_error(status: Status, said: str | None) -> MailError | None:
     return UpstreamUnavailable(said, protocol="imap", code=code, retry_after=seconds)
 
 
+_BY_TEXT: tuple[tuple[re.Pattern[bytes], Callable[[str | None], MailError]], ...] = (
+    # Cyrus; Exchange; others.
+    (
+        re.compile(
+            rb"permission denied|access (?:is )?denied|not permitted|no permission"
+            rb"|(?:insufficient|lacks?|missing) (?:\w{1,20} )?(?:access )?rights?\b",
+            re.IGNORECASE,
+        ),
+        _leaf(NotPermitted),
+    ),
+    # Courier; Cyrus, Exchange, hMailServer; UW.
+    (
+        re.compile(rb"(?:mailbox|folder) does(?: not|n.t) exist|(?:no such|unknown) (?:mailbox|folder)", re.IGNORECASE),
+        lambda _: NotFound("folder"),  # its words have the name, which may be another user's
+    ),
+    # Courier, Cyrus; Exchange.
+    (re.compile(rb"over ?quota|quota (?:is )?exceeded|exceeds? (?:the |your )?quota", re.IGNORECASE), _leaf(OverQuota)),
+)
+"""What a NO without a code means, by its words. What stands in quotes is not read: a user may have chosen it."""
+_QUOTED = re.compile(rb'"[^"]*"')
+_MAX_TEXT = 400
+
+
+def _error_by_text(status: Status, said: str | None) -> MailError | None:
+    if status.kind != "NO" or status.code:
+        return None
+    words = _QUOTED.sub(b"", status.text[:_MAX_TEXT])
+    return next((make(said) for pattern, make in _BY_TEXT if pattern.search(words)), None)
+
+
 def is_disconnected(status: Status) -> bool:
     """Whether the server says that this connection has lost the mailbox: nothing works on it any more (Exchange)."""
     refusal = temporary_refusal(status.text) if status.kind != "OK" else None
@@ -151,6 +181,8 @@ def error_from(status: Status, *, before_login: bool = False) -> MailError:
     known = _BY_CODE.get(status.code)
     if known is not None:
         return known(said)
+    if not before_login and (meant := _error_by_text(status, said)) is not None:
+        return meant
     if status.kind == "BYE":
         return UpstreamUnavailable(said, protocol="imap", code=status.code or None, retry_after=5)
     return UpstreamError(said, protocol="imap", code=status.code or None)

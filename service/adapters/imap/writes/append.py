@@ -1,6 +1,5 @@
 """Appends messages (RFC 9051, 6.3.12; RFC 4315, 3), and finds one if the answer to APPEND was lost."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,13 +12,12 @@ from service.adapters.imap.wire.dates import write_date_time
 from service.adapters.imap.wire.flags import to_wire
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, octets
-from service.adapters.imap.wire.status import Status, error_from
-from service.mail.errors import MailError, NotPermitted, TooLarge, UpstreamError
+from service.adapters.imap.wire.status import error_from
+from service.mail.errors import TooLarge
 from service.mail.mime.digest import Digest
 from service.mail.model import Source
 from service.mail.numbers import read_number
 
-_FORBIDDEN = re.compile(rb"permission denied|access denied|not permitted|no permission", re.IGNORECASE)
 MAX_COMPARED = 20
 """Messages with the same Message-ID, or of about the same size, that are read and compared."""
 
@@ -37,20 +35,13 @@ async def append(
         pieces.append(write_date_time(received_at))
     answer = await connection.append(pieces, source.size, source.chunks())
     if answer.status.kind != "OK":
-        raise _refusal(answer.status)
+        raise error_from(answer.status)
     if answer.status.code == "APPENDUID":
         match answer.status.argument.split():
             case [validity, uid]:
                 numbers = read_number(validity, MAX_UID), read_number(uid, MAX_UID)
                 return (numbers[0], numbers[1]) if numbers[0] and numbers[1] else None
     return None
-
-
-def _refusal(status: Status) -> MailError:
-    """Cyrus and others refuse for want of rights without a response code."""
-    error = error_from(status)
-    is_forbidden = type(error) is UpstreamError and _FORBIDDEN.search(status.text)
-    return NotPermitted(error.detail) if is_forbidden else error
 
 
 def _refuse_too_large(connection: Connection, size: int) -> None:

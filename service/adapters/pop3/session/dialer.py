@@ -18,25 +18,50 @@ PAUSES = (0.1, 0.25, 0.65)
 
 
 class Dialer:
-    """Never repeats a refused login. Repeats once a connection that failed before the login."""
+    """Never repeats a refused login. Repeats once a connection that failed before the login.
+
+    The delay that a server announces (LOGIN-DELAY, RFC 2449, 6.5) is what it may demand, not what it does: Courier
+    announces ten seconds and accepts logins within them. So it holds from the first login that is refused for it.
+    """
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, timing: Timing) -> None:
         self._endpoint = endpoint
         self._credentials = credentials
         self._timing = timing
+        self._announced_until = 0.0
         self._shut_until = 0.0
+        self._is_strict: bool | None = None
+        """Whether the server demands the delay that it announces; None as long as that is not known."""
 
     @property
     def delay(self) -> float:
-        """Seconds until the server accepts another login (RFC 2449, 6.5)."""
+        """Seconds for which the server may refuse another login: so long it is better to stay in a session."""
+        return self._rest if self._is_strict is None else self.shut
+
+    @property
+    def shut(self) -> float:
+        """Seconds for which the server is known to refuse another login."""
         return max(0.0, self._shut_until - _now())
 
+    @property
+    def _rest(self) -> float:
+        return max(0.0, self._announced_until - _now(), self.shut)
+
     async def sign_in(self) -> Session:
-        """A new session. Raises TooManyRequests, without asking the server, during its login delay; raises InUse if
-        another client stays in the maildrop. The deadline includes the time for which a server itself waits for the
-        other client before it refuses."""
+        """A new session. Raises TooManyRequests, without asking the server, during a login delay that it demands,
+        unless its rest is short; raises InUse if another client stays in the maildrop. The deadline includes the time
+        for which a server itself waits for the other client before it refuses."""
         require_sendable(self._credentials)
         await self._wait_out_delay()
+        try:
+            return await self._sign_in()
+        except TooManyRequests:
+            if self.shut > self._timing.in_use:
+                raise
+        await self._wait_out_delay()
+        return await self._sign_in()
+
+    async def _sign_in(self) -> Session:
         deadline = _now() + self._timing.in_use
         for part in PAUSES:
             try:
@@ -49,24 +74,32 @@ class Dialer:
         return await self._try()
 
     async def _wait_out_delay(self) -> None:
-        if self.delay > self._timing.in_use:
-            raise TooManyRequests(EARLY, retry_after=ceil(self.delay))
-        await asyncio.sleep(self.delay)
+        if self.shut > self._timing.in_use:
+            raise TooManyRequests(EARLY, retry_after=ceil(self.shut))
+        await asyncio.sleep(self.shut)
 
     async def _try(self) -> Session:
         connection = await self._connect()
         try:
             await sign_in(connection, self._credentials, apop=self._endpoint.apop)
-        except BaseException as error:
+        except TooManyRequests as error:
             connection.abort()
-            if isinstance(error, TooManyRequests):
-                self._shut_for(error.retry_after)
+            raise self._too_early(error) from None
+        except BaseException:
+            connection.abort()
             raise
-        self._shut_for(login_delay(connection))
+        if self._rest:  # it accepted a login before the time
+            self._is_strict = False
+        self._announced_until = _now() + (login_delay(connection) or 0)
+        self._shut_until = self._announced_until if self._is_strict else 0.0
         return Session(connection)
 
-    def _shut_for(self, seconds: int | None) -> None:
-        self._shut_until = _now() + (seconds or 0)
+    def _too_early(self, error: TooManyRequests) -> TooManyRequests:
+        """What is left of the delay counts, if the login that it began with was one of these."""
+        seconds = self._rest or error.retry_after or 0
+        self._is_strict = True
+        self._shut_until = _now() + seconds
+        return TooManyRequests(error.detail, retry_after=ceil(seconds))
 
     async def _connect(self) -> Connection:
         """Tries twice, unless the server itself says when to try again."""

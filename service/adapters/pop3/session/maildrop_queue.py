@@ -9,7 +9,7 @@ from typing import TypeVar
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.pop3.session.dialer import Dialer, jitter
-from service.adapters.pop3.session.session import Session
+from service.adapters.pop3.session.session import Outdated, Session
 from service.adapters.pop3.wire.replies import IN_USE_SECONDS, PROTOCOL
 from service.adapters.pop3.wire.timing import Timing
 from service.mail.errors import MailError, ServerBusy, UpstreamProtocol, UpstreamUnavailable
@@ -31,10 +31,13 @@ class MaildropQueue:
         self._failed: MailError | None = None
 
     async def run(self, work: Callable[[Session], Awaitable[T]]) -> T:
-        """Runs ``work`` in a session; again in a new one if the server had closed the lingering one."""
+        """Runs ``work`` in a session; again in a new one if the server had closed the lingering one, or if that one no
+        longer shows the maildrop as it is."""
         async with self.session() as session:
             try:
                 return await work(session)
+            except Outdated:
+                await session.connection.leave()
             except UpstreamUnavailable:
                 if not session.reused or session.alive:
                     raise
@@ -86,7 +89,7 @@ class MaildropQueue:
         """The lingering session if it can be used, otherwise a new one."""
         session, self._session = self._session, None
         if session is not None and self._is_fit(session):
-            session.reused = True
+            session.reused, session.is_renewable = True, not self._dialer.shut
         else:
             if session is not None:
                 await self._step_out(session)

@@ -41,9 +41,12 @@ class Session:
         self.opened = asyncio.get_running_loop().time()
         self.reused = False
         """Whether an earlier request used it already."""
+        self.is_renewable = False
+        """Whether a new session may take its place during a request (see ``Outdated``)."""
         self._maildrop: Maildrop | None = None
         self._blocks: dict[int, bytes] = {}  # of messages that have no other name
         self._spent = 0
+        self._refused: set[int] = set()
 
     @property
     def alive(self) -> bool:
@@ -122,6 +125,7 @@ class Session:
             reply = await self.connection.retrieve(number, take)
         except _Enough:
             return bytes(header_of(bytes(block[:HEADER_LIMIT])))
+        self._check_refusal(number, reply)
         return header_of(bytes(block)) if reply.ok else b""
 
     async def fetch(self, number: int, limit: int) -> Spool:
@@ -131,7 +135,9 @@ class Session:
         if size > limit:
             raise TooLarge(f"The message is larger than the {limit} octets that can be handled.")
         spool = Spool(limit)
-        require_ok(await self.connection.retrieve(number, spool.write))
+        reply = await self.connection.retrieve(number, spool.write)
+        self._check_refusal(number, reply)
+        require_ok(reply)
         return spool
 
     async def confirm(self, keys: Mapping[int, bytes]) -> None:
@@ -173,6 +179,8 @@ class Session:
     async def _top(self, numbers: Sequence[int]) -> dict[int, bytes]:
         lines = [f"TOP {number} 0" for number in numbers]
         answers = await self.connection.ask_all(lines, limit=TOP_LIMIT, keep=HEADER_LIMIT)
+        for number, answer in zip(numbers, answers, strict=True):
+            self._check_refusal(number, answer.reply)
         by_number = zip(numbers, answers, strict=True)
         return {number: header_of(answer.body) for number, answer in by_number if answer.reply.ok}
 
@@ -187,7 +195,22 @@ class Session:
             reply = await self.connection.retrieve(number, spool.write)
         except TooLarge:
             raise broken("The mail server sends far more of a message than it listed.") from None
+        self._check_refusal(number, reply)
         return header_of(spool.read(0, HEADER_LIMIT)) if reply.ok else b""
+
+    def _check_refusal(self, number: int, reply: Reply) -> None:
+        """Raises Outdated if the server refuses a message that it listed, for the first time in this session."""
+        if reply.ok or reply.code == "SYS/TEMP":
+            return
+        is_new = number not in self._refused
+        self._refused.add(number)
+        if is_new and self.reused and self.is_renewable:
+            raise Outdated("The mail server no longer has a message that it listed.", protocol=PROTOCOL)
+
+
+class Outdated(UpstreamError):
+    """A session that is older than the request can no longer read what it listed: another client moved or removed it.
+    Courier keeps the name of each message's file from the login on, and other clients rename it. A new session can."""
 
 
 def require_ok(reply: Reply) -> None:

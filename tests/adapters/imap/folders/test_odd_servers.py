@@ -48,8 +48,8 @@ async def test_a_shared_folder_at_the_root_has_no_role(scripted: Scripted) -> No
         "NAMESPACE": b'* NAMESPACE (("INBOX." ".")) NIL (("" "."))\r\n' + OK,
     }
     async with scripted(answers, capabilities=CAPABILITIES + b" NAMESPACE") as (_, mailbox):
-        roles = {folder.path: folder.role for folder in await mailbox.list_folders()}
-        assert roles == {("INBOX",): "inbox", ("INBOX", "Sent"): "sent", ("Sent",): None}
+        roles = {(folder.name, folder.namespace): folder.role for folder in await mailbox.list_folders()}
+        assert roles == {("INBOX", None): "inbox", ("Sent", None): "sent", ("Sent", Namespace.SHARED): None}
 
 
 async def test_a_name_that_the_server_refuses_is_invalid(scripted: Scripted) -> None:

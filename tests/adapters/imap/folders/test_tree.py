@@ -5,7 +5,7 @@ import time
 import pytest
 
 from service.adapters.shared.folder_names import decode_name, encode_name, guessed_role
-from service.mail.errors import AlreadyExists, NotFound, UpstreamError
+from service.mail.errors import AlreadyExists, InvalidRequest, NotFound, UpstreamError
 from service.mail.search.filter import ListQuery
 from tests.adapters.imap.conftest import Scripted, asked
 from tests.servers.scripted import Close
@@ -108,7 +108,93 @@ async def test_a_personal_prefix_is_where_new_folders_go(scripted: Scripted) -> 
     async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (server, mailbox):
         folder = await mailbox.create_folder("Work")
         assert b'CREATE "INBOX.Work"' in server.commands
-        assert folder.path == ("INBOX", "Work")
+        assert (folder.path, folder.parent_id) == (("Work",), None)
+
+
+PREFIXED = {"NAMESPACE": b'* NAMESPACE (("INBOX." ".")) NIL (("" "."))\r\n' + OK, "LSUB": OK}
+"""Nearly Cyrus as it comes."""
+
+
+async def test_a_prefix_of_all_folders_is_in_no_path(scripted: Scripted) -> None:
+    """R-IMAP-63: what lies below INBOX on the wire is at the root; folders of others keep their names."""
+    names = (b"INBOX", b"INBOX.Work", b"INBOX.Work.Inner", b"Archive", b"news.all", b"INBOX.INBOX", b"INBOX.inbox.x")
+    answers = PREFIXED | {"LIST": listed(*(b'() "." "%b"' % name for name in names))}
+    async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (_, mailbox):
+        folders = {folder.path: folder for folder in await mailbox.list_folders()}
+        assert folders.keys() == {
+            ("INBOX",), ("Work",), ("Work", "Inner"), ("Archive",), ("news", "all"), ("INBOX", "INBOX"),
+            ("INBOX", "inbox", "x"),
+        }  # fmt: skip
+        assert folders["Work",].parent_id is None
+        assert folders["Work", "Inner"].parent_id == folders["Work",].id
+        assert folders["Archive",].namespace == "shared"
+        assert folders["Archive",].role is None
+        assert folders["INBOX", "INBOX"].parent_id == folders["INBOX",].id
+
+
+async def test_a_prefix_is_shown_if_the_rest_names_another_folder_of_the_user(scripted: Scripted) -> None:
+    """R-IMAP-63: two folders never look the same."""
+    answers = PREFIXED | {
+        "NAMESPACE": b'* NAMESPACE (("Mail/" "/")) NIL NIL\r\n' + OK,
+        "LIST": listed(b'() "/" INBOX', b'() "/" "Mail/Work"', b'() "/" Work', b'() "/" "Mail/Other"'),
+    }
+    async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (_, mailbox):
+        paths = {folder.path for folder in await mailbox.list_folders()}
+        assert paths == {("INBOX",), ("Mail", "Work"), ("Work",), ("Other",)}
+
+
+@pytest.mark.parametrize("parent", ["", "inbox", None])
+async def test_the_root_and_the_inbox_are_one_place_below_a_prefix(scripted: Scripted, parent: str | None) -> None:
+    """R-IMAP-63: and no second folder there is called INBOX."""
+    rows = [b'() "." INBOX', b'() "." "INBOX.Work"', b'() "." "INBOX.Work.Inner"']
+    made = [*rows, b'() "." "INBOX.Inner"']
+    lists = iter([listed(*rows)])
+    answers = PREFIXED | {"LIST": lambda _: next(lists, listed(*made)), "CREATE": OK, "SUBSCRIBE": OK}
+    async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (server, mailbox):
+        folder = await mailbox.create_folder("Inner", parent)
+        assert b'CREATE "INBOX.Inner"' in server.commands
+        assert (folder.path, folder.parent_id) == (("Inner",), None)
+        for name in ("INBOX", "Inbox", "Work"):
+            with pytest.raises(AlreadyExists):
+                await mailbox.create_folder(name, parent)
+
+
+async def test_a_folder_moves_to_the_root_below_a_prefix(scripted: Scripted) -> None:
+    """R-IMAP-63."""
+    rows = [b'() "." INBOX', b'() "." "INBOX.Work"', b'() "." "INBOX.Work.Inner"']
+    moved = [*rows[:2], b'() "." "INBOX.Inner"']
+    lists = iter([listed(*rows), listed(*rows)])
+    answers = PREFIXED | {"LIST": lambda _: next(lists, listed(*moved)), "RENAME": OK, "SUBSCRIBE": OK}
+    async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (server, mailbox):
+        inner = next(folder for folder in await mailbox.list_folders() if folder.name == "Inner")
+        folder = await mailbox.change_folder(inner.id, parent="")
+        assert b'RENAME "INBOX.Work.Inner" "INBOX.Inner"' in server.commands
+        assert (folder.path, folder.parent_id) == (("Inner",), None)
+
+
+async def test_a_folder_below_a_root_that_is_not_listed_keeps_its_place(scripted: Scripted) -> None:
+    """R-IMAP-59: the root of public folders is often no folder."""
+    rows = [b'() "/" INBOX', b'() "/" "Shared Folders/Archive"']
+    lists = iter([listed(*rows), listed(*rows)])
+    answers = {
+        "NAMESPACE": b'* NAMESPACE (("" "/")) NIL (("Shared Folders/" "/"))\r\n' + OK, "LSUB": OK, "RENAME": OK,
+        "LIST": lambda _: next(lists, listed(rows[0], b'() "/" "Shared Folders/Other"')),
+    }  # fmt: skip
+    async with scripted(answers, capabilities=b"IMAP4rev1 NAMESPACE") as (server, mailbox):
+        public = next(folder for folder in await mailbox.list_folders() if folder.name == "Archive")
+        assert (await mailbox.change_folder(public.id, name="Other")).path == ("Shared Folders", "Other")
+        assert b'RENAME "Shared Folders/Archive" "Shared Folders/Other"' in server.commands
+
+
+async def test_namespaces_are_asked_for_once_on_a_connection(scripted: Scripted) -> None:
+    """R-IMAP-63."""
+    async with scripted(PREFIXED | {"LIST": listed(b'() "." "INBOX.Work"')}, capabilities=b"IMAP4rev1 NAMESPACE") as (
+        server,
+        mailbox,
+    ):
+        for _ in range(3):
+            assert {folder.path for folder in await mailbox.list_folders()} == {("INBOX",), ("Work",)}
+        assert asked(server).count("NAMESPACE") == 1
 
 
 async def test_a_server_without_codes_is_asked_what_there_is(scripted: Scripted) -> None:
@@ -122,6 +208,23 @@ async def test_a_server_without_codes_is_asked_what_there_is(scripted: Scripted)
             await mailbox.create_folder("Work")
         with pytest.raises(UpstreamError):
             await mailbox.create_folder("Other")
+
+
+async def test_a_name_that_cannot_even_be_listed_cannot_be_had(scripted: Scripted) -> None:
+    """R-IMAP-60: Courier, of characters that its modified UTF-7 does not have."""
+    no = b"{tag} NO Error in IMAP command received by server.\r\n"
+    answers = {"CREATE": no, "LIST": lambda command: no if b"&2DzfiQ-" in command else listed()}
+    async with scripted(answers) as (_, mailbox):
+        with pytest.raises(InvalidRequest):
+            await mailbox.create_folder("🎉")
+
+
+async def test_a_name_that_is_refused_in_words_is_not_listed(scripted: Scripted) -> None:
+    """R-IMAP-60: Cyrus 3.6 closes the connection if it is to list ``{5}``."""
+    answers = {"CREATE": b"{tag} NO Invalid mailbox name\r\n", "LIST": lambda c: [Close()] if b"{5}" in c else listed()}
+    async with scripted(answers) as (_, mailbox):
+        with pytest.raises(InvalidRequest):
+            await mailbox.create_folder("{5}")
 
 
 async def test_a_folder_is_made_once_though_the_answer_is_lost(scripted: Scripted) -> None:

@@ -110,7 +110,7 @@ async def test_a_flood_of_news_holds_the_server_back() -> None:
     protocol.data_received(b"* OK ready\r\n")
     heard = 0
 
-    def hear() -> None:
+    def hear(_: bytes) -> None:
         nonlocal heard
         heard += 1
 

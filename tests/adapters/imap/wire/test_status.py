@@ -15,6 +15,7 @@ from service.mail.errors import (
     InUse,
     LoginRefused,
     MailError,
+    NotFound,
     NotPermitted,
     OverQuota,
     TooManyRequests,
@@ -123,3 +124,41 @@ def test_a_lost_mailbox_is_unavailable() -> None:
     status = read_status(b"BAD User is authenticated but not connected.")
     assert status is not None
     assert type(error_from(status)) is UpstreamUnavailable
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (b"NO Permission denied", NotPermitted),
+        (b"NO Access is denied.", NotPermitted),
+        (b"NO User lacks access rights", NotPermitted),
+        (b"NO Insufficient rights", NotPermitted),
+        (b"NO Mailbox does not exist, or must be subscribed to.", NotFound),
+        (b"NO Mailbox doesn't exist: Work", NotFound),
+        (b"NO No such mailbox", NotFound),
+        (b"NO Over quota", OverQuota),
+        (b"NO You exceed your quota", OverQuota),
+        (b'NO Cannot open "permission denied"', UpstreamError),
+        (b"NO [X-CODE] Permission denied", UpstreamError),
+        (b"BAD Permission denied", UpstreamError),
+        (b"NO There are no rights or wrongs here", UpstreamError),
+        (b"NO no", UpstreamError),
+    ],
+)
+def test_a_refusal_without_a_code_means_what_it_says(line: bytes, error: type[MailError]) -> None:
+    """R-IMAP-60: to any command; before login nothing is read into words."""
+    status = read_status(line)
+    assert status is not None
+    assert type(error_from(status)) is error
+    if error is NotPermitted:
+        assert type(login_error_from(status)) is LoginRefused
+
+
+@pytest.mark.parametrize("text", [b"no " * 300_000, b"no rights " * 100_000, b'"' * 900_000, b"over " * 200_000])
+def test_long_words_cost_little(text: bytes) -> None:
+    """R-IMAP-60."""
+    status = read_status(b"NO " + text)
+    assert status is not None
+    began = time.process_time()
+    error_from(status)
+    assert time.process_time() - began < 0.1
