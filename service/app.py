@@ -27,11 +27,24 @@ from service.api.event_streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
-from service.api.routes import accounts, actions, changes, flags, folders, health, messages, parts, sessions
-from service.backends import backends
+from service.api.routes import (
+    accounts,
+    actions,
+    changes,
+    drafts,
+    flags,
+    folders,
+    health,
+    messages,
+    parts,
+    sessions,
+    submissions,
+)
+from service.backends import backends, submitters
 from service.mail.backend import Backend
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
+from service.submission.copies import Filing
 from service.telemetry import metrics
 
 _DESCRIPTION = """
@@ -71,13 +84,16 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     service = Service(
         servers,
-        Accounts(open_backend, settings.account_idle_seconds),
+        Accounts(open_backend, settings.account_idle_seconds, submitters(settings, servers)),
         Sessions(keys, settings.session_seconds),
         IdempotencyStore(),
         EventStreams(),
         rates,
         Revocations(_store(url) if url else None),
-        settings.public_url,
+        filing=Filing(_filing(servers)),
+        max_recipients=settings.max_recipients,
+        max_body_octets=settings.max_body_octets,
+        public_url=settings.public_url,
     )
     app = FastAPIOffline(
         title="Casella",
@@ -94,11 +110,25 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     # Routes are tried in this order, so the most frequent come first.
-    for module in (messages, flags, parts, folders, changes, actions, accounts, sessions, health, site):
+    for module in (
+        messages,
+        flags,
+        parts,
+        folders,
+        changes,
+        actions,
+        drafts,
+        submissions,
+        accounts,
+        sessions,
+        health,
+        site,
+    ):
         app.include_router(module.router)
     if settings.metrics_public:
         app.include_router(health.metrics)
-    app.include_router(actions.appending, max_body_size=settings.max_message_octets)
+    for uploading in (actions.appending, drafts.uploading, submissions.uploading):
+        app.include_router(uploading, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     if settings.allowed_origins:
         app.add_middleware(
@@ -112,6 +142,12 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
+
+
+def _filing(servers: ServerTable) -> dict[str, bool]:
+    """The servers of which the operator says whether they file copies of what is sent."""
+    sending = {server.name: server.smtp for server in servers}
+    return {name: smtp.files_sent for name, smtp in sending.items() if smtp and smtp.files_sent is not None}
 
 
 def _store(url: str) -> Store:

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.dovecot import Dovecot
+from tests.servers.exim import Exim
 from tests.servers.mailutils import Mailutils
+from tests.servers.sink import Sink
+from tests.servers.submission import Postfix, SendingDovecot, is_root
 
 pytest_plugins = ["tests.canaries"]
 
@@ -30,4 +33,34 @@ def locking_dovecot() -> Iterator[Dovecot]:
 def mailutils() -> Iterator[Mailutils]:
     """Fails, with what to install, where there is no mailutils."""
     with Mailutils() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[Sink]:
+    """Where all mail goes that is sent."""
+    with Sink() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def submission(sink: Sink) -> Iterator[SendingDovecot]:
+    """Dovecot's submission service. Fails, with what to install, where there is none."""
+    with SendingDovecot(sink.port) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postfix(sink: Sink, submission: SendingDovecot) -> Iterator[Postfix]:
+    """Postfix, which asks ``submission`` for passwords."""
+    if not is_root():
+        pytest.skip("Postfix is started by root only")
+    with Postfix(sink.port, submission) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def exim(sink: Sink, submission: SendingDovecot) -> Iterator[Exim]:
+    """Exim, with the certificate of ``submission``."""
+    with Exim(sink.port, submission.certificates) as server:
         yield server

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from service.accounts.credentials import Credentials
 from service.mail.backend import Backend
 from service.mail.errors import LoginRefused, MailError, TooManyRequests, UpstreamUnavailable
+from service.mail.submission.submitter import Submitter
 
 Admission = Callable[[], AbstractAsyncContextManager[None]]
 """Entered around a login with credentials that have not worked yet; raises if the login must not be tried."""
@@ -19,6 +20,7 @@ Admission = Callable[[], AbstractAsyncContextManager[None]]
 @dataclass(slots=True)
 class _Shared:
     backend: Backend
+    submitter: Submitter | None = None
     users: int = 0
     idle_since: float = 0.0
     is_proven: bool = False
@@ -30,8 +32,14 @@ class _Shared:
 class Accounts:
     """The live backends. Each is kept for ``idle`` seconds after its last request."""
 
-    def __init__(self, make: Callable[[Credentials], Backend], idle: float = 120.0) -> None:
+    def __init__(
+        self,
+        make: Callable[[Credentials], Backend],
+        idle: float = 120.0,
+        make_submitter: Callable[[Credentials], Submitter | None] = lambda _: None,
+    ) -> None:
         self._make = make
+        self._make_submitter = make_submitter
         self._idle = idle
         self._shared: dict[Credentials, _Shared] = {}
 
@@ -63,6 +71,13 @@ class Accounts:
             if not (shared.users or shared.is_proven or shared.must_wait):
                 await self._forget(credentials, shared)
 
+    def submitter(self, credentials: Credentials) -> Submitter | None:
+        """What sends for an account whose mailbox is open; None if its server sends no mail. Opens no connection."""
+        shared = self._shared[credentials]
+        if shared.submitter is None:
+            shared.submitter = self._make_submitter(credentials)
+        return shared.submitter
+
     async def _forget(self, credentials: Credentials, shared: _Shared) -> None:
         if self._shared.get(credentials) is shared:
             await self.close(credentials)
@@ -70,8 +85,11 @@ class Accounts:
     async def close(self, credentials: Credentials) -> None:
         """Close the account's connections; the next request opens new ones."""
         shared = self._shared.pop(credentials, None)
-        if shared is not None:
-            await shared.backend.aclose()
+        if shared is None:
+            return
+        if shared.submitter is not None:
+            await shared.submitter.aclose()
+        await shared.backend.aclose()
 
     async def close_idle(self) -> None:
         """Close the backends that were not used for ``idle`` seconds."""

@@ -57,6 +57,8 @@ class Bounds:
     address_failures: str | None = "100/minute"
     account_failures: str | None = "10/minute"
     server_failures: str | None = "1000/minute"
+    account_messages: str | None = "1000/day"
+    account_recipients: str | None = "5000/day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,13 @@ class Rates:
     async def account(self, credentials: Credentials) -> None:
         """Count a request for this account. Raises TooManyRequests beyond the bound."""
         await self._count("account", credentials.account)
+
+    async def sending(self, credentials: Credentials, recipients: int) -> None:
+        """Count a message to so many recipients. Raises TooManyRequests beyond a bound: a stolen token must not become
+        a source of spam."""
+        key = _mailbox(self._key_of(credentials.server), credentials.username)
+        await self._count("account_messages", key)
+        await self._count("account_recipients", key, recipients)
 
     @asynccontextmanager
     async def login(self, address: str, credentials: Credentials) -> AsyncIterator[None]:
@@ -233,9 +242,9 @@ class Rates:
         text = "\0".join(fields).encode(errors="surrogatepass")
         return blake2b(text, key=self._salt, digest_size=16).digest()
 
-    async def _count(self, kind: str, key: str) -> None:
+    async def _count(self, kind: str, key: str, cost: int = 1) -> None:
         bound = self._bounds.get(kind)
-        if bound and not await self._ask(lambda limiter: limiter.hit(bound, kind, key)):
+        if bound and not await self._ask(lambda limiter: limiter.hit(bound, kind, key, cost=cost)):
             raise await self._too_many(kind, key)
 
     async def _too_many(self, kind: str, key: str) -> TooManyRequests:

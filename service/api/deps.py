@@ -4,7 +4,7 @@ from base64 import b64decode
 from binascii import Error
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any
 
@@ -22,6 +22,8 @@ from service.api.parameters import AccountId, MessageId, PartId
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
+from service.submission.claims import Turns
+from service.submission.copies import Filing
 
 MAX_USERNAME = 1000
 MAX_SECRET = 8192
@@ -39,6 +41,10 @@ class Service:
     streams: EventStreams
     rates: Rates
     revocations: Revocations
+    turns: Turns = field(default_factory=Turns)
+    filing: Filing = field(default_factory=Filing)
+    max_recipients: int = 100
+    max_body_octets: int = 1 << 20
     public_url: str | None = None
     """The URL at which clients reach the service, without a trailing slash. None: that of the request."""
 

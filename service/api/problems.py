@@ -18,6 +18,7 @@ from starlette.routing import compile_path
 from service.api.parameters import response_headers
 from service.mail import errors
 from service.mail.model import PROTOCOLS, Number, Value
+from service.mail.submission.model import Rejected
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger("service.api")
@@ -49,6 +50,8 @@ PROBLEM_TYPES: Mapping[type[errors.MailError], ProblemType] = {
     errors.TooLarge: ProblemType("too-large", 413, "Too large", "Send less data, or request fewer items at once."),
     errors.RangeNotSatisfiable: ProblemType("range-not-satisfiable", 416, "Range not satisfiable", "Content-Range has the size in octets. Request a range within it."),
     errors.InvalidRequest: ProblemType("invalid-request", 422, "Invalid request", "`errors` or `detail` says which value is invalid and why."),
+    errors.RecipientsRefused: ProblemType("recipients-refused", 422, "Recipients refused", "`recipients` names those that the mail server refuses, and why. Nothing was sent: correct them, or send with `partial=true` to the others."),
+    errors.MessageRefused: ProblemType("message-refused", 422, "Message refused", "The mail server refuses the sender or the content for good; `upstream.code` has its reply. Nothing was sent, and the draft is unchanged."),
     errors.TooManyRequests: ProblemType("too-many-requests", 429, "Too many requests", "Try again after the time in Retry-After.", retryable=True),
     errors.NotSupported: ProblemType("not-supported", 501, "Not supported by this mailbox", "`capability` names the missing capability. GET /v1/accounts/me lists those that the mailbox has."),
     errors.UpstreamError: ProblemType("upstream-error", 502, "The mail server rejected the request", "`upstream.code` has the mail server's response code, if it sent one."),
@@ -117,6 +120,9 @@ class Problem(Value):
         None, description="With `not-supported`: the capability that the mailbox does not have."
     )
     errors: tuple[InvalidValue, ...] | None = Field(None, description="With `invalid-request`: the invalid values.")
+    recipients: tuple[Rejected, ...] | None = Field(
+        None, description="With `recipients-refused`: the recipients that the mail server refuses."
+    )
 
 
 SIGNED_IN = (
@@ -236,6 +242,10 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
     match error:
         case errors.NotFound():
             more["what"] = error.what
+        case errors.RecipientsRefused():
+            more["recipients"] = tuple(
+                Rejected(email=each.email, code=each.code, text=each.text) for each in error.recipients
+            )
         case errors.NotSupported():
             more["capability"] = error.capability
         case errors.InvalidQuery():

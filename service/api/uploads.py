@@ -11,6 +11,15 @@ from service.submission.spooled import Spooled
 
 
 @asynccontextmanager
+async def spooled_content(request: Request) -> AsyncIterator[Spooled]:
+    """The request's body, with any octets."""
+    with closing(Spooled()) as content:
+        async for chunk in request.stream():
+            await content.write(chunk)
+        yield content
+
+
+@asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[Spooled]:
     """The request's body. Raises InvalidRequest if it is empty, or has a NUL, which IMAP cannot transfer (RFC 9051,
     9)."""

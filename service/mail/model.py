@@ -193,6 +193,11 @@ class MessageSummary(Value):
     thread_id: str | None = Field(
         None, description="The same for all messages of a conversation. Present only if `fields` names it."
     )
+    labels: tuple[str, ...] | None = Field(
+        None,
+        description="Gmail: the labels beside the folder itself, as Gmail names them: `\\Inbox`, `\\Important`, and the"
+        " user's own. Read-only. Absent on other servers.",
+    )
 
 
 class Flags(Value):
@@ -217,6 +222,44 @@ class MessageBody(Value):
     warnings: tuple[str, ...] = Field((), description="Problems found while decoding, such as `charset-problem`.")
 
 
+class ReportRecipient(Value):
+    """What happened to a message for one of its recipients."""
+
+    email: str = Field(
+        description="The address that the message was sent to, if the report has it, else the one it went to."
+    )
+    action: str = Field(
+        description="Of a delivery `failed`, `delayed`, `delivered`, `relayed` or `expanded`; of a receipt `displayed`,"
+        " `deleted`, `dispatched` or `processed`; or another word."
+    )
+    status: str | None = Field(None, description="The enhanced status code (RFC 3463), such as `5.1.1`.")
+    diagnostic: str | None = Field(None, description="The words of the mail server that refused the message.")
+
+
+class Report(Value):
+    """What a bounce or a receipt says about a message that was sent. Reports are easy to forge."""
+
+    kind: str = Field(
+        description="`delivery` for what mail servers report (RFC 3464), `disposition` for receipts (RFC 8098)."
+    )
+    original_message_id: str | None = Field(
+        None, description="The Message-ID of the message that it is about, without angle brackets."
+    )
+    recipients: tuple[ReportRecipient, ...] = Field((), description="The recipients. Empty if it does not name them.")
+
+
+class Unsubscribe(Value):
+    """How to leave the mailing list that a message came from (RFC 2369). Casella opens none of these addresses."""
+
+    one_click: bool = Field(
+        description="Whether a POST of `List-Unsubscribe=One-Click` to `url` is enough (RFC 8058). Then `url` has TLS."
+    )
+    url: str | None = Field(None, description="A page, with `http` or `https`.")
+    mailto: str | None = Field(
+        None, description="A `mailto` link. Of the fields that it may set, only subject and body are left."
+    )
+
+
 class Message(MessageSummary):
     """A message with its body and MIME structure."""
 
@@ -230,6 +273,10 @@ class Message(MessageSummary):
     structure: Part = Field(description="The root of the tree of parts.")
     attachments: tuple[Part, ...] = Field((), description="The parts that are attachments.")
     body: MessageBody = Field(description="The readable text.")
+    report: Report | None = Field(None, description="What it reports. Absent unless it is a bounce or a receipt.")
+    unsubscribe: Unsubscribe | None = Field(
+        None, description="How to leave its mailing list. Absent if it offers nothing safe."
+    )
     version: SkipJsonSchema[str | None] = Field(None, exclude=True)
     """See ``Flags.version``."""
 

@@ -48,7 +48,7 @@ def _quota(quota: Quota) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What the server offers to who sends. No message is sent. ``limit`` is in octets."""
+    """What the server offers for sending. The check sends no message. ``limit`` is in octets."""
 
     announced: frozenset[str]
     limit: int | None
@@ -106,6 +106,7 @@ async def _smtp(row: MailServer, credentials: Credentials) -> Sending:
     connection = await Connection.open(row.smtp, SMTP_TIMING)
     try:
         await sign_in(connection, credentials)
+        await connection.learn_late()
         return Sending(extensions_of(connection), connection.limit)
     finally:
         connection.leave()

@@ -157,6 +157,8 @@ class RateSettings(BaseModel):
     address_failures: Rate = Field("100/minute", description="Refused logins from one address.")
     account_failures: Rate = Field("10/minute", description="Refused logins of one account.")
     server_failures: Rate = Field("1000/minute", description="Refused logins on one mail server.")
+    account_messages: Rate = Field("1000/day", description="Messages that one account may send.")
+    account_recipients: Rate = Field("5000/day", description="Recipients that one account may send to.")
 
     def bounds(self) -> Bounds:
         return Bounds(**self.model_dump(exclude={"url"}))
@@ -231,6 +233,7 @@ class Settings(BaseSettings):
         description="The address of the service for links in HTML. Default: the address of each request.",
     )
     max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
+    max_recipients: int = Field(100, ge=1, description="The most recipients that a message may have.")
     max_body_octets: int = Field(1 << 20, ge=1024, description="The largest JSON request.")
     max_connections: int = Field(
         10_000,

@@ -1,8 +1,8 @@
 """Drafts: complete messages in Drafts, so that any mail program can go on with them. Every change writes a new message
 and then removes the old one."""
 
-from collections.abc import Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -20,9 +20,11 @@ from service.submission.assembly import assembled
 from service.submission.attachments import Attachments
 from service.submission.folders import DRAFTS, find, within
 from service.submission.letter import ANSWERED, ORIGINAL, require_draft
+from service.submission.replies.threads import forward_thread, reply_thread
+from service.submission.spooled import Spooled
 
 FLAGS = ("$draft", "$seen")
-_THREAD = ("In-Reply-To", "References", ORIGINAL)
+_BODY = {"text", "html"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Drafts:
     async def create(self, draft: NewDraft, *, message_id: str | None = None, thread: Thread | None = None) -> DraftRef:
         """Write a draft: the round trips of an append, and those of reading what it refers to."""
         thread = await self._thread(draft) if thread is None else thread
-        identified = self._identified(message_id or self._new_message_id(draft), thread)
+        identified = self._identified(message_id or self.new_message_id(draft), thread)
         attachments = await Attachments(self._mailbox).resolve(draft.attachments)
         return await self._write(draft, attachments, identified)
 
@@ -74,7 +76,10 @@ class Drafts:
     async def change(self, draft: str, patch: NewDraft) -> DraftRef:
         """Replace the members that ``patch`` was given. The old draft is removed once the new one is there."""
         stored = await self._stored(draft)
-        merged = stored.draft.model_copy(update={name: getattr(patch, name) for name in patch.model_fields_set})
+        given = {name: getattr(patch, name) for name in patch.model_fields_set}
+        if len(given.keys() & _BODY) == 1:  # the other form of the text would say something else
+            given = dict.fromkeys(_BODY) | given
+        merged = stored.draft.model_copy(update=given)
         thread = await self._thread(patch) if patch.in_reply_to is not None else stored.thread
         return await self._replace(stored, merged, thread=thread)
 
@@ -140,8 +145,9 @@ class Drafts:
             internal=thread.internal,
         )
 
-    def _new_message_id(self, draft: NewDraft) -> str:
-        author = draft.from_ or self._author
+    def new_message_id(self, draft: NewDraft | None = None) -> str:
+        """A Message-ID that nobody had before, in the domain of the author."""
+        author = (draft.from_ if draft else None) or self._author
         domain = author.email.rpartition("@")[2] if author else ""
         return f"{uuid4()}@{domain if domain.isascii() and domain else 'localhost'}"
 
@@ -153,7 +159,7 @@ class Drafts:
         uploads: Sequence[Source] = (),
         thread: Thread | None = None,
     ) -> DraftRef:
-        message_id = stored.message.message_id or self._new_message_id(draft)
+        message_id = stored.message.message_id or self.new_message_id(draft)
         attachments = await Attachments(self._mailbox, stored.message).resolve(draft.attachments)
         identified = self._identified(message_id, thread or stored.thread)
         reference = await self._write(draft, [*attachments, *added], identified, uploads)
@@ -171,22 +177,34 @@ class Drafts:
         self, draft: NewDraft, attachments: Sequence[Resolved], identified: Identified, uploads: Sequence[Source] = ()
     ) -> DraftRef:
         composition = compose(draft, attachments, identified)
+        async with assembled(self._mailbox, composition, uploads) as message:
+            return DraftRef(id=await self.store(message), message_id=identified.message_id)
+
+    @asynccontextmanager
+    async def composed(self, draft: NewDraft, message_id: str | None) -> AsyncIterator[Spooled]:
+        """The message of a draft, without storing it."""
+        identified = self._identified(message_id or self.new_message_id(draft), await self._thread(draft))
+        attachments = await Attachments(self._mailbox).resolve(draft.attachments)
+        async with assembled(self._mailbox, compose(draft, attachments, identified)) as message:
+            yield message
+
+    async def store(self, message: Source) -> str:
+        """Append a complete message to Drafts, which is created if the mailbox has none. Returns its id."""
 
         async def append(folder: str) -> str | None:
             return await self._mailbox.append_message(folder, message, FLAGS)
 
-        async with assembled(self._mailbox, composition, uploads) as message:
-            written = await within(self._mailbox, DRAFTS, append)
-        if written is None:
-            written = next((row.id for row in await find(self._mailbox, DRAFTS, identified.message_id)), None)
-        if written is None:
+        stored = await within(self._mailbox, DRAFTS, append)
+        if stored is None and message.message_id:
+            stored = next((row.id for row in await find(self._mailbox, DRAFTS, message.message_id)), None)
+        if stored is None:
             raise UpstreamError("The draft was stored, but the mail server does not say where. List the drafts.")
-        return DraftRef(id=written, message_id=identified.message_id)
+        return stored
 
 
 def answering(original: Message, flag: str = ANSWERED) -> Thread:
-    """RFC 5322, 3.6.4: the original's Message-ID behind its own References."""
-    if original.message_id is None:
-        return Thread(original=f"{flag}:{original.id}")
-    earlier = original.references or (original.in_reply_to or ())[:1]
-    return Thread((original.message_id,), (*earlier, original.message_id), f"{flag}:{original.id}")
+    """The place of an answer or a forward in the original's thread (RFC 5322, 3.6.4). The original gets ``flag`` once
+    the draft is sent."""
+    thread = reply_thread(original) if flag == ANSWERED else forward_thread(original)
+    in_reply_to = (thread.in_reply_to,) if thread.in_reply_to else ()
+    return Thread(in_reply_to, thread.references, f"{flag}:{original.id}")

@@ -9,6 +9,7 @@ from service.mail.mime.compose.envelope import envelope_of
 from service.mail.model import Header, HtmlMode, Message, Part
 from service.mail.submission.submitter import Envelope
 from service.submission.folders import DRAFTS
+from service.submission.spooled import Spooled
 
 ORIGINAL = "X-Casella-Original"
 """The field of a draft that names the message it answers or forwards. It is not sent."""
@@ -27,12 +28,19 @@ class Letter:
 
 
 async def read_letter(
-    mailbox: Backend, draft: str, sender: str | None, recipients: Sequence[str], *, notifies: bool
+    mailbox: Backend,
+    draft: str,
+    sender: str | None,
+    recipients: Sequence[str],
+    *,
+    notifies: bool,
+    is_sent: bool = False,
 ) -> Letter:
     """Three round trips. ``sender`` and ``recipients`` replace those of the header. Raises InvalidRequest for a message
     that is no draft, has no Message-ID, or no recipient."""
     message = await mailbox.get_message(draft, HtmlMode.NONE)
-    await require_draft(mailbox, message)
+    if not is_sent:
+        await require_draft(mailbox, message)
     if message.message_id is None:
         raise InvalidRequest("The draft has no Message-ID. Change it first, with PATCH.")
     headers = await mailbox.list_headers(draft)
@@ -49,6 +57,24 @@ async def read_letter(
         id=message.message_id if notifies else None,
     )
     return Letter(draft, message.message_id, envelope, _original(headers))
+
+
+def read_message(message: Spooled, sender: str | None, recipients: Sequence[str], *, notifies: bool) -> Letter:
+    """The same for a message that is in no mailbox."""
+    written = envelope_of(message.header)
+    to = tuple(recipients) or written.recipients
+    if not to:
+        raise InvalidRequest("The message has no recipients.")
+    message_id = message.message_id or ""
+    envelope = Envelope(
+        written.sender if sender is None else sender,
+        to,
+        size=message.size,
+        is_8bit=message.is_8bit,
+        is_utf8=written.is_utf8 or not all(each.isascii() for each in to),
+        id=message_id if notifies and message_id else None,
+    )
+    return Letter("", message_id, envelope)
 
 
 async def require_draft(mailbox: Backend, message: Message) -> None:

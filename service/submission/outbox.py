@@ -10,12 +10,14 @@ from typing import TypeAlias
 from service.mail.backend import Backend
 from service.mail.errors import MailError, UpstreamFailure
 from service.mail.mime.compose.outgoing import Outgoing
+from service.mail.model import MessageSummary
 from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
 from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
 from service.submission.folders import SENT, find
-from service.submission.letter import Letter, read_letter
+from service.submission.letter import Letter, read_letter, read_message
+from service.submission.spooled import Spooled
 
 ONCE_PER_PROCESS, NO_COPY, COPY_FAILED = "send-once-per-process", "no-sent-copy", "sent-copy-failed"
 Admit: TypeAlias = Callable[[int], Awaitable[None]]
@@ -62,6 +64,23 @@ class Outbox:
             return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size, draft=draft)
         async with self._post.turns.turn(self._mailbox.account, draft):
             return await self._send(letter, options)
+
+    async def send_straight(self, message: Spooled, options: Options) -> Submission:
+        """Send a message that no mailbox keeps: at most once, with no copy in Sent."""
+        letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
+        if options.dry_run:
+            return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size)
+        await self._admit(len(letter.envelope.recipients))
+        async with aclosing(_outgoing(message.chunks())) as octets:
+            receipt = await self._submitter.submit(letter.envelope, octets, Unclaimed().commit, partial=options.partial)
+        return _submission(letter, receipt, warnings=(NO_COPY,), sent_at=datetime.now(UTC))
+
+    async def sent_before(self, copy: MessageSummary) -> Submission:
+        """The answer for a message that is in Sent already, as far as it can be known."""
+        letter = await read_letter(self._mailbox, copy.id, None, (), notifies=False, is_sent=True)
+        return _submission(
+            letter, Receipt(letter.envelope.recipients), sent=copy.id, sent_at=copy.received_at or datetime.now(UTC)
+        )
 
     async def _send(self, letter: Letter, options: Options) -> Submission:
         try:

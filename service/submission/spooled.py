@@ -8,7 +8,7 @@ from service.mail.mime.headers.fields import first, parse_message_ids, split_hea
 from service.spool import Spool
 
 CHUNK = 256 << 10
-_HEADER = 256 << 10
+_HEADER = 1 << 20
 
 
 class Spooled:
@@ -17,10 +17,13 @@ class Spooled:
     def __init__(self) -> None:
         self._spool = Spool()
         self._digest, self._head = Digest(), bytearray()
+        self.is_8bit = False
+        """Whether an octet is above 127."""
 
     async def write(self, octets: bytes) -> None:
         """Append octets: in a thread if they go to a file."""
         self._digest.feed(octets)
+        self.is_8bit = self.is_8bit or not octets.isascii()
         self._head += octets[: max(0, _HEADER - len(self._head))]
         if self._spool.stays_in_memory(len(octets)):
             self._spool.write(octets)
@@ -35,9 +38,14 @@ class Spooled:
     @property
     def message_id(self) -> str | None:
         """The Message-ID header without its angle brackets."""
-        block = bytes(self._head).replace(b"\r\n", b"\n").partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n\r\n"
-        ids = parse_message_ids(first(split_headers(block), "Message-ID") or b"")
+        ids = parse_message_ids(first(split_headers(self.header), "Message-ID") or b"")
         return ids[0] if ids else None
+
+    @property
+    def header(self) -> bytes:
+        """The header with an empty line, all lines ended by CRLF; of more than 1 MiB the beginning."""
+        head = bytes(self._head).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+        return head.replace(b"\n", b"\r\n") + b"\r\n\r\n"
 
     @property
     def digest(self) -> bytes:

@@ -20,6 +20,7 @@ OF_OTHER_TESTS = {
     "R-MIME-01": "a corpus by every way of reading",
     "R-MIME-03": "what another program writes",
     **dict.fromkeys((f"R-MIME-{number}" for number in range(23, 30)), "values repeated without end"),
+    **dict.fromkeys((f"R-MIME-{number}" for number in range(50, 55)), "reports, which have letters of their own"),
 }
 
 

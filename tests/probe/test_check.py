@@ -18,7 +18,9 @@ from tests.adapters.pop3.server import SECRET, USER, Pop3Server
 from tests.command import invoke
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
-from tests.servers.scripted import Imap, ScriptedServer
+from tests.servers.scripted import Imap, Script, ScriptedServer
+from tests.servers.smtp import Smtp
+from tests.servers.submission import SendingDovecot
 
 ENVIRONMENT = "CASELLA_CHECK_PASSWORD"
 QUOTA = """
@@ -252,7 +254,50 @@ def test_every_protocol_can_be_signed_in_to() -> None:
     """R-OPS-27."""
     from service.probe.account import SIGN_IN
 
-    assert set(SIGN_IN) == set(Protocol)
+    assert set(SIGN_IN) == {*Protocol, "smtp"}
+
+
+@pytest.mark.dovecot
+def test_the_server_that_sends_is_checked_too(submission: SendingDovecot, file: Path) -> None:
+    """R-OPS-27: what it offers before and after login, and the largest message; nothing is sent."""
+    rows = server_in("home", ("imap", submission.ports.imap))
+    rows += f'smtp = {{ host = "localhost", port = {submission.submission}, security = "starttls", ca_file = "{submission.ca_file}" }}\n'
+    file.write_text(rows)
+    user = submission.user()
+    code, output = checked(file, "--login", user, **{ENVIRONMENT: PASSWORD})
+    assert code == 0, output
+    _, _, smtp = output.partition(f"home smtp localhost:{submission.submission} starttls: ok\n")
+    assert re.search(r"before login: .*AUTH=PLAIN,LOGIN,XOAUTH2,OAUTHBEARER.*PIPELINING", smtp)
+    assert f"signed in as {user}" in smtp
+    assert re.search(r"can send; offered: .*\bDSN\b", smtp)
+    assert "largest message: 62914560 octets" in smtp
+    code, output = checked(file, "--login", user, **{ENVIRONMENT: "wrong-0452"})
+    assert code == 1
+    assert output.count("FAILED: The mail server refused this login and password.") == 2
+    assert "wrong-0452" not in output
+
+
+@pytest.mark.parametrize(
+    ("script", "security", "cause"),
+    [
+        ([b"554 5.7.1 go away\r\n"], "none", "refuses the connection"),
+        ([b"* OK ready\r\n"], "none", "Check that `port` is the one for this protocol"),
+        ([Smtp()], "starttls", "465 for SMTP"),
+        ([Smtp()], "tls", 'Set `security = "starttls"`'),
+    ],
+)  # fmt: skip
+async def test_the_cause_is_named_if_the_server_cannot_send(
+    script: Script, security: str, cause: str, file: Path
+) -> None:
+    """R-OPS-27: the mailbox is checked all the same."""
+    async with ScriptedServer([Imap()]) as mailbox, ScriptedServer(script) as server:
+        rows = server_in("home", ("imap", mailbox.port))
+        rows += f'smtp = {{ host = "{HOST}", port = {server.port}, security = "{security}" }}\n'
+        words = command(file, rows, "ann@example.org")[:-2]
+        output = await _printed(words, {}, code=1)
+    assert b"home imap" in output
+    assert b"smtp" in output
+    assert cause.encode() in output
 
 
 async def _printed(words: list[str], more: dict[str, str], code: int = 0) -> bytes:

@@ -20,9 +20,14 @@ def free_ports(count: int) -> list[int]:
 
 def greets(port: int) -> bool:
     """Whether an IMAP or POP3 server says hello there."""
+    return greets_with(port, b"*", b"+")
+
+
+def greets_with(port: int, *firsts: bytes) -> bool:
+    """Whether a server says hello there, with one of these octets first."""
     try:
         with socket.create_connection((HOST, port), 5) as connection:
-            return connection.recv(1) in {b"*", b"+"}
+            return connection.recv(1) in firsts
     except OSError:
         return False
 

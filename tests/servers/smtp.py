@@ -1,10 +1,10 @@
 """A cooperative SMTP server as a step of a script (tests/servers/scripted.py), and what it was sent.
 
-    smtp = Smtp(answers={"RCPT": lambda command: b"550 5.1.1 nobody\\r\\n"})
-    async with ScriptedServer([smtp]) as server:
-        ...                      # connect to server.host, server.port
-    server.commands              # b"EHLO [127.0.0.1]", b"MAIL FROM:<a@example.org>", ..., without line breaks
-    smtp.messages                # octets as they were sent, dots stuffed, without the end
+smtp = Smtp(answers={"RCPT": lambda command: b"550 5.1.1 nobody\\r\\n"})
+async with ScriptedServer([smtp]) as server:
+    ...                      # connect to server.host, server.port
+server.commands              # b"EHLO [127.0.0.1]", b"MAIL FROM:<a@example.org>", ..., without line breaks
+smtp.messages                # octets as they were sent, dots stuffed, without the end
 """
 
 from collections.abc import Awaitable

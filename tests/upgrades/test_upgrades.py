@@ -17,6 +17,8 @@ from service.adapters.imap.backend import ImapBackend
 from service.adapters.imap.wire.commands import Timing as ImapTiming
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import Timing as Pop3Timing
+from service.adapters.smtp.submitter import SmtpSubmitter
+from service.adapters.smtp.wire.timing import Timing as SmtpTiming
 from service.api.problems import problem_type_of
 from service.mail.errors import MailError
 from service.mail.model import Protocol
@@ -24,11 +26,12 @@ from tests.adapters.imap.session.test_login import expired, good, of_another_aut
 from tests.servers.tls import Certificate, make_certificate
 from tests.upgrades.imap import IMAP
 from tests.upgrades.pop3 import POP3
-from tests.upgrades.scripts import GOOD, Row, rows
+from tests.upgrades.scripts import GOOD, Dialect, Row, rows
 from tests.upgrades.server import Upgrading
+from tests.upgrades.smtp import SMTP
 
 USER, SECRET = "user@example.org", "canary-9c41-password"
-FIRST = {b"CAPABILITY", b"CAPA"}
+FIRST = {b"CAPABILITY", b"CAPA", b"EHLO [127.0.0.1]"}
 """What is asked first under TLS. Octets that are injected at the end of the handshake come after it."""
 AT_ONCE = 12
 SECONDS = 10.0
@@ -37,6 +40,8 @@ IMAP_TIMING = ImapTiming(connect=1, greeting=0.4, login=0.4, progress=0.4, comma
 POP3_TIMING = replace(
     Pop3Timing(), connect=1, greeting=0.4, idle=0.4, command=0.8, queue=1, session=2, reconnect=0.01, quit=0.1
 )
+SMTP_TIMING = SmtpTiming(connect=1, greeting=0.4, login=0.4, command=0.4, quit=0.1)
+DIALECTS: Mapping[str, Dialect] = {"imap": IMAP, "pop3": POP3, "smtp": SMTP}
 SERVERS = {"good": good, "expired": expired, "other host": of_another_host, "self-signed": of_another_authority}
 Contexts = Mapping[str, ssl.SSLContext]
 
@@ -63,8 +68,16 @@ def secrets() -> Iterable[bytes]:
     yield from (b"LOGIN ", b"AUTHENTICATE", b"AUTH ", b"USER ", b"PASS ", b"APOP ")
 
 
-async def ended(protocol: Protocol, endpoint: Endpoint) -> tuple[MailError | None, str]:
-    """How the request ended, and what was told of the mailbox if it was signed in."""
+async def ended(protocol: str, endpoint: Endpoint) -> tuple[MailError | None, str]:
+    """How the request ended, and what was told of the mailbox or the server if it was signed in."""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return GOOD, await (_extensions(endpoint) if protocol == "smtp" else _folders(Protocol(protocol), endpoint))
+    except MailError as error:
+        return error, ""
+
+
+async def _folders(protocol: Protocol, endpoint: Endpoint) -> str:
     credentials = Credentials("home", protocol, USER, SECRET)
     backend: ImapBackend | Pop3Backend
     if protocol is Protocol.IMAP:
@@ -72,17 +85,22 @@ async def ended(protocol: Protocol, endpoint: Endpoint) -> tuple[MailError | Non
     else:
         backend = Pop3Backend(endpoint, credentials, "account", POP3_TIMING)
     try:
-        async with asyncio.timeout(SECONDS):
-            await backend.check()
-            folders = await backend.list_folders()
-        return GOOD, " ".join(f"{folder.name} {folder.total_messages}" for folder in folders)
-    except MailError as error:
-        return error, ""
+        await backend.check()
+        folders = await backend.list_folders()
+        return " ".join(f"{folder.name} {folder.total_messages}" for folder in folders)
     finally:
         await backend.aclose()
 
 
-async def faults(row: Row, protocol: Protocol, trust: Trust, expected: str, turns: asyncio.Semaphore) -> list[str]:
+async def _extensions(endpoint: Endpoint) -> str:
+    submitter = SmtpSubmitter(endpoint, Credentials("home", Protocol.IMAP, USER, SECRET), SMTP_TIMING)
+    try:
+        return " ".join(sorted(await submitter.check() - {"STARTTLS"}))
+    finally:
+        await submitter.aclose()
+
+
+async def faults(row: Row, protocol: str, trust: Trust, expected: str, turns: asyncio.Semaphore) -> list[str]:
     """What is wrong with how a script ended."""
     server = Upgrading(row.script, trust.contexts[row.certificate])
     async with turns, server.visits as visits:
@@ -100,28 +118,34 @@ async def faults(row: Row, protocol: Protocol, trust: Trust, expected: str, turn
         found.append(f"{row.name}: told of {told}")
     if end is not GOOD and row.name.startswith("injected") and not set(server.inside) <= FIRST:
         found.append(f"{row.name}: went on with {server.inside}")
-    if any(command.startswith((b"AUTH", b"APOP")) or b"+}" in command for command in server.inside):
+    if any(_is_from_clear(command, protocol) for command in server.inside):
         found.append(f"{row.name}: believed what was offered in clear: {server.inside}")
     return found
 
 
+def _is_from_clear(command: bytes, protocol: str) -> bool:
+    """Whether it uses what was offered in clear alone. SMTP offers AUTH LOGIN under TLS."""
+    if protocol == "smtp":
+        return command.startswith(b"AUTH") and command != b"AUTH LOGIN"
+    return command.startswith((b"AUTH", b"APOP")) or b"+}" in command
+
+
 @pytest.mark.parametrize(
-    ("protocol", "expected"),
-    [(Protocol.IMAP, "INBOX None inside None"), (Protocol.POP3, "INBOX 2")],
-    ids=["imap", "pop3"],
+    ("protocol", "expected"), [("imap", "INBOX None inside None"), ("pop3", "INBOX 2"), ("smtp", "AUTH XINSIDE")]
 )
 async def test_whatever_is_done_where_tls_begins_no_secret_is_in_clear(
-    trust: Trust, protocol: Protocol, expected: str
+    trust: Trust, protocol: str, expected: str
 ) -> None:
-    """R-IMAP-13, R-IMAP-14, R-IMAP-15, R-POP-09: injected in the same segment, in the next, after the client's hello
+    """R-IMAP-13, R-IMAP-14, R-IMAP-15, R-POP-09, R-SMTP-19: injected in the same segment, in the next, after the client's hello
     and in the handshake; greetings, answers and offers of every kind; certificates that do not hold; an end or silence
     at each step."""
     turns = asyncio.Semaphore(AT_ONCE)
-    table = list(rows(IMAP if protocol is Protocol.IMAP else POP3))
+    table = list(rows(DIALECTS[protocol]))
     found = await asyncio.gather(*(faults(row, protocol, trust, expected, turns) for row in table))
     assert [fault for each in found for fault in each] == []
 
 
 def test_there_are_many_scripts_and_no_two_have_the_same_name() -> None:
-    names = [f"{kind} {row.name}" for kind, dialect in (("imap", IMAP), ("pop3", POP3)) for row in rows(dialect)]
-    assert len(set(names)) == len(names) >= 150
+    names = [f"{kind} {row.name}" for kind, dialect in DIALECTS.items() for row in rows(dialect)]
+    assert len(set(names)) == len(names) >= 250
+    assert all(sum(name.startswith(kind) for name in names) >= 100 for kind in DIALECTS)

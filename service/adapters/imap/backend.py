@@ -22,7 +22,7 @@ from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.watch import Watcher
-from service.adapters.imap.wire.commands import Timing
+from service.adapters.imap.wire.commands import AnswerTimes, Timing
 from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
@@ -78,15 +78,15 @@ class ImapBackend(Backend):
         self.offered: frozenset[str] = frozenset()
         """The server's own capabilities, as of the last login."""
         cache = cache or MessageCache()
-        broken_capabilities = set(avoid)
+        broken_capabilities, times = set(avoid), AnswerTimes()
 
         async def open_connection() -> Connection:
-            connection = await Connection.open(endpoint, credentials, timing, limits, broken_capabilities)
+            connection = await Connection.open(endpoint, credentials, timing, limits, broken_capabilities, times)
             self.offered = connection.capabilities
             self.capabilities = capabilities_of(self.offered)
             return connection
 
-        self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host)
+        self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host, times)
         self._ids = Ids(self.account)
         self._single_flight = SingleFlight()
         self._access = access = Access(self._pool, self._ids)
@@ -135,7 +135,7 @@ class ImapBackend(Backend):
         return await self._sharing.list_quotas()
 
     async def list_messages(self, folder: str, query: ListQuery) -> Page:
-        name = await self._folders.name(folder)
+        name = await self._folders.selectable_name(folder)
         query = await self._replace_roles(query)
         if not self._pool.is_busy:
             return await self._pages.read(name, query)
@@ -149,15 +149,15 @@ class ImapBackend(Backend):
         return replace(query, filter=_replace_roles(query.filter, roles))
 
     async def get_state(self, folder: str) -> str | None:
-        return await self._pages.state(await self._folders.name(folder))
+        return await self._pages.state(await self._folders.selectable_name(folder))
 
     async def get_sync_token(self, folder: str | None) -> bytes:
         if folder is None:
             return await self._change_log.account_token()
-        return await self._change_log.folder_token(await self._folders.name(folder))
+        return await self._change_log.folder_token(await self._folders.selectable_name(folder))
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
-        return await self._change_log.folder_changes(await self._folders.name(folder), since)
+        return await self._change_log.folder_changes(await self._folders.selectable_name(folder), since)
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         return await self._change_log.account_changes(since)
@@ -174,7 +174,8 @@ class ImapBackend(Backend):
         return await MergedSearch(self._access, self._cache, names, query).page()
 
     async def _searched(self, folders: Sequence[str] | None) -> Sequence[bytes]:
-        """The folders' names on the wire."""
+        """The folders' names on the wire, those last that show messages of others. A folder that cannot be selected
+        has no messages."""
         listed = await self._folders.list()
         if folders is None:
             searched = [folder for folder in listed if folder.is_selectable and folder.total_messages != 0]
@@ -182,8 +183,9 @@ class ImapBackend(Backend):
             by_name = {name: folder for folder in listed for name in (folder.id, folder.role) if name}
             if missing := [folder for folder in folders if folder not in by_name]:
                 raise NotFound("folder", f"There is no folder {missing[0][:200]}.")
-            searched = [by_name[folder] for folder in folders]
-        return [self._ids.folder_name(folder.id) for folder in searched]
+            searched = [by_name[folder] for folder in folders if by_name[folder].is_selectable]
+        names = dict.fromkeys(self._ids.folder_name(folder.id) for folder in searched)
+        return sorted(names, key=self._folders.rank)
 
     async def get_messages(self, messages: Sequence[str]) -> JsonRows:
         groups, _ = self._writes.group(messages)
@@ -248,7 +250,7 @@ class ImapBackend(Backend):
         return await self._writes.delete(messages)
 
     async def empty_folder(self, folder: str) -> int:
-        return await self._writes.empty(await self._folders.name(folder))
+        return await self._writes.empty(await self._folders.selectable_name(folder))
 
 
 def _replace_roles(tree: Filter, roles: Mapping[str, str]) -> Filter:

@@ -59,7 +59,7 @@ _TABLE = (
     (Reason.IN_USE, r"(?:by|from) another (?:\w+ )?(?:session|client|process|user)"),
     # NetEase, Yahoo; Exchange, iCloud; Dovecot while its authentication is down, Yahoo; GMX, QQ; Zimbra, Cyrus.
     (Reason.BUSY, r"(?:server|service|system|backend) (?:is )?(?:\w+ )?(?:busy|overloaded|down\b)"),
-    (Reason.BUSY, r"(?<!mailbox )(?<!folder )unavailable\b"),
+    (Reason.BUSY, r"(?<!mailbox )(?<!folder )(?<!reason )unavailable\b"),
     (Reason.BUSY, r"temporar"),
     (Reason.BUSY, r"try(?:ing)? (?:again )?(?:\w+ ){0,2}(?:later|in (?:a|an|some|few|\d+))\b"),
     (Reason.BUSY, r"maintenance|shutting down|overload"),

@@ -34,7 +34,10 @@ class SmtpSubmitter(Submitter):
             connection = await self._verified(connection)
         if connection is None:
             connection = await self._pool.connect()
-        self._pool.give_back(connection)
+        try:
+            await connection.learn_late()
+        finally:
+            self._pool.give_back(connection)
         return frozenset(connection.extensions)
 
     async def submit(

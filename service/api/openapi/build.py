@@ -26,6 +26,8 @@ TAGS = [
         "name": "messages",
         "description": "Lists, searches, messages and their parts, flags, moving and deleting.",
     },
+    {"name": "drafts", "description": "Writing: drafts, replies, forwards, and their attachments."},
+    {"name": "sending", "description": "Sending drafts and complete messages."},
     {"name": "changes", "description": "Synchronization: changes since a token, by request or as events."},
     {"name": "health", "description": "Health checks."},
 ]

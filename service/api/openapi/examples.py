@@ -98,7 +98,7 @@ EXAMPLES: dict[str, Any] = {
         "sort": "-receivedAt",
         "limit": 20,
     },
-    "MessageList": {"items": [_ROW], "notFound": [_MOVED]},
+    "MessageList": {"items": [{**_ROW, "labels": ["\\Important", "Travel"]}], "notFound": [_MOVED]},
     "Message": {
         **_ROW,
         "cc": [],

@@ -1,10 +1,10 @@
 """The signed-in account."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from service.accounts.credentials import Credentials
-from service.api.deps import Caller, Mailbox
+from service.api.deps import Caller, Mailbox, service_of
 from service.api.problems import SIGNED_IN, problem_responses
 from service.mail.backend import Backend
 from service.mail.changes import WatchHealth
@@ -28,7 +28,7 @@ class Account(Value):
     server: str = Field(description="The name of the mail server, as in GET /v1/servers.")
     protocol: OpenProtocol
     capabilities: tuple[str, ...] = Field(
-        description="Some of folders, flags, move, append, search, sort, threads, changes, push, quota, acl. "
+        description="Some of folders, flags, move, append, search, sort, threads, changes, push, quota, acl, send. "
         "A request that needs another one is answered 501 `not-supported`."
     )
     quota: QuotaUsage | None = Field(None, description="The storage quota, if the server reports one.")
@@ -43,24 +43,24 @@ class Account(Value):
     )
 
 
-def describe(credentials: Credentials, backend: Backend) -> Account:
+def describe(credentials: Credentials, backend: Backend, *, can_send: bool) -> Account:
     """The account as the API shows it, without its quota."""
     return Account(
         id=credentials.account,
         username=credentials.username,
         server=credentials.server,
         protocol=credentials.protocol,
-        capabilities=tuple(sorted(backend.capabilities)),
+        capabilities=tuple(sorted({*backend.capabilities, *((Capability.SEND,) if can_send else ())})),
         watch=backend.watch_health(),
         warnings=backend.warnings or None,
     )
 
 
 @router.get("", response_model_exclude_none=True)
-async def get_account(caller: Caller, mailbox: Mailbox) -> Account:
+async def get_account(request: Request, caller: Caller, mailbox: Mailbox) -> Account:
     """The signed-in account: its username, protocol, capabilities and quota."""
     await mailbox.check()
-    account = describe(caller, mailbox)
+    account = describe(caller, mailbox, can_send=service_of(request).accounts.submitter(caller) is not None)
     if Capability.QUOTA not in mailbox.capabilities:
         return account
     storage = [quota for quota in await mailbox.list_quotas() if quota.resource == "storage"]

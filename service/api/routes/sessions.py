@@ -83,9 +83,9 @@ async def create_session(request: Request, new: NewSession) -> Session:
     async with opened(request, credentials) as backend:
         await backend.check()
         token, expires = service.sessions.seal(credentials)
-        return Session(
-            token=token, expires_at=datetime.fromtimestamp(expires, UTC), account=describe(credentials, backend)
-        )
+        can_send = service.accounts.submitter(credentials) is not None
+        account = describe(credentials, backend, can_send=can_send)
+        return Session(token=token, expires_at=datetime.fromtimestamp(expires, UTC), account=account)
 
 
 @router.delete(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from service.mail.mime.body import MAX_STORED, Leaf, attachments, choose, has_attachment, read_body
@@ -9,6 +10,7 @@ from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import RawHeader, parse_message_ids, split_headers
 from service.mail.mime.headers.words import shown_text
+from service.mail.mime.reports.returned import MAX_OCTETS, read_returned
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
@@ -55,10 +57,13 @@ def read_message(
     """The message with body and structure. The warning ``structure-truncated`` says that a limit cut the tree."""
     root = parse(source)
     structure = root.part
-    fields = _Fields.of(source[root.header_start : root.body_start])
+    header = source[root.header_start : root.body_start]
+    fields = _Fields.of(header)
     choice = choose(structure)
     warnings = sender_warnings(fields.all("from")) + (("structure-truncated",) if root.is_truncated else ())
     ids = fields.ids("message-id")
+    body = read_body(_leaves(source, root, choice.text), _leaves(source, root, choice.html), html, warnings)
+    returned = read_returned(header, structure, partial(_part, source, root), body.text)
     return Message(
         id=id,
         folder_id=folder_id,
@@ -79,7 +84,9 @@ def read_message(
         references=fields.ids("references"),
         structure=structure,
         attachments=attachments(structure),
-        body=read_body(_leaves(source, root, choice.text), _leaves(source, root, choice.html), html, warnings),
+        body=body,
+        report=returned.report,
+        unsubscribe=returned.unsubscribe,
     )
 
 
@@ -88,8 +95,13 @@ def _leaves(source: bytes, root: Entity, parts: Sequence[Part]) -> list[Leaf]:
     return [_leaf(source, entity) for entity in entities if entity is not None]
 
 
-def _leaf(source: bytes, entity: Entity) -> Leaf:
-    stop = min(entity.stop, entity.body_start + MAX_STORED)
+def _part(source: bytes, root: Entity, part: Part) -> Leaf | None:
+    entity = find(root, part.id)
+    return None if entity is None else _leaf(source, entity, MAX_OCTETS)
+
+
+def _leaf(source: bytes, entity: Entity, most: int = MAX_STORED) -> Leaf:
+    stop = min(entity.stop, entity.body_start + most)
     return Leaf(entity.part, source[entity.body_start : stop], is_cut=stop < entity.stop)
 
 

@@ -44,7 +44,7 @@ class Attempt:
     async def by(self, submitter: SmtpSubmitter, *, close: bool = True) -> "Attempt":
         """Keeps the receipt or the error. Other exceptions pass."""
         try:
-            self.receipt = await submitter.submit(self.envelope, self._chunks(), self._commit, partial=self.partial)
+            self.receipt = await submitter.submit(self.envelope, self.chunks(), self.commit, partial=self.partial)
         except MailError as error:
             self.error = error
         finally:
@@ -61,11 +61,11 @@ class Attempt:
         """Of the error."""
         return getattr(self.error, "code", None)
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncIterator[bytes]:
         for start in range(0, len(self.message), self.size):
             self.read = min(start + self.size, len(self.message))
             yield self.message[start : start + self.size]
 
-    async def _commit(self) -> None:
+    async def commit(self) -> None:
         self.commits += 1
         self.at_commit()

@@ -1,13 +1,22 @@
 """The connection ends, or nothing more is said, at each phase: what is known then about the message."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from service.mail.errors import MailError, UpstreamError, UpstreamProtocol, UpstreamTimeout, UpstreamUnavailable
+from service.mail.errors import (
+    MailError,
+    TooLarge,
+    UpstreamError,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from service.mail.submission.submitter import LOST
-from tests.adapters.smtp.sending import ENVELOPE, MESSAGE, Attempt, submitter_to
-from tests.servers.scripted import Answer, Close, Hang, ScriptedServer, Send
+from tests.adapters.smtp.sending import ENVELOPE, MESSAGE, TIMING, Attempt, submitter_to
+from tests.servers.scripted import Answer, Close, Connection, Hang, ScriptedServer, Send
 from tests.servers.smtp import Smtp
 
 LARGE = (b"x" * 70 + b"\r\n") * 100_000
@@ -48,8 +57,8 @@ async def test_an_end_within_the_message_sends_nothing(*, reset: bool) -> None:
     """R-SMTP-02: the server has some of it."""
 
     class Some:
-        async def play(self, connection: object) -> None:
-            await connection.exactly(100_000)  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            await connection.exactly(100_000)
 
     smtp = Smtp(answers={"MESSAGE": [Some(), Close(reset=reset)]})
     async with ScriptedServer([smtp]) as server:
@@ -112,10 +121,10 @@ async def test_a_commit_comes_after_the_last_octet_and_before_the_end() -> None:
     seen: list[bytes] = []
 
     class Everything:
-        async def play(self, connection: object) -> None:
-            seen.append(await connection.exactly(len(LARGE)))  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            seen.append(await connection.exactly(len(LARGE)))
             committed.set()
-            seen.append(await connection.exactly(3))  # type: ignore[attr-defined]
+            seen.append(await connection.exactly(3))
 
     committed = asyncio.Event()
     smtp = Smtp(answers={"MESSAGE": [Everything(), Send(b"250 ok\r\n")]})
@@ -128,7 +137,7 @@ async def test_a_commit_comes_after_the_last_octet_and_before_the_end() -> None:
                 await committed.wait()
             assert seen == [LARGE]
 
-        await submitter.submit(ENVELOPE, attempt._chunks(), commit)
+        await submitter.submit(ENVELOPE, attempt.chunks(), commit)
         await submitter.aclose()
     assert seen == [LARGE, b".\r\n"]
 
@@ -144,7 +153,7 @@ async def test_cancelled_before_the_end_nothing_is_sent() -> None:
             begun.set()
             await asyncio.Event().wait()
 
-        sending = asyncio.create_task(submitter.submit(ENVELOPE, Attempt()._chunks(), wait))
+        sending = asyncio.create_task(submitter.submit(ENVELOPE, Attempt().chunks(), wait))
         await begun.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -162,12 +171,12 @@ async def test_a_source_that_fails_ends_the_connection_without_a_dot() -> None:
         submitter = submitter_to(server)
         attempt = Attempt()
 
-        async def broken():  # type: ignore[no-untyped-def]
+        async def broken() -> AsyncIterator[bytes]:
             yield MESSAGE
             raise UpstreamProtocol("the mailbox talks nonsense", protocol="imap")
 
         with pytest.raises(UpstreamProtocol, match="nonsense"):
-            await submitter.submit(ENVELOPE, broken(), attempt._commit)
+            await submitter.submit(ENVELOPE, broken(), attempt.commit)
         await server.all_closed()
         await submitter.aclose()
     assert smtp.messages == []
@@ -182,8 +191,8 @@ async def test_an_answer_within_the_message_is_its_refusal(said: bytes, code: st
     """R-SMTP-06: the rest is not sent, and the answer is not lost in the end of the connection."""
 
     class Some:
-        async def play(self, connection: object) -> None:
-            await connection.exactly(100_000)  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            await connection.exactly(100_000)
 
     smtp = Smtp(answers={"MESSAGE": [Some(), Send(said), end]})
     async with ScriptedServer([smtp]) as server:
@@ -200,10 +209,37 @@ async def test_an_early_consent_is_not_believed() -> None:
     """R-SMTP-06: the server says that it has a message that was not sent yet."""
 
     class Some:
-        async def play(self, connection: object) -> None:
-            await connection.exactly(100_000)  # type: ignore[attr-defined]
+        async def play(self, connection: Connection) -> None:
+            await connection.exactly(100_000)
 
     async with ScriptedServer([Smtp(answers={"MESSAGE": [Some(), Send(b"250 ok\r\n"), Hang()]})]) as server:
         sent = await Attempt(LARGE * 3).to(server)
     assert type(sent.error) is UpstreamProtocol
     assert sent.commits == 0
+
+
+class Stall:
+    """Reads no more, until the client can send no more."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    async def play(self, connection: Connection) -> None:
+        await connection.exactly(100_000)
+        connection.transport.pause_reading()
+        before = 0
+        while before != self._attempt.read:
+            before = self._attempt.read
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("end", [Hang(reads=False), Close(reset=True)], ids=["stays", "leaves"])
+async def test_an_answer_within_the_message_is_heard_at_once(end: Hang | Close) -> None:
+    """R-SMTP-06: although the server takes no more of the message, and the end of the connection comes with it."""
+    attempt = Attempt(LARGE * 3)
+    answer = [Stall(attempt), Send(b"552 5.3.4 too big\r\n"), end]
+    async with ScriptedServer([Smtp(answers={"MESSAGE": answer})]) as server, asyncio.timeout(10):
+        await attempt.by(submitter_to(server, timing=replace(TIMING, block=60)))
+    assert type(attempt.error) is TooLarge
+    assert attempt.commits == 0
+    assert attempt.read < len(attempt.message)

@@ -13,7 +13,7 @@ from service.mail.mime.body import Leaf, read_body
 from service.mail.mime.charset import decode_text
 from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
 from service.mail.mime.headers.dates import parse_date
-from service.mail.mime.headers.fields import list_headers, parse_message_ids, split_headers
+from service.mail.mime.headers.fields import RawHeader, list_headers, parse_message_ids, split_headers
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
 from service.mail.mime.headers.words import decode_words, has_controls
@@ -21,6 +21,8 @@ from service.mail.mime.html.safe_html import safe_html, text_from_html
 from service.mail.mime.html.styles import safe_style, style_urls
 from service.mail.mime.html.tags import is_costly, without_tags
 from service.mail.mime.message import read_message, read_summary
+from service.mail.mime.reports.notices import read_notice
+from service.mail.mime.reports.unsubscribe import read_unsubscribe
 from service.mail.mime.structure import parse
 from service.mail.mime.transfer.decoding import decode
 from service.mail.mime.transfer.grid import grid_of
@@ -92,6 +94,12 @@ def body(kind: str, encoding: str = "8bit", charset: str = "latin-1") -> Callabl
     return lambda octets: read_body([Leaf(part, octets)], [Leaf(part, octets)], HtmlMode.SAFE)
 
 
+def bounce(octets: bytes) -> object:
+    """All formats look for their words, and find them."""
+    words = b"here is your list of failed recipients: failed addresses follow: the following addresses had undeliverable to "
+    return whole(b"From: mailer-daemon@a.example\nSubject: failure notice\n\n" + words + octets)
+
+
 def envelope(octets: bytes) -> object:
     return (
         text(octets),
@@ -153,6 +161,11 @@ SUBJECTS = (
     ),
     Subject("a tree", mixed, BODIES, 8192 * KIB, 256 * KIB),
     Subject("a tree of words", spaced, BODIES, 8192 * KIB, 512 * KIB),
+    Subject("a bounce", bounce, (*BODIES, *HEADERS), 64 * KIB),
+    Subject("a sender of bounces", lambda octets: whole(b"X-Failed-Recipients: %b\nX-Mailer: %b\nFrom: %b\nSubject: %b\n\nHi. This is the" % (octets, octets, octets, octets)), HEADERS, 64 * KIB, 16 * KIB),
+    Subject("a delivery status", lambda octets: read_notice(b"Final-Recipient: rfc822; " + octets, "delivery", ""), (*BODIES, *HEADERS), 64 * KIB),
+    Subject("a receipt", lambda octets: read_notice(b"Disposition: " + octets, "disposition", ""), (*BODIES, *HEADERS), 64 * KIB),
+    Subject("ways to unsubscribe", lambda octets: read_unsubscribe([RawHeader("List-Unsubscribe", b"<mailto:a@b?" + octets), RawHeader("List-Unsubscribe", b"<https://" + octets)]), HEADERS, 64 * KIB),
     Subject("a message", whole, (*BODIES, *HEADERS), 4096 * KIB, 32 * KIB),
 )  # fmt: skip
 

@@ -12,6 +12,14 @@ _SPECIAL_USE = {
     "\\flagged": "flagged",
 }
 
+_VIEWS = {"\\all": 2, "\\flagged": 1, "\\important": 1}
+
+
+def rank_of(folder: ListedFolder) -> int:
+    """0 for a folder that keeps messages; more if it shows those of other folders (RFC 6154, 2; RFC 8457), most for
+    the one that shows all."""
+    return max((_VIEWS.get(attribute, 0) for attribute in folder.attributes), default=0)
+
 
 def role_of(folder: ListedFolder) -> str | None:
     """By SPECIAL-USE; INBOX is the inbox in any letter case."""

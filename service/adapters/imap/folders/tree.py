@@ -5,7 +5,7 @@ from operator import itemgetter
 
 from service.adapters.imap.folders import rename as renaming
 from service.adapters.imap.folders.list import INBOX, UNSELECTABLE, FolderListing, canonical, read_listing
-from service.adapters.imap.folders.roles import role_of
+from service.adapters.imap.folders.roles import rank_of, role_of
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import ListedFolder
@@ -25,6 +25,9 @@ class Folders:
         self.access = access
         self._ids = access.ids
         self._roles: dict[str, bytes] = {}
+        self._ranks: dict[bytes, int] = {}
+        self._parents: frozenset[bytes] = frozenset()
+        """Folders that hold nothing but folders, such as ``[Gmail]``, as of the last list."""
 
     async def list(self) -> tuple[Folder, ...]:
         """All folders, INBOX first, then by path. Round trips as ``read_listing``."""
@@ -39,6 +42,8 @@ class Folders:
     async def _folders(self, listing: FolderListing) -> tuple[Folder, ...]:
         folders = {row.name: self._folder(row, listing) async for row in paced(listing.rows)}
         self._roles = self._roles_of(folders)
+        self._parents = frozenset(row.name for row in listing.rows if row.attributes & UNSELECTABLE)
+        self._ranks = {row.name: rank for row in listing.rows if (rank := rank_of(row))}
         role_of_name = {name: role for role, name in self._roles.items()}
         ordered = [
             (role != "inbox", [step.casefold() for step in folder.path], name, folder.model_copy(update={"role": role}))
@@ -60,6 +65,20 @@ class Folders:
         if folder not in self._roles:
             raise NotFound("folder", f"No folder of this mailbox has the role {folder}.")
         return self._roles[folder]
+
+    async def selectable_name(self, folder: str) -> bytes:
+        """As ``name``, of a folder that can have messages. Raises NotFound for one that was listed as one that cannot,
+        and still is: the server is not asked to select it."""
+        name = await self.name(folder)
+        if name in self._parents:
+            await self.list()
+            if name in self._parents:
+                raise NotFound("folder", "This folder has no messages, only other folders.")
+        return name
+
+    def rank(self, name: bytes) -> int:
+        """How late a search over several folders comes to this one: see ``rank_of``. As of the last list."""
+        return self._ranks.get(name, 0)
 
     async def create(self, name: str, parent: str | None) -> Folder:
         """See the port."""

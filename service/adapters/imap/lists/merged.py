@@ -51,12 +51,15 @@ class _Result:
     """The matches of the folders that were searched so far."""
 
     keys: dict[_Match, list[tuple[int, str]]] = field(default_factory=dict)
+    copies: dict[int, set[tuple[int, _Match]]] = field(default_factory=dict)
+    """The matches that are one message in several folders (Gmail), by its number, each with its folder's place."""
     by: set[EvaluatedBy] = field(default_factory=set)
     unsearched: set[bytes] = field(default_factory=set)
 
 
 class MergedSearch:
-    """A search over ``folders``, which are their names on the wire."""
+    """A search over ``folders``, which are their names on the wire. A message that Gmail shows in several of them is
+    found in the first."""
 
     def __init__(self, access: Access, cache: MessageCache, folders: Sequence[bytes], query: ListQuery) -> None:
         self.access = access
@@ -142,20 +145,36 @@ class MergedSearch:
 
     async def _keys(self, messages: FolderMessages, uids: Sequence[int]) -> dict[int, list[tuple[int, str]]]:
         if all(order.key is SortKey.RECEIVED_AT for order in self._sort):
-            dates = await messages.dates(uids)
-            return {uid: [(_seconds(when), "")] * len(self._sort) for uid, when in dates.items()}
-        return await sort_keys(await messages.get(uids), self._sort)
+            arrivals = await messages.arrivals(uids)
+            self._note_copies(messages, {uid: arrival.email_id for uid, arrival in arrivals.items()})
+            return {uid: [(_seconds(each.received_at), "")] * len(self._sort) for uid, each in arrivals.items()}
+        cached = await messages.get(uids)
+        self._note_copies(messages, {uid: message.email_id for uid, message in cached.items()})
+        return await sort_keys(cached, self._sort)
+
+    def _note_copies(self, messages: FolderMessages, email_ids: Mapping[int, int | None]) -> None:
+        """Remember which matches are one message."""
+        place = self._folders.index(messages.name)
+        for uid, email_id in email_ids.items():
+            if email_id is not None:
+                copies = self._result.copies.setdefault(email_id, set())
+                copies.add((place, _Match(messages.name, messages.uid_validity, uid)))
 
     def _merged(self) -> list[_Match]:
         """Sorts by the least significant key first, because sorting is stable. Equal matches are grouped by folder, the
         newest first."""
         keys = self._result.keys
-        order = sorted(keys, key=lambda match: (match.numbers[0], -match.uid))
+        order = sorted(keys.keys() - self._repeated(), key=lambda match: (match.numbers[0], -match.uid))
         for at in reversed(range(len(self._sort))):
             order.sort(
                 key=lambda match: keys[match][min(at, len(keys[match]) - 1)], reverse=self._sort[at].is_descending
             )
         return order
+
+    def _repeated(self) -> set[_Match]:
+        """The matches that are left out because an earlier folder shows the same message."""
+        found = ([copy for copy in copies if copy[1] in self._result.keys] for copies in self._result.copies.values())
+        return {match for copies in found if len(copies) > 1 for _, match in sorted(copies)[1:]}
 
     async def _summaries(self, page: Sequence[_Match]) -> dict[_Match, bytes]:
         summaries: dict[_Match, bytes] = {}

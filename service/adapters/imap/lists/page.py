@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.preview import add_previews
 from service.adapters.imap.messages.cache import MessageCache
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
 from service.adapters.imap.messages.repair import is_about_content
 from service.adapters.imap.search.evaluation import Evaluation
@@ -34,9 +33,6 @@ ANCHORS = 40
 """UIDs of a sorted page that its cursor carries. While one of them is left, the next page neither repeats nor skips."""
 _EMPTY_ROUNDS = 20
 """Round trips in a row that may bring no row. In a folder that others empty meanwhile, a few do."""
-# A page of which nothing is cached is fetched whole in one round trip; else the flags, then the rest of new messages.
-_ALL_ITEMS = b"(%b)" % SUMMARY_ITEMS
-_FLAG_ITEMS = b"(UID FLAGS)"
 
 
 def _ignore() -> None:
@@ -148,7 +144,7 @@ async def _known_page(messages: FolderMessages, limit: int, after: _After | None
     selection = messages.selection
     if selection.is_fresh or selection.connection.is_legacy:  # nothing newer to ask for, or no way to ask
         return None
-    untagged = await selection.refresh_with([b"UID", b"FETCH", uids, _FLAG_ITEMS])
+    untagged = await selection.refresh_with([b"UID", b"FETCH", uids, messages.items.changing])
     responses = await fetch_rows(untagged or ())
     fitting = sorted((uid for uid in responses if lowest <= uid < below), reverse=True)
     if len(fitting) != limit:
@@ -191,11 +187,12 @@ async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int)
     answer = None
     if messages.is_unread(below):
         try:
-            answer = await run([b"FETCH", numbers, _ALL_ITEMS])
+            answer = await run([b"FETCH", numbers, messages.items.row])
         except UpstreamError as error:
             if not is_about_content(error):
                 raise
-    responses = await fetch_rows((answer or await run([b"FETCH", numbers, _FLAG_ITEMS])).untagged)
+            await messages.has_false_labels()
+    responses = await fetch_rows((answer or await run([b"FETCH", numbers, messages.items.changing])).untagged)
     return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
 

@@ -1,14 +1,13 @@
 """The columns of a list that are read only on request: the preview, and the id of the thread."""
 
-from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection, Mapping
-from hashlib import blake2s
+from collections.abc import Callable, Mapping
 
 from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.envelope import weight
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
+from service.adapters.imap.messages.items import thread_id
 from service.adapters.imap.search.reader import read_texts
-from service.adapters.imap.search.thread import THREAD_FIELDS, message_names
+from service.adapters.imap.search.thread import THREAD_FIELDS, oldest_name, thread_item
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.shared.threads import in_thread
@@ -67,39 +66,15 @@ async def _read_threads(messages: FolderMessages, cached: dict[int, CachedMessag
     message names."""
     if not cached:
         return {}
-    item, read = _thread_item(messages.connection.capabilities)
+    item, read = thread_item(messages.connection.capabilities)
     responses = await fetch(messages.selection, cached, item)
     names = await _names(responses, read)
     without = [uid for uid, name in names.items() if not name] if item != THREAD_FIELDS else []
-    names |= await _names(await fetch(messages.selection, without, THREAD_FIELDS), _oldest_name)
-    return messages.extend(cached, threads={uid: _thread_id(name or messages.id(uid)) for uid, name in names.items()})
+    names |= await _names(await fetch(messages.selection, without, THREAD_FIELDS), oldest_name)
+    return messages.extend(cached, threads={uid: thread_id(name or messages.id(uid)) for uid, name in names.items()})
 
 
 async def _names(responses: Mapping[int, FetchResponse], read: Callable[[FetchResponse], str]) -> dict[int, str]:
     return await in_thread(
         lambda: {uid: read(row) for uid, row in responses.items()}, sum(map(weight, responses.values()))
     )
-
-
-def _oldest_name(row: FetchResponse) -> str:
-    return next(iter(message_names(row)), "")
-
-
-def _thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchResponse], str]]:
-    if "OBJECTID" in capabilities:
-        return b"THREADID", lambda row: _word(row.get(b"THREADID"))
-    if "X-GM-EXT-1" in capabilities:
-        return b"X-GM-THRID", lambda row: _word(row.get(b"X-GM-THRID"))
-    return THREAD_FIELDS, _oldest_name
-
-
-def _word(token: object) -> str:
-    """The thread id, which servers write bare or as ``(id)``."""
-    if isinstance(token, list):
-        token = token[0] if token else None
-    return token.decode(errors="replace") if isinstance(token, bytes) else ""
-
-
-def _thread_id(name: str) -> str:
-    digest = blake2s(name.encode(errors="surrogatepass"), digest_size=12).digest()
-    return f"t_{urlsafe_b64encode(digest).decode()}"

@@ -50,6 +50,8 @@ class CachedMessage:
     details_json: bytes
     preview: str | None = None
     thread_id: str | None = None
+    email_id: int | None = None
+    """Gmail's number of the message, the same in all folders that show it. None elsewhere."""
 
     @property
     def summary(self) -> MessageSummary:
@@ -64,9 +66,9 @@ class CachedMessage:
     def cost(self) -> int:
         """Its approximate size in memory, in octets."""
         cost = MESSAGE_COST + len(self.row) + len(self.details_json)
-        for text in (self.preview, self.thread_id):
-            if text:
-                cost += getsizeof(text)
+        for value in (self.preview, self.thread_id, self.email_id):
+            if value:
+                cost += getsizeof(value)
         return cost
 
 

@@ -20,7 +20,7 @@ from service.adapters.imap.messages.download import (
     sized_grid,
     stored,
 )
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS, structure_of, weight
+from service.adapters.imap.messages.envelope import structure_of, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
@@ -28,7 +28,9 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import from_wire
+from service.adapters.imap.wire.labels import labels_from_wire
 from service.adapters.imap.wire.responses import (
+    LABELS,
     UNREADABLE,
     FetchResponse,
     fetch_rows,
@@ -43,6 +45,7 @@ from service.mail.errors import NotFound, UpstreamProtocol
 from service.mail.mime.body import Leaf, attachments, choose, read_body
 from service.mail.mime.headers.addresses import sender_warnings
 from service.mail.mime.headers.fields import first, list_headers, parse_message_ids, split_headers
+from service.mail.mime.reports.returned import FIELDS, MAX_OCTETS, read_returned, report_parts
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
@@ -53,7 +56,7 @@ MAX_HEADER = 256 << 10
 MAX_BODY = 400 << 10
 """Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
-_FIELDS = b"BODY.PEEK[HEADER.FIELDS (FROM REFERENCES)]"
+_FIELDS = b"BODY.PEEK[HEADER.FIELDS (%b)]" % " ".join(FIELDS).upper().encode()
 
 
 def _ignore() -> None:
@@ -90,12 +93,11 @@ class Content:
             messages = FolderMessages(self._cache, self._ids, selection)
             cached = messages.known(ref.uid) or (await messages.get([ref.uid])).get(ref.uid)
             if cached is None:  # it is gone, or its response has no UID: then the error is another one
-                answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % SUMMARY_ITEMS))
+                answer = await selection.connection.run(_fetch(ref.uid, messages.items.row))
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
             structure = cached.details.structure
-            parts = _within_budget(choose(structure).parts) if structure else []
-            items = [b"UID FLAGS", _FIELDS, *(b"BODY.PEEK[%b]<0.%d>" % (part.id.encode(), MAX_BODY) for part in parts)]
+            items = [b"UID FLAGS" + messages.items.more, _FIELDS, *(_windows(structure) if structure else ())]
             if selection.counts_changes:
                 items.append(b"MODSEQ")
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
@@ -111,7 +113,7 @@ class Content:
             flags=summary.flags,
             html=html,
         )
-        return found.model_copy(update={"size": summary.size})
+        return found.model_copy(update={"size": summary.size, "labels": summary.labels})
 
     async def _whole(self, ref: MessageRef, announced: int | None) -> Spool:
         """All octets of the message. Raises TooLarge if it is too long to be parsed here."""
@@ -209,15 +211,18 @@ class Content:
 
 def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
     """The message; only its summary if the server's structure is unusable."""
-    summary = cached.summary.model_copy(update={"flags": from_wire(row.get(b"FLAGS"))})
+    summary = cached.summary.model_copy(update=_changing(row))
     details = cached.details
     if details.structure is None or UNREADABLE in row:
         return summary
-    fields = split_headers(header_fields(row))
+    block = header_fields(row)
+    fields = split_headers(block)
     senders = [field.raw for field in fields if field.name.lower() == "from"]
     chosen = choose(details.structure)
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
+    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders))
+    returned = read_returned(block, details.structure, partial(_leaf, row=row), body.text)
     return Message(
         **dict(summary),
         sender=details.sender,
@@ -227,9 +232,16 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         references=parse_message_ids(first(fields, "References") or b""),
         structure=details.structure,
         attachments=attachments(details.structure, chosen),
-        body=read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, sender_warnings(senders)),
+        body=body,
+        report=returned.report,
+        unsubscribe=returned.unsubscribe,
         version=version_of(row),
     )
+
+
+def _changing(row: FetchResponse) -> dict[str, tuple[str, ...]]:
+    flags = {"flags": from_wire(row.get(b"FLAGS"))}
+    return flags | {"labels": labels_from_wire(row[LABELS])} if LABELS in row else flags
 
 
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
@@ -299,6 +311,14 @@ def _within_budget(parts: Iterable[Part]) -> list[Part]:
         kept.append(part)
         octets += MAX_BODY if part.size is None else min(part.size, MAX_BODY)
     return kept
+
+
+def _windows(structure: Part) -> list[bytes]:
+    """The items of the texts of the body, and of the parts of a report."""
+    report = report_parts(structure)
+    windows = {part.id: MAX_OCTETS for part in (report.all if report else ())}
+    windows |= {part.id: MAX_BODY for part in _within_budget(choose(structure).parts)}
+    return [b"BODY.PEEK[%b]<0.%d>" % (part_id.encode(), most) for part_id, most in windows.items()]
 
 
 def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:

@@ -12,7 +12,7 @@ from functools import partial
 
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamProtocol
-from service.mail.mime.transfer.decoding import decoder, feed_all
+from service.mail.mime.transfer.decoding import decoder, feed_all, is_quick
 from service.mail.mime.transfer.grid import Grid, grid_of
 
 HEAD = 256 << 10
@@ -56,7 +56,7 @@ async def decoded(source: Octets, encoding: str | None) -> Octets:
     work = decoder(encoding)
     async with aclosing(source):
         async for piece in source:
-            octets = await in_thread(partial(feed_all, work, piece), len(piece))
+            octets = await in_thread(partial(feed_all, work, piece), 0 if is_quick(work, piece) else len(piece))
             del piece  # as in ``stored``
             if octets:
                 yield octets

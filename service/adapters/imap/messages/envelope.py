@@ -17,7 +17,6 @@ from service.mail.mime.headers.words import MAX_SHOWN, shown_text
 from service.mail.model import Address, MessageSummary, Part
 from service.mail.numbers import read_number
 
-SUMMARY_ITEMS = b"UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as many as of a field in a header."""

@@ -4,23 +4,34 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.messages.cache import CachedMessage, Details, MessageCache
 from service.adapters.imap.messages.envelope import (
-    SUMMARY_ITEMS,
     addresses,
     envelope_of,
     read_summary,
     structure_of,
+)
+from service.adapters.imap.messages.items import (
+    GMAIL,
+    PLAIN,
+    WITH_LABELS,
+    Items,
+    gmail_email,
+    gmail_thread,
+    items_of,
 )
 from service.adapters.imap.messages.repair import Repair, is_about_content
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import json_from_wire
+from service.adapters.imap.wire.labels import labels_json
 from service.adapters.imap.wire.pace import paced
-from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, wire_octets
+from service.adapters.imap.wire.responses import LABELS, UNREADABLE, FetchResponse, fetch_rows, wire_octets
+from service.adapters.imap.wire.status import error_from
 from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.errors import UpstreamError
 from service.mail.json_rows import row_json, with_member
@@ -63,7 +74,33 @@ def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
         bcc=addresses(bcc),
     )
     summary = read_summary(row, message_id, folder_id, structure)
-    return CachedMessage(row_json(summary), details.model_dump_json(exclude_defaults=True).encode())
+    return CachedMessage(
+        row_json(summary),
+        details.model_dump_json(exclude_defaults=True).encode(),
+        thread_id=gmail_thread(row),
+        email_id=gmail_email(row),
+    )
+
+
+def _requests(items: Items, unknown: Sequence[int], known: Collection[int] = ()) -> list[list[bytes]]:
+    changing = [[b"UID", b"FETCH", uid_set(known), items.changing]] if known else []
+    return [*changing, [b"UID", b"FETCH", uid_set(unknown), items.row]] if unknown else changing
+
+
+def _with_labels(row: bytes, response: FetchResponse) -> bytes:
+    return with_member(row, b"labels", labels_json(response[LABELS])) if LABELS in response else row
+
+
+class Arrival(NamedTuple):
+    """What a search over several folders needs of a match."""
+
+    received_at: datetime | None
+    email_id: int | None = None
+
+    @classmethod
+    def of(cls, message: CachedMessage) -> "Arrival":
+        """Reads the date from the row."""
+        return cls(message.summary.received_at, message.email_id)
 
 
 class FolderMessages:
@@ -78,6 +115,7 @@ class FolderMessages:
         self._cache = cache
         self._key = (ids.account, self.name, self.uid_validity)
         self.folder_id = ids.folder(self.name)
+        self.items = items_of(self.connection)
 
     def is_unread(self, below: int) -> bool:
         """Whether no message below this UID is cached."""
@@ -116,18 +154,30 @@ class FolderMessages:
     async def _fetch(self, unknown: Sequence[int], known: Collection[int] = ()) -> tuple[Responses, Repair]:
         """The flags of all these messages, and everything of the unknown ones. One round trip, unless the server
         refuses: then those of ``Repair``."""
-        commands = [[b"UID", b"FETCH", uid_set(known), b"(UID FLAGS)"]] if known else []
-        if unknown:
-            commands.append([b"UID", b"FETCH", uid_set(unknown), b"(%b)" % SUMMARY_ITEMS])
         repair = Repair(self.selection)
         try:
-            return await fetch_rows((await self.connection.run(*commands)).untagged), repair
+            answer = await self.connection.run(*_requests(self.items, unknown, known))
+            return await fetch_rows(answer.untagged), repair
         except UpstreamError as error:
             if not is_about_content(error):
                 raise
+        if await self.has_false_labels():
+            return await self._fetch(unknown, known)
         described = await repair.describe(unknown)
         flags = await repair.flags([*known, *unknown])
         return {uid: {**row, **described.get(uid, {})} for uid, row in flags.items()}, repair
+
+    async def has_false_labels(self) -> bool:
+        """Whether the server announces Gmail's items and cannot read them: they are not used from then on. Asked after
+        a refusal that may have been about something else. One round trip; none if they were not used."""
+        if self.items is PLAIN:
+            return False
+        [answer] = await self.connection.attempt([b"FETCH", b"1", WITH_LABELS.changing])
+        is_false = answer.status.kind == "BAD" and is_about_content(error_from(answer.status))
+        if is_false:
+            self.connection.disable(GMAIL)
+            self.items = PLAIN
+        return is_false
 
     async def _complete(self, responses: Responses, uids: Iterable[int], repair: Repair) -> dict[int, CachedMessage]:
         """These messages, as far as they exist: from the responses, else from their headers, else bare."""
@@ -147,11 +197,12 @@ class FolderMessages:
     def read(
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse], cached: Mapping[int, CachedMessage]
     ) -> JsonOf:
-        """The rows of these messages with the flags of the responses, in the order of ``uids``."""
+        """The rows of these messages with the flags and labels of the responses, in the order of ``uids``."""
         both = [uid for uid in uids if uid in responses and uid in cached]
-        return {
+        rows = {
             uid: with_member(cached[uid].row, b"flags", json_from_wire(responses[uid].get(b"FLAGS"))) for uid in both
         }
+        return rows if self.items is PLAIN else {uid: _with_labels(row, responses[uid]) for uid, row in rows.items()}
 
     async def get(
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse] | None = None
@@ -170,17 +221,21 @@ class FolderMessages:
         metrics.rows("imap", known, len(found) - known)
         return found
 
-    async def dates(self, uids: Sequence[int]) -> dict[int, datetime | None]:
+    async def arrivals(self, uids: Sequence[int]) -> dict[int, Arrival]:
         """When each of those messages that exist was received. Cached messages may have been removed meanwhile."""
         kept = self._known
-        dates = {uid: kept[uid].summary.received_at async for uid in paced(uid for uid in uids if uid in kept)}
-        missing = [uid for uid in uids if uid not in dates]
+        arrivals = {uid: Arrival.of(kept[uid]) async for uid in paced(uid for uid in uids if uid in kept)}
+        missing = [uid for uid in uids if uid not in arrivals]
         for at in range(0, len(missing), _DATES_BATCH):
             batch = uid_set(missing[at : at + _DATES_BATCH])
-            answer = await self.connection.run([b"UID", b"FETCH", batch, b"(UID INTERNALDATE)"])
+            answer = await self.connection.run([b"UID", b"FETCH", batch, self.items.arrival])
             responses = (await fetch_rows(answer.untagged)).items()
-            dates |= {uid: read_date_time(row[b"INTERNALDATE"]) for uid, row in responses if b"INTERNALDATE" in row}
-        return dates
+            arrivals |= {
+                uid: Arrival(read_date_time(row[b"INTERNALDATE"]), gmail_email(row))
+                for uid, row in responses
+                if b"INTERNALDATE" in row
+            }
+        return arrivals
 
     async def _read_responses(
         self, responses: Mapping[int, FetchResponse], uids: Iterable[int]

@@ -7,7 +7,7 @@ quoting). The refused FETCH is repeated in halves; each message that is left is 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from service.adapters.imap.messages.envelope import SUMMARY_ITEMS
+from service.adapters.imap.messages.items import items_of
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.commands import Answer
@@ -22,7 +22,6 @@ from service.mail.numbers import read_number
 MAX_HEADER = 64 << 10
 MAX_REQUESTS = 100
 """Round trips that one list may spend on messages that the server cannot describe."""
-_ITEMS = b"(%b)" % SUMMARY_ITEMS
 _HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
 
 
@@ -42,7 +41,7 @@ class Repair:
         pending = [list(uids)]
         while pending:
             batch = pending.pop()
-            answer = await self._ask(batch, _ITEMS)
+            answer = await self._ask(batch, items_of(self.selection.connection).row)
             if answer is None:
                 self.refused.update(batch)
             elif answer.status.kind == "OK":
@@ -55,8 +54,9 @@ class Repair:
         return responses
 
     async def flags(self, uids: Sequence[int]) -> dict[int, FetchResponse]:
-        """The flags of these messages, of all that exist. One round trip."""
-        answer = await self.selection.connection.run([b"UID", b"FETCH", uid_set(uids), b"(UID FLAGS)"])
+        """The flags of these messages, and their labels, of all that exist. One round trip."""
+        items = items_of(self.selection.connection).changing
+        answer = await self.selection.connection.run([b"UID", b"FETCH", uid_set(uids), items])
         return await fetch_rows(answer.untagged)
 
     async def summary(self, uid: int, message_id: str, folder_id: str) -> MessageSummary | None:

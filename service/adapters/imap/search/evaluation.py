@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.messages.items import GMAIL
+from service.adapters.imap.search.gmail import RAW
 from service.adapters.imap.search.keys import is_ascii, search_keys
 from service.adapters.imap.search.reader import Reader
 from service.adapters.imap.search.thread import threads_of
@@ -19,17 +21,19 @@ from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.flags import to_wire
 from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import found_uids
-from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.shared.threads import in_thread
-from service.mail.errors import UpstreamError
+from service.mail.errors import InvalidRequest, UpstreamError
 from service.mail.model import EvaluatedBy
-from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
+from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator, conditions
 from service.mail.search.matching import KnownMessage, holds, needs, octets_of
 
 SECONDS = 15.0
 """How long one search may read. After that the rest is left out, and the result says that it is partial."""
 NO_UNICODE = "SEARCH=UTF-8"
 """Disabled if the server cannot search beyond ASCII."""
+UNLISTED = "KEYWORD"
+"""Disabled if the server refuses to search for keywords that it does not list."""
 _BATCH = 200
 _THREADS: dict[Criterion, Callable[[list[bool]], bool]] = {
     Criterion.ALL_IN_THREAD: all,
@@ -42,6 +46,8 @@ _TEXTS = frozenset({
     Criterion.HEADER,
 })  # fmt: skip
 _KEYWORDS = frozenset({Criterion.HAS_KEYWORD, Criterion.NOT_KEYWORD})
+_WITH_ATTACHMENT = Condition(Criterion.HAS_ATTACHMENT, value=True)
+_WITHOUT_ATTACHMENT = Condition(Criterion.HAS_ATTACHMENT, value=False)
 _DEAR = frozenset({Criterion.TEXT, Criterion.BODY, Criterion.HEADER})
 _Found = Collection[int] | None
 """UIDs, or None: every message."""
@@ -89,6 +95,8 @@ class Evaluation:
                 return await self._find_all(tree.conditions, within)
             case Logic.OR:
                 return await self._find_any(tree.conditions, within)
+        if self._has_raw and self.is_remote(tree):  # GNU mailutils, for one, cannot be relied on for NOT
+            return await self._search(tree, within)
         return await self._universe(within) - await self._find_any(tree.conditions, within)
 
     async def _find_all(self, conditions: Collection[Filter], within: _Found) -> set[int]:
@@ -96,9 +104,15 @@ class Evaluation:
         if any(self._is_elsewhere(condition) for condition in conditions):
             return set()
         remote = [condition for condition in conditions if self.is_remote(condition)]
-        found = await self._search(Operator(Logic.AND, tuple(remote)), within) if remote else within
-        for condition in sorted((each for each in conditions if not self.is_remote(each)), key=_price):
-            found = await self._find(condition, found)
+        local = sorted((each for each in conditions if not self.is_remote(each)), key=_price)
+        supersets = [superset for condition in local if (superset := self._superset(condition))]
+        asked = (*remote, *supersets)
+        found = await self._search(Operator(Logic.AND, asked), within) if asked else within
+        for condition in local:
+            if found and isinstance(condition, Condition) and self._superset(condition):
+                found = await self._decide(condition, found)
+            else:
+                found = await self._find(condition, found)
         return await self._universe(found)
 
     def _is_elsewhere(self, tree: Filter) -> bool:
@@ -119,15 +133,18 @@ class Evaluation:
             return await self._universe(within) if condition.criterion is Criterion.NOT_KEYWORD else set()
         if condition.criterion in FOLDERS:
             return await self._universe(within) if lies_in(condition, self.messages.folder_id) else set()
-        self.note(EvaluatedBy.LOCAL)
         if condition.criterion in _THREADS:
+            self.note(EvaluatedBy.LOCAL)
             return await self._find_threads(condition, within)
-        superset = _superset(condition)
+        if condition == _WITHOUT_ATTACHMENT and self._has_raw:
+            return await self._universe(within) - await self._find(_WITH_ATTACHMENT, within)
+        superset = self._superset(condition)
         candidates = await self._search(superset, within) if superset else await self._universe(within)
         return await self._decide(condition, candidates)
 
     async def _decide(self, condition: Condition, candidates: Collection[int]) -> set[int]:
         """Reads the messages and decides, newest first, as long as there is time."""
+        self.note(EvaluatedBy.LOCAL)
         reader = Reader(self.messages, needs(condition))
         newest = (await ascending(candidates))[::-1]
         found: set[int] = set()
@@ -141,7 +158,7 @@ class Evaluation:
 
     async def _find_threads(self, condition: Condition, within: _Found) -> set[int]:
         keyword = Condition(Criterion.HAS_KEYWORD, condition.value)
-        having = await self._search(keyword, None)
+        having = await self._find(keyword, None)
         decide = _THREADS[condition.criterion]
         found: set[int] = set()
         async for thread in paced(await threads_of(self.messages)):
@@ -154,33 +171,75 @@ class Evaluation:
         if isinstance(tree, Operator):
             return bool(tree.conditions) and all(self.is_remote(condition) for condition in tree.conditions)
         value = tree.value
-        if tree.criterion in _KEYWORDS:  # GNU mailutils aborts if asked for a keyword that it does not keep
-            return not self.messages.connection.is_legacy or self.messages.selection.may_have(to_wire(str(value)))
+        if tree.criterion in _KEYWORDS:
+            return not self._refuses_unlisted or self._is_listed(tree)
         if tree.criterion in _THREADS or tree.criterion in FOLDERS or tree.criterion is Criterion.HAS_ATTACHMENT:
             return False
         if tree.criterion in _TEXTS:
             return self._searches(is_ascii(search_keys(tree)))
         return not isinstance(value, datetime)
 
+    @property
+    def _refuses_unlisted(self) -> bool:
+        """GNU mailutils aborts if asked for a keyword that it does not keep, Exchange calls it a wrong argument."""
+        connection = self.messages.connection
+        return connection.is_legacy or connection.is_disabled(UNLISTED)
+
+    def _is_listed(self, condition: Condition) -> bool:
+        return self.messages.selection.may_have(to_wire(str(condition.value)))
+
     def _searches(self, is_plain: bool) -> bool:
         connection = self.messages.connection
         return is_plain or not connection.is_disabled(NO_UNICODE)
+
+    @property
+    def _has_raw(self) -> bool:
+        connection = self.messages.connection
+        return connection.has(GMAIL) and not connection.is_disabled(RAW)
+
+    def _superset(self, tree: Filter) -> Filter | None:
+        """A condition that the server can decide and that holds for every match. SEARCH knows days only, in the
+        server's own time zone."""
+        if not isinstance(tree, Condition):
+            return None
+        if isinstance(tree.value, datetime):
+            day = tree.value.date()
+            if tree.criterion is Criterion.SINCE:
+                return Condition(Criterion.SINCE, day - timedelta(days=2))
+            return Condition(Criterion.BEFORE, day + timedelta(days=2))
+        return tree if tree == _WITH_ATTACHMENT and self._has_raw else None
 
     async def _universe(self, within: _Found) -> set[int]:
         return set(within) if within is not None else await self._uids_of(await self._run([b"ALL"]))
 
     async def _search(self, tree: Filter, within: _Found) -> set[int]:
-        """One SEARCH. If the server cannot search beyond ASCII, such conditions are decided here from then on."""
-        keys = search_keys(tree)
+        """One SEARCH. What the server cannot search for is asked in another way, or decided here, from then on."""
+        keys = search_keys(tree, with_raw=self._has_raw)
         answer = await self._run(keys)
         if answer.status.kind != "OK":
-            if is_ascii(keys) or answer.status.code not in {"BADCHARSET", ""}:
-                raise error_from(answer.status)
-            self.messages.connection.disable(NO_UNICODE)
+            self.messages.connection.disable(self._refused(tree, keys, answer.status))
             return await self._find(tree, within)
         self.note(EvaluatedBy.SERVER)
         found = await self._uids_of(answer)
         return found if within is None else found & set(within)
+
+    def _refused(self, tree: Filter, keys: list[Piece], status: Status) -> str:
+        """What of a search the server probably refuses: Exchange says BADCHARSET or names no reason, Yahoo calls the
+        arguments invalid. Raises the error of a refusal that is not about the search."""
+        error = error_from(status)
+        if isinstance(error, UpstreamError | InvalidRequest):
+            if RAW.encode() in keys:
+                return RAW
+            if not self._refuses_unlisted and status.kind == "BAD" and not self._has_listed_keywords(tree):
+                return UNLISTED
+            if not is_ascii(keys):
+                return NO_UNICODE
+        if status.kind == "BAD" and type(error) is UpstreamError:
+            raise UpstreamError("The mail server cannot read this search.", protocol="imap", code="BAD")
+        raise error
+
+    def _has_listed_keywords(self, tree: Filter) -> bool:
+        return all(self._is_listed(each) for each in conditions(tree) if each.criterion in _KEYWORDS)
 
     async def _uids_of(self, answer: Answer) -> set[int]:
         if answer.status.kind != "OK":
@@ -195,11 +254,10 @@ class Evaluation:
             [answer] = await connection.attempt([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
             if answer.status.kind != "BAD":
                 return answer
+        [plain] = await connection.attempt([b"UID", b"SEARCH", *charset, *keys])
+        if plain.status.kind != "BAD":  # else the search is refused, not its form
             connection.disable("ESEARCH")
-        [answer] = await connection.attempt([b"UID", b"SEARCH", *charset, *keys])
-        if answer.status.kind == "BAD" and not charset:
-            raise UpstreamError("The mail server cannot read this search.", protocol="imap", code="BAD")
-        return answer
+        return plain
 
 
 def _matching(condition: Condition, known: Mapping[int, KnownMessage]) -> set[int]:
@@ -210,17 +268,6 @@ def lies_in(condition: Condition, folder_id: str) -> bool:
     """Whether a condition on folders holds for this one."""
     folders = condition.value if isinstance(condition.value, tuple) else (condition.value,)
     return (folder_id in folders) is (condition.criterion is Criterion.IN_FOLDER)
-
-
-def _superset(condition: Condition) -> Filter | None:
-    """A condition that the server can decide and that holds for every match: SEARCH knows days only, in the server's
-    own time zone."""
-    if isinstance(condition.value, datetime):
-        day = condition.value.date()
-        if condition.criterion is Criterion.SINCE:
-            return Condition(Criterion.SINCE, day - timedelta(days=2))
-        return Condition(Criterion.BEFORE, day + timedelta(days=2))
-    return None
 
 
 def _price(tree: Filter) -> bool:

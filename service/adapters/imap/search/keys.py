@@ -2,10 +2,11 @@
 
 from datetime import date
 
+from service.adapters.imap.search.gmail import raw_key, raw_query
 from service.adapters.imap.wire.arguments import Piece, flag_list, string
 from service.adapters.imap.wire.dates import write_date
 from service.adapters.imap.wire.flags import to_wire
-from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic
+from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic, Operator
 
 _TEXT_KEYS = {
     Criterion.TEXT: b"TEXT",
@@ -33,10 +34,19 @@ _UNSET = frozenset(b"UN" + key for key in _SYSTEM_KEYS.values())
 _EVERY = (b"UID", b"1:*")
 
 
-def search_keys(tree: Filter) -> list[Piece]:
+def search_keys(tree: Filter, *, with_raw: bool = False) -> list[Piece]:
     """The search keys of conditions that a server can decide. The tree must not be empty; its depth is bounded by the
-    filter grammar."""
-    return _keys(tree)
+    filter grammar. ``with_raw``: in Gmail's own syntax, as far as that means the same."""
+    return _keys_with_raw(tree) if with_raw else _keys(tree)
+
+
+def _keys_with_raw(tree: Filter) -> list[Piece]:
+    """X-GM-RAW stands once, and beside other keys alone, not within OR or NOT: Gmail documents no more."""
+    conditions = tree.conditions if isinstance(tree, Operator) and tree.logic is Logic.AND else (tree,)
+    queries = [query for condition in conditions if (query := raw_query(condition)) is not None]
+    others = [condition for condition in conditions if raw_query(condition) is None]
+    raw = raw_key(" ".join(queries)) if queries else []
+    return [*raw, *(key for condition in others for key in _keys(condition))]
 
 
 def is_ascii(keys: list[Piece]) -> bool:

@@ -1,11 +1,13 @@
-"""Threads of a folder: by the server's THREAD (RFC 5256, 4), else by the Message-IDs that messages name."""
+"""Threads of a folder: by the server's THREAD (RFC 5256, 4) or its own thread ids (RFC 8474, Gmail), else by the
+Message-IDs that messages name."""
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from functools import partial
 
 from service.adapters.imap.messages.envelope import weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.messages.items import GMAIL
 from service.adapters.imap.session.fetch import fetch, find_all
 from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
@@ -21,8 +23,8 @@ THREAD_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
 
 
 async def threads_of(messages: FolderMessages) -> list[set[int]]:
-    """The UIDs of each thread. One round trip with THREAD; else the headers of all messages are read. Raises
-    NotSupported for more than ten thousand messages then."""
+    """The UIDs of each thread. One round trip with THREAD; else the thread ids or the headers of all messages are read.
+    Raises NotSupported for more than ten thousand messages then."""
     if "THREAD=REFERENCES" in messages.connection.capabilities:
         [answer] = await messages.connection.attempt([b"UID", b"THREAD", b"REFERENCES", b"UTF-8", b"ALL"])
         if answer.status.kind == "OK":
@@ -33,15 +35,45 @@ async def threads_of(messages: FolderMessages) -> list[set[int]]:
         raise NotSupported(
             "threads", f"This server has no THREAD, and Casella finds the threads of {MAX_MESSAGES} messages at most."
         )
+    item, read = thread_item(messages.connection.capabilities)
+    read_names = message_names if item == THREAD_FIELDS else partial(_own_names, read)
     names: dict[int, list[str]] = {}
     for at in range(0, len(uids), _BATCH):
-        responses = await fetch(messages.selection, uids[at : at + _BATCH], THREAD_FIELDS)
-        names |= await in_thread(partial(_names_of, responses), sum(map(weight, responses.values())))
+        responses = await fetch(messages.selection, uids[at : at + _BATCH], item)
+        names |= await in_thread(partial(_names_of, read_names, responses), sum(map(weight, responses.values())))
     return await _joined(names)
 
 
-def _names_of(responses: Mapping[int, FetchResponse]) -> dict[int, list[str]]:
-    return {uid: message_names(row) for uid, row in responses.items()}
+def _names_of(
+    read: Callable[[FetchResponse], list[str]], responses: Mapping[int, FetchResponse]
+) -> dict[int, list[str]]:
+    return {uid: read(row) for uid, row in responses.items()}
+
+
+def _own_names(read: Callable[[FetchResponse], str], row: FetchResponse) -> list[str]:
+    """The server's thread id, if the message has one."""
+    return [name] if (name := read(row)) else []
+
+
+def thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchResponse], str]]:
+    """The item that says to which thread a message belongs, and how to read it: an empty text if it says nothing."""
+    if "OBJECTID" in capabilities:
+        return b"THREADID", lambda row: _word(row.get(b"THREADID"))
+    if GMAIL in capabilities:
+        return b"X-GM-THRID", lambda row: _word(row.get(b"X-GM-THRID"))
+    return THREAD_FIELDS, oldest_name
+
+
+def oldest_name(row: FetchResponse) -> str:
+    """The oldest Message-ID that the message names."""
+    return next(iter(message_names(row)), "")
+
+
+def _word(token: object) -> str:
+    """The thread id, which servers write bare or as ``(id)``."""
+    if isinstance(token, list):
+        token = token[0] if token else None
+    return token.decode(errors="replace") if isinstance(token, bytes) else ""
 
 
 def message_names(row: FetchResponse) -> list[str]:

@@ -9,9 +9,11 @@ from service import __version__
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.session.login import connect, literal_plus, log_in
+from service.adapters.imap.session.message_limit import limit_of, rest_of
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece
-from service.adapters.imap.wire.commands import After, Answer, Timing
+from service.adapters.imap.wire.commands import After, Answer, AnswerTimes, AnswerTooLarge, Timing
+from service.adapters.imap.wire.octets.flow import OVERHEAD
 from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from service.adapters.imap.session.selection import Selection
 
 NOOP_SECONDS = 3.0
-"""If NOOP takes longer, the server is considered dead."""
+"""If NOOP takes longer, the server is considered dead, unless its latest answers were as slow."""
 _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UIDPLUS"})
 COMPRESS = "COMPRESS=DEFLATE"
 Arguments = Sequence[Piece]
@@ -50,6 +52,9 @@ class Connection:
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
         self._introduction: Sequence[Arguments] = (_ID,) if "ID" in capabilities else ()
+        self.message_limit = limit_of(capabilities)
+        """How many messages the server carries a command out for (RFC 9738); None: for all."""
+        self._limits_messages = self.message_limit is not None
         self._may_compress = compresses and COMPRESS in self.capabilities
         self.selection: Selection | None = None
         """The selected folder; it notes what untagged responses say about it."""
@@ -66,6 +71,10 @@ class Connection:
     def is_disabled(self, capability: str) -> bool:
         """Whether the capability was tried and refused."""
         return capability in self._broken
+
+    def has(self, capability: str) -> bool:
+        """As ``capability in capabilities``, without making the set: for what is asked of every list."""
+        return capability in self._offered and capability not in self._broken
 
     def disable(self, *capabilities: str) -> None:
         """Stop using capabilities that the server offers and refuses, on all connections of this mailbox."""
@@ -90,11 +99,15 @@ class Connection:
         timing: Timing | None = None,
         limits: Limits | None = None,
         broken_capabilities: set[str] | None = None,
+        times: AnswerTimes | None = None,
     ) -> "Connection":
         """Connect and log in: three to five round trips. The connections of a mailbox share ``broken_capabilities``,
-        which the server was seen to refuse."""
+        which the server was seen to refuse, and the times that its answers took."""
         timing = timing or Timing()
-        protocol = await connect(endpoint, timing, limits or Limits())
+        times = times or AnswerTimes()
+        with times.measured():
+            protocol = await connect(endpoint, timing, limits or Limits())
+        protocol.times = times
         try:
             offered = await log_in(protocol, credentials, timing)
             broken = set() if broken_capabilities is None else broken_capabilities
@@ -112,12 +125,15 @@ class Connection:
     async def is_alive(self) -> bool:
         """Whether the server still answers, within ``NOOP_SECONDS``. One round trip."""
         with suppress(MailError):
-            await self.attempt([b"NOOP"], seconds=min(NOOP_SECONDS, self._timing.progress))
+            await self.attempt([b"NOOP"], seconds=self._allowed(NOOP_SECONDS))
         return self.is_open
+
+    def _allowed(self, usual: float) -> float:
+        return min(self._timing.progress, self._protocol.times.allowed(usual, self._timing.progress))
 
     async def probe(self) -> None:
         """One NOOP. Raises UpstreamTimeout if the server no longer answers."""
-        await self.attempt([b"NOOP"], seconds=NOOP_SECONDS * 3)
+        await self.attempt([b"NOOP"], seconds=self._allowed(NOOP_SECONDS * 3))
 
     async def wait_closed(self, seconds: float) -> None:
         """Returns after ``seconds``. Raises the error that ended the connection, if that comes first."""
@@ -139,7 +155,10 @@ class Connection:
         sent = self._with_introduction(commands)
         lines = [(tag := protocol.tag(), arguments.chunks(tag, pieces, self._literal_plus)) for pieces in sent]
         with Command("imap", protocol.server, _verb(commands[-1]), len(commands)) as command:
-            answers = await self._exchange(lines, seconds)
+            after = self._compressed(lines)
+            answers = await protocol.wait(protocol.send(lines, after=after), self._timing, seconds)
+            if after is After.DEFLATE and answers.pop().status.kind != "OK":
+                self.disable(COMPRESS)
             command.outcome = answers[-1].status.kind.lower()
         for answer in answers:
             if is_disconnected(answer.status):
@@ -147,19 +166,36 @@ class Connection:
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
+        if self._limits_messages:
+            await self._finish(commands[-1], answers[-1])
         return answers[len(answers) - len(commands) :]
 
-    async def _exchange(self, lines: list[tuple[bytes, list[bytes]]], seconds: float | None) -> list[Answer]:
-        """Send the commands; the first time COMPRESS goes behind them (RFC 4978), so that it costs no round trip."""
-        protocol, [_, last] = self._protocol, lines[-1]
-        if not self._may_compress or len(last) > 1:
-            return await protocol.wait(protocol.send(lines), self._timing, seconds)
+    async def _finish(self, command: Arguments, answer: Answer) -> None:
+        """Ask for what a limit left out of the last command; the responses are added to its answer. A round trip for
+        each part. All parts together have the bounds of one answer, in octets and time."""
+        exists = self.selection.exists if self.selection is not None else 0
+        rest, before = rest_of(command, answer, exists), None
+        octets, end = _octets(answer), self.now() + self._timing.command
+        self._limits_messages = False
+        try:
+            while rest is not None:
+                if rest == before or octets > self._protocol.limits.response or self.now() > end:
+                    raise AnswerTooLarge("The mail server answers for too few messages at once.", protocol="imap")
+                part = await self.run(rest)
+                octets += _octets(part)
+                answer.untagged.extend(part.untagged)
+                before, rest = rest, rest_of(rest, part, exists)
+        finally:
+            self._limits_messages = True
+
+    def _compressed(self, lines: list[tuple[bytes, list[bytes]]]) -> After:
+        """The first time, adds COMPRESS behind the commands (RFC 4978), so that it costs no round trip. Returns what
+        the server speaks once it has agreed to all of them."""
+        if not self._may_compress or len(lines[-1][1]) > 1:
+            return After.SAME
         self._may_compress = False
-        lines.append((tag := protocol.tag(), arguments.chunks(tag, [b"COMPRESS", b"DEFLATE"])))
-        *answers, compress = await protocol.wait(protocol.send(lines, after=After.DEFLATE), self._timing, seconds)
-        if compress.status.kind != "OK":
-            self.disable(COMPRESS)
-        return answers
+        lines.append((tag := self._protocol.tag(), arguments.chunks(tag, [b"COMPRESS", b"DEFLATE"])))
+        return After.DEFLATE
 
     def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
         """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a
@@ -180,6 +216,8 @@ class Connection:
         """APPEND with a message of ``size`` octets as its last argument, read from ``chunks`` as the server takes
         it."""
         await self._note(self._protocol.take_unsolicited())
+        for introduction in self._with_introduction([pieces])[:-1]:
+            self._protocol.send([(tag := self._protocol.tag(), arguments.chunks(tag, introduction))])
         tag = self._protocol.tag()
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
         goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
@@ -240,6 +278,10 @@ class Connection:
         with suppress(MailError):
             await self.attempt([b"LOGOUT"], seconds=2)
         self.fail(UpstreamUnavailable("Logged out.", protocol="imap"))
+
+
+def _octets(answer: Answer) -> int:
+    return sum(len(response) + OVERHEAD for response in answer.untagged)
 
 
 def _verb(pieces: Arguments) -> str:

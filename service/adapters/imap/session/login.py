@@ -19,7 +19,7 @@ from service.adapters.imap.wire.status import login_error_from
 from service.adapters.shared.network_errors import network_errors
 from service.adapters.shared.sign_in import sasl
 from service.adapters.shared.sign_in.sasl import Exchange
-from service.adapters.shared.sign_in.scram import scram
+from service.adapters.shared.sign_in.scram import note_success, scram
 from service.mail.errors import (
     LoginRefused,
     UpstreamProtocol,
@@ -106,6 +106,8 @@ async def log_in(protocol: WireProtocol, credentials: Credentials, timing: Timin
         answer = await _by_secret(protocol, credentials, offered, timing)
     if answer.status.kind != "OK":
         raise login_error_from(answer.status)
+    if credentials.kind is SecretKind.PASSWORD:
+        note_success(protocol.transport)
     protocol.is_logged_in = True
     announced = _announced(answer)
     return announced if announced is not None else await capabilities(protocol, timing)
@@ -117,8 +119,7 @@ async def _by_scram(
     """Sign in without showing the password: three round trips. None if that is not possible for this user."""
     if credentials.kind is not SecretKind.PASSWORD:
         return None
-    tls = protocol.transport.get_extra_info("ssl_object")
-    exchange = scram(credentials, Protocol.IMAP, tls, _mechanisms(offered))
+    exchange = scram(credentials, Protocol.IMAP, protocol.transport, _mechanisms(offered))
     if exchange is None:
         return None
     [line, *initial] = _authenticate(tag := protocol.tag(), exchange.mechanism, exchange.begin(), offered)
@@ -129,11 +130,7 @@ async def _by_scram(
     with Command("imap", protocol.server, "AUTHENTICATE") as command:
         answer = await protocol.converse(tag, line + b"\r\n", respond, timing)
         command.outcome = answer.status.kind.lower()
-    if answer.status.kind == "OK":
-        exchange.require_proof()
-    elif not exchange.is_challenged:
-        return None
-    return answer
+    return answer if exchange.is_final(is_ok=answer.status.kind == "OK") else None
 
 
 async def _by_secret(

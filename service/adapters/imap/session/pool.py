@@ -18,6 +18,7 @@ from random import random
 
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import Selection, select
+from service.adapters.imap.wire.commands import AnswerTimes
 from service.adapters.imap.wire.status import ConnectionLimitReached, LoginDeferred
 from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.errors import InUse, LoginRefused, ServerBusy, UpstreamProtocol, UpstreamUnavailable
@@ -32,6 +33,9 @@ PROBE_SECONDS = 30.0
 """A connection that was idle for longer is tested before it is used: a router may have dropped it silently."""
 LIMIT_SECONDS = 60.0
 """How long a limit that the server reported is respected; then the pool tries again."""
+MOST_PATIENCE = 120.0
+_ANSWERS = 6
+"""Of the server, for which a request waits: to open a connection and to select a folder takes as many."""
 RETRY_SECONDS = 0.5
 """Pause between attempts to log in while the server allows no connection at all: other processes have them."""
 
@@ -65,7 +69,8 @@ class _Waiter:
 
 
 class Pool:
-    """At most ``limit`` connections. If none is free, a request waits its turn, ``patience`` seconds at most."""
+    """At most ``limit`` connections. If none is free, a request waits its turn, ``patience`` seconds at most; up to
+    ``MOST_PATIENCE`` while ``times`` say that the server is slow."""
 
     def __init__(
         self,
@@ -73,7 +78,9 @@ class Pool:
         limit: int = 4,
         patience: float = 20.0,
         host: ConnectionLimit | None = None,
+        times: AnswerTimes | None = None,
     ) -> None:
+        self._times = times or AnswerTimes()
         self._open = open_connection
         self._most = limit
         self._patience = patience
@@ -230,8 +237,9 @@ class Pool:
         self._waiting.append(waiter)
         try:
             with queued("connection"):
-                async with asyncio.timeout_at(end):
-                    return await waiter.assigned
+                while not waiter.assigned.done():
+                    await asyncio.wait([waiter.assigned], timeout=self._left(end))
+                return waiter.assigned.result()
         except BaseException as error:
             if waiter.assigned.done() and not waiter.assigned.cancelled():
                 self._leave(lane, waiter.assigned.result())
@@ -240,6 +248,15 @@ class Pool:
             if isinstance(error, TimeoutError):
                 raise ServerBusy(protocol="imap", retry_after=2) from None
             raise
+
+    def _left(self, end: float) -> float:
+        """How long a request that was to wait until ``end`` waits from now on: a slow server gets the time of several
+        answers. Raises TimeoutError after that."""
+        longer = self._times.allowed(self._patience, MOST_PATIENCE, _ANSWERS) - self._patience
+        left = end + longer - self._now()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
     def _leave(self, lane: Lane, connection: Connection | None = None) -> None:
         """Hand the place on to the request that waits longest among those whose lane fits, with its connection if that

@@ -17,7 +17,8 @@ STATE_ITEMS = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
 SELECT_AGAIN_SECONDS = 2.0
 """How long a selection of a legacy server is considered current."""
 # Responses that report a change: flags without the UID or with MODSEQ, unlike what was requested; removed messages.
-_NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
+# Gmail puts labels, which are sent on request alone, before the UID.
+_NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID |X-GM-LABELS )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
 _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 """Messages removed just now; ``VANISHED (EARLIER)`` reports older removals."""
 _LOST = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)

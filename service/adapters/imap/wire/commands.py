@@ -2,25 +2,57 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+from time import perf_counter
 
 from service.adapters.imap.wire.status import Status
 from service.mail.errors import UpstreamProtocol
+
+_LATEST = 10
+_SLACK = 1.5
+"""Times the slowest of the latest answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """In seconds. ``progress`` ends a command when no octet comes for that long, ``command`` in any case. ``patience``
-    is how long a request waits for a connection."""
+    is how long a request waits for a connection. Outlook may take 15 seconds for any answer, its greeting included."""
 
     connect: float = 10.0
-    greeting: float = 10.0
+    greeting: float = 20.0
     login: float = 20.0
     progress: float = 30.0
     command: float = 60.0
     patience: float = 20.0
+
+
+class AnswerTimes:
+    """How long a mailbox's latest answers took, on all its connections. A server that is slow is not dead: closing its
+    connections for new ones, which are as slow, makes it slower."""
+
+    def __init__(self) -> None:
+        self._latest: deque[float] = deque(maxlen=_LATEST)
+
+    def note(self, seconds: float) -> None:
+        """An answer took this long, or did not come for so long."""
+        self._latest.append(seconds)
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Entered while an answer is awaited: notes how long that takes."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.note(perf_counter() - began)
+
+    def allowed(self, usual: float, most: float, answers: int = 1) -> float:
+        """How long an answer that is usually quick may take now, or several one after the other, in seconds: not less
+        than ``usual``, and not more than ``most`` unless that is less."""
+        return max(usual, min(most, _SLACK * answers * max(self._latest, default=0)))
 
 
 @dataclass(frozen=True, slots=True)

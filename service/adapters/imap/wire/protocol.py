@@ -14,6 +14,8 @@ from service.mail.errors import UpstreamProtocol, UpstreamTimeout, UpstreamUnava
 
 DONE_SECONDS = 5.0
 """How long a server may take to answer DONE, which ends IDLE."""
+MAX_STEPS = 3
+"""Answers of a server in one login: the challenge, its proof, and the result (SCRAM)."""
 MIN_RATE = 64 << 10
 """Octets a second of an upload that a server has to accept."""
 
@@ -60,10 +62,15 @@ class WireProtocol(Receiver):
         """Returns the answers, in order. The connection closes if a deadline passes or the caller is cancelled:
         otherwise what comes later would be read as the answer to the next command."""
         watch = self.loop.call_later(timing.progress, self._watch, timing.progress, answers[-1])
+        began = self.loop.time()
         try:
             async with asyncio.timeout(seconds or timing.command):
-                return [await answer for answer in answers]
+                done = [await answer for answer in answers]
+            self.times.note(self.loop.time() - began)
+            return done
         except TimeoutError:
+            if seconds is not None:
+                self.times.note(seconds)  # the next time it may take a little longer
             error = UpstreamTimeout(protocol="imap")
             self.fail(error)
             raise error from None
@@ -109,13 +116,16 @@ class WireProtocol(Receiver):
     async def converse(
         self, tag: bytes, line: bytes, respond: Callable[[bytes], Awaitable[bytes]], timing: Timing
     ) -> Answer:
-        """Send a command whose further lines answer what the server says behind each ``+`` (AUTHENTICATE)."""
+        """Send a command whose further lines answer what the server says behind each ``+`` (AUTHENTICATE). Each answer
+        of the server may take the time of a login, all together ``MAX_STEPS`` times as long."""
         [answer] = self.send([(tag, [line])])
         challenges = self._pending[-1].challenges = asyncio.Queue(1)
         try:
-            async with asyncio.timeout(timing.login):
+            end = self.loop.time() + MAX_STEPS * timing.login
+            async with asyncio.timeout(timing.login) as limit:
                 while (challenge := await next_challenge(challenges, answer)) is not None:
                     self._transmit(await respond(challenge) + b"\r\n")
+                    limit.reschedule(min(end, self.loop.time() + timing.login))
                 return await answer
         except TimeoutError:
             self.fail(error := UpstreamTimeout(protocol="imap"))
@@ -126,7 +136,7 @@ class WireProtocol(Receiver):
 
     async def idle(self, seconds: float, timing: Timing) -> Answer:
         """IDLE for ``seconds``, or until the server ends it (RFC 2177). The connection closes if the server does not
-        answer DONE within ``DONE_SECONDS``."""
+        answer DONE within ``DONE_SECONDS``, or within the time that its latest answers took."""
         tag = self.tag()
         [answer] = self.send([(tag, [tag + b" IDLE\r\n"])])
         go = self._pending[-1].go = asyncio.Event()
@@ -137,9 +147,13 @@ class WireProtocol(Receiver):
             if is_idle:
                 await asyncio.wait([answer], timeout=seconds)
                 self._transmit(b"DONE\r\n")
-            async with asyncio.timeout(DONE_SECONDS):
-                return await answer
+            began = self.loop.time()
+            async with asyncio.timeout(self.times.allowed(DONE_SECONDS, timing.progress)):
+                done = await answer
+            self.times.note(self.loop.time() - began)
+            return done
         except TimeoutError:
+            self.times.note(DONE_SECONDS)
             self.fail(error := UpstreamTimeout(protocol="imap"))
             raise error from None
         except asyncio.CancelledError:

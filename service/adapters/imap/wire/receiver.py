@@ -13,7 +13,7 @@ from typing import Any
 
 from aioimaplib.aioimaplib import IMAP4ClientProtocol
 
-from service.adapters.imap.wire.commands import After, Answer, AnswerTooLarge, Pending
+from service.adapters.imap.wire.commands import After, Answer, AnswerTimes, AnswerTooLarge, Pending
 from service.adapters.imap.wire.octets.backlog import Backlog, Deflater
 from service.adapters.imap.wire.octets.flow import OVERHEAD, Flood
 from service.adapters.imap.wire.octets.framing import Framer, Limits
@@ -59,6 +59,8 @@ class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is unt
         self._waits: asyncio.TimerHandle | None = None
         self._slice_ends: float | None = None
         self._flood = Flood()
+        self.times = AnswerTimes()
+        """Shared by the connections of a mailbox."""
 
     @property
     def is_open(self) -> bool:

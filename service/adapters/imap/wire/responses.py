@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from operator import lt
 from typing import NamedTuple, TypeAlias
@@ -34,9 +35,17 @@ FetchResponse: TypeAlias = dict[bytes, Token]
 _FLAGS_ROW = re.compile(
     rb"(\d{1,10}) FETCH \(UID (\d{1,10}) FLAGS \(([^()\"\r\n]{0,65536})\)(?: MODSEQ \((\d{1,20})\))?\)\Z"
 )
+# The same from Gmail, with labels: strings and atoms. Labels are shared by many messages.
+_LABELS_ROW = re.compile(
+    rb"(\d{1,10}) FETCH \(X-GM-LABELS (\((?>(?:[^()\"\r\n]++|\"(?>(?:[^\"\\\r\n]++|\\.){0,300})\"){0,200})\))"
+    rb" UID (\d{1,10}) FLAGS \(([^()\"\r\n]{0,65536})\)\)\Z"
+)
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 _ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
+LABELS = b"X-GM-LABELS"
+_SHORT_LABELS = 400
+"""Octets of a list of labels that is remembered."""
 SEQUENCE = b"#"
 """The key of a response's message sequence number."""
 OCTETS = b"%"
@@ -45,7 +54,7 @@ UNREADABLE = b"!"
 """The key of a mark: the response breaks the grammar, and only its simplest items are known. Other items may exist, so
 the message has to be read in another way."""
 # Items that a server may report again with another value; every other item of a message never changes.
-_CHANGING = frozenset({b"FLAGS", b"MODSEQ", SEQUENCE, OCTETS, UNREADABLE})
+_CHANGING = frozenset({b"FLAGS", LABELS, b"MODSEQ", SEQUENCE, OCTETS, UNREADABLE})
 
 
 async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
@@ -72,6 +81,9 @@ def each_row(responses: Iterable[bytes]) -> Iterator[tuple[int, FetchResponse]]:
             row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
+        elif quick := _LABELS_ROW.match(response):
+            row = {b"UID": quick[3], b"FLAGS": [*quick[4].split()], SEQUENCE: quick[1], OCTETS: b"80"}
+            row[LABELS] = _labels(quick[2]) if len(quick[2]) <= _SHORT_LABELS else parse(quick[2])[0]
         elif start := _FETCH.match(response):
             row = _row_or_known_items(response, start.end())
             row[SEQUENCE] = start[1]
@@ -84,6 +96,11 @@ def each_row(responses: Iterable[bytes]) -> Iterator[tuple[int, FetchResponse]]:
         if uid == 0:
             raise _broken()
         yield uid, row
+
+
+@lru_cache(maxsize=2048)
+def _labels(written: bytes) -> Token:
+    return parse(written)[0]
 
 
 async def require_attributed(untagged: Iterable[bytes]) -> None:

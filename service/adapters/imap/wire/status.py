@@ -108,8 +108,10 @@ class ConnectionLimitReached(TooManyRequests):
 
 
 # With these codes the text may say more. Gmail reports its limit of commands as OVERQUOTA, Dovecot its limit of
-# connections as UNAVAILABLE.
-_VAGUE = frozenset({"", "ALERT", "INUSE", "LIMIT", "OVERQUOTA", "TEMPFAIL", "THROTTLED", "UNAVAILABLE"})
+# connections as UNAVAILABLE, and Yahoo any passing fault as SERVERBUG.
+_VAGUE = frozenset({
+    "", "ALERT", "INUSE", "LIMIT", "OVERQUOTA", "SERVERBUG", "TEMPFAIL", "THROTTLED", "UNAVAILABLE",
+})  # fmt: skip
 
 
 class LoginDeferred(UpstreamUnavailable):

@@ -42,7 +42,7 @@ def _flat(text: bytes, start: int) -> list[bytes]:
             raise _broken()
         _find(text, start, announcement.start(), tokens)
         start = end + 2 + int(announcement[1])
-        tokens.append(_Octets(text[end + 2 : start]))
+        tokens.append(_Octets(memoryview(text)[end + 2 : start]))
     _find(text, start, len(text), tokens)
     return tokens
 

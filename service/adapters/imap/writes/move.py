@@ -1,7 +1,8 @@
 """Copies and moves (RFC 9051, 6.4.7 and 6.4.8; RFC 4315, 3). No step leaves a message in neither folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from service.adapters.imap.session.fetch import find_existing
@@ -33,8 +34,29 @@ class Moved(NamedTuple):
 
 async def copy(selection: Selection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
     """COPY from the selected folder. Two round trips: the first also shows that the connection is alive, so that only
-    an answer to COPY itself can be lost."""
-    wanted = set(uids)
+    an answer to COPY itself can be lost. More if the server limits the messages of a command."""
+    return await _in_batches(selection, uids, partial(_copy, selection, target))
+
+
+async def _in_batches(
+    selection: Selection, uids: Iterable[int], work: Callable[[set[int]], Awaitable[dict[int, Moved]]]
+) -> dict[int, Moved]:
+    """An error of a later batch concerns its own messages: the earlier ones are done."""
+    ordered = sorted(set(uids))
+    size = selection.connection.message_limit or len(ordered)
+    report: dict[int, Moved] = {}
+    for at in range(0, len(ordered), max(1, size)):
+        batch = set(ordered[at : at + size])
+        try:
+            report |= await work(batch)
+        except MailError as error:
+            if not at:
+                raise
+            report |= dict.fromkeys(batch, Moved(error))
+    return report
+
+
+async def _copy(selection: Selection, target: bytes, wanted: set[int]) -> dict[int, Moved]:
     existing = await find_existing(selection, wanted)
     if not existing:
         return _report(wanted, existing, (0, {}))
@@ -46,8 +68,13 @@ async def copy(selection: Selection, uids: Iterable[int], target: bytes) -> dict
 
 
 async def move(selection: Selection, uids: Iterable[int], target: bytes) -> dict[int, Moved]:
-    """MOVE in one round trip. If the server has no MOVE: COPY, then removal of what was copied."""
-    connection, wanted = selection.connection, set(uids)
+    """MOVE in one round trip. If the server has no MOVE: COPY, then removal of what was copied. More if the server
+    limits the messages of a command."""
+    return await _in_batches(selection, uids, partial(_move, selection, target))
+
+
+async def _move(selection: Selection, target: bytes, wanted: set[int]) -> dict[int, Moved]:
+    connection = selection.connection
     if connection.capabilities.isdisjoint({"MOVE", "IMAP4REV2"}):
         return await _copy_and_delete(selection, wanted, target)
     looking = [b"UID", b"FETCH", uid_set(wanted), b"(UID)"]

@@ -91,15 +91,20 @@ async def _apply(selection: Selection, uid: int, change: FlagChange) -> Flags:
 async def change_many(
     selection: Selection, uids: Iterable[int], add: Sequence[str], remove: Sequence[str]
 ) -> dict[int, MailError]:
-    """Returns an error for each message that is not there. One round trip for each kind of change, and one more if the
-    server does not report every message."""
+    """Returns an error for each message that is not there, or that did not get a flag although the server said OK
+    (Exchange). One round trip for each kind of change, and one more if the server does not report every message."""
     wanted = set(uids)
-    reported: set[int] = set()
+    reported: Responses = {}
     for item, flags in FlagChange(add=add, remove=remove).commands:
-        reported |= (await _store(selection, wanted, item, flags)).keys()
-    if silent := wanted - reported:  # not there, or not changed, which some servers do not report
-        reported |= (await _fetch(selection, silent)).keys()
-    return {uid: NotFound("message") for uid in wanted - reported}
+        reported |= await _store(selection, wanted, item, flags)
+    if silent := wanted - reported.keys():  # not there, or not changed, which some servers do not report
+        reported |= await _fetch(selection, silent)
+    errors: dict[int, MailError] = {uid: NotFound("message") for uid in wanted - reported.keys()}
+    added = {flag.lower() for flag in add} - {flag.lower() for flag in remove}
+    for uid, row in reported.items():
+        if uid in wanted and b"FLAGS" in row and (dropped := added.difference(from_wire(row[b"FLAGS"]))):
+            errors[uid] = _not_kept(min(dropped))
+    return errors
 
 
 async def _store(
@@ -125,7 +130,11 @@ def _require_keepable(selection: Selection, words: Sequence[str], item: bytes) -
         return
     not_kept = [word for word in words if not selection.keeps(word)]
     if not_kept:
-        raise NotPermitted(f"This folder does not keep the flag {not_kept[0]}.")
+        raise _not_kept(not_kept[0])
+
+
+def _not_kept(flag: str) -> NotPermitted:
+    return NotPermitted(f"This folder does not keep the flag {flag}.")
 
 
 def _unchanged_since(selection: Selection, version: str) -> bytes:

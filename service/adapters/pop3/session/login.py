@@ -12,7 +12,7 @@ from service.adapters.pop3.wire.replies import LOGIN_DELAY_SECONDS, PROTOCOL, Re
 from service.adapters.shared.sign_in import sasl
 from service.adapters.shared.sign_in.conversation import auth, respond_by, respond_to
 from service.adapters.shared.sign_in.sasl import Exchange
-from service.adapters.shared.sign_in.scram import scram
+from service.adapters.shared.sign_in.scram import note_success, scram
 from service.mail.errors import InvalidRequest, UpstreamError
 from service.mail.model import Protocol
 
@@ -40,6 +40,8 @@ async def sign_in(connection: Connection, credentials: Credentials, *, apop: boo
         reply = await method(connection, credentials)
     if not reply.ok:
         raise login_error_from(reply, login_delay(connection) or LOGIN_DELAY_SECONDS)
+    if is_password:
+        note_success(connection.transport)
     await connection.learn()
 
 
@@ -52,14 +54,12 @@ def login_delay(connection: Connection) -> int | None:
 
 async def _by_scram(connection: Connection, credentials: Credentials) -> Reply | None:
     """None if the server has no SCRAM for this user."""
-    exchange = scram(credentials, Protocol.POP3, connection.tls, _mechanisms(connection))
+    exchange = scram(credentials, Protocol.POP3, connection.transport, _mechanisms(connection))
     if exchange is None:
         return None
     line, initial = auth(exchange.mechanism, exchange.begin(), COMMAND_LIMIT)
     reply = await connection.converse(line, respond_by(exchange, initial))
-    if reply.ok:
-        exchange.require_proof()
-    return reply if reply.ok or exchange.is_challenged else None
+    return reply if exchange.is_final(is_ok=reply.ok) else None
 
 
 async def _user_pass(connection: Connection, credentials: Credentials) -> Reply:

@@ -77,9 +77,9 @@ class Connection:
         return self._wire.alive and not self._wire.waiting
 
     @property
-    def tls(self) -> object:
-        """The SSLObject of the connection, if it has one."""
-        return self._wire.tls
+    def transport(self) -> asyncio.BaseTransport:
+        """The transport, for what it knows of the connection."""
+        return self._wire.transport
 
     def offers(self, capability: str) -> bool:
         """Whether CAPA names it."""

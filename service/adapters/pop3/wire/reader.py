@@ -58,9 +58,11 @@ class Wire(asyncio.Protocol):
         return not self._lost and self._transport is not None and not self._transport.is_closing()
 
     @property
-    def tls(self) -> object:
-        """The SSLObject of the transport; None in clear."""
-        return self._transport and self._transport.get_extra_info("ssl_object")
+    def transport(self) -> asyncio.BaseTransport:
+        """The transport of an open connection. Raises ConnectionResetError if there is none."""
+        if self._transport is None:
+            raise ConnectionResetError
+        return self._transport
 
     def send(self, octets: bytes) -> None:
         """Sends without waiting: commands are short and few at a time, so the kernel's buffer takes them."""

@@ -30,7 +30,7 @@ IN_FLIGHT = 100
 """Pipelined commands without an answer."""
 CHALLENGE, READY = 334, 220
 NAME = "[127.0.0.1]"
-"""What EHLO says. RFC 6409 asks for no name that can be looked up, and this one tells nothing of the network here."""
+"""What EHLO says. A submission server need not look it up (RFC 6409), and this name does not show the network here."""
 
 
 class Connection:
@@ -42,6 +42,7 @@ class Connection:
         self.extensions: Mapping[str, str] = {}
         """Parameters by keyword, upper case."""
         self.mechanisms: frozenset[str] = frozenset()
+        self._has_learned_late = False
 
     @classmethod
     async def open(cls, endpoint: Endpoint, timing: Timing) -> Self:
@@ -104,6 +105,12 @@ class Connection:
         """Forgets the message that was begun, so that another one can be sent. Closes the connection if that fails."""
         if self.wire.is_open and not (await self.ask("RSET")).is_ok:
             self.abort()
+
+    async def learn_late(self) -> None:
+        """Asks for the extensions after login, once: Dovecot has more then, those of the server that it relays to."""
+        if not self._has_learned_late:
+            self._has_learned_late = True
+            await self._learn()
 
     async def converse(self, line: str, respond: Respond) -> Reply:
         """Sends a command that the server may answer with challenges (RFC 4954, 4)."""

@@ -4,7 +4,7 @@ from service.accounts.credentials import Credentials, SecretKind
 from service.adapters.shared.sign_in import sasl
 from service.adapters.shared.sign_in.conversation import auth, respond_by, respond_to, respond_with
 from service.adapters.shared.sign_in.sasl import Exchange
-from service.adapters.shared.sign_in.scram import scram
+from service.adapters.shared.sign_in.scram import note_success, scram
 from service.adapters.smtp.session.connection import Connection
 from service.adapters.smtp.wire.errors import login_error_from
 from service.adapters.smtp.wire.replies import PROTOCOL, Reply
@@ -26,19 +26,19 @@ async def sign_in(connection: Connection, credentials: Credentials) -> None:
         reply = await _by_secret(connection, credentials)
     if not reply.is_ok:
         raise login_error_from(reply, is_secure=connection.tls is not None)
+    if is_password:
+        note_success(connection.wire.link)
     connection.wire.is_signed_in = True
 
 
 async def _by_scram(connection: Connection, credentials: Credentials) -> Reply | None:
     """None if the server has no SCRAM for this user."""
-    exchange = scram(credentials, PROTOCOL, connection.tls, connection.mechanisms)
+    exchange = scram(credentials, PROTOCOL, connection.wire.link, connection.mechanisms)
     if exchange is None:
         return None
     line, initial = auth(exchange.mechanism, exchange.begin(), COMMAND_LIMIT)
     reply = await connection.converse(line, respond_by(exchange, initial))
-    if reply.is_ok:
-        exchange.require_proof()
-    return reply if reply.is_ok or exchange.is_challenged else None
+    return reply if exchange.is_final(is_ok=reply.is_ok) else None
 
 
 async def _by_secret(connection: Connection, credentials: Credentials) -> Reply:

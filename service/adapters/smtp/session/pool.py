@@ -24,7 +24,7 @@ class Pool:
         self._open: set[Connection] = set()
 
     def take(self) -> Connection | None:
-        """The kept connection, if it still stands. Whoever has it gives it back, or closes it."""
+        """The kept connection, if it still stands. The caller gives it back."""
         connection = self._unkeep()
         if connection is None or connection.wire.is_open:
             return connection

@@ -1,7 +1,7 @@
 """One message: MAIL, RCPT, DATA, its octets, and the end (RFC 5321, 3.3).
 
-Until the final dot is written nothing is sent, whatever happens: a server delivers no message without its end. From
-then on only the server's answer says what became of it.
+Until the final dot is written nothing is sent: a server delivers no message without its end. From then on only the
+server's answer says what became of it.
 """
 
 import asyncio
@@ -33,8 +33,11 @@ TOO_MANY = {"4.5.3", "5.5.3"}
 
 
 async def begin(connection: Connection, envelope: Envelope, *, partial: bool) -> Receipt:
-    """MAIL and RCPT: one round trip if the server offers PIPELINING, else one for each. If it raises and the connection
-    is still good, RSET has made it ready for another message."""
+    """MAIL and RCPT: one round trip if the server offers PIPELINING, else one for each; one more if the message needs
+    an extension that the server did not offer before login. If it raises and the connection is still good, RSET has
+    made it ready for another message."""
+    if not commands.needed(envelope) <= connection.extensions.keys():
+        await connection.learn_late()
     limit = connection.limit
     if limit is not None and (envelope.size or 0) > limit:
         raise too_large(limit)

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Container, Iterable
 
+from service.mail.cleaning import clean_text, has_controls
 from service.mail.errors import InvalidRequest, NotSupported
 from service.mail.submission.submitter import Envelope
 
 MAX_ADDRESS = 320
 """Octets: 64 of the local part and 255 of the domain (RFC 5321, 4.5.3.1), and the @."""
 MAX_ENVELOPE_ID = 100
-_UNFIT = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 _BARE = re.compile(r'[^\s@<>()\[\],;:\\"]+')
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _LITERAL = re.compile(r"\[[0-9A-Za-z.:-]+\]")
@@ -22,23 +22,30 @@ def require_sendable(envelope: Envelope) -> None:
         raise InvalidRequest("The message has no recipient.")
     for address in (*filter(None, [envelope.sender]), *envelope.recipients):
         if not _is_sendable(address):
-            shown = _UNFIT.sub("\ufffd", address)[:MAX_ADDRESS]
-            raise InvalidRequest(f"The mail server cannot be given the address {shown!r}.")
+            raise InvalidRequest(
+                f"A message cannot be sent to or from this address: {clean_text(address)[:MAX_ADDRESS]}"
+            )
 
 
 def _is_sendable(address: str) -> bool:
     local, _, domain = address.rpartition("@")
-    if _UNFIT.search(address) or len(address.encode()) > MAX_ADDRESS:
+    if has_controls(address) or len(address.encode()) > MAX_ADDRESS:
         return False
     is_local = bool(_BARE.fullmatch(local) or _QUOTED.fullmatch(local))
     return is_local and bool(_BARE.fullmatch(domain) or _LITERAL.fullmatch(domain))
+
+
+def needed(envelope: Envelope) -> set[str]:
+    """The extensions by which nothing of the envelope is lost."""
+    words = {"DSN"} if envelope.id is not None else set()
+    return words | {"SMTPUTF8"} if _is_utf8(envelope) else words
 
 
 def mail(envelope: Envelope, extensions: Container[str]) -> str:
     """MAIL with every parameter that the message needs and the server knows. Raises NotSupported without SMTPUTF8, if
     an address or a header field needs it."""
     words = [f"MAIL FROM:<{envelope.sender}>"]
-    is_utf8 = envelope.is_utf8 or not _is_ascii(envelope)
+    is_utf8 = _is_utf8(envelope)
     if is_utf8 and "SMTPUTF8" not in extensions:
         raise NotSupported("smtpUtf8", "The mail server sends to no addresses that have letters beyond ASCII.")
     if envelope.size is not None and "SIZE" in extensions:
@@ -66,5 +73,5 @@ def xtext(text: str) -> str:
     return written
 
 
-def _is_ascii(envelope: Envelope) -> bool:
-    return envelope.sender.isascii() and all(map(str.isascii, envelope.recipients))
+def _is_utf8(envelope: Envelope) -> bool:
+    return envelope.is_utf8 or not all(map(str.isascii, (envelope.sender, *envelope.recipients)))

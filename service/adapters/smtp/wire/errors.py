@@ -20,6 +20,7 @@ from service.mail.submission.submitter import LOST
 
 LATER_SECONDS = 60
 _TOO_LARGE = {"5.3.4", "5.2.3"}
+_WRONG_CREDENTIALS = "5.7.8"
 _NOT_UNDERSTOOD = range(500, 505)
 _LIMITED = {Reason.CONNECTIONS, Reason.THROTTLED}
 
@@ -63,12 +64,12 @@ def greeting_error_from(reply: Reply) -> MailError:
 
 
 def login_error_from(reply: Reply, *, is_secure: bool) -> MailError:
-    """The error for a refused login. 535, 530 and whatever else is for good and no fault of syntax mean the
+    """The error for a refused login. 535, 530 and other refusals for good, except those of syntax, mean the
     credentials, unless the text says that it is temporary."""
     refused = temporary_refusal(b" ".join(reply.lines[:8]))
     if refused is not None and refused.reason in _LIMITED:
         return TooManyRequests("The mail server wants fewer logins.", retry_after=refused.retry_after)
-    if reply.is_temporary or refused is not None:
+    if reply.is_temporary or (refused is not None and reply.enhanced != _WRONG_CREDENTIALS):
         return _busy(reply, refused.retry_after if refused else LATER_SECONDS)
     if reply.code == 538 or (reply.code == 530 and not is_secure and b"TLS" in b" ".join(reply.lines).upper()):
         return UpstreamTls("The mail server accepts no login without TLS.", protocol=PROTOCOL)

@@ -1,6 +1,6 @@
 """Octets to and from the server, on aiosmtplib's protocol with a receive path of our own.
 
-aiosmtplib contributes the connection, the flow of writing, and what is no command. Its receive path is replaced: it
+aiosmtplib contributes the connection, the flow of writing, and the check of commands. Its receive path is replaced: it
 reads one reply at a time and drops what comes besides, so that commands cannot be pipelined and octets behind the
 answer to STARTTLS are not noticed. The version is pinned, and a test checks the private names used here.
 """
@@ -16,14 +16,14 @@ from service.accounts.servers import Endpoint
 from service.adapters.shared.sockets import acknowledge
 from service.adapters.smtp.wire.errors import goodbye_error_from, insecure, is_goodbye
 from service.adapters.smtp.wire.replies import PROTOCOL, Reply, ReplyReader, broken
-from service.mail.errors import InvalidRequest, MailError, UpstreamTimeout
+from service.mail.errors import InvalidRequest, MailError, UpstreamTimeout, UpstreamTls
 
 WINDOW = 64 << 10
 """Octets that wait to be sent before the writer waits too."""
 
 
 class WireProtocol(SMTPProtocol):
-    """One connection. ``error`` is why it cannot be used any more; whatever waits then fails with it."""
+    """One connection. ``error`` is why it cannot be used any more; replies that are due fail with it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, server: str) -> None:
         super().__init__(loop)
@@ -67,7 +67,7 @@ class WireProtocol(SMTPProtocol):
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Hand out replies in the order of the commands. Whatever was not asked for ends the connection."""
+        """Hand out replies in the order of the commands. An unsolicited one ends the connection."""
         if self.error is not None:
             return
         try:
@@ -76,7 +76,7 @@ class WireProtocol(SMTPProtocol):
             if self._reader.is_within:
                 self._refuse_injected()
         except MailError as error:
-            self.fail(error)
+            self.fail(_injected() if self._sealed else error)
         if self._due and self.transport is not None:
             acknowledge(self.transport)
 
@@ -121,6 +121,7 @@ class WireProtocol(SMTPProtocol):
         try:
             async with asyncio.timeout(seconds):
                 await self._drain_helper()
+                await asyncio.sleep(0)  # a fast server lets every write through, and others want their turn
         except TimeoutError:
             raise UpstreamTimeout("The mail server takes the message too slowly.", protocol=PROTOCOL) from None
         except OSError:
@@ -162,4 +163,8 @@ class WireProtocol(SMTPProtocol):
     def _refuse_injected(self) -> None:
         """Refuse every octet in clear behind the answer to STARTTLS (RFC 3207, 6; CVE-2011-0411)."""
         if self._sealed:
-            raise insecure("The mail server's consent to TLS had unprotected octets behind it.")
+            raise _injected()
+
+
+def _injected() -> UpstreamTls:
+    return insecure("The mail server's consent to TLS had unprotected octets behind it.")

@@ -4,25 +4,23 @@ from service.mail.mime.compose.values import Copied, Resolved
 from service.mail.model import Part
 from service.mail.submission.model import Attachment
 
-_ENCODED = frozenset({"base64", "quoted-printable"})
 _IDENTITIES = frozenset({"7bit", "8bit", "binary", ""})
 
 
 def copied(asked: Attachment, part: Part) -> Resolved:
     """The part ``asked`` names. What it asks for overrides what the part says of itself.
 
-    Encoded parts are copied as stored, which CATENATE can do. Messages are too, since they must not be encoded. All
-    others could have lines too long to be sent, so they are decoded and encoded.
+    Messages are copied as stored, since they must not be encoded (RFC 2046, 5.2.1). All other parts are decoded and
+    encoded: as stored they may have lines that are too long to be sent, and flaws.
     """
     assert asked.message_id is not None
     encoding = part.encoding or ""
     is_message = part.type.startswith("message/") and encoding in _IDENTITIES
-    as_stored = encoding in _ENCODED or is_message
     return Resolved(
-        body=Copied(asked.message_id, part.id, as_stored),
+        body=Copied(asked.message_id, part.id, is_message),
         type=asked.type or part.type,
         charset=part.charset,
-        encoding=("7bit" if encoding == "7bit" else "8bit") if is_message else encoding if as_stored else "base64",
+        encoding=("7bit" if encoding == "7bit" else "8bit") if is_message else "base64",
         name=asked.name or part.name,
         disposition=asked.disposition,
         cid=asked.cid or part.cid,

@@ -161,27 +161,50 @@ async def test_a_server_without_scram_for_this_user_gets_another_mechanism(scrip
         assert server.verbs[:3] == ["CAPABILITY", "AUTHENTICATE", "LOGIN"]
 
 
+class Refusing(Scram):
+    """Accepts the first login and then refuses every proof, with ``final`` before if it is a text."""
+
+    def __init__(self, final: str | bytes) -> None:
+        super().__init__()
+        self._final = final
+        self._logins = 0
+
+    async def _exchange(self, connection: Connection, server: ScramServer, first: str) -> None:
+        self._logins += 1
+        if self._logins == 1:
+            await super()._exchange(connection, server, first)
+            return
+        server.set_client_first(first)
+        await connection.send(b"+ " + b64encode(server.get_server_first().encode()) + b"\r\n")
+        await connection.line()
+        if isinstance(self._final, str):
+            await connection.send(b"+ " + b64encode(self._final.encode()) + b"\r\n")
+            await connection.line()
+        await Send(NO).play(connection)
+
+
 @pytest.mark.parametrize("final", [NO, "e=invalid-proof"])
 async def test_a_wrong_password_is_tried_once(scripted: Scripted, final: str | bytes) -> None:
-    """Repeated refused logins lock the account."""
-
-    def twist(number: int, text: str) -> str | bytes:
-        return text if number == 0 else final
-
-    class Refusing(Scram):
-        async def _exchange(self, connection: Connection, server: ScramServer, first: str) -> None:
-            server.set_client_first(first)
-            await connection.send(b"+ " + b64encode(server.get_server_first().encode()) + b"\r\n")
-            await connection.line()
-            if isinstance(final, str):
-                await connection.send(b"+ " + b64encode(final.encode()) + b"\r\n")
-                await connection.line()
-            await Send(NO).play(connection)
-
-    async with scripted({"AUTHENTICATE": [Refusing(twist)]}, capabilities=OFFERED) as (server, mailbox):
+    """Repeated refused logins lock the account. SCRAM has worked on this server before."""
+    async with scripted({"AUTHENTICATE": [Refusing(final)]}, capabilities=OFFERED) as (server, mailbox):
+        await mailbox.check()
+        await server.connected[0].end()
         with pytest.raises(LoginRefused):
-            await mailbox.check()
+            await mailbox.list_folders()
+        assert server.verbs.count("AUTHENTICATE") == 2
         assert "LOGIN" not in server.verbs
+
+
+async def test_scram_that_refuses_everybody_is_given_up(scripted: Scripted) -> None:
+    """GNU mailutils offers it and keeps no secrets of its kind: the password is tried once more, and then without it."""
+    refusing = Refusing(NO)
+    refusing._logins = 1
+    async with scripted({"AUTHENTICATE": [refusing]}, capabilities=OFFERED) as (server, mailbox):
+        await mailbox.check()
+        await server.connected[0].end()
+        await mailbox.list_folders()
+        assert server.verbs.count("AUTHENTICATE") == 1
+        assert server.verbs.count("LOGIN") == 2
 
 
 async def test_challenges_without_end_are_the_end(scripted: Scripted) -> None:

@@ -45,6 +45,7 @@ SUBJECTS = (
     Subject("a status", lambda octets: read_status(b"OK " + octets)),
     Subject("a code", lambda octets: read_status(b"OK [PERMANENTFLAGS " + octets)),
     Subject("rows", lambda octets: now(fetch_rows([b"1 FETCH (UID 1 " + octets + b")"]))),
+    Subject("a row's labels", lambda octets: now(fetch_rows([b"1 FETCH (X-GM-LABELS (" + octets + b") UID 1 FLAGS ())"]))),
     Subject("a row's flags", lambda octets: now(fetch_rows([b"1 FETCH (UID 1 FLAGS (" + octets + b"))"]))),
     Subject("folders", lambda octets: now(list_rows([b'LIST () "/" ' + octets]))),
     Subject("counts", lambda octets: now(status_rows([b"STATUS " + octets]))),

@@ -57,6 +57,17 @@ async def test_a_message_waits_for_the_server_to_ask(scripted: Scripted) -> None
         assert server.round_trips == 4  # capability, login, the command, the message
 
 
+@pytest.mark.parametrize("status", [b"OK done", b"BAD what"])
+async def test_the_client_names_itself_before_the_first_message(scripted: Scripted, status: bytes) -> None:
+    """R-IMAP-45: in the same round trip as APPEND, whatever the server says to it."""
+    answers = {"APPEND": b"{tag} OK [APPENDUID 9 44] done\r\n", "ID": b"{tag} %b\r\n" % status}
+    async with scripted(answers, capabilities=b"IMAP4rev1 UIDPLUS ID") as (server, mailbox):
+        for _ in range(2):
+            assert await mailbox.append_message(TARGET, LETTER) == IDS.message(b"Other", 9, 44)
+        assert [verb for verb in server.verbs if verb in {"ID", "APPEND"}] == ["ID", "APPEND", "APPEND"]
+        assert server.round_trips == 6  # capability, login, and twice the command and the message
+
+
 async def test_a_message_goes_ahead_where_the_server_allows_it(scripted: Scripted) -> None:
     """R-IMAP-26: LITERAL+ has no limit, LITERAL- ends at 4096 octets."""
     appended = {"APPEND": b"{tag} OK [APPENDUID 9 44] done\r\n"}

@@ -73,7 +73,7 @@ class Framer:
                     break
                 continue
             self._refuse_long(end - start)
-            complete.append(bytes(buffer[start:end]))
+            complete.append(_copy(buffer, start, end))
             start = scan = self._segment = end + 2
             self._literals = self._count = 0
         else:
@@ -104,3 +104,9 @@ class Framer:
         if self._literals + size > self._limits.response or self._count >= MAX_LITERALS:
             raise UpstreamProtocol("The mail server's answer is larger than allowed.", protocol="imap")
         return size
+
+
+def _copy(buffer: bytearray, start: int, end: int) -> bytes:
+    """The octets, copied once."""
+    with memoryview(buffer) as view:
+        return bytes(view[start:end])

@@ -1,0 +1,93 @@
+"""What routes that write and send mail share: the outbox and the drafts of the signed-in account."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from service.accounts.credentials import Credentials
+from service.api.deps import Caller, Mailbox, service_of
+from service.api.idempotency import fingerprint
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, NotSupported
+from service.mail.model import Address, Capability, Value
+from service.mail.submission.model import Identity
+from service.submission.dispatch import Dispatch
+from service.submission.drafts import Drafts
+from service.submission.outbox import Outbox, Post
+
+T = TypeVar("T", bound=Value)
+NO_SMTP = "This account cannot send: the operator has configured no SMTP server for its mail server."
+
+
+def identity_of(credentials: Credentials) -> Identity | None:
+    """The address that the account is its username, if it is one."""
+    username = credentials.username
+    local, at, domain = username.rpartition("@")
+    return Identity(id="login", email=username) if at and local and domain else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The account as one that writes and sends."""
+
+    request: Request
+    credentials: Credentials
+    mailbox: Backend
+
+    @property
+    def author(self) -> Address | None:
+        """The address of drafts that name none."""
+        identity = identity_of(self.credentials)
+        return Address(email=identity.email) if identity else None
+
+    @property
+    def drafts(self) -> Drafts:
+        """Its drafts."""
+        return Drafts(self.mailbox, self.author)
+
+    def outbox(self) -> Outbox:
+        """Its outbox. Raises NotSupported if its server sends no mail."""
+        service = service_of(self.request)
+        submitter = service.accounts.submitter(self.credentials)
+        if submitter is None:
+            raise NotSupported(Capability.SEND, NO_SMTP)
+        post = Post(self.credentials.server, service.turns, service.filing)
+        return Outbox(self.mailbox, submitter, post, self._admit)
+
+    @property
+    def dispatch(self) -> Dispatch:
+        """Writes and sends in one request. Raises as ``outbox``."""
+        return Dispatch(self.mailbox, self.drafts, self.outbox())
+
+    async def _admit(self, recipients: int) -> None:
+        service = service_of(self.request)
+        if recipients > service.max_recipients:
+            raise InvalidRequest(f"A message may have at most {service.max_recipients} recipients here.")
+        await service.rates.sending(self.credentials, recipients)
+
+    def message_id(self, key: str | None) -> str | None:
+        """The Message-ID of what is written with this Idempotency-Key: the same in all replicas, at any time. None
+        without a key."""
+        if key is None:
+            return None
+        digest = blake2b(f"{self.credentials.account}\0{key}".encode(), digest_size=16, person=b"casella send")
+        domain = self.author.email.rpartition("@")[2] if self.author else ""
+        return f"{digest.hexdigest()}@{domain if domain.isascii() and domain else 'localhost'}"
+
+    async def once(self, key: str | None, work: Callable[[], Awaitable[T]], body: bytes | None = None) -> T:
+        """See ``IdempotencyStore.once``."""
+        if body is None:
+            body = await self.request.body() if key is not None else b""
+        store = service_of(self.request).idempotency
+        return await store.once(self.credentials.account, key, fingerprint(self.request, body), work)
+
+
+def sender(request: Request, caller: Caller, mailbox: Mailbox) -> Sender:
+    """The signed-in account."""
+    return Sender(request, caller, mailbox)
+
+
+Sending = Annotated[Sender, Depends(sender)]
