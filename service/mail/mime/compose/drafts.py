@@ -1,9 +1,8 @@
 """Stored drafts as they were written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from service.mail.errors import TooLarge
-from service.mail.mime.body import choose
 from service.mail.mime.compose.checks import is_token
 from service.mail.mime.compose.entities import MAX_CID
 from service.mail.mime.compose.header import is_set_by_service
@@ -40,7 +39,7 @@ def read_draft(
     """
     if message.body.is_truncated and text is None and html is None:
         raise TooLarge("The text of the draft is too long to be read at once.")
-    html = _html(message) if html is None else html
+    html = message.body.html if html is None else html
     text = message.body.text if text is None else text
     if max(len(text or ""), len(html or "")) > MAX_TEXT or len(message.attachments) > MAX_ATTACHMENTS:
         raise TooLarge(f"A draft has at most {MAX_ATTACHMENTS} attachments and {MAX_TEXT} characters of text.")
@@ -57,16 +56,6 @@ def read_draft(
         attachments=tuple(_attachment(message.id, part) for part in message.attachments),
         headers=_added(headers),
     )
-
-
-def _html(message: Message) -> str | None:
-    """None if the body's HTML was made from the text."""
-    is_html = any(part.type == "text/html" for part in _body_parts(message))
-    return message.body.html if is_html else None
-
-
-def _body_parts(message: Message) -> Sequence[Part]:
-    return choose(message.structure).parts
 
 
 def _is_made_from(html: str, text: str | None) -> bool:

@@ -1,5 +1,7 @@
 """A draft becomes octets, and two parsers read in them what was put in. R-MIME-45."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,15 @@ def test_text_html_and_attachment_come_out_as_they_went_in(text: str, html: str,
     assert part_octets(octets, "1.2") == crlf(html).encode()
     assert part_octets(octets, "2") == content
     assert part_octets(octets, "3") == content[::-1]
+
+
+@pytest.mark.parametrize("text", ["From me\nFrom From you", "x" * 75 + "From =\nFrom ", "From \n" + "é" * 30 + "From "])
+def test_no_line_begins_as_messages_in_a_file_do(text: str) -> None:
+    """R-MIME-44."""
+    octets = octets_of(NewDraft(text=text))
+    assert not re.search(rb"^From ", octets.partition(b"\r\n\r\n")[2], re.MULTILINE)
+    assert max(map(len, octets.split(b"\r\n"))) <= 78
+    assert by_python(octets).get_content() == crlf(text)
 
 
 @pytest.mark.parametrize("text", ["a\r\nb\rc\nd", "a\nb\nc\nd"])

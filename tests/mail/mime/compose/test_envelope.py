@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from service.mail.errors import InvalidRequest, TooLarge
 from service.mail.mime.compose.envelope import envelope_of, make_envelope
+from service.mail.mime.headers.addresses import MAX_OCTETS, list_addresses
 from service.mail.model import Address
 from service.mail.submission.model import NewDraft
 from tests.mail.mime.compose.assembled import PEOPLE, many, octets_of
@@ -97,3 +98,10 @@ def test_an_envelope_of_addresses() -> None:
     """R-SEND-06."""
     envelope = make_envelope(Address(email="a@example.org"), [Address(email="ä@bücher.example")])
     assert (envelope.recipients, envelope.is_utf8) == (("ä@xn--bcher-kva.example",), True)
+
+
+def test_a_list_that_is_cut_says_so() -> None:
+    """R-SEND-05."""
+    assert list_addresses(b"a@example.org, b@example.org", 2).is_complete
+    assert not list_addresses(b"a@example.org, b@example.org", 1).is_complete
+    assert not list_addresses(b"a@example.org" + b" " * MAX_OCTETS + b", b@example.org", 2).is_complete
