@@ -51,7 +51,7 @@ def recipient() -> str:
 
 
 def parsed(octets: bytes) -> EmailMessage:
-    return cast("EmailMessage", message_from_bytes(octets, policy=default))
+    return message_from_bytes(octets, policy=default)
 
 
 @pytest.fixture

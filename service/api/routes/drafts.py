@@ -49,7 +49,7 @@ class ForwardRequest(NewDraft):
 
     as_: Annotated[str, Field(alias="as", pattern="^(inline|attachment)$")] = Field(
         "inline",
-        description="`inline`: the text is quoted, and the attachments are attached. `attachment`: the whole message is.",
+        description="`inline`: with quoted text and the attachments; `attachment`: with the whole message attached.",
     )
 
 

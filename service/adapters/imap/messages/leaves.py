@@ -20,7 +20,24 @@ _TEXTS = {"text/plain", "text/html"}
 MAX_LEAVES = 20
 """Parts of a message whose headers are read with it."""
 MAX_HEADER = 16 << 10
-_NAMES = ["DATE", "SUBJECT", "FROM", "SENDER", "REPLY-TO", "TO", "CC", "BCC", "IN-REPLY-TO", "MESSAGE-ID", "REFERENCES", "CONTENT-TYPE", "CONTENT-TRANSFER-ENCODING", "CONTENT-DISPOSITION", "CONTENT-ID", "CONTENT-LANGUAGE"]
+_NAMES = [
+    "DATE",
+    "SUBJECT",
+    "FROM",
+    "SENDER",
+    "REPLY-TO",
+    "TO",
+    "CC",
+    "BCC",
+    "IN-REPLY-TO",
+    "MESSAGE-ID",
+    "REFERENCES",
+    "CONTENT-TYPE",
+    "CONTENT-TRANSFER-ENCODING",
+    "CONTENT-DISPOSITION",
+    "CONTENT-ID",
+    "CONTENT-LANGUAGE",
+]
 FIELDS = (
     b"BODY.PEEK[HEADER.FIELDS (%b)]"
     % " ".join(dict.fromkeys([*_NAMES, *(name.upper() for name in returned.FIELDS)])).encode()

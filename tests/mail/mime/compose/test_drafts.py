@@ -102,9 +102,7 @@ def test_a_draft_of_another_program_is_read() -> None:
         ("message/delivery-status", "8bit", True, "8bit"),
     ],
 )
-def test_only_messages_are_copied_as_stored(
-    kind: str, stored: str | None, encoded: bool, written: str
-) -> None:
+def test_only_messages_are_copied_as_stored(kind: str, stored: str | None, encoded: bool, written: str) -> None:
     """R-MIME-46."""
     asked = Attachment(message_id="m", part_id="2", name="own.x")
     part = Part(id="2", type=kind, encoding=stored, name="stored.x", cid="c@x", charset="koi8-r")
