@@ -139,7 +139,7 @@ class MemoryBackend(Backend):
     """``INBOX`` and a Trash; ``deliver`` puts mail in. Every call gives way once, as one that does I/O would."""
 
     protocol = Protocol.IMAP
-    capabilities = frozenset(Capability)
+    capabilities = frozenset(Capability) - {Capability.SEND}
 
     def __init__(self, username: str = "user@example.org") -> None:
         self.account = account_id("memory", Protocol.IMAP, username)

@@ -100,7 +100,7 @@ class Rates:
         await self._count("account", credentials.account)
 
     async def sending(self, credentials: Credentials, recipients: int) -> None:
-        """Count a message to so many recipients. Raises TooManyRequests beyond a bound: a stolen token must not become
+        """Count a message to this many recipients. Raises TooManyRequests beyond a bound: a stolen token must not become
         a source of spam."""
         key = _mailbox(self._key_of(credentials.server), credentials.username)
         await self._count("account_messages", key)

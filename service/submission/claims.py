@@ -1,6 +1,6 @@
 """The right to send a draft, taken in the mailbox itself, so that processes that do not know each other send it once.
 
-A claim is a keyword on the draft, set only if nobody changed the draft meanwhile (``change_flags`` with a version).
+A claim is a keyword on the draft, set only if the draft has not changed meanwhile (``change_flags`` with a version).
 It allows a process to begin. The second step is what sends: right before the end of the message, ``commit`` sets
 ``$submitpending`` in the same way. If another process has taken over the claim, ``commit`` fails and the message is not
 sent. So a claim can be taken over at any time from a process that died; if that process is only slow, it does no harm.

@@ -146,7 +146,7 @@ class Drafts:
         )
 
     def new_message_id(self, draft: NewDraft | None = None) -> str:
-        """A Message-ID that nobody had before, in the domain of the author."""
+        """A new Message-ID in the domain of the author."""
         author = (draft.from_ if draft else None) or self._author
         domain = author.email.rpartition("@")[2] if author else ""
         return f"{uuid4()}@{domain if domain.isascii() and domain else 'localhost'}"

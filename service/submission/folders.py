@@ -12,7 +12,7 @@ T = TypeVar("T")
 DRAFTS, SENT = "drafts", "sent"
 _NAMES = {DRAFTS: "Drafts", SENT: "Sent"}
 _LOOKED_AT = 20
-"""Messages with the same Message-ID that are looked at: more of them are no accident."""
+"""Messages with the same Message-ID that are looked at: more of them cannot be an accident."""
 
 
 async def find(mailbox: Backend, folder: str, message_id: str) -> list[MessageSummary]:

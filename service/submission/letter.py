@@ -37,7 +37,7 @@ async def read_letter(
     is_sent: bool = False,
 ) -> Letter:
     """Three round trips. ``sender`` and ``recipients`` replace those of the header. Raises InvalidRequest for a message
-    that is no draft, has no Message-ID, or no recipient."""
+    that is not a draft, or has no Message-ID or no recipient."""
     message = await mailbox.get_message(draft, HtmlMode.NONE)
     if not is_sent:
         await require_draft(mailbox, message)

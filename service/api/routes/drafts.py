@@ -1,4 +1,4 @@
-"""Drafts: written, changed, answered and forwarded, with attachments that stay where they are."""
+"""Drafts: written, changed, answered and forwarded, with attachments by reference."""
 
 from typing import Annotated, Any
 
@@ -68,7 +68,7 @@ class ChangedDraft(Value):
 
 @router.get("/identities", response_model_exclude_none=True)
 async def list_identities(sending: Sending) -> IdentityList:
-    """The addresses that the account sends from. Empty if its username is no address."""
+    """The addresses that the account sends from. Empty if its username is not an address."""
     identity = identity_of(sending.credentials)
     return IdentityList(items=(identity,) if identity else ())
 
@@ -92,8 +92,8 @@ async def get_draft(sending: Sending, message: DraftId) -> NewDraft:
 
 @router.patch("/drafts/{message}", response_model_exclude_none=True)
 async def change_draft(sending: Sending, message: DraftId, draft: NewDraft, idempotency_key: Key = None) -> DraftRef:
-    """Replace the given fields of a draft; the others stay. If only one of `text` and `html` is given, the other one is
-    made anew. The draft gets a new id and keeps its Message-ID; the old id is no longer valid."""
+    """Replace the given fields of a draft; the others stay. If only one of `text` and `html` is given, the other one
+    is made from it or removed. The draft gets a new id and keeps its Message-ID; the old id is no longer valid."""
     return await sending.once(idempotency_key, lambda: sending.drafts.change(message, draft))
 
 

@@ -105,7 +105,7 @@ class Base64:
 
     def _lines(self, octets: bytes) -> bytes | None:
         """The quick way for complete lines without padding, as almost all are. None if there is anything else: then the
-        library skips it, and yields less than so many digits are."""
+        library skips it, and yields less than all the digits are."""
         stop = octets.rfind(b"\n") + 1
         if not stop:
             return None
