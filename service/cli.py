@@ -161,18 +161,24 @@ def demo(
 
 async def _demo(settings: Settings, host: str, port: int) -> None:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415 - pymap is an extra
+    from service.demo.delivery import inbox  # noqa: PLC0415
     from service.demo.imap import imap_mailbox  # noqa: PLC0415
     from service.demo.messages import demo_messages  # noqa: PLC0415
     from service.demo.pop3 import pop3_mailbox  # noqa: PLC0415
+    from service.demo.smtp import smtp_server  # noqa: PLC0415
 
     logs.configure("WARNING")
     messages = list(demo_messages())
     async with (
         imap_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as imap_port,
         pop3_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as pop3_port,
+        inbox(imap_port, DEMO_USER, DEMO_PASSWORD) as deliver,
+        smtp_server(deliver, DEMO_USER, DEMO_PASSWORD) as smtp_port,
     ):
-        imap, pop3 = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in (imap_port, pop3_port))
-        table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3)})
+        ports = (imap_port, pop3_port, smtp_port)
+        imap, pop3, smtp = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in ports)
+        smtp = replace(smtp, files_sent=False)
+        table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3, smtp)})
         metrics = MetricsAddress.of(settings)
         if metrics:
             metrics.require_free(port)

@@ -16,7 +16,7 @@ from service.mail.errors import (
 )
 from service.mail.submission.submitter import LOST
 from tests.adapters.smtp.sending import ENVELOPE, MESSAGE, TIMING, Attempt, submitter_to
-from tests.servers.scripted import Answer, Close, Connection, Hang, ScriptedServer, Send
+from tests.servers.scripted import Answer, Close, Connection, Hang, ScriptedServer, Send, Step
 from tests.servers.smtp import Smtp
 
 LARGE = (b"x" * 70 + b"\r\n") * 100_000
@@ -237,7 +237,7 @@ class Stall:
 async def test_an_answer_within_the_message_is_heard_at_once(end: Hang | Close) -> None:
     """R-SMTP-06: although the server takes no more of the message, and the end of the connection comes with it."""
     attempt = Attempt(LARGE * 3)
-    answer = [Stall(attempt), Send(b"552 5.3.4 too big\r\n"), end]
+    answer: list[Step] = [Stall(attempt), Send(b"552 5.3.4 too big\r\n"), end]
     async with ScriptedServer([Smtp(answers={"MESSAGE": answer})]) as server, asyncio.timeout(10):
         await attempt.by(submitter_to(server, timing=replace(TIMING, block=60)))
     assert type(attempt.error) is TooLarge
