@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
@@ -56,6 +57,9 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
   curl -s -u {login} {url}/v1/accounts/me/folders
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&unread=true"
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&subject=%C3%9Cbersicht"
+  curl -s -u {login} -H "Content-Type: application/json" -d '{{"to":[{{"email":"demo@example.org"}}],"subject":"Hello","text":"Hi!"}}' \\
+    {url}/v1/accounts/me/submissions
+  curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=1"
   curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
 """
 

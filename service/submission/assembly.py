@@ -5,6 +5,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from service.mail.backend import Backend
 from service.mail.mime.compose.base64_lines import Base64Lines
+from service.mail.mime.compose.outgoing import Outgoing
 from service.mail.mime.compose.values import Composition, Copied, Uploaded
 from service.mail.model import Source
 from service.submission.spooled import Spooled
@@ -40,9 +41,23 @@ async def _octets(mailbox: Backend, piece: Copied | Uploaded, uploads: Sequence[
     else:
         download = await mailbox.open_part(piece.message, piece.part, encoded=piece.encoded)
     async with aclosing(download.chunks) as chunks:
-        is_ready = piece.part is None or piece.encoded
-        async for chunk in chunks if is_ready else _base64(chunks):
+        async for chunk in _written(piece, chunks):
             yield chunk
+
+
+def _written(piece: Copied, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """As it stands in the message. A message loses its blind copies, and our own fields, also if it is attached."""
+    if piece.part is None:
+        return outgoing(chunks)
+    return chunks if piece.encoded else _base64(chunks)
+
+
+async def outgoing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """A stored message as it is sent; see ``Outgoing``."""
+    departing = Outgoing()
+    async for chunk in chunks:
+        yield departing.feed(chunk)
+    yield departing.finish()
 
 
 async def _base64(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,6 +1,7 @@
 """Drafts: complete messages in Drafts, so that any mail program can go on with them. Every change writes a new message
 and then removes the old one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from service.mail.mime.body import choose
 from service.mail.mime.charset import decode_text
 from service.mail.mime.compose.composing import compose
 from service.mail.mime.compose.drafts import read_draft
-from service.mail.mime.compose.values import Identified, Resolved, Uploaded
+from service.mail.mime.compose.values import Composition, Identified, Resolved, Uploaded
 from service.mail.model import Address, Header, HtmlMode, Message, Source
 from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
 from service.submission.assembly import assembled
@@ -25,6 +26,8 @@ from service.submission.spooled import Spooled
 
 FLAGS = ("$draft", "$seen")
 _BODY = {"text", "html"}
+_SHORT = 64 << 10
+"""Characters that are composed in a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Stored:
 
     @property
     def thread(self) -> Thread:
-        original = [header.value.strip() for header in self.headers if header.name.lower() == ORIGINAL.lower()]
+        original = ["".join(header.value.split()) for header in self.headers if header.name.lower() == ORIGINAL.lower()]
         in_reply_to = self.message.in_reply_to or ()
         return Thread(in_reply_to, self.message.references, original[0] if original else None)
 
@@ -97,7 +100,8 @@ class Drafts:
         )
         reference = await self._replace(stored, stored.draft, [added], [upload])
         written = await self._mailbox.get_message(reference.id, HtmlMode.NONE)
-        return reference, written.attachments[-1].id
+        shown = [part for part in written.attachments if attachment.cid and part.cid == attachment.cid]
+        return reference, (shown or written.attachments)[-1].id
 
     async def detach(self, draft: str, part: str) -> DraftRef:
         """Remove an attachment. Raises NotFound if the draft has none with this id."""
@@ -176,7 +180,7 @@ class Drafts:
     async def _write(
         self, draft: NewDraft, attachments: Sequence[Resolved], identified: Identified, uploads: Sequence[Source] = ()
     ) -> DraftRef:
-        composition = compose(draft, attachments, identified)
+        composition = await _composed(draft, attachments, identified)
         async with assembled(self._mailbox, composition, uploads) as message:
             return DraftRef(id=await self.store(message), message_id=identified.message_id)
 
@@ -185,7 +189,7 @@ class Drafts:
         """The message of a draft, without storing it."""
         identified = self._identified(message_id or self.new_message_id(draft), await self._thread(draft))
         attachments = await Attachments(self._mailbox).resolve(draft.attachments)
-        async with assembled(self._mailbox, compose(draft, attachments, identified)) as message:
+        async with assembled(self._mailbox, await _composed(draft, attachments, identified)) as message:
             yield message
 
     async def store(self, message: Source) -> str:
@@ -200,6 +204,13 @@ class Drafts:
         if stored is None:
             raise UpstreamError("The draft was stored, but the mail server does not say where. List the drafts.")
         return stored
+
+
+async def _composed(draft: NewDraft, attachments: Sequence[Resolved], identified: Identified) -> Composition:
+    """In a thread if its texts are long."""
+    if len(draft.text or "") + len(draft.html or "") <= _SHORT:
+        return compose(draft, attachments, identified)
+    return await asyncio.to_thread(compose, draft, attachments, identified)
 
 
 def answering(original: Message, flag: str = ANSWERED) -> Thread:

@@ -1,12 +1,13 @@
 """A draft as it is sent: its envelope, and what sending it does to other messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, MailError
-from service.mail.mime.compose.envelope import envelope_of
-from service.mail.model import Header, HtmlMode, Message, Part
+from service.mail.errors import InvalidRequest, MailError, TooLarge
+from service.mail.mime.compose.envelope import envelope_of, make_envelope
+from service.mail.mime.compose.header import internal_fields
+from service.mail.model import Address, Header, HtmlMode, Message, Part
 from service.mail.submission.submitter import Envelope
 from service.submission.folders import DRAFTS
 from service.submission.spooled import Spooled
@@ -15,6 +16,8 @@ ORIGINAL = "X-Casella-Original"
 """The field of a draft that names the message it answers or forwards. It is not sent."""
 ANSWERED, FORWARDED = "$answered", "$forwarded"
 _8BIT = {"8bit", "binary"}
+MAX_HEADER = 250 << 10
+"""Octets: a little less than adapters read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,34 +47,31 @@ async def read_letter(
     if message.message_id is None:
         raise InvalidRequest("The draft has no Message-ID. Change it first, with PATCH.")
     headers = await mailbox.list_headers(draft)
-    written = envelope_of(_octets(headers))
-    to = tuple(recipients) or written.recipients
-    if not to:
+    header = _octets(headers)
+    if len(header) > MAX_HEADER:  # a longer one is cut by the adapter: recipients could be missing
+        raise TooLarge(f"The header of the draft exceeds {MAX_HEADER // 1024} KiB.")
+    written = _addressed(envelope_of(header), sender, recipients)
+    if not written.recipients:
         raise InvalidRequest("The draft has no recipients.")
-    envelope = Envelope(
-        written.sender if sender is None else sender,
-        to,
+    envelope = replace(
+        written,
         size=message.size,
         is_8bit=_is_8bit(message.structure),
-        is_utf8=written.is_utf8 or not all(each.isascii() for each in to),
         id=message.message_id if notifies else None,
     )
-    return Letter(draft, message.message_id, envelope, _original(headers))
+    return Letter(draft, message.message_id, envelope, _original(header))
 
 
 def read_message(message: Spooled, sender: str | None, recipients: Sequence[str], *, notifies: bool) -> Letter:
     """The same for a message that is in no mailbox."""
-    written = envelope_of(message.header)
-    to = tuple(recipients) or written.recipients
-    if not to:
+    written = _addressed(envelope_of(message.header), sender, recipients)
+    if not written.recipients:
         raise InvalidRequest("The message has no recipients.")
     message_id = message.message_id or ""
-    envelope = Envelope(
-        written.sender if sender is None else sender,
-        to,
+    envelope = replace(
+        written,
         size=message.size,
         is_8bit=message.is_8bit,
-        is_utf8=written.is_utf8 or not all(each.isascii() for each in to),
         id=message_id if notifies and message_id else None,
     )
     return Letter("", message_id, envelope)
@@ -98,9 +98,15 @@ def _octets(headers: Sequence[Header]) -> bytes:
     return "".join(f"{header.name}:{header.raw}\r\n" for header in headers).encode("latin-1", "replace")
 
 
-def _original(headers: Sequence[Header]) -> tuple[str, str] | None:
-    for header in headers:
-        flag, _, message = header.value.strip().partition(":")
-        if header.name.lower() == ORIGINAL.lower() and flag in {ANSWERED, FORWARDED} and message:
-            return message, flag
-    return None
+def _addressed(written: Envelope, sender: str | None, recipients: Sequence[str]) -> Envelope:
+    """The envelope with another sender and other recipients, if they are given. An empty sender stays empty."""
+    if sender is None and not recipients:
+        return written
+    author = Address(email=sender or written.sender)
+    given = make_envelope(author, [Address(email=each) for each in recipients or written.recipients])
+    return replace(given, sender="" if sender == "" else given.sender, is_utf8=given.is_utf8 or written.is_utf8)
+
+
+def _original(header: bytes) -> tuple[str, str] | None:
+    flag, _, message = internal_fields(header).get(ORIGINAL.lower(), "").partition(":")
+    return (message, flag) if flag in {ANSWERED, FORWARDED} and message else None

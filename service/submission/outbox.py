@@ -1,23 +1,24 @@
 """Sends drafts. The draft is the outbox: it is in the mailbox before anything is sent, and leaves Drafts once it was
 sent. So nothing is lost if this process ends at any moment, and nothing is sent twice (see ``claims``)."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from service.mail.backend import Backend
-from service.mail.errors import MailError, UpstreamFailure
-from service.mail.mime.compose.outgoing import Outgoing
+from service.mail.errors import MailError, MessageRefused, RecipientsRefused, UpstreamFailure
 from service.mail.model import MessageSummary
 from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
+from service.submission.assembly import outgoing
 from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
 from service.submission.folders import SENT, find
 from service.submission.letter import Letter, read_letter, read_message
 from service.submission.spooled import Spooled
+from service.telemetry import metrics
 
 ONCE_PER_PROCESS, NO_COPY, COPY_FAILED = "send-once-per-process", "no-sent-copy", "sent-copy-failed"
 Admit: TypeAlias = Callable[[int], Awaitable[None]]
@@ -71,8 +72,8 @@ class Outbox:
         if options.dry_run:
             return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size)
         await self._admit(len(letter.envelope.recipients))
-        async with aclosing(_outgoing(message.chunks())) as octets:
-            receipt = await self._submitter.submit(letter.envelope, octets, Unclaimed().commit, partial=options.partial)
+        async with aclosing(outgoing(message.chunks())) as octets:
+            receipt = await self._counted(letter.envelope, octets, Unclaimed(), partial=options.partial)
         return _submission(letter, receipt, warnings=(NO_COPY,), sent_at=datetime.now(UTC))
 
     async def sent_before(self, copy: MessageSummary) -> Submission:
@@ -107,12 +108,23 @@ class Outbox:
     async def _submit(self, letter: Letter, claim: Claim | Unclaimed, *, partial: bool) -> Receipt:
         try:
             download = await self._mailbox.open_source(letter.id)
-            async with aclosing(download.chunks) as chunks, aclosing(_outgoing(chunks)) as octets:
-                return await self._submitter.submit(letter.envelope, octets, claim.commit, partial=partial)
+            async with aclosing(download.chunks) as chunks, aclosing(outgoing(chunks)) as octets:
+                return await self._counted(letter.envelope, octets, claim, partial=partial)
         except MailError as error:
             if not (isinstance(error, UpstreamFailure) and error.code == LOST):
                 await _release(claim)
             raise
+
+    async def _counted(
+        self, envelope: Envelope, octets: AsyncIterator[bytes], claim: Claim | Unclaimed, *, partial: bool
+    ) -> Receipt:
+        try:
+            receipt = await self._submitter.submit(envelope, octets, claim.commit, partial=partial)
+        except MailError as error:
+            metrics.message_sent(self._post.server, _outcome_of(error))
+            raise
+        metrics.message_sent(self._post.server, "sent")
+        return receipt
 
     async def _finish(self, letter: Letter, claim: Claim | Unclaimed, receipt: Receipt) -> Submission:
         """The message was sent: from here on no error is raised."""
@@ -141,16 +153,15 @@ class Outbox:
                 await self._mailbox.change_flags(message, [flag], [])
 
 
+def _outcome_of(error: MailError) -> str:
+    if isinstance(error, UpstreamFailure) and error.code == LOST:
+        return "unknown"
+    return "refused" if isinstance(error, RecipientsRefused | MessageRefused) else "deferred"
+
+
 async def _release(claim: Claim | Unclaimed) -> None:
     with suppress(MailError):
         await claim.release()
-
-
-async def _outgoing(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    outgoing = Outgoing()
-    async for chunk in chunks:
-        yield outgoing.feed(chunk)
-    yield outgoing.finish()
 
 
 def _submission(letter: Letter, receipt: Receipt, **more: object) -> Submission:

@@ -31,6 +31,7 @@ _queued_seconds = Counter(
     ("queue",),
 )
 _rows = Counter("casella_rows", "Rows of lists, by their source: memory or server.", ("protocol", "source"))
+_messages_sent = Counter("casella_messages_sent", "Messages given to mail servers to send.", ("server", "outcome"))
 _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop in the last ten seconds.")
 _rates_fallback = Gauge(
     "casella_rates_fallback",
@@ -60,6 +61,11 @@ def rows(protocol: str, kept: int, read: int) -> None:
     """A list had ``kept`` rows from the cache, and ``read`` rows from the mail server."""
     _rows.labels(protocol, "memory").inc(kept)
     _rows.labels(protocol, "server").inc(read)
+
+
+def message_sent(server: str, outcome: str) -> None:
+    """A message was given to a mail server: sent, refused, deferred, or of unknown outcome."""
+    _messages_sent.labels(server, outcome).inc()
 
 
 def rates_fallback(is_alone: bool) -> None:

@@ -84,6 +84,14 @@ def writing(out: str, _: Path) -> None:
     assert ids[0] == ids[1] != ids[2] == ids[3]
 
 
+def sending(out: str, _: Path) -> None:
+    """The message is in Sent, and has come into the inbox."""
+    submission, sent, received = (json.loads(line) for line in out.replace("}{", "}\n{").splitlines())
+    assert submission["accepted"] == ["demo@example.org"]
+    assert [row["id"] for row in sent["items"]] == [submission["sent"]]
+    assert [row["messageId"] for row in received["items"]] == [submission["messageId"]]
+
+
 def errors(out: str, _: Path) -> None:
     """The problem is the one that the page shows, except for its request id."""
     [shown] = of("docs/errors.md", "json")
@@ -97,6 +105,7 @@ CHECKS = {
     "docs/app.md": app_guide,
     "docs/staying-in-step.md": staying_in_step,
     "docs/writing.md": writing,
+    "docs/sending.md": sending,
     "docs/errors.md": errors,
 }
 
