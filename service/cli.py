@@ -57,7 +57,7 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
   curl -s -u {login} {url}/v1/accounts/me/folders
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&unread=true"
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&subject=%C3%9Cbersicht"
-  curl -s -u {login} --json '{{"to":[{{"email":"demo@example.org"}}],"subject":"Hello"}}' {url}/v1/accounts/me/submissions
+  curl -s -u {login} --json '{{"to":[{{"email":"demo@example.org"}}],"text":"Hi!"}}' {url}/v1/accounts/me/submissions
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=1"
   curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
 """

@@ -132,9 +132,15 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
+WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities")
+"""Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep."""
+
+
 def operations() -> Iterator[Operation]:
-    """All of the contract, in its order."""
+    """All of the contract but WRITING, in its order."""
     for path, methods in CONTRACT["paths"].items():
+        if any(each in path for each in WRITING):
+            continue
         for method, one in methods.items():
             if method in METHODS:
                 places = {each["name"]: each["in"] for each in one.get("parameters", ())}

@@ -255,3 +255,44 @@ async def test_an_account_without_smtp_cannot_send(submission: SendingDovecot, u
         assert "send" not in (await ok(client.get("http://casella.example.org/v1/accounts/me")))["capabilities"]
         answer = await client.post("/submissions", json={"to": [{"email": recipient()}], "text": "hi"})
         assert (answer.status_code, answer.json()["capability"]) == (501, "send")
+
+
+async def test_nothing_of_another_account_is_written_or_sent(submission: SendingDovecot, sink: Sink) -> None:
+    """R-HTTP-40: ids of drafts, messages and parts, and keys of another account, by every operation that writes."""
+    mine, theirs = submission.user(), submission.user()
+    canary = token_hex(8)
+    settings = settings_for(submission, smtp={"files_sent": False})
+    async with signed_in(settings, mine) as me, signed_in(settings, theirs) as they:
+        to = recipient()
+        submission.seed(theirs, [(f"From: a@example.net\r\nSubject: {canary}\r\n\r\n{canary}\r\n".encode(), (), None)])
+        draft = (await ok(they.post("/drafts", json={"to": [{"email": to}], "text": canary})))["id"]
+        [message] = await rows(they, "inbox")
+        reference = {"messageId": message["id"], "partId": "1"}
+        requests: list[tuple[str, str, dict[str, Any]]] = [
+            ("GET", f"/drafts/{draft}", {}),
+            ("PATCH", f"/drafts/{draft}", {"json": {"subject": "x"}}),
+            ("POST", f"/drafts/{draft}/attachments", {"content": b"x"}),
+            ("DELETE", f"/drafts/{draft}/attachments/1", {}),
+            ("POST", f"/drafts/{draft}/send", {}),
+            ("POST", f"/messages/{message['id']}/reply", {"json": {}}),
+            ("POST", f"/messages/{message['id']}/forward", {"json": {}}),
+            ("POST", "/drafts", {"json": {"inReplyTo": message["id"]}}),
+            ("POST", "/drafts", {"json": {"attachments": [reference]}}),
+            ("POST", "/drafts", {"json": {"attachments": [{"messageId": message["id"]}]}}),
+            ("POST", "/submissions", {"json": {"to": [{"email": to}], "attachments": [reference]}}),
+        ]
+        for method, path, body in requests:
+            answer = await me.request(method, path, **body)
+            assert answer.status_code in {404, 410, 422}, (method, path, answer.text)
+            assert canary not in answer.text
+        await ok(
+            they.post("/submissions", json={"to": [{"email": to}], "text": canary}, headers={"Idempotency-Key": "k"})
+        )
+        own = recipient()
+        await ok(
+            me.post("/submissions", json={"to": [{"email": own}], "text": "own"}, headers={"Idempotency-Key": "k"})
+        )
+        assert canary.encode() not in sink.wait_for(own).octets
+        assert len(sink.delivered_to(to)) == 1
+        assert [row["id"] for row in await rows(they, "drafts")] == [draft]
+        assert (await ok(me.get("/identities")))["items"] == [{"id": "login", "email": mine}]

@@ -19,7 +19,7 @@ from playwright.async_api import Error as BrowserError
 
 from service.accounts.live import Accounts
 from service.app import create_app
-from service.settings.model import EndpointSettings, ServerSettings, Settings
+from service.settings.model import ImapSettings, ServerSettings, Settings
 from tests.browser.sink import HOME, Sink
 from tests.browser.sink import Page as Served
 from tests.memory import MemoryBackend
@@ -101,7 +101,7 @@ class Mailbox:
 def mailbox() -> Iterator[Mailbox]:
     """Served over real HTTP."""
     backend = MemoryBackend(USER)
-    server = ServerSettings(imap=EndpointSettings(host="localhost", port=1))
+    server = ServerSettings(imap=ImapSettings(host="localhost", port=1))
     app = create_app(Settings(servers={"home": server}, secret_keys=token_urlsafe(32), access_log=False))
     app.state.service = replace(app.state.service, accounts=Accounts(lambda _: backend))
     with create_server(("127.0.0.1", 0)) as listener:

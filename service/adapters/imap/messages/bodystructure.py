@@ -70,12 +70,14 @@ def _multipart(token: list[Token], parent_id: str, state: _State) -> Part:
 
 def _leaf(token: list[Token], part_id: str, state: _State) -> Part:
     _require_plausible(token)
-    media_type = known_type("/".join(_word(_at(token, at)) or "" for at in (0, 1)).strip("/"), "text/plain")
+    media_type = _media_type(_word(_at(token, 0)) or "", _word(_at(token, 1)) or "")
     kind, _, subtype = media_type.partition("/")
-    own = _parameters(_at(token, 2)).get("charset", "").lower()
-    hint = own if is_hint(own) else state.charset
+    parameters = _parameters(_at(token, 2))
+    own = parameters.get("charset", "").lower()
+    hint = own if _is_hint(own) else state.charset
     state.charset = state.charset or (hint if kind == "text" else None)
-    parameters = _parameters(_at(token, 2), hint)
+    if hint is not None:
+        parameters = _parameters(_at(token, 2), hint)
     extension = 7
     encoding = _word(_at(token, 5))
     parts: tuple[Part, ...] | None = None
@@ -98,6 +100,14 @@ def _leaf(token: list[Token], part_id: str, state: _State) -> Part:
         language=_language(_at(token, extension + 2)),
         parts=parts,
     )
+
+
+_is_hint = lru_cache(maxsize=256)(is_hint)
+
+
+@lru_cache(maxsize=1024)
+def _media_type(kind: str, subtype: str) -> str:
+    return known_type(f"{kind}/{subtype}".strip("/"), "text/plain")
 
 
 def _require_plausible(token: list[Token]) -> None:

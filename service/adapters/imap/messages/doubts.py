@@ -34,10 +34,12 @@ def is_doubtful(row: FetchResponse) -> bool:
     size = read_number(row.get(b"RFC822.SIZE"))
     if size is None or size > MAX_REREAD:
         return False
-    envelope = row.get(b"ENVELOPE")
+    envelope, structure = row.get(b"ENVELOPE"), row.get(b"BODYSTRUCTURE")
     if isinstance(envelope, list) and not any(envelope):
         return True
-    return any(map(_is_doubtful, _parts(row.get(b"BODYSTRUCTURE"))))
+    if isinstance(structure, list) and structure and len(structure) < 9 and structure[0] == b"text":
+        return False  # most messages
+    return any(map(_is_doubtful, _parts(structure)))
 
 
 def _parts(structure: Token) -> Iterator[list[Token]]:

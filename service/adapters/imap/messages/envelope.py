@@ -1,5 +1,6 @@
 """Reads the values of a list row from a FETCH response (RFC 9051, 7.5.2)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -34,7 +35,8 @@ def read_summary(
 ) -> MessageSummary:
     """The row of a list. A field that cannot be read is absent; the message is listed all the same. ``in_doubt``: there
     may be other parts than those of the structure."""
-    envelope, values = envelope_of(row), _header_values(row, structure)
+    envelope = envelope_of(row)
+    values = _header_values(row, envelope, structure)
     return MessageSummary(
         id=message_id,
         folder_id=folder_id,
@@ -51,12 +53,40 @@ def read_summary(
     )
 
 
-def _header_values(row: FetchResponse, structure: Part | None) -> Mapping[str, Any]:
-    """What the header fields say that came with the row, unless they were cut."""
+def _header_values(row: FetchResponse, envelope: list[Token], structure: Part | None) -> Mapping[str, Any]:
+    """What the header fields say that came with the row, unless they were cut, or the envelope surely says the same."""
     block = header_fields(row)
-    if not block or len(block) >= MAX_FIELDS:
+    if not block or len(block) >= MAX_FIELDS or _says_the_same(envelope, block):
         return {}
     return header_values(block, body_charset(structure) if structure and is_foreign(block) else None)
+
+
+# In a field of addresses: comments, groups, escapes and routes, which servers read in different ways.
+_ODD = re.compile(rb"^(?:from|to):(?>(?:[^\r\n(\\;:]|\r\n(?=[ \t]))*)[(\\;:]", re.IGNORECASE | re.MULTILINE)
+
+
+def _says_the_same(envelope: list[Token], block: bytes) -> bool:
+    """Whether the fields are so usual that every server reads them alike: each there once, ASCII, and as many addresses
+    as at signs. Most are, and reading them again takes a third of the time of a row."""
+    lines = block.count(b"\r\n") - block.count(b"\r\n ") - block.count(b"\r\n\t") - block.endswith(b"\r\n\r\n")
+    return (
+        block.isascii()
+        and lines == sum(envelope[at] is not None for at in (0, 1, 2, 5))
+        and block.count(b"@") == _at_signs(envelope)
+        and _ODD.search(block) is None
+    )
+
+
+def _at_signs(envelope: list[Token]) -> int:
+    """Those of From, To and Subject; -1 if an address is not a mailbox."""
+    subject = octets(envelope[1]) or b""
+    count = subject.count(b"@")
+    for entry in (*(envelope[2] or ()), *(envelope[5] or ())):
+        domain = entry[3] if isinstance(entry, list) and len(entry) == 4 else None
+        if not isinstance(domain, bytes) or is_placeholder(domain):
+            return -1
+        count += 1 + sum(each.count(b"@") for each in entry if isinstance(each, bytes))
+    return count
 
 
 def envelope_values(envelope: list[Token]) -> dict[str, Any]:

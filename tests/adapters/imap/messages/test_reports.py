@@ -24,7 +24,7 @@ def _literal(octets: bytes) -> bytes:
 def _answer(command: bytes, structure: bytes, notice: bytes) -> bytes:
     items = b"UID 1 FLAGS ()"
     if b"ENVELOPE" in command:
-        items += b" RFC822.SIZE 9 ENVELOPE (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) BODYSTRUCTURE " + structure
+        items += b' RFC822.SIZE 9 ENVELOPE (NIL "x" NIL NIL NIL NIL NIL NIL NIL NIL) BODYSTRUCTURE ' + structure
     if b"HEADER.FIELDS" in command:
         items += b" BODY[HEADER.FIELDS (FROM)] " + _literal(HEADER)
     for part_id, octets in ((b"1", _literal(b"No.")), (b"2", notice), (b"3", _literal(RETURNED))):
