@@ -100,8 +100,8 @@ class Rates:
         await self._count("account", credentials.account)
 
     async def sending(self, credentials: Credentials, recipients: int) -> None:
-        """Count a message to this many recipients. Raises TooManyRequests beyond a bound, so that a stolen token is no
-        source of spam."""
+        """Count a message to this many recipients. Raises TooManyRequests beyond a bound, so that a stolen token cannot
+        send spam."""
         key = _mailbox(self._key_of(credentials.server), credentials.username)
         await self._count("account_messages", key)
         await self._count("account_recipients", key, recipients)
