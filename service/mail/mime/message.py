@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from service.mail.mime.body import MAX_STORED, Leaf, attachments, body_charset, choose, has_attachment, read_body
@@ -17,6 +17,8 @@ from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
 IN_SUMMARIES = ("subject", "from_", "to", "sent_at", "message_id", "in_reply_to")
 """Of ``header_values``."""
+_CACHED = 320
+"""Octets of a field of addresses that is kept for the next message."""
 
 
 def read_summary(
@@ -56,9 +58,10 @@ def header_values(block: bytes, charset: str | None = None) -> dict[str, Any]:
     return _Fields.of(block, charset).values()
 
 
-def warnings_of(block: bytes, charset: str | None = None) -> tuple[str, ...]:
-    """What is odd about the senders that a header names."""
-    return sender_warnings(_Fields.of(block, charset).all("from"))
+def described(block: bytes, charset: str | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The ``header_values``, and what is odd about the senders that the header names."""
+    fields = _Fields.of(block, charset)
+    return fields.values(), sender_warnings(fields.all("from"))
 
 
 def read_message(
@@ -111,6 +114,16 @@ def _leaf(source: bytes, entity: Entity, most: int = MAX_STORED) -> Leaf:
     return Leaf(entity.part, source[entity.body_start : stop], is_cut=stop < entity.stop)
 
 
+def _parsed(raw: bytes) -> tuple[Address, ...]:
+    return _known(raw) if len(raw) <= _CACHED else tuple(parse_addresses(raw))
+
+
+@lru_cache(maxsize=4096)
+def _known(raw: bytes) -> tuple[Address, ...]:
+    """People write more than once."""
+    return tuple(parse_addresses(raw))
+
+
 class _Fields(NamedTuple):
     """The fields of one header, to be asked by lower-case name."""
 
@@ -142,7 +155,7 @@ class _Fields(NamedTuple):
 
     def addresses(self, name: str) -> tuple[Address, ...]:
         """Of all fields of that name: one is allowed, several are seen, and none may hide the others."""
-        return tuple(address for raw in self.all(name) for address in parse_addresses(raw))[:1000]
+        return tuple(address for raw in self.all(name) for address in _parsed(raw))[:1000]
 
     def others(self, name: str) -> tuple[Address, ...]:
         """Those of a field that are not those of From, which it stands for if it is missing (RFC 9051, 7.5.2)."""

@@ -18,6 +18,9 @@ from service.mail.numbers import read_number
 MAX_PARTS = 1000
 """The limit of ``mime.structure`` too, so that a message has the same parts by either way."""
 _ENCODINGS = frozenset({"7bit", "8bit", "binary", "base64", "quoted-printable"})
+_FIELDS = 13
+"""Of a leaf: those of an attached message, with its extensions."""
+_MISSING: list[Token] = [None] * _FIELDS
 _CACHED = 1000
 """Octets of parameters that are kept for the next part."""
 _PLAIN = re.compile(rb"[\x20-\x29\x2b-\x3c\x3e-\x7e]+=(?!.*=\?)[\x20-\x7e]*\Z")
@@ -69,35 +72,35 @@ def _multipart(token: list[Token], parent_id: str, state: _State) -> Part:
 
 
 def _leaf(token: list[Token], part_id: str, state: _State) -> Part:
-    _require_plausible(token)
-    media_type = _media_type(_word(_at(token, 0)) or "", _word(_at(token, 1)) or "")
-    kind, _, subtype = media_type.partition("/")
-    parameters = _parameters(_at(token, 2))
+    fields = [*token[:_FIELDS], *_MISSING]
+    encoding = _word(fields[5])
+    _require_plausible(fields, encoding)
+    media_type = _media_type(_word(fields[0]) or "", _word(fields[1]) or "")
+    parameters = _parameters(fields[2])
     own = parameters.get("charset", "").lower()
     hint = own if _is_hint(own) else state.charset
-    state.charset = state.charset or (hint if kind == "text" else None)
     if hint is not None:
-        parameters = _parameters(_at(token, 2), hint)
+        state.charset = state.charset or (hint if media_type.startswith("text/") else None)
+        parameters = _parameters(fields[2], hint)
     extension = 7
-    encoding = _word(_at(token, 5))
     parts: tuple[Part, ...] | None = None
-    if (kind, subtype) == ("message", "rfc822") and isinstance(_at(token, 8), list):
+    if media_type == "message/rfc822" and isinstance(fields[8], list):
         extension = 10
         # Of an encoded message (RFC 2046, 5.2.1, forbids it) the server describes the code, not what it says.
-        parts = (_attached(_at(token, 8), part_id, state),) if is_identity(encoding) else None
-    elif kind == "text":
+        parts = (_attached(fields[8], part_id, state),) if is_identity(encoding) else None
+    elif media_type.startswith("text/"):
         extension = 8
-    disposition, disposed = _disposition(_at(token, extension + 1), hint)
+    disposition, disposed = _disposition(fields[extension + 1], hint)
     return Part(
         id=part_id,
         type=media_type,
         name=file_name(disposed.get("filename")) or file_name(parameters.get("name")),
-        size=read_number(_at(token, 6)),
+        size=read_number(fields[6]),
         encoding=encoding,
         disposition=disposition,
-        cid=_cid(_at(token, 3)),
+        cid=_cid(fields[3]),
         charset=own or None,
-        language=_language(_at(token, extension + 2)),
+        language=_language(fields[extension + 2]),
         parts=parts,
     )
 
@@ -110,14 +113,14 @@ def _media_type(kind: str, subtype: str) -> str:
     return known_type(f"{kind}/{subtype}".strip("/"), "text/plain")
 
 
-def _require_plausible(token: list[Token]) -> None:
+def _require_plausible(fields: list[Token], encoding: str | None) -> None:
     """Raises UpstreamProtocol if encoding or size cannot be what they are: a quote that a server did not escape has
     shifted the fields, and a wrong encoding would corrupt the octets in silence. A multipart written as a leaf (GMX,
     Exchange) hides its parts."""
-    encoding, size = _word(_at(token, 5)), _at(token, 6)
-    is_shifted = isinstance(_at(token, 2), bytes) or (encoding or "").isdecimal()
+    size = fields[6]
+    is_shifted = isinstance(fields[2], bytes) or (encoding or "").isdecimal()
     has_size = isinstance(size, bytes) and size[:1].isdigit()
-    if is_shifted or (not has_size and encoding not in _ENCODINGS) or _word(_at(token, 0)) == "multipart":
+    if is_shifted or (not has_size and encoding not in _ENCODINGS) or _word(fields[0]) == "multipart":
         raise _broken()
 
 

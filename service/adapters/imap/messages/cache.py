@@ -54,11 +54,14 @@ class CachedMessage:
     email_id: int | None = None
     """Gmail's number of the message, the same in all folders that show it. None elsewhere."""
 
+    is_confirmed: bool = False
+    """Whether the message itself was read since, so that these are its values."""
+
     def as_in(self, message: Message) -> "CachedMessage":
         """With the values of the whole message."""
         summary = MessageSummary.model_construct(**{name: getattr(message, name) for name in _OF_SUMMARY})
         details = Details.model_construct(**{name: getattr(message, name) for name in _OF_DETAILS})
-        return replace(self, row=row_json(summary), details_json=details_json(details))
+        return replace(self, row=row_json(summary), details_json=details_json(details), is_confirmed=True)
 
     @property
     def summary(self) -> MessageSummary:

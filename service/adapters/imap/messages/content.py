@@ -46,7 +46,7 @@ from service.mail.errors import NotFound, UpstreamProtocol
 from service.mail.mime.body import Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
-from service.mail.mime.message import header_values, text_charset, warnings_of
+from service.mail.mime.message import described, text_charset
 from service.mail.mime.reports.returned import MAX_OCTETS, read_returned, report_parts
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
@@ -88,16 +88,19 @@ class Content:
         size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
         message = await in_thread(partial(_message, cached, row, html), size)
         if isinstance(message, Message):
-            self._amend(ref, cached, cached.as_in(message))
+            self._amend(ref, cached, message)
             return message
         message = await self._from_source(ref, message, html)
-        self._amend(ref, cached, cached.as_in(message.model_copy(update={"structure": None})))
+        self._amend(ref, cached, message.model_copy(update={"structure": None}))
         return message
 
-    def _amend(self, ref: MessageRef, cached: CachedMessage, amended: CachedMessage) -> None:
+    def _amend(self, ref: MessageRef, cached: CachedMessage, message: Message) -> None:
         """Lists show the message from now on as it is shown here, if it is not as the server described it."""
+        if cached.is_confirmed:
+            return
+        amended = cached.as_in(message)
         key = (self._ids.account, ref.folder, ref.uid_validity)
-        if amended != cached and ref.uid in self._cache.folder(key).messages:
+        if ref.uid in self._cache.folder(key).messages:
             self._cache.keep(key, {ref.uid: amended})
 
     @again
@@ -247,15 +250,16 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         structure = read_leaves(details.structure, row, block)
     except UpstreamProtocol:
         return summary
-    chosen, charset = choose(structure), body_charset(structure)
+    chosen = choose(structure)
+    values, warnings = described(block, body_charset(structure))
     if any(part.size and _is_nil(part, row) for part in chosen.parts):
         return summary
-    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings_of(block, charset))
+    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings)
     returned = read_returned(block, structure, partial(_leaf, row=row), body.text)
     return Message(
         **dict(summary)
         | dict(details)
-        | header_values(block, charset)
+        | values
         | {"structure": structure, "has_attachment": has_attachment(structure)},
         attachments=attachments(structure, chosen),
         body=body,

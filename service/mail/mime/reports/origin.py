@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from functools import cached_property, lru_cache
 
 from service.mail.mime.headers.addresses import parse_addresses
 from service.mail.mime.headers.fields import RawHeader, first, parse_message_ids
 from service.mail.mime.headers.words import MAX_SHOWN, decode_words
 
+_CACHED = 320
+"""Octets of a From field that is kept for the next message."""
 MAX_FAILED = 100
 """Addresses that are read of X-Failed-Recipients."""
 _DAEMONS = re.compile(
@@ -27,24 +30,44 @@ _SUBJECTS = re.compile(
 _REPLIES = re.compile(r"\s*auto-(?:replied|notified)", re.IGNORECASE)
 
 
+def _sender(raw: bytes) -> str:
+    addresses = parse_addresses(raw, 2)
+    return addresses[0].email if addresses else ""
+
+
+_known_sender = lru_cache(maxsize=4096)(_sender)
+
+
 class Origin:
     """What the header of a message says about its sender."""
 
     def __init__(self, fields: Iterable[RawHeader]) -> None:
         self._fields = tuple(fields)
-        addresses = parse_addresses(self._raw("From"), 2)
-        self.sender = addresses[0].email if addresses else ""
-        self._subject = decode_words(self._raw("Subject")[:MAX_SHOWN])
-        self.failed = tuple(each.email for each in parse_addresses(self._raw("X-Failed-Recipients"), MAX_FAILED))
-        """What Exim and Gmail say in X-Failed-Recipients."""
-        self.mailer = decode_words(self._raw("X-Mailer")[:MAX_SHOWN])
 
-    @property
+    @cached_property
+    def sender(self) -> str:
+        """The address of the first author; empty if there is none."""
+        raw = self._raw("From")
+        return _known_sender(raw) if len(raw) <= _CACHED else _sender(raw)
+
+    @cached_property
+    def failed(self) -> tuple[str, ...]:
+        """What Exim and Gmail say in X-Failed-Recipients."""
+        raw = self._raw("X-Failed-Recipients")
+        return tuple(each.email for each in parse_addresses(raw, MAX_FAILED)) if raw else ()
+
+    @cached_property
+    def mailer(self) -> str:
+        """The program that wrote the message."""
+        return decode_words(self._raw("X-Mailer")[:MAX_SHOWN])
+
+    @cached_property
     def is_bounce(self) -> bool:
         """Whether the sender or the subject is one of mail servers."""
         local = self.sender.rpartition("@")[0] or self.sender
         is_daemon = _DAEMONS.fullmatch(local[:300]) is not None
-        return is_daemon or bool(self.failed) or _SUBJECTS.search(self._subject[:500]) is not None
+        subject = decode_words(self._raw("Subject")[:MAX_SHOWN])
+        return is_daemon or bool(self.failed) or _SUBJECTS.search(subject[:500]) is not None
 
     @property
     def may_be_bounce(self) -> bool:
