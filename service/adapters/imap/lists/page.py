@@ -22,7 +22,7 @@ from service.adapters.imap.session.selection import state_of
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
-from service.mail.errors import StaleToken, UpstreamError, UpstreamProtocol
+from service.mail.errors import StaleToken, UpstreamFailure, UpstreamProtocol
 from service.mail.json_rows import JsonRows
 from service.mail.model import Page
 from service.mail.numbers import read_number
@@ -188,8 +188,8 @@ async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int)
     if messages.is_unread(below):
         try:
             answer = await run([b"FETCH", numbers, messages.items.row])
-        except UpstreamError as error:
-            if not is_about_content(error):
+        except UpstreamFailure as error:
+            if not is_about_content(error) or not messages.connection.is_open:
                 raise
             await messages.has_false_labels()
     responses = await fetch_rows((answer or await run([b"FETCH", numbers, messages.items.changing])).untagged)

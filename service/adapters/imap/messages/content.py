@@ -252,7 +252,9 @@ def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Messa
         return summary
     chosen = choose(structure)
     values, warnings = described(block, body_charset(structure))
-    if any(part.size and _is_nil(part, row) for part in chosen.parts):
+    if any(
+        part.size and octets(row, b"BODY[%b]<0>" % part.id.encode()) is None for part in _requested(details.structure)
+    ):
         return summary
     body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings)
     returned = read_returned(block, structure, partial(_leaf, row=row), body.text)
@@ -347,17 +349,17 @@ def _windows(structure: Part) -> list[bytes]:
     """The items of the texts of the body, and of the parts of a report."""
     report = report_parts(structure)
     windows = {part.id: MAX_OCTETS for part in (report.all if report else ())}
-    windows |= {part.id: MAX_BODY for part in _within_budget(choose(structure).parts)}
+    windows |= {part.id: MAX_BODY for part in _requested(structure)}
     return [b"BODY.PEEK[%b]<0.%d>" % (part_id.encode(), most) for part_id, most in windows.items()]
+
+
+def _requested(structure: Part) -> list[Part]:
+    """The texts of the body that are read with a message."""
+    return _within_budget(choose(structure).parts)
 
 
 def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:
     return [_leaf(part, row) for part in parts]
-
-
-def _is_nil(part: Part, row: FetchResponse) -> bool:
-    item = b"BODY[%b]<0>" % part.id.encode()
-    return (item in row or item[:-3] in row) and octets(row, item) is None
 
 
 def _leaf(part: Part, row: FetchResponse) -> Leaf:

@@ -24,7 +24,7 @@ from service.adapters.imap.messages.items import (
     gmail_thread,
     items_of,
 )
-from service.adapters.imap.messages.repair import Repair, is_about_content
+from service.adapters.imap.messages.repair import MAX_TEMPORARY, Repair, is_about_content, is_temporary
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
@@ -34,7 +34,7 @@ from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import LABELS, UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.imap.wire.status import error_from
 from service.adapters.shared.threads import LARGE, in_thread
-from service.mail.errors import UpstreamError
+from service.mail.errors import UpstreamFailure
 from service.mail.json_rows import row_json, with_member
 from service.mail.model import MessageSummary
 from service.mail.numbers import read_number
@@ -150,12 +150,17 @@ class FolderMessages:
         try:
             answer = await self.connection.run(*_requests(self.items, unknown, known))
             return await fetch_rows(answer.untagged), repair
-        except UpstreamError as error:
-            if not is_about_content(error):
+        except UpstreamFailure as error:
+            if not is_about_content(error) or not self.connection.is_open:
                 raise
+            refusal = error
         if await self.has_false_labels():
             return await self._fetch(unknown, known)
+        if is_temporary(refusal):
+            repair = Repair(self.selection, MAX_TEMPORARY)
         described = await repair.describe(unknown)
+        if is_temporary(refusal) and not described and not known and len(unknown) > 1:
+            raise refusal
         flags = await repair.flags([*known, *unknown])
         return {uid: {**row, **described.get(uid, {})} for uid, row in flags.items()}, repair
 

@@ -14,7 +14,7 @@ from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, octets
 from service.adapters.imap.wire.status import error_from
-from service.mail.errors import UpstreamError
+from service.mail.errors import UpstreamError, UpstreamUnavailable
 from service.mail.mime.message import read_summary
 from service.mail.model import MessageSummary
 from service.mail.numbers import read_number
@@ -22,6 +22,8 @@ from service.mail.numbers import read_number
 MAX_HEADER = 64 << 10
 MAX_REQUESTS = 100
 """Round trips that one list may spend on messages that the server cannot describe."""
+MAX_TEMPORARY = 20
+"""The same, if the server may be unavailable: enough to find one message among two hundred."""
 _HEADER_ITEMS = b"(UID RFC822.SIZE INTERNALDATE BODY.PEEK[HEADER]<0.%d>)" % MAX_HEADER
 
 
@@ -30,6 +32,7 @@ class Repair:
     """The reading of one list from a server that refused a part of it."""
 
     selection: Selection
+    most: int = MAX_REQUESTS
     requests: int = 0
     refused: set[int] = field(default_factory=set)
     """Messages that the server cannot describe."""
@@ -77,7 +80,7 @@ class Repair:
         )
 
     async def _ask(self, uids: Sequence[int], items: bytes) -> Answer | None:
-        if self.requests >= MAX_REQUESTS:
+        if self.requests >= self.most:
             return None
         self.requests += 1
         [answer] = await self.selection.connection.attempt([b"UID", b"FETCH", uid_set(uids), items])
@@ -87,5 +90,11 @@ class Repair:
 
 
 def is_about_content(error: Exception) -> bool:
-    """Whether a refusal may be about one of the messages: not about access, limits or the server's state."""
-    return type(error) is UpstreamError
+    """Whether a refusal may be about one of the messages: not about access or limits. Some servers say of a message
+    that they cannot read that they are unavailable; see ``is_temporary``."""
+    return type(error) is UpstreamError or is_temporary(error)
+
+
+def is_temporary(error: Exception) -> bool:
+    """Whether the server says that it is unavailable. It may mean one message, so a few requests find out."""
+    return type(error) is UpstreamUnavailable

@@ -64,7 +64,7 @@ def header_of(block: bytes) -> bytes:
 def _sizes(listing: bytes) -> dict[int, int]:
     sizes: dict[int, int] = {}
     for number, rest in _numbered(listing):
-        size = _number(rest.split(b" ", 1)[0])
+        size = _number((rest.split(None, 1) or [b""])[0])
         if number in sizes:
             raise broken("The mail server listed a message twice.")
         sizes[number] = size
@@ -77,7 +77,7 @@ def _uidls(unique_ids: bytes, sizes: dict[int, int]) -> dict[int, bytes]:
     for number, rest in _numbered(unique_ids):
         if number in claimed:
             raise broken("The mail server gave a message two unique-ids.")
-        claimed[number] = rest.rstrip(b" ")
+        claimed[number] = rest.rstrip(b" \t")
     uses = Counter(claimed.values())
     return {
         number: uidl
@@ -91,10 +91,10 @@ def _numbered(listing: bytes) -> Iterator[tuple[int, bytes]]:
     if len(lines) > MOST_MESSAGES:
         raise broken("The mail server lists more messages than this service supports.")
     for line in lines:
-        number, _, rest = line.partition(b" ")
+        number, *rest = line.split(None, 1)  # one space is the rule; some servers pad with several, or with a tab
         if (value := _number(number)) == 0:
             raise broken("The mail server's list has a message without a number.")
-        yield value, rest
+        yield value, rest[0] if rest else b""
 
 
 def _number(text: bytes) -> int:

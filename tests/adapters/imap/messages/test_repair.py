@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.mail.errors import NotPermitted
+from service.mail.errors import NotPermitted, UpstreamProtocol, UpstreamUnavailable
 from service.mail.search.filter import ListQuery
 from tests.adapters.imap.conftest import Scripted
 
@@ -46,14 +46,17 @@ def row(uid: int, command: bytes, structure: bytes = TEXT) -> bytes:
 
 
 @pytest.mark.parametrize("refuses_header", [False, True])
-async def test_one_message_that_is_refused_costs_no_other(scripted: Scripted, refuses_header: bool) -> None:
-    """R-IMAP-53: its row comes from its header, or says what is known."""
+@pytest.mark.parametrize("refusal", [b"[SERVERBUG] FETCH failed", b"[SERVERBUG] Server error - Please try again later"])
+async def test_one_message_that_is_refused_costs_no_other(
+    scripted: Scripted, refuses_header: bool, refusal: bytes
+) -> None:
+    """R-IMAP-53: its row comes from its header, or says what is known. Yahoo calls such a refusal temporary."""
 
     def answer(command: bytes) -> bytes:
         uids = uids_of(command)
         is_bad = b"ENVELOPE" in command or (refuses_header and b"HEADER]" in command)
         if 2 in uids and is_bad:
-            return b"{tag} NO [SERVERBUG] FETCH failed\r\n"
+            return b"{tag} NO " + refusal + b"\r\n"
         return b"".join(row(uid, command) for uid in uids) + DONE
 
     async with scripted({"FETCH": answer, "UID FETCH": answer}) as (server, mailbox):
@@ -79,6 +82,38 @@ async def test_a_server_that_refuses_every_message_is_not_asked_without_end(scri
         page = await mailbox.list_messages("inbox", ListQuery(limit=200))
         assert len(page.items) == 200
         assert len(server.commands) < 120
+
+
+async def test_a_server_that_is_unavailable_is_found_out_soon(scripted: Scripted) -> None:
+    """R-IMAP-53: if it refuses every message and says that this is temporary, that is the answer."""
+
+    def answer(command: bytes) -> bytes:
+        if b"ENVELOPE" in command or b"HEADER]" in command:
+            return b"{tag} NO [UNAVAILABLE] try again later\r\n"
+        return b"".join(row(uid, command) for uid in range(1, 201)) + DONE
+
+    answers = {"FETCH": answer, "UID FETCH": answer, "SELECT": _inbox_of(200), "STATUS": DONE}
+    async with scripted(answers) as (server, mailbox):
+        with pytest.raises(UpstreamUnavailable):
+            await mailbox.list_messages("inbox", ListQuery(limit=200))
+        assert len(server.commands) < 60
+
+
+@pytest.mark.parametrize("answered", [b"", b" BODY[1]<0> NIL", b" BODY[1] NIL"])
+async def test_a_text_that_is_not_sent_is_not_an_empty_one(scripted: Scripted, answered: bytes) -> None:
+    """R-IMAP-05: the message has octets, so an answer without them is an error."""
+
+    def answer(command: bytes) -> bytes:
+        if b"BODY.PEEK[1]" in command:
+            return b"* 1 FETCH (UID 1 FLAGS ()" + answered + b")\r\n" + DONE
+        if b"BODY.PEEK[]" in command:
+            return b"* 1 FETCH (UID 1 BODY[]<0> NIL)\r\n" + DONE
+        return b"".join(row(uid, command) for uid in uids_of(command)) + DONE
+
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, mailbox):
+        rows = (await mailbox.list_messages("inbox", ListQuery())).items
+        with pytest.raises(UpstreamProtocol):
+            await mailbox.get_message(rows[-1].id)
 
 
 async def test_a_refusal_that_is_not_about_a_message_is_an_error(scripted: Scripted) -> None:

@@ -24,7 +24,7 @@ def row(uid: int, value: bytes, structure: bytes = LEAF, more: bytes = b"") -> b
     person = b"((%b NIL %b %b))" % (literal(value), literal(value), literal(b"example.org"))
     return (
         b'* %d FETCH (UID %d FLAGS () INTERNALDATE "01-Jan-2026 00:00:00 +0000" RFC822.SIZE 9 ENVELOPE '
-        b"(NIL %b %b NIL NIL %b NIL NIL NIL NIL) BODYSTRUCTURE %b%b)\r\n"
+        b"(NIL %b %b NIL NIL %b NIL NIL NIL NIL) BODYSTRUCTURE %b BODY[1]<0> {5}\r\nwords%b)\r\n"
     ) % (uid, uid, literal(value), person, person, structure, more)
 
 
@@ -68,6 +68,7 @@ async def test_one_message_of_values_without_end_is_read_while_others_go_on(
     block = literal(b"From: " + value + b"\r\nReferences: " + value + b"\r\n\r\n")
     structure = b"(" + LEAF * 999 + b' "mixed")'
     more = b" BODY[HEADER.FIELDS (FROM REFERENCES)] %b BODY[HEADER]<0> %b BODY[1]<0> %b BODY[999]<0> %b" % (block, block, literal(value), literal(b"x"))  # fmt: skip
+    more += b"".join(b" BODY[%d]<0> {1}\r\nx" % number for number in range(2, 21))
     rows = row(1, value[: 1 << 16], structure, more) + DONE
     async with scripted({"FETCH": rows, "UID FETCH": rows}) as (_, mailbox), watched() as watch:
         listed = await mailbox.list_messages("inbox", ListQuery(1))
