@@ -11,6 +11,10 @@ from fastapi import FastAPI
 from service.http.metrics_port import MetricsAddress, serving_metrics
 
 
+ACCEPTED_SECONDS = 0.5
+"""How long the last accepted connections may take to send their request."""
+
+
 class ApiServer(uvicorn.Server):
     """Serves the metrics beside the API, from before the API starts until it has ended."""
 
@@ -51,10 +55,17 @@ class DrainingServer(ApiServer):
         state.service.streams.close()
         # Pooled connections are closed with an answer: closed at another time, a request may be on its way.
         self.config.encoded_headers.append((b"connection", b"close"))
-        until = asyncio.get_running_loop().time() + self._seconds
+        await self._serve_for(self._seconds)
+        for server in self.servers:
+            server.close()
+        # A connection accepted just now has sent nothing yet: closed at once, its request would be lost.
+        await self._serve_for(ACCEPTED_SECONDS)
+
+    async def _serve_for(self, seconds: float) -> None:
+        until = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < until and not self.force_exit:
             await self.on_tick(0)  # applies the new header, and keeps Date current
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(min(0.1, seconds))
 
 
 def _application(config: uvicorn.Config) -> FastAPI:

@@ -73,10 +73,10 @@ def test_the_demo_answers_the_lines_it_prints(demo: Demo) -> None:
 def test_the_large_attachment_comes_whole_by_imap_and_by_pop3(demo: Demo) -> None:
     for protocol in ("imap", "pop3"):
         get = f"curl -sf -u demo@example.org:demo -H 'Casella-Protocol: {protocol}' {demo.url}/v1/accounts/me"
-        items = json.loads(shell(f"{get}/folders/inbox/messages?limit=2"))["items"]
-        message = json.loads(shell(f"{get}/messages/{items[1]['id']}"))
-        [attachment] = message["attachments"]
-        size = shell(f"{get}/messages/{items[1]['id']}/parts/{attachment['id']} | wc -c")
+        items = json.loads(shell(f"{get}/folders/inbox/messages?limit=9"))["items"]
+        largest = max(items, key=lambda item: item["size"])["id"]
+        [attachment] = json.loads(shell(f"{get}/messages/{largest}"))["attachments"]
+        size = shell(f"{get}/messages/{largest}/parts/{attachment['id']} | wc -c")
         assert int(size) == LARGE
 
 
