@@ -10,7 +10,6 @@ from fastapi import FastAPI
 
 from service.http.metrics_port import MetricsAddress, serving_metrics
 
-
 ACCEPTED_SECONDS = 0.5
 """How long the last accepted connections may take to send their request."""
 
