@@ -49,6 +49,14 @@ _CHILD = {
     "isSelectable": True,
 }
 _MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
+_NEW_DRAFT = "m_E_LKNKfd6mIAAAAIRHJhZnRz"
+_MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"
+_DRAFT = {
+    "to": [{"name": "Ben Example", "email": "ben@example.org"}],
+    "subject": "Übersicht",
+    "text": "Please see the attachment.",
+    "attachments": [{"messageId": _MESSAGE, "partId": "2"}],
+}
 _GRANT = {"identifier": "ben@example.org", "rights": "lrs"}
 _ROW = {
     "id": _MESSAGE,
@@ -130,5 +138,21 @@ EXAMPLES: dict[str, Any] = {
         "hasMore": False,
     },
     "EmptyFolderResult": {"removed": 13},
+    "IdentityList": {"items": [{"id": "login", "email": "ann@example.org"}]},
+    "NewDraft": _DRAFT,
+    "ReplyRequest": {"all": True, "text": "At noon?"},
+    "ForwardRequest": {"as": "inline", "to": [{"email": "ben@example.org"}], "text": "Please see below."},
+    "DraftRef": {"id": _NEW_DRAFT, "messageId": _MESSAGE_ID},
+    "AttachmentRef": {"id": _NEW_DRAFT, "partId": "2"},
+    "ChangedDraft": {"id": _NEW_DRAFT},
+    "Submission": {
+        "messageId": _MESSAGE_ID,
+        "sentAt": "2026-09-01T08:00:00Z",
+        "from": "ann@example.org",
+        "accepted": ["ben@example.org"],
+        "rejected": [],
+        "sent": "m_E_LKNKfd6mIAAAAHU2VudA",
+        "warnings": [],
+    },
     "Health": {"status": "ready"},
 }

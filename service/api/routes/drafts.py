@@ -27,7 +27,12 @@ _CREATED: dict[int | str, dict[str, Any]] = {201: {"headers": response_headers("
 _CONTENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "the octets of the file",
+            }
+        },
     }
 }
 
