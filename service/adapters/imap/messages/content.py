@@ -178,7 +178,9 @@ class Content:
         """Structure and first window in one round trip. If the structure is unusable or in doubt, the server may number
         parts in another way than ``message`` shows them: then the part is read from the source."""
         section = _section(part_id)
-        items = [_DESCRIPTION, FIELDS, header_item(part_id), b"BODY.PEEK[%b]<0.%d>" % (section, HEAD)]
+        items = [_DESCRIPTION, FIELDS, b"BODY.PEEK[%b]<0.%d>" % (section, HEAD)]
+        if not section.endswith(b"TEXT"):  # a multipart that is a body has no header of its own, and servers say BAD
+            items.append(header_item(part_id))
         row = await self._row(ref, b"(UID %b)" % b" ".join(items))
         described = {name: value for name, value in row.items() if not name.startswith(b"BODY[%b]" % section)}
         structure = await in_thread(partial(_structure, described), weight(described))
