@@ -1,0 +1,97 @@
+"""The right to move messages, taken in the mailbox itself, so that processes that do not know each other move them once.
+
+Two MOVE of the same message at the same instant may both copy it (Dovecot, Cyrus): MOVE excludes nobody. STORE does, if
+it is only for messages that have not changed since (RFC 7162, 3.1.3). So a claim is a nonce of keywords on the message,
+set under that condition. It moves along with the message, and is removed in the target folder.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import combinations
+from secrets import choice
+from typing import NamedTuple
+
+from service.adapters.imap.session.fetch import says_gone
+from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.wire.arguments import flag_list, uid_set
+from service.adapters.imap.wire.flags import from_wire
+from service.adapters.imap.wire.numbers import count, members, read_ranges
+from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, version_of
+from service.adapters.imap.writes.likeness import CONTENT, Likeness, likeness_of
+
+WORDS = tuple(f"casella-move-{number}" for number in range(8))
+"""A few fixed names: a Maildir folder has room for 26 keywords."""
+Nonce = frozenset[str]
+NONCES: tuple[Nonce, ...] = tuple(map(frozenset, combinations(WORDS, len(WORDS) // 2)))
+"""All of one size, so that none contains another: a STORE that changes nothing succeeds (Dovecot), even if the message
+has changed."""
+_TRIES = 3
+
+
+class Seen(NamedTuple):
+    """A message before it is moved: what other processes have set, its version, and what to know it by afterwards."""
+
+    nonces: Nonce
+    version: int | None
+    likeness: Likeness | None
+
+
+def can_claim(selection: Selection) -> bool:
+    """Whether the server counts changes, keeps keywords, and reports the new UIDs of moved messages (RFC 4315). Without
+    one of these, nothing is claimed."""
+    capabilities = selection.connection.capabilities
+    reports_uids = not capabilities.isdisjoint({"UIDPLUS", "IMAP4REV2"})
+    keeps_words = not selection.is_read_only and all(map(selection.keeps, WORDS))
+    return reports_uids and keeps_words and selection.counts_changes
+
+
+async def look(selection: Selection, uids: Collection[int]) -> dict[int, Seen]:
+    """Those of the messages that exist. One round trip; another one if the answer reports that some are gone."""
+    for _ in range(_TRIES):
+        items = b"(UID FLAGS MODSEQ %b)" % CONTENT
+        answer = await selection.connection.run([b"UID", b"FETCH", uid_set(uids), items])
+        if not says_gone(answer.untagged):
+            break
+    rows = await fetch_rows(answer.untagged)
+    return {uid: _seen(rows[uid]) for uid in rows.keys() & set(uids)}
+
+
+def _seen(row: FetchResponse) -> Seen:
+    """A row without flags or version is of a message that cannot be claimed."""
+    version = version_of(row) if b"FLAGS" in row else None
+    nonces = frozenset(flag for flag in from_wire(row.get(b"FLAGS")) if flag in WORDS)
+    return Seen(nonces, None if version is None else int(version), likeness_of(row))
+
+
+async def claim(selection: Selection, versions: Mapping[int, int], nonce: Nonce) -> set[int] | None:
+    """Those of the messages that are claimed now; the others were changed meanwhile, perhaps by another claim. One
+    round trip. None if the server refuses keywords or the condition.
+
+    ``versions`` are of messages without another's claim: under the highest, no change after they were read is
+    overlooked, because each change has a higher number than those before.
+    """
+    condition = b"(UNCHANGEDSINCE %d)" % max(versions.values())
+    words = flag_list(sorted(nonce))
+    [answer] = await selection.connection.attempt(
+        [b"UID", b"STORE", uid_set(versions), condition, b"+FLAGS.SILENT", words]
+    )
+    if answer.status.code == "MODIFIED":
+        changed = read_ranges(answer.status.argument.strip())
+        return versions.keys() - members(changed) if count(changed) <= len(versions) else set()
+    return set(versions) if answer.status.kind == "OK" else None
+
+
+async def unclaim(selection: Selection, words: Mapping[int, Nonce]) -> None:
+    """Remove these keywords from these messages. One round trip for each set of keywords."""
+    by_words: dict[Nonce, list[int]] = {}
+    for uid, each in words.items():
+        by_words.setdefault(each, []).append(uid)
+    for each, uids in by_words.items():
+        flags = flag_list(sorted(each))
+        await selection.connection.run([b"UID", b"STORE", uid_set(uids), b"-FLAGS.SILENT", flags])
+
+
+def new_nonce(taken: Iterable[Nonce]) -> Nonce:
+    """One that has a word that no message with one of the ``taken`` has."""
+    present = list(taken)
+    free = [nonce for nonce in NONCES if not any(nonce <= each for each in present)]
+    return choice(free or NONCES)
