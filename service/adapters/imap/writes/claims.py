@@ -1,4 +1,4 @@
-"""The right to move messages, taken in the mailbox itself, so that processes that do not know each other move them once.
+"""The right to move messages, taken in the mailbox, so that processes that do not know each other move them once.
 
 Two MOVE of the same message at the same instant may both copy it (Dovecot, Cyrus): MOVE excludes nobody. STORE does, if
 it is only for messages that have not changed since (RFC 7162, 3.1.3). So a claim is a nonce of keywords on the message,
