@@ -44,15 +44,18 @@ def can_claim(selection: Selection) -> bool:
     return reports_uids and keeps_words and selection.counts_changes
 
 
-async def look(selection: Selection, uids: Collection[int]) -> dict[int, Seen]:
-    """Those of the messages that exist. One round trip; another one if the answer reports that some are gone."""
+async def look(selection: Selection, uids: Collection[int]) -> tuple[dict[int, Seen], dict[int, Seen]]:
+    """Those of the messages that exist, and those that the server has listed: it may list one that has just gone, and
+    report that in the same answer. One round trip; then another one."""
+    items, listed = b"(UID FLAGS MODSEQ %b)" % CONTENT, dict[int, Seen]()
     for _ in range(_TRIES):
-        items = b"(UID FLAGS MODSEQ %b)" % CONTENT
         answer = await selection.connection.run([b"UID", b"FETCH", uid_set(uids), items])
+        rows = await fetch_rows(answer.untagged)
+        present = rows.keys() & set(uids)
+        listed |= {uid: _seen(rows[uid]) for uid in present}
         if not says_gone(answer.untagged):
             break
-    rows = await fetch_rows(answer.untagged)
-    return {uid: _seen(rows[uid]) for uid in rows.keys() & set(uids)}
+    return {uid: listed[uid] for uid in present}, listed
 
 
 def _seen(row: FetchResponse) -> Seen:

@@ -78,10 +78,10 @@ class MoveOnce:
         if not claims.can_claim(selection):
             await self._move_plainly(selection, self._left)
             return
-        seen = await claims.look(selection, self._left)
+        seen, listed = await claims.look(selection, self._left)
         self._vanished |= self._left - seen.keys()
         self._left &= seen.keys()
-        self._seen |= seen
+        self._seen = listed | self._seen | seen
         versions = {uid: each.version for uid, each in seen.items() if each.version is not None}
         if blind := seen.keys() - versions.keys():
             await self._move_plainly(selection, blind)
