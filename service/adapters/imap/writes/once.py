@@ -111,10 +111,19 @@ class MoveOnce:
         if claimed is None:
             await self._move_plainly(selection, versions)
             return
-        for uid in versions.keys() - claimed:
+        mine = claimed.sure | self._without_doubt(selection, claimed.doubt)
+        for uid in versions.keys() - mine:
             del self._set[uid]
-        if claimed:
-            await self._move(selection, claimed)
+        if mine:
+            await self._move(selection, mine)
+
+    def _without_doubt(self, selection: Selection, doubt: set[int]) -> set[int]:
+        """Those of the messages that are claimed all the same. After a wait, no other process is at work: then the
+        server is one that always reports flags."""
+        connection = selection.connection
+        if waited := doubt & self._waits.keys():
+            connection.disable(claims.NOISY)
+        return doubt if connection.is_disabled(claims.NOISY) else waited
 
     async def _move(self, selection: Selection, claimed: set[int]) -> None:
         try:
