@@ -2,7 +2,6 @@
 
 import asyncio
 import imaplib
-import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from service.adapters.imap.writes import once
+from service.adapters.imap.writes.claims import NONCES
 from tests.api.conftest import Connect, mail
 from tests.servers.dovecot import PASSWORD, Dovecot, signed_in
 
@@ -80,7 +81,6 @@ async def test_the_same_move_by_two_replicas_leaves_one_message(
     assert {row["id"] for row in await listed(replicas[1], "archive")} == {
         answer.json()["id"] for answer in answered if answer.is_success
     }
-    print(Counter(answer.status_code for answer in answered))
 
 
 async def test_the_same_bulk_move_by_two_replicas_leaves_one_of_each(
@@ -103,4 +103,31 @@ async def test_the_same_bulk_move_by_two_replicas_leaves_one_of_each(
     assert set(codes) <= {200, 404}
     assert stored(dovecot, user, "INBOX") == {}
     assert stored(dovecot, user, "Archive") == expected
-    print(codes)
+
+
+async def test_what_a_killed_process_has_claimed_is_moved_by_the_next_request(
+    replicas: list[httpx.AsyncClient], dovecot: Dovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-SEND-13: its keywords are all that it left, and they are removed."""
+    monkeypatch.setattr(once, "PATIENCE", 0.5)
+    dovecot.seed(user, [(letter(1), ("$seen",), None)])
+    with signed_in(dovecot.ports.imap, user, PASSWORD) as client:
+        client.select("INBOX")
+        assert client.store("1", "+FLAGS.SILENT", f"({' '.join(sorted(NONCES[0]))})")[0] == "OK"
+    [row] = await listed(replicas[0])
+    answers = await both(replicas, f"/messages/{row['id']}/move", {"folderId": "archive"}, "key")
+    assert {answer.status_code for answer in answers} == {200}
+    assert stored(dovecot, user, "INBOX") == {}
+    assert stored(dovecot, user, "Archive") == {(frozenset({"\\Seen"}), letter(1)): 1}
+
+
+async def test_a_move_without_a_key_sets_no_keyword(
+    replicas: list[httpx.AsyncClient], dovecot: Dovecot, user: str
+) -> None:
+    dovecot.seed(user, [(letter(1), ("$seen",), None)])
+    [row] = await listed(replicas[0])
+    assert (await replicas[0].post(f"{ME}/messages/{row['id']}/move", json={"folderId": "archive"})).is_success
+    with signed_in(dovecot.ports.imap, user, PASSWORD) as client:
+        client.select("Archive")
+        [known] = client.response("FLAGS")[1]
+    assert b"casella" not in known
