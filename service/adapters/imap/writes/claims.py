@@ -1,8 +1,8 @@
 """The right to move messages, taken in the mailbox, so that processes that do not know each other move them once.
 
-Two MOVE of the same message at the same instant may both copy it (Dovecot, Cyrus): MOVE excludes nobody. STORE does, if
-it is only for messages that have not changed since (RFC 7162, 3.1.3). So a claim is a nonce of keywords on the message,
-set under that condition. It moves along with the message, and is removed in the target folder.
+Two MOVE of the same message at the same instant may both copy it (Dovecot, Cyrus). Two STORE that are only for messages
+that have not changed since (RFC 7162, 3.1.3) do not both succeed. So a claim is a nonce of keywords on the message, set
+under that condition. It moves along with the message, and is removed in the target folder.
 """
 
 from collections.abc import Collection, Iterable, Mapping

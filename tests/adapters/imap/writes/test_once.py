@@ -29,7 +29,6 @@ THEIRS = b"casella-move-0 casella-move-1 casella-move-2 casella-move-3"
 _ADDED = re.compile(
     rb"UID STORE \S+ \(UNCHANGEDSINCE (\d+)\) \+FLAGS.SILENT \((casella-move-\d(?: casella-move-\d)+)\)"
 )
-Row = bytes | None
 
 
 def row(uid: int = 1, flags: bytes = b"\\Seen", version: int = 5, like: bytes = LIKE) -> bytes:
@@ -40,10 +39,10 @@ class Others:
     """``looks`` are the answers when the message is looked at, one after the other, the last again and again; ``target``
     is what is in the other folder."""
 
-    def __init__(self, *looks: bytes, target: bytes = b"", **answers: Answer) -> None:
+    def __init__(self, *looks: bytes, target: bytes = b"", **answers: Any) -> None:
         self._looks = list(looks)
         self._target = target
-        self._answers = {"STORE": OK, "MOVE": MOVED} | answers
+        self._answers: dict[str, Any] = {"STORE": OK, "MOVE": MOVED} | answers
 
     def fetch(self, command: bytes) -> Answer:
         if b"MODSEQ" in command:
@@ -206,7 +205,7 @@ async def test_a_refused_move_leaves_the_message_as_it_was(scripted: Scripted) -
 async def test_after_a_lost_answer_what_is_left_is_claimed_again(scripted: Scripted, verb: str, loss: Answer) -> None:
     """R-SEND-13, R-CONC-06: another nonce, so that of two processes only one goes on."""
     then = OK if verb == "STORE" else MOVED
-    server, outcome = await move(scripted, Others(row(), **{verb: fails_once(then, loss)}))
+    server, outcome = await move(scripted, Others(row(), target=b"", **{verb: fails_once(then, loss)}))
     assert (outcome.error, outcome.new_id) == (None, NEW)
     assert len(added(server)) == 2
 
