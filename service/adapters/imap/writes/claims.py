@@ -47,7 +47,10 @@ class Claimed(NamedTuple):
 
 def can_claim(selection: Selection) -> bool:
     """Whether the server counts changes, keeps keywords, and reports the new UIDs of moved messages (RFC 4315). Without
-    one of these, nothing is claimed."""
+    one of these, nothing is claimed; nor if a command ends at some number of messages, because it would have to be
+    joined together who has claimed what."""
+    if selection.connection.message_limit is not None:
+        return False
     capabilities = selection.connection.capabilities
     reports_uids = not capabilities.isdisjoint({"UIDPLUS", "IMAP4REV2"})
     keeps_words = not selection.is_read_only and all(map(selection.keeps, WORDS))
