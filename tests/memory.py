@@ -461,7 +461,7 @@ class MemoryBackend(Backend):
         self._box(folder)
         return tuple(self._copy(message, folder) for message in messages)
 
-    async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+    async def move_messages(self, messages: Sequence[str], folder: str, *, once: bool = False) -> tuple[Outcome, ...]:
         copied = await self.copy_messages(messages, folder)
         for outcome in copied:
             if outcome.error is None:

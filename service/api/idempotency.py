@@ -11,7 +11,8 @@ room:
   done again.
 
 Another replica, or this one after a restart, does not know the key. There appending looks for the same message in the
-folder, and every other request is done again.
+folder, a move is made by one of those that are asked at once (``Backend.move_messages``), and every other request is
+done again.
 """
 
 import asyncio

@@ -204,9 +204,13 @@ class Backend(ABC):
         """Copy messages. Outcomes in the order of ``messages``. One command for each source folder."""
         raise self.not_supported(Capability.MOVE)
 
-    async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+    async def move_messages(self, messages: Sequence[str], folder: str, *, once: bool = False) -> tuple[Outcome, ...]:
         """Move messages. Outcomes in the order of ``messages``. One command for each source folder with MOVE, three
-        without it. At every moment each message is in at least one of the two folders."""
+        without it. At every moment each message is in at least one of the two folders.
+
+        With ``once``, several processes may be asked for the same move at the same time, and each message is moved by
+        one of them, if the mail server has the means. A message that another one has moved meanwhile is an outcome
+        without error, if it is found in the target folder."""
         raise self.not_supported(Capability.MOVE)
 
     async def empty_folder(self, folder: str) -> int:

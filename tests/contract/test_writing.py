@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -122,6 +123,30 @@ async def test_moved_messages_are_in_the_other_folder_alone(other: Mailbox) -> N
             assert await source_of(other, outcome.new_id) == plain(name)
 
 
+async def test_messages_that_are_moved_once_are_as_others(other: Mailbox) -> None:
+    """R-SEND-13: whatever makes that sure is not seen afterwards, and a second request finds nothing to do."""
+    if not await other.can(Capability.MOVE):
+        return
+    for letter in plains(3):
+        await other.deliver(letter.source)
+    await other.shows(3)
+    ids = await other.ids()
+    await other.backend.change_flags(ids["2"], ["$flagged"], [])
+    before = {name: (await other.backend.get_flags(ids[name])).flags for name in "20"}
+    asked = [ids["2"], ids["0"]]
+    outcomes = await other.backend.move_messages(asked, OTHER, once=True)
+    assert [(outcome.id, outcome.error) for outcome in outcomes] == [(id_, None) for id_ in asked]
+    assert await subjects(other, "inbox") == ["1"]
+    assert sorted(await subjects(other, OTHER), key=str) == ["0", "2"]
+    for outcome, name in zip(outcomes, "20", strict=True):
+        if outcome.new_id is not None:
+            assert await source_of(other, outcome.new_id) == plain(name)
+            assert set((await other.backend.get_flags(outcome.new_id)).flags) == set(before[name])
+    again = await other.backend.move_messages(asked, OTHER, once=True)
+    assert [type(outcome.error) for outcome in again] == [NotFound, NotFound]
+    assert sorted(await subjects(other, OTHER), key=str) == ["0", "2"]
+
+
 async def refused(act: Callable[..., Awaitable[Sequence[Outcome]]], message: str, folder: str) -> str:
     """What was not found, said of the one message or of the whole call."""
     try:
@@ -136,11 +161,13 @@ async def test_nothing_is_copied_to_a_folder_that_is_not_there(open_mailbox: Ope
     gone = (await mailbox.backend.create_folder("Gone")).id
     await mailbox.backend.delete_folder(gone)
     message = (await mailbox.newest()).id
-    for act in (mailbox.backend.copy_messages, mailbox.backend.move_messages):
-        if act == mailbox.backend.move_messages and not await mailbox.can(Capability.MOVE):
+    moved_once = partial(mailbox.backend.move_messages, once=True)
+    for act in (mailbox.backend.copy_messages, mailbox.backend.move_messages, moved_once):
+        if act != mailbox.backend.copy_messages and not await mailbox.can(Capability.MOVE):
             continue
         assert await refused(act, message, gone) == "folder"
     assert await subjects(mailbox, "inbox") == ["0"]
+    assert not [flag for flag in (await mailbox.backend.get_flags(message)).flags if flag.startswith("casella")]
 
 
 async def test_flags_of_many_are_changed_in_the_order_asked(open_mailbox: OpenMailbox) -> None:

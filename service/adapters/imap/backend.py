@@ -245,8 +245,8 @@ class ImapBackend(Backend):
     async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
         return await self._writes.copy(messages, await self._folders.name(folder))
 
-    async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
-        return await self._writes.move(messages, await self._folders.name(folder))
+    async def move_messages(self, messages: Sequence[str], folder: str, *, once: bool = False) -> tuple[Outcome, ...]:
+        return await self._writes.move(messages, await self._folders.name(folder), once=once)
 
     async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
         return await self._writes.delete(messages)

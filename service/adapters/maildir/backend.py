@@ -172,7 +172,8 @@ class MaildirBackend(Backend):
     async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
         return await self._run_bulk(writes.copy_messages, messages, folder)
 
-    async def move_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
+    async def move_messages(self, messages: Sequence[str], folder: str, *, once: bool = False) -> tuple[Outcome, ...]:
+        """A message is a file, which the system renames once: ``once`` holds by itself."""
         return await self._run_bulk(writes.move_messages, messages, folder)
 
     async def empty_folder(self, folder: str) -> int:

@@ -153,7 +153,10 @@ async def move_message(
 ) -> MessageRef:
     """Move a message to another folder. At every moment it is in at least one of the two folders."""
     return await _idempotent(
-        request, caller.account, idempotency_key, lambda: _only(mailbox.move_messages([message], target.folder_id))
+        request,
+        caller.account,
+        idempotency_key,
+        lambda: _only(mailbox.move_messages([message], target.folder_id, once=idempotency_key is not None)),
     )
 
 
@@ -179,7 +182,7 @@ async def change_messages(
     """Apply one action to at most 1,000 messages, with one command for each folder. Each message has its own result."""
 
     async def work() -> BulkResponse:
-        outcomes = await _act(mailbox, bulk)
+        outcomes = await _act(mailbox, bulk, once=idempotency_key is not None)
         return BulkResponse(results=tuple(_result(request, outcome) for outcome in outcomes))
 
     return await _idempotent(request, caller.account, idempotency_key, work)
@@ -197,7 +200,7 @@ async def empty_folder(mailbox: Mailbox, folder: FolderId) -> EmptyFolderResult:
     return EmptyFolderResult(removed=await mailbox.empty_folder(folder))
 
 
-async def _act(mailbox: Backend, bulk: BulkRequest) -> Sequence[Outcome]:
+async def _act(mailbox: Backend, bulk: BulkRequest, *, once: bool) -> Sequence[Outcome]:
     match bulk.action:
         case BulkAction.FLAGS:
             return await mailbox.change_many(bulk.ids, bulk.add, bulk.remove)
@@ -205,8 +208,9 @@ async def _act(mailbox: Backend, bulk: BulkRequest) -> Sequence[Outcome]:
             return await mailbox.delete_messages(bulk.ids)
     if bulk.folder_id is None:
         raise InvalidRequest(f"{bulk.action} needs folderId.")
-    act = mailbox.move_messages if bulk.action is BulkAction.MOVE else mailbox.copy_messages
-    return await act(bulk.ids, bulk.folder_id)
+    if bulk.action is BulkAction.MOVE:
+        return await mailbox.move_messages(bulk.ids, bulk.folder_id, once=once)
+    return await mailbox.copy_messages(bulk.ids, bulk.folder_id)
 
 
 async def _only(work: Awaitable[Sequence[Outcome]]) -> MessageRef:

@@ -27,13 +27,18 @@ async def fetch(selection: Selection, uids: Collection[int], items: bytes) -> di
     return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in requested}
 
 
+def says_gone(untagged: Iterable[bytes]) -> bool:
+    """Whether an answer reports that messages are gone, which Dovecot may have listed before in the same answer."""
+    return any(map(_GONE.match, untagged))
+
+
 async def find_existing(selection: Selection, uids: Iterable[int]) -> set[int]:
     """Returns which of these the selected folder has. One round trip; another one if the answer reports that some are
     gone, because Dovecot may still list those."""
     requested = set(uids)
     for _ in range(_TRIES):
         answer = await selection.connection.run([b"UID", b"FETCH", uid_set(requested), b"(UID)"])
-        if not any(map(_GONE.match, answer.untagged)):
+        if not says_gone(answer.untagged):
             break
     return (await fetch_rows(answer.untagged)).keys() & requested
 

@@ -19,6 +19,7 @@ from service.adapters.imap.writes import move as moving
 from service.adapters.imap.writes import store as storing
 from service.adapters.imap.writes.expunge import BATCH, delete
 from service.adapters.imap.writes.move import Moved
+from service.adapters.imap.writes.once import MoveOnce
 from service.mail.errors import MailError, NotFound, UpstreamTimeout, UpstreamUnavailable
 from service.mail.model import Outcome, Source
 
@@ -74,8 +75,10 @@ class Writes:
         """If the answer is lost, the outcome stays unknown: copying again might make two."""
         return await self._each(messages, lambda selection, uids: moving.copy(selection, uids, target), target=target)
 
-    async def move(self, messages: Sequence[str], target: bytes) -> tuple[Outcome, ...]:
-        """If the answer is lost, a message that is still in its folder was not moved."""
+    async def move(self, messages: Sequence[str], target: bytes, *, once: bool = False) -> tuple[Outcome, ...]:
+        """If the answer is lost, a message that is still in its folder was not moved. ``once``: see ``once.py``."""
+        if once:
+            return await self._each_group(messages, lambda group: self._move_once(group, target), target)
 
         def gone(error: MailError) -> Moved:
             return Moved(lost(error, "The message is no longer in its folder: look for it in the target folder."))
@@ -155,9 +158,14 @@ class Writes:
         self, messages: Sequence[str], work: Work, gone: Gone | None = None, *, target: bytes = b""
     ) -> tuple[Outcome, ...]:
         """The outcomes in the order of ``messages``."""
+        return await self._each_group(messages, lambda group: self._report(group, work, gone), target)
+
+    async def _each_group(
+        self, messages: Sequence[str], report_of: Callable[[Group], Awaitable[Mapping[int, Moved]]], target: bytes
+    ) -> tuple[Outcome, ...]:
         groups, outcomes = self.group(messages)
         for group in groups:
-            report = await self._report(group, work, gone)
+            report = await report_of(group)
             for uid, message in group.ids.items():
                 moved = report.get(uid, Moved(NotFound("message")))
                 new_id = (
@@ -167,6 +175,9 @@ class Writes:
                 )
                 outcomes[message] = Outcome(message, moved.error, new_id)
         return tuple(outcomes[message] for message in messages)
+
+    async def _move_once(self, group: Group, target: bytes) -> Mapping[int, Moved]:
+        return await MoveOnce(self._access, lambda: self._selected(group), group.ids, target).run()
 
     async def _report(self, group: Group, work: Work, gone: Gone | None) -> Mapping[int, Moved]:
         try:
