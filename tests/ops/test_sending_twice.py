@@ -32,7 +32,7 @@ async def test_the_same_send_to_two_processes_leaves_once(submission: SendingDov
         for number in range(0, PAIRS, OF_A_USER):
             user = submission.user()
             async with client_of(one.url, user) as first, client_of(two.url, user) as second:
-                await asyncio.gather(first.get(""), second.get(""))
+                await asyncio.gather(first.get("/folders"), second.get("/folders"))
                 letters = [Letter(kind, user) for _ in range(min(OF_A_USER, PAIRS - number))]
                 for letter in letters:
                     await letter.prepare(first)
