@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from service.mail.backend import Backend
-from service.mail.errors import MailError, MessageRefused, RecipientsRefused, UpstreamFailure
+from service.mail.errors import (
+    LoginRefused,
+    MailError,
+    MessageRefused,
+    NotPermitted,
+    RecipientsRefused,
+    UpstreamFailure,
+)
 from service.mail.model import MessageSummary
 from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
@@ -20,6 +27,7 @@ from service.submission.letter import Letter, read_letter, read_message
 from service.submission.spooled import Spooled
 from service.telemetry import metrics
 
+NO_LOGIN = "The server that sends refuses the login, which the mailbox accepts."
 ONCE_PER_PROCESS, NO_COPY, COPY_FAILED = "send-once-per-process", "no-sent-copy", "sent-copy-failed"
 Admit: TypeAlias = Callable[[int], Awaitable[None]]
 """Counts a message with this many recipients. Raises TooManyRequests or InvalidRequest if these are too many."""
@@ -52,10 +60,13 @@ class Post:
 
 
 class Outbox:
-    """Sends for one account."""
+    """Sends for one account. ``expires`` says that its secret is a token: if that is refused, it is to be renewed."""
 
-    def __init__(self, mailbox: Backend, submitter: Submitter, post: Post, admit: Admit) -> None:
+    def __init__(
+        self, mailbox: Backend, submitter: Submitter, post: Post, admit: Admit, *, expires: bool = False
+    ) -> None:
         self._mailbox, self._submitter, self._post, self._admit = mailbox, submitter, post, admit
+        self._expires = expires
 
     async def send(self, draft: str, options: Options) -> Submission:
         """Send a draft. Raises as ``Submitter.submit``: then nothing was sent and the draft is as before, unless the
@@ -122,6 +133,9 @@ class Outbox:
             receipt = await self._submitter.submit(envelope, octets, claim.commit, partial=partial)
         except MailError as error:
             metrics.message_sent(self._post.server, _outcome_of(error))
+            if isinstance(error, LoginRefused) and not self._expires:
+                # The mailbox has accepted the password: the session is good, and its other requests go on.
+                raise NotPermitted(f"{NO_LOGIN} {error.detail}") from error
             raise
         metrics.message_sent(self._post.server, "sent")
         return receipt
