@@ -10,7 +10,7 @@ Once ``$submitpending`` is set, the message may be sent, and no process tries ag
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from secrets import choice
 
 from service.mail.backend import Backend
@@ -19,7 +19,7 @@ from service.mail.model import Flags
 from service.mail.submission.submitter import LOST
 
 PENDING = "$submitpending"
-SENT = "$submitted"
+SENT, DELETED = "$submitted", "$deleted"
 NONCES = tuple(f"casella-send-{number}" for number in range(16))
 """A few fixed names: a Maildir folder has room for 26 keywords. Two processes that set the same keyword at the same
 instant may both succeed, because the second STORE changes nothing (Dovecot); with 16 names that is rare, and ``commit``
@@ -40,6 +40,8 @@ class Claim:
         self._mailbox, self._draft = mailbox, draft
         self.is_sent = SENT in flags.flags
         """Whether the message was sent by a process that ended before the draft had left its folder."""
+        self.may_be_filed = DELETED in flags.flags
+        """Whether Sent may have the copy already, and the draft could not be removed."""
         self._nonces = {nonce}
         self._version = flags.version
 
@@ -73,15 +75,41 @@ class Claim:
 
 
 class Unclaimed:
-    """Stands in for a claim in a mailbox that counts no versions or keeps no keywords. This process still sends a draft
-    once, because it holds its ``turn``."""
+    """Stands in for a claim if there is no draft."""
 
-    is_sent = False
+    is_sent = may_be_filed = False
 
     async def commit(self) -> None:
         """Nothing to set."""
 
     release = settle = commit
+
+
+class Unversioned(Unclaimed):
+    """Stands in for a claim in a mailbox that counts no versions or keeps no keywords. This process still sends a draft
+    once, because it holds its ``turn``; for those that come later the draft is marked as far as the mailbox can."""
+
+    def __init__(self, mailbox: Backend, draft: str, flags: Flags) -> None:
+        self._mailbox, self._draft = mailbox, draft
+        self.is_sent = SENT in flags.flags
+        self.may_be_filed = self.is_sent or DELETED in flags.flags
+
+    async def commit(self) -> None:
+        """See ``Claim.commit``: it fails with the mailbox."""
+        await self._mark([PENDING], [])
+
+    async def release(self) -> None:
+        """See ``Claim.release``."""
+        await self._mark([], [PENDING])
+
+    async def settle(self) -> None:
+        """See ``Claim.settle``."""
+        await self._mark([SENT], [PENDING])
+        await self._mark(["$seen"], ["$draft"])
+
+    async def _mark(self, add: list[str], remove: list[str]) -> None:
+        with suppress(NotPermitted, NotSupported):
+            await self._mailbox.change_flags(self._draft, add, remove)
 
 
 class Turns:
@@ -122,16 +150,16 @@ class _Attempt:
     def __init__(self, mailbox: Backend, draft: str) -> None:
         self._mailbox, self._draft = mailbox, draft
         self._was_seen = False
-        self._version: str | None = None  # that another process's claim has had since ...
+        self._state: str | None = None  # in which another process's claim has been since ...
         self._deadline = 0.0
 
     async def take(self) -> "Claim | Unclaimed":
         while True:
             flags = await self._flags()
-            if flags.version is None:
-                return Unclaimed()
             if self._must_wait(flags):
                 await asyncio.sleep(POLL)
+            elif flags.version is None:
+                return Unversioned(self._mailbox, self._draft, flags)
             elif (taken := await self._try(flags)) is not None:
                 return taken
 
@@ -151,8 +179,9 @@ class _Attempt:
         if not is_pending and not is_sent and not _nonces_of(flags):
             return False
         now = asyncio.get_running_loop().time()
-        if flags.version != self._version:
-            self._version, self._deadline = flags.version, now + PATIENCE
+        state = flags.version or " ".join(sorted(flags.flags))
+        if state != self._state:
+            self._state, self._deadline = state, now + PATIENCE
         if now < self._deadline:
             return True
         if is_pending and not is_sent:
@@ -168,8 +197,13 @@ class _Attempt:
         except (Changed, NotFound):
             return None
         except (NotPermitted, NotSupported):
-            return Unclaimed()
-        return Claim(self._mailbox, self._draft, nonce, taken) if nonce in taken.flags else Unclaimed()
+            return Unversioned(self._mailbox, self._draft, flags)
+        is_taken = nonce in taken.flags
+        return (
+            Claim(self._mailbox, self._draft, nonce, taken)
+            if is_taken
+            else Unversioned(self._mailbox, self._draft, taken)
+        )
 
 
 def _nonce(taken: Collection[str]) -> str:

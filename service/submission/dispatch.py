@@ -12,7 +12,7 @@ from service.mail.mime.headers.fields import first, split_headers
 from service.mail.model import Capability
 from service.mail.submission.model import NewDraft, Submission
 from service.submission.drafts import Drafts
-from service.submission.folders import DRAFTS, SENT, find
+from service.submission.folders import DRAFTS, SENT, find, remove
 from service.submission.outbox import Options, Outbox
 from service.submission.spooled import Spooled
 
@@ -55,7 +55,7 @@ class Dispatch:
             own = await self._append(source) if source else (await self._create(draft, message_id))
             rows = await find(self._mailbox, DRAFTS, message_id)
             if rows and rows[-1].id != own:
-                await self._mailbox.delete_messages([own])
+                await remove(self._mailbox, own)
         try:
             return await self._outbox.send(rows[-1].id if rows else own, options)
         except NotFound:

@@ -22,13 +22,14 @@ from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
 from service.submission.assembly import outgoing
 from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
-from service.submission.folders import SENT, find
+from service.submission.folders import SENT, find, remove
 from service.submission.letter import Letter, read_letter, read_message
 from service.submission.spooled import Spooled
 from service.telemetry import metrics
 
 NO_LOGIN = "The server that sends refuses the login, which the mailbox accepts."
 ONCE_PER_PROCESS, NO_COPY, COPY_FAILED = "send-once-per-process", "no-sent-copy", "sent-copy-failed"
+NOT_REMOVED = "draft-not-removed"
 Admit: TypeAlias = Callable[[int], Awaitable[None]]
 """Counts a message with this many recipients. Raises TooManyRequests or InvalidRequest if these are too many."""
 
@@ -99,8 +100,9 @@ class Outbox:
             claim = await take_claim(self._mailbox, letter.id)
         except AlreadySent:
             return await self._sent_before(letter)
-        if options.is_repeatable and not claim.is_sent and await find(self._mailbox, SENT, letter.message_id):
-            await self._mailbox.delete_messages([letter.id])
+        must_look = claim.may_be_filed or (options.is_repeatable and not claim.is_sent)
+        if must_look and await find(self._mailbox, SENT, letter.message_id):
+            await remove(self._mailbox, letter.id)
             return await self._sent_before(letter)
         if claim.is_sent:
             receipt = Receipt(letter.envelope.recipients)
@@ -146,7 +148,11 @@ class Outbox:
         sent, draft = None, None
         try:
             await claim.settle()
-            sent = await file_copy(self._mailbox, letter.id, letter.message_id, self._post.server, self._post.filing)
+            filed = await file_copy(self._mailbox, letter.id, letter.message_id, self._post.server, self._post.filing)
+            sent = filed.copy
+            if not filed.is_removed:
+                warnings.append(NOT_REMOVED)
+                draft = letter.id
         except MailError:
             warnings.append(COPY_FAILED)
             draft = letter.id
