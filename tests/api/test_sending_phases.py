@@ -2,7 +2,7 @@
 step. A scripted server stands behind the API, in front of a mailbox on Dovecot."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -77,33 +77,34 @@ def said(answer: httpx.Response) -> tuple[int, str, str | None]:
     return answer.status_code, body["type"].removeprefix("/problems/"), (body.get("upstream") or {}).get("code")
 
 
+@asynccontextmanager
+async def opened(dovecot: Dovecot, smtp: Smtp) -> AsyncIterator[Sent]:
+    """A new user, who sends by this script."""
+    async with ScriptedServer([smtp]) as server:
+        home = {
+            "imap": {"host": HOST, "port": dovecot.ports.imap, "security": "none"},
+            "smtp": {"host": server.host, "port": server.port, "security": "none", "files_sent": False},
+        }
+        app = create_app(Settings(servers={"home": home}, default_server="home"))
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+                base_url="http://casella.example.org/v1/accounts/me",
+                auth=(dovecot.user(), PASSWORD),
+                timeout=60,
+            ) as client,
+        ):
+            yield Sent(client)
+
+
 @pytest.fixture
-def sending(dovecot: Dovecot) -> Callable[..., Any]:
-    @asynccontextmanager
-    async def opened(smtp: Smtp) -> AsyncIterator[Sent]:
-        async with ScriptedServer([smtp]) as server:
-            home = {
-                "imap": {"host": HOST, "port": dovecot.ports.imap, "security": "none"},
-                "smtp": {"host": server.host, "port": server.port, "security": "none", "files_sent": False},
-            }
-            app = create_app(Settings(servers={"home": home}, default_server="home"))
-            url = "http://casella.example.org/v1/accounts/me"
-            async with (
-                app.router.lifespan_context(app),
-                httpx.AsyncClient(
-                    transport=httpx.ASGITransport(app, raise_app_exceptions=False),
-                    base_url=url,
-                    auth=(dovecot.user(), PASSWORD),
-                    timeout=60,
-                ) as client,
-            ):
-                yield Sent(client)
-
-    return opened
+def sending(dovecot: Dovecot) -> "Opened":
+    return partial(opened, dovecot)
 
 
+Opened = Callable[[Smtp], AbstractAsyncContextManager[Sent]]
 kinds = pytest.mark.parametrize("kind", ["draft", "submission"])
-Opened = Callable[..., Any]
 
 
 @kinds
