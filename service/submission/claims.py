@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from secrets import choice
 
 from service.mail.backend import Backend
-from service.mail.errors import Changed, InUse, NotFound, NotPermitted, NotSupported, UpstreamError
+from service.mail.errors import Changed, InUse, MailError, NotFound, NotPermitted, NotSupported, UpstreamError
 from service.mail.model import Flags
 from service.mail.submission.submitter import LOST
 
@@ -40,8 +40,8 @@ class Claim:
         self._mailbox, self._draft = mailbox, draft
         self.is_sent = SENT in flags.flags
         """Whether the message was sent by a process that ended before the draft had left its folder."""
-        self.may_be_filed = DELETED in flags.flags
-        """Whether Sent may have the copy already, and the draft could not be removed."""
+        self.may_be_filed = self.is_sent or DELETED in flags.flags
+        """Whether Sent may have the copy already: the draft could not be removed, or that process is only slow."""
         self._nonces = {nonce}
         self._version = flags.version
 
@@ -50,24 +50,41 @@ class Claim:
         nonce = _nonce(self._nonces)
         while True:
             try:
-                await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
+                flags = await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
             except Changed:
                 await self._renew()
+            except MailError:  # it may be set, and is taken back by ``release``
+                self._nonces.add(nonce)
+                raise
             else:
                 self._nonces.add(nonce)
+                self._version = flags.version
                 return
 
     async def _renew(self) -> None:
         """After a change of the flags: that may have been a person's, who marked the draft."""
         flags = await self._mailbox.get_flags(self._draft)
-        present = _nonces_of(flags)
-        if not present or not present <= self._nonces or PENDING in flags.flags:
+        if not self._is_own(flags) or PENDING in flags.flags:
             raise InUse("Another process has taken over sending this draft.", retry_after=2)
         self._version = flags.version
 
     async def release(self) -> None:
-        """The message was not sent: the draft is as before."""
-        await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces])
+        """The message was not sent: the draft is as before. What another process has set since it took the claim over
+        stays."""
+        while True:
+            try:
+                await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces], version=self._version)
+            except Changed:
+                flags = await self._mailbox.get_flags(self._draft)
+                if not self._is_own(flags):
+                    return
+                self._version = flags.version
+            else:
+                return
+
+    def _is_own(self, flags: Flags) -> bool:
+        present = _nonces_of(flags)
+        return bool(present) and present <= self._nonces
 
     async def settle(self) -> None:
         """The message was sent: the draft says so, in case this process ends before the draft has left its folder."""

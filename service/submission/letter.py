@@ -74,7 +74,7 @@ def read_message(message: Spooled, sender: str | None, recipients: Sequence[str]
         is_8bit=message.is_8bit,
         id=message_id if notifies and message_id else None,
     )
-    return Letter("", message_id, envelope)
+    return Letter("", message_id, envelope, _original(message.header))
 
 
 async def require_draft(mailbox: Backend, message: Message) -> None:

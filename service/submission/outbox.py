@@ -3,7 +3,7 @@ sent. So nothing is lost if this process ends at any moment, and nothing is sent
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -78,6 +78,12 @@ class Outbox:
         async with self._post.turns.turn(self._mailbox.account, draft):
             return await self._send(letter, options)
 
+    async def send_stored(self, draft: str, message: Spooled, options: Options) -> Submission:
+        """Send a draft that was stored just now as ``message``, which saves reading it. Raises as ``send``."""
+        letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
+        async with self._post.turns.turn(self._mailbox.account, draft):
+            return await self._send(replace(letter, id=draft), options, message)
+
     async def send_straight(self, message: Spooled, options: Options) -> Submission:
         """Send a message that no mailbox keeps: at most once, with no copy in Sent."""
         letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
@@ -95,20 +101,19 @@ class Outbox:
             letter, Receipt(letter.envelope.recipients), sent=copy.id, sent_at=copy.received_at or datetime.now(UTC)
         )
 
-    async def _send(self, letter: Letter, options: Options) -> Submission:
+    async def _send(self, letter: Letter, options: Options, message: Spooled | None = None) -> Submission:
         try:
             claim = await take_claim(self._mailbox, letter.id)
         except AlreadySent:
             return await self._sent_before(letter)
-        must_look = claim.may_be_filed or (options.is_repeatable and not claim.is_sent)
-        if must_look and await find(self._mailbox, SENT, letter.message_id):
+        if (claim.may_be_filed or options.is_repeatable) and await find(self._mailbox, SENT, letter.message_id):
             await remove(self._mailbox, letter.id)
             return await self._sent_before(letter)
         if claim.is_sent:
             receipt = Receipt(letter.envelope.recipients)
         else:
             await self._admitted(letter, claim)
-            receipt = await self._submit(letter, claim, partial=options.partial)
+            receipt = await self._submit(letter, claim, message, partial=options.partial)
         return await self._finish(letter, claim, receipt)
 
     async def _admitted(self, letter: Letter, claim: Claim | Unclaimed) -> None:
@@ -118,10 +123,12 @@ class Outbox:
             await _release(claim)
             raise
 
-    async def _submit(self, letter: Letter, claim: Claim | Unclaimed, *, partial: bool) -> Receipt:
+    async def _submit(
+        self, letter: Letter, claim: Claim | Unclaimed, message: Spooled | None, *, partial: bool
+    ) -> Receipt:
         try:
-            download = await self._mailbox.open_source(letter.id)
-            async with aclosing(download.chunks) as chunks, aclosing(outgoing(chunks)) as octets:
+            stored = message.chunks() if message else (await self._mailbox.open_source(letter.id)).chunks
+            async with aclosing(stored) as chunks, aclosing(outgoing(chunks)) as octets:
                 return await self._counted(letter.envelope, octets, claim, partial=partial)
         except MailError as error:
             if not (isinstance(error, UpstreamFailure) and error.code == LOST):

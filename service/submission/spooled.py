@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from service.mail.mime.digest import Digest
 from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
@@ -65,7 +65,7 @@ class Spooled:
         """See ``model.Source``."""
         return self._digest.finish()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """All octets."""
         for start in range(0, self.size, CHUNK):
             yield await self._read(start, min(start + CHUNK, self.size))

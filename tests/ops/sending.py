@@ -90,7 +90,7 @@ class Outcome:
         """One delivery, no draft, and one copy in Sent, which says so."""
         drafts, sent = self.within("Drafts", letter), self.within("Sent", letter)
         found = self.delivered(letter), len(drafts), len(sent)
-        assert found == (1, 0, 1), f"{letter}: {found}"
+        assert found == (1, 0, 1), f"{letter}: {found} {[flags for _, flags in (*drafts, *sent)]}"
         assert sent[0][1] == {"$seen", "$submitted"}, f"{letter}: {sent[0][1]}"
 
 
