@@ -72,13 +72,13 @@ async def sending_from(mailbox: Mailbox, answers: dict[str, Answer] | None = Non
         submitter = submitter_to(server)
 
         async def admit(recipients: int) -> None:
-            sending.recipients += recipients
+            opened.recipients += recipients
 
         backend = mailbox.backend
         post = Post("home", Turns(), Filing({"home": False}))
-        sending = Sending(mailbox, smtp, Drafts(backend, ANN), Outbox(backend, submitter, post, admit))
+        opened = Sending(mailbox, smtp, Drafts(backend, ANN), Outbox(backend, submitter, post, admit))
         try:
-            yield sending
+            yield opened
         finally:
             await submitter.aclose()
 

@@ -54,9 +54,7 @@ class Letter:
         if self.kind == "json":
             return await client.post("/submissions", json=self._new, headers=key)
         octets = f"From: {self.user}\r\nTo: {self.to}\r\nSubject: {self.to}\r\n\r\nhello\r\n".encode()
-        return await client.post(
-            "/submissions", content=octets, headers=key | {"Content-Type": "message/rfc822"}
-        )
+        return await client.post("/submissions", content=octets, headers=key | {"Content-Type": "message/rfc822"})
 
     @property
     def _new(self) -> dict[str, Any]:
@@ -81,7 +79,9 @@ class Outcome:
     def within(self, folder: str, letter: Letter) -> list[Seen]:
         """The copies in a folder."""
         subject = letter.to.encode()
-        return [seen for seen in self._seen[folder] if (first(split_headers(seen[0]), "Subject") or b"").strip() == subject]
+        return [
+            seen for seen in self._seen[folder] if (first(split_headers(seen[0]), "Subject") or b"").strip() == subject
+        ]
 
     def delivered(self, letter: Letter) -> int:
         return len(self._sink.delivered_to(letter.to))

@@ -41,7 +41,11 @@ def smtp(request: pytest.FixtureRequest, submission: SendingDovecot) -> dict[str
         port, security = exim.port, "starttls"
     env = sending_environment(submission, port)
     prefix = "CASELLA_SERVERS__HOME__SMTP__"
-    return env | {f"{prefix}SECURITY": security, f"{prefix}HOST": "localhost", f"{prefix}CA_FILE": str(submission.ca_file)}
+    return env | {
+        f"{prefix}SECURITY": security,
+        f"{prefix}HOST": "localhost",
+        f"{prefix}CA_FILE": str(submission.ca_file),
+    }
 
 
 class Measured:

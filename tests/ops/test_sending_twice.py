@@ -41,7 +41,9 @@ async def test_the_same_send_to_two_processes_leaves_once(submission: SendingDov
                     pair = await asyncio.gather(letter.send(first), letter.send(second))
                     longest = max(longest, asyncio.get_running_loop().time() - began)
                     assert any(each.is_success for each in pair), [each.text for each in pair]
-                    assert all(each.is_success or each.status_code == 404 for each in pair), [each.text for each in pair]
+                    assert all(each.is_success or each.status_code == 404 for each in pair), [
+                        each.text for each in pair
+                    ]
                     assert kind == "draft" or all(each.is_success for each in pair)
                     answers[tuple(sorted(each.status_code for each in pair))] += 1
             outcome = Outcome(submission, sink, user)
