@@ -43,7 +43,7 @@ class Claim:
         self.may_be_filed = self.is_sent or DELETED in flags.flags
         """Whether Sent may have the copy already: the draft could not be removed, or that process is only slow."""
         self._nonces = {nonce}
-        self._version = flags.version
+        self._version, self._flags = flags.version, frozenset(flags.flags)
 
     async def commit(self) -> None:
         """From here on the message may be sent. Raises InUse if another process took the claim over."""
@@ -58,7 +58,7 @@ class Claim:
                 raise
             else:
                 self._nonces.add(nonce)
-                self._version = flags.version
+                self._version, self._flags = flags.version, frozenset(flags.flags)
                 return
 
     async def _renew(self) -> None:
@@ -87,8 +87,14 @@ class Claim:
         return bool(present) and present <= self._nonces
 
     async def settle(self) -> None:
-        """The message was sent: the draft says so, in case this process ends before the draft has left its folder."""
-        await self._mailbox.change_flags(self._draft, [SENT, "$seen"], ["$draft", PENDING, *self._nonces])
+        """The message was sent: the draft says so, in case this process ends before the draft has left its folder. One
+        round trip, if nobody else has changed the flags."""
+        added, cleared = [SENT, "$seen"], ["$draft", PENDING, *self._nonces]
+        try:
+            flags = sorted(self._flags.difference(cleared).union(added))
+            await self._mailbox.set_flags(self._draft, flags, version=self._version)
+        except Changed:
+            await self._mailbox.change_flags(self._draft, added, cleared)
 
 
 class Unclaimed:

@@ -12,6 +12,7 @@ from service.mail.errors import (
     LoginRefused,
     MailError,
     MessageRefused,
+    NotFound,
     NotPermitted,
     RecipientsRefused,
     UpstreamFailure,
@@ -23,7 +24,7 @@ from service.submission.assembly import outgoing
 from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
 from service.submission.folders import SENT, find, remove
-from service.submission.letter import Letter, read_letter, read_message
+from service.submission.letter import Left, Letter, read_letter, read_message
 from service.submission.spooled import Spooled
 from service.telemetry import metrics
 
@@ -72,7 +73,12 @@ class Outbox:
     async def send(self, draft: str, options: Options) -> Submission:
         """Send a draft. Raises as ``Submitter.submit``: then nothing was sent and the draft is as before, unless the
         error has the code ``LOST``. Raises InUse while another request sends it, and as ``read_letter``."""
-        letter = await read_letter(self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies)
+        try:
+            letter = await read_letter(
+                self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies
+            )
+        except Left as left:
+            return await self._sent_meanwhile(left.message_id, left)
         if options.dry_run:
             return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size, draft=draft)
         async with self._post.turns.turn(self._mailbox.account, draft):
@@ -106,6 +112,8 @@ class Outbox:
             claim = await take_claim(self._mailbox, letter.id)
         except AlreadySent:
             return await self._sent_before(letter)
+        except NotFound as missing:
+            return await self._sent_meanwhile(letter.message_id, missing)
         if (claim.may_be_filed or options.is_repeatable) and await find(self._mailbox, SENT, letter.message_id):
             await remove(self._mailbox, letter.id)
             return await self._sent_before(letter)
@@ -165,6 +173,12 @@ class Outbox:
             draft = letter.id
         await self._mark_original(letter)
         return _submission(letter, receipt, sent=sent, draft=draft, warnings=warnings, sent_at=datetime.now(UTC))
+
+    async def _sent_meanwhile(self, message_id: str, missing: NotFound) -> Submission:
+        """The draft left Drafts while this process looked at it: sent, if it is in Sent. Else raises ``missing``."""
+        if copies := await find(self._mailbox, SENT, message_id):
+            return await self.sent_before(copies[0])
+        raise missing
 
     async def _sent_before(self, letter: Letter) -> Submission:
         """Another process has sent it: the answer as far as it can be known."""
