@@ -88,7 +88,7 @@ class Claim:
 
     async def settle(self) -> None:
         """The message was sent: the draft says so, in case this process ends before the draft has left its folder. One
-        round trip, if nobody else has changed the flags."""
+        round trip if the flags have not changed meanwhile."""
         added, cleared = [SENT, "$seen"], ["$draft", PENDING, *self._nonces]
         try:
             flags = sorted(self._flags.difference(cleared).union(added))
