@@ -31,7 +31,7 @@ class Spool:
             raise TooLarge(f"The message is larger than the {self._limit} octets that can be handled.")
         if self._file is None and not self.stays_in_memory(len(octets)):
             self._file = self._new_file()
-            self._append(bytes(self._memory))
+            self._append(self._memory)
             self._memory = bytearray()
         self._append(octets)
         self.size += len(octets)
@@ -67,7 +67,7 @@ class Spool:
             yield self.read(place, min(place + CHUNK, stop))
             await asyncio.sleep(0)
 
-    def _append(self, octets: bytes) -> None:
+    def _append(self, octets: bytes | bytearray) -> None:
         if self._file is None:
             self._memory += octets
             return

@@ -29,9 +29,10 @@ _PRIVATE = frozenset({
 _RUN = re.compile(r"[ !#-\[\]-~]{12,200}")
 """What a log has as it is: shorter runs are words that occur anywhere, and others are escaped."""
 _OF_ONE_LINE = re.compile(
-    rb'"(?:timestamp|request_id|requestId|trace_id|instance)": ?"[^"]*"|_ms": ?[0-9.]+|(?<=[} ])[0-9.e+-]+$'
+    rb'"recipients":\[\{.*?\}\]|"(?:timestamp|request_id|requestId|trace_id|instance)": ?"[^"]*"|_ms": ?[0-9.]+|(?<=[} ])[0-9.e+-]+$'
 )
-"""What makes equal lines differ, and the path that the caller of a problem asked for."""
+"""What makes equal lines differ, and what the caller of a problem wrote: the path, and recipients that are
+refused."""
 SERVICE = Path(logs.__file__).parent
 _PROBLEM = "application/problem+json"
 

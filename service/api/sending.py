@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from service.accounts.credentials import Credentials
+from service.accounts.credentials import Credentials, SecretKind
 from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import fingerprint
 from service.mail.backend import Backend
@@ -55,7 +55,8 @@ class Sender:
         if submitter is None:
             raise NotSupported(Capability.SEND, NO_SMTP)
         post = Post(self.credentials.server, service.turns, service.filing)
-        return Outbox(self.mailbox, submitter, post, self._admit)
+        expires = self.credentials.kind is SecretKind.ACCESS_TOKEN
+        return Outbox(self.mailbox, submitter, post, self._admit, expires=expires)
 
     @property
     def dispatch(self) -> Dispatch:

@@ -149,7 +149,7 @@ class RecipientsRefused(MailError):
     """The mail server refuses recipients, and nothing was sent."""
 
     def __init__(self, recipients: tuple[RefusedRecipient, ...]) -> None:
-        names = ", ".join(each.email for each in recipients[:3]) + (" and others" if len(recipients) > 3 else "")
+        names = "a recipient" if len(recipients) == 1 else f"{len(recipients)} recipients"
         super().__init__(f"The mail server refuses {names}. Nothing was sent.")
         self.recipients = recipients
 

@@ -10,16 +10,16 @@ Once ``$submitpending`` is set, the message may be sent, and no process tries ag
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from secrets import choice
 
 from service.mail.backend import Backend
-from service.mail.errors import Changed, InUse, NotFound, NotPermitted, NotSupported, UpstreamError
+from service.mail.errors import Changed, InUse, MailError, NotFound, NotPermitted, NotSupported, UpstreamError
 from service.mail.model import Flags
 from service.mail.submission.submitter import LOST
 
 PENDING = "$submitpending"
-SENT = "$submitted"
+SENT, DELETED = "$submitted", "$deleted"
 NONCES = tuple(f"casella-send-{number}" for number in range(16))
 """A few fixed names: a Maildir folder has room for 26 keywords. Two processes that set the same keyword at the same
 instant may both succeed, because the second STORE changes nothing (Dovecot); with 16 names that is rare, and ``commit``
@@ -40,48 +40,99 @@ class Claim:
         self._mailbox, self._draft = mailbox, draft
         self.is_sent = SENT in flags.flags
         """Whether the message was sent by a process that ended before the draft had left its folder."""
+        self.may_be_filed = self.is_sent or DELETED in flags.flags
+        """Whether Sent may have the copy already: the draft could not be removed, or that process is only slow."""
         self._nonces = {nonce}
-        self._version = flags.version
+        self._version, self._flags = flags.version, frozenset(flags.flags)
 
     async def commit(self) -> None:
         """From here on the message may be sent. Raises InUse if another process took the claim over."""
         nonce = _nonce(self._nonces)
         while True:
             try:
-                await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
+                flags = await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
             except Changed:
                 await self._renew()
+            except MailError:  # it may be set, and is taken back by ``release``
+                self._nonces.add(nonce)
+                raise
             else:
                 self._nonces.add(nonce)
+                self._version, self._flags = flags.version, frozenset(flags.flags)
                 return
 
     async def _renew(self) -> None:
         """After a change of the flags: that may have been a person's, who marked the draft."""
         flags = await self._mailbox.get_flags(self._draft)
-        present = _nonces_of(flags)
-        if not present or not present <= self._nonces or PENDING in flags.flags:
+        if not self._is_own(flags) or PENDING in flags.flags:
             raise InUse("Another process has taken over sending this draft.", retry_after=2)
         self._version = flags.version
 
     async def release(self) -> None:
-        """The message was not sent: the draft is as before."""
-        await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces])
+        """The message was not sent: the draft is as before. What another process has set since it took the claim over
+        stays."""
+        while True:
+            try:
+                await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces], version=self._version)
+            except Changed:
+                flags = await self._mailbox.get_flags(self._draft)
+                if not self._is_own(flags):
+                    return
+                self._version = flags.version
+            else:
+                return
+
+    def _is_own(self, flags: Flags) -> bool:
+        present = _nonces_of(flags)
+        return bool(present) and present <= self._nonces
 
     async def settle(self) -> None:
-        """The message was sent: the draft says so, in case this process ends before the draft has left its folder."""
-        await self._mailbox.change_flags(self._draft, [SENT, "$seen"], ["$draft", PENDING, *self._nonces])
+        """The message was sent: the draft says so, in case this process ends before the draft has left its folder. One
+        round trip if the flags have not changed meanwhile. Claims of others that came too late go too."""
+        added, cleared = [SENT, "$seen"], ["$draft", PENDING, *NONCES]
+        try:
+            flags = sorted(self._flags.difference(cleared).union(added))
+            await self._mailbox.set_flags(self._draft, flags, version=self._version)
+        except Changed:
+            await self._mailbox.change_flags(self._draft, added, cleared)
 
 
 class Unclaimed:
-    """Stands in for a claim in a mailbox that counts no versions or keeps no keywords. This process still sends a draft
-    once, because it holds its ``turn``."""
+    """Stands in for a claim if there is no draft."""
 
-    is_sent = False
+    is_sent = may_be_filed = False
 
     async def commit(self) -> None:
         """Nothing to set."""
 
     release = settle = commit
+
+
+class Unversioned(Unclaimed):
+    """Stands in for a claim in a mailbox that counts no versions or keeps no keywords. This process still sends a draft
+    once, because it holds its ``turn``; for those that come later the draft is marked as far as the mailbox can."""
+
+    def __init__(self, mailbox: Backend, draft: str, flags: Flags) -> None:
+        self._mailbox, self._draft = mailbox, draft
+        self.is_sent = SENT in flags.flags
+        self.may_be_filed = self.is_sent or DELETED in flags.flags
+
+    async def commit(self) -> None:
+        """See ``Claim.commit``: it fails with the mailbox."""
+        await self._mark([PENDING], [])
+
+    async def release(self) -> None:
+        """See ``Claim.release``."""
+        await self._mark([], [PENDING])
+
+    async def settle(self) -> None:
+        """See ``Claim.settle``."""
+        await self._mark([SENT], [PENDING])
+        await self._mark(["$seen"], ["$draft"])
+
+    async def _mark(self, add: list[str], remove: list[str]) -> None:
+        with suppress(NotPermitted, NotSupported):
+            await self._mailbox.change_flags(self._draft, add, remove)
 
 
 class Turns:
@@ -122,16 +173,16 @@ class _Attempt:
     def __init__(self, mailbox: Backend, draft: str) -> None:
         self._mailbox, self._draft = mailbox, draft
         self._was_seen = False
-        self._version: str | None = None  # that another process's claim has had since ...
+        self._state: str | None = None  # in which another process's claim has been since ...
         self._deadline = 0.0
 
     async def take(self) -> "Claim | Unclaimed":
         while True:
             flags = await self._flags()
-            if flags.version is None:
-                return Unclaimed()
             if self._must_wait(flags):
                 await asyncio.sleep(POLL)
+            elif flags.version is None:
+                return Unversioned(self._mailbox, self._draft, flags)
             elif (taken := await self._try(flags)) is not None:
                 return taken
 
@@ -151,8 +202,9 @@ class _Attempt:
         if not is_pending and not is_sent and not _nonces_of(flags):
             return False
         now = asyncio.get_running_loop().time()
-        if flags.version != self._version:
-            self._version, self._deadline = flags.version, now + PATIENCE
+        state = flags.version or " ".join(sorted(flags.flags))
+        if state != self._state:
+            self._state, self._deadline = state, now + PATIENCE
         if now < self._deadline:
             return True
         if is_pending and not is_sent:
@@ -168,8 +220,13 @@ class _Attempt:
         except (Changed, NotFound):
             return None
         except (NotPermitted, NotSupported):
-            return Unclaimed()
-        return Claim(self._mailbox, self._draft, nonce, taken) if nonce in taken.flags else Unclaimed()
+            return Unversioned(self._mailbox, self._draft, flags)
+        is_taken = nonce in taken.flags
+        return (
+            Claim(self._mailbox, self._draft, nonce, taken)
+            if is_taken
+            else Unversioned(self._mailbox, self._draft, taken)
+        )
 
 
 def _nonce(taken: Collection[str]) -> str:

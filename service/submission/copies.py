@@ -2,12 +2,15 @@
 not. So the first time a server is used, Sent is looked at before the draft is moved there."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
 from service.mail.backend import Backend
-from service.submission.folders import SENT, find, within
+from service.mail.errors import NotSupported
+from service.mail.model import Outcome
+from service.submission.folders import SENT, find, remove, within
 
 WAIT = 2.0
 """Seconds that a provider takes to file a copy."""
@@ -31,19 +34,23 @@ class Filing:
         self._learnt[server] = files
 
 
-async def file_copy(mailbox: Backend, draft: str, message_id: str, server: str, filing: Filing) -> str | None:
-    """Make the draft the copy in Sent, or delete it if the provider has filed one. Returns the id of the copy; None if
-    the mailbox does not report it. If this raises, the draft is still there."""
+class Filed(NamedTuple):
+    """``copy`` is None if the mailbox does not report its id. ``is_removed`` says whether the draft is gone."""
+
+    copy: str | None
+    is_removed: bool = True
+
+
+async def file_copy(mailbox: Backend, draft: str, message_id: str, server: str, filing: Filing) -> Filed:
+    """Make the draft the copy in Sent, or delete it if the provider has filed one. If this raises, the draft is still
+    there, and Sent may have no copy."""
     files = filing.files(server)
     copy = None if files is False else await _filed(mailbox, message_id)
     if files is None:
         filing.learn(server, files=copy is not None)
     if copy is None:
         return await _move(mailbox, draft)
-    [outcome] = await mailbox.delete_messages([draft])
-    if outcome.error is not None:
-        raise outcome.error
-    return copy
+    return Filed(copy, await remove(mailbox, draft))
 
 
 async def _filed(mailbox: Backend, message_id: str) -> str | None:
@@ -55,11 +62,21 @@ async def _filed(mailbox: Backend, message_id: str) -> str | None:
     return None
 
 
-async def _move(mailbox: Backend, draft: str) -> str | None:
-    async def to(folder: str) -> str | None:
-        [outcome] = await mailbox.move_messages([draft], folder)
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.new_id
+async def _move(mailbox: Backend, draft: str) -> Filed:
+    """A server with neither MOVE nor UIDPLUS copies it, and the draft stays, marked as deleted."""
+
+    async def to(folder: str) -> Filed:
+        try:
+            return Filed(_new_id(await mailbox.move_messages([draft], folder)))
+        except NotSupported:
+            copy = _new_id(await mailbox.copy_messages([draft], folder))
+            return Filed(copy, await remove(mailbox, draft))
 
     return await within(mailbox, SENT, to)
+
+
+def _new_id(outcomes: Sequence[Outcome]) -> str | None:
+    [outcome] = outcomes
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.new_id

@@ -1,10 +1,12 @@
 """Sends a message in one request: through Drafts if the mailbox has folders, else straight, at most once."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
+from typing import TypeAlias
 
 from service.mail.backend import Backend
 from service.mail.errors import NotFound
@@ -12,9 +14,12 @@ from service.mail.mime.headers.fields import first, split_headers
 from service.mail.model import Capability
 from service.mail.submission.model import NewDraft, Submission
 from service.submission.drafts import Drafts
-from service.submission.folders import DRAFTS, SENT, find
+from service.submission.folders import DRAFTS, SENT, find, remove
 from service.submission.outbox import Options, Outbox
 from service.submission.spooled import Spooled
+
+Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Spooled]]
+"""Opens the message to send, which may have to be composed first."""
 
 
 class Dispatch:
@@ -29,46 +34,48 @@ class Dispatch:
         if options.dry_run or not await self._has_drafts():
             async with self._drafts.composed(draft, message_id) as message:
                 return await self._outbox.send_straight(message, options)
+        composed = partial(self._drafts.composed, draft, message_id)
         if message_id is None:
-            return await self._outbox.send((await self._drafts.create(draft)).id, options)
-        return await self._once(message_id, options, draft=draft)
+            return await self._first(composed, options)
+        return await self._once(message_id, options, composed)
 
     async def submit_source(self, source: Spooled, options: Options, message_id: str | None) -> Submission:
         """Send a complete message. It gets a Message-ID and a Date if it has none."""
         async with _identified(source, message_id or self._drafts.new_message_id()) as message:
             if options.dry_run or not await self._has_drafts():
                 return await self._outbox.send_straight(message, options)
+            given = lambda: nullcontext(message)  # noqa: E731 - a name for the two calls
             if message_id is None:
-                return await self._outbox.send(await self._append(message), options)
-            return await self._once(message.message_id or message_id, options, source=message)
+                return await self._first(given, options)
+            return await self._once(message.message_id or message_id, options, given)
 
-    async def _once(
-        self, message_id: str, options: Options, *, draft: NewDraft | None = None, source: Spooled | None = None
-    ) -> Submission:
+    async def _first(self, opened: Opened, options: Options) -> Submission:
+        async with opened() as message:
+            return await self._outbox.send_stored(await self._drafts.store(message), message, options)
+
+    async def _once(self, message_id: str, options: Options, opened: Opened) -> Submission:
         """Several replicas may be here at once with the same message. Each writes a draft and looks again: the oldest
         draft is the one that is sent. It leaves Drafts only for Sent, so a replica that comes later finds it there."""
         options = replace(options, is_repeatable=True)
-        if copies := await find(self._mailbox, SENT, message_id):
-            return await self._outbox.sent_before(copies[0])
-        rows = await find(self._mailbox, DRAFTS, message_id)
-        if not rows:
-            own = await self._append(source) if source else (await self._create(draft, message_id))
-            rows = await find(self._mailbox, DRAFTS, message_id)
-            if rows and rows[-1].id != own:
-                await self._mailbox.delete_messages([own])
         try:
-            return await self._outbox.send(rows[-1].id if rows else own, options)
+            if copies := await find(self._mailbox, SENT, message_id):
+                return await self._outbox.sent_before(copies[0])
+            if rows := await find(self._mailbox, DRAFTS, message_id):
+                return await self._outbox.send(rows[-1].id, options)
+            return await self._written(message_id, options, opened)
         except NotFound:
             if copies := await find(self._mailbox, SENT, message_id):
                 return await self._outbox.sent_before(copies[0])
             raise
 
-    async def _create(self, draft: NewDraft | None, message_id: str) -> str:
-        assert draft is not None
-        return (await self._drafts.create(draft, message_id=message_id)).id
-
-    async def _append(self, source: Spooled) -> str:
-        return await self._drafts.store(source)
+    async def _written(self, message_id: str, options: Options, opened: Opened) -> Submission:
+        async with opened() as message:
+            own = await self._drafts.store(message)
+            rows = await find(self._mailbox, DRAFTS, message_id)
+            if not rows or rows[-1].id == own:
+                return await self._outbox.send_stored(own, message, options)
+        await remove(self._mailbox, own)
+        return await self._outbox.send(rows[-1].id, options)
 
     async def _has_drafts(self) -> bool:
         await self._mailbox.check()

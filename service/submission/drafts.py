@@ -3,13 +3,13 @@ and then removes the old one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, MailError, NotFound, UpstreamError
+from service.mail.errors import InvalidRequest, NotFound, UpstreamError
 from service.mail.mime.body import choose
 from service.mail.mime.charset import decode_text
 from service.mail.mime.compose.composing import compose
@@ -19,7 +19,7 @@ from service.mail.model import Address, Header, HtmlMode, Message, Source
 from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
 from service.submission.assembly import assembled
 from service.submission.attachments import Attachments
-from service.submission.folders import DRAFTS, find, within
+from service.submission.folders import DRAFTS, find, remove, within
 from service.submission.letter import ANSWERED, ORIGINAL, require_draft
 from service.submission.replies.threads import forward_thread, reply_thread
 from service.submission.spooled import Spooled
@@ -167,15 +167,8 @@ class Drafts:
         attachments = await Attachments(self._mailbox, stored.message).resolve(draft.attachments)
         identified = self._identified(message_id, thread or stored.thread)
         reference = await self._write(draft, [*attachments, *added], identified, uploads)
-        await self._remove(stored.message.id)
+        await remove(self._mailbox, stored.message.id)
         return reference
-
-    async def _remove(self, draft: str) -> None:
-        """A server without UIDPLUS cannot remove one message; there the old draft is marked as deleted."""
-        [outcome] = await self._mailbox.delete_messages([draft])
-        if outcome.error is not None:
-            with suppress(MailError):
-                await self._mailbox.change_flags(draft, ["$deleted"], [])
 
     async def _write(
         self, draft: NewDraft, attachments: Sequence[Resolved], identified: Identified, uploads: Sequence[Source] = ()

@@ -1,10 +1,11 @@
-"""The folders that sending uses, and messages found in them by their Message-ID."""
+"""The folders that sending uses, messages found in them by their Message-ID, and drafts removed."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from service.mail.backend import Backend
-from service.mail.errors import AlreadyExists, NotFound
+from service.mail.errors import AlreadyExists, MailError, NotFound
 from service.mail.model import MessageSummary
 from service.mail.search.filter import Condition, Criterion, HeaderText, ListQuery
 
@@ -38,3 +39,18 @@ async def within(mailbox: Backend, role: str, work: Callable[[str], Awaitable[T]
     except AlreadyExists:  # another request was faster
         folder = role
     return await work(folder)
+
+
+async def remove(mailbox: Backend, draft: str) -> bool:
+    """Remove a draft; whether it is gone. A server without UIDPLUS cannot remove one message; there it is marked as
+    deleted."""
+    try:
+        [outcome] = await mailbox.delete_messages([draft])
+        error = outcome.error
+    except MailError as refusal:
+        error = refusal
+    if error is None or isinstance(error, NotFound):
+        return True
+    with suppress(MailError):
+        await mailbox.change_flags(draft, ["$deleted"], [])
+    return False

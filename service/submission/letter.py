@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, MailError, TooLarge
+from service.mail.errors import InvalidRequest, MailError, NotFound, TooLarge
 from service.mail.mime.compose.envelope import envelope_of, make_envelope
 from service.mail.mime.compose.header import internal_fields
 from service.mail.model import Address, Header, HtmlMode, Message, Part
@@ -30,6 +30,14 @@ class Letter:
     original: tuple[str, str] | None = None
 
 
+class Left(NotFound):
+    """The draft has left Drafts while it was read: perhaps another process has sent it."""
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__("message")
+        self.message_id = message_id
+
+
 async def read_letter(
     mailbox: Backend,
     draft: str,
@@ -40,13 +48,16 @@ async def read_letter(
     is_sent: bool = False,
 ) -> Letter:
     """Three round trips. ``sender`` and ``recipients`` replace those of the header. Raises InvalidRequest for a message
-    that is not a draft, or has no Message-ID or no recipient."""
+    that is not a draft, or has no Message-ID or no recipient, and Left."""
     message = await mailbox.get_message(draft, HtmlMode.NONE)
     if not is_sent:
         await require_draft(mailbox, message)
     if message.message_id is None:
         raise InvalidRequest("The draft has no Message-ID. Change it first, with PATCH.")
-    headers = await mailbox.list_headers(draft)
+    try:
+        headers = await mailbox.list_headers(draft)
+    except NotFound:
+        raise Left(message.message_id) from None
     header = _octets(headers)
     if len(header) > MAX_HEADER:  # a longer one is cut by the adapter: recipients could be missing
         raise TooLarge(f"The header of the draft exceeds {MAX_HEADER // 1024} KiB.")
@@ -74,7 +85,7 @@ def read_message(message: Spooled, sender: str | None, recipients: Sequence[str]
         is_8bit=message.is_8bit,
         id=message_id if notifies and message_id else None,
     )
-    return Letter("", message_id, envelope)
+    return Letter("", message_id, envelope, _original(message.header))
 
 
 async def require_draft(mailbox: Backend, message: Message) -> None:

@@ -3,24 +3,34 @@ sent. So nothing is lost if this process ends at any moment, and nothing is sent
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from service.mail.backend import Backend
-from service.mail.errors import MailError, MessageRefused, RecipientsRefused, UpstreamFailure
+from service.mail.errors import (
+    LoginRefused,
+    MailError,
+    MessageRefused,
+    NotFound,
+    NotPermitted,
+    RecipientsRefused,
+    UpstreamFailure,
+)
 from service.mail.model import MessageSummary
 from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
 from service.submission.assembly import outgoing
 from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
-from service.submission.folders import SENT, find
-from service.submission.letter import Letter, read_letter, read_message
+from service.submission.folders import SENT, find, remove
+from service.submission.letter import Left, Letter, read_letter, read_message
 from service.submission.spooled import Spooled
 from service.telemetry import metrics
 
+NO_LOGIN = "The server that sends refuses the login, which the mailbox accepts."
 ONCE_PER_PROCESS, NO_COPY, COPY_FAILED = "send-once-per-process", "no-sent-copy", "sent-copy-failed"
+NOT_REMOVED = "draft-not-removed"
 Admit: TypeAlias = Callable[[int], Awaitable[None]]
 """Counts a message with this many recipients. Raises TooManyRequests or InvalidRequest if these are too many."""
 
@@ -52,19 +62,33 @@ class Post:
 
 
 class Outbox:
-    """Sends for one account."""
+    """Sends for one account. ``expires`` says that its secret is a token: if that is refused, it is to be renewed."""
 
-    def __init__(self, mailbox: Backend, submitter: Submitter, post: Post, admit: Admit) -> None:
+    def __init__(
+        self, mailbox: Backend, submitter: Submitter, post: Post, admit: Admit, *, expires: bool = False
+    ) -> None:
         self._mailbox, self._submitter, self._post, self._admit = mailbox, submitter, post, admit
+        self._expires = expires
 
     async def send(self, draft: str, options: Options) -> Submission:
         """Send a draft. Raises as ``Submitter.submit``: then nothing was sent and the draft is as before, unless the
         error has the code ``LOST``. Raises InUse while another request sends it, and as ``read_letter``."""
-        letter = await read_letter(self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies)
+        try:
+            letter = await read_letter(
+                self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies
+            )
+        except Left as left:
+            return await self._sent_meanwhile(left.message_id, left)
         if options.dry_run:
             return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size, draft=draft)
         async with self._post.turns.turn(self._mailbox.account, draft):
             return await self._send(letter, options)
+
+    async def send_stored(self, draft: str, message: Spooled, options: Options) -> Submission:
+        """Send a draft that was stored just now as ``message``, which saves reading it. Raises as ``send``."""
+        letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
+        async with self._post.turns.turn(self._mailbox.account, draft):
+            return await self._send(replace(letter, id=draft), options, message)
 
     async def send_straight(self, message: Spooled, options: Options) -> Submission:
         """Send a message that no mailbox keeps: at most once, with no copy in Sent."""
@@ -83,19 +107,21 @@ class Outbox:
             letter, Receipt(letter.envelope.recipients), sent=copy.id, sent_at=copy.received_at or datetime.now(UTC)
         )
 
-    async def _send(self, letter: Letter, options: Options) -> Submission:
+    async def _send(self, letter: Letter, options: Options, message: Spooled | None = None) -> Submission:
         try:
             claim = await take_claim(self._mailbox, letter.id)
         except AlreadySent:
             return await self._sent_before(letter)
-        if options.is_repeatable and not claim.is_sent and await find(self._mailbox, SENT, letter.message_id):
-            await self._mailbox.delete_messages([letter.id])
+        except NotFound as missing:
+            return await self._sent_meanwhile(letter.message_id, missing)
+        if (claim.may_be_filed or options.is_repeatable) and await find(self._mailbox, SENT, letter.message_id):
+            await remove(self._mailbox, letter.id)
             return await self._sent_before(letter)
         if claim.is_sent:
             receipt = Receipt(letter.envelope.recipients)
         else:
             await self._admitted(letter, claim)
-            receipt = await self._submit(letter, claim, partial=options.partial)
+            receipt = await self._submit(letter, claim, message, partial=options.partial)
         return await self._finish(letter, claim, receipt)
 
     async def _admitted(self, letter: Letter, claim: Claim | Unclaimed) -> None:
@@ -105,10 +131,12 @@ class Outbox:
             await _release(claim)
             raise
 
-    async def _submit(self, letter: Letter, claim: Claim | Unclaimed, *, partial: bool) -> Receipt:
+    async def _submit(
+        self, letter: Letter, claim: Claim | Unclaimed, message: Spooled | None, *, partial: bool
+    ) -> Receipt:
         try:
-            download = await self._mailbox.open_source(letter.id)
-            async with aclosing(download.chunks) as chunks, aclosing(outgoing(chunks)) as octets:
+            stored = message.chunks() if message else (await self._mailbox.open_source(letter.id)).chunks
+            async with aclosing(stored) as chunks, aclosing(outgoing(chunks)) as octets:
                 return await self._counted(letter.envelope, octets, claim, partial=partial)
         except MailError as error:
             if not (isinstance(error, UpstreamFailure) and error.code == LOST):
@@ -122,6 +150,9 @@ class Outbox:
             receipt = await self._submitter.submit(envelope, octets, claim.commit, partial=partial)
         except MailError as error:
             metrics.message_sent(self._post.server, _outcome_of(error))
+            if isinstance(error, LoginRefused) and not self._expires:
+                # The mailbox has accepted the password: the session is good, and its other requests go on.
+                raise NotPermitted(f"{NO_LOGIN} {error.detail}") from error
             raise
         metrics.message_sent(self._post.server, "sent")
         return receipt
@@ -132,12 +163,22 @@ class Outbox:
         sent, draft = None, None
         try:
             await claim.settle()
-            sent = await file_copy(self._mailbox, letter.id, letter.message_id, self._post.server, self._post.filing)
+            filed = await file_copy(self._mailbox, letter.id, letter.message_id, self._post.server, self._post.filing)
+            sent = filed.copy
+            if not filed.is_removed:
+                warnings.append(NOT_REMOVED)
+                draft = letter.id
         except MailError:
             warnings.append(COPY_FAILED)
             draft = letter.id
         await self._mark_original(letter)
         return _submission(letter, receipt, sent=sent, draft=draft, warnings=warnings, sent_at=datetime.now(UTC))
+
+    async def _sent_meanwhile(self, message_id: str, missing: NotFound) -> Submission:
+        """The draft left Drafts while this process looked at it: sent, if it is in Sent. Else raises ``missing``."""
+        if copies := await find(self._mailbox, SENT, message_id):
+            return await self.sent_before(copies[0])
+        raise missing
 
     async def _sent_before(self, letter: Letter) -> Submission:
         """Another process has sent it: the answer as far as it can be known."""

@@ -1,7 +1,8 @@
 """A message that is complete, kept until it is stored. Large ones are in a private file, not in memory."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncGenerator
 
 from service.mail.mime.digest import Digest
 from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
@@ -9,6 +10,7 @@ from service.spool import Spool
 
 CHUNK = 256 << 10
 _HEADER = 1 << 20
+_END = re.compile(rb"\n\r?\n")
 
 
 class Spooled:
@@ -16,7 +18,7 @@ class Spooled:
 
     def __init__(self) -> None:
         self._spool = Spool()
-        self._digest, self._head = Digest(), bytearray()
+        self._digest, self._head, self._is_begun = Digest(), bytearray(), True
         self.is_8bit = False
         """Whether an octet is above 127."""
 
@@ -24,11 +26,22 @@ class Spooled:
         """Append octets: in a thread if they go to a file."""
         self._digest.feed(octets)
         self.is_8bit = self.is_8bit or not octets.isascii()
-        self._head += octets[: max(0, _HEADER - len(self._head))]
+        self._note(octets)
         if self._spool.stays_in_memory(len(octets)):
             self._spool.write(octets)
         else:
             await asyncio.to_thread(self._spool.write, octets)
+
+    def _note(self, octets: bytes) -> None:
+        """Keep the header, and nothing behind it."""
+        if not self._is_begun:
+            return
+        searched = max(0, len(self._head) - 2)
+        self._head += octets[: _HEADER - len(self._head)]
+        end = _END.search(self._head, searched)
+        if end is not None:
+            del self._head[end.end() :]
+        self._is_begun = end is None and len(self._head) < _HEADER
 
     @property
     def size(self) -> int:
@@ -52,7 +65,7 @@ class Spooled:
         """See ``model.Source``."""
         return self._digest.finish()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """All octets."""
         for start in range(0, self.size, CHUNK):
             yield await self._read(start, min(start + CHUNK, self.size))

@@ -24,11 +24,15 @@ import aiohttp
 
 from service.demo.messages import demo_messages
 from tests.deploy.replica import Replica, environment
+from tests.ops.sending import sending_environment
 from tests.servers.dovecot import PASSWORD, Dovecot, Mail
+from tests.servers.sink import Sink
+from tests.servers.submission import SendingDovecot
 
 PAGE = 50
 LARGE = 10_000_000
 _TICKS = os.sysconf("SC_CLK_TCK")
+UNBOUNDED = {f"CASELLA_RATES__ACCOUNT_{name}": "1000000/day" for name in ("MESSAGES", "RECIPIENTS")}
 Call = Callable[[int], Awaitable[int]]
 
 
@@ -69,6 +73,9 @@ class Client:
 
     async def patch(self, path: str, body: object) -> Any:
         return await self._json("PATCH", path, json=body)
+
+    async def post(self, path: str, body: object) -> Any:
+        return await self._json("POST", path, json=body)
 
     async def octets(self, path: str) -> int:
         total = 0
@@ -134,6 +141,12 @@ class Load:
         assert octets >= LARGE
         return octets
 
+    async def send(self, number: int) -> int:
+        """A short message, written to Drafts, sent, and moved to Sent."""
+        draft = {"to": [{"email": f"to{number}@example.net"}], "subject": "bench", "text": "A few words.\n" * 20}
+        await self._clients[0].post("/submissions", draft)
+        return 0
+
     async def measure(self, call: Call, requests: int, at_once: int = 1) -> Figures:
         times: list[float] = []
         octets = 0
@@ -176,9 +189,10 @@ def mailbox(size: int) -> Iterator[Mail]:
 
 async def run(arguments: argparse.Namespace) -> None:
     """Every scenario once, as a table."""
-    with Dovecot() as dovecot:
+    with Sink() as sink, SendingDovecot(sink.port) as dovecot:
         users = seeded(dovecot, arguments.messages, 1)
-        async with Replica(environment(dovecot)) as replica, session(replica) as http:
+        env = sending_environment(dovecot, dovecot.submission) | UNBOUNDED
+        async with Replica(env) as replica, session(replica) as http:
             load = Load(replica, [Client(http, user) for user in users])
             await load.prepare()
             await load.measure(load.list, 200)  # warm
@@ -190,6 +204,7 @@ async def run(arguments: argparse.Namespace) -> None:
                 ("get a message", load.get, arguments.requests, 1),
                 ("set a flag", load.flag, arguments.requests, 1),
                 ("search a subject", load.search, max(20, arguments.requests // 10), 1),
+                ("send a message", load.send, max(20, arguments.requests // 4), 1),
                 ("download 10 MB", load.download, max(5, arguments.requests // 40), 1),
             ):
                 print((await load.measure(call, requests, at_once)).row(name), flush=True)

@@ -113,6 +113,7 @@ class Delivery:
             for start in range(0, len(chunk), PIECE):
                 octets = stuffer.feed(chunk[start : start + PIECE])
                 await self._written(self._wire.push(octets, self._timing.block), answer)
+            del chunk  # it is not held while the next one is read
         await self._written(self._wire.flush(stuffer.finish(), self._timing.block), answer)
 
     async def _written(self, writing: Awaitable[None], answer: "asyncio.Future[Reply]") -> None:
