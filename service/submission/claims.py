@@ -88,8 +88,8 @@ class Claim:
 
     async def settle(self) -> None:
         """The message was sent: the draft says so, in case this process ends before the draft has left its folder. One
-        round trip if the flags have not changed meanwhile."""
-        added, cleared = [SENT, "$seen"], ["$draft", PENDING, *self._nonces]
+        round trip if the flags have not changed meanwhile. Claims of others that came too late go too."""
+        added, cleared = [SENT, "$seen"], ["$draft", PENDING, *NONCES]
         try:
             flags = sorted(self._flags.difference(cleared).union(added))
             await self._mailbox.set_flags(self._draft, flags, version=self._version)
