@@ -112,9 +112,9 @@ def _words(addresses: tuple[Address, ...]) -> Iterator[str]:
     for number, address in enumerate(addresses, 1):
         comma = "," if number < len(addresses) else ""
         email = check_address(address.email)
-        name = one_line(address.name or "", f"The name of {email}").strip()
+        name = one_line(address.name or "", "The name beside an address").strip()
         if len(name) > MAX_NAME:
-            raise InvalidRequest(f"The name of {email} has more than {MAX_NAME} characters.")
+            raise InvalidRequest(f"The name beside an address has more than {MAX_NAME} characters.")
         yield from phrase(name)
         yield f"<{email}>{comma}" if name else f"{email}{comma}"
 
