@@ -33,6 +33,8 @@ _OF_ONE_LINE = re.compile(
 )
 """What makes equal lines differ, and what the caller of a problem wrote: the path, and recipients that are
 refused."""
+_QUOTED = re.compile(rb"'[^']*'|\\\"[^\"]*\\\"")
+"""What the refusal of a request quotes: the request itself."""
 SERVICE = Path(logs.__file__).parent
 _PROBLEM = "application/problem+json"
 
@@ -111,7 +113,9 @@ async def _see(response: httpx.Response) -> None:
         Canaries.note(credential, "password")
     kind = response.headers.get("content-type", "").partition(";")[0]
     if kind == _PROBLEM:
-        Canaries.tell("an error", await response.aread())
+        problem = await response.aread()
+        is_invalid = b'"/problems/invalid-request"' in problem
+        Canaries.tell("an error", _QUOTED.sub(b"", problem) if is_invalid else problem)
     elif response.request.url.path == "/metrics":
         Canaries.tell("metrics", await response.aread())
     elif kind == "application/json" and response.request.url.path.startswith("/v1/"):
