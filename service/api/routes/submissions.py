@@ -58,7 +58,13 @@ async def send_draft(
     return await sending.once(idempotency_key, lambda: sending.outbox().send(message, options))
 
 
-@uploading.post("/submissions", status_code=201, response_model_exclude_none=True, openapi_extra=_BODY)
+@uploading.post(
+    "/submissions",
+    status_code=201,
+    response_model_exclude_none=True,
+    responses=problem_responses("unsupported-media-type"),
+    openapi_extra=_BODY,
+)
 async def submit_message(
     sending: Sending,
     sender: Annotated[
