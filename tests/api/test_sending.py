@@ -187,6 +187,14 @@ async def test_one_request_writes_and_sends(client: httpx.AsyncClient, sink: Sin
     assert len(sink.delivered_to(to)) == 2
 
 
+async def test_a_body_of_another_type_is_not_sent(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/submissions", content=b"To: to@example.net\r\n\r\n", headers={"content-type": "text/plain"}
+    )
+    assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
+    assert await rows(client, "drafts") == await rows(client, "sent") == []
+
+
 @pytest.mark.parametrize("kind", ["submission", "draft"])
 async def test_the_same_request_to_two_replicas_leaves_once(
     submission: SendingDovecot, user: str, sink: Sink, kind: str
