@@ -243,9 +243,7 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
         case errors.NotFound():
             more["what"] = error.what
         case errors.RecipientsRefused():
-            more["recipients"] = tuple(
-                Rejected(email=each.email, code=each.code, text=each.text) for each in error.recipients
-            )
+            more["recipients"] = tuple(map(Rejected.of, error.recipients))
         case errors.NotSupported():
             more["capability"] = error.capability
         case errors.InvalidQuery():

@@ -15,7 +15,7 @@ from service.mail.errors import InvalidRequest, NotSupported
 from service.mail.model import Address, Capability, Value
 from service.mail.submission.model import Identity
 from service.submission.dispatch import Dispatch
-from service.submission.drafts import Drafts
+from service.submission.drafts import Drafts, id_domain
 from service.submission.outbox import Outbox, Post
 
 T = TypeVar("T", bound=Value)
@@ -75,8 +75,7 @@ class Sender:
         if key is None:
             return None
         digest = blake2b(f"{self.credentials.account}\0{key}".encode(), digest_size=16, person=b"casella send")
-        domain = self.author.email.rpartition("@")[2] if self.author else ""
-        return f"{digest.hexdigest()}@{domain if domain.isascii() and domain else 'localhost'}"
+        return f"{digest.hexdigest()}@{id_domain(self.author)}"
 
     async def once(self, key: str | None, work: Callable[[], Awaitable[T]], body: bytes | None = None) -> T:
         """See ``IdempotencyStore.once``."""

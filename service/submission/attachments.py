@@ -10,9 +10,9 @@ from service.mail.mime.compose.copying import copied, copied_message
 from service.mail.mime.compose.values import Resolved
 from service.mail.model import HtmlMode, Message
 from service.mail.submission.model import Attachment
+from service.submission.letter import is_8bit
 
 _DEFAULT_TYPE = "application/octet-stream"
-_8BIT = frozenset({"8bit", "binary"})
 
 
 class Attachments:
@@ -31,9 +31,8 @@ class Attachments:
             return _given(attachment)
         message = await self._message(attachment.message_id)
         if attachment.part_id is None:
-            is_8bit = any(part.encoding in _8BIT for part in message.structure.walk())
             named = attachment if attachment.name else attachment.model_copy(update={"name": _name(message)})
-            return copied_message(named, is_8bit=is_8bit)
+            return copied_message(named, is_8bit=is_8bit(message.structure))
         for part in message.structure.walk():
             if part.id == attachment.part_id:
                 return copied(attachment, part)

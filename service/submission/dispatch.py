@@ -4,12 +4,12 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from functools import partial
 from typing import TypeAlias
 
 from service.mail.backend import Backend
 from service.mail.errors import NotFound
+from service.mail.mime.compose.header import date_field, id_field
 from service.mail.mime.headers.fields import first, split_headers
 from service.mail.model import Capability
 from service.mail.submission.model import NewDraft, Submission
@@ -63,10 +63,8 @@ class Dispatch:
             if rows := await find(self._mailbox, DRAFTS, message_id):
                 return await self._outbox.send(rows[-1].id, options)
             return await self._written(message_id, options, opened)
-        except NotFound:
-            if copies := await find(self._mailbox, SENT, message_id):
-                return await self._outbox.sent_before(copies[0])
-            raise
+        except NotFound as missing:
+            return await self._outbox.sent_meanwhile(message_id, missing)
 
     async def _written(self, message_id: str, options: Options, opened: Opened) -> Submission:
         async with opened() as message:
@@ -86,17 +84,15 @@ class Dispatch:
 async def _identified(source: Spooled, message_id: str) -> AsyncGenerator[Spooled, None]:
     """The source, with the fields in front of it that it lacks."""
     fields = split_headers(source.header)
-    lacking = []
-    if source.message_id is None:
-        lacking.append(f"Message-ID: <{message_id}>\r\n")
+    lacking = b"" if source.message_id is not None else id_field("Message-ID", message_id)
     if first(fields, "Date") is None:
-        lacking.append(f"Date: {format_datetime(datetime.now(UTC))}\r\n")
+        lacking += date_field(datetime.now(UTC))
     if not lacking:
         yield source
         return
     complete = Spooled()
     try:
-        await complete.write("".join(lacking).encode())
+        await complete.write(lacking)
         async for chunk in source.chunks():
             await complete.write(chunk)
         yield complete

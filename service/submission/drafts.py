@@ -79,7 +79,7 @@ class Drafts:
     async def change(self, draft: str, patch: NewDraft) -> DraftRef:
         """Replace the members that ``patch`` was given. The old draft is removed once the new one is there."""
         stored = await self._stored(draft)
-        given = {name: getattr(patch, name) for name in patch.model_fields_set}
+        given = patch.given
         if len(given.keys() & _BODY) == 1:  # the other form of the text would say something else
             given = dict.fromkeys(_BODY) | given
         merged = stored.draft.model_copy(update=given)
@@ -152,8 +152,7 @@ class Drafts:
     def new_message_id(self, draft: NewDraft | None = None) -> str:
         """A new Message-ID in the domain of the author."""
         author = (draft.from_ if draft else None) or self._author
-        domain = author.email.rpartition("@")[2] if author else ""
-        return f"{uuid4()}@{domain if domain.isascii() and domain else 'localhost'}"
+        return f"{uuid4()}@{id_domain(author)}"
 
     async def _replace(
         self,
@@ -197,6 +196,12 @@ class Drafts:
         if stored is None:
             raise UpstreamError("The draft was stored, but the mail server does not say where. List the drafts.")
         return stored
+
+
+def id_domain(author: Address | None) -> str:
+    """What stands behind the @ of the author's Message-IDs."""
+    domain = author.email.rpartition("@")[2] if author else ""
+    return domain if domain.isascii() and domain else "localhost"
 
 
 async def _composed(draft: NewDraft, attachments: Sequence[Resolved], identified: Identified) -> Composition:

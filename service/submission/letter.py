@@ -67,7 +67,7 @@ async def read_letter(
     envelope = replace(
         written,
         size=message.size,
-        is_8bit=_is_8bit(message.structure),
+        is_8bit=is_8bit(message.structure),
         id=message.message_id if notifies else None,
     )
     return Letter(draft, message.message_id, envelope, _original(header))
@@ -101,7 +101,8 @@ async def require_draft(mailbox: Backend, message: Message) -> None:
         raise InvalidRequest("This message is not a draft.")
 
 
-def _is_8bit(structure: Part) -> bool:
+def is_8bit(structure: Part) -> bool:
+    """Whether a part may have octets above 127."""
     return any(part.encoding in _8BIT for part in structure.walk())
 
 

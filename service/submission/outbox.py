@@ -1,7 +1,7 @@
 """Sends drafts. The draft is the outbox: it is in the mailbox before anything is sent, and leaves Drafts once it was
 sent. So nothing is lost if this process ends at any moment, and nothing is sent twice (see ``claims``)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ class Outbox:
                 self._mailbox, draft, options.sender, options.recipients, notifies=options.notifies
             )
         except Left as left:
-            return await self._sent_meanwhile(left.message_id, left)
+            return await self.sent_meanwhile(left.message_id, left)
         if options.dry_run:
             return _submission(letter, Receipt(letter.envelope.recipients), size=letter.envelope.size, draft=draft)
         async with self._post.turns.turn(self._mailbox.account, draft):
@@ -111,12 +111,13 @@ class Outbox:
         try:
             claim = await take_claim(self._mailbox, letter.id)
         except AlreadySent:
-            return await self._sent_before(letter)
+            return _sent_before(letter, await find(self._mailbox, SENT, letter.message_id))
         except NotFound as missing:
-            return await self._sent_meanwhile(letter.message_id, missing)
-        if (claim.may_be_filed or options.is_repeatable) and await find(self._mailbox, SENT, letter.message_id):
+            return await self.sent_meanwhile(letter.message_id, missing)
+        may_be_sent = claim.may_be_filed or options.is_repeatable
+        if may_be_sent and (copies := await find(self._mailbox, SENT, letter.message_id)):
             await remove(self._mailbox, letter.id)
-            return await self._sent_before(letter)
+            return _sent_before(letter, copies)
         if claim.is_sent:
             receipt = Receipt(letter.envelope.recipients)
         else:
@@ -174,24 +175,24 @@ class Outbox:
         await self._mark_original(letter)
         return _submission(letter, receipt, sent=sent, draft=draft, warnings=warnings, sent_at=datetime.now(UTC))
 
-    async def _sent_meanwhile(self, message_id: str, missing: NotFound) -> Submission:
+    async def sent_meanwhile(self, message_id: str, missing: NotFound) -> Submission:
         """The draft left Drafts while this process looked at it: sent, if it is in Sent. Else raises ``missing``."""
         if copies := await find(self._mailbox, SENT, message_id):
             return await self.sent_before(copies[0])
         raise missing
-
-    async def _sent_before(self, letter: Letter) -> Submission:
-        """Another process has sent it: the answer as far as it can be known."""
-        copies = await find(self._mailbox, SENT, letter.message_id)
-        sent, sent_at = (copies[0].id, copies[0].received_at) if copies else (None, None)
-        receipt = Receipt(letter.envelope.recipients)
-        return _submission(letter, receipt, sent=sent, sent_at=sent_at or datetime.now(UTC))
 
     async def _mark_original(self, letter: Letter) -> None:
         if letter.original is not None:
             message, flag = letter.original
             with suppress(MailError):  # it may be gone, or in a folder that keeps no such flag
                 await self._mailbox.change_flags(message, [flag], [])
+
+
+def _sent_before(letter: Letter, copies: Sequence[MessageSummary]) -> Submission:
+    """Another process has sent it: the answer as far as it can be known."""
+    sent, sent_at = (copies[0].id, copies[0].received_at) if copies else (None, None)
+    receipt = Receipt(letter.envelope.recipients)
+    return _submission(letter, receipt, sent=sent, sent_at=sent_at or datetime.now(UTC))
 
 
 def _outcome_of(error: MailError) -> str:

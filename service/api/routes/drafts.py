@@ -177,9 +177,7 @@ async def _original(sending: Sender, message: str) -> tuple[Message, tuple[Heade
 
 def _given(request: NewDraft) -> NewDraft:
     """The fields of a draft that were given, without those of the request alone."""
-    return NewDraft(
-        **{name: getattr(request, name) for name in request.model_fields_set & NewDraft.model_fields.keys()}
-    )
+    return NewDraft(**{name: value for name, value in request.given.items() if name in NewDraft.model_fields})
 
 
 def _located(response: Response, draft: DraftRef) -> DraftRef:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 from service.mail.mime.body import MAX_STORED, Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.charset import is_foreign
-from service.mail.mime.headers.addresses import parse_addresses, sender_warnings
+from service.mail.mime.headers.addresses import known_addresses, sender_warnings
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import RawHeader, charset_for, parse_message_ids, split_headers, text_of
 from service.mail.mime.headers.words import shown_text
@@ -17,8 +17,6 @@ from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
 
 IN_SUMMARIES = ("subject", "from_", "to", "sent_at", "message_id", "in_reply_to")
 """Of ``header_values``."""
-_CACHED = 320
-"""Octets of a field of addresses that is kept for the next message."""
 
 
 def read_summary(
@@ -114,16 +112,6 @@ def _leaf(source: bytes, entity: Entity, most: int = MAX_STORED) -> Leaf:
     return Leaf(entity.part, source[entity.body_start : stop], is_cut=stop < entity.stop)
 
 
-def _parsed(raw: bytes) -> tuple[Address, ...]:
-    return _known(raw) if len(raw) <= _CACHED else tuple(parse_addresses(raw))
-
-
-@lru_cache(maxsize=4096)
-def _known(raw: bytes) -> tuple[Address, ...]:
-    """People write more than once."""
-    return tuple(parse_addresses(raw))
-
-
 class _Fields(NamedTuple):
     """The fields of one header, to be asked by lower-case name."""
 
@@ -155,7 +143,7 @@ class _Fields(NamedTuple):
 
     def addresses(self, name: str) -> tuple[Address, ...]:
         """Of all fields of that name: one is allowed, several are seen, and none may hide the others."""
-        return tuple(address for raw in self.all(name) for address in _parsed(raw))[:1000]
+        return tuple(address for raw in self.all(name) for address in known_addresses(raw))[:1000]
 
     def others(self, name: str) -> tuple[Address, ...]:
         """Those of a field that are not those of From, which it stands for if it is missing (RFC 9051, 7.5.2)."""

@@ -1,10 +1,11 @@
 """The values of drafts and sending. Names are those of RFC 8621, if it has one."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from service.mail.errors import RefusedRecipient
 from service.mail.model import Address, Count, Value
 
 MAX_ID = 3000
@@ -86,6 +87,11 @@ class NewDraft(Value):
         (), max_length=MAX_HEADERS, description="Further header fields. Those that the service sets are refused."
     )
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that were given, even if they are empty."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 class DraftRef(Value):
     """A draft after it was written."""
@@ -100,6 +106,11 @@ class Rejected(Value):
     email: str = Field(description="The address.")
     code: str = Field(description="The server's reply code, and its enhanced status code if it sent one: `550 5.1.1`.")
     text: str = Field("", description="The server's words.")
+
+    @classmethod
+    def of(cls, refused: RefusedRecipient) -> Self:
+        """As the API shows it."""
+        return cls(email=refused.email, code=refused.code, text=refused.text)
 
 
 class Submission(Value):

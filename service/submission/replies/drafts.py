@@ -48,7 +48,7 @@ def _body(quote: Quote, given: NewDraft) -> dict[str, Any]:
 
 def _joined(original: Message, made: Mapping[str, Any], given: NewDraft) -> NewDraft:
     """Pictures that the resulting HTML shows are part of it, also if other attachments are given."""
-    fields = {name: getattr(given, name) for name in given.model_fields_set}
+    fields = given.given
     taken = [address for name in _ADDRESSED & fields.keys() for address in fields[name]]
     rest = without(Recipients(*(made.get(name, ()) for name in Recipients._fields)), taken)
     merged = dict(made) | rest._asdict() | fields

@@ -18,6 +18,7 @@ from service.adapters.imap.wire.protocol import WireProtocol
 from service.adapters.imap.wire.status import login_error_from
 from service.adapters.shared.network_errors import network_errors
 from service.adapters.shared.sign_in import sasl
+from service.adapters.shared.sign_in.conversation import respond_by
 from service.adapters.shared.sign_in.sasl import Exchange
 from service.adapters.shared.sign_in.scram import note_success, scram
 from service.mail.errors import (
@@ -122,11 +123,9 @@ async def _by_scram(
     exchange = scram(credentials, Protocol.IMAP, protocol.transport, _mechanisms(offered))
     if exchange is None:
         return None
-    [line, *initial] = _authenticate(tag := protocol.tag(), exchange.mechanism, exchange.begin(), offered)
-
-    async def respond(challenge: bytes) -> bytes:
-        return initial.pop() if initial else (await exchange.answer(challenge)).encode()
-
+    initial = exchange.begin()
+    [line, *later] = _authenticate(tag := protocol.tag(), exchange.mechanism, initial, offered)
+    respond = respond_by(exchange, [initial] if later else [])
     with Command("imap", protocol.server, "AUTHENTICATE") as command:
         answer = await protocol.converse(tag, line + b"\r\n", respond, timing)
         command.outcome = answer.status.kind.lower()

@@ -114,7 +114,7 @@ class WireProtocol(Receiver):
             watch.cancel()
 
     async def converse(
-        self, tag: bytes, line: bytes, respond: Callable[[bytes], Awaitable[bytes]], timing: Timing
+        self, tag: bytes, line: bytes, respond: Callable[[bytes], Awaitable[str]], timing: Timing
     ) -> Answer:
         """Send a command whose further lines answer what the server says behind each ``+`` (AUTHENTICATE). Each answer
         of the server may take the time of a login, all together ``MAX_STEPS`` times as long."""
@@ -124,7 +124,7 @@ class WireProtocol(Receiver):
             end = self.loop.time() + MAX_STEPS * timing.login
             async with asyncio.timeout(timing.login) as limit:
                 while (challenge := await next_challenge(challenges, answer)) is not None:
-                    self._transmit(await respond(challenge) + b"\r\n")
+                    self._transmit((await respond(challenge)).encode() + b"\r\n")
                     limit.reschedule(min(end, self.loop.time() + timing.login))
                 return await answer
         except TimeoutError:

@@ -12,6 +12,7 @@ from cachetools import TTLCache
 from scramp import ScramClient, ScramException  # type: ignore[import-untyped]
 
 from service.accounts.credentials import Credentials
+from service.adapters.shared.sign_in.sasl import CANCEL
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import UpstreamTls
 
@@ -19,7 +20,6 @@ MECHANISM, BOUND = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 MAX_ITERATIONS = 600_000
 """A fifth of a second of a core. The server names the number; common ones are 4,096 to 100,000."""
 _MAX_CHALLENGE = 8 << 10
-CANCEL = "*"
 
 
 class Scram:

@@ -62,7 +62,7 @@ def _receipt(addresses: Sequence[str], replies: Sequence[Reply], *, partial: boo
         if all(reply.is_temporary and reply.enhanced not in TOO_MANY for _, reply in refusals):
             raise temporary_error_from(first)
         raise RecipientsRefused(refused)
-    return Receipt(accepted, tuple(Rejected(email=each.email, code=each.code, text=each.text) for each in refused))
+    return Receipt(accepted, tuple(map(Rejected.of, refused)))
 
 
 class Delivery:

@@ -47,13 +47,6 @@ def temporary_error_from(reply: Reply) -> MailError:
     return UpstreamUnavailable(_said(reply), protocol=PROTOCOL, code=reply.status, retry_after=seconds)
 
 
-def command_error_from(reply: Reply) -> MailError:
-    """The error for a refusal of any other command, whether or not the session is signed in."""
-    if reply.is_temporary:
-        return _busy(reply)
-    return UpstreamError(protocol=PROTOCOL, code=reply.status)
-
-
 def greeting_error_from(reply: Reply) -> MailError:
     """The error for a greeting, or an answer to EHLO, that is a refusal."""
     if reply.is_temporary:

@@ -34,7 +34,8 @@ _PLAIN = re.compile(
 _FEW = 20
 """Mailboxes of a field that is tried that way."""
 _CACHED = 320
-"""Octets of a mailbox that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
+"""Octets of a mailbox, or a field of them, that is kept for the next message: an address has 254 at most (RFC 5321), a
+name a few."""
 _PAREN = re.compile(rb"[()]|\\.", re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _SPACES = re.compile(r" {2,}")
@@ -54,6 +55,14 @@ def parse_addresses(raw: bytes | str, limit: int = 1000) -> tuple[Address, ...]:
     What holds no address gives its words: one word is the ``email`` (a local user), several are the ``name``.
     """
     return list_addresses(raw, limit).addresses
+
+
+def known_addresses(raw: bytes, limit: int = 1000) -> tuple[Address, ...]:
+    """As ``parse_addresses``. A field of usual length is kept for the next message: people write more than once."""
+    return _known_addresses(raw)[:limit] if len(raw) <= _CACHED else parse_addresses(raw, limit)
+
+
+_known_addresses = lru_cache(maxsize=4096)(parse_addresses)
 
 
 def list_addresses(raw: bytes | str, limit: int) -> AddressList:
@@ -102,7 +111,6 @@ def _warnings(raw_from_headers: tuple[bytes, ...]) -> tuple[str, ...]:
 
 _known_warnings = lru_cache(maxsize=4096)(_warnings)
 """People write more than once."""
-_CACHED = 320
 
 
 def _names_another(address: Address) -> bool:

@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from service.mail.mime.headers.addresses import parse_addresses
+from service.mail.mime.headers.addresses import known_addresses, parse_addresses
 from service.mail.mime.headers.fields import RawHeader, first, parse_message_ids
 from service.mail.mime.headers.words import MAX_SHOWN, decode_words
 
-_CACHED = 320
-"""Octets of a From field that is kept for the next message."""
 MAX_FAILED = 100
 """Addresses that are read of X-Failed-Recipients."""
 _DAEMONS = re.compile(
@@ -30,14 +28,6 @@ _SUBJECTS = re.compile(
 _REPLIES = re.compile(r"\s*auto-(?:replied|notified)", re.IGNORECASE)
 
 
-def _sender(raw: bytes) -> str:
-    addresses = parse_addresses(raw, 2)
-    return addresses[0].email if addresses else ""
-
-
-_known_sender = lru_cache(maxsize=4096)(_sender)
-
-
 class Origin:
     """What the header of a message says about its sender."""
 
@@ -47,8 +37,7 @@ class Origin:
     @cached_property
     def sender(self) -> str:
         """The address of the first author; empty if there is none."""
-        raw = self._raw("From")
-        return _known_sender(raw) if len(raw) <= _CACHED else _sender(raw)
+        return next((each.email for each in known_addresses(self._raw("From"), 1)), "")
 
     @cached_property
     def failed(self) -> tuple[str, ...]:
