@@ -1,16 +1,15 @@
 """A message that is complete, kept until it is stored. Large ones are in a private file, not in memory."""
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
 
+from service.mail.line_ends import BLANK
 from service.mail.mime.digest import Digest
 from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
 from service.spool import Spool
 
 CHUNK = 256 << 10
 _HEADER = 1 << 20
-_END = re.compile(rb"\n\r?\n")
 
 
 class Spooled:
@@ -38,7 +37,7 @@ class Spooled:
             return
         searched = max(0, len(self._head) - 2)
         self._head += octets[: _HEADER - len(self._head)]
-        end = _END.search(self._head, searched)
+        end = BLANK.search(self._head, searched)
         if end is not None:
             del self._head[end.end() :]
         self._is_begun = end is None and len(self._head) < _HEADER

@@ -1,10 +1,9 @@
 """A message as it stands between DATA and the end (RFC 5321, 2.3.8 and 4.5.2)."""
 
-import re
+from service.mail.line_ends import with_crlf
 
 BREAK = b"\r\n"
 DOT, STUFFED = b"\r\n.", b"\r\n.."
-_BARE = re.compile(rb"\r\n|\r|\n")
 
 
 class Stuffer:
@@ -24,7 +23,7 @@ class Stuffer:
         """The octets that are certain now."""
         octets = self._held + chunk
         self._held = b"\r" if octets.endswith(b"\r") else b""
-        octets = _with_breaks(octets[: len(octets) - len(self._held)])
+        octets = with_crlf(octets[: len(octets) - len(self._held)])
         if not self._held and octets.endswith(BREAK):
             octets, self._held = octets[: -len(BREAK)], BREAK
         octets = octets.replace(DOT, STUFFED)
@@ -37,9 +36,3 @@ class Stuffer:
         """The last octets, after which the final dot may be sent: the CRLF of the last line, even if the message has
         none; nothing if the message is empty."""
         return BREAK if self._begun else b""
-
-
-def _with_breaks(octets: bytes) -> bytes:
-    """With CRLF for each CR and LF that stands alone. Most chunks have none, which counting shows at once."""
-    breaks = octets.count(BREAK)
-    return octets if octets.count(b"\r") == octets.count(b"\n") == breaks else _BARE.sub(BREAK, octets)

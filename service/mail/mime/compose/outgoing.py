@@ -4,11 +4,11 @@ import re
 from datetime import datetime
 
 from service.mail.errors import TooLarge
+from service.mail.line_ends import BLANK, with_crlf
 from service.mail.mime.compose.checks import INTERNAL
 from service.mail.mime.compose.header import date_field, id_field
 
 MAX_HEADER = 1024 * 1024
-_END = re.compile(rb"\n\r?\n")
 # Octets that some server may drop from the name of a field.
 _UNSEEN = r"[\0-\x09\x0b-\x20\x7f]*+"
 
@@ -62,7 +62,7 @@ class Outgoing:
     def _begin(self, octets: bytes, header: bytearray) -> bytes:
         searched = max(0, len(header) - 2)
         header += octets
-        end = _END.search(header, searched)
+        end = BLANK.search(header, searched)
         if (end.start() if end else len(header) - 1) > MAX_HEADER:
             raise TooLarge("The header of the message exceeds 1 MiB.")
         if end is None:
@@ -87,10 +87,7 @@ class Outgoing:
         octets = b"\r" + octets if self._has_cr else octets
         self._has_cr = octets.endswith(b"\r")
         octets = octets[:-1] if self._has_cr else octets
-        pairs = octets.count(b"\r\n")
-        if octets.count(b"\n") == pairs == octets.count(b"\r"):
-            return octets
-        return octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+        return with_crlf(octets)
 
     def _seen(self, octets: bytes) -> bytes:
         self.is_8bit = self.is_8bit or not octets.isascii()

@@ -5,6 +5,7 @@ from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
+from service.mail.line_ends import BLANK
 from service.mail.mime.charset import decode_text, in_utf8, is_foreign, is_hint
 from service.mail.mime.headers.words import decode_words
 from service.mail.model import Header
@@ -15,7 +16,6 @@ MAX_IDS = 1000
 
 # A name, its value and the value's folded lines. What does not begin like this is skipped line by line.
 _FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][^\n]*+)*))", re.MULTILINE)
-_BLANK = re.compile(rb"\n\r?\n")
 _WORD_CHARSET = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?[bBqQ]\?")
 _IDS = frozenset({"message-id", "in-reply-to", "references", "content-id"})
 _MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
@@ -36,7 +36,7 @@ def split_headers(block: bytes, names: Container[str] | None = None) -> tuple[Ra
     """
     if block.startswith((b"\n", b"\r\n")):
         return ()
-    blank = _BLANK.search(block, 0, MAX_BLOCK)
+    blank = BLANK.search(block, 0, MAX_BLOCK)
     fields = []
     for match in _FIELD.finditer(block, 0, min(len(block), MAX_BLOCK) if blank is None else blank.start() + 1):
         name = match[1].decode("latin-1")

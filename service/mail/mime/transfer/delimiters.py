@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from service.mail.line_ends import BLANK
+
 MAX_BOUNDARY = 900
 """Octets; RFC 2046 allows 70. A multipart with a longer one is read as text."""
 _FEW = 4 << 10
@@ -17,7 +19,6 @@ _FAR = 1 << 20
 _WORD = re.compile(rb"\n--(\S{0,1000}+)")
 _LINE = re.compile(rb"\n--([^\n]{0,1000}+)")
 _FIRST = re.compile(rb"\S*+")
-_BLANK = re.compile(rb"\n\r?\n")
 _SPACE = b" \t\r\n"
 
 
@@ -104,6 +105,6 @@ def _delimiter(source: bytes, start: int, text: bytes) -> Delimiter:
 def next_blank(source: bytes, start: int) -> tuple[int, int]:
     """Start and end of the first empty line; twice the end of the source if there is none."""
     for begin in range(start, len(source), _MANY):
-        if (found := _BLANK.search(source, begin, begin + _MANY + 2)) is not None:
+        if (found := BLANK.search(source, begin, begin + _MANY + 2)) is not None:
             return found.start() + 1, found.end()
     return len(source), len(source)
