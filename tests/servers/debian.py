@@ -16,11 +16,9 @@ from contextlib import contextmanager, suppress
 from imaplib import IMAP4
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from tests.servers.dovecot import PASSWORD, Mail, append
-from tests.servers.process import HOST, end, free_ports, greets
+from tests.servers.dovecot import PASSWORD, Mail, NotStarted, append
+from tests.servers.process import HOST, Started, end, free_ports, greets
 
 START_SECONDS = 30.0
 CHROOTS = Path(os.environ.get("CHROOTS", Path(__file__).parents[2] / "build" / "servers"))
@@ -40,11 +38,7 @@ exec chroot "$2/root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 s
 """
 
 
-class NotStarted(RuntimeError):
-    """No such file system, or a server that does not come up."""
-
-
-class DebianServer(ABC):
+class DebianServer(Started, ABC):
     """One server: IMAP and POP3 on free ports of this machine, in clear."""
 
     host = HOST
@@ -68,13 +62,6 @@ class DebianServer(ABC):
     def user(self) -> str:
         """A name that nobody had yet; its mailbox is empty, and PASSWORD opens it."""
         return f"u{next(self._names)}"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Returns when it greets. Raises NotStarted, with its log, if it does not."""

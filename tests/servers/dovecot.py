@@ -26,12 +26,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from imapclient import imap_utf7
 
-from tests.servers.process import HOST, end, free_ports, greets
+from tests.servers.process import HOST, Started, end, free_ports, greets
 from tests.servers.tls import Certificate, make_certificate
 
 PASSWORD = "secret"
@@ -55,7 +54,7 @@ class NotStarted(RuntimeError):
     """No Dovecot, or one that does not come up. Its log is in the words."""
 
 
-class Dovecot:
+class Dovecot(Started):
     """One server. Started by root, mail belongs to nobody and Dovecot drops its rights itself; else all runs as
     whoever starts it. ``unprivileged`` makes root start it as nobody."""
 
@@ -75,13 +74,6 @@ class Dovecot:
         self._certificate: Certificate | None = None
         self.folder = Path()
         self.ports = Ports(0, 0, 0, 0)
-
-    def __enter__(self) -> "Dovecot":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def ca_file(self) -> Path:

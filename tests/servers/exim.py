@@ -11,10 +11,9 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from tests.servers.dovecot import PASSWORD, NotStarted
-from tests.servers.process import HOST, end, free_ports
+from tests.servers.process import HOST, Started, end, free_ports
 from tests.servers.submission import wait_for_greeting
 
 USER = "daemon"
@@ -22,7 +21,7 @@ USER = "daemon"
 PACKAGES = ("exim4-daemon-light", "exim4-base")
 
 
-class Exim:
+class Exim(Started):
     """One Exim. Root starts it."""
 
     def __init__(self, sink: int, certificate: tuple[Path, Path]) -> None:
@@ -32,7 +31,7 @@ class Exim:
         self.folder = Path()
         [self.port] = free_ports(1)
 
-    def __enter__(self) -> "Exim":
+    def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="exim-"))
         self.folder.chmod(0o755)
         try:
@@ -65,10 +64,6 @@ class Exim:
         except BaseException:
             self.stop()
             raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def log(self) -> str:

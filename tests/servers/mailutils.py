@@ -64,13 +64,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from imapclient import imap_utf7
 
 from tests.servers.dovecot import PASSWORD, Mail, NotStarted, append
-from tests.servers.process import HOST, end, free_ports, greets
+from tests.servers.process import HOST, Started, end, free_ports, greets
 
 START_SECONDS = 15.0
 _LETTERS = {"$draft": "D", "$flagged": "F", "$answered": "R", "$seen": "S", "$deleted": "T"}
@@ -85,7 +84,7 @@ class Ports(NamedTuple):
     pop3: int
 
 
-class Mailutils:
+class Mailutils(Started):
     """One imap4d and one pop3d. Root starts them as nobody, everybody else as himself.
 
     pop3d ends unless it may be of the group mail: with neither root nor that group there is no POP3, and its port is 0.
@@ -105,13 +104,6 @@ class Mailutils:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.folder = Path()
         self.ports = Ports(0, 0)
-
-    def __enter__(self) -> "Mailutils":
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def pids(self) -> list[int]:

@@ -3,18 +3,16 @@
 import shutil
 import subprocess
 import time
-from types import TracebackType
-from typing import Self
 
 from redis import Redis as Client
 from redis.exceptions import ConnectionError as Refused
 
-from tests.servers.process import HOST, end, free_ports
+from tests.servers.process import HOST, Started, end, free_ports
 
 START_SECONDS = 10.0
 
 
-class Redis:
+class Redis(Started):
     """``with Redis() as redis``: redis.url; stop() and start() as often as wanted."""
 
     def __init__(self) -> None:
@@ -24,13 +22,6 @@ class Redis:
     @property
     def url(self) -> str:
         return f"redis://{HOST}:{self.port}"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Returns when it answers."""

@@ -13,11 +13,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from tests.servers.dovecot import START_SECONDS, Dovecot, NotStarted
-from tests.servers.process import HOST, end, free_ports, greets_with
+from tests.servers.process import HOST, Started, end, free_ports, greets_with
 
 REFUSED = "nobody@example.net"
 """Postfix knows that they are not there."""
@@ -52,10 +52,6 @@ class SendingDovecot(Dovecot):
         self.submission, self.sasl = free_ports(2)
         super().__init__(settings=_DOVECOT.format(host=HOST, sink=sink, submission=self.submission, sasl=self.sasl))
 
-    def __enter__(self) -> "SendingDovecot":
-        self.start()
-        return self
-
     def start(self) -> None:
         super().start()
         wait_for_greeting(self.submission, lambda: self.log)
@@ -67,7 +63,7 @@ class SendingDovecot(Dovecot):
         return self._certificate.cert_file, self._certificate.key_file
 
 
-class Postfix:
+class Postfix(Started):
     """One Postfix. ``sasl`` is who knows the passwords, and whose certificate it shows."""
 
     def __init__(self, sink: int, sasl: SendingDovecot) -> None:
@@ -77,7 +73,7 @@ class Postfix:
         self.folder = Path()
         self.port, self.tls_port = free_ports(2)
 
-    def __enter__(self) -> "Postfix":
+    def start(self) -> None:
         program = Path("/usr/lib/postfix/sbin/master")
         if not program.exists():
             raise NotStarted("These tests need a Postfix: apt-get install postfix")
@@ -92,10 +88,6 @@ class Postfix:
         except BaseException:
             self.stop()
             raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     @property
     def log(self) -> str:
@@ -130,12 +122,12 @@ class Postfix:
         (etc / "master.cf").write_text(_MASTER.format(host=HOST, port=self.port, tls_port=self.tls_port))
 
 
-def wait_for_greeting(port: int, log: "object") -> None:
+def wait_for_greeting(port: int, log: Callable[[], str]) -> None:
     """Returns when a server that sends says hello. NotStarted with its log if it does not."""
     deadline = time.monotonic() + START_SECONDS
     while not greets_with(port, b"2"):
         if time.monotonic() > deadline:
-            raise NotStarted(log() if callable(log) else str(log))
+            raise NotStarted(log())
         time.sleep(0.02)
 
 
