@@ -24,7 +24,6 @@ from service.app import create_app
 from service.mail.errors import StoreUnavailable, Unauthenticated
 from service.mail.model import Protocol
 from service.settings.model import KEY_OCTETS, Settings
-from tests.api.conftest import settings_for
 from tests.api.served import listening
 from tests.api.test_problems import is_problem
 from tests.deploy.replica import Replica
@@ -32,6 +31,7 @@ from tests.edge.conftest import NOBODY
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.events import Stream
 from tests.servers.process import HOST
+from tests.servers.proxy import passing
 from tests.servers.redis import Redis
 from tests.servers.scripted import Imap, ScriptedServer
 
@@ -226,13 +226,18 @@ async def test_tokens_from_before_they_had_a_name_open_and_can_be_taken_back(sta
 
 
 @pytest.mark.dovecot
-async def test_an_open_stream_ends(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """R-HTTP-37: a stream of events that was open, and a long poll that waits."""
+@pytest.mark.parametrize("delay", [0.0, 0.1])
+async def test_an_open_stream_ends(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch, delay: float) -> None:
+    """R-HTTP-37: a stream of events that was open, and a long poll that waits. On a slow way the session ends while the
+    news are on theirs."""
     monkeypatch.setattr(changes, "PING_SECONDS", 0.2)
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: x\r\n\r\nx\r\n", (), None)])
     async with AsyncExitStack() as stack:
-        port = await stack.enter_async_context(listening(create_app(settings_for(dovecot))))
+        proxy = await stack.enter_async_context(passing(dovecot.ports.imap, delay))
+        home = {"imap": {"host": HOST, "port": proxy.port, "security": "none"}}
+        settings = Settings(servers={"home": home}, secret_keys=(SecretBytes(KEY),))
+        port = await stack.enter_async_context(listening(create_app(settings)))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30))
         made = await client.post("/v1/sessions", json={"username": user, "password": PASSWORD})
         bearer = {"Authorization": f"Bearer {made.json()['token']}"}

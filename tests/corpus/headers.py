@@ -90,6 +90,12 @@ HEADERS: tuple[Letter, ...] = (
         senders=("ann@example.org",),
     ),
     header(
+        "angles-around-no-address",
+        "From: ann@example.org</field>\nTo: ben@example.org>\n",
+        case="R-MIME-06",
+        warnings=("display-name-has-address",),
+    ),
+    header(
         "route",
         "From: Ann <@relay.example.org,@mx.example.org:ann@example.org>\n",
         case="R-MIME-06",

@@ -226,6 +226,8 @@ class _Stream:
                 return
             except UpstreamFailure:
                 return
+            if not await self._is_live():
+                return
             self._mark, has_more = changes.token, changes.has_more
             for event in self._events_of(changes):
                 yield event

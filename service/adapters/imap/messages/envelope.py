@@ -61,8 +61,12 @@ def _header_values(row: FetchResponse, envelope: list[Token], structure: Part | 
     return header_values(block, body_charset(structure) if structure and is_foreign(block) else None)
 
 
-# In a field of addresses: comments, groups, escapes and routes, which servers read in different ways.
-_ODD = re.compile(rb"^(?:from|to):(?>(?:[^\r\n(\\;:]|\r\n(?=[ \t]))*)[(\\;:]", re.IGNORECASE | re.MULTILINE)
+# In a field of addresses: comments, groups, escapes, routes, and angle brackets around no address, which servers read in
+# different ways.
+_ODD = re.compile(
+    rb"^(?:from|to):(?>(?:[^\r\n(\\;:<>]|<[^\s<>@(\\;:]++@[^\s<>@(\\;:]++>|\r\n(?=[ \t]))*)[(\\;:<>]",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _says_the_same(envelope: list[Token], block: bytes) -> bool:
