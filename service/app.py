@@ -95,22 +95,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
     )
-    app = FastAPIOffline(
-        title="Casella",
-        version=__version__,
-        summary="Any mailbox over HTTP.",
-        description=_DESCRIPTION,
-        lifespan=_lifespan,
-        generate_unique_id_function=contract.operation_id,
-        license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
-        redirect_slashes=False,
-        telemetry=_TELEMETRY,
-    )
-    app.state.service = service
-    app.state.is_ready = False
-    problems.install(app)
-    # Routes are tried in this order, so the most frequent come first.
-    for module in (
+    # Routes are tried in this order, so the most frequent come first. Routes of included routers are searched twice.
+    modules = (
         messages,
         flags,
         parts,
@@ -123,8 +109,21 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         sessions,
         health,
         site,
-    ):
-        app.include_router(module.router)
+    )
+    app = FastAPIOffline(
+        title="Casella",
+        version=__version__,
+        summary="Any mailbox over HTTP.",
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        routes=[route for module in modules for route in module.router.routes],
+        license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+        redirect_slashes=False,
+        telemetry=_TELEMETRY,
+    )
+    app.state.service = service
+    app.state.is_ready = False
+    problems.install(app)
     if settings.metrics_public:
         app.include_router(health.metrics)
     for uploading in (actions.appending, drafts.uploading, submissions.uploading):

@@ -10,8 +10,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from pydantic.alias_generators import to_camel
 
 from service.api.openapi.examples import EXAMPLES
 from service.api.problems import response_components
@@ -49,12 +47,6 @@ _INT64_MAX = (1 << 63) - 1
 _SCHEMA = "#/components/schemas/"
 _PARTIAL = frozenset({"MessageSummary"})
 """Schemas from which the parameter ``fields`` removes fields."""
-
-
-def operation_id(route: APIRoute) -> str:
-    """The operationId: ``list_messages`` becomes listMessages. It is made from the function's name, so grep finds
-    both."""
-    return to_camel(route.name)
 
 
 def build(app: FastAPI) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """The signed-in account."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 
 from service.accounts.credentials import Credentials
 from service.api.deps import Caller, Mailbox, service_of
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.routing import api_router
 from service.mail.backend import Backend
 from service.mail.changes import WatchHealth
 from service.mail.model import Capability, Count, OpenProtocol, Value
 
-router = APIRouter(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
+router = api_router(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
 
 
 class QuotaUsage(Value):

@@ -4,24 +4,25 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, MessageId, response_headers
 from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
+from service.api.routing import api_router
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
 from service.mail.model import MAX_FLAGS, Count, Number, Outcome, Value
 
-router = APIRouter(
+router = api_router(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "stale-id", "over-quota"),
 )
-appending = APIRouter(
+appending = api_router(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "over-quota"),

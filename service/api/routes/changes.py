@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.sse import format_sse_event
 from pydantic import Field
 from pydantic_core import to_json
@@ -15,12 +15,13 @@ from starlette.responses import StreamingResponse
 from service.api.deps import Mailbox, Service, require_live, service_of, session_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.routing import api_router
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
 from service.mail.errors import InvalidRequest, StaleToken, Unauthenticated, UpstreamFailure
 from service.mail.model import Capability, Value
 
-router = APIRouter(
+router = api_router(
     prefix="/v1/accounts/{account}",
     tags=["changes"],
     responses=problem_responses(*SIGNED_IN, "stale-token", "not-supported"),

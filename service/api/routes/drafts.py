@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import Field
 
 from service.api.idempotency import Key
 from service.api.parameters import MessageId, PartId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.routing import api_router
 from service.api.sending import Sender, Sending, identity_of
 from service.api.uploads import spooled_content
 from service.mail.model import Header, HtmlMode, Message, Value
@@ -17,8 +18,8 @@ from service.submission.letter import ANSWERED, FORWARDED
 from service.submission.replies.drafts import forward, reply
 
 _RESPONSES = problem_responses(*SIGNED_IN, "stale-id", "over-quota", "in-use")
-router = APIRouter(prefix="/v1/accounts/{account}", tags=["drafts"], responses=_RESPONSES)
-uploading = APIRouter(prefix="/v1/accounts/{account}", tags=["drafts"], responses=_RESPONSES)
+router = api_router(prefix="/v1/accounts/{account}", tags=["drafts"], responses=_RESPONSES)
+uploading = api_router(prefix="/v1/accounts/{account}", tags=["drafts"], responses=_RESPONSES)
 DraftId = Annotated[
     str, Path(alias="message", description="The id of a draft.", examples=["m_E_LKNI-7jFkAAAAByRHJhZnRz"])
 ]

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from pydantic import Field
 
 from service.api.deps import Mailbox
 from service.api.parameters import MessageId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.responses import strong_etag
+from service.api.routing import api_router
 from service.mail.errors import Changed
 from service.mail.model import MAX_FLAGS, Flags, Value
 
-router = APIRouter(
+router = api_router(
     prefix="/v1/accounts/{account}/messages/{message}/flags",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "stale-id") | {200: {"headers": response_headers("ETag")}},

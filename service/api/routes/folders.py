@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import Field
 
 from service.api.deps import Caller, Mailbox, service_of
@@ -10,9 +10,10 @@ from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.responses import CACHEABLE, IF_NONE_MATCH, items_response
+from service.api.routing import api_router
 from service.mail.model import Folder, Grant, Quota, Value
 
-router = APIRouter(
+router = api_router(
     prefix="/v1/accounts/{account}",
     tags=["folders"],
     responses=problem_responses(*SIGNED_IN, "already-exists"),

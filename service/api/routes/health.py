@@ -1,14 +1,15 @@
 """For the platform: is it alive, may it take traffic."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
 from service.api.problems import problem_responses
+from service.api.routing import api_router
 from service.mail.model import Value
 
-router = APIRouter(tags=["health"], responses=problem_responses("internal-error"))
-metrics = APIRouter(include_in_schema=False)
+router = api_router(tags=["health"], responses=problem_responses("internal-error"))
+metrics = api_router(include_in_schema=False)
 """For operators who want the metrics on the port of the API too. They are not part of the contract."""
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 
 from service.api.criteria import MAX_TEXT, Criteria, SearchRequest, shown_fields
@@ -20,15 +20,17 @@ from service.api.responses import (
     page_response,
     strong_etag,
 )
+from service.api.routing import api_router, query_of, query_parameters
 from service.mail.errors import InvalidRequest
 from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
 
-router = APIRouter(
+router = api_router(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "stale-id"),
 )
 MAX_IDS = 200
+_LIST = {"parameters": [*query_parameters(Criteria), *IF_NONE_MATCH["parameters"]]}
 Html = Annotated[
     HtmlMode,
     Query(description="`safe` for sanitized HTML, `original` for the HTML as received (not safe to show), or `none`."),
@@ -48,9 +50,9 @@ class MessageList(Value):
     not_found: tuple[str, ...] | None = Field(None, description="The ids of messages that do not exist.")
 
 
-@router.get("/folders/{folder}/messages", response_model=Page, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
+@router.get("/folders/{folder}/messages", response_model=Page, responses=CACHEABLE, openapi_extra=_LIST)
 async def list_messages(
-    request: Request, mailbox: Mailbox, folder: FolderId, criteria: Annotated[Criteria, Query()]
+    request: Request, mailbox: Mailbox, folder: FolderId, criteria: Annotated[Criteria, Depends(query_of(Criteria))]
 ) -> Response:
     """A page of the messages in a folder, newest arrival first, or of those that match the criteria. Use `nextCursor`
     to get the next page.

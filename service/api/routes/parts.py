@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from service.api.deps import Mailbox, PartMailbox
 from service.api.downloads import BINARY, respond
 from service.api.parameters import MessageId, PartId, request_headers
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.routing import api_router
 
-router = APIRouter(
+router = api_router(
     prefix="/v1/accounts/{account}/messages/{message}",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "stale-id", "range-not-satisfiable"),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from service.accounts.credentials import SecretKind
@@ -11,10 +11,11 @@ from service.api.deps import MAX_SECRET, MAX_USERNAME, credentials_of, opened, s
 from service.api.parameters import encodable
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.accounts import Account, describe
+from service.api.routing import api_router
 from service.mail.errors import StoreUnavailable
 from service.mail.model import PROTOCOLS, OpenProtocol, Value
 
-router = APIRouter(prefix="/v1", tags=["sessions"])
+router = api_router(prefix="/v1", tags=["sessions"])
 
 
 Text = Annotated[str, AfterValidator(encodable)]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -11,6 +11,7 @@ from service.api.deps import service_of
 from service.api.idempotency import Key
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.drafts import DraftId
+from service.api.routing import api_router
 from service.api.sending import Sender, Sending
 from service.api.uploads import spooled
 from service.mail.errors import TooLarge, UnsupportedMedia
@@ -20,8 +21,8 @@ from service.submission.outbox import Options
 _RESPONSES = problem_responses(
     *SIGNED_IN, "stale-id", "over-quota", "in-use", "already-done", "recipients-refused", "message-refused"
 )
-router = APIRouter(prefix="/v1/accounts/{account}", tags=["sending"], responses=_RESPONSES)
-uploading = APIRouter(prefix="/v1/accounts/{account}", tags=["sending"], responses=_RESPONSES)
+router = api_router(prefix="/v1/accounts/{account}", tags=["sending"], responses=_RESPONSES)
+uploading = api_router(prefix="/v1/accounts/{account}", tags=["sending"], responses=_RESPONSES)
 MAX_ADDRESS = 320
 _MESSAGE = "From: ann@example.org\r\nTo: ben@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
 _BODY: dict[str, Any] = {

@@ -61,8 +61,8 @@ def _header_values(row: FetchResponse, envelope: list[Token], structure: Part | 
     return header_values(block, body_charset(structure) if structure and is_foreign(block) else None)
 
 
-# In a field of addresses: comments, groups, escapes, routes, and angle brackets around no address, which servers read in
-# different ways.
+# In a field of addresses: comments, groups, escapes, routes, and angle brackets around no address, which servers read
+# in different ways.
 _ODD = re.compile(
     rb"^(?:from|to):(?>(?:[^\r\n(\\;:<>]|<[^\s<>@(\\;:]++@[^\s<>@(\\;:]++>|\r\n(?=[ \t]))*)[(\\;:<>]",
     re.IGNORECASE | re.MULTILINE,
