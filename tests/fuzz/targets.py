@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from service.adapters.imap.messages.envelope import read_summary, structure_of
+from service.adapters.imap.messages.folder_messages import read_row
 from service.adapters.imap.wire.octets.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows, status_rows
 from service.adapters.imap.wire.status import read_status
@@ -41,8 +42,12 @@ def wire(octets: bytes) -> None:
         with suppress(UpstreamProtocol):
             now(read(told))
     with suppress(UpstreamProtocol):
-        for row in now(fetch_rows(told)).values():
+        rows = now(fetch_rows(told))
+        for row in rows.values():
             read_summary(row, "m", "f", structure_of(row)).model_dump_json()
+        for uid, row in now(fetch_rows(told, as_usual=True)).items():
+            one, other = read_row(row, "m", "f"), read_row(rows[uid], "m", "f")
+            assert (one.row, one.details) == (other.row, other.details)
 
 
 def _framed(*pieces: bytes) -> list[bytes] | None:
@@ -104,6 +109,7 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     "wire": (wire, [
         b'* 1 FETCH (UID 1 FLAGS (\\Seen) RFC822.SIZE 9 INTERNALDATE "01-Jan-2026 00:00:00 +0000" ENVELOPE (NIL "a" ((NIL NIL "a" "b")) NIL NIL NIL NIL NIL NIL "<a@b>"))\r\n',
         b'* 1 FETCH (UID 1 BODYSTRUCTURE (("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 1 1) "mixed") BODY[1]<0> {3}\r\nabc)\r\nA1 OK done\r\n',
+        b'* 1 FETCH (UID 1 FLAGS (\\Seen) RFC822.SIZE 90 ENVELOPE ("Thu, 1 Jan 2026 00:00:00 +0000" {1}\r\na (("A" NIL "a" "b")) NIL NIL NIL NIL NIL NIL "<a@b>") BODYSTRUCTURE ("text" "plain" NIL NIL NIL "7bit" 1 1 NIL NIL NIL NIL) BODY[HEADER.FIELDS (DATE FROM TO SUBJECT)]<0> {16}\r\nFrom: A <a@b>\r\n\r\n)\r\n',
         b'* LIST (\\Noselect) "/" {3}\r\na/b\r\n* STATUS INBOX (MESSAGES 1)\r\n* ESEARCH (TAG "A") UID ALL 1:3,7\r\n* SEARCH 1 2\r\n',
     ]),
     "tokens": (tokens, [b'"\\"', b"BODY[ ", b"(a ", b"{0}\r\n", b'"a" ', b"() "]),

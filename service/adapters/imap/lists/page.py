@@ -192,7 +192,8 @@ async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int)
             if not is_about_content(error) or not messages.connection.is_open:
                 raise
             await messages.has_false_labels()
-    responses = await fetch_rows((answer or await run([b"FETCH", numbers, messages.items.changing])).untagged)
+    answer = answer or await run([b"FETCH", numbers, messages.items.changing])
+    responses = await fetch_rows(answer.untagged, as_usual=True)
     return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
 

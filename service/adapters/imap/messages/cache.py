@@ -13,7 +13,9 @@ from sys import getsizeof
 
 from cachetools import Cache, LRUCache
 
+from service.adapters.imap.messages.envelope import envelope_of, envelope_values, structure_of
 from service.adapters.imap.wire.numbers import MAX_UID
+from service.adapters.imap.wire.usual import read_described
 from service.adapters.shared.cache_metrics import MeasuredCache
 from service.mail.json_rows import row_json
 from service.mail.model import Address, Message, MessageSummary, Part, Protocol, Value
@@ -48,11 +50,15 @@ class CachedMessage:
 
     row: bytes
     """The JSON of the summary, without flags."""
-    details_json: bytes
+    described: bytes
+    """The JSON of the details, or ENVELOPE and BODYSTRUCTURE as the server wrote them: most are never asked for."""
     preview: str | None = None
     thread_id: str | None = None
     email_id: int | None = None
     """Gmail's number of the message, the same in all folders that show it. None elsewhere."""
+
+    is_in_doubt: bool = False
+    """Whether the structure is left out that the server wrote."""
 
     is_confirmed: bool = False
     """Whether the message itself was read since, so that these are its values."""
@@ -61,7 +67,7 @@ class CachedMessage:
         """With the values of the whole message."""
         summary = MessageSummary.model_construct(**{name: getattr(message, name) for name in _OF_SUMMARY})
         details = Details.model_construct(**{name: getattr(message, name) for name in _OF_DETAILS})
-        return replace(self, row=row_json(summary), details_json=details_json(details), is_confirmed=True)
+        return replace(self, row=row_json(summary), described=details_json(details), is_confirmed=True)
 
     @property
     def summary(self) -> MessageSummary:
@@ -70,12 +76,16 @@ class CachedMessage:
 
     @property
     def details(self) -> Details:
-        return Details.model_validate_json(self.details_json)
+        if self.described.startswith(b"{"):
+            return Details.model_validate_json(self.described)
+        row = read_described(self.described)
+        structure = None if self.is_in_doubt else structure_of(row)
+        return Details(structure=structure, **envelope_values(envelope_of(row)))
 
     @property
     def cost(self) -> int:
         """Its approximate size in memory, in octets."""
-        cost = MESSAGE_COST + len(self.row) + len(self.details_json)
+        cost = MESSAGE_COST + len(self.row) + len(self.described)
         for value in (self.preview, self.thread_id, self.email_id):
             if value:
                 cost += getsizeof(value)

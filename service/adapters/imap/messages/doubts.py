@@ -34,9 +34,12 @@ def is_doubtful(row: FetchResponse) -> bool:
     size = read_number(row.get(b"RFC822.SIZE"))
     if size is None or size > MAX_REREAD:
         return False
-    envelope, structure = row.get(b"ENVELOPE"), row.get(b"BODYSTRUCTURE")
-    if isinstance(envelope, list) and not any(envelope):
-        return True
+    envelope = row.get(b"ENVELOPE")
+    return (isinstance(envelope, list) and not any(envelope)) or has_doubtful_parts(row.get(b"BODYSTRUCTURE"))
+
+
+def has_doubtful_parts(structure: Token) -> bool:
+    """Whether there may be other parts than those of this BODYSTRUCTURE."""
     if isinstance(structure, list) and structure and len(structure) < 9 and structure[0] == b"text":
         return False  # most messages
     return any(map(_is_doubtful, _parts(structure)))

@@ -1,10 +1,10 @@
 """Reads the values of a list row from a FETCH response (RFC 9051, 7.5.2)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.doubts import is_doubtful, is_placeholder
@@ -12,7 +12,7 @@ from service.adapters.imap.messages.items import MAX_FIELDS
 from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
-from service.adapters.imap.wire.tokens import Token
+from service.adapters.imap.wire.tokens import Token, parse
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import body_charset, has_attachment
 from service.mail.mime.charset import is_foreign
@@ -27,7 +27,8 @@ MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as many as of a field in a header."""
 _CACHED = 320
-"""Octets of an address that is kept for the next message: an address has 254 at most (RFC 5321), a name a few."""
+"""Octets of an address, or of a field of them, that is kept for the next message: an address has 254 at most (RFC
+5321), a name a few."""
 
 
 def read_summary(
@@ -35,30 +36,82 @@ def read_summary(
 ) -> MessageSummary:
     """The row of a list. A field that cannot be read is absent; the message is listed all the same. ``in_doubt``: there
     may be other parts than those of the structure."""
-    envelope = envelope_of(row)
-    values = _header_values(row, envelope, structure)
-    return MessageSummary(
-        id=message_id,
-        folder_id=folder_id,
-        subject=values["subject"] if "subject" in values else text(envelope[1]),
-        from_=values["from_"] if "from_" in values else addresses(envelope[2]),
-        to=values["to"] if "to" in values else addresses(envelope[5]),
-        received_at=read_date_time(row.get(b"INTERNALDATE")),
-        sent_at=values["sent_at"] if "sent_at" in values else parse_date(octets(envelope[0])),
-        size=read_number(row.get(b"RFC822.SIZE")),
-        flags=from_wire(row.get(b"FLAGS")),
+    date, subject, from_, _, _, to, _, _, in_reply_to, own_id = envelope_of(row)
+    return summary_of(
+        row,
+        message_id,
+        folder_id,
+        Shown(octets(date), octets(subject), _people(from_), _people(to), octets(in_reply_to), octets(own_id)),
+        body_charset=lambda: body_charset(structure) if structure else None,
         has_attachment=has_attachment(structure) if structure and not in_doubt else None,
-        message_id=next(iter(message_ids(envelope[9])), None),
-        in_reply_to=message_ids(envelope[8]) or None,
     )
 
 
-def _header_values(row: FetchResponse, envelope: list[Token], structure: Part | None) -> Mapping[str, Any]:
+class People(NamedTuple):
+    """A field of addresses. ``is_missing``: NIL. ``at_signs``: those in it, -1 if an address is not a mailbox."""
+
+    addresses: tuple[Address, ...]
+    at_signs: int
+    is_missing: bool
+
+
+class Shown(NamedTuple):
+    """What a list shows of an envelope."""
+
+    date: bytes | None
+    subject: bytes | None
+    from_: People
+    to: People
+    in_reply_to: bytes | None
+    message_id: bytes | None
+
+    @property
+    def fields(self) -> int:
+        """How many of DATE, FROM, TO and SUBJECT there are."""
+        missing = (self.date is None) + (self.subject is None) + self.from_.is_missing + self.to.is_missing
+        return 4 - missing
+
+    @property
+    def at_signs(self) -> int:
+        """Those of From, To and Subject; -1 if an address is not a mailbox."""
+        if self.from_.at_signs < 0 or self.to.at_signs < 0:
+            return -1
+        return self.from_.at_signs + self.to.at_signs + (self.subject or b"").count(b"@")
+
+
+def summary_of(
+    row: FetchResponse,
+    message_id: str,
+    folder_id: str,
+    shown: Shown,
+    *,
+    body_charset: Callable[[], str | None],
+    has_attachment: bool | None,
+) -> MessageSummary:
+    """As ``read_summary``, of an envelope that is read."""
+    values = _header_values(row, shown, body_charset)
+    return MessageSummary(
+        id=message_id,
+        folder_id=folder_id,
+        subject=values["subject"] if "subject" in values else text(shown.subject),
+        from_=values.get("from_", shown.from_.addresses),
+        to=values.get("to", shown.to.addresses),
+        received_at=read_date_time(row.get(b"INTERNALDATE")),
+        sent_at=values["sent_at"] if "sent_at" in values else parse_date(shown.date),
+        size=read_number(row.get(b"RFC822.SIZE")),
+        flags=from_wire(row.get(b"FLAGS")),
+        has_attachment=has_attachment,
+        message_id=next(iter(parse_message_ids(shown.message_id)), None),
+        in_reply_to=parse_message_ids(shown.in_reply_to) or None,
+    )
+
+
+def _header_values(row: FetchResponse, shown: Shown, body_charset: Callable[[], str | None]) -> Mapping[str, Any]:
     """What the header fields say that came with the row, unless they were cut, or the envelope surely says the same."""
     block = header_fields(row)
-    if not block or len(block) >= MAX_FIELDS or _says_the_same(envelope, block):
+    if not block or len(block) >= MAX_FIELDS or _says_the_same(shown, block):
         return {}
-    return header_values(block, body_charset(structure) if structure and is_foreign(block) else None)
+    return header_values(block, body_charset() if is_foreign(block) else None)
 
 
 # In a field of addresses: comments, groups, escapes, routes, and angle brackets around no address, which servers read
@@ -69,28 +122,44 @@ _ODD = re.compile(
 )
 
 
-def _says_the_same(envelope: list[Token], block: bytes) -> bool:
+def _says_the_same(shown: Shown, block: bytes) -> bool:
     """Whether the fields are so usual that every server reads them alike: each there once, ASCII, and as many addresses
     as at signs. Most are, and reading them again takes a third of the time of a row."""
     lines = block.count(b"\r\n") - block.count(b"\r\n ") - block.count(b"\r\n\t") - block.endswith(b"\r\n\r\n")
     return (
-        block.isascii()
-        and lines == sum(envelope[at] is not None for at in (0, 1, 2, 5))
-        and block.count(b"@") == _at_signs(envelope)
-        and _ODD.search(block) is None
+        block.isascii() and lines == shown.fields and block.count(b"@") == shown.at_signs and _ODD.search(block) is None
     )
 
 
-def _at_signs(envelope: list[Token]) -> int:
-    """Those of From, To and Subject; -1 if an address is not a mailbox."""
-    subject = octets(envelope[1]) or b""
-    count = subject.count(b"@")
-    for entry in (*(envelope[2] or ()), *(envelope[5] or ())):
-        domain = entry[3] if isinstance(entry, list) and len(entry) == 4 else None
-        if not isinstance(domain, bytes) or is_placeholder(domain):
-            return -1
-        count += 1 + sum(each.count(b"@") for each in entry if isinstance(each, bytes))
+def _people(token: Token) -> People:
+    return People(addresses(token), _at_signs(token), token is None)
+
+
+def _at_signs(entries: Token) -> int:
+    if isinstance(entries, bytes):
+        return -1
+    count = 0
+    for entry in entries or ():
+        match entry:
+            case [_, _, _, bytes() as domain] if not is_placeholder(domain):
+                count += 1 + sum(each.count(b"@") for each in entry if isinstance(each, bytes))
+            case _:
+                return -1
     return count
+
+
+def people(written: bytes) -> People:
+    """A field of addresses as the server wrote it. Those of usual length are kept for the next message: people write
+    more than once."""
+    return _known_people(written) if len(written) <= _CACHED else _read_people(written)
+
+
+def _read_people(written: bytes) -> People:
+    [token] = parse(written)
+    return _people(token)
+
+
+_known_people = lru_cache(maxsize=4096)(_read_people)
 
 
 def envelope_values(envelope: list[Token]) -> dict[str, Any]:
@@ -147,11 +216,6 @@ def octets(token: Token) -> bytes | None:
 def text(token: Token) -> str | None:
     """A field for people, decoded; of more than 8 KiB the beginning."""
     return shown_text(token) if isinstance(token, bytes) else None
-
-
-def message_ids(token: Token) -> tuple[str, ...]:
-    """Message-IDs without their angle brackets."""
-    return parse_message_ids(token) if isinstance(token, bytes) else ()
 
 
 def addresses(token: Token) -> tuple[Address, ...]:

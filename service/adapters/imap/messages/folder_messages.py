@@ -25,6 +25,7 @@ from service.adapters.imap.messages.items import (
     items_of,
 )
 from service.adapters.imap.messages.repair import MAX_TEMPORARY, Repair, is_about_content, is_temporary
+from service.adapters.imap.messages.usual_rows import read_usual
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.dates import read_date_time
@@ -33,6 +34,7 @@ from service.adapters.imap.wire.labels import labels_json
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import LABELS, UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.usual import USUAL, described
 from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.errors import UpstreamFailure
 from service.mail.json_rows import row_json, with_member
@@ -54,6 +56,8 @@ _NONE: Mapping[int, str] = {}
 def _is_whole(row: FetchResponse) -> bool:
     """Whether the response describes a message. For one that another session removed just now, Dovecot reports a size
     of 0, the year 1970 and NIL for all else."""
+    if USUAL in row:
+        return True
     envelope = row.get(b"ENVELOPE")
     is_gone = (
         row.get(b"RFC822.SIZE") == b"0"
@@ -64,14 +68,19 @@ def _is_whole(row: FetchResponse) -> bool:
     return not is_gone and UNREADABLE not in row and not _SUMMARY.isdisjoint(row)
 
 
-def _read(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
-    """A structure that is in doubt is left out: the message is read from its source then."""
+def read_row(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessage:
+    """What is cached of a response. A structure that is in doubt is left out: the message is read from its source
+    then."""
+    thread_id, email_id = gmail_thread(row), gmail_email(row)
+    if (usual := described(row)) is not None:
+        summary, in_doubt = read_usual(row, usual, message_id, folder_id)
+        return CachedMessage(
+            row_json(summary), usual.written, thread_id=thread_id, email_id=email_id, is_in_doubt=in_doubt
+        )
     structure, in_doubt = structure_of(row), is_doubtful(row)
     summary = read_summary(row, message_id, folder_id, structure, in_doubt=in_doubt)
     details = Details(structure=None if in_doubt else structure, **envelope_values(envelope_of(row)))
-    return CachedMessage(
-        row_json(summary), details_json(details), thread_id=gmail_thread(row), email_id=gmail_email(row)
-    )
+    return CachedMessage(row_json(summary), details_json(details), thread_id=thread_id, email_id=email_id)
 
 
 def _requests(items: Items, unknown: Sequence[int], known: Collection[int] = ()) -> list[list[bytes]]:
@@ -149,7 +158,7 @@ class FolderMessages:
         repair = Repair(self.selection)
         try:
             answer = await self.connection.run(*_requests(self.items, unknown, known))
-            return await fetch_rows(answer.untagged), repair
+            return await fetch_rows(answer.untagged, as_usual=True), repair
         except UpstreamFailure as error:
             if not is_about_content(error) or not self.connection.is_open:
                 raise
@@ -249,9 +258,9 @@ class FolderMessages:
         thread."""
         large = {uid: octets for uid, row in responses.items() if (octets := wire_octets(row)) > LARGE}
         usual = ((uid, row) for uid, row in responses.items() if uid not in large)
-        cached = {uid: _read(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
+        cached = {uid: read_row(row, self.id(uid), self.folder_id) async for uid, row in paced(usual)}
         for uid, octets in large.items():
-            cached[uid] = await in_thread(partial(_read, responses[uid], self.id(uid), self.folder_id), octets)
+            cached[uid] = await in_thread(partial(read_row, responses[uid], self.id(uid), self.folder_id), octets)
         kept = self._known
         new = {uid: cached[uid] for uid, row in responses.items() if uid not in kept and _is_complete(row)}
         if new:
@@ -274,7 +283,7 @@ class FolderMessages:
 
 
 def _is_complete(row: FetchResponse) -> bool:
-    return b"ENVELOPE" in row and b"BODYSTRUCTURE" in row
+    return USUAL in row or (b"ENVELOPE" in row and b"BODYSTRUCTURE" in row)
 
 
 def _extended(message: CachedMessage, preview: str | None, thread_id: str | None) -> CachedMessage:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 from service.adapters.imap.wire.tokens import Token
 from service.mail.mime.headers.dates import MONTHS, parse_date
@@ -44,6 +45,7 @@ def _usual(token: bytes) -> datetime | None:
         return None
 
 
+@lru_cache(maxsize=256)
 def _zone(number: int) -> timezone:
     """Of ``-0700``, hours and minutes in one number."""
     minutes = abs(number) // 100 * 60 + abs(number) % 100

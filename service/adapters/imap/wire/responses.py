@@ -13,6 +13,7 @@ from service.adapters.imap.wire.lenient import known_items, listed_name
 from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, slices
 from service.adapters.imap.wire.tokens import Token, parse
+from service.adapters.imap.wire.usual import expand, usual_row
 from service.mail.errors import UpstreamProtocol
 from service.mail.numbers import read_number
 
@@ -57,13 +58,14 @@ the message has to be read in another way."""
 _CHANGING = frozenset({b"FLAGS", LABELS, b"MODSEQ", SEQUENCE, OCTETS, UNREADABLE})
 
 
-async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
+async def fetch_rows(untagged: Iterable[bytes], *, as_usual: bool = False) -> dict[int, FetchResponse]:
     """Returns the rows of a FETCH or STORE by UID. Several responses about one message become one row. Rows without a
     UID are unsolicited news of flags and are skipped; an unreadable row with a UID has the key ``UNREADABLE``. Raises
-    UpstreamProtocol if the responses contradict each other, and AnswerTooLarge for more than ``MAX_ROWS``."""
+    UpstreamProtocol if the responses contradict each other, and AnswerTooLarge for more than ``MAX_ROWS``. With
+    ``as_usual`` a usual description stays as it is written, with the key ``USUAL``."""
     rows: dict[int, FetchResponse] = {}
     async for responses in slices(untagged):
-        for uid, row in each_row(responses):
+        for uid, row in each_row(responses, as_usual=as_usual):
             if uid in rows:
                 _merge(rows[uid], row)
             elif len(rows) >= MAX_ROWS:
@@ -73,7 +75,7 @@ async def fetch_rows(untagged: Iterable[bytes]) -> dict[int, FetchResponse]:
     return rows
 
 
-def each_row(responses: Iterable[bytes]) -> Iterator[tuple[int, FetchResponse]]:
+def each_row(responses: Iterable[bytes], *, as_usual: bool = False) -> Iterator[tuple[int, FetchResponse]]:
     """Yields the rows one by one, as ``fetch_rows``, but without storing them: for answers of hundreds of thousands,
     which come in slices."""
     for response in responses:
@@ -85,7 +87,8 @@ def each_row(responses: Iterable[bytes]) -> Iterator[tuple[int, FetchResponse]]:
             row = {b"UID": quick[3], b"FLAGS": [*quick[4].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             row[LABELS] = _labels(quick[2]) if len(quick[2]) <= _SHORT_LABELS else parse(quick[2])[0]
         elif start := _FETCH.match(response):
-            row = _row_or_known_items(response, start.end())
+            usual = usual_row(response) if as_usual else None
+            row = _row_or_known_items(response, start.end()) if usual is None else usual
             row[SEQUENCE] = start[1]
             row[OCTETS] = b"%d" % len(response)
         else:
@@ -137,6 +140,8 @@ def _row(response: bytes, start: int) -> FetchResponse:
 
 
 def _merge(row: FetchResponse, more: FetchResponse) -> None:
+    expand(row)
+    expand(more)
     for name, value in more.items():
         if name in row and name not in _CHANGING and row[name] != value:
             raise _broken()

@@ -77,7 +77,7 @@ def parse(text: bytes, start: int = 0) -> list[Token]:
             continue
         first = token[0]
         if first == _QUOTE:
-            current.append(_unquoted(token) if _BACKSLASH in token else token[1:-1])
+            current.append(unquoted(token) if _BACKSLASH in token else token[1:-1])
         elif first == _OPEN:
             inner: list[Token] = []
             current.append(inner)
@@ -112,7 +112,10 @@ def _step(token: bytes) -> int:
     return 0 if type(token) is _Octets else (token[0] == _OPEN) - (token[0] == _CLOSE)
 
 
-def _unquoted(token: bytes) -> bytes:
+def unquoted(token: bytes) -> bytes:
+    """A quoted string without its quotes and escapes."""
+    if _BACKSLASH not in token:
+        return token[1:-1]
     return _BACKSLASH.join(piece.replace(_BACKSLASH, b"") for piece in token[1:-1].split(b"\\\\"))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 MAX_OCTETS = 200
 
@@ -17,7 +18,13 @@ _FORMS = tuple(
         rf"(?<!\d)(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}})[T\s]{{1,9}}{_CLOCK}{_ZONE}",
     )
 )
+# As nearly all mail software writes it.
+_USUAL = re.compile(
+    rb"(?:[A-Z][a-z]{2}, )?(\d{1,2}) ([A-Z][a-z]{2}) (2\d{3}|19[5-9]\d) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d)"
+    rb" ([+-](?:0\d|1[0-5])[0-5]\d)(?: \([A-Z]{1,5}\))?"
+)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NUMBERS = {name.encode(): number for number, name in enumerate(MONTHS, 1)}
 # RFC 5322, 4.3: the zones with a known offset; all other letters count as UTC.
 _ZONES = {"edt": -4, "est": -5, "cdt": -5, "cst": -6, "mdt": -6, "mst": -7, "pdt": -7, "pst": -8, "cet": 1, "cest": 2}
 
@@ -26,6 +33,8 @@ def parse_date(raw: bytes | str | None) -> datetime | None:
     """The moment with the offset it was written with; None for anything else, such as year 0 or zone +9999."""
     if not raw:
         return None
+    if isinstance(raw, bytes) and (usual := _USUAL.fullmatch(raw)) and (moment := _usual(usual)) is not None:
+        return moment
     text = raw[:MAX_OCTETS].decode("latin-1") if isinstance(raw, bytes) else raw[:MAX_OCTETS]
     for _ in range(text.count("(")):
         text = _COMMENT.sub(" ", text)
@@ -34,6 +43,21 @@ def parse_date(raw: bytes | str | None) -> datetime | None:
         if match is not None and (moment := _date(match.groupdict())) is not None:
             return moment
     return None
+
+
+def _usual(match: re.Match[bytes]) -> datetime | None:
+    day, month, year, hour, minute, second, zone = match.groups()
+    try:
+        return datetime(
+            int(year), _NUMBERS[month], int(day), int(hour), int(minute), int(second), tzinfo=_known_zone(zone)
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _known_zone(digits: bytes) -> timezone:
+    return _zone(digits.decode())
 
 
 def _date(fields: dict[str, str | None]) -> datetime | None:

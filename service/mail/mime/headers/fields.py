@@ -19,6 +19,7 @@ _FIELD = re.compile(rb"^([^\s:\0-\x20\x7f]{1,998})[ \t]*+:([^\n]*+(?>(?:\n[ \t][
 _WORD_CHARSET = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?[bBqQ]\?")
 _IDS = frozenset({"message-id", "in-reply-to", "references", "content-id"})
 _MESSAGE_ID = re.compile(rb"<([^<>]{1,998})>")
+_USUAL_ID = re.compile(rb"<([!-;=?-}]{1,998})>")
 
 
 class RawHeader(NamedTuple):
@@ -86,6 +87,8 @@ def parse_message_ids(raw: bytes | str | None) -> tuple[str, ...]:
     if not raw:
         return ()
     octets = (raw.encode("utf-8", "replace") if isinstance(raw, str) else raw)[:MAX_BLOCK]
+    if usual := _USUAL_ID.fullmatch(octets):
+        return (usual[1].decode("ascii"),)
     candidates = [match[1] for match in _MESSAGE_ID.finditer(octets)] if b"<" in octets else []
     if not candidates:
         words = octets.split()
