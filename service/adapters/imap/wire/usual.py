@@ -37,7 +37,7 @@ _REST = re.compile(
     % (b" ".join(b"(%b)" % field for field in [_MAILBOXES] * 6 + [_FIELD] * 2), _nested(_MAX_DEPTH))
 )
 _ITEM = re.compile(rb"([A-Z][A-Z0-9.-]*+) (%b) " % _VALUE)
-_HEADER = re.compile(rb" (BODY\[HEADER\.FIELDS \([^()\"\r\n]*+\)\](?:<0>)?) \{(\d{1,6})\}\r\n")
+_HEADER = re.compile(rb" (BODY\[HEADER\.FIELDS \([^()\[\]\"\r\n]*+\)\](?:<0>)?) \{(\d{1,6})\}\r\n")
 _ODD = re.compile(rb'["\[]|NIL', re.IGNORECASE)
 
 

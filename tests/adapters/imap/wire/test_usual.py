@@ -96,6 +96,7 @@ def test_a_usual_row_is_read_as_by_tokens(octets: bytes) -> None:
         response(structure=b"(" * 20 + b")" * 20),
         response().replace(b"ENVELOPE (", b"ENVELOPE NIL ("),
         response() + b"x",
+        response().replace(b"TO SUBJECT", b"TO S]UBJECT"),
         response().replace(b"FETCH", b"fetch"),
         b"7 FETCH (UID 9 FLAGS (\\Seen))",
         b"7 FETCH (FLAGS (\\Seen) UID 9 MODSEQ (3))",
