@@ -115,9 +115,9 @@ def attachments(structure: Part, choice: Choice | None = None) -> tuple[Part, ..
     return tuple(part for part in _leaves(structure) if part.id not in chosen)
 
 
-def has_attachment(structure: Part) -> bool:
+def has_attachment(structure: Part, choice: Choice | None = None) -> bool:
     """Whether there is anything a user would call an attachment."""
-    return any(_is_attachment(part) for part in attachments(structure))
+    return any(_is_attachment(part) for part in attachments(structure, choice))
 
 
 def _is_attachment(part: Part) -> bool:

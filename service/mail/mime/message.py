@@ -11,6 +11,7 @@ from service.mail.mime.headers.addresses import known_addresses, sender_warnings
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import RawHeader, charset_for, parse_message_ids, split_headers, text_of
 from service.mail.mime.headers.words import shown_text
+from service.mail.mime.reports import returned
 from service.mail.mime.reports.returned import MAX_OCTETS, read_returned
 from service.mail.mime.structure import Entity, find, parse
 from service.mail.model import Address, HtmlMode, Message, MessageSummary, Part
@@ -32,7 +33,7 @@ def read_summary(
 ) -> MessageSummary:
     """A row of a list. Without ``received_at`` the date of the topmost Received field stands for it. ``charset`` is
     the body's: that of octets in the header whose charset nothing says."""
-    fields = _Fields.of(header_block, charset or text_charset(header_block))
+    fields = _Fields.of(split_headers(header_block, _NAMES), charset or text_charset(header_block))
     values = fields.values()
     return MessageSummary(
         id=id,
@@ -53,12 +54,12 @@ def text_charset(beginning: bytes) -> str | None:
 def header_values(block: bytes, charset: str | None = None) -> dict[str, Any]:
     """What a header says, by the names that ``Message`` has for it; a field that is missing has no entry. ``charset``
     is the body's."""
-    return _Fields.of(block, charset).values()
+    return _Fields.of(split_headers(block, _NAMES), charset).values()
 
 
-def described(block: bytes, charset: str | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
+def described(headers: Sequence[RawHeader], charset: str | None = None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The ``header_values``, and what is odd about the senders that the header names."""
-    fields = _Fields.of(block, charset)
+    fields = _Fields.of(headers, charset)
     return fields.values(), sender_warnings(fields.all("from"))
 
 
@@ -75,25 +76,25 @@ def read_message(
     """The message with body and structure. The warning ``structure-truncated`` says that a limit cut the tree."""
     root = parse(source)
     structure = root.part
-    header = source[root.header_start : root.body_start]
-    fields = _Fields.of(header, body_charset(structure))
+    headers = split_headers(source[root.header_start : root.body_start], _ALL_NAMES)
+    fields = _Fields.of(headers, body_charset(structure))
     choice = choose(structure)
     warnings = sender_warnings(fields.all("from")) + (("structure-truncated",) if root.is_truncated else ())
     body = read_body(_leaves(source, root, choice.text), _leaves(source, root, choice.html), html, warnings)
-    returned = read_returned(header, structure, partial(_part, source, root), body.text)
+    found = read_returned(headers, structure, partial(_part, source, root), body.text)
     return Message(
         id=id,
         folder_id=folder_id,
         received_at=received_at or fields.received_at(),
         size=size,
         flags=flags,
-        has_attachment=has_attachment(structure),
+        has_attachment=has_attachment(structure, choice),
         **fields.values(),
         structure=structure,
-        attachments=attachments(structure),
+        attachments=attachments(structure, choice),
         body=body,
-        report=returned.report,
-        unsubscribe=returned.unsubscribe,
+        report=found.report,
+        unsubscribe=found.unsubscribe,
     )
 
 
@@ -118,8 +119,8 @@ class _Fields(NamedTuple):
     headers: tuple[RawHeader, ...]
 
     @classmethod
-    def of(cls, block: bytes, charset: str | None) -> "_Fields":
-        fields = split_headers(block, _NAMES)
+    def of(cls, headers: Sequence[RawHeader], charset: str | None) -> "_Fields":
+        fields = [each for each in headers if each.name.lower() in _NAMES]
         charset = charset_for(fields, charset)
         return cls(tuple(RawHeader(name.lower(), text_of(name, raw, charset)) for name, raw in fields))
 
@@ -180,3 +181,4 @@ _READERS: Mapping[str, tuple[str, Callable[[_Fields, str], Any]]] = {
 }
 """The field of ``Message`` that a header field makes, and how."""
 _NAMES = _READERS.keys() | {"received"}
+_ALL_NAMES = _NAMES | {name.lower() for name in returned.FIELDS}

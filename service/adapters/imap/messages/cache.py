@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from sys import getsizeof
+from typing import NamedTuple
 
 from cachetools import Cache, LRUCache
 
 from service.adapters.imap.messages.envelope import envelope_of, envelope_values, structure_of
+from service.adapters.imap.messages.opened import SHARE, OpenedMessages
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.usual import read_described
 from service.adapters.shared.cache_metrics import MeasuredCache
@@ -43,6 +45,20 @@ class Details(Value):
     bcc: tuple[Address, ...] = ()
 
 
+class Description(NamedTuple):
+    """What a CachedMessage says of a message."""
+
+    summary: MessageSummary
+    details: Details
+    octets: int
+    """About as many were read of it."""
+
+    def says(self, message: Message) -> bool:
+        """Whether the message itself says the same."""
+        pairs = ((self.summary, _OF_SUMMARY - {"flags"}), (self.details, _OF_DETAILS))
+        return all(getattr(one, name) == getattr(message, name) for one, names in pairs for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class CachedMessage:
     """A list row as octets; models are made of it on demand. It is frozen, so that its counted cost stays true: to
@@ -63,8 +79,10 @@ class CachedMessage:
     is_confirmed: bool = False
     """Whether the message itself was read since, so that these are its values."""
 
-    def as_in(self, message: Message) -> "CachedMessage":
-        """With the values of the whole message."""
+    def as_in(self, message: Message, described: Description | None = None) -> "CachedMessage":
+        """With the values of the whole message. ``described``: what this one has, if it was read before."""
+        if described is not None and described.says(message):
+            return replace(self, is_confirmed=True)
         summary = MessageSummary.model_construct(**{name: getattr(message, name) for name in _OF_SUMMARY})
         details = Details.model_construct(**{name: getattr(message, name) for name in _OF_DETAILS})
         return replace(self, row=row_json(summary), described=details_json(details), is_confirmed=True)
@@ -83,6 +101,11 @@ class CachedMessage:
         return Details(structure=structure, **envelope_values(envelope_of(row)))
 
     @property
+    def description(self) -> Description:
+        """All of it."""
+        return Description(self.summary, self.details, len(self.row) + len(self.described))
+
+    @property
     def cost(self) -> int:
         """Its approximate size in memory, in octets."""
         cost = MESSAGE_COST + len(self.row) + len(self.described)
@@ -92,8 +115,8 @@ class CachedMessage:
         return cost
 
 
-_OF_SUMMARY = tuple(name for name in MessageSummary.model_fields if name not in {"preview", "thread_id", "labels"})
-_OF_DETAILS = tuple(Details.model_fields)
+_OF_SUMMARY = frozenset(name for name in MessageSummary.model_fields if name not in {"preview", "thread_id", "labels"})
+_OF_DETAILS = frozenset(Details.model_fields)
 
 
 def details_json(details: Details) -> bytes:
@@ -150,21 +173,23 @@ class FolderCache:
 
 
 class MessageCache(MeasuredCache):
-    """The cached messages of all accounts, by folder."""
+    """The cached messages of all accounts, by folder, within a budget; and those that were opened, within ``SHARE``
+    more."""
 
     def __init__(self, budget: int = BUDGET) -> None:
         super().__init__(Protocol.IMAP)
+        self.opened = OpenedMessages(budget // SHARE)
         self._budget = budget
         self._nothing = FolderCache()
         self._folders: LRUCache[FolderKey, FolderCache] = LRUCache(budget, getsizeof=_octets_of)
 
     @property
     def octets(self) -> int:
-        return int(self._folders.currsize)
+        return int(self._folders.currsize) + self.opened.octets
 
     @property
     def kept_octets(self) -> int:
-        return sum(folder.octets for folder in self.folders)
+        return sum(folder.octets for folder in self.folders) + self.opened.octets
 
     @property
     def folders(self) -> list[FolderCache]:

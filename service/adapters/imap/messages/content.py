@@ -1,13 +1,13 @@
 """A message's body, headers, parts and source."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import NamedTuple
 
 from service.adapters.imap.ids import MessageRef
-from service.adapters.imap.messages.cache import CachedMessage, MessageCache
+from service.adapters.imap.messages.cache import Description, MessageCache
 from service.adapters.imap.messages.download import (
     HEAD,
     Octets,
@@ -22,17 +22,14 @@ from service.adapters.imap.messages.download import (
 )
 from service.adapters.imap.messages.envelope import trusted_structure, weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
-from service.adapters.imap.messages.leaves import FIELDS, doubtful, header_item, read_leaves
+from service.adapters.imap.messages.leaves import FIELDS, header_item, read_leaves, read_root
+from service.adapters.imap.messages.reading import changing, changing_items, content_items, read_message
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import Answer
-from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.labels import labels_from_wire
 from service.adapters.imap.wire.responses import (
-    LABELS,
-    UNREADABLE,
     FetchResponse,
     fetch_rows,
     header_fields,
@@ -43,11 +40,9 @@ from service.adapters.imap.wire.responses import (
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, UpstreamProtocol
-from service.mail.mime.body import Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
-from service.mail.mime.message import described, text_charset
-from service.mail.mime.reports.returned import MAX_OCTETS, read_returned, report_parts
+from service.mail.mime.message import text_charset
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
@@ -57,8 +52,6 @@ from service.spool import Spool
 MAX_HEADER = 256 << 10
 MAX_BEGINNING = 64 << 10
 """Octets in which a message's first text begins, which says its charset."""
-MAX_BODY = 400 << 10
-"""Stored octets of a text that are read to show it: 256 KiB after decoding, in every encoding but the rarest."""
 _DESCRIPTION = b"RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 
@@ -83,29 +76,45 @@ class Content:
 
     async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _ignore) -> Message:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
-        its texts. Calls ``begin`` when a connection is there and reading begins."""
-        cached, row = await self._read(ref, begin)
-        size = cached.cost + sum(len(value) for value in row.values() if isinstance(value, bytes))
-        message = await in_thread(partial(_message, cached, row, html), size)
-        if isinstance(message, Message):
-            self._amend(ref, cached, message)
-            return message
-        message = await self._from_source(ref, message, html)
-        self._amend(ref, cached, message.model_copy(update={"structure": None}))
+        its texts. One that was opened before is not read again, but for what changes. Calls ``begin`` when a connection
+        is there and reading begins."""
+        key = (self._ids.account, ref.folder, ref.uid_validity, ref.uid, html)
+        if (opened := self._cache.opened.get(key)) is not None:
+            row = await self._read_changing(ref, begin)
+            return opened.model_copy(update=changing(row) | {"version": version_of(row)})
+        message = await self._message(ref, html, begin)
+        self._cache.opened.keep(key, message)
         return message
 
-    def _amend(self, ref: MessageRef, cached: CachedMessage, message: Message) -> None:
+    async def _message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None]) -> Message:
+        known, row = await self._read(ref, begin)
+        size = known.octets + sum(len(value) for value in row.values() if isinstance(value, bytes))
+        message = await in_thread(partial(read_message, known, row, html), size)
+        if isinstance(message, Message):
+            self._amend(ref, message, known)
+            return message
+        message = await self._from_source(ref, message, html)
+        self._amend(ref, message.model_copy(update={"structure": None}))
+        return message
+
+    def _amend(self, ref: MessageRef, message: Message, known: Description | None = None) -> None:
         """Lists show the message from now on as it is shown here, if it is not as the server described it."""
-        if cached.is_confirmed:
-            return
-        amended = cached.as_in(message)
         key = (self._ids.account, ref.folder, ref.uid_validity)
-        if ref.uid in self._cache.folder(key).messages:
-            self._cache.keep(key, {ref.uid: amended})
+        cached = self._cache.folder(key).messages.get(ref.uid)
+        if cached is not None and not cached.is_confirmed:
+            self._cache.keep(key, {ref.uid: cached.as_in(message, known)})
 
     @again
-    async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[CachedMessage, FetchResponse]:
-        """The cached message, and a response with its flags, some header fields and the texts of its body."""
+    async def _read_changing(self, ref: MessageRef, begin: Callable[[], None]) -> FetchResponse:
+        """A response with the flags, the labels and the version."""
+        async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
+            begin()
+            items = b" ".join(changing_items(selection))
+            return await _response(selection, ref.uid, await selection.connection.run(_fetch(ref.uid, b"(%b)" % items)))
+
+    @again
+    async def _read(self, ref: MessageRef, begin: Callable[[], None]) -> tuple[Description, FetchResponse]:
+        """What is known of the message, and a response with its flags, some header fields and the texts of its body."""
         async with self.access.messages(ref.folder, ref.uid_validity, [ref.uid]) as selection:
             begin()
             messages = FolderMessages(self._cache, self._ids, selection)
@@ -114,14 +123,10 @@ class Content:
                 answer = await selection.connection.run(_fetch(ref.uid, messages.items.row))
                 row = await _response(selection, ref.uid, answer)
                 cached = (await messages.learn({ref.uid: row}))[ref.uid]
-            structure = cached.details.structure
-            items = [b"UID FLAGS" + messages.items.more, FIELDS]
-            if structure:
-                items += [*_windows(structure), *doubtful(structure)]
-            if selection.counts_changes:
-                items.append(b"MODSEQ")
+            known = cached.description
+            items = [*changing_items(selection), *content_items(known.details.structure)]
             answer = await selection.connection.run(_fetch(ref.uid, b"(%b)" % b" ".join(items)))
-            return cached, await _response(selection, ref.uid, answer)
+            return known, await _response(selection, ref.uid, answer)
 
     async def _from_source(self, ref: MessageRef, summary: MessageSummary, html: HtmlMode) -> Message:
         """Reads a message whose BODYSTRUCTURE is unusable from its octets."""
@@ -241,43 +246,6 @@ class Content:
         return self._ids.message(ref.folder, ref.uid_validity, ref.uid)
 
 
-def _message(cached: CachedMessage, row: FetchResponse, html: HtmlMode) -> Message | MessageSummary:
-    """The message; only its summary if the server's structure is unusable."""
-    summary = cached.summary.model_copy(update=_changing(row))
-    details = cached.details
-    if details.structure is None or UNREADABLE in row:
-        return summary
-    block = header_fields(row)
-    try:
-        structure = read_leaves(details.structure, row, block)
-    except UpstreamProtocol:
-        return summary
-    chosen = choose(structure)
-    values, warnings = described(block, body_charset(structure))
-    if any(
-        part.size and octets(row, b"BODY[%b]<0>" % part.id.encode()) is None for part in _requested(details.structure)
-    ):
-        return summary
-    body = read_body(_leaves(chosen.text, row), _leaves(chosen.html, row), html, warnings)
-    returned = read_returned(block, structure, partial(_leaf, row=row), body.text)
-    return Message(
-        **dict(summary)
-        | dict(details)
-        | values
-        | {"structure": structure, "has_attachment": has_attachment(structure)},
-        attachments=attachments(structure, chosen),
-        body=body,
-        report=returned.report,
-        unsubscribe=returned.unsubscribe,
-        version=version_of(row),
-    )
-
-
-def _changing(row: FetchResponse) -> dict[str, tuple[str, ...]]:
-    flags = {"flags": from_wire(row.get(b"FLAGS"))}
-    return flags | {"labels": labels_from_wire(row[LABELS])} if LABELS in row else flags
-
-
 async def _decoded(label: _Label, read: Read, head: bytes, part: Part, span: Span | None) -> Download:
     """The size is known if the head is all of the part. A range needs the size, so the part is decoded once to count
     it."""
@@ -335,43 +303,6 @@ def _without_octets(subject: str) -> UpstreamProtocol:
     return UpstreamProtocol(f"The mail server sent no octets of the {subject}.", protocol="imap")
 
 
-def _within_budget(parts: Iterable[Part]) -> list[Part]:
-    """The first parts, as many as are shown of them: the texts of one message come in one answer."""
-    kept: list[Part] = []
-    octets = 0
-    for part in parts:
-        if octets >= 2 * MAX_BODY:
-            break
-        kept.append(part)
-        octets += MAX_BODY if part.size is None else min(part.size, MAX_BODY)
-    return kept
-
-
-def _windows(structure: Part) -> list[bytes]:
-    """The items of the texts of the body, and of the parts of a report."""
-    report = report_parts(structure)
-    windows = {part.id: MAX_OCTETS for part in (report.all if report else ())}
-    windows |= {part.id: MAX_BODY for part in _requested(structure)}
-    return [b"BODY.PEEK[%b]<0.%d>" % (part_id.encode(), most) for part_id, most in windows.items()]
-
-
-def _requested(structure: Part) -> list[Part]:
-    """The texts of the body that are read with a message."""
-    return _within_budget(choose(structure).parts)
-
-
-def _leaves(parts: Iterable[Part], row: FetchResponse) -> list[Leaf]:
-    return [_leaf(part, row) for part in parts]
-
-
-def _leaf(part: Part, row: FetchResponse) -> Leaf:
-    """A part that was not fetched is beyond the budget, so it counts as cut."""
-    item = b"BODY[%b]<0>" % part.id.encode()
-    text = octets(row, item)
-    is_fetched = text is not None or item in row or item[:-3] in row
-    return Leaf(part, text or b"", not is_fetched or len(text or b"") >= MAX_BODY)
-
-
 def _section(part_id: str) -> bytes:
     """The part's id as a section (RFC 9051, 6.4.5). Raises NotFound("part") if it is not an id."""
     numbers = part_id.split(".")
@@ -388,7 +319,7 @@ def _structure(row: FetchResponse) -> Part | None:
     """The parts as the server and their own headers describe them; None if the server's description is unusable."""
     structure = trusted_structure(row)
     with suppress(UpstreamProtocol):
-        return read_leaves(structure, row, header_fields(row)) if structure else None
+        return read_leaves(structure, row, read_root(structure, header_fields(row))) if structure else None
     return None
 
 

@@ -68,13 +68,16 @@ def _is_doubtful(part: Part) -> bool:
     )
 
 
-def read_leaves(structure: Part, row: FetchResponse, root: bytes) -> Part:
+Fields = tuple[RawHeader, ...]
+
+
+def read_leaves(structure: Part, row: FetchResponse, root: Fields) -> Part:
     """The tree with those leaves remade whose headers are in the response; ``root`` is the header of the message.
     Raises UpstreamProtocol if text that the server takes for a header is none: it would be lost."""
-    blocks = {part.id: block for part in structure.walk() if (block := _block(row, part)) is not None}
+    headers = {part.id: _read_header(block) for part in structure.walk() if (block := _block(row, part)) is not None}
     if structure.parts is None:
-        blocks[structure.id] = root
-    return _remade(structure, blocks, body_charset(structure))
+        headers[structure.id] = root
+    return _remade(structure, headers, body_charset(structure)) if headers else structure
 
 
 def _block(row: FetchResponse, part: Part) -> bytes | None:
@@ -83,17 +86,15 @@ def _block(row: FetchResponse, part: Part) -> bytes | None:
     return found if isinstance(found, bytes) and len(found) < MAX_HEADER else None
 
 
-def _remade(part: Part, blocks: Mapping[str, bytes], charset: str | None) -> Part:
+def _remade(part: Part, headers: Mapping[str, Fields], charset: str | None) -> Part:
     if part.type.startswith("multipart/") or part.parts is not None:
-        _require_header(blocks.get(part.id, b""))
         parts = part.parts or ()
-        remade = tuple(_remade(each, blocks, charset) for each in parts)
+        remade = tuple(_remade(each, headers, charset) for each in parts)
         return part if _are_same(parts, remade) else part.model_copy(update={"parts": remade})
-    return _remade_leaf(part, blocks[part.id], charset) if part.id in blocks else part
+    return _remade_leaf(part, headers[part.id], charset) if part.id in headers else part
 
 
-def _remade_leaf(part: Part, block: bytes, charset: str | None) -> Part:
-    fields = _require_header(block)
+def _remade_leaf(part: Part, fields: Fields, charset: str | None) -> Part:
     if not any(name[:8].lower() == "content-" for name, _ in fields):
         return part
     leaf = make_part(part.id, declare(fields, part.type, charset), part.size, ())
@@ -101,7 +102,12 @@ def _remade_leaf(part: Part, block: bytes, charset: str | None) -> Part:
     return part if has_parts and part.type != leaf.type else leaf
 
 
-def _require_header(block: bytes) -> tuple[RawHeader, ...]:
+def read_root(structure: Part, block: bytes) -> Fields:
+    """The header of the message. Raises UpstreamProtocol as ``read_leaves``."""
+    return _read_header(block) if structure.parts is None else split_headers(block)
+
+
+def _read_header(block: bytes) -> Fields:
     fields = split_headers(block)
     if not fields and block.strip():
         raise UpstreamProtocol("The mail server takes text for a header.", protocol="imap")

@@ -29,7 +29,8 @@ _TOKEN = re.compile(
 # What most fields are: mailboxes with nothing in them that needs scanning.
 _SPEC = rb"[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}+@[A-Za-z0-9.-]{1,255}+"
 _PLAIN = re.compile(
-    rb"\s*+(?:(?:\"([^\"\\\r\n]{0,200}+)\"|([A-Za-z0-9 '_-]{0,200}+))[ \t]*+<(%b)>|(%b))\s*+" % (_SPEC, _SPEC)
+    rb"\s*+(?:(?:\"([^\"\\\r\n]{0,200}+)\"|([A-Za-z0-9!#$%%&'*+/=?^_`{|}~ -]{0,200}+))[ \t]*+<(%b)>|(%b))\s*+"
+    % (_SPEC, _SPEC)
 )
 _FEW = 20
 """Mailboxes of a field that is tried that way."""
@@ -99,7 +100,7 @@ def sender_warnings(raw_from_headers: Sequence[bytes]) -> tuple[str, ...]:
 
 
 def _warnings(raw_from_headers: tuple[bytes, ...]) -> tuple[str, ...]:
-    addresses = [address for raw in raw_from_headers[:10] for address in parse_addresses(raw, 10)]
+    addresses = [address for raw in raw_from_headers[:10] for address in known_addresses(raw, 10)]
     checks = (
         ("display-name-has-address", any(_names_another(address) for address in addresses)),
         ("multiple-from", len(raw_from_headers) > 1 or len(addresses) > 1),

@@ -3,6 +3,7 @@
 import binascii
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from service.mail import cleaning
@@ -13,6 +14,8 @@ MAX_VALUE = 64 * 1024
 MAX_SHOWN = 8 * 1024
 """Octets of a subject, a name or an address that are shown; honest ones are below 1 KiB."""
 _MAX_WORD = 8 * 1024
+_CACHED = 320
+"""Octets of a value that is kept for the next message."""
 
 _OPENING = re.compile(rb"=\?([^?\s*]{1,64})(?:\*[^?\s]{0,64})?\?([bBqQ])\?")
 _SPACE = b" \t\r\n"
@@ -33,7 +36,8 @@ def decode_words(raw: bytes | str) -> str:
         text = raw[:MAX_VALUE].decode("ascii")
         if text.isprintable():
             return text.strip()
-    return clean_text(_decode(_octets(raw)[:MAX_VALUE]).replace("\0", "\ufffd")).strip()
+    octets = _octets(raw)[:MAX_VALUE]
+    return _known_text(octets) if len(octets) <= _CACHED else _shown(octets)
 
 
 def shown_text(raw: bytes) -> str:
@@ -48,6 +52,14 @@ def has_controls(raw: bytes) -> bool:
     """Whether controls stand in the value, or come out of its encoded words. Folding does not count."""
     text = _decode(raw[:MAX_VALUE]).replace("\t", " ")
     return cleaning.has_controls(text)
+
+
+def _shown(raw: bytes) -> str:
+    return clean_text(_decode(raw).replace("\0", "\ufffd")).strip()
+
+
+_known_text = lru_cache(maxsize=4096)(_shown)
+"""People write more than once, and a subject is looked at for a row, a message, and what it may report."""
 
 
 def _octets(raw: bytes | str) -> bytes:

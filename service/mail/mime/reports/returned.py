@@ -1,10 +1,10 @@
 """Reads the report and the way to unsubscribe from the pieces of a message that an adapter has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from service.mail.mime.body import Leaf
-from service.mail.mime.headers.fields import parse_message_ids, split_headers
+from service.mail.mime.headers.fields import RawHeader, parse_message_ids, split_headers
 from service.mail.mime.reports.heuristics import read_odd_bounce
 from service.mail.mime.reports.notices import Notice, read_notice
 from service.mail.mime.reports.origin import Origin
@@ -77,10 +77,11 @@ def report_parts(structure: Part) -> ReportParts | None:
     return ReportParts((structure,), None, is_report=False) if structure.type in NOTICES else None
 
 
-def read_returned(header: bytes, structure: Part, leaf: Callable[[Part], Leaf | None], text: str | None) -> Returned:
-    """``header`` has at least FIELDS; ``leaf`` returns the octets of a part of ``report_parts``, None if there are
-    none; ``text`` is the body's."""
-    fields = split_headers(header)
+def read_returned(
+    fields: Sequence[RawHeader], structure: Part, leaf: Callable[[Part], Leaf | None], text: str | None
+) -> Returned:
+    """``fields`` are those of the header, or at least FIELDS of them; ``leaf`` returns the octets of a part of
+    ``report_parts``, None if there are none; ``text`` is the body's."""
     origin = Origin(fields)
     return Returned(_report(origin, structure, leaf, text or ""), read_unsubscribe(fields))
 
