@@ -95,28 +95,12 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
     )
-    # Routes are tried in this order, so the most frequent come first. Routes of included routers are searched twice.
-    modules = (
-        messages,
-        flags,
-        parts,
-        folders,
-        changes,
-        actions,
-        drafts,
-        submissions,
-        accounts,
-        sessions,
-        health,
-        site,
-    )
     app = FastAPIOffline(
         title="Casella",
         version=__version__,
         summary="Any mailbox over HTTP.",
         description=_DESCRIPTION,
         lifespan=_lifespan,
-        routes=[route for module in modules for route in module.router.routes],
         license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         redirect_slashes=False,
         telemetry=_TELEMETRY,
@@ -124,10 +108,9 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
+    _add_routes(app, settings.max_message_octets)
     if settings.metrics_public:
         app.include_router(health.metrics)
-    for uploading in (actions.appending, drafts.uploading, submissions.uploading):
-        app.include_router(uploading, max_body_size=settings.max_message_octets)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     if settings.allowed_origins:
         app.add_middleware(
@@ -141,6 +124,17 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
+
+
+def _add_routes(app: FastAPI, max_upload: int) -> None:
+    """Routes are tried in this order, so the most frequent come first. Those of included routers are searched twice, so
+    only uploads, which have a limit of their own, are included."""
+    for module in (messages, flags, parts, folders, changes):
+        app.router.routes.extend(module.router.routes)
+    for uploads in (submissions, drafts, actions):
+        app.include_router(uploads.uploading, max_body_size=max_upload)
+    for module in (actions, drafts, submissions, accounts, sessions, health, site):
+        app.router.routes.extend(module.router.routes)
 
 
 def _filing(servers: ServerTable) -> dict[str, bool]:

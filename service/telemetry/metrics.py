@@ -7,6 +7,7 @@ owns the objects it counts.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from weakref import WeakSet
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
@@ -40,16 +41,26 @@ _rates_fallback = Gauge(
 watch_losses = Counter("casella_watch_losses", "Watches whose connection was lost or could not be opened.")
 
 
+# Finding a series by its labels takes three times as long as counting.
+_upstream = lru_cache(maxsize=4096)(_upstream_seconds.labels)
+_rows_of = lru_cache(maxsize=64)(_rows.labels)
+
+
+@lru_cache(maxsize=4096)
+def _answered(*labels: str) -> tuple[Counter, Histogram]:
+    return _requests.labels(*labels), _request_seconds.labels(*labels)
+
+
 def request(route: str, method: str, status: int, seconds: float) -> None:
     """A request was answered."""
-    labels = (route, method, str(status))
-    _requests.labels(*labels).inc()
-    _request_seconds.labels(*labels).observe(seconds)
+    counted, timed = _answered(route, method, str(status))
+    counted.inc()
+    timed.observe(seconds)
 
 
 def upstream(protocol: str, server: str, verb: str, outcome: str, seconds: float) -> None:
     """A command to a mail server has ended."""
-    _upstream_seconds.labels(protocol, server, verb, outcome).observe(seconds)
+    _upstream(protocol, server, verb, outcome).observe(seconds)
 
 
 def queued(queue: str, seconds: float) -> None:
@@ -59,8 +70,8 @@ def queued(queue: str, seconds: float) -> None:
 
 def rows(protocol: str, kept: int, read: int) -> None:
     """A list had ``kept`` rows from the cache, and ``read`` rows from the mail server."""
-    _rows.labels(protocol, "memory").inc(kept)
-    _rows.labels(protocol, "server").inc(read)
+    _rows_of(protocol, "memory").inc(kept)
+    _rows_of(protocol, "server").inc(read)
 
 
 def message_sent(server: str, outcome: str) -> None:

@@ -22,7 +22,7 @@ router = api_router(
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "stale-id", "over-quota"),
 )
-appending = api_router(
+uploading = api_router(
     prefix="/v1/accounts/{account}",
     tags=["messages"],
     responses=problem_responses(*SIGNED_IN, "over-quota"),
@@ -90,7 +90,7 @@ class BulkResponse(Value):
     results: tuple[BulkResult, ...] = Field(description="One result for each id.")
 
 
-@appending.post(
+@uploading.post(
     "/folders/{folder}/messages",
     status_code=201,
     response_model_exclude_none=True,

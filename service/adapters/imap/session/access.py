@@ -7,16 +7,16 @@ A connection that is idle may have died unnoticed. What may be done twice says s
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.pool import Lane, Pool
+from service.adapters.imap.session.pool import HeldMessages, Lane, Pool
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.status import LoginDeferred, lost
-from service.mail.errors import NotFound, StaleId, UpstreamTimeout, UpstreamUnavailable
+from service.mail.errors import UpstreamTimeout, UpstreamUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,24 +42,15 @@ class Access:
         """A connection with the folder selected. Raises NotFound("folder")."""
         return self.pool.selected(folder, lane)
 
-    @asynccontextmanager
-    async def messages(
+    def messages(
         self, folder: bytes, uid_validity: int, uids: Iterable[int], lane: Lane = Lane.INTERACTIVE
-    ) -> AsyncIterator[Selection]:
+    ) -> AbstractAsyncContextManager[Selection]:
         """A connection with the folder of these messages selected, which knows of all of them.
 
         Raises NotFound("message") if the folder is gone, and StaleId if it was renumbered. Only entering translates the
         error: a COPY to a folder that is missing stays NotFound("folder").
         """
-        async with AsyncExitStack() as stack:
-            try:
-                selection = await stack.enter_async_context(self.pool.selected(folder, lane))
-            except NotFound:
-                raise NotFound("message") from None
-            if selection.uid_validity != uid_validity:
-                raise StaleId
-            await selection.catch_up(uids)
-            yield selection
+        return HeldMessages(self.pool, folder, lane, uid_validity, uids)
 
     @asynccontextmanager
     async def once(self, advice: str) -> AsyncIterator[Connection]:

@@ -9,8 +9,7 @@ it were put back first, a request that comes just then would take it, and the on
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -21,7 +20,15 @@ from service.adapters.imap.session.selection import Selection, select
 from service.adapters.imap.wire.commands import AnswerTimes
 from service.adapters.imap.wire.status import ConnectionLimitReached, LoginDeferred
 from service.adapters.shared.connection_limit import ConnectionLimit
-from service.mail.errors import InUse, LoginRefused, ServerBusy, UpstreamProtocol, UpstreamUnavailable
+from service.mail.errors import (
+    InUse,
+    LoginRefused,
+    NotFound,
+    ServerBusy,
+    StaleId,
+    UpstreamProtocol,
+    UpstreamUnavailable,
+)
 from service.telemetry.metrics import Live
 from service.telemetry.upstream import queued
 
@@ -116,36 +123,18 @@ class Pool:
         """Whether a request that comes now has to wait."""
         return not self._idle and self._count >= self._limit
 
-    @asynccontextmanager
-    async def connection(self, lane: Lane = Lane.INTERACTIVE) -> AsyncIterator[Connection]:
+    def connection(self, lane: Lane = Lane.INTERACTIVE) -> "Held":
         """Any connection. Its selected folder may be any."""
-        async with self._held(None, lane) as connection:
-            yield connection
+        return Held(self, None, lane)
 
-    @asynccontextmanager
-    async def selected(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> AsyncIterator[Selection]:
+    def selected(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> "HeldFolder":
         """A connection with ``folder`` selected: one that has it, else one that has none, else a new one below the
         limit, else one that has another folder."""
-        async with self._held(folder, lane) as connection:
-            selection = connection.selection
-            if selection is None or selection.name != folder:
-                selection = await select(connection, folder)
-            yield selection
+        return HeldFolder(self, folder, lane)
 
-    @asynccontextmanager
-    async def _held(self, folder: bytes | None, lane: Lane) -> AsyncIterator[Connection]:
-        connection = await self._acquire(folder, lane)
-        try:
-            yield connection
-        except UpstreamProtocol as error:  # the answer was invalid: nothing more is read from this connection
-            connection.fail(error)
-            raise
-        finally:
-            if connection.selection is not None:
-                connection.selection.is_fresh = False
-            self._leave(lane, connection)
-
-    async def _acquire(self, folder: bytes | None, lane: Lane) -> Connection:
+    async def acquire(self, folder: bytes | None, lane: Lane) -> Connection:
+        """Take a connection, to be given back by ``leave``: the most recently used that has the folder selected, else
+        any."""
         end = self._now() + self._patience
         while True:
             connection = await self._enter(folder, lane, end)
@@ -160,7 +149,7 @@ class Pool:
                 is_shared = isinstance(error, _SHARE) and self._count > 1
                 if is_shared:
                     self._server_limit = (self._count - 1, self._now() + LIMIT_SECONDS)
-                self._leave(lane, connection)
+                self.leave(lane, connection)
                 if not is_shared:
                     raise
 
@@ -242,7 +231,7 @@ class Pool:
                 return waiter.assigned.result()
         except BaseException as error:
             if waiter.assigned.done() and not waiter.assigned.cancelled():
-                self._leave(lane, waiter.assigned.result())
+                self.leave(lane, waiter.assigned.result())
             elif waiter in self._waiting:
                 self._waiting.remove(waiter)
             if isinstance(error, TimeoutError):
@@ -258,7 +247,7 @@ class Pool:
             raise TimeoutError
         return left
 
-    def _leave(self, lane: Lane, connection: Connection | None = None) -> None:
+    def leave(self, lane: Lane, connection: Connection | None = None) -> None:
         """Hand the place on to the request that waits longest among those whose lane fits, with its connection if that
         is usable."""
         self._users[lane] -= 1
@@ -347,3 +336,70 @@ class Pool:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+class Held:
+    """``async with pool.connection() as connection``."""
+
+    __slots__ = ("_connection", "_folder", "_lane", "_pool")
+
+    def __init__(self, pool: Pool, folder: bytes | None, lane: Lane) -> None:
+        self._pool, self._folder, self._lane = pool, folder, lane
+
+    async def __aenter__(self) -> Connection:
+        self._connection = await self._pool.acquire(self._folder, self._lane)
+        return self._connection
+
+    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        connection = self._connection
+        if isinstance(error, UpstreamProtocol):  # the answer was invalid: nothing more is read from this connection
+            connection.fail(error)
+        if connection.selection is not None:
+            connection.selection.is_fresh = False
+        self._pool.leave(self._lane, connection)
+
+
+class HeldFolder:
+    """``async with pool.selected(folder) as selection``."""
+
+    __slots__ = ("_folder", "_held")
+
+    def __init__(self, pool: Pool, folder: bytes, lane: Lane) -> None:
+        self._held, self._folder = Held(pool, folder, lane), folder
+
+    async def __aenter__(self) -> Selection:
+        connection = await self._held.__aenter__()
+        try:
+            return await self._select(connection)
+        except BaseException as error:
+            await self._held.__aexit__(type(error), error, None)
+            raise
+
+    async def _select(self, connection: Connection) -> Selection:
+        selection = connection.selection
+        if selection is None or selection.name != self._folder:
+            selection = await select(connection, self._folder)
+        return selection
+
+    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        await self._held.__aexit__(kind, error, at)
+
+
+class HeldMessages(HeldFolder):
+    """As ``HeldFolder``, of messages: the session knows of all of them."""
+
+    __slots__ = ("_uid_validity", "_uids")
+
+    def __init__(self, pool: Pool, folder: bytes, lane: Lane, uid_validity: int, uids: Iterable[int]) -> None:
+        super().__init__(pool, folder, lane)
+        self._uid_validity, self._uids = uid_validity, uids
+
+    async def _select(self, connection: Connection) -> Selection:
+        try:
+            selection = await super()._select(connection)
+        except NotFound:
+            raise NotFound("message") from None
+        if selection.uid_validity != self._uid_validity:
+            raise StaleId
+        await selection.catch_up(self._uids)
+        return selection
