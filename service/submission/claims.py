@@ -1,9 +1,10 @@
 """The right to send a draft, taken in the mailbox itself, so that processes that do not know each other send it once.
 
 A claim is a keyword on the draft, set only if the draft has not changed meanwhile (``change_flags`` with a version).
-It allows a process to begin. The second step is what sends: right before the end of the message, ``commit`` sets
-``$submitpending`` in the same way. If another process has taken over the claim, ``commit`` fails and the message is not
-sent. So a claim can be taken over at any time from a process that died; if that process is only slow, it does no harm.
+It allows a process to begin. A draft that this process has just written, and that no other looks for, needs none. The
+second step is what sends: right before the end of the message, ``commit`` sets ``$submitpending`` in the same way. If
+another process has taken over the claim, ``commit`` fails and the message is not sent. So a claim can be taken over at
+any time from a process that died; if that process is only slow, it does no harm.
 
 Once ``$submitpending`` is set, the message may be sent, and no process tries again by itself.
 """
@@ -34,15 +35,17 @@ UNKNOWN = (
 
 
 class Claim:
-    """The right to send one draft. Taken by ``take_claim``."""
+    """The right to send one draft. Taken by ``take_claim``; without a nonce, it is not marked before ``commit``."""
 
-    def __init__(self, mailbox: Backend, draft: str, nonce: str, flags: Flags) -> None:
+    def __init__(self, mailbox: Backend, draft: str, nonce: str | None, flags: Flags) -> None:
         self._mailbox, self._draft = mailbox, draft
         self.is_sent = SENT in flags.flags
         """Whether the message was sent by a process that ended before the draft had left its folder."""
         self.may_be_filed = self.is_sent or DELETED in flags.flags
         """Whether Sent may have the copy already: the draft could not be removed, or that process is only slow."""
-        self._nonces = {nonce}
+        self._nonces = set() if nonce is None else {nonce}
+        self.is_exclusive = True
+        """Whether other processes see the claim: the mailbox keeps keywords."""
         self._version, self._flags = flags.version, frozenset(flags.flags)
 
     async def commit(self) -> None:
@@ -53,25 +56,31 @@ class Claim:
                 flags = await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
             except Changed:
                 await self._renew()
+            except (NotPermitted, NotSupported):
+                if self._nonces:
+                    raise
+                self.is_exclusive = False
+                return
             except MailError:  # it may be set, and is taken back by ``release``
                 self._nonces.add(nonce)
                 raise
             else:
                 self._nonces.add(nonce)
                 self._version, self._flags = flags.version, frozenset(flags.flags)
+                self.is_exclusive = PENDING in self._flags
                 return
 
     async def _renew(self) -> None:
         """After a change of the flags: that may have been a person's, who marked the draft."""
         flags = await self._mailbox.get_flags(self._draft)
-        if not self._is_own(flags) or PENDING in flags.flags:
+        if not self._is_own(flags) or not {PENDING, SENT}.isdisjoint(flags.flags):
             raise InUse("Another process has taken over sending this draft.", retry_after=2)
         self._version = flags.version
 
     async def release(self) -> None:
         """The message was not sent: the draft is as before. What another process has set since it took the claim over
         stays."""
-        while True:
+        while self._nonces:
             try:
                 await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces], version=self._version)
             except Changed:
@@ -84,12 +93,15 @@ class Claim:
 
     def _is_own(self, flags: Flags) -> bool:
         present = _nonces_of(flags)
-        return bool(present) and present <= self._nonces
+        return present <= self._nonces and bool(present) is bool(self._nonces)
 
     async def settle(self) -> None:
         """The message was sent: the draft says so, in case this process ends before the draft has left its folder. One
         round trip if the flags have not changed meanwhile. Claims of others that came too late go too."""
         added, cleared = [SENT, "$seen"], ["$draft", PENDING, *NONCES]
+        if not self.is_exclusive:
+            await Unversioned(self._mailbox, self._draft, Flags(flags=tuple(self._flags))).settle()
+            return
         try:
             flags = sorted(self._flags.difference(cleared).union(added))
             await self._mailbox.set_flags(self._draft, flags, version=self._version)
@@ -100,7 +112,7 @@ class Claim:
 class Unclaimed:
     """Stands in for a claim if there is no draft."""
 
-    is_sent = may_be_filed = False
+    is_sent = may_be_filed = is_exclusive = False
 
     async def commit(self) -> None:
         """Nothing to set."""
@@ -158,20 +170,21 @@ class AlreadySent(Exception):
     """The draft is gone: another process has sent it."""
 
 
-async def take_claim(mailbox: Backend, draft: str) -> "Claim | Unclaimed":
-    """Take the claim: two round trips if no other process has it. Waits for one that has.
+async def take_claim(mailbox: Backend, draft: str, *, is_new: bool = False) -> "Claim | Unclaimed":
+    """Take the claim: two round trips if no other process has it. Waits for one that has. ``is_new``: this process has
+    just written the draft, and no other looks for it; one round trip.
 
     Raises AlreadySent if the draft goes while this waits, NotFound if there is no such draft, and UpstreamError with
     the code ``LOST`` if an earlier attempt may have sent it.
     """
-    return await _Attempt(mailbox, draft).take()
+    return await _Attempt(mailbox, draft, is_new=is_new).take()
 
 
 class _Attempt:
     """Tries until the claim is taken or cannot be."""
 
-    def __init__(self, mailbox: Backend, draft: str) -> None:
-        self._mailbox, self._draft = mailbox, draft
+    def __init__(self, mailbox: Backend, draft: str, *, is_new: bool) -> None:
+        self._mailbox, self._draft, self._is_new = mailbox, draft, is_new
         self._was_seen = False
         self._state: str | None = None  # in which another process's claim has been since ...
         self._deadline = 0.0
@@ -214,6 +227,8 @@ class _Attempt:
     async def _try(self, flags: Flags) -> "Claim | Unclaimed | None":
         """None if the draft changed meanwhile."""
         others = _nonces_of(flags)
+        if self._is_new and not others:
+            return Claim(self._mailbox, self._draft, None, flags)
         nonce = _nonce(others)
         try:
             taken = await self._mailbox.change_flags(self._draft, [nonce], sorted(others), version=flags.version)

@@ -51,7 +51,7 @@ class Dispatch:
 
     async def _first(self, opened: Opened, options: Options) -> Submission:
         async with opened() as message:
-            return await self._outbox.send_stored(await self._drafts.store(message), message, options)
+            return await self._outbox.send_stored(await self._drafts.store(message), message, options, is_new=True)
 
     async def _once(self, message_id: str, options: Options, opened: Opened) -> Submission:
         """Several replicas may be here at once with the same message. Each writes a draft and looks again: the oldest

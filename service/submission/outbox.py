@@ -84,11 +84,12 @@ class Outbox:
         async with self._post.turns.turn(self._mailbox.account, draft):
             return await self._send(letter, options)
 
-    async def send_stored(self, draft: str, message: Spooled, options: Options) -> Submission:
-        """Send a draft that was stored just now as ``message``, which saves reading it. Raises as ``send``."""
+    async def send_stored(self, draft: str, message: Spooled, options: Options, *, is_new: bool = False) -> Submission:
+        """Send a draft that was stored just now as ``message``, which saves reading it. Raises as ``send``. ``is_new``:
+        no other process looks for it."""
         letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
         async with self._post.turns.turn(self._mailbox.account, draft):
-            return await self._send(replace(letter, id=draft), options, message)
+            return await self._send(replace(letter, id=draft), options, message, is_new=is_new)
 
     async def send_straight(self, message: Spooled, options: Options) -> Submission:
         """Send a message that no mailbox keeps: at most once, with no copy in Sent."""
@@ -107,9 +108,11 @@ class Outbox:
             letter, Receipt(letter.envelope.recipients), sent=copy.id, sent_at=copy.received_at or datetime.now(UTC)
         )
 
-    async def _send(self, letter: Letter, options: Options, message: Spooled | None = None) -> Submission:
+    async def _send(
+        self, letter: Letter, options: Options, message: Spooled | None = None, *, is_new: bool = False
+    ) -> Submission:
         try:
-            claim = await take_claim(self._mailbox, letter.id)
+            claim = await take_claim(self._mailbox, letter.id, is_new=is_new)
         except AlreadySent:
             return _sent_before(letter, await find(self._mailbox, SENT, letter.message_id))
         except NotFound as missing:
@@ -160,7 +163,7 @@ class Outbox:
 
     async def _finish(self, letter: Letter, claim: Claim | Unclaimed, receipt: Receipt) -> Submission:
         """The message was sent: from here on no error is raised."""
-        warnings = [ONCE_PER_PROCESS] if isinstance(claim, Unclaimed) else []
+        warnings = [] if claim.is_exclusive else [ONCE_PER_PROCESS]
         sent, draft = None, None
         try:
             await claim.settle()

@@ -74,3 +74,53 @@ async def test_a_claim_of_a_process_that_sent_is_taken_over_as_sent(mailbox: Mem
     assert await flags_of(mailbox, draft) == {"$seen", SENT}
     other = await claimed(mailbox, draft)
     assert (other.is_sent, other.may_be_filed) == (True, True)
+
+
+async def fresh(mailbox: MemoryBackend, draft: str) -> Claim:
+    claim = await take_claim(mailbox, draft, is_new=True)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def test_a_draft_just_written_is_not_marked_before_it_is_sent(mailbox: MemoryBackend) -> None:
+    """R-SEND-10."""
+    draft = await draft_in(mailbox)
+    claim = await fresh(mailbox, draft)
+    assert await flags_of(mailbox, draft) == {"$draft", "$seen"}
+    await claim.release()
+    await mailbox.change_flags(draft, ["$flagged"], [])
+    await claim.commit()
+    assert claim.is_exclusive
+    await claim.release()
+    assert await flags_of(mailbox, draft) == {"$draft", "$seen", "$flagged"}
+
+
+@pytest.mark.parametrize("progress", ["taken", "committed", "settled"])
+async def test_who_finds_a_draft_just_written_and_is_quicker_sends_it_alone(
+    mailbox: MemoryBackend, progress: str
+) -> None:
+    """R-SEND-10."""
+    draft = await draft_in(mailbox)
+    slow = await fresh(mailbox, draft)
+    quick = await claimed(mailbox, draft)
+    if progress != "taken":
+        await quick.commit()
+    if progress == "settled":
+        await quick.settle()
+    before = await flags_of(mailbox, draft)
+    with pytest.raises(InUse):
+        await slow.commit()
+    await slow.release()
+    assert await flags_of(mailbox, draft) == before
+
+
+async def test_a_draft_just_written_and_sent_is_not_taken_over(mailbox: MemoryBackend) -> None:
+    """R-SEND-10."""
+    draft = await draft_in(mailbox)
+    first = await fresh(mailbox, draft)
+    await first.commit()
+    with pytest.raises(UpstreamError) as unknown:
+        await take_claim(mailbox, draft)
+    assert unknown.value.code == LOST
+    await first.settle()
+    assert await flags_of(mailbox, draft) == {"$seen", SENT}
