@@ -163,12 +163,15 @@ class Selection:
         return answer.untagged if is_quiet else None
 
     async def catch_up(self, uids: Iterable[int]) -> None:
-        """Refresh if one of these messages may be newer than what this session knows. Dovecot treats a UID that
+        """Ask for news if one of these messages may be newer than what this session knows. Dovecot treats a UID that
         it has not announced to the session as missing, and still says OK to a STORE of it."""
         newest = max(uids, default=0)
         if self.is_fresh or newest < self.uid_next:
             return
-        await self.refresh()
+        if self.connection.is_legacy:
+            await self.refresh()
+        else:
+            await self.connection.run([b"NOOP"])
         self.uid_next = max(self.uid_next, newest + 1)
 
     async def enable_qresync(self) -> None:
