@@ -85,8 +85,8 @@ class Sender:
         return await store.once(self.credentials.account, key, fingerprint(self.request, body), work)
 
 
-def sender(request: Request, caller: Caller, mailbox: Mailbox) -> Sender:
-    """The signed-in account."""
+async def sender(request: Request, caller: Caller, mailbox: Mailbox) -> Sender:
+    """The signed-in account. A plain function would be called in a thread."""
     return Sender(request, caller, mailbox)
 
 

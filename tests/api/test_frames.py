@@ -5,16 +5,22 @@ the stack, from the route's function to the one that writes the command, both in
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from inspect import isasyncgenfunction, iscoroutinefunction
 from types import CodeType, FrameType
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.wire.protocol import WireProtocol
+from service.app import create_app
+from service.settings.model import Settings
 from tests.api.served import ME, USER, served
+from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
 
 MOST = 9
@@ -93,3 +99,25 @@ async def test_few_functions_lie_between_a_change_of_flags_and_the_wire() -> Non
             answer = await app.client.patch(f"{MESSAGE}/flags", json=change)
         assert answer.json() == {"flags": ["$seen"]}
     assert max(map(len, found)) <= MOST
+
+
+def test_no_request_passes_through_a_thread_on_its_way() -> None:
+    """FastAPI calls a dependency or a route that is a plain function in a thread, which takes as long as a round trip."""
+    app = create_app(Settings(servers={"home": {"imap": {"host": HOST, "port": 1}}}))
+    pending = [route.dependant for route in _api_routes(app.routes) if route.include_in_schema]
+    assert len(pending) > 40
+    called = set()
+    while pending:
+        dependant = pending.pop()
+        called.add(dependant.call)
+        pending += dependant.dependencies
+    assert len(called) > 40
+    assert not [call for call in called if not (iscoroutinefunction(call) or isasyncgenfunction(call))]
+
+
+def _api_routes(routes: Iterable[BaseRoute]) -> Iterator[APIRoute]:
+    for route in routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif (included := getattr(route, "original_router", None)) is not None:
+            yield from _api_routes(included.routes)
