@@ -25,7 +25,8 @@ from service.api import problems
 from service.api.deps import Service
 from service.api.event_streams import EventStreams
 from service.api.idempotency import IdempotencyStore
-from service.api.middleware import EXPOSED, RequestMiddleware, is_watched
+from service.api.middleware.compression import Compression
+from service.api.middleware.requests import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import (
     accounts,
@@ -112,6 +113,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
+    app.add_middleware(Compression)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api import problems
-from service.api.middleware import is_probe
+from service.api.middleware.requests import is_probe
 from service.api.problems import ProblemType
 from service.http import head
 from service.http.inflow import Deadline, FramingOverhead, Inflow

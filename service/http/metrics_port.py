@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.api import problems
-from service.api.middleware import SAFE_HEADERS
+from service.api.middleware.requests import SAFE_HEADERS
 from service.api.routes.health import exposition
 from service.http.listener import uvicorn_config
 from service.settings.model import Settings

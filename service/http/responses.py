@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service.api import problems
-from service.api.middleware import SAFE_HEADERS
+from service.api.middleware.requests import SAFE_HEADERS
 from service.api.problems import ProblemType
 
 _SAFE = frozenset({"GET", "HEAD"})

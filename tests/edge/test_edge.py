@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from service.api.middleware import SAFE_HEADERS
+from service.api.middleware.requests import SAFE_HEADERS
 from service.app import create_app
 from service.settings.model import Settings
 

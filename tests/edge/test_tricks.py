@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.api.middleware import SAFE_HEADERS
+from service.api.middleware.requests import SAFE_HEADERS
 from tests.deploy.replica import Replica
 from tests.edge.conftest import NOBODY
 from tests.edge.raw import Answer, connected
