@@ -34,6 +34,13 @@ UNKNOWN = (
 )
 
 
+class TakenOver(InUse):
+    """Another process sends the draft. This one has not sent it."""
+
+    def __init__(self) -> None:
+        super().__init__("Another process has taken over sending this draft.", retry_after=2)
+
+
 class Claim:
     """The right to send one draft. Taken by ``take_claim``; without a nonce, it is not marked before ``commit``."""
 
@@ -49,7 +56,7 @@ class Claim:
         self._version, self._flags = flags.version, frozenset(flags.flags)
 
     async def commit(self) -> None:
-        """From here on the message may be sent. Raises InUse if another process took the claim over."""
+        """From here on the message may be sent. Raises TakenOver, and NotFound if the draft is gone."""
         nonce = _nonce(self._nonces)
         while True:
             try:
@@ -74,7 +81,7 @@ class Claim:
         """After a change of the flags: that may have been a person's, who marked the draft."""
         flags = await self._mailbox.get_flags(self._draft)
         if not self._is_own(flags) or not {PENDING, SENT}.isdisjoint(flags.flags):
-            raise InUse("Another process has taken over sending this draft.", retry_after=2)
+            raise TakenOver
         self._version = flags.version
 
     async def release(self) -> None:

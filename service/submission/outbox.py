@@ -21,7 +21,7 @@ from service.mail.model import MessageSummary
 from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
 from service.submission.assembly import outgoing
-from service.submission.claims import AlreadySent, Claim, Turns, Unclaimed, take_claim
+from service.submission.claims import AlreadySent, Claim, TakenOver, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
 from service.submission.folders import SENT, find, remove
 from service.submission.letter import Left, Letter, read_letter, read_message
@@ -110,6 +110,15 @@ class Outbox:
 
     async def _send(
         self, letter: Letter, options: Options, message: Spooled | None = None, *, is_new: bool = False
+    ) -> Submission:
+        """If another process is quicker, its answer is this one's too."""
+        try:
+            return await self._try(letter, options, message, is_new=is_new)
+        except (TakenOver, NotFound):
+            return await self._try(letter, options, message)
+
+    async def _try(
+        self, letter: Letter, options: Options, message: Spooled | None, *, is_new: bool = False
     ) -> Submission:
         try:
             claim = await take_claim(self._mailbox, letter.id, is_new=is_new)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.mail.errors import InUse, UpstreamError
+from service.mail.errors import UpstreamError
 from service.mail.search.filter import ListQuery
 from service.mail.submission.submitter import LOST
 from service.submission import claims
-from service.submission.claims import PENDING, SENT, Claim, take_claim
+from service.submission.claims import PENDING, SENT, Claim, TakenOver, take_claim
 from tests.contract.letters import plain
 from tests.memory import MemoryBackend
 
@@ -45,7 +45,7 @@ async def test_a_claim_that_was_taken_over_neither_sends_nor_releases(mailbox: M
     slow = await claimed(mailbox, draft)
     quick = await claimed(mailbox, draft)
     await quick.commit()
-    with pytest.raises(InUse):
+    with pytest.raises(TakenOver):
         await slow.commit()
     await slow.release()
     assert PENDING in await flags_of(mailbox, draft)
@@ -108,7 +108,7 @@ async def test_who_finds_a_draft_just_written_and_is_quicker_sends_it_alone(
     if progress == "settled":
         await quick.settle()
     before = await flags_of(mailbox, draft)
-    with pytest.raises(InUse):
+    with pytest.raises(TakenOver):
         await slow.commit()
     await slow.release()
     assert await flags_of(mailbox, draft) == before

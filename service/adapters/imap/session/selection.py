@@ -28,7 +28,7 @@ _FORBIDDEN = re.compile(r"permi|denied|not allowed|forbidden|unsafe|access|right
 """Words of a server that knows the folder and does not let this user or this client in."""
 _MAX_FLAGS = 256 << 10
 """Octets of a list of flags that are read; ten thousand keywords have fewer."""
-_NUMBERED = re.compile(rb"(\d{1,20}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
+_NUMBERED = re.compile(rb"(\d{1,20}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
 
 
 class Selection:
@@ -55,6 +55,8 @@ class Selection:
         self.is_fresh = False
         """Whether the present holder of the connection selected or refreshed the folder: then nothing is newer."""
         self._is_lost = False
+        self._has_news = False
+        """Whether anything that was not asked for came since this was set to False."""
         self._selected_at = 0.0
 
     def may_have(self, flag: str) -> bool:
@@ -150,10 +152,10 @@ class Selection:
         None if there was news: servers run commands that are sent together in any order (Dovecot looks for news last),
         so the responses may be older than the news. STATUS is asked again then, for the same reason.
         """
-        exists = self.exists
+        exists, self._has_news = self.exists, False
         status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
         answer = await self.connection.run([b"NOOP"], *status, *commands)
-        is_quiet = self.exists == exists and not await _has_news(answer.untagged)
+        is_quiet = self.exists == exists and not self._has_news
         if status:
             latest = answer if is_quiet else await self.connection.run(*status)
             numbers = (await status_rows(latest.untagged)).get(self.name, {})
@@ -191,12 +193,15 @@ class Selection:
 
     def note(self, response: bytes) -> None:
         """Take in an untagged response. Raises UpstreamUnavailable if the folder was renumbered."""
+        if _NEWS.match(response):
+            self._has_news = True
         if found := _NUMBERED.match(response):
-            verb = found[2].upper()
-            if verb == b"EXISTS":
+            if found[2].upper() == b"EXISTS":
                 self.exists = number(found[1], MAX_UID)
-            elif verb == b"EXPUNGE":
+            else:
                 self.exists = max(0, self.exists - 1)
+        elif response[:1].isdigit():
+            pass  # FETCH, most of the time
         elif vanished := _VANISHED.match(response):
             self.exists = max(0, self.exists - count(read_ranges(vanished[1])))
         elif response[:2].upper() == b"OK":
@@ -275,10 +280,3 @@ async def _numbers(untagged: Iterable[bytes]) -> dict[bytes, int]:
             if status and (value := read_number(status.argument)) is not None:
                 numbers[status.code.encode()] = value
     return numbers
-
-
-async def _has_news(untagged: Iterable[bytes]) -> bool:
-    async for responses in slices(untagged):
-        if any(map(_NEWS.match, responses)):
-            return True
-    return False

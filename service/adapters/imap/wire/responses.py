@@ -83,6 +83,9 @@ def each_row(responses: Iterable[bytes], *, as_usual: bool = False) -> Iterator[
             row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
+            if 0 < (uid := int(quick[2])) <= MAX_UID:
+                yield uid, row
+                continue
         elif quick := _LABELS_ROW.match(response):
             row = {b"UID": quick[3], b"FLAGS": [*quick[4].split()], SEQUENCE: quick[1], OCTETS: b"80"}
             row[LABELS] = _labels(quick[2]) if len(quick[2]) <= _SHORT_LABELS else parse(quick[2])[0]
