@@ -26,6 +26,7 @@ MAX_UNSOLICITED = 1 << 20
 SLICE_SECONDS = 0.01
 LAST_SECONDS = 0.04
 """How long the octets of a connection that has ended are read; what is left of an answer then was cut anyway."""
+_MAY_BE_BYE = frozenset({b"B", b"b"})
 
 
 class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is untyped
@@ -168,7 +169,8 @@ class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is unt
     def _read_piece(self) -> None:
         try:
             for response in self._framer.feed(self._backlog.take()):
-                self._refuse_injected()
+                if self._sealed:
+                    self._refuse_injected()
                 self._receive(response)
             if self._backlog or self._framer.held:
                 self._refuse_injected()
@@ -184,7 +186,10 @@ class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is unt
 
     def _receive(self, response: bytes) -> None:
         if response.startswith(b"* "):
-            self._receive_untagged(response[2:])
+            if self._pending and self.on_news is None and response[2:3] not in _MAY_BE_BYE:  # nearly always
+                self._keep(response[2:])
+            else:
+                self._receive_untagged(response[2:])
         elif response.startswith(b"+"):
             self._receive_continuation(response)
         else:
@@ -207,6 +212,10 @@ class Receiver(IMAP4ClientProtocol):  # type: ignore[misc]  # the library is unt
         if not self._pending:
             self._keep_unsolicited(response)
             return
+        self._keep(response)
+
+    def _keep(self, response: bytes) -> None:
+        """Add an untagged response to the answer under way."""
         untagged = self._pending[0].untagged
         untagged.append(response)
         self._octets += len(response) + OVERHEAD

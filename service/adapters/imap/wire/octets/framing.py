@@ -54,6 +54,11 @@ class Framer:
 
     def feed(self, octets: bytes) -> list[bytes]:
         """Returns the responses that these octets complete."""
+        if not self._buffer and len(octets) <= self._limits.line and b"}\r\n" not in octets:
+            *lines, rest = octets.split(b"\r\n")  # the quickest way, if no line may announce a literal
+            self._buffer += rest
+            self._scan = max(0, len(rest) - 1)
+            return lines
         buffer = self._buffer
         buffer += octets
         complete: list[bytes] = []
