@@ -40,6 +40,8 @@ def from_wire(flags: Token) -> tuple[str, ...]:
 
 def json_from_wire(flags: Token) -> bytes:
     """As ``from_wire``, but returns a JSON array."""
+    if isinstance(flags, bytes) and len(flags) <= MOST_REMEMBERED:
+        return _json_of_text(flags)
     words = _words(flags)
     try:
         return _json(words)
@@ -48,8 +50,16 @@ def json_from_wire(flags: Token) -> bytes:
 
 
 def _words(flags: Token) -> tuple[bytes, ...]:
+    """The flags of a list of tokens, or of what stands between its parentheses."""
+    if isinstance(flags, bytes):
+        return tuple(flags.split())
     words = flags if isinstance(flags, list) else ()
     return tuple([word for word in words if isinstance(word, bytes)])
+
+
+@lru_cache(maxsize=4096)
+def _json_of_text(flags: bytes) -> bytes:
+    return to_json(_read(_words(flags)))
 
 
 @lru_cache(maxsize=4096)

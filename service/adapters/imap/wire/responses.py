@@ -80,7 +80,7 @@ def each_row(responses: Iterable[bytes], *, as_usual: bool = False) -> Iterator[
     which come in slices."""
     for response in responses:
         if quick := _FLAGS_ROW.match(response):
-            row: FetchResponse = {b"UID": quick[2], b"FLAGS": [*quick[3].split()], SEQUENCE: quick[1], OCTETS: b"80"}
+            row: FetchResponse = {b"UID": quick[2], b"FLAGS": quick[3], SEQUENCE: quick[1], OCTETS: b"80"}
             if quick[4]:
                 row[b"MODSEQ"] = [quick[4]]
             if 0 < (uid := int(quick[2])) <= MAX_UID:

@@ -81,7 +81,7 @@ def usual_row(response: bytes) -> dict[bytes, Token] | None:
     end = rest.end()
     if header := _HEADER.match(response, end):
         end = header.end() + int(header[2])
-        row[header[1]] = response[header.end() : end]
+        row[header[1].upper()] = response[header.end() : end]
     if response[end:] != b")":
         return None
     for name, value in _ITEM.findall(items):
