@@ -14,41 +14,53 @@ from starlette_compress import CompressMiddleware
 
 MIN_OCTETS = 1000
 """Less fits into one packet in any case."""
+SHORT = 32 << 10
+"""A page of usual length. Working harder on it takes twice as long and saves a packet at most."""
 PIECE = 64 << 10
 """Octets compressed at a time, in about a millisecond."""
-_NEVER = re.compile(r"/v1/sessions|/v1/accounts/[^/]+/(?:events|messages/[^/]+/(?:parts/|source)|changes)|/metrics")
+_NEVER = re.compile(r"/v1/sessions|/v1/accounts/[^/]+/(?:events|messages/[^/]+/(?:parts/|source))|/metrics")
+_COMPLETE = "casella_complete_response"
 
 
 class Compression:
-    """The middleware."""
+    """The middleware. It compresses what comes as one message, as all but files and events do."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._compressed = CompressMiddleware(
-            _Pieces(app), minimum_size=MIN_OCTETS, zstd_level=5, brotli_quality=4, gzip_level=6
-        )
+        self._quick = CompressMiddleware(_replay, zstd_level=1, brotli_quality=2, gzip_level=1)
+        self._thorough = CompressMiddleware(_replay, zstd_level=5, brotli_quality=4, gzip_level=6)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_plain = scope["type"] != "http" or _NEVER.match(scope["path"])
-        await (self._app if is_plain else self._compressed)(scope, receive, send)
+        if scope["type"] != "http" or _NEVER.match(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
 
-
-class _Pieces:
-    """Hands long bodies on in pieces, with a turn for other requests after each."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def cut(message: Message) -> None:
-            body = message.get("body", b"")
-            if len(body) <= PIECE:
-                await send(message)
+        async def compress(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
                 return
-            last = (len(body) - 1) // PIECE * PIECE
-            for at in range(0, last, PIECE):
-                await send({"type": message["type"], "body": body[at : at + PIECE], "more_body": True})
-                await asyncio.sleep(0)
-            await send({**message, "body": body[last:]})
+            if start is not None:
+                head, start = start, None
+                octets = 0 if message.get("more_body") else len(message.get("body", b""))
+                if octets >= MIN_OCTETS:
+                    compressed = self._quick if octets <= SHORT else self._thorough
+                    await compressed({**scope, _COMPLETE: (head, message)}, receive, send)
+                    return
+                await send(head)
+            await send(message)
 
-        await self._app(scope, receive, cut)
+        await self._app(scope, receive, compress)
+
+
+async def _replay(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends a response that is complete: a long one in pieces, with a turn for other requests after each."""
+    head, message = scope[_COMPLETE]
+    await send(head)
+    body = message["body"]
+    last = (len(body) - 1) // PIECE * PIECE
+    for at in range(0, last, PIECE):
+        await send({"type": message["type"], "body": body[at : at + PIECE], "more_body": True})
+        await asyncio.sleep(0)
+    await send({**message, "body": body[last:]})
