@@ -5,7 +5,7 @@ costs the same, without a search and without reading what lies before it. UIDs a
 criteria or a sort the server finds or sorts UIDs, and the page is a slice of those.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from service.adapters.imap.ids import Ids
@@ -18,7 +18,7 @@ from service.adapters.imap.search.sort import in_order
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import folder_numbers
-from service.adapters.imap.session.selection import state_of
+from service.adapters.imap.session.selection import Selection, state_of
 from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
@@ -66,10 +66,8 @@ class Pages:
                 newest = _After(after[0], after[1]) if len(after) > 1 else None
                 cut = await _known_page(messages, query.limit, newest)
                 if cut is None:
-                    await selection.refresh()
                     cut = await _newest_page(messages, query.limit, newest)
             else:
-                await selection.refresh()
                 below = after[0] if after else MAX_UID + 1
                 found = _sorted_page(messages, query, after) if query.sort else _found_page(messages, query, below)
                 cut = await found
@@ -158,14 +156,16 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
     messages below its UID are below its number; those in between are dropped by UID."""
     selection = messages.selection
     below = MAX_UID + 1 if after is None else after.uid
-    high = selection.exists if after is None else min(selection.exists, after.sequence - 1)
+    fetched = await _fetch_with_news(messages, limit, after)
+    high = _highest(selection, after)
     items: JsonOf = {}
     patience = _Patience()
     last = 0
     while high > 0 and len(items) < limit:
         patience.note(items)
         low = max(1, high - (limit - len(items)) + 1)
-        responses = await _fetch_page(messages, low, high, below)
+        responses = await _fetch_page(messages, low, high, below) if fetched is None else fetched
+        fetched = None
         fitting = [uid for uid in sorted(responses, reverse=True) if uid < below]
         items |= messages.read(fitting, responses, await messages.get(fitting, responses))
         last = min((_sequence(responses[uid]) for uid in fitting), default=last)
@@ -173,6 +173,34 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
     if len(items) == limit:
         messages.keep_page(limit, below, min(items))
     return _Cut(items, selection.exists, _next(min(items), last) if items else ())
+
+
+def _highest(selection: Selection, after: _After | None) -> int:
+    """The highest sequence number that the page may have."""
+    return selection.exists if after is None else min(selection.exists, after.sequence - 1)
+
+
+async def _fetch_with_news(
+    messages: FolderMessages, limit: int, after: _After | None
+) -> dict[int, FetchResponse] | None:
+    """As ``_fetch_page``, in one round trip with the news. None if there was news, which may have moved the page, or if
+    that cannot be done; the selection is fresh then all the same."""
+    selection = messages.selection
+    high = _highest(selection, after)
+    if selection.is_fresh or selection.connection.is_legacy or not high:
+        await selection.refresh()
+        return None
+    low = max(1, high - limit + 1)
+    below = MAX_UID + 1 if after is None else after.uid
+    items = messages.items.row if messages.is_unread(below) else messages.items.changing
+    try:
+        untagged = await selection.refresh_with([b"FETCH", b"%d:%d" % (low, high), items])
+    except UpstreamFailure as error:
+        if not is_about_content(error) or not messages.connection.is_open:
+            raise
+        await selection.refresh()
+        return None
+    return None if untagged is None else await _rows_between(untagged, low, high)
 
 
 def _next(uid: int, sequence: int) -> Sequence[int]:
@@ -193,7 +221,11 @@ async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int)
                 raise
             await messages.has_false_labels()
     answer = answer or await run([b"FETCH", numbers, messages.items.changing])
-    responses = await fetch_rows(answer.untagged, as_usual=True)
+    return await _rows_between(answer.untagged, low, high)
+
+
+async def _rows_between(untagged: Iterable[bytes], low: int, high: int) -> dict[int, FetchResponse]:
+    responses = await fetch_rows(untagged, as_usual=True)
     return {uid: row for uid, row in responses.items() if low <= _sequence(row) <= high}
 
 
@@ -207,6 +239,8 @@ async def _found_page(messages: FolderMessages, query: ListQuery, below: int) ->
     """The matches below a UID, newest first."""
     assert query.filter is not None
     evaluation = Evaluation(messages)
+    if not evaluation.is_remote(query.filter):  # else the search brings the news
+        await messages.selection.refresh()
     uids = (await ascending(await evaluation.find(query.filter)))[::-1]
     older = [uid for uid in uids if uid < below]
     items, shown = await _filled(messages, older, query.limit)
@@ -215,6 +249,7 @@ async def _found_page(messages: FolderMessages, query: ListQuery, below: int) ->
 
 async def _sorted_page(messages: FolderMessages, query: ListQuery, anchors: Sequence[int]) -> _Cut:
     evaluation = Evaluation(messages)
+    await messages.selection.refresh()
     uids = await in_order(evaluation, query.filter, query.sort)
     start = behind(uids, anchors)
     items, shown = await _filled(messages, uids[start:], query.limit)

@@ -264,13 +264,13 @@ class Evaluation:
 
     async def _run(self, keys: list[Piece]) -> Answer:
         """Extended SEARCH (RFC 4731), or plain SEARCH if the server refuses the form that it announces."""
-        connection = self.messages.connection
+        connection, ask = self.messages.connection, self.messages.selection.ask
         charset: list[Piece] = [] if is_ascii(keys) else [b"CHARSET", b"UTF-8"]
         if "ESEARCH" in connection.capabilities:
-            [answer] = await connection.attempt([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
+            answer = await ask([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
             if answer.status.kind != "BAD":
                 return answer
-        [plain] = await connection.attempt([b"UID", b"SEARCH", *charset, *keys])
+        plain = await ask([b"UID", b"SEARCH", *charset, *keys])
         if plain.status.kind != "BAD":  # else the search is refused, not its form
             connection.disable("ESEARCH")
         return plain

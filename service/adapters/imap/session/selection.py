@@ -57,8 +57,7 @@ class Selection:
         self.is_fresh = False
         """Whether the present holder of the connection selected or refreshed the folder: then nothing is newer."""
         self._is_lost = False
-        self._has_news = False
-        """Whether anything that was not asked for came since this was set to False."""
+        self._exists_before, self._has_news = 0, False
         self._selected_at = 0.0
 
     def may_have(self, flag: str) -> bool:
@@ -154,17 +153,45 @@ class Selection:
         None if there was news: servers run commands that are sent together in any order (Dovecot looks for news last),
         so the responses may be older than the news. STATUS is asked again then, for the same reason.
         """
-        exists, self._has_news = self.exists, False
+        answers, is_quiet = await self._with_news(*commands)
+        for answer in answers:
+            if answer.status.kind != "OK":
+                raise error_from(answer.status)
+        return answers[-1].untagged if is_quiet else None
+
+    async def ask(self, command: Arguments) -> Answer:
+        """Run a command on the present state of the folder; the answer may be a refusal. One round trip, and two more
+        if there is news."""
+        if not self.is_fresh and not self.connection.is_legacy:
+            answers, is_quiet = await self._with_news(command)
+            if is_quiet:
+                return answers[-1]
+        await self.refresh()
+        [answer] = await self.connection.attempt(command)
+        return answer
+
+    async def _with_news(self, *commands: Arguments) -> tuple[Sequence[Answer], bool]:
+        """The answers to NOOP, STATUS and the commands, and whether there was no news."""
         status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
-        answer = await self.connection.run([b"NOOP"], *status, *commands)
-        is_quiet = self.exists == exists and not self._has_news
+        self.expect_news()
+        answers = await self.connection.attempt([b"NOOP"], *status, *commands)
+        is_quiet = self.is_quiet
         if status:
-            latest = answer if is_quiet else await self.connection.run(*status)
+            latest = answers[-1] if is_quiet else await self.connection.run(*status)
             numbers = (await status_rows(latest.untagged)).get(self.name, {})
             self.state = state_of(numbers)
             self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = True
-        return answer.untagged if is_quiet else None
+        return answers, is_quiet
+
+    def expect_news(self) -> None:
+        """``is_quiet`` is about what comes from here on."""
+        self._exists_before, self._has_news = self.exists, False
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing came that was not asked for."""
+        return self.exists == self._exists_before and not self._has_news
 
     async def catch_up(self, uids: Iterable[int]) -> None:
         """Ask for news if one of these messages may be newer than what this session knows. Dovecot treats a UID that

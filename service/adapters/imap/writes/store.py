@@ -36,6 +36,12 @@ class FlagChange:
             return [(b"FLAGS", self.replace)]
         return [(item, flags) for item, flags in ((b"+FLAGS", self.add), (b"-FLAGS", self.remove)) if flags]
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the order of the commands makes no difference, and none may depend on the success of another."""
+        added, removed = ({flag.lower() for flag in each} for each in (self.add, self.remove))
+        return self.version is None and not added & removed
+
     def is_done(self, flags: Iterable[str]) -> bool:
         """Whether a message with these flags is what the change makes."""
         present = set(flags)
@@ -59,7 +65,8 @@ class FlagStore:
 
     @again
     async def apply(self, message: MessageRef, change: FlagChange) -> Flags:
-        """The flags afterwards. A round trip for each data item, and one if the server does not report the result.
+        """The flags afterwards. One round trip, or one for each data item if they depend on each other; and one if the
+        server does not report the result.
 
         A change of flags has the same result if it is done twice. Under a version it has not: if a second try finds the
         message changed, that may have been the first one.
@@ -76,13 +83,17 @@ class FlagStore:
 
 
 async def _apply(selection: Selection, uid: int, change: FlagChange) -> Flags:
-    """The version is asked of the first command; the second belongs to it."""
-    responses: Responses = {}
-    version = change.version
-    for item, flags in change.commands:
-        modifier = [] if version is None else [_unchanged_since(selection, version)]
-        responses = await _store(selection, [uid], item, flags, modifier)
-        version = None
+    """Together, if neither command depends on the other. Else the version is asked of the first; the second belongs to
+    it."""
+    if change.is_free and not selection.connection.is_legacy:
+        responses = await _store_all(selection, [uid], change.commands)
+    else:
+        responses = {}
+        version = change.version
+        for item, flags in change.commands:
+            modifier = [] if version is None else [_unchanged_since(selection, version)]
+            responses = await _store(selection, [uid], item, flags, modifier)
+            version = None
     if b"FLAGS" not in responses.get(uid, {}):
         responses = await _fetch(selection, [uid])
     return _flags(responses, uid)
@@ -110,15 +121,32 @@ async def change_many(
 async def _store(
     selection: Selection, uids: Iterable[int], item: bytes, flags: Sequence[str], modifier: Sequence[bytes] = ()
 ) -> Responses:
-    words = [to_wire(flag) for flag in flags]
-    wire_flags = flag_list(words)
-    _require_keepable(selection, words, item)
+    wire_flags = _keepable(selection, item, flags)
     if selection.connection.is_legacy and not (uids := await find_existing(selection, uids)):
         return {}
     [answer] = await selection.connection.attempt([b"UID", b"STORE", uid_set(uids), *modifier, item, wire_flags])
     if answer.status.kind != "OK" or answer.status.code == "MODIFIED":
         raise Changed if answer.status.code == "MODIFIED" else error_from(answer.status)
     return await fetch_rows(answer.untagged)
+
+
+async def _store_all(
+    selection: Selection, uids: Iterable[int], changes: Sequence[tuple[bytes, Sequence[str]]]
+) -> Responses:
+    """Several changes in one round trip."""
+    commands = [(b"UID", b"STORE", uid_set(uids), item, _keepable(selection, item, flags)) for item, flags in changes]
+    if not commands:
+        return {}
+    answer = await selection.connection.run(*commands)
+    return await fetch_rows(answer.untagged)
+
+
+def _keepable(selection: Selection, item: bytes, flags: Sequence[str]) -> bytes:
+    """The flags as STORE has them. Raises NotPermitted if the folder does not keep one."""
+    words = [to_wire(flag) for flag in flags]
+    written = flag_list(words)
+    _require_keepable(selection, words, item)
+    return written
 
 
 def _require_keepable(selection: Selection, words: Sequence[str], item: bytes) -> None:
