@@ -23,6 +23,7 @@ from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.errors import (
     InUse,
     LoginRefused,
+    MailError,
     NotFound,
     ServerBusy,
     StaleId,
@@ -101,6 +102,8 @@ class Pool:
         self._closed = False
         self._trimming: asyncio.TimerHandle | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._opening: asyncio.Task[None] | None = None
+        """Opens a connection that no request waits for."""
         _connections.add(self)
 
     @property
@@ -128,8 +131,8 @@ class Pool:
         return Held(self, None, lane)
 
     def selected(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> "HeldFolder":
-        """A connection with ``folder`` selected: one that has it, else one that has none, else a new one below the
-        limit, else one that has another folder."""
+        """A connection with ``folder`` selected: one that has it, else one that has none, else one that has another
+        folder, else a new one below the limit. To select a folder takes one round trip, to log in four."""
         return HeldFolder(self, folder, lane)
 
     async def acquire(self, folder: bytes | None, lane: Lane) -> Connection:
@@ -146,9 +149,7 @@ class Pool:
                     connection = None
                 return await self._connect(end)
             except BaseException as error:
-                is_shared = isinstance(error, _SHARE) and self._count > 1
-                if is_shared:
-                    self._server_limit = (self._count - 1, self._now() + LIMIT_SECONDS)
+                is_shared = self._share(error)
                 self.leave(lane, connection)
                 if not is_shared:
                     raise
@@ -159,17 +160,43 @@ class Pool:
         if not self._fits(lane):
             return await self._wait(lane, end)
         connection = self._take_idle(folder)
-        if connection is None:
-            if self._count < self._limit:
-                self._count += 1
-            elif self._idle:
-                connection = self._idle.pop(0)
-            else:
+        if connection is None and self._idle:
+            connection = self._idle.pop(0)
+            self._open_spare()
+        elif connection is None:
+            if self._count >= self._limit:
                 return await self._wait(lane, end)
+            self._count += 1
         self._users[lane] += 1
         if not self._idle:
             self._host.withdraw(self._yield)
         return connection
+
+    def _open_spare(self) -> None:
+        """Open a connection in the background if none is idle: somebody changes between folders, and would select them
+        again and again."""
+        if self._idle or self._count >= self._limit or self._closed or self._opening is not None:
+            return
+        self._count += 1
+        self._users[Lane.INTERACTIVE] += 1
+        self._opening = asyncio.ensure_future(self._open_idle())
+
+    async def _open_idle(self) -> None:
+        connection = None
+        try:
+            connection = await self._connect_once()
+        except MailError as error:  # whoever needs a connection gets an error of its own
+            self._share(error)
+        finally:
+            self._opening = None
+            self.leave(Lane.INTERACTIVE, connection)
+
+    def _share(self, error: BaseException) -> bool:
+        """Whether the error says that the server allows no more connections than there are. That is respected."""
+        is_shared = isinstance(error, _SHARE) and self._count > 1
+        if is_shared:
+            self._server_limit = (self._count - 1, self._now() + LIMIT_SECONDS)
+        return is_shared
 
     def _fits(self, lane: Lane) -> bool:
         """Whether the lane may have another connection. One is always left for interactive work."""
@@ -330,6 +357,9 @@ class Pool:
         self._host.withdraw(self._yield)
         if self._trimming is not None:
             self._trimming.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
         while self._idle:
             self._retire(self._idle.pop())
         await asyncio.gather(*self._leaving)
