@@ -32,6 +32,7 @@ _MODERN = frozenset({"CONDSTORE", "ESEARCH", "IMAP4REV2", "MOVE", "QRESYNC", "UI
 COMPRESS = "COMPRESS=DEFLATE"
 Arguments = Sequence[Piece]
 """A command: its verb and its arguments."""
+_QRESYNC: Arguments = (b"ENABLE", b"QRESYNC")
 _ID: Arguments = (b"ID", b'("name" "Casella" "version" "%b")' % __version__.encode())
 
 
@@ -52,7 +53,9 @@ class Connection:
         self._broken = broken_capabilities
         self._offered = capabilities
         self._literal_plus = literal_plus(capabilities - broken_capabilities)
-        self._introduction: Sequence[Arguments] = (_ID,) if "ID" in capabilities else ()
+        self._introduction: list[Arguments] = [_ID] if "ID" in capabilities else []
+        if self.capabilities >= {"ENABLE", "QRESYNC"}:
+            self._introduction.append(_QRESYNC)
         self.message_limit = limit_of(capabilities)
         """How many messages the server carries a command out for (RFC 9738); None: for all."""
         self._limits_messages = self.message_limit is not None
@@ -172,6 +175,7 @@ class Connection:
             self.selection.require_kept(answers)
         if len(sent) > len(commands):
             self.disable(*introduced_faults(answers[-1].untagged))
+            self._note_qresync(sent, answers)
         if self._limits_messages:
             await self._finish(commands[-1], answers[-1])
         return answers[len(answers) - len(commands) :]
@@ -205,9 +209,17 @@ class Connection:
 
     def _with_introduction(self, commands: Sequence[Arguments]) -> Sequence[Arguments]:
         """Returns the commands, the first of a connection with ID before them (RFC 2971): NetEase refuses to select a
-        folder for a client that has not sent it. It travels with them, so it costs no round trip."""
-        introduction, self._introduction = self._introduction, ()
+        folder for a client that has not sent it; and with ENABLE, which is not allowed once a folder is selected. They
+        travel with the commands, so they cost no round trip."""
+        introduction, self._introduction = self._introduction, []
         return commands if commands[0][0] == b"LOGOUT" else [*introduction, *commands]
+
+    def _note_qresync(self, sent: Sequence[Arguments], answers: Sequence[Answer]) -> None:
+        for command, answer in zip(sent, answers, strict=False):
+            if command is _QRESYNC:
+                self.is_qresync = answer.status.kind == "OK"
+                if not self.is_qresync:
+                    self.disable("QRESYNC")
 
     async def run(self, *commands: Arguments, seconds: float | None = None) -> Answer:
         """As ``attempt``, but each command has to succeed: raises the error of the first that does not. Returns the
@@ -222,7 +234,7 @@ class Connection:
         """APPEND with a message of ``size`` octets as its last argument, read from ``chunks`` as the server takes
         it."""
         await self._note(self._protocol.take_unsolicited())
-        for introduction in self._with_introduction([pieces])[:-1]:
+        for introduction in [each for each in self._with_introduction([pieces])[:-1] if each is not _QRESYNC]:
             self._protocol.send([(tag := self._protocol.tag(), arguments.chunks(tag, introduction))])
         tag = self._protocol.tag()
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)

@@ -54,6 +54,8 @@ class Selection:
         """Whether the server counts each change of a message in this folder (RFC 7162, 3.1.2)."""
         self.state: str | None = None
         """``state_of`` the folder when it was last selected or refreshed."""
+        self.numbers: Mapping[bytes, int] = {}
+        """The items of ``STATE_ITEMS`` when it was last selected or refreshed, as far as the server reported them."""
         self.is_fresh = False
         """Whether the present holder of the connection selected or refreshed the folder: then nothing is newer."""
         self._is_lost = False
@@ -131,7 +133,7 @@ class Selection:
             raise error
         if before and before != self.uid_validity:
             raise self._renumbered()
-        numbers = {b"MESSAGES": self.exists, **await _numbers(answer.untagged)}
+        numbers = self.numbers = {b"MESSAGES": self.exists, **await _numbers(answer.untagged)}
         self.uid_next = numbers.get(b"UIDNEXT", 0)
         self.is_read_only = answer.status.code == "READ-ONLY"
         self.state = state_of(numbers) if self.has_modseq else None
@@ -178,7 +180,7 @@ class Selection:
         is_quiet = self.is_quiet
         if status:
             latest = answers[-1] if is_quiet else await self.connection.run(*status)
-            numbers = (await status_rows(latest.untagged)).get(self.name, {})
+            numbers = self.numbers = (await status_rows(latest.untagged)).get(self.name, {})
             self.state = state_of(numbers)
             self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = True
@@ -206,8 +208,9 @@ class Selection:
         self.uid_next = max(self.uid_next, newest + 1)
 
     async def enable_qresync(self) -> None:
-        """Make the server report the UIDs of what vanishes, if it can. Three round trips, once for a connection: the
-        folder is selected again, because ENABLE is not allowed while one is selected (RFC 5161, 3.1)."""
+        """Make the server report the UIDs of what vanishes, if it can. No round trip, unless the first command of the
+        connection was an APPEND: then three, once, and the folder is selected again, because ENABLE is not allowed
+        while one is selected (RFC 5161, 3.1)."""
         connection = self.connection
         if connection.is_qresync or not connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}:
             return
