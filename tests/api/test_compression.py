@@ -3,7 +3,7 @@
 import gzip
 from collections.abc import AsyncIterator
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
 import zstandard

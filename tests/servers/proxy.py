@@ -4,6 +4,7 @@ proxy.port``."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from tests.servers.process import HOST
 from tests.servers.visits import Visits
@@ -25,6 +26,8 @@ class Proxy:
         self.fate = fate
         self.port = 0
         self.connections = 0
+        self.round_trips = 0
+        """How often a client spoke after its server had spoken."""
         self._to = port
         self._delay = delay
         self._cut_before = cut_before
@@ -32,9 +35,10 @@ class Proxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         there, away = await asyncio.open_connection(HOST, self._to)
+        turn = _Turn()
         ways = [
-            asyncio.create_task(self._hand_on(reader, away, self._cut_before)),
-            asyncio.create_task(self._hand_on(there, writer, None)),
+            asyncio.create_task(self._hand_on(reader, away, self._cut_before, partial(self._count, turn))),
+            asyncio.create_task(self._hand_on(there, writer, None, turn.answered)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -44,13 +48,19 @@ class Proxy:
             away.close()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: bytes | None) -> None:
+    def _count(self, turn: "_Turn") -> None:
+        self.round_trips += turn.asked()
+
+    async def _hand_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, end: bytes | None, note: Callable[[], object]
+    ) -> None:
         """Octets read while others are on their way set out at once: the delay is the way's, not the chunk's."""
         on_their_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         clock = asyncio.get_running_loop().time
         delivery = asyncio.create_task(self._deliver(on_their_way, writer))
         try:
             while (octets := await reader.read(CHUNK)) and not (end and end in octets):
+                note()
                 octets, goes_on = await self.fate(octets)
                 if octets:
                     on_their_way.put_nowait((clock() + self._delay, octets))
@@ -75,6 +85,22 @@ class Proxy:
                 return
             writer.write(octets)
             await writer.drain()
+
+
+class _Turn:
+    """Who spoke last on one connection."""
+
+    def __init__(self) -> None:
+        self._is_servers = True
+
+    def asked(self) -> bool:
+        """The client speaks. Returns whether the server had spoken before."""
+        begins, self._is_servers = self._is_servers, False
+        return begins
+
+    def answered(self) -> None:
+        """The server speaks."""
+        self._is_servers = True
 
 
 @asynccontextmanager

@@ -329,3 +329,47 @@ class real:  # noqa: N801 - reads as a function where it is used
 
 
 assert TIMING.patience < pools.RETRY_SECONDS, "or a limit that stays is asked about again"
+
+
+async def test_another_folder_is_selected_on_an_idle_connection_and_one_more_is_opened(scripted: Scripted) -> None:
+    """R-OPS-14: one round trip instead of a login; whoever goes back finds a connection that is free, and then each
+    folder has one."""
+    other = IDS.folder(b"Other")
+    async with scripted({"FETCH": ROW, "UID FETCH": ROW}) as (server, mailbox):
+        await mailbox.list_messages("inbox", ListQuery())
+        assert server.connections == 1
+        before = server.round_trips
+        await mailbox.list_messages(other, ListQuery())
+        assert server.connections == 1 or server.round_trips - before >= 2
+        await until(lambda: (server.connections, mailbox._pool.idle) == (2, 2))
+        selects = [command for command in server.commands if command.startswith(b"SELECT")]
+        for _ in range(3):
+            await mailbox.list_messages("inbox", ListQuery())
+            await mailbox.list_messages(other, ListQuery())
+        assert len(selects) == 2
+        assert len([command for command in server.commands if command.startswith(b"SELECT")]) == 3
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("ends", ["refused", "closed"])
+async def test_a_spare_connection_that_cannot_be_opened_harms_nobody(scripted: Scripted, ends: str) -> None:
+    """R-OPS-14: requests go on with the connection that there is, and nothing is left behind."""
+    logins = 0
+
+    def login(_: bytes) -> bytes:
+        nonlocal logins
+        logins += 1
+        return b"{tag} OK [CAPABILITY IMAP4rev1] hello\r\n" if logins == 1 else b"{tag} NO [LIMIT] too many\r\n"
+
+    other = IDS.folder(b"Other")
+    async with scripted({"LOGIN": login, "FETCH": ROW, "UID FETCH": ROW}, timing=PATIENT) as (_, mailbox):
+        await mailbox.list_messages("inbox", ListQuery())
+        await mailbox.list_messages(other, ListQuery())
+        if ends == "refused":
+            await until(lambda: logins == 2 and mailbox._pool._opening is None)
+            for folder in ("inbox", other, "inbox"):
+                await mailbox.list_messages(folder, ListQuery())
+            assert logins == 2
+            assert counted(mailbox) == (1, 1, 0)
+    assert mailbox._pool._opening is None
+    assert counted(mailbox) == (0, 0, 0)
