@@ -213,7 +213,8 @@ class Settings(BaseSettings):
     cache_octets: int = Field(
         64 << 20,
         ge=0,
-        description="Memory for cached rows of lists, of all accounts together, for each protocol.",
+        description="Memory for cached rows of lists, of all accounts together, for each protocol; for messages that"
+        " were opened, an eighth of it more.",
     )
     pop3_linger_seconds: float = Field(
         2, ge=0, le=60, description="How long a POP3 session waits for more work before it leaves the maildrop."

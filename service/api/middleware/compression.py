@@ -1,9 +1,9 @@
 """Compressed responses (RFC 9110, 8.4.1): zstd, br or gzip, as the client accepts them.
 
-Compressed is what programs read: lists, messages, folders. Not compressed are files, because they have ranges and are
-compressed already if they are large; streams of events, which have to arrive at once; and whatever shows a token, which
-could be guessed by the length of a response that also repeats a text of somebody else's choice (BREACH). The tickets in
-a message's HTML are encrypted anew for each response, so there is nothing to guess.
+Lists, messages and folders are compressed. Files are not: they have ranges, and most large ones are compressed already.
+Streams of events are not, because each event must be sent at once. Responses with a token are not: if a response also
+repeats text that an attacker chose, its length would help to guess the token (BREACH). The tickets in a message's HTML
+differ in each response, so they cannot be guessed in this way.
 """
 
 import asyncio

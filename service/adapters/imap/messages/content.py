@@ -76,7 +76,7 @@ class Content:
 
     async def message(self, ref: MessageRef, html: HtmlMode, begin: Callable[[], None] = _ignore) -> Message:
         """One round trip for a message that was in a list before, otherwise two: its structure says which parts hold
-        its texts. One that was opened before is not read again, but for what changes. Calls ``begin`` when a connection
+        its texts. One that was opened before is not read again: only what changes is. Calls ``begin`` when a connection
         is there and reading begins."""
         key = (self._ids.account, ref.folder, ref.uid_validity, ref.uid, html)
         if (opened := self._cache.opened.get(key)) is not None:

@@ -173,7 +173,7 @@ class Pool:
         return connection
 
     def _open_spare(self) -> None:
-        """Open a connection in the background if none is idle: somebody changes between folders, and would select them
+        """Open a connection in the background if none is idle: a client that changes between folders would select them
         again and again."""
         if self._idle or self._count >= self._limit or self._closed or self._opening is not None:
             return
@@ -185,7 +185,7 @@ class Pool:
         connection = None
         try:
             connection = await self._connect_once()
-        except MailError as error:  # whoever needs a connection gets an error of its own
+        except MailError as error:  # a request that needs a connection gets an error of its own
             self._share(error)
         finally:
             self._opening = None

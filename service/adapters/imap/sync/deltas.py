@@ -72,7 +72,7 @@ async def changes_since(selection: Selection, before: SyncState) -> Delta:
 
 
 async def _counted(selection: Selection) -> SyncState:
-    """No round trip if the selection is fresh, and the server has told all of its state."""
+    """No round trip if the selection is fresh, and the server has reported its whole state."""
     if selection.is_fresh and selection.state is not None:
         return state_from(selection.numbers)
     return state_from(await folder_numbers(selection.connection, selection.name))

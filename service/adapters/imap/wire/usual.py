@@ -1,6 +1,5 @@
 """The usual description of a message, read by an expression instead of as tokens: in the order in which servers write
-it, and without literals but for the subject, which Dovecot sends as one if it is long. Most rows of most folders are
-such.
+it, and without literals. Only the subject may be one: Dovecot sends long ones so. Most rows of most folders are such.
 
 Tokens are a quarter of the time of a row, and most of them are never looked at: no list shows who gets replies.
 """
