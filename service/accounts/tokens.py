@@ -26,6 +26,8 @@ MAX_TOKEN = 16 << 10
 PART_LINK_SECONDS = 600
 KEPT = 1024
 """How many tokens keep their claims in memory."""
+KEPT_STATES = 64
+"""Sync tokens; each has up to 16 KiB."""
 _ALGORITHMS = ["dir", "A256GCM"]
 _INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
 
@@ -39,6 +41,7 @@ class Sessions:
         self.lifetime = lifetime
         # Clients send the same token with every request, and decryption is the most expensive step of sign-in.
         self._claims_of = lru_cache(maxsize=KEPT)(self._read_claims)
+        self._sync_token_of = lru_cache(maxsize=KEPT_STATES)(self._encrypt)
 
     def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
         """Returns the token, and when it expires, in seconds since the epoch."""
@@ -57,8 +60,8 @@ class Sessions:
 
     def seal_sync_token(self, account: str, scope: str, state: bytes) -> str:
         """Returns ``state`` as a sync token, for one account and one scope in it. It does not expire: the reader of the
-        state decides whether it is too old."""
-        return self._encrypt(_sync_token_head(account, scope) + state)
+        state decides whether it is too old. Listeners who are told the same get the same one."""
+        return self._sync_token_of(_sync_token_head(account, scope) + state)
 
     def open_sync_token(self, account: str, scope: str, token: str) -> bytes:
         """Returns the state. Raises StaleToken unless one of the keys sealed it for this account and scope."""
