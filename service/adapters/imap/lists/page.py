@@ -19,9 +19,9 @@ from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import folder_numbers
 from service.adapters.imap.session.selection import Selection, state_of
-from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.pace import ascending
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
+from service.adapters.imap.wire.values.numbers import MAX_UID
 from service.mail.errors import StaleToken, UpstreamFailure, UpstreamProtocol
 from service.mail.json_rows import JsonRows
 from service.mail.model import Page
@@ -142,7 +142,7 @@ async def _known_page(messages: FolderMessages, limit: int, after: _After | None
     selection = messages.selection
     if selection.is_fresh or selection.connection.is_legacy:  # nothing newer to ask for, or no way to ask
         return None
-    untagged = await selection.refresh_with([b"UID", b"FETCH", uids, messages.items.changing])
+    untagged = (await selection.refresh_with([b"UID", b"FETCH", uids, messages.items.changing])).untagged()
     responses = await fetch_rows(untagged or ())
     fitting = sorted((uid for uid in responses if lowest <= uid < below), reverse=True)
     if len(fitting) != limit:
@@ -194,7 +194,7 @@ async def _fetch_with_news(
     below = MAX_UID + 1 if after is None else after.uid
     items = messages.items.row if messages.is_unread(below) else messages.items.changing
     try:
-        untagged = await selection.refresh_with([b"FETCH", b"%d:%d" % (low, high), items])
+        untagged = (await selection.refresh_with([b"FETCH", b"%d:%d" % (low, high), items])).untagged()
     except UpstreamFailure as error:
         if not is_about_content(error) or not messages.connection.is_open:
             raise

@@ -16,8 +16,8 @@ from cachetools import Cache, LRUCache
 
 from service.adapters.imap.messages.envelope import envelope_of, envelope_values, structure_of
 from service.adapters.imap.messages.opened import SHARE, OpenedMessages
-from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.usual import read_described
+from service.adapters.imap.wire.values.numbers import MAX_UID
 from service.adapters.shared.cache_metrics import MeasuredCache
 from service.mail.json_rows import row_json
 from service.mail.model import Address, Message, MessageSummary, Part, Protocol, Value

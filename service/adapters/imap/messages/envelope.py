@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.doubts import is_doubtful, is_placeholder
 from service.adapters.imap.messages.items import MAX_FIELDS
-from service.adapters.imap.wire.dates import read_date_time
-from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.imap.wire.tokens import Token, parse
+from service.adapters.imap.wire.values.dates import read_date_time
+from service.adapters.imap.wire.values.flags import from_wire
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import body_charset, has_attachment
 from service.mail.mime.charset import is_foreign

@@ -28,13 +28,13 @@ from service.adapters.imap.messages.repair import MAX_TEMPORARY, Repair, is_abou
 from service.adapters.imap.messages.usual_rows import read_usual
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
-from service.adapters.imap.wire.dates import read_date_time
-from service.adapters.imap.wire.flags import json_from_wire
-from service.adapters.imap.wire.labels import labels_json
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import LABELS, UNREADABLE, FetchResponse, fetch_rows, wire_octets
 from service.adapters.imap.wire.status import error_from
 from service.adapters.imap.wire.usual import USUAL, described
+from service.adapters.imap.wire.values.dates import read_date_time
+from service.adapters.imap.wire.values.flags import json_from_wire
+from service.adapters.imap.wire.values.labels import labels_json
 from service.adapters.shared.threads import LARGE, in_thread
 from service.mail.errors import UpstreamFailure
 from service.mail.json_rows import row_json, with_member

@@ -7,8 +7,6 @@ from service.adapters.imap.messages.cache import Description
 from service.adapters.imap.messages.items import items_of
 from service.adapters.imap.messages.leaves import FIELDS, doubtful, read_leaves, read_root
 from service.adapters.imap.session.selection import Selection
-from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.labels import labels_from_wire
 from service.adapters.imap.wire.responses import (
     LABELS,
     UNREADABLE,
@@ -17,6 +15,8 @@ from service.adapters.imap.wire.responses import (
     octets,
     version_of,
 )
+from service.adapters.imap.wire.values.flags import from_wire
+from service.adapters.imap.wire.values.labels import labels_from_wire
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import Choice, Leaf, attachments, body_charset, choose, has_attachment, read_body
 from service.mail.mime.message import described

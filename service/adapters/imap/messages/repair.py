@@ -11,9 +11,9 @@ from service.adapters.imap.messages.items import items_of
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.commands import Answer
-from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.responses import UNREADABLE, FetchResponse, fetch_rows, octets
 from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.values.dates import read_date_time
 from service.mail.errors import UpstreamError, UpstreamUnavailable
 from service.mail.mime.message import read_summary
 from service.mail.model import MessageSummary

@@ -20,10 +20,10 @@ from service.adapters.imap.search.reader import Reader
 from service.adapters.imap.search.thread import threads_of
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.commands import Answer
-from service.adapters.imap.wire.flags import to_wire
 from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import found_uids
 from service.adapters.imap.wire.status import Status, error_from
+from service.adapters.imap.wire.values.flags import to_wire
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import InvalidRequest, UpstreamError
 from service.mail.model import EvaluatedBy

@@ -4,8 +4,8 @@ from datetime import date
 
 from service.adapters.imap.search.gmail import raw_key, raw_query
 from service.adapters.imap.wire.arguments import Piece, flag_list, string
-from service.adapters.imap.wire.dates import write_date
-from service.adapters.imap.wire.flags import to_wire
+from service.adapters.imap.wire.values.dates import write_date
+from service.adapters.imap.wire.values.flags import to_wire
 from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic, Operator
 
 _TEXT_KEYS = {

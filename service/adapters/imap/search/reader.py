@@ -6,9 +6,9 @@ from functools import partial
 from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.session.fetch import fetch
-from service.adapters.imap.wire.flags import from_wire
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, octets
+from service.adapters.imap.wire.values.flags import from_wire
 from service.adapters.shared.threads import in_thread
 from service.mail.mime.body import Leaf, choose, read_body
 from service.mail.mime.headers.fields import list_headers

@@ -9,9 +9,9 @@ from service.adapters.imap.messages.envelope import weight
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.messages.items import GMAIL
 from service.adapters.imap.session.fetch import fetch, find_all
-from service.adapters.imap.wire.numbers import MAX_UID, number
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
+from service.adapters.imap.wire.values.numbers import MAX_UID, number
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotSupported
 from service.mail.mime.headers.fields import first, parse_message_ids, split_headers

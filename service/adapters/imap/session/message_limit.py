@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.commands import Answer
-from service.adapters.imap.wire.numbers import MAX_UID, Range, clip, read_ranges
 from service.adapters.imap.wire.status import Status, read_status
+from service.adapters.imap.wire.values.numbers import MAX_UID, Range, clip, read_ranges
 from service.mail.numbers import read_number
 
 CAPABILITY = "MESSAGELIMIT="

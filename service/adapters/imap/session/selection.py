@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from service.adapters.imap.session.connection import Arguments, Connection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.commands import Answer
-from service.adapters.imap.wire.numbers import MAX_UID, count, number, read_ranges
 from service.adapters.imap.wire.pace import paced, slices
 from service.adapters.imap.wire.responses import ListedFolder, list_rows, status_rows
 from service.adapters.imap.wire.status import error_from, read_status
+from service.adapters.imap.wire.values.numbers import MAX_UID, count, number, read_ranges
 from service.mail.errors import MailError, NotFound, NotPermitted, UpstreamError, UpstreamProtocol, UpstreamUnavailable
 from service.mail.numbers import read_number
 
@@ -31,6 +32,20 @@ _FORBIDDEN = re.compile(r"permi|denied|not allowed|forbidden|unsafe|access|right
 _MAX_FLAGS = 256 << 10
 """Octets of a list of flags that are read; ten thousand keywords have fewer."""
 _NUMBERED = re.compile(rb"(\d{1,20}) (EXISTS|EXPUNGE)\b", re.IGNORECASE)
+
+
+class News(NamedTuple):
+    """The answers to NOOP, STATUS and other commands, and whether nothing came that was not asked for."""
+
+    answers: Sequence[Answer]
+    is_quiet: bool
+
+    def untagged(self) -> list[bytes] | None:
+        """The untagged responses to the commands; None if there was news. Raises the error of a refusal."""
+        for answer in self.answers:
+            if answer.status.kind != "OK":
+                raise error_from(answer.status)
+        return self.answers[-1].untagged if self.is_quiet else None
 
 
 class Selection:
@@ -147,33 +162,25 @@ class Selection:
         if self.connection.is_legacy and self.connection.now() > self._selected_at + SELECT_AGAIN_SECONDS:
             await self.select()
         else:
-            await self.refresh_with()
-
-    async def refresh_with(self, *commands: Arguments) -> list[bytes] | None:
-        """Refresh, and run commands on UIDs in the same round trip. Returns their untagged responses.
-
-        None if there was news: servers run commands that are sent together in any order (Dovecot looks for news last),
-        so the responses may be older than the news. STATUS is asked again then, for the same reason.
-        """
-        answers, is_quiet = await self._with_news(*commands)
-        for answer in answers:
-            if answer.status.kind != "OK":
-                raise error_from(answer.status)
-        return answers[-1].untagged if is_quiet else None
+            (await self.refresh_with()).untagged()
 
     async def ask(self, command: Arguments) -> Answer:
         """Run a command on the present state of the folder; the answer may be a refusal. One round trip, and two more
         if there is news."""
         if not self.is_fresh and not self.connection.is_legacy:
-            answers, is_quiet = await self._with_news(command)
-            if is_quiet:
-                return answers[-1]
+            news = await self.refresh_with(command)
+            if news.is_quiet:
+                return news.answers[-1]
         await self.refresh()
         [answer] = await self.connection.attempt(command)
         return answer
 
-    async def _with_news(self, *commands: Arguments) -> tuple[Sequence[Answer], bool]:
-        """The answers to NOOP, STATUS and the commands, and whether there was no news."""
+    async def refresh_with(self, *commands: Arguments) -> "News":
+        """Refresh, and run commands in the same round trip.
+
+        If there is news, the answers may be older than it: servers run commands that are sent together in any order
+        (Dovecot looks for news last). STATUS is asked again then, for the same reason.
+        """
         status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
         self.expect_news()
         answers = await self.connection.attempt([b"NOOP"], *status, *commands)
@@ -184,7 +191,7 @@ class Selection:
             self.state = state_of(numbers)
             self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = True
-        return answers, is_quiet
+        return News(answers, is_quiet)
 
     def expect_news(self) -> None:
         """``is_quiet`` is about what comes from here on."""

@@ -11,10 +11,10 @@ from service.adapters.imap.session.fetch import find_all, folder_numbers
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.sync.token import SyncState
 from service.adapters.imap.wire.commands import AnswerTooLarge
-from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.numbers import MAX_UID, clip, count, members, read_ranges
 from service.adapters.imap.wire.pace import paced, slices
 from service.adapters.imap.wire.responses import each_row, fetch_rows, version_of
+from service.adapters.imap.wire.values.flags import from_wire
+from service.adapters.imap.wire.values.numbers import MAX_UID, clip, count, members, read_ranges
 from service.mail.errors import StaleToken
 
 MAX_CHANGED = 1000

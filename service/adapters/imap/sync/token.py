@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from service.adapters.imap.wire.arguments import uid_set
-from service.adapters.imap.wire.numbers import members, read_ranges
+from service.adapters.imap.wire.values.numbers import members, read_ranges
 from service.mail.errors import MailError, NotSupported, StaleToken
 
 MAX_OCTETS = 5000

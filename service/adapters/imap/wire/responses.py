@@ -10,10 +10,10 @@ from typing import NamedTuple, TypeAlias
 
 from service.adapters.imap.wire.commands import AnswerTooLarge
 from service.adapters.imap.wire.lenient import known_items, listed_name
-from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_ranges
 from service.adapters.imap.wire.pace import Pace, ascending, slices
 from service.adapters.imap.wire.tokens import Token, parse
 from service.adapters.imap.wire.usual import expand, usual_row
+from service.adapters.imap.wire.values.numbers import MAX_UID, count, members, number, read_ranges
 from service.mail.errors import UpstreamProtocol
 from service.mail.numbers import read_number
 

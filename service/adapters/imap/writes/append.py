@@ -8,11 +8,11 @@ from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
-from service.adapters.imap.wire.dates import write_date_time
-from service.adapters.imap.wire.flags import to_wire
-from service.adapters.imap.wire.numbers import MAX_UID
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, octets
 from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.values.dates import write_date_time
+from service.adapters.imap.wire.values.flags import to_wire
+from service.adapters.imap.wire.values.numbers import MAX_UID
 from service.mail.errors import TooLarge
 from service.mail.mime.digest import Digest
 from service.mail.model import Source

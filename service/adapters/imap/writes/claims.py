@@ -13,9 +13,9 @@ from typing import NamedTuple
 from service.adapters.imap.session.fetch import says_gone
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import flag_list, uid_set
-from service.adapters.imap.wire.flags import from_wire
-from service.adapters.imap.wire.numbers import count, members, read_ranges
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, version_of
+from service.adapters.imap.wire.values.flags import from_wire
+from service.adapters.imap.wire.values.numbers import count, members, read_ranges
 from service.adapters.imap.writes.likeness import CONTENT, Likeness, likeness_of
 
 WORDS = tuple(f"casella-move-{number}" for number in range(8))

@@ -10,9 +10,9 @@ from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.commands import Answer
-from service.adapters.imap.wire.numbers import MAX_UID, count, members, number, read_runs
 from service.adapters.imap.wire.responses import fetch_rows
 from service.adapters.imap.wire.status import Status, error_from, lost, read_status
+from service.adapters.imap.wire.values.numbers import MAX_UID, count, members, number, read_runs
 from service.adapters.imap.writes.expunge import delete, require_uidplus
 from service.mail.errors import (
     MailError,

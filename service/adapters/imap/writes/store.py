@@ -9,9 +9,9 @@ from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import find_existing
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import flag_list, uid_set
-from service.adapters.imap.wire.flags import from_wire, to_wire
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, require_attributed, version_of
 from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.values.flags import from_wire, to_wire
 from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
 from service.mail.model import Flags
 from service.mail.numbers import read_number

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import pytest
 
-from service.adapters.imap.wire.numbers import read_ranges
 from service.adapters.imap.wire.octets.framing import Framer, Limits
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, list_rows, sorted_uids, status_rows
 from service.adapters.imap.wire.status import read_status
 from service.adapters.imap.wire.tokens import parse
+from service.adapters.imap.wire.values.numbers import read_ranges
 from tests.now import now
 from tests.pumps import LONG, growth, pairs
 

@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.adapters.imap.messages.envelope import envelope_of, read_summary, structure_of
-from service.adapters.imap.wire.dates import read_date_time
 from service.adapters.imap.wire.responses import UNREADABLE, fetch_rows
 from service.adapters.imap.wire.tokens import Token
+from service.adapters.imap.wire.values.dates import read_date_time
 
 tokens = st.recursive(
     st.none()

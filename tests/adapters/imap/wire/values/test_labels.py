@@ -5,9 +5,9 @@ from time import perf_counter
 
 import pytest
 
-from service.adapters.imap.wire.labels import MAX_LABELS, labels_from_wire, labels_json
 from service.adapters.imap.wire.responses import each_row
 from service.adapters.imap.wire.tokens import Token, parse
+from service.adapters.imap.wire.values.labels import MAX_LABELS, labels_from_wire, labels_json
 
 NAME = b"X-GM-LABELS"
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.adapters.imap.wire.dates import read_date_time, write_date_time
+from service.adapters.imap.wire.values.dates import read_date_time, write_date_time
 from service.mail.mime.headers.dates import parse_date
 
 NOON = datetime(2023, 3, 8, 12, 16, 47, tzinfo=UTC)

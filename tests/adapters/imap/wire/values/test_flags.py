@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.adapters.imap.wire.flags import from_wire, json_from_wire
 from service.adapters.imap.wire.tokens import Token
+from service.adapters.imap.wire.values.flags import from_wire, json_from_wire
 
 MB = 1 << 20
 

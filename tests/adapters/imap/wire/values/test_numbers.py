@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.adapters.imap.wire.arguments import uid_set
-from service.adapters.imap.wire.numbers import (
+from service.adapters.imap.wire.values.numbers import (
     MAX_RUNS,
     MAX_UID,
     clip,
