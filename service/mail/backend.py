@@ -25,6 +25,7 @@ from service.mail.model import (
     MessageSummary,
     Outcome,
     Page,
+    PartRef,
     Protocol,
     Quota,
     Source,
@@ -191,6 +192,14 @@ class Backend(ABC):
         """Append a message to the folder; returns its id, or None if the server does not report it and it cannot be
         found. Two round trips. Raises UpstreamError ``outcomeUnknown`` if the answer was lost and the folder does not
         show whether the message was appended."""
+        raise self.not_supported(Capability.APPEND)
+
+    async def append_assembled(
+        self, folder: str, pieces: Sequence[bytes | PartRef], flags: Sequence[str] = ()
+    ) -> str | None:
+        """As ``append_message``, of a message that the mail server puts together from octets and from parts of the
+        mailbox's own messages, as they are stored: those do not pass through here. One round trip, and one for each
+        part. Raises NotSupported if it cannot, or does not find a part; then nothing was appended."""
         raise self.not_supported(Capability.APPEND)
 
     async def append_once(

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from typing import Protocol as Shape
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, WithJsonSchema
@@ -346,6 +346,14 @@ class Download:
     size: int | None = None
     start: int = 0
     stop: int | None = None
+
+
+class PartRef(NamedTuple):
+    """A part of a message of this mailbox, by the ids of both. ``is_base64``: it is wanted as base64 in short lines."""
+
+    message: str
+    part: str
+    is_base64: bool
 
 
 class Source(Shape):

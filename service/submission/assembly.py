@@ -7,7 +7,7 @@ from service.mail.backend import Backend
 from service.mail.mime.compose.base64_lines import Base64Lines
 from service.mail.mime.compose.outgoing import Outgoing
 from service.mail.mime.compose.values import Composition, Copied, Uploaded
-from service.mail.model import Source
+from service.mail.model import PartRef, Source
 from service.submission.spooled import Spooled
 
 PIECE = 128 << 10
@@ -32,6 +32,20 @@ async def assembled(
         yield message
     finally:
         message.close()
+
+
+def parts_of(composition: Composition) -> list[bytes | PartRef] | None:
+    """The pieces, if the mail server may put them together: some are parts of other messages. Whole messages lose
+    fields on the way, so they are streamed."""
+    pieces: list[bytes | PartRef] = []
+    for piece in composition.pieces:
+        if isinstance(piece, bytes):
+            pieces.append(piece)
+        elif isinstance(piece, Copied) and piece.part is not None:
+            pieces.append(PartRef(piece.message, piece.part, is_base64=not piece.encoded))
+        else:
+            return None
+    return pieces if len(pieces) > 1 else None
 
 
 async def _octets(mailbox: Backend, piece: Copied | Uploaded, uploads: Sequence[Source]) -> AsyncGenerator[bytes, None]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, NotFound, UpstreamError
+from service.mail.errors import InvalidRequest, NotFound, NotSupported, UpstreamError
 from service.mail.mime.body import choose
 from service.mail.mime.charset import decode_text
 from service.mail.mime.compose.composing import compose
@@ -17,7 +17,7 @@ from service.mail.mime.compose.drafts import read_draft
 from service.mail.mime.compose.values import Composition, Identified, Resolved, Uploaded
 from service.mail.model import Address, Header, HtmlMode, Message, Source
 from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
-from service.submission.assembly import assembled
+from service.submission.assembly import assembled, parts_of
 from service.submission.attachments import Attachments
 from service.submission.folders import DRAFTS, find, remove, within
 from service.submission.letter import ANSWERED, ORIGINAL, require_draft
@@ -173,8 +173,30 @@ class Drafts:
         self, draft: NewDraft, attachments: Sequence[Resolved], identified: Identified, uploads: Sequence[Source] = ()
     ) -> DraftRef:
         composition = await _composed(draft, attachments, identified)
+        if (stored := await self._assembled_there(composition)) is not None:
+            return DraftRef(id=stored, message_id=identified.message_id)
         async with assembled(self._mailbox, composition, uploads) as message:
             return DraftRef(id=await self.store(message), message_id=identified.message_id)
+
+    async def _assembled_there(self, composition: Composition) -> str | None:
+        """The id of the draft, if the mail server can put it together itself."""
+        pieces = parts_of(composition)
+        if pieces is None:
+            return None
+        try:
+            stored = await within(
+                self._mailbox, DRAFTS, lambda folder: self._mailbox.append_assembled(folder, pieces, FLAGS)
+            )
+        except NotSupported:
+            return None
+        return stored or await self._found(composition.message_id)
+
+    async def _found(self, message_id: str | None) -> str:
+        """The id of a draft that was just stored."""
+        rows = await find(self._mailbox, DRAFTS, message_id) if message_id else []
+        if not rows:
+            raise UpstreamError("The draft was stored, but the mail server does not say where. List the drafts.")
+        return rows[0].id
 
     @asynccontextmanager
     async def composed(self, draft: NewDraft, message_id: str | None) -> AsyncIterator[Spooled]:
@@ -190,12 +212,7 @@ class Drafts:
         async def append(folder: str) -> str | None:
             return await self._mailbox.append_message(folder, message, FLAGS)
 
-        stored = await within(self._mailbox, DRAFTS, append)
-        if stored is None and message.message_id:
-            stored = next((row.id for row in await find(self._mailbox, DRAFTS, message.message_id)), None)
-        if stored is None:
-            raise UpstreamError("The draft was stored, but the mail server does not say where. List the drafts.")
-        return stored
+        return await within(self._mailbox, DRAFTS, append) or await self._found(message.message_id)
 
 
 def id_domain(author: Address | None) -> str:

@@ -26,6 +26,7 @@ from service.adapters.imap.sync.news_record import NewsRecord
 from service.adapters.imap.sync.watch import Watcher
 from service.adapters.imap.wire.commands import AnswerTimes, Timing
 from service.adapters.imap.wire.octets.framing import Limits
+from service.adapters.imap.writes.assembling import Section
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
 from service.adapters.shared.connection_limit import ConnectionLimit
@@ -44,6 +45,7 @@ from service.mail.model import (
     Message,
     Outcome,
     Page,
+    PartRef,
     Protocol,
     Quota,
     Source,
@@ -243,6 +245,16 @@ class ImapBackend(Backend):
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None
     ) -> str | None:
         return await self._writes.append(await self._folders.name(folder), source, flags, received_at)
+
+    async def append_assembled(
+        self, folder: str, pieces: Sequence[bytes | PartRef], flags: Sequence[str] = ()
+    ) -> str | None:
+        sections = [piece if isinstance(piece, bytes) else await self._section(piece) for piece in pieces]
+        return await self._writes.append_assembled(await self._folders.name(folder), sections, flags)
+
+    async def _section(self, part: PartRef) -> Section:
+        ref = self._ids.message_ref(part.message)
+        return Section(ref, await self._content.section(ref, part.part, is_base64=part.is_base64))
 
     async def append_once(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None

@@ -39,7 +39,7 @@ from service.adapters.imap.wire.responses import (
 )
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
-from service.mail.errors import NotFound, UpstreamProtocol
+from service.mail.errors import NotFound, NotSupported, UpstreamProtocol
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import text_charset
@@ -53,6 +53,8 @@ MAX_HEADER = 256 << 10
 MAX_BEGINNING = 64 << 10
 """Octets in which a message's first text begins, which says its charset."""
 _DESCRIPTION = b"RFC822.SIZE ENVELOPE BODYSTRUCTURE"
+SAMPLE = 4 << 10
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/=]{1,76}\r\n)*(?:[A-Za-z0-9+/=]{1,76}\r?)?\Z")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
@@ -235,6 +237,19 @@ class Content:
             return _window(row, section, start, length) or b""
 
         return read
+
+    async def section(self, ref: MessageRef, part_id: str, *, is_base64: bool) -> bytes:
+        """The part as BODY[…] names it. Raises NotSupported if the server may number the parts in another way, if it
+        has not described the message lately, or if base64 is wanted and the part is stored in another way: of its lines
+        the first are looked at, which takes one round trip."""
+        cached = self._cache.folder((self._ids.account, ref.folder, ref.uid_validity)).messages.get(ref.uid)
+        structure = cached.details.structure if cached else None
+        if structure is None:
+            raise NotSupported("sections")
+        part, section = _find(structure, part_id), _section(part_id)
+        if is_base64 and not (part.encoding == "base64" and _BASE64.match(await self._reader(ref, section)(0, SAMPLE))):
+            raise NotSupported("sections")
+        return section
 
     @again
     async def _row(self, ref: MessageRef, items: bytes, lane: Lane = Lane.BULK) -> FetchResponse:

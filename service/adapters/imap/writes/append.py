@@ -9,7 +9,7 @@ from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import Piece, flag_list, uid_set
 from service.adapters.imap.wire.responses import fetch_rows, found_uids, octets
-from service.adapters.imap.wire.status import error_from
+from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.imap.wire.values.dates import write_date_time
 from service.adapters.imap.wire.values.flags import to_wire
 from service.adapters.imap.wire.values.numbers import MAX_UID
@@ -36,8 +36,13 @@ async def append(
     answer = await connection.append(pieces, source.size, source.chunks())
     if answer.status.kind != "OK":
         raise error_from(answer.status)
-    if answer.status.code == "APPENDUID":
-        match answer.status.argument.split():
+    return appended_at(answer.status)
+
+
+def appended_at(status: Status) -> tuple[int, int] | None:
+    """UIDVALIDITY and UID of APPENDUID; None if the server does not report them."""
+    if status.code == "APPENDUID":
+        match status.argument.split():
             case [validity, uid]:
                 numbers = read_number(validity, MAX_UID), read_number(uid, MAX_UID)
                 return (numbers[0], numbers[1]) if numbers[0] and numbers[1] else None

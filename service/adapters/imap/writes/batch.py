@@ -15,8 +15,10 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.status import lost
 from service.adapters.imap.writes import append as appending
+from service.adapters.imap.writes import assembling
 from service.adapters.imap.writes import move as moving
 from service.adapters.imap.writes import store as storing
+from service.adapters.imap.writes.assembling import Section
 from service.adapters.imap.writes.expunge import BATCH, delete
 from service.adapters.imap.writes.move import Moved
 from service.adapters.imap.writes.once import MoveOnce
@@ -123,6 +125,14 @@ class Writes:
         if new_ref is not None:
             return self._ids.message(folder, *new_ref)
         return await self._find(folder, source)
+
+    async def append_assembled(
+        self, folder: bytes, pieces: Sequence[bytes | Section], flags: Sequence[str]
+    ) -> str | None:
+        """As ``assembling.append``."""
+        async with self._access.once("List the messages of the folder before you write it again.") as connection:
+            new_ref = await assembling.append(connection, folder, pieces, flags)
+        return self._ids.message(folder, *new_ref) if new_ref else None
 
     async def append_once(
         self, folder: bytes, source: Source, flags: Sequence[str], received_at: datetime | None
