@@ -60,7 +60,7 @@ class Sessions:
 
     def seal_sync_token(self, account: str, scope: str, state: bytes) -> str:
         """Returns ``state`` as a sync token, for one account and one scope in it. It does not expire: the reader of the
-        state decides whether it is too old. Listeners who are told the same get the same one."""
+        state decides whether it is too old. Listeners to the same news get the same token."""
         return self._sync_token_of(_sync_token_head(account, scope) + state)
 
     def open_sync_token(self, account: str, scope: str, token: str) -> bytes:
