@@ -67,17 +67,15 @@ def canonical(name: bytes) -> bytes:
 
 async def read_listing(connection: Connection, items: bytes) -> FolderListing:
     """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. If there are
-    folders of others, one more for the rights on each hundred of them. If there is news of a folder that is selected,
-    one more: Dovecot answers STATUS of that one from what the connection knows already."""
+    folders of others, one more for the rights on each hundred of them. If a folder is selected, one more: Dovecot
+    answers STATUS of that one from what the connection knows already, and NOOP in the same round trip may come too
+    late."""
     selection = connection.selection
+    if selection is not None:
+        await connection.run([b"NOOP"])
     is_asked = "NAMESPACE" in connection.capabilities and not connection.namespaces
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if is_asked else []
-    if selection is not None:
-        asked.append([b"NOOP"])
-        selection.expect_news()
     rows, counts, untagged = await _list_and_count(connection, asked, items)
-    if selection is not None and not selection.is_quiet:
-        rows, counts, _ = await _list_and_count(connection, [], items)
     if (
         selection is not None
         and counts

@@ -44,13 +44,9 @@ async def find_existing(selection: Selection, uids: Iterable[int]) -> set[int]:
 
 
 async def folder_numbers(connection: Connection, name: bytes) -> dict[bytes, int]:
-    """Returns the present numbers of STATUS of a folder. One round trip; two if the folder is selected and there is
-    news of it, because Dovecot answers STATUS from what the connection knows already."""
-    status, selection = [b"STATUS", string(name), STATE_ITEMS], connection.selection
-    if selection is not None and selection.name == name:
-        selection.expect_news()
-        answer = await connection.run([b"NOOP"], status)
-        answer = answer if selection.is_quiet else await connection.run(status)
-    else:
-        answer = await connection.run(status)
+    """Returns the present numbers of STATUS of a folder. One round trip; two if the folder is selected, because Dovecot
+    answers STATUS from what the connection knows already, and NOOP in the same round trip may come too late."""
+    if connection.selection is not None and connection.selection.name == name:
+        await connection.run([b"NOOP"])
+    answer = await connection.run([b"STATUS", string(name), STATE_ITEMS])
     return (await status_rows(answer.untagged)).get(name, {})

@@ -103,10 +103,13 @@ class Selection:
     async def select(self) -> None:
         """Select the folder, again too: its present state takes the place of what was known. One round trip.
 
-        Raises NotFound if the server does not have the folder. A refusal without a code costs another round trip.
+        Raises NotFound if the server does not have the folder. A refusal without a code costs another round trip. If
+        the folder that was selected before is gone, Dovecot may say so now; then the connection is of no use.
         """
         self.connection.selection = None
         answer = await self._select()
+        if _says_lost(answer):
+            raise self.lost()
         if answer.status.kind != "OK":
             error = error_from(answer.status)
             raise await self._refusal(error) if type(error) is UpstreamError and answer.status.kind == "NO" else error
@@ -190,7 +193,7 @@ class Selection:
             numbers = self.numbers = (await status_rows(latest.untagged)).get(self.name, {})
             self.state = state_of(numbers)
             self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
-        self.is_fresh = True
+        self.is_fresh = all(answer.status.kind == "OK" for answer in answers)
         return News(answers, is_quiet)
 
     def expect_news(self) -> None:
@@ -279,8 +282,7 @@ class Selection:
     def require_kept(self, answers: Sequence[Answer]) -> None:
         """Raises UpstreamUnavailable if the server says, in these answers or since the last, that the folder was
         renamed or removed. Not while the selection is fresh: then the words are about something else."""
-        refusals = (b"NO %b" % answer.status.text for answer in answers if answer.status.kind == "NO")
-        is_lost = any(map(_LOST.match, refusals)) or self._is_lost
+        is_lost = any(map(_says_lost, answers)) or self._is_lost
         self._is_lost = False
         if is_lost and not self.is_fresh:
             raise self.lost()
@@ -297,6 +299,10 @@ class Selection:
         error = UpstreamUnavailable(detail, protocol="imap", retry_after=1)
         self.connection.fail(error)
         return error
+
+
+def _says_lost(answer: Answer) -> bool:
+    return answer.status.kind == "NO" and _LOST.match(b"NO %b" % answer.status.text) is not None
 
 
 async def select(connection: Connection, name: bytes) -> Selection:

@@ -373,3 +373,14 @@ async def test_a_spare_connection_that_cannot_be_opened_harms_nobody(scripted: S
             assert counted(mailbox) == (1, 1, 0)
     assert mailbox._pool._opening is None
     assert counted(mailbox) == (0, 0, 0)
+
+
+async def test_a_folder_is_selected_anew_if_the_one_before_is_gone(scripted: Scripted) -> None:
+    """R-OPS-14: Dovecot answers SELECT of another folder by NO then, and the connection is of no use."""
+    selected = b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 2] ok\r\n{tag} OK [READ-WRITE] done\r\n"
+    answers = [selected, b"{tag} NO Mailbox was deleted under us (0.001 + 0.000 secs).\r\n", selected]
+    async with scripted({"SELECT": lambda _: answers.pop(0) if answers else selected, "FETCH": ROW}) as (_, mailbox):
+        await mailbox.list_messages("inbox", ListQuery())
+        page = await mailbox.list_messages(IDS.folder(b"Other"), ListQuery())
+        assert len(page.items) == 1
+        assert len(answers) <= 1
