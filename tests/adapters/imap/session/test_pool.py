@@ -89,7 +89,8 @@ async def test_a_single_connection_serves_every_lane(scripted: Scripted) -> None
 async def test_a_request_that_waits_too_long_gets_retry_after(scripted: Scripted) -> None:
     """R-CONC-09: 503 with Retry-After."""
     gate = Gate(FLAGS)
-    async with scripted({"UID FETCH": gate}, connections=1) as (_, mailbox):
+    timing = Timing(progress=5, command=5, patience=0.4)  # the first must outlast the second on a slow machine too
+    async with scripted({"UID FETCH": gate}, connections=1, timing=timing) as (_, mailbox):
         first = running(mailbox.get_flags(FIRST))
         await gate.reached(1)
         with pytest.raises(ServerBusy) as caught:
