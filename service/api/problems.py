@@ -308,7 +308,7 @@ def internal_error(request: Request, error: Exception) -> JSONResponse:
     return problem_response(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
 
 
-def library_error(request: Request, status: int) -> JSONResponse:
+def foreign_error(request: Request, status: int) -> JSONResponse:
     """The problem that replaces an error response of a library, which is not problem+json."""
     problem_type = _BY_STATUS.get(status, _INTERNAL_ERROR)
     headers = {"Connection": "close"} if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None

@@ -24,6 +24,11 @@ api_router = partial(APIRouter, generate_unique_id_function=operation_id)
 request."""
 
 
+def invalid(where: str, error: ValidationError) -> RequestValidationError:
+    """The error of a request whose ``query`` or ``body`` was validated here."""
+    return RequestValidationError([{**each, "loc": (where, *each["loc"])} for each in error.errors()])
+
+
 def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     """A dependency: the query string as this model, validated once. FastAPI's own way inspects the annotations of each
     field for each request, which takes longer than to read a page of known rows. Declare ``query_parameters`` too."""
@@ -32,9 +37,7 @@ def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
         try:
             return model.model_validate(dict(request.query_params))
         except ValidationError as error:
-            raise RequestValidationError(
-                [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
-            ) from None
+            raise invalid("query", error) from None
 
     return read
 

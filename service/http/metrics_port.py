@@ -45,7 +45,7 @@ async def _metrics(_: Request) -> Response:
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     request.scope["request_id"] = token_hex(8)
-    answer = problems.library_error(request, error.status_code)
+    answer = problems.foreign_error(request, error.status_code)
     answer.headers.update({"X-Request-Id": request.scope["request_id"], **(error.headers or {})})
     return _safe(answer)
 

@@ -105,7 +105,7 @@ class ImapBackend(Backend):
         self._change_log = ChangeLog(access, self._folders)
 
     async def check(self) -> None:
-        async with self._pool.connection():
+        async with self._access.anywhere():
             pass
 
     async def aclose(self) -> None:

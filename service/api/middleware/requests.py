@@ -12,7 +12,7 @@ from structlog.contextvars import bound_contextvars
 
 from service.accounts.rates import Rates
 from service.api.deps import address_of
-from service.api.problems import error_response, internal_error, library_error
+from service.api.problems import error_response, foreign_error, internal_error
 from service.mail.errors import TooManyRequests
 from service.telemetry import metrics
 from service.telemetry.upstream import RequestCosts, request_costs
@@ -112,7 +112,7 @@ class RequestMiddleware:
                 return
             if message["type"] == "http.response.start":
                 if _is_foreign_refusal(message):
-                    response = library_error(Request(scope), message["status"])
+                    response = foreign_error(Request(scope), message["status"])
                     await response(scope, receive, answer)
                     is_replaced = True
                     return

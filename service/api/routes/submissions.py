@@ -4,14 +4,13 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from service.api.deps import service_of
 from service.api.idempotency import Key
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.drafts import DraftId
-from service.api.routing import api_router
+from service.api.routing import api_router, invalid
 from service.api.sending import Sender, Sending
 from service.api.uploads import spooled
 from service.mail.errors import TooLarge, UnsupportedMedia
@@ -109,4 +108,4 @@ async def _draft(sending: Sender) -> NewDraft:
     try:
         return NewDraft.model_validate_json(body)
     except ValidationError as error:
-        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
+        raise invalid("body", error) from None

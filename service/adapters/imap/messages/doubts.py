@@ -31,11 +31,16 @@ def is_doubtful(row: FetchResponse) -> bool:
     """Whether a small message may have other parts than the server found: in a multipart that has nothing, as a lost
     boundary leaves it, or whose boundary mail software has padded or cut. A message without any field that an ENVELOPE
     has may be one without a header."""
-    size = read_number(row.get(b"RFC822.SIZE"))
-    if size is None or size > MAX_REREAD:
+    if not is_small(row):
         return False
     envelope = row.get(b"ENVELOPE")
     return (isinstance(envelope, list) and not any(envelope)) or has_doubtful_parts(row.get(b"BODYSTRUCTURE"))
+
+
+def is_small(row: FetchResponse) -> bool:
+    """Whether the message may be read whole on a mere doubt."""
+    size = read_number(row.get(b"RFC822.SIZE"))
+    return size is not None and size <= MAX_REREAD
 
 
 def has_doubtful_parts(structure: Token) -> bool:

@@ -198,8 +198,13 @@ def envelope_of(row: FetchResponse) -> list[Token]:
 
 def structure_of(row: FetchResponse) -> Part | None:
     """The tree of parts; None if the server's BODYSTRUCTURE is unusable."""
+    return tree_of(row.get(b"BODYSTRUCTURE"))
+
+
+def tree_of(structure: Token) -> Part | None:
+    """As ``structure_of``."""
     with suppress(UpstreamProtocol):
-        return read_structure(row.get(b"BODYSTRUCTURE"))
+        return read_structure(structure)
     return None
 
 

@@ -4,16 +4,13 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from service.adapters.imap.messages.bodystructure import read_structure
-from service.adapters.imap.messages.doubts import MAX_REREAD, has_doubtful_parts
-from service.adapters.imap.messages.envelope import Shown, people, summary_of
+from service.adapters.imap.messages.doubts import has_doubtful_parts, is_small
+from service.adapters.imap.messages.envelope import Shown, people, summary_of, tree_of
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.imap.wire.tokens import parse
 from service.adapters.imap.wire.usual import Described, string
-from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import body_charset, has_attachment
-from service.mail.model import MessageSummary, Part
-from service.mail.numbers import read_number
+from service.mail.model import MessageSummary
 
 _MAX_SHAPE = 600
 """Octets of a structure whose shape is kept."""
@@ -30,8 +27,7 @@ class _Parts(NamedTuple):
 def read_usual(row: FetchResponse, usual: Described, message_id: str, folder_id: str) -> tuple[MessageSummary, bool]:
     """As ``envelope.read_summary``, and whether there may be other parts than those that the server described."""
     parts = _parts(usual.structure)
-    size = read_number(row.get(b"RFC822.SIZE"))
-    in_doubt = parts.is_doubtful and size is not None and size <= MAX_REREAD
+    in_doubt = parts.is_doubtful and is_small(row)
     shown = Shown(
         usual.date,
         usual.subject,
@@ -58,24 +54,14 @@ def _parts(structure: bytes) -> _Parts:
 
 def _read_parts(shape: bytes) -> _Parts:
     [token] = parse(shape)
-    return _Parts(_has_attachment(shape), has_doubtful_parts(token))
+    tree = tree_of(token)
+    return _Parts(has_attachment(tree) if tree else None, has_doubtful_parts(token))
 
 
 _known_parts = lru_cache(maxsize=2048)(_read_parts)
 
 
-def _has_attachment(structure: bytes) -> bool | None:
-    tree = _tree(structure)
-    return has_attachment(tree) if tree else None
-
-
 def _charset(structure: bytes) -> str | None:
-    tree = _tree(structure)
+    [token] = parse(structure)
+    tree = tree_of(token)
     return body_charset(tree) if tree else None
-
-
-def _tree(structure: bytes) -> Part | None:
-    try:
-        return read_structure(parse(structure)[0])
-    except UpstreamProtocol:
-        return None

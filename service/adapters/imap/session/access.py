@@ -13,7 +13,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.pool import HeldMessages, Lane, Pool
+from service.adapters.imap.session.holds import Held, HeldFolder, HeldMessages
+from service.adapters.imap.session.pool import Lane, Pool
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.status import LoginDeferred, lost
 from service.mail.errors import UpstreamTimeout, UpstreamUnavailable
@@ -36,11 +37,11 @@ class Access:
 
     def anywhere(self, lane: Lane = Lane.INTERACTIVE) -> AbstractAsyncContextManager[Connection]:
         """Any connection; what it has selected may change under its holder."""
-        return self.pool.connection(lane)
+        return Held(self.pool, None, lane)
 
     def within(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> AbstractAsyncContextManager[Selection]:
         """A connection with the folder selected. Raises NotFound("folder")."""
-        return self.pool.selected(folder, lane)
+        return HeldFolder(self.pool, folder, lane)
 
     def messages(
         self, folder: bytes, uid_validity: int, uids: Iterable[int], lane: Lane = Lane.INTERACTIVE
@@ -57,7 +58,7 @@ class Access:
         """Any connection, for what must not be done twice. If the answer is lost, raises UpstreamError
         ``outcomeUnknown`` with advice on how to find out."""
         try:
-            async with self.pool.connection() as connection:
+            async with self.anywhere() as connection:
                 yield connection
         except (UpstreamUnavailable, UpstreamTimeout) as error:
             raise lost(error, advice) from None

@@ -9,14 +9,13 @@ it were put back first, a request that comes just then would take it, and the on
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from copy import copy
 from dataclasses import dataclass
 from enum import Enum, auto
 from random import random
 
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.selection import Selection, select
 from service.adapters.imap.wire.commands import AnswerTimes
 from service.adapters.imap.wire.status import ConnectionLimitReached, LoginDeferred
 from service.adapters.shared.connection_limit import ConnectionLimit
@@ -24,10 +23,7 @@ from service.mail.errors import (
     InUse,
     LoginRefused,
     MailError,
-    NotFound,
     ServerBusy,
-    StaleId,
-    UpstreamProtocol,
     UpstreamUnavailable,
 )
 from service.telemetry.metrics import Live
@@ -125,15 +121,6 @@ class Pool:
     def is_busy(self) -> bool:
         """Whether a request that comes now has to wait."""
         return not self._idle and self._count >= self._limit
-
-    def connection(self, lane: Lane = Lane.INTERACTIVE) -> "Held":
-        """Any connection. Its selected folder may be any."""
-        return Held(self, None, lane)
-
-    def selected(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> "HeldFolder":
-        """A connection with ``folder`` selected: one that has it, else one that has none, else one that has another
-        folder, else a new one below the limit. To select a folder takes one round trip, to log in four."""
-        return HeldFolder(self, folder, lane)
 
     async def acquire(self, folder: bytes | None, lane: Lane) -> Connection:
         """Take a connection, to be given back by ``leave``: the most recently used that has the folder selected, else
@@ -366,70 +353,3 @@ class Pool:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-class Held:
-    """``async with pool.connection() as connection``."""
-
-    __slots__ = ("_connection", "_folder", "_lane", "_pool")
-
-    def __init__(self, pool: Pool, folder: bytes | None, lane: Lane) -> None:
-        self._pool, self._folder, self._lane = pool, folder, lane
-
-    async def __aenter__(self) -> Connection:
-        self._connection = await self._pool.acquire(self._folder, self._lane)
-        return self._connection
-
-    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        connection = self._connection
-        if isinstance(error, UpstreamProtocol):  # the answer was invalid: nothing more is read from this connection
-            connection.fail(error)
-        if connection.selection is not None:
-            connection.selection.is_fresh = False
-        self._pool.leave(self._lane, connection)
-
-
-class HeldFolder:
-    """``async with pool.selected(folder) as selection``."""
-
-    __slots__ = ("_folder", "_held")
-
-    def __init__(self, pool: Pool, folder: bytes, lane: Lane) -> None:
-        self._held, self._folder = Held(pool, folder, lane), folder
-
-    async def __aenter__(self) -> Selection:
-        connection = await self._held.__aenter__()
-        try:
-            return await self._select(connection)
-        except BaseException as error:
-            await self._held.__aexit__(type(error), error, None)
-            raise
-
-    async def _select(self, connection: Connection) -> Selection:
-        selection = connection.selection
-        if selection is None or selection.name != self._folder:
-            selection = await select(connection, self._folder)
-        return selection
-
-    async def __aexit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        await self._held.__aexit__(kind, error, at)
-
-
-class HeldMessages(HeldFolder):
-    """As ``HeldFolder``, of messages: the session knows of all of them."""
-
-    __slots__ = ("_uid_validity", "_uids")
-
-    def __init__(self, pool: Pool, folder: bytes, lane: Lane, uid_validity: int, uids: Iterable[int]) -> None:
-        super().__init__(pool, folder, lane)
-        self._uid_validity, self._uids = uid_validity, uids
-
-    async def _select(self, connection: Connection) -> Selection:
-        try:
-            selection = await super()._select(connection)
-        except NotFound:
-            raise NotFound("message") from None
-        if selection.uid_validity != self._uid_validity:
-            raise StaleId
-        await selection.catch_up(self._uids)
-        return selection

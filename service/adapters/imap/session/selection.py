@@ -74,7 +74,8 @@ class Selection:
         self.is_fresh = False
         """Whether the present holder of the connection selected or refreshed the folder: then nothing is newer."""
         self._is_lost = False
-        self._exists_before, self._has_news = 0, False
+        self._has_news = False
+        """Whether anything that was not asked for came since this was set to False."""
         self._selected_at = 0.0
 
     def may_have(self, flag: str) -> bool:
@@ -185,9 +186,9 @@ class Selection:
         (Dovecot looks for news last). STATUS is asked again then, for the same reason.
         """
         status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
-        self.expect_news()
+        exists, self._has_news = self.exists, False
         answers = await self.connection.attempt([b"NOOP"], *status, *commands)
-        is_quiet = self.is_quiet
+        is_quiet = self.exists == exists and not self._has_news
         if status:
             latest = answers[-1] if is_quiet else await self.connection.run(*status)
             numbers = self.numbers = (await status_rows(latest.untagged)).get(self.name, {})
@@ -195,15 +196,6 @@ class Selection:
             self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = all(answer.status.kind == "OK" for answer in answers)
         return News(answers, is_quiet)
-
-    def expect_news(self) -> None:
-        """``is_quiet`` is about what comes from here on."""
-        self._exists_before, self._has_news = self.exists, False
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing came that was not asked for."""
-        return self.exists == self._exists_before and not self._has_news
 
     async def catch_up(self, uids: Iterable[int]) -> None:
         """Ask for news if one of these messages may be newer than what this session knows. Dovecot treats a UID that

@@ -16,6 +16,7 @@ from math import inf
 from random import random
 
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.holds import Held
 from service.adapters.imap.session.pool import Lane, Pool
 from service.adapters.imap.session.selection import select
 from service.adapters.imap.sync.news_record import AT_ONCE, NewsRecord, is_news
@@ -190,7 +191,7 @@ class Watcher:
         while True:
             began = asyncio.get_running_loop().time()
             try:
-                async with self._pool.connection(Lane.WATCH) as connection:
+                async with Held(self._pool, None, Lane.WATCH) as connection:
                     await self._watch(connection)
             except MailError:
                 self._health.losses += 1
