@@ -1,5 +1,6 @@
 """One server of each kind a process of the test run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,10 @@ from tests.servers.sink import Sink
 from tests.servers.submission import Postfix, SendingDovecot, is_root
 
 pytest_plugins = ["tests.canaries"]
+
+# With these, pytest shows all that differs, and to compare megabytes takes it longer than a test may.
+for name in ("CI", "BUILD_NUMBER"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
