@@ -2,13 +2,15 @@
 
 import gc
 import os
+import signal
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from socket import socket
 
 import structlog
 from fastapi import FastAPI
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors.multiprocess import SIGNALS, Multiprocess, Process
 
 from service.app import create_app
 from service.http.metrics_port import MetricsAddress
@@ -24,7 +26,31 @@ _log = structlog.get_logger("service.http.workers")
 
 
 class Worker(Process):
-    """One of several processes, with a server that drains like that of a single process."""
+    """One of several processes, with a server that drains like that of a single process.
+
+    It is forked, not spawned as uvicorn's is: what the supervisor has imported is in memory once for all workers.
+    """
+
+    def __init__(self, config: Config, sockets: list[socket]) -> None:
+        self.config = config
+        self._server = None
+        self.parent_conn, self.child_conn = Pipe()
+        self.process = get_context("fork").Process(target=self._run, args=(sockets,))  # type: ignore[assignment]
+
+    def start(self) -> None:
+        """Signals wait until the new process has handlers of its own: the supervisor's would only take note of them."""
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    def _run(self, sockets: list[socket]) -> None:
+        for one in SIGNALS:
+            signal.signal(one, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        self.config.configure_logging()
+        self.target(sockets)
 
     def target(self, sockets: list[socket] | None = None) -> None:
         """Runs in the new process. Makes the server before uvicorn starts the thread that answers whether it is ready:
@@ -44,6 +70,7 @@ class Supervisor(Multiprocess):
     """
 
     def init_processes(self) -> None:
+        freeze()  # a collection in a worker would copy the pages that it shares
         self.processes += [self._start() for _ in range(self.processes_num)]
 
     def handle_ttin(self) -> None:

@@ -21,9 +21,8 @@ from tests.servers.process import HOST, free_ports
 
 
 def children(pid: int) -> set[int]:
-    """The worker processes: the children of ``multiprocessing``, without its resource tracker."""
-    pids = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-    return {child for child in pids if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+    """The worker processes."""
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def two_ports() -> int:
@@ -139,6 +138,16 @@ async def test_workers_are_added_and_replaced_one_by_one() -> None:
         replica.send(signal.SIGTERM)
         assert await replica.ended(30) == 0
         assert "Traceback" not in replica.log
+
+
+async def test_workers_share_the_memory_of_what_is_imported() -> None:
+    """Each has less than half of what it uses for itself: imported once, the code of all is the supervisor's."""
+    env = NOBODY | {"CASELLA_SECRET_KEYS": token_urlsafe(32)}
+    async with Replica(env, more=("--workers", "2")) as replica:
+        for worker in children(replica.pid):
+            rollup = Path(f"/proc/{worker}/smaps_rollup").read_text().splitlines()[1:]
+            used = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in rollup)}
+            assert used["Private_Dirty"] + used["Private_Clean"] < used["Rss"] / 2
 
 
 def test_every_process_of_the_supervisor_is_a_worker() -> None:
