@@ -1,6 +1,7 @@
 """A mailbox by IMAP: turns names and ids into folders and UIDs, and calls the operations of the packages below."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -164,6 +165,12 @@ class ImapBackend(Backend):
         return await self._change_log.folder_changes(await self._folders.selectable_name(folder), since)
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
+        """All listeners that the same news woke are at the same token: it is read once for them."""
+        return await self._single_flight.run(("changes", since), lambda begin: self._changes_once(since, begin))
+
+    async def _changes_once(self, since: bytes, begin: Callable[[], None]) -> AccountChanges:
+        await asyncio.sleep(0)  # the others are woken in this turn of the loop
+        begin()
         return await self._change_log.account_changes(since)
 
     def watch_health(self) -> WatchHealth | None:

@@ -269,7 +269,13 @@ class Connection:
         return self._protocol.heard_at
 
     async def notify(self) -> None:
-        """Ask for news of every folder (RFC 5465). Raises UpstreamError if the server refuses."""
+        """Ask for news of every folder (RFC 5465). Raises UpstreamError if the server refuses.
+
+        A selected folder is left: its news would come only with the next command (5465, 6.1).
+        """
+        if self.selection is not None:
+            await self.run([b"UNSELECT"])
+            self.selection = None
         if {"CONDSTORE", "ENABLE"} <= self.capabilities:  # otherwise Dovecot does not report flags
             await self.attempt([b"ENABLE", b"CONDSTORE"])
         events = b"(MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange)"

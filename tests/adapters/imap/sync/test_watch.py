@@ -13,6 +13,7 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.sync import watch as watching
 from service.adapters.imap.wire import protocol
 from service.mail.model import Protocol
+from service.mail.search.filter import ListQuery
 from tests.adapters.imap.conftest import Scripted
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
@@ -80,6 +81,20 @@ async def test_news_wake_everybody_who_listens(
             assert await two.wait(5)
         assert mailbox._pool._users[Lane.WATCH] == 1
     assert mode(mailbox) == "none"
+
+
+@pytest.mark.dovecot
+async def test_a_connection_that_has_a_folder_selected_hears_of_it_too(dovecot: Dovecot) -> None:
+    """NOTIFY reports nothing of a selected folder by itself, so the watch leaves it."""
+    user = dovecot.user()
+    async with opened(dovecot.ports.imap, user) as mailbox:
+        await mailbox.list_messages("inbox", ListQuery())
+        assert [connection.selection is None for connection in mailbox._pool._idle] == [False]
+        async with mailbox.watch() as listener:
+            await until(lambda: mode(mailbox) == "notify")
+            assert await listener.wait(5)
+            dovecot.append(user, MAIL)
+            assert await listener.wait(5)
 
 
 @pytest.mark.dovecot
