@@ -16,6 +16,7 @@ UNSELECTABLE = frozenset({"\\noselect", "\\nonexistent"})
 _BATCH = 100
 """Commands in flight at once: few enough that neither side waits for the other with full buffers."""
 _MAX_RIGHTS = 500
+_ALL = b"*"
 _ONE_ROUND_TRIP = frozenset({"LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE"})
 Counts = dict[bytes, dict[bytes, int]]
 
@@ -66,16 +67,19 @@ def canonical(name: bytes) -> bytes:
 
 
 async def read_listing(connection: Connection, items: bytes) -> FolderListing:
-    """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. If there are
-    folders of others, one more for the rights on each hundred of them. If a folder is selected, one more: Dovecot
-    answers STATUS of that one from what the connection knows already, and NOOP in the same round trip may come too
-    late."""
+    """One round trip with LIST-STATUS; with plain IMAP4rev1 two, and one more for each hundred folders. The first of a
+    connection costs one more for folders of others that the server does not list with the rest. If there are such
+    folders, one more for the rights on each hundred of them. If there is news of a folder that is selected,
+    one more: Dovecot answers STATUS of that one from what the connection knows already."""
     selection = connection.selection
-    if selection is not None:
-        await connection.run([b"NOOP"])
+    was_quiet = selection.quiet_since() if selection is not None else lambda: True
     is_asked = "NAMESPACE" in connection.capabilities and not connection.namespaces
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if is_asked else []
+    if selection is not None:
+        asked.append([b"NOOP"])
     rows, counts, untagged = await _list_and_count(connection, asked, items)
+    if not was_quiet():
+        rows, counts, _ = await _list_and_count(connection, [], items)
     if (
         selection is not None
         and counts
@@ -86,11 +90,14 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
     if is_asked:
         connection.namespaces = namespace_lines(untagged)
     namespaces = read_namespaces(connection.namespaces)
-    for prefix in namespaces.unlisted(row.name for row in rows):
+    missing = [prefix for prefix in namespaces.unlisted(row.name for row in rows) if prefix not in connection.unlisted]
+    for prefix in missing:
         more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
         known = {row.name for row in rows}
         rows += [row for row in more if row.name not in known]
         counts |= more_counts
+    if connection.capabilities >= _ONE_ROUND_TRIP:
+        connection.unlisted += tuple(missing)
     foreign = [row.name async for row in paced(rows) if namespaces.of(row.name) is not Namespace.PERSONAL]
     rights = await _rights(connection, foreign[:_MAX_RIGHTS]) if foreign and "ACL" in connection.capabilities else {}
     return FolderListing(rows, counts, namespaces, rights)
@@ -101,18 +108,26 @@ def _is_open_to(name: bytes, rows: Sequence[ListedFolder]) -> bool:
 
 
 async def _list_and_count(
-    connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes = b"*"
+    connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes = _ALL
 ) -> tuple[list[ListedFolder], Counts, list[bytes]]:
     """LIST with counts, and the commands ``asked`` in the same round trip; the untagged responses are those of all."""
     if connection.capabilities >= _ONE_ROUND_TRIP:
         wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
-        *_, answer = await connection.attempt(*asked, [b"LIST", b'""', string(pattern), b"RETURN", wanted])
+        patterns = _patterns(connection) if pattern == _ALL else string(pattern)
+        *_, answer = await connection.attempt(*asked, [b"LIST", b'""', patterns, b"RETURN", wanted])
         if answer.status.kind == "OK":
             return await list_rows(answer.untagged), await status_rows(answer.untagged), answer.untagged
         if answer.status.kind == "NO":
             raise error_from(answer.status)
         connection.disable("LIST-STATUS")
+        connection.unlisted = ()
     return await _list_then_count(connection, asked, items, pattern)
+
+
+def _patterns(connection: Connection) -> Piece:
+    """All folders, those too that ``*`` leaves out (RFC 5258, 3: several patterns in one command)."""
+    more = [piece for prefix in connection.unlisted if not isinstance(piece := string(prefix + _ALL), Literal)]
+    return b"(%b)" % b" ".join([b'"*"', *more]) if more else string(_ALL)
 
 
 async def _list_then_count(

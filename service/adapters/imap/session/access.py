@@ -39,6 +39,10 @@ class Access:
         """Any connection; what it has selected may change under its holder."""
         return Held(self.pool, None, lane)
 
+    def near(self, folder: bytes) -> AbstractAsyncContextManager[Connection]:
+        """A connection that has the folder selected if there is one, else any: the holder selects it."""
+        return Held(self.pool, folder, Lane.INTERACTIVE)
+
     def within(self, folder: bytes, lane: Lane = Lane.INTERACTIVE) -> AbstractAsyncContextManager[Selection]:
         """A connection with the folder selected. Raises NotFound("folder")."""
         return HeldFolder(self.pool, folder, lane)

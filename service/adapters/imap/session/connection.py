@@ -64,6 +64,8 @@ class Connection:
         """The selected folder; it notes what untagged responses say about it."""
         self.namespaces: Sequence[bytes] = ()
         """What the server said of its namespaces, once it was asked: that holds for as long as a connection does."""
+        self.unlisted: tuple[bytes, ...] = ()
+        """The prefixes of folders that LIST ``*`` left out when they were last listed."""
         self.idle_since = 0.0
         """When the connection was last given back to the pool, by the event loop's clock."""
         self.is_qresync = False

@@ -44,9 +44,14 @@ async def find_existing(selection: Selection, uids: Iterable[int]) -> set[int]:
 
 
 async def folder_numbers(connection: Connection, name: bytes) -> dict[bytes, int]:
-    """Returns the present numbers of STATUS of a folder. One round trip; two if the folder is selected, because Dovecot
-    answers STATUS from what the connection knows already, and NOOP in the same round trip may come too late."""
-    if connection.selection is not None and connection.selection.name == name:
-        await connection.run([b"NOOP"])
-    answer = await connection.run([b"STATUS", string(name), STATE_ITEMS])
+    """Returns the present numbers of STATUS of a folder. One round trip; two if the folder is selected and there is
+    news of it, because Dovecot answers STATUS from what the connection knows already."""
+    status, selection = [b"STATUS", string(name), STATE_ITEMS], connection.selection
+    if selection is None or selection.name != name:
+        answer = await connection.run(status)
+    else:
+        was_quiet = selection.quiet_since()
+        answer = await connection.run([b"NOOP"], status)
+        if not was_quiet():
+            answer = await connection.run(status)
     return (await status_rows(answer.untagged)).get(name, {})

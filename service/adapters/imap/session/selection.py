@@ -1,7 +1,7 @@
 """The folder that a connection has selected, and what the server reports about it (RFC 9051, 6.3.2 and 7.3)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from service.adapters.imap.session.connection import Arguments, Connection
@@ -101,14 +101,17 @@ class Selection:
         """Whether the server can list what vanished since a change (RFC 7162, 3.2); see ``enable_qresync``."""
         return self.connection.is_qresync and self.counts_changes
 
-    async def select(self) -> None:
+    async def select(self, since: tuple[int, int] | None = None) -> Sequence[bytes]:
         """Select the folder, again too: its present state takes the place of what was known. One round trip.
+
+        Returns the untagged responses. With ``since``, a UIDVALIDITY and a MODSEQ, they report what changed and what
+        vanished after it (RFC 7162, 3.2.5); the connection must have QRESYNC enabled.
 
         Raises NotFound if the server does not have the folder. A refusal without a code costs another round trip. If
         the folder that was selected before is gone, Dovecot may say so now; then the connection is of no use.
         """
         self.connection.selection = None
-        answer = await self._select()
+        answer = await self._select(since)
         if _says_lost(answer):
             raise self.lost()
         if answer.status.kind != "OK":
@@ -116,6 +119,7 @@ class Selection:
             raise await self._refusal(error) if type(error) is UpstreamError and answer.status.kind == "NO" else error
         await self._read(answer)
         self.connection.selection = self
+        return answer.untagged
 
     async def _refusal(self, error: UpstreamError) -> MailError:
         """Returns the error for a NO without a code: NotFound, unless the server lists the folder. NetEase, for one,
@@ -130,11 +134,12 @@ class Selection:
         is_same = row.name == self.name or row.name.upper() == self.name.upper() == b"INBOX"
         return is_same and row.attributes.isdisjoint({"\\noselect", "\\nonexistent"})
 
-    async def _select(self) -> Answer:
+    async def _select(self, since: tuple[int, int] | None) -> Answer:
         """With CONDSTORE, so that the server counts changes from now on (RFC 7162, 3.1.8)."""
         connection, name = self.connection, arguments.string(self.name)
         if "CONDSTORE" in connection.capabilities:
-            [answer] = await connection.attempt([b"SELECT", name, b"(CONDSTORE)"])
+            parameter = b"(QRESYNC (%d %d))" % since if since else b"(CONDSTORE)"
+            [answer] = await connection.attempt([b"SELECT", name, parameter])
             if answer.status.kind != "BAD":
                 return answer
             connection.disable("CONDSTORE", "QRESYNC")
@@ -169,33 +174,39 @@ class Selection:
             (await self.refresh_with()).untagged()
 
     async def ask(self, command: Arguments) -> Answer:
-        """Run a command on the present state of the folder; the answer may be a refusal. One round trip, and two more
+        """Run a command on the present state of the folder; the answer may be a refusal. One round trip, and one more
         if there is news."""
         if not self.is_fresh and not self.connection.is_legacy:
-            news = await self.refresh_with(command)
-            if news.is_quiet:
-                return news.answers[-1]
+            return (await self.refresh_with(command, repeats=True)).answers[-1]
         await self.refresh()
         [answer] = await self.connection.attempt(command)
         return answer
 
-    async def refresh_with(self, *commands: Arguments) -> "News":
+    async def refresh_with(self, *commands: Arguments, repeats: bool = False) -> "News":
         """Refresh, and run commands in the same round trip.
 
         If there is news, the answers may be older than it: servers run commands that are sent together in any order
-        (Dovecot looks for news last). STATUS is asked again then, for the same reason.
+        (Dovecot looks for news last). STATUS is asked again then, for the same reason, and so is the rest if it
+        ``repeats``.
         """
         status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
-        exists, self._has_news = self.exists, False
+        was_quiet = self.quiet_since()
         answers = await self.connection.attempt([b"NOOP"], *status, *commands)
-        is_quiet = self.exists == exists and not self._has_news
+        is_quiet = was_quiet()
+        again = [] if is_quiet else [*status, *(commands if repeats else ())]
+        if again:
+            answers = await self.connection.attempt(*again)
         if status:
-            latest = answers[-1] if is_quiet else await self.connection.run(*status)
-            numbers = self.numbers = (await status_rows(latest.untagged)).get(self.name, {})
+            numbers = self.numbers = (await status_rows(answers[-1].untagged)).get(self.name, {})
             self.state = state_of(numbers)
             self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
         self.is_fresh = all(answer.status.kind == "OK" for answer in answers)
         return News(answers, is_quiet)
+
+    def quiet_since(self) -> Callable[[], bool]:
+        """Returns a function that tells whether the server has reported nothing of the folder by itself since."""
+        exists, self._has_news = self.exists, False
+        return lambda: self.exists == exists and not self._has_news
 
     async def catch_up(self, uids: Iterable[int]) -> None:
         """Ask for news if one of these messages may be newer than what this session knows. Dovecot treats a UID that

@@ -29,11 +29,12 @@ class ChangeLog:
         return write_token(folder, await self._state(folder))
 
     async def folder_changes(self, folder: bytes, since: bytes) -> Changes:
-        """See the port. One round trip if nothing changed."""
+        """See the port. One round trip if nothing changed, else two."""
         before = read_token(folder, since)
-        if before.modseq and await self._numbers(folder) == before.numbers:
+        now = await self._now(folder) if before.modseq else SyncState(0, 0, 0, 0)
+        if before.modseq and now.numbers == before.numbers:
             return Changes(FolderChanges(folder_id=self._ids.folder(folder)), since)
-        delta = await self._delta(folder, before)
+        delta = await self._delta(folder, before, now.modseq)
         return Changes(self._changes(folder, delta), write_token(folder, delta.state), delta.has_more)
 
     async def account_token(self) -> bytes:
@@ -42,7 +43,8 @@ class ChangeLog:
         return write_tokens({name: await self._known(name, state) for name, state in counted.items()})
 
     async def account_changes(self, since: bytes) -> AccountChanges:
-        """See the port. One round trip if nothing changed and the server counts changes."""
+        """See the port. One round trip if nothing changed and the server counts changes, and one for each folder that
+        did."""
         before = read_tokens(since)
         now = await self._counted()
         states: dict[bytes, SyncState] = {}
@@ -75,7 +77,7 @@ class ChangeLog:
         if not known.modseq and known.flags is None and known.numbers == counts.numbers:
             return FolderChanges(folder_id=folder_id), known, False  # too large to be read each time
         try:
-            delta = await self._delta(name, known)
+            delta = await self._delta(name, known, counts.modseq)
             return self._changes(name, delta), delta.state, delta.has_more
         except StaleToken:
             return FolderChanges(folder_id=folder_id, resync=True), await self._known(name, counts), False
@@ -114,15 +116,14 @@ class ChangeLog:
             return await current_state(selection)
 
     @again
-    async def _delta(self, folder: bytes, before: SyncState) -> Delta:
-        async with self.access.within(folder) as selection:
-            await selection.enable_qresync()
-            return await changes_since(selection, before)
+    async def _delta(self, folder: bytes, before: SyncState, least: int) -> Delta:
+        async with self.access.near(folder) as connection:
+            return await changes_since(connection, folder, before, least)
 
     @again
-    async def _numbers(self, folder: bytes) -> tuple[int, int, int, int]:
+    async def _now(self, folder: bytes) -> SyncState:
         async with self.access.anywhere() as connection:
-            return state_from(await folder_numbers(connection, folder)).numbers
+            return state_from(await folder_numbers(connection, folder))
 
     def _changes(self, folder: bytes, delta: Delta) -> FolderChanges:
         def ids(uids: Iterable[int]) -> tuple[str, ...]:

@@ -7,16 +7,19 @@ only a removal may be reported twice.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.fetch import find_all, folder_numbers
-from service.adapters.imap.session.selection import Selection
+from service.adapters.imap.session.selection import STATE_ITEMS, Selection, select
 from service.adapters.imap.sync.token import SyncState
+from service.adapters.imap.wire.arguments import string
 from service.adapters.imap.wire.commands import AnswerTooLarge
 from service.adapters.imap.wire.pace import paced, slices
-from service.adapters.imap.wire.responses import each_row, fetch_rows, version_of
+from service.adapters.imap.wire.responses import each_row, fetch_rows, status_rows, version_of
 from service.adapters.imap.wire.values.flags import from_wire
 from service.adapters.imap.wire.values.numbers import MAX_UID, clip, count, members, read_ranges
 from service.mail.errors import StaleToken
 
+_RENUMBERED = "The folder was renumbered. List it again."
 MAX_CHANGED = 1000
 """Messages of one answer; the client asks again for the rest."""
 MAX_VANISHED = 20_000
@@ -52,11 +55,62 @@ async def current_state(selection: Selection) -> SyncState:
     return state._replace(uids=frozenset(uid for uid in await find_all(selection) if uid < state.uid_next))
 
 
-async def changes_since(selection: Selection, before: SyncState) -> Delta:
-    """Raises StaleToken if the folder was renumbered, or if it can no longer be said what vanished."""
+async def changes_since(connection: Connection, folder: bytes, before: SyncState, least: int = 0) -> Delta:
+    """Selects the folder if need be. One round trip with QRESYNC, else two or three. ``least`` is a MODSEQ that the
+    folder is known to have reached.
+
+    Raises StaleToken if the folder was renumbered, or if it can no longer be said what vanished.
+    """
+    try:
+        told = await _told(connection, folder, before) if connection.is_qresync and before.modseq else None
+        if told is None or told.now.modseq < max(least, before.modseq) or told.now.uid_next < before.uid_next:
+            return await _step_by_step(connection, folder, before)
+        if told.now.uid_validity != before.uid_validity:
+            raise StaleToken(_RENUMBERED)
+        return await _by_qresync(told, before)
+    except AnswerTooLarge:
+        raise StaleToken("Too much has changed for one answer. List the folder again.") from None
+
+
+class _Told(NamedTuple):
+    """The state of a folder, and all that the server reports of what happened up to it, and perhaps later."""
+
+    now: SyncState
+    reported: Iterable[bytes]
+
+
+async def _told(connection: Connection, folder: bytes, before: SyncState) -> _Told | None:
+    """One round trip. On a connection that has the folder selected, the news may come too late for it: then the state
+    is older than the folder. None if the server refuses, or counts no changes in this folder."""
+    selection = connection.selection
+    if selection is None or selection.name != folder:
+        selection = Selection(connection, folder)
+        reported = await selection.select((before.uid_validity, before.modseq))
+        return _Told(state_from(selection.numbers)._replace(uid_validity=selection.uid_validity), reported)
+    status = [b"STATUS", string(folder), STATE_ITEMS]
+    answers = await connection.attempt([b"NOOP"], status, _since(before))
+    if any(answer.status.kind != "OK" for answer in answers):
+        return None
+    return _Told(state_from((await status_rows(answers[-1].untagged)).get(folder, {})), answers[-1].untagged)
+
+
+def _since(before: SyncState) -> list[bytes]:
+    """One FETCH reports what changed and what vanished (RFC 7162, 3.2.6).
+
+    The range ends in the last UID there can be. ``*`` would be the last message that is still there (RFC 9051, 9:
+    seq-number), and Cyrus takes it so: the removal of the newest message would never be reported.
+    """
+    return [b"UID", b"FETCH", b"1:%d" % MAX_UID, b"(UID FLAGS)", b"(CHANGEDSINCE %d VANISHED)" % before.modseq]
+
+
+async def _step_by_step(connection: Connection, folder: bytes, before: SyncState) -> Delta:
+    selection = connection.selection
+    if selection is None or selection.name != folder:
+        selection = await select(connection, folder)
+    await selection.enable_qresync()
     await selection.refresh()
     if selection.uid_validity != before.uid_validity:
-        raise StaleToken("The folder was renumbered. List it again.")
+        raise StaleToken(_RENUMBERED)
     if not selection.counts_changes:
         return await _by_comparing(selection, before)
     now = await _counted(selection)
@@ -64,11 +118,9 @@ async def changes_since(selection: Selection, before: SyncState) -> Delta:
         raise StaleToken("The mail server restarted its count of changes. List the folder again.")
     if now.numbers == before.numbers:
         return Delta(before)
-    compute = _by_qresync if selection.reports_vanished else _by_condstore
-    try:
-        return await compute(selection, before, now)
-    except AnswerTooLarge:
-        raise StaleToken("Too much has changed for one answer. List the folder again.") from None
+    if not selection.reports_vanished:
+        return await _by_condstore(selection, before, now)
+    return await _by_qresync(_Told(now, (await connection.run(_since(before))).untagged), before)
 
 
 async def _counted(selection: Selection) -> SyncState:
@@ -78,16 +130,12 @@ async def _counted(selection: Selection) -> SyncState:
     return state_from(await folder_numbers(selection.connection, selection.name))
 
 
-async def _by_qresync(selection: Selection, before: SyncState, now: SyncState) -> Delta:
-    """One FETCH reports what changed and what vanished (RFC 7162, 3.2.6).
-
-    The range ends in the last UID there can be. ``*`` would be the last message that is still there (RFC 9051, 9:
-    seq-number), and Cyrus takes it so: the removal of the newest message would never be reported.
-    """
-    modifier = b"(CHANGEDSINCE %d VANISHED)" % before.modseq
-    answer = await selection.connection.run([b"UID", b"FETCH", b"1:%d" % MAX_UID, b"(UID FLAGS)", modifier])
-    changed = await _changed(answer.untagged, now)
-    destroyed = await _vanished(answer.untagged, before.uid_next - 1)
+async def _by_qresync(told: _Told, before: SyncState) -> Delta:
+    now = told.now
+    if now.numbers == before.numbers:
+        return Delta(before)
+    changed = await _changed(told.reported, now)
+    destroyed = await _vanished(told.reported, before.uid_next - 1)
     reported, upto = _page(changed, now)
     state = now if upto == now.modseq else now._replace(modseq=upto, uid_next=before.uid_next)
     return Delta(

@@ -1,5 +1,6 @@
 """What happened since a mark, against what is there: random histories by another client, told by each way there is."""
 
+import asyncio
 import imaplib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from tests.adapters.imap.conftest import Scripted
 from tests.contract.conftest import EXTENSIONS
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
+from tests.servers.proxy import passing
 
 WAYS = {"qresync": (), "condstore": ("QRESYNC",), "plain": EXTENSIONS}
 FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "work")
@@ -284,3 +286,33 @@ def test_a_mark_is_what_it_was_and_never_long() -> None:
     for octets in (b"", b"x", write_tokens(marks)[:-4], write_token(b"Other", short)):
         with pytest.raises(StaleToken):
             read_token(b"INBOX", octets)
+
+
+@pytest.mark.dovecot
+async def test_listeners_that_the_same_news_woke_are_told_by_one_reading(dovecot: Dovecot) -> None:
+    """R-OPS-19: a hundred at the same token cost as many round trips as one. Who asks after it has begun is read for
+    anew, and so hears of what came meanwhile."""
+    user = dovecot.user()
+    async with passing(dovecot.ports.imap) as proxy:
+        mailbox = ImapBackend(
+            Endpoint(HOST, proxy.port, Security.NONE), Credentials("dovecot", Protocol.IMAP, user, PASSWORD)
+        )
+        try:
+            token = await mailbox.get_sync_token(None)
+            dovecot.append(user, b"Subject: first\r\n\r\nx\r\n")
+            alone = await mailbox.list_all_changes(token)
+            before = proxy.round_trips
+            await mailbox.list_all_changes(token)
+            one = proxy.round_trips - before
+            told = await asyncio.gather(*(mailbox.list_all_changes(token) for _ in range(100)))
+            assert proxy.round_trips - before == 2 * one
+            assert {each.token for each in told} == {alone.token}
+            assert [len(each.folders) for each in told] == [1] * 100
+            early = asyncio.create_task(mailbox.list_all_changes(token))
+            await asyncio.sleep(0.001)
+            dovecot.append(user, b"Subject: second\r\n\r\nx\r\n")
+            [late] = (await mailbox.list_all_changes(token)).folders
+            assert len(late.created) == 2
+            assert len((await early).folders[0].created) in {1, 2}
+        finally:
+            await mailbox.aclose()
