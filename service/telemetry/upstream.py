@@ -28,6 +28,8 @@ class RequestCosts:
 
     commands: int = 0
     upstream: float = 0.0
+    selecting: float = 0.0
+    """Of ``upstream``: a server may take seconds to open a large folder for the first time."""
     queued: float = 0.0
 
     @property
@@ -37,6 +39,8 @@ class RequestCosts:
         if self.commands:
             plural = "s" if self.commands > 1 else ""
             entries.append(f'upstream;dur={self.upstream * 1000:.1f};desc="{self.commands} command{plural}"')
+        if selecting := round(self.selecting * 1000, 1):
+            entries.append(f"select;dur={selecting}")
         if queued := round(self.queued * 1000, 1):
             entries.append(f"queue;dur={queued}")
         return ", ".join(entries)
@@ -100,6 +104,8 @@ class Command:
         if costs := _costs.get():
             costs.commands += self._count
             costs.upstream += seconds
+            if self._verb == "SELECT":
+                costs.selecting += seconds
         if self._span is not None:
             self._span.set_attribute("casella.outcome", outcome)
             if outcome in _FAULTS:

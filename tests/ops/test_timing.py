@@ -28,7 +28,8 @@ def timings(answer: httpx.Response) -> dict[str, tuple[float, str]]:
     [
         (RequestCosts(), ""),
         (RequestCosts(1, 0.0123), 'upstream;dur=12.3;desc="1 command"'),
-        (RequestCosts(3, 1.5, 0.25), 'upstream;dur=1500.0;desc="3 commands", queue;dur=250.0'),
+        (RequestCosts(3, 1.5, queued=0.25), 'upstream;dur=1500.0;desc="3 commands", queue;dur=250.0'),
+        (RequestCosts(3, 1.5, 1.25), 'upstream;dur=1500.0;desc="3 commands", select;dur=1250.0'),
         (RequestCosts(queued=0.002), "queue;dur=2.0"),
         (RequestCosts(queued=0.00001), ""),
     ],
@@ -53,6 +54,7 @@ async def test_the_header_shows_the_time_of_the_mail_server(
     (duration, description), total = timings(first)["upstream"], first.elapsed.total_seconds() * 1000
     assert description == commands
     assert 0 < duration < total
+    assert ("select" in timings(first), "select" in timings(second)) == (protocol == "imap", False)
     assert timings(second).get("upstream", (0.0, ""))[1] == again
 
 
