@@ -22,7 +22,7 @@ from service.mail.search.filter import (
     SortKey,
     check_filter,
 )
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 
 MAX_TEXT = 1000
 MAX_CURSOR = 2000

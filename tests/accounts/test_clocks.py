@@ -27,7 +27,7 @@ USES_WALL_CLOCK = {
     "submission/drafts.py": "a message says when it was written",
     "submission/outbox.py": "and when it was sent",
     "submission/dispatch.py": "and when it came without a date",
-    "mail/search/grammar.py": "people mean days",
+    "mail/search/grammar/parser.py": "people mean days",
     "adapters/maildir/disk/names.py": "names outlive the process",
     "adapters/maildir/disk/files.py": "and so do the times of files",
     "adapters/maildir/disk/snapshot.py": "it is compared with the times of files",

@@ -14,7 +14,7 @@ from service.adapters.pop3.backend import Pop3Backend
 from service.api.problems import BY_NAME, Problem
 from service.mail.backend import Backend
 from service.mail.model import Capability
-from service.mail.search.grammar import HELP
+from service.mail.search.grammar.help import HELP
 from service.settings.model import RateSettings, ServerSettings, Settings
 
 DOCS = Path(__file__).parents[2] / "docs"

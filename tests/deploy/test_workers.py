@@ -25,6 +25,12 @@ def children(pid: int) -> set[int]:
     return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+def memory_of(pid: int) -> dict[str, int]:
+    """In KiB, by the names of the kernel."""
+    rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(value.split()[0]) for name, _, value in (row.partition(":") for row in rows)}
+
+
 def two_ports() -> int:
     """The first of two free ports, one after the other."""
     for _ in range(100):
@@ -145,8 +151,7 @@ async def test_workers_share_the_memory_of_what_is_imported() -> None:
     env = NOBODY | {"CASELLA_SECRET_KEYS": token_urlsafe(32)}
     async with Replica(env, more=("--workers", "2")) as replica:
         for worker in children(replica.pid):
-            rollup = Path(f"/proc/{worker}/smaps_rollup").read_text().splitlines()[1:]
-            used = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in rollup)}
+            used = memory_of(worker)
             assert used["Private_Dirty"] + used["Private_Clean"] < used["Rss"] / 2
 
 

@@ -15,7 +15,7 @@ from service.mail.errors import InvalidQuery, UpstreamProtocol
 from service.mail.mime.headers.fields import split_headers
 from service.mail.mime.html.safe_html import safe_html, text_from_html
 from service.mail.mime.message import read_message
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 from tests.now import now
 from tests.pumps import growth
 

@@ -11,7 +11,7 @@ import pytest
 
 from service.app import create_app
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 from service.settings.model import Settings
 from tests.contract.conftest import EXTENSIONS, make_backend
 from tests.search.mail import Kept, find, make_mail

@@ -28,7 +28,7 @@ from service.mail.mime.transfer.decoding import decode
 from service.mail.mime.transfer.grid import grid_of
 from service.mail.model import HtmlMode, Part
 from service.mail.search.filter import Condition, Criterion
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 from service.mail.search.matching import KnownMessage, base_subject, casemap, holds
 from tests.pumps import BODIES, HEADERS, HTML, LONG, SEARCHES, STYLES, Growth, growth, pairs
 

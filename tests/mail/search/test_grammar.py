@@ -21,7 +21,9 @@ from service.mail.search.filter import (
     Operator,
     conditions,
 )
-from service.mail.search.grammar import _FIELDS, HELP, parse_query
+from service.mail.search.grammar.fields import FIELDS
+from service.mail.search.grammar.help import HELP
+from service.mail.search.grammar.parser import parse_query
 
 TODAY = date(2026, 3, 31)
 
@@ -352,7 +354,7 @@ def test_ages_count_from_today_in_utc() -> None:
 
 
 def test_help_is_whole() -> None:
-    assert [row.field for row in HELP] == list(_FIELDS)
+    assert [row.field for row in HELP] == list(FIELDS)
     for row in HELP:
         parse_query(row.example)
         assert row.meaning.endswith(".")

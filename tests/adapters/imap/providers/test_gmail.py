@@ -10,7 +10,7 @@ from service.mail.errors import NotFound
 from service.mail.json_rows import JsonRows, page_json
 from service.mail.model import EvaluatedBy, Folder
 from service.mail.search.filter import Condition, Criterion, ListQuery
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 from tests.adapters.imap.providers.conftest import At, searches
 from tests.servers.providers.gmail import ALL, Gmail, mailbox
 from tests.servers.providers.mail import Letter, Mailbox

@@ -12,7 +12,7 @@ from service.adapters.imap.wire.commands import AnswerTimes, Timing
 from service.mail.errors import NotPermitted
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 from tests.adapters.imap.providers.conftest import TIMING, At, searches
 from tests.servers.providers.mail import WHEN, Letter, Mailbox
 from tests.servers.providers.outlook import Outlook, mailbox

@@ -13,7 +13,7 @@ from service.mail.errors import TooManyRequests, UpstreamUnavailable
 from service.mail.json_rows import page_json
 from service.mail.model import EvaluatedBy
 from service.mail.search.filter import ListQuery, Order, SortKey
-from service.mail.search.grammar import parse_query
+from service.mail.search.grammar.parser import parse_query
 from tests.adapters.imap.providers.conftest import TIMING, At, searches
 from tests.servers.providers.mail import Folder, Letter, Mailbox
 from tests.servers.providers.yahoo import Yahoo, mailbox
