@@ -63,7 +63,7 @@ $(FUZZED:%=fuzz-%): fuzz-%: system $(VENV)/fuzz
 fuzz-contract: system $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz.contract --max-time $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
+chart: system $(VENV)/deploy  ## Lint chart, Dockerfile and compose file, hold what helm renders against Kubernetes' schemas, and start what compose would.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
 
 contract: $(VENV)/sdks  ## Lint the contract by spectral and redocly.
