@@ -162,7 +162,9 @@ REMOVABLE = {"strategy.rollingUpdate"}
 @pytest.mark.parametrize("path", dict.fromkeys([*paths(DEFAULTS), *SETTINGS, *SERVER]), ids=".".join)
 def test_null_is_refused_or_removes_a_part(path: tuple[str, ...]) -> None:
     """Never a nil pointer. A value of the chart without a default has no meaning."""
-    values: Any = reduce(lambda value, key: {key: value}, reversed(path), None)
+    values: Any = None
+    for key in reversed(path):
+        values = {key: values}
     name = ".".join(path)
     if name in REMOVABLE or name.startswith(tuple(f"{each}." for each in FREE)):
         assert render(values)
