@@ -12,7 +12,7 @@ import yaml
 
 from service import __version__
 from tests.deploy import generated
-from tests.deploy.chart import CHART, ROOT, one, render
+from tests.deploy.chart import CHART, ROOT, accept, one, render
 
 pytestmark = pytest.mark.deploy
 META = yaml.safe_load((CHART / "Chart.yaml").read_text())
@@ -73,6 +73,14 @@ def test_changes_have_a_kind_and_a_sentence() -> None:
         assert change.keys() == {"kind", "description"}
         assert change["kind"] in KINDS
         assert re.fullmatch(r"[A-Za-z].*\.", change["description"])
+
+
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", generated.README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("text", EXAMPLES, ids=lambda text: text.split(":")[0])
+def test_the_readme_s_examples_are_accepted(text: str) -> None:
+    accept(render(yaml.safe_load(text)))
 
 
 def test_every_value_has_a_sentence() -> None:

@@ -84,7 +84,8 @@ ROWS = [tuple(row) for row in AllPairs([list(each) for each in SWITCHES.values()
 
 
 def merged(one_of: Object, other: Object) -> Object:
-    both = {key for key in one_of.keys() & other.keys() if isinstance(other[key], dict)}
+    """Both, and what the other says where both say something. An empty object empties."""
+    both = {key for key in one_of.keys() & other.keys() if isinstance(other[key], dict) and other[key]}
     return one_of | other | {key: merged(one_of[key], other[key]) for key in both}
 
 
