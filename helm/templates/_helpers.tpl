@@ -96,7 +96,10 @@ have the parameter `ticket` instead of `Authorization`; HAProxy spreads requests
   "haproxy" (dict
     "haproxy.org/load-balance" "hdr(Authorization)"
     "haproxy.org/backend-config-snippet" "hash-type consistent"
-    "haproxy.org/timeout-server" "300s")
+    "haproxy.org/timeout-server" "300s"
+    "haproxy-ingress.github.io/balance-algorithm" "hdr(Authorization)"
+    "haproxy-ingress.github.io/config-backend" "hash-type consistent"
+    "haproxy-ingress.github.io/timeout-server" "300s")
   "nginx" (dict
     "nginx.org/lb-method" (printf "hash %s consistent" $hash)
     "nginx.org/client-max-body-size" "64m"

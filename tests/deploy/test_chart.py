@@ -41,6 +41,8 @@ METRICS = metrics() | {"process_resident_memory_bytes": set(), "up": set()}
 HAPROXY = {
     "haproxy.org/load-balance": "hdr(Authorization)",
     "haproxy.org/backend-config-snippet": "hash-type consistent",
+    "haproxy-ingress.github.io/balance-algorithm": "hdr(Authorization)",
+    "haproxy-ingress.github.io/config-backend": "hash-type consistent",
 }
 NGINX = {
     "nginx.org/lb-method": "hash $http_authorization$arg_ticket consistent",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("yaml", reason="make cluster installs it")
+pytest.importorskip("allpairspy", reason="make cluster installs it")
 import yaml
 
 from tests.deploy.apiserver import ApiServer, Cluster

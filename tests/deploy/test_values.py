@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("yaml", reason="make chart installs it")
+pytest.importorskip("allpairspy", reason="make chart installs it")
 import yaml
 from allpairspy import AllPairs
 
