@@ -65,7 +65,7 @@ def test_casella_has_no_rights() -> None:
 
 async def test_the_services_work_together(tmp_path: Path) -> None:
     """Health checks succeed, the commands of docs/operator.md show mail, and an ended session is in Redis."""
-    async with started(tmp_path) as services, httpx.AsyncClient(base_url=services.casella.url) as client:
+    async with started(tmp_path) as services, httpx.AsyncClient(base_url=services.casella.url, timeout=60) as client:
         await healthy(services)
         shown = await asyncio.to_thread(documented, services)
         assert [row["subject"] for row in shown["items"]] == ["hello"]
@@ -88,7 +88,7 @@ async def healthy(services: Composed) -> None:
         kind, *words = SERVICES[name]["healthcheck"]["test"]
         assert kind == "CMD"
         check = await asyncio.create_subprocess_exec(*services.here(words))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await check.wait() == 0, name
 
 
@@ -98,6 +98,6 @@ def documented(services: Composed) -> dict[str, list[dict[str, str]]]:
     up, *lines = block.replace("http://127.0.0.1:8000", services.casella.url).splitlines()
     assert up == "docker compose up --build --wait"
     script = "set -eo pipefail\n" + "\n".join(lines).replace("curl -s", "curl -sf")
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=100)
     _, shown = done.stdout.replace("}{", "}\n{").splitlines()
     return dict(json.loads(shown))
