@@ -34,7 +34,7 @@ def helm(command: str, *arguments: str, values: Object | None = None) -> str:
         check=False,
     )
     if done.returncode:
-        raise Refused(done.stderr)
+        raise Refused(done.stderr or f"helm ended with {done.returncode}")
     return done.stdout
 
 

@@ -78,7 +78,7 @@ def test_changes_have_a_kind_and_a_sentence() -> None:
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", generated.README.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("text", EXAMPLES, ids=lambda text: text.split(":")[0])
+@pytest.mark.parametrize("text", EXAMPLES, ids=["settings", "ingress", "metrics"])
 def test_the_readme_s_examples_are_accepted(text: str) -> None:
     accept(render(yaml.safe_load(text)))
 
