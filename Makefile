@@ -12,7 +12,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart image drill soak turns hostile servers nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns hostile servers nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -63,8 +63,12 @@ $(FUZZED:%=fuzz-%): fuzz-%: system $(VENV)/fuzz
 fuzz-contract: system $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz.contract --max-time $(SECONDS) $(if $(SEED),--seed $(SEED))
 
-chart: $(VENV)/deploy  ## Lint the chart and the Dockerfile, and hold what helm renders against Kubernetes' schemas.
+chart: system $(VENV)/deploy  ## Lint chart, Dockerfile and compose file, hold what helm renders against Kubernetes' schemas, and start what compose would.
 	$(BIN)/python -m pytest -m deploy tests/deploy $(ARGS)
+
+cluster: $(VENV)/deploy  ## Give the chart to a kube-apiserver, built once of Debian's source; or to a cluster, storing nothing: CONTEXT=NAME.
+	$(if $(filter command,$(origin CONTEXT)),,.ci/cluster)
+	$(if $(filter command,$(origin CONTEXT)),CASELLA_CONTEXT=$(CONTEXT)) $(BIN)/python -m pytest -m cluster tests/deploy $(ARGS)
 
 contract: $(VENV)/sdks  ## Lint the contract by spectral and redocly.
 	$(NODE_BIN)/spectral lint --fail-severity hint -r openapi/spectral.yaml openapi/openapi.json
@@ -109,6 +113,7 @@ nightly:  ## What takes its time: fuzzing, other and hostile servers, soaking, g
 	$(MAKE) pressure
 	$(MAKE) listeners
 	$(MAKE) image
+	$(MAKE) cluster
 	$(MAKE) drill
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).

@@ -55,6 +55,72 @@ annotations:
 {{- end -}}
 {{- end }}
 
+{{- /* The address outside of the cluster; empty if there is none. */ -}}
+{{- define "casella.publicUrl" -}}
+{{- $host := "" -}}
+{{- if .Values.ingress.enabled -}}
+{{- $host = (first .Values.ingress.hosts).host -}}
+{{- else if and .Values.httpRoute.enabled .Values.httpRoute.hostnames -}}
+{{- $host = first .Values.httpRoute.hostnames -}}
+{{- end -}}
+{{- if $host }}https://{{ $host }}{{ end -}}
+{{- end }}
+
+{{- /* The address by which links lead here: the public one, or the service's in the cluster. */ -}}
+{{- define "casella.url" -}}
+{{- $service := printf "http://%s.%s:%v" (include "casella.fullname" .) .Release.Namespace .Values.service.port -}}
+{{ include "casella.publicUrl" . | default $service }}
+{{- end }}
+
+{{- /* The IP families of a service; empty if the cluster decides. */ -}}
+{{- define "casella.ipFamilies" -}}
+{{- $chosen := dict -}}
+{{- range $key := list "ipFamilyPolicy" "ipFamilies" -}}
+{{- with get $.Values.service $key }}{{ $_ := set $chosen $key . }}{{ end -}}
+{{- end -}}
+{{- with $chosen }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{- /* The controller of the Ingress: haproxy, nginx, traefik or other. */ -}}
+{{- define "casella.ingressController" -}}
+{{- with .Values.ingress -}}
+{{ .controller | default (regexFind "haproxy|nginx|traefik" .className) | default "other" }}
+{{- end -}}
+{{- end }}
+
+{{- /* Annotations of the Ingress: the user's, and those by which its controller keeps an account on one pod. Links to images of a mail
+have the parameter `ticket` instead of `Authorization`; HAProxy spreads requests without the header. */ -}}
+{{- define "casella.ingressAnnotations" -}}
+{{- $hash := "$http_authorization$arg_ticket" -}}
+{{- $known := dict
+  "haproxy" (dict
+    "haproxy.org/load-balance" "hdr(Authorization)"
+    "haproxy.org/backend-config-snippet" "hash-type consistent"
+    "haproxy.org/timeout-server" "300s"
+    "haproxy-ingress.github.io/balance-algorithm" "hdr(Authorization)"
+    "haproxy-ingress.github.io/config-backend" "hash-type consistent"
+    "haproxy-ingress.github.io/timeout-server" "300s")
+  "nginx" (dict
+    "nginx.org/lb-method" (printf "hash %s consistent" $hash)
+    "nginx.org/client-max-body-size" "64m"
+    "nginx.org/proxy-buffering" "False"
+    "nginx.org/proxy-read-timeout" "300s"
+    "nginx.ingress.kubernetes.io/upstream-hash-by" $hash
+    "nginx.ingress.kubernetes.io/proxy-body-size" "64m"
+    "nginx.ingress.kubernetes.io/proxy-buffering" "off"
+    "nginx.ingress.kubernetes.io/proxy-read-timeout" "300") -}}
+{{- merge (deepCopy .Values.ingress.annotations) (get $known (include "casella.ingressController" .) | default dict) | toYaml -}}
+{{- end }}
+
+{{- /* Whether something in front of the pods keeps an account on one of them: empty if not. */ -}}
+{{- define "casella.affinity" -}}
+{{- if .Values.ingress.enabled -}}
+{{- if has (include "casella.ingressController" .) (list "haproxy" "nginx") }}ingress{{ end -}}
+{{- else if .Values.httpRoute.enabled -}}
+{{ .Values.httpRoute.affinity }}
+{{- end -}}
+{{- end }}
+
 {{- /* The minimum number of pods. */ -}}
 {{- define "casella.replicas" -}}
 {{ ternary .Values.autoscaling.minReplicas .Values.replicaCount .Values.autoscaling.enabled }}
@@ -154,6 +220,9 @@ assumed to have the usual port. */ -}}
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.networkPolicy.enabled (not .Values.networkPolicy.scrapers) -}}
 {{ fail "networkPolicy.scrapers: name the pods of your Prometheus, or the network policy blocks it and serviceMonitor finds nothing." }}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{ fail "httpRoute.parentRefs: name the gateway that the route belongs to." }}
 {{- end -}}
 {{- $needed := .Values.config.drain_seconds | default 5 | int | add 30 -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}

@@ -10,6 +10,11 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm"
 RELEASE, NAMESPACE = "mail", "post"
+KUBERNETES = "1.37"
+CUSTOM = {"HTTPRoute", "BackendTrafficPolicy", "DestinationRule", "ServiceMonitor", "PrometheusRule"}
+"""Kinds that others define: their schemas are not Kubernetes' own."""
+SERVERS = {"home": {"imap": {"host": "imap.example.org", "port": 993}}}
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 Object = dict[str, Any]
 
 
@@ -29,7 +34,7 @@ def helm(command: str, *arguments: str, values: Object | None = None) -> str:
         check=False,
     )
     if done.returncode:
-        raise Refused(done.stderr)
+        raise Refused(done.stderr or f"helm ended with {done.returncode}")
     return done.stdout
 
 
@@ -54,8 +59,17 @@ def service(objects: list[Object], port: str) -> Object:
 
 def container(objects: list[Object]) -> Object:
     """Casella's, in the deployment."""
-    (found,) = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
-    return dict(found)
+    containers = one(objects, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return next(dict(each) for each in containers if each["name"] == "casella")
+
+
+def accept(objects: list[Object]) -> None:
+    """Raises ValidationError if a schema of Kubernetes refuses one of its own kinds."""
+    import kubernetes_validate
+
+    for each in objects:
+        if each["kind"] not in CUSTOM:
+            kubernetes_validate.validate(each, KUBERNETES, strict=True)
 
 
 def settings_file(objects: list[Object]) -> str:

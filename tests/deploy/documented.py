@@ -22,13 +22,17 @@ def alerts() -> list[str]:
     return [name.strip("`") for name, *_ in table("alerts")]
 
 
+def blocks(language: str) -> list[str]:
+    """Its blocks of code in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
+
+
 def commands() -> list[str]:
     """Lines of its blocks of shell."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line for block in blocks("sh") for line in block.splitlines()]
 
 
 def settings() -> str:
     """Its file of settings."""
-    [block] = re.findall(r"^```toml\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
-    return str(block)
+    [block] = blocks("toml")
+    return block

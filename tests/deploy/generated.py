@@ -1,4 +1,4 @@
-"""Generates the duplicated parts of the chart: the table of its values, and the settings in its schema.
+"""Generates the duplicated parts of the chart: the table of its values, and in its schema the settings and what is required.
 
     python -m tests.deploy.generated        # rewrites helm/README.md and helm/values.schema.json
 
@@ -19,6 +19,8 @@ from service.settings.model import Settings
 
 CHART = Path(__file__).parents[2] / "helm"
 README, SCHEMA, VALUES = CHART / "README.md", CHART / "values.schema.json", CHART / "values.yaml"
+# What may be null, which takes the default away: without limits, or without a rolling update.
+_REMOVABLE = {"resources.requests", "resources.limits", "strategy.rollingUpdate"}
 _KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z0-9_]+):")
 _TABLE = re.compile(r"(?<=<!-- values -->\n).*(?=<!-- /values -->)", re.DOTALL)
 
@@ -54,11 +56,34 @@ def values() -> Iterator[Value]:
 
 def settings_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the settings and the definitions they refer to, without secrets, which do not belong in a config map."""
-    schema = Settings.model_json_schema()
+    schema = _without_null(Settings.model_json_schema())
     schema["properties"] = {
         name: value for name, value in schema["properties"].items() if "writeOnly" not in json.dumps(value)
     }
     return schema, schema.pop("$defs")
+
+
+def _without_null(schema: Any) -> Any:
+    """Returns the schema without null: TOML has none, and a setting that is left out has its default."""
+    if isinstance(schema, list):
+        return [_without_null(each) for each in schema if each != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _without_null(value) for key, value in schema.items() if (key, value) != ("default", None)}
+    if len(kept.get("anyOf", ())) == 1:
+        kept = kept.pop("anyOf")[0] | kept
+    return kept
+
+
+def _require(schema: dict[str, Any], defaults: Any, path: str = "") -> None:
+    """Requires each key that values.yaml sets: null removes it, and then the schema says so before a template fails."""
+    properties = schema.get("properties")
+    if not properties or not isinstance(defaults, dict):
+        return
+    paths = {key: f"{path}.{key}".lstrip(".") for key in defaults}
+    schema["required"] = [key for key in defaults if paths[key] not in _REMOVABLE]
+    for key, default in defaults.items():
+        _require(properties[key], default, paths[key])
 
 
 def readme(text: str) -> str:
@@ -81,12 +106,13 @@ def readme(text: str) -> str:
 
 
 def schema(text: str) -> str:
-    """Returns ``text`` with the current settings."""
+    """Returns ``text`` with the current settings, and with all keys of values.yaml required."""
     whole = json.loads(text)
     settings, definitions = settings_schema()
     whole["properties"]["config"] = settings
     own = {name: value for name, value in whole["$defs"].items() if name[0].islower()}
     whole["$defs"] = own | definitions
+    _require(whole, yaml.safe_load(VALUES.read_text()))
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -13,13 +13,16 @@ from service.http.listener import GRACE_SECONDS
 from service.settings.model import read_settings
 
 pytest.importorskip("yaml", reason="make chart installs it")
-from tests.deploy import generated
 from tests.deploy.chart import (
     CHART,
+    CUSTOM,
+    KEY,
     NAMESPACE,
     RELEASE,
+    ROOT,
+    SERVERS,
     Object,
-    Refused,
+    accept,
     container,
     helm,
     one,
@@ -28,16 +31,23 @@ from tests.deploy.chart import (
     settings_file,
 )
 from tests.deploy.documented import metrics
+from tests.markdown import anchors
 
 pytestmark = pytest.mark.deploy
 
-KUBERNETES = "1.37"
 FILES = [CHART / "values.yaml", *sorted((CHART / "ci").glob("*-values.yaml"))]
 FULL, MINIMAL = CHART / "ci" / "full-values.yaml", CHART / "ci" / "minimal-values.yaml"
-CUSTOM = {"HTTPRoute", "BackendTrafficPolicy", "DestinationRule", "ServiceMonitor", "PrometheusRule"}
 METRICS = metrics() | {"process_resident_memory_bytes": set(), "up": set()}
-KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
-SERVERS = {"home": {"imap": {"host": "imap.example.org", "port": 993}}}
+HAPROXY = {
+    "haproxy.org/load-balance": "hdr(Authorization)",
+    "haproxy.org/backend-config-snippet": "hash-type consistent",
+    "haproxy-ingress.github.io/balance-algorithm": "hdr(Authorization)",
+    "haproxy-ingress.github.io/config-backend": "hash-type consistent",
+}
+NGINX = {
+    "nginx.org/lb-method": "hash $http_authorization$arg_ticket consistent",
+    "nginx.ingress.kubernetes.io/upstream-hash-by": "$http_authorization$arg_ticket",
+}
 SEVERAL: Object = {"replicaCount": 3, "config": {"servers": SERVERS}, "secretKeys": [KEY]}
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -55,11 +65,7 @@ def test_helm_finds_no_fault(file: Path) -> None:
 
 @each_file
 def test_kubernetes_accepts_what_is_rendered(file: Path) -> None:
-    import kubernetes_validate
-
-    for each in render(file=file):
-        if each["kind"] not in CUSTOM:
-            kubernetes_validate.validate(each, KUBERNETES, strict=True)
+    accept(render(file=file))
 
 
 def test_all_kinds_are_there(full: list[Object]) -> None:
@@ -152,6 +158,22 @@ def test_extras_reach_the_container(full: list[Object]) -> None:
     assert own["volumeMounts"][-1]["mountPath"] == "/etc/authorities"
     assert own["image"].startswith("registry.example.org/casella@sha256:")
     assert container(render())["image"] == f"casella:{__version__}"
+    assert own["lifecycle"] == {"preStop": {"sleep": {"seconds": 2}}}
+    pod = one(full, "Deployment")["spec"]["template"]["spec"]
+    assert [each["name"] for each in pod["containers"]] == ["casella", "tunnel"]
+    assert pod["dnsConfig"] == {"options": [{"name": "ndots", "value": "1"}]}
+    assert pod["hostAliases"] == [{"ip": "192.0.2.1", "hostnames": ["imap.example.org"]}]
+
+
+def test_more_objects_are_templates(full: list[Object]) -> None:
+    names = {each["metadata"]["name"] for each in full if each["metadata"]["labels"].get("part") == "ours"}
+    assert names == {f"{RELEASE}-object", f"{RELEASE}-text"}
+
+
+def test_both_services_have_the_families(full: list[Object]) -> None:
+    for each in (service(full, "http"), service(full, "metrics")):
+        assert (each["spec"]["ipFamilyPolicy"], each["spec"]["ipFamilies"]) == ("PreferDualStack", ["IPv6", "IPv4"])
+    assert not any("ipFamilies" in each["spec"] for each in render() if each["kind"] == "Service")
 
 
 def test_new_settings_make_new_pods() -> None:
@@ -267,9 +289,27 @@ def test_names_of_services_are_short_enough() -> None:
         assert each["kind"] != "Service" or len(each["metadata"]["name"]) <= 63
 
 
+@pytest.mark.parametrize(
+    ("ingress", "annotations"),
+    [
+        ({"className": "haproxy"}, HAPROXY),
+        ({"className": "edge", "controller": "haproxy"}, HAPROXY),
+        ({"className": "haproxy", "annotations": {"haproxy.org/timeout-server": "9s"}}, HAPROXY | {"haproxy.org/timeout-server": "9s"}),
+        ({"className": "nginx-public"}, NGINX),
+        ({"className": "traefik", "annotations": {"example.org/zone": "a"}}, {"example.org/zone": "a"}),
+        ({"className": "haproxy", "controller": "other"}, {}),
+        ({}, {}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_annotations_follow_the_class(ingress: Object, annotations: dict[str, str]) -> None:
+    made = one(render({"ingress": {"enabled": True} | ingress}), "Ingress")["metadata"].get("annotations", {})
+    assert made.items() >= annotations.items()
+    assert bool(made) == bool(annotations)
+
+
 def test_an_account_stays_on_one_pod(full: list[Object]) -> None:
-    annotations = one(full, "Ingress")["metadata"]["annotations"]
-    assert annotations["nginx.ingress.kubernetes.io/upstream-hash-by"] == "$http_authorization$arg_ticket"
+    assert one(full, "Ingress")["metadata"]["annotations"].items() >= HAPROXY.items()
     policy = one(full, "BackendTrafficPolicy")["spec"]
     assert policy["targetRefs"][0]["name"] == one(full, "HTTPRoute")["metadata"]["name"]
     assert policy["loadBalancer"]["consistentHash"] == {"type": "Header", "header": {"name": "Authorization"}}
@@ -303,7 +343,11 @@ def test_prometheus_finds_the_pods(full: list[Object]) -> None:
     assert not wanted <= api["metadata"]["labels"].items()
     (endpoint,) = monitor["spec"]["endpoints"]
     assert (endpoint["port"], endpoint["path"]) == (own["spec"]["ports"][0]["name"], "/metrics")
-    assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": api["metadata"]["name"]}]
+    assert endpoint["relabelings"] == [
+        {"targetLabel": "job", "replacement": api["metadata"]["name"]},
+        {"targetLabel": "cluster", "replacement": "one"},
+    ]
+    assert endpoint["metricRelabelings"] == [{"action": "labeldrop", "regex": "instance"}]
 
 
 def test_alerts_say_what_to_do(full: list[Object]) -> None:
@@ -314,8 +358,26 @@ def test_alerts_say_what_to_do(full: list[Object]) -> None:
     assert theirs["alert"] == "Ours"
     for alert in ours:
         assert alert["labels"]["severity"] in {"warning", "critical"}
-        assert alert["annotations"].keys() == {"summary", "description"}
+        assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
         assert f'job="mail-api",namespace="{NAMESPACE}"' in alert["expr"]
+
+
+@pytest.mark.parametrize(
+    ("values", "page"),
+    [
+        ({}, f"http://{RELEASE}-casella.{NAMESPACE}:80/guides/alerts"),
+        ({"ingress": {"enabled": True}}, "https://casella.example.org/guides/alerts"),
+        ({"prometheusRule": {"enabled": True, "runbookUrl": "https://wiki.example.org/casella"}}, "https://wiki.example.org/casella"),
+    ],
+    ids=["in the cluster", "public", "ours"],
+)  # fmt: skip
+def test_each_alert_leads_to_its_runbook(values: Object, page: str) -> None:
+    (group,) = one(render({"prometheusRule": {"enabled": True}} | values), "PrometheusRule")["spec"]["groups"]
+    headings = anchors(ROOT / "docs" / "alerts.md")
+    for alert in group["rules"]:
+        address, _, heading = alert["annotations"]["runbook_url"].partition("#")
+        assert (address, heading) == (page, alert["alert"].lower())
+        assert heading in headings
 
 
 def test_alerts_and_dashboard_use_existing_metrics(full: list[Object]) -> None:
@@ -329,82 +391,6 @@ def test_alerts_and_dashboard_use_existing_metrics(full: list[Object]) -> None:
             labels = METRICS[re.sub("_(bucket|count|sum)$", "", name)] | {"le"}
             assert set(re.findall(r"(\w+)[=!]~?", matchers)) <= labels | {"job", "namespace"}
             assert not re.search(r'status=~"5\.\.', matchers) or 'status!="501"' in matchers
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"replicas": 3},
-        {"image": {"registry": "example.org"}},
-        {"replicaCount": "3"},
-        {"secretKeys": ["short"]},
-        {"config": {"servers": SERVERS, "sesion_seconds": 60}},
-        {"config": {"servers": SERVERS, "session_seconds": 1}},
-        {"config": {"servers": SERVERS, "secret_keys": [KEY]}},
-        {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": "993"}}}}},
-        {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": 993, "security": "ssl"}}}}},
-        {"ingress": {"hosts": ["casella.example.org"]}},
-        {"networkPolicy": {"mailPorts": [0]}},
-        {"metrics": {"port": 8000}},
-        {"extraEnv": {"NAME": "value"}},
-        {"podAnnotations": {"example.org/count": 1}},
-    ],
-    ids=json.dumps,
-)
-def test_the_schema_refuses(values: Object) -> None:
-    with pytest.raises(Refused, match="don't meet the specifications of the schema"):
-        render(values)
-
-
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        (SEVERAL | {"existingSecret": {"name": "ours"}}, "set only one of them"),
-        (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
-        ({"terminationGracePeriodSeconds": 30}, "at least 35"),
-        ({"config": {"drain_seconds": 20}}, "at least 50"),
-        ({"config": {"rates": {"url": "redis://:secret@redis.example.org"}}}, "CASELLA_RATES__URL"),
-        ({"config": {"metrics_port": 9000}}, "set metrics.port"),
-        ({"serviceMonitor": {"enabled": True}}, "name the pods of your Prometheus"),
-    ],
-    ids=str,
-)
-def test_the_chart_refuses(values: Object, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
-        render(values)
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({}, ["port-forward", "demo mailbox"]),
-        ({"config": {"servers": SERVERS}}, ["NEXT: session tokens end with the pod"]),
-        (SEVERAL, ["NOTE: an account may use 4 connections in each of 3 pods"]),
-        (
-            SEVERAL | {"ingress": {"enabled": True}},
-            ["https://casella.example.org/docs", "NEXT: the Ingress has no certificate"],
-        ),
-    ],
-    ids=["demo", "no key", "several", "no certificate"],
-)
-def test_notes_say_what_to_do_next(values: Object, words: list[str]) -> None:
-    notes = helm("install", RELEASE, str(CHART), "--dry-run=client", values=values).split("NOTES:")[1]
-    assert all(word in notes for word in words)
-
-
-def test_notes_trust_in_affinity() -> None:
-    notes = helm("install", RELEASE, str(CHART), "--dry-run=client", values=SEVERAL | {"ingress": {"enabled": True}})
-    assert "NOTE: " not in notes
-
-
-def test_every_value_has_a_sentence() -> None:
-    assert [value.path for value in generated.values() if not value.sentence.endswith(".")] == []
-
-
-def test_readme_and_schema_are_up_to_date() -> None:
-    """python -m tests.deploy.generated rewrites them."""
-    for file, made in ((generated.README, generated.readme), (generated.SCHEMA, generated.schema)):
-        assert made(file.read_text()) == file.read_text(), file
 
 
 def test_a_package_holds_only_the_chart(tmp_path: Path) -> None:

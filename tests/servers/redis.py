@@ -1,4 +1,4 @@
-"""Debian's Redis, which forgets everything at its end."""
+"""Debian's Redis, which forgets everything at its end unless its options say otherwise."""
 
 import shutil
 import subprocess
@@ -15,7 +15,9 @@ START_SECONDS = 10.0
 class Redis(Started):
     """``with Redis() as redis``: redis.url; stop() and start() as often as wanted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        """``options`` are those of its command line, besides its address."""
+        self._options = options or ("--save", "", "--appendonly", "no")
         [self.port] = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -28,8 +30,10 @@ class Redis(Started):
         program = shutil.which("redis-server")
         if program is None:
             raise RuntimeError("The tests need Redis: apt-get install redis-server")
-        options = ["--bind", HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([program, *options], start_new_session=True, stdout=subprocess.DEVNULL)
+        address = ["--bind", HOST, "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            [program, *address, *self._options], start_new_session=True, stdout=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
