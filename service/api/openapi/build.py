@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service.api.openapi.examples import EXAMPLES
+from service.api.openapi.samples import samples
+from service.api.openapi.titles import title_of
 from service.api.problems import response_components
 from service.mail.model import PROTOCOLS
 
@@ -66,8 +68,9 @@ def build(app: FastAPI) -> dict[str, Any]:
         paths, components = _plain(contract["paths"]), _plain(contract["components"])
         schemas = components["schemas"]
         for path, operations in paths.items():
-            for operation in operations.values():
+            for method, operation in operations.items():
                 _finish(path, operation, schemas)
+                operation["x-codeSamples"] = samples(method, path, operation, schemas)
         problems = response_components()
         _open_answers(paths, problems, schemas)
         components |= {
@@ -80,6 +83,7 @@ def build(app: FastAPI) -> dict[str, Any]:
 
 
 def _finish(path: str, operation: Node, schemas: Node) -> None:
+    operation["summary"] = title_of(operation["operationId"])
     operation["security"] = _SIGN_IN if path.startswith(_SIGNED_IN) else []
     operation["parameters"] = _parameters(path, operation.get("parameters", []))
     if not operation["parameters"]:

@@ -4,7 +4,7 @@ them against their schemas."""
 from typing import Any
 
 _INBOX = "f_E_LKNElOQk9Y"
-_WORK = "f_E_LKNFdvcms"
+WORK = "f_E_LKNFdvcms"
 _MESSAGE = "m_E_LKNKfd6mIAAAFFSU5CT1g"
 _MOVED = "m_E_LKNKfd6mIAAAAHV29yaw"
 _ACCOUNT = {
@@ -39,7 +39,7 @@ _FOLDER = {
     "isSelectable": True,
 }
 _CHILD = {
-    "id": _WORK,
+    "id": WORK,
     "name": "Work",
     "path": ["Archive", "Work"],
     "parentId": "f_E_LKNEFyY2hpdmU",
@@ -48,7 +48,7 @@ _CHILD = {
     "isSubscribed": True,
     "isSelectable": True,
 }
-_MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
+MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
 _NEW_DRAFT = "m_E_LKNKfd6mIAAAAIRHJhZnRz"
 _MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"
 _DRAFT = {
@@ -127,14 +127,14 @@ EXAMPLES: dict[str, Any] = {
     "MessageRef": {"id": _MOVED},
     "BulkRequest": {"ids": [_MESSAGE], "action": "move", "folderId": "archive"},
     "BulkResponse": {"results": [{"id": _MESSAGE, "status": 200, "newId": _MOVED}]},
-    "ChangesPage": {"created": [_MESSAGE], "updated": [], "destroyed": [_MOVED], "token": _MARK, "hasMore": False},
+    "ChangesPage": {"created": [_MESSAGE], "updated": [], "destroyed": [_MOVED], "token": MARK, "hasMore": False},
     "AccountChangesPage": {
         "folders": [
             {"folderId": _INBOX, "created": [_MESSAGE], "updated": [], "destroyed": []},
         ],
-        "createdFolders": [_WORK],
+        "createdFolders": [WORK],
         "destroyedFolders": [],
-        "token": _MARK,
+        "token": MARK,
         "hasMore": False,
     },
     "EmptyFolderResult": {"removed": 13},
