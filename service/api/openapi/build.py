@@ -19,17 +19,30 @@ from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
 TAGS = [
-    {"name": "sessions", "description": "Sign-in, sign-out, and the available mail servers."},
-    {"name": "accounts", "description": "The signed-in account and its capabilities."},
-    {"name": "folders", "description": "Folders, their access rights, and quotas."},
+    {
+        "name": "sessions",
+        "x-displayName": "Sessions",
+        "description": "Sign-in, sign-out, and the available mail servers.",
+    },
+    {"name": "accounts", "x-displayName": "Accounts", "description": "The signed-in account and its capabilities."},
+    {"name": "folders", "x-displayName": "Folders", "description": "Folders, their access rights, and quotas."},
     {
         "name": "messages",
+        "x-displayName": "Messages",
         "description": "Lists, searches, messages and their parts, flags, moving and deleting.",
     },
-    {"name": "drafts", "description": "Writing: drafts, replies, forwards, and their attachments."},
-    {"name": "sending", "description": "Sending drafts and complete messages."},
-    {"name": "changes", "description": "Synchronization: changes since a token, by request or as events."},
-    {"name": "health", "description": "Health checks."},
+    {
+        "name": "drafts",
+        "x-displayName": "Drafts",
+        "description": "Writing: drafts, replies, forwards, and their attachments.",
+    },
+    {"name": "sending", "x-displayName": "Sending", "description": "Sending drafts and complete messages."},
+    {
+        "name": "changes",
+        "x-displayName": "Changes",
+        "description": "Synchronization: changes since a token, by request or as events.",
+    },
+    {"name": "health", "x-displayName": "Health", "description": "Health checks."},
 ]
 _SERVERS = [{"url": "/", "description": "The host that served this document."}]
 _SIGN_IN: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}]
