@@ -27,7 +27,7 @@ POLICY = f"default-src 'none'; style-src {_source(_STYLES['guide'])}; img-src 's
 """Content-Security-Policy of every page but the reference: this stylesheet, our icon, and nothing else."""
 _BUNDLED = (
     "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
-    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxd",
+    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='",
 )
 """Style elements that Redoc makes: an empty one, which it fills by script, and one with the style of scroll bars."""
 REFERENCE_POLICY = (
