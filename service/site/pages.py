@@ -13,12 +13,12 @@ _HOME = """<h1>Casella</h1>
 <p>One HTTP/JSON API in front of any mailbox, over IMAP, over POP3 or in a Maildir. Apps speak HTTP to this service, and
 it speaks to the mail server. It stores no mail and no password.</p>
 <ul class="cards">
-<li><a href="guides/getting-started">Getting started</a><span>A first request, in five minutes.</span></li>
+<li><a href="guides/quick-start">Quick start</a><span>A first request, in five minutes.</span></li>
 <li><a href="guides">Guides</a><span>Short pages for app developers, operators and contributors.</span></li>
-<li><a href="docs">API reference</a><span>Every call, to try out. Also as <a href="redoc">one page</a>.</span></li>
-<li><a href="guides/errors">Errors</a><span>Every problem type, and what to do about it.</span></li>
+<li><a href="docs">API reference</a><span>Every call, with samples in five languages.</span></li>
+<li><a href="docs/try">Try it</a><span>Send requests from the browser.</span></li>
 </ul>
-<h2>Try it</h2>
+<h2>Your first request</h2>
 <p>Sign in with the mailbox's own login and password:</p>
 <pre><code>curl -u LOGIN https://THIS-HOST/v1/accounts/me/folders</code></pre>
 """

@@ -20,7 +20,10 @@ from tests.servers.process import HOST as LOOPBACK
 from tests.servers.submission import SendingDovecot
 
 Operation = dict[str, Any]
-FILES = {"message.eml": b"From: ann@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n", "expenses.csv": b"date,amount\r\n"}
+FILES = {
+    "message.eml": b"From: ann@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n",
+    "expenses.csv": b"date,amount\r\n",
+}
 """The files that samples send."""
 
 
