@@ -34,7 +34,7 @@ def _files() -> dict[str, Path]:
 
 @cache
 def asset(name: str) -> Document:
-    """A file. It is compressed once: it is large, and the same for everybody. Raises NotFound."""
+    """A file. It is compressed once: it is large, and the same in all responses. Raises NotFound."""
     path = _files().get(name)
     if path is None:
         raise NotFound("address")

@@ -19,7 +19,7 @@ class Document:
 
 
 def document(content: bytes, media_type: str, *, packed: bytes | None = None) -> Document:
-    """A file that is no page."""
+    """A file beside the pages: a script, a style or an image."""
     return Document(content, media_type, _etag(content), packed)
 
 

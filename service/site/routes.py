@@ -1,4 +1,4 @@
-"""``/``, ``/guides`` and ``/docs``. They are for people and no part of the contract."""
+"""``/``, ``/guides``, ``/problems`` and ``/docs``. They are for people and no part of the contract."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from service.site import pages
 from service.site.assets import asset
 from service.site.documents import Document
+from service.site.problems import problem
 from service.site.reference import reference, trying
 
 router = APIRouter(include_in_schema=False)
@@ -33,6 +34,12 @@ def show_guides(request: Request) -> Response:
 def show_guide(request: Request, name: str) -> Response:
     """One guide."""
     return _shown(request, pages.guide(name))
+
+
+@router.api_route("/problems/{name}", methods=_METHODS)
+def show_problem(request: Request, name: str) -> Response:
+    """What a problem type means."""
+    return _shown(request, problem(name))
 
 
 @router.api_route("/docs", methods=_METHODS)

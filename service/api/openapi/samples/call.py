@@ -72,7 +72,7 @@ def call_of(method: str, path: str, operation: Node, schemas: Node) -> Call:
     parameters = operation.get("parameters", [])
     return Call(
         id=operation["operationId"],
-        tag=operation["tags"][0],
+        tag=operation.get("tags", ["default"])[0],
         method=method.upper(),
         path=path,
         arguments=_arguments(parameters, _SHOWN.get(operation["operationId"], {})),
