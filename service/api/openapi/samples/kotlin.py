@@ -2,10 +2,10 @@
 
 from service.api.openapi.samples.call import HOST, Call
 from service.api.openapi.samples.names import camel
-from service.api.openapi.samples.sdk import Given, function_of, given, is_helper
+from service.api.openapi.samples.sdk import Given, function_of, given
 from service.api.openapi.samples.style import Expression, Style, arguments, sections
 
-_PACKAGE = "org.casella.client.kotlin"
+_PACKAGE = "org.casella.kotlin"
 _OKHTTP = "okhttp3.RequestBody.Companion.toRequestBody"
 _RESERVED = frozenset({"as", "fun", "in", "interface", "is", "object", "val", "var", "when"})
 
@@ -16,7 +16,7 @@ def kotlin(call: Call) -> str:
     style = _style(imports)
     arguments_given = given(call, style, lambda text: _octets(text, imports))
     items = [("", each.value) for each in arguments_given if each.is_required]
-    if optional := [each for each in arguments_given if not each.is_required and not is_helper(call)]:
+    if optional := [each for each in arguments_given if not each.is_required]:
         items.append(("", _options(call, optional, imports)))
     before, after = _around(call)
     inner = style.show(f"{before}casella.", arguments(function_of(call), items), after)

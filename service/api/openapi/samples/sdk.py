@@ -20,11 +20,6 @@ class Given:
     is_required: bool
 
 
-def is_helper(call: Call) -> bool:
-    """Whether the sample calls a function that is written by hand."""
-    return call.id in _HELPERS
-
-
 def function_of(call: Call) -> str:
     """The function, from the client on: ``messages.listMessages``."""
     return _HELPERS.get(call.id) or f"{call.tag}.{call.id}"

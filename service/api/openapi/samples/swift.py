@@ -2,14 +2,14 @@
 
 from service.api.openapi.samples.call import HOST, Call
 from service.api.openapi.samples.names import camel
-from service.api.openapi.samples.sdk import function_of, given, is_helper
-from service.api.openapi.samples.style import Style, arguments, sections
+from service.api.openapi.samples.sdk import Given, function_of, given
+from service.api.openapi.samples.style import Expression, Style, arguments, sections
 
 _STYLE = Style(
     indent="    ",
     array=("[", "]"),
     record=lambda name: (f"{name}(", ")"),
-    member=lambda field: f"{'_as' if field == 'as' else camel(field)}: ",
+    member=lambda field: f"{camel(field)}: ",
     choice=lambda _, value: f".{value}",
     ends_with_comma=False,
 )
@@ -17,14 +17,22 @@ _STYLE = Style(
 
 def swift(call: Call) -> str:
     """Statements in an asynchronous function. Octets are ``Data``."""
-    all_given = given(call, _STYLE, "Data({}.utf8)".format)
-    names = [f"{camel(each.name)}: " for each in all_given]
-    items = [("" if is_helper(call) else name, each.value) for name, each in zip(names, all_given, strict=True)]
+    items = _items(call, given(call, _STYLE, "Data({}.utf8)".format))
     before, after = _around(call)
     inner = _STYLE.show(f"{before}casella.", arguments(function_of(call), items), after)
-    made = f'let casella = Casella("{HOST}"{", token" if call.is_signed_in else ""})'
+    made = f'let casella = Casella("{HOST}"{", token: token" if call.is_signed_in else ""})'
     imports = ["import CasellaClient", *(["import Foundation"] if "Data(" in inner else [])]
     return sections(imports, [made, inner])
+
+
+def _items(call: Call, all_given: list[Given]) -> list[tuple[str, Expression]]:
+    """What may be left out is one object. Signing in takes the body alone."""
+    if call.id == "createSession":
+        return [("", each.value) for each in all_given]
+    labelled = [(each.is_required, (f"{camel(each.name)}: ", each.value)) for each in all_given]
+    required = [each for is_required, each in labelled if is_required]
+    optional = [each for is_required, each in labelled if not is_required]
+    return [*required, ("options: ", arguments(".init", optional))] if optional else required
 
 
 def _around(call: Call) -> tuple[str, str]:

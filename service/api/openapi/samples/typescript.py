@@ -2,7 +2,7 @@
 
 from service.api.openapi.samples.call import HOST, Call
 from service.api.openapi.samples.names import camel
-from service.api.openapi.samples.sdk import function_of, given, is_helper
+from service.api.openapi.samples.sdk import function_of, given
 from service.api.openapi.samples.style import Expression, Group, Style, arguments, sections
 
 _STYLE = Style(
@@ -20,15 +20,15 @@ def typescript(call: Call) -> str:
     """A module. Octets are a ``Blob``."""
     before, after = _around(call)
     inner = _STYLE.show(f"{before}casella.", arguments(function_of(call), _items(call)), after)
-    made = f"const casella = new Casella('{HOST}'{', token' if call.is_signed_in else ''});"
+    made = f"const casella = new Casella('{HOST}'{', { token }' if call.is_signed_in else ''});"
     return sections(["import { Casella } from 'casella-client';"], [made, inner])
 
 
 def _items(call: Call) -> list[tuple[str, Expression]]:
-    """Generated methods take one object, with all parameters and the body. Helpers take their arguments by position."""
+    """Methods take one object, with all parameters and the body. Signing in takes the body alone."""
     all_given = given(call, _STYLE, "new Blob([{}])".format)
-    if is_helper(call):
-        return [("", each.value) for each in all_given if call.answer != "nothing"]
+    if call.id == "createSession":
+        return [("", each.value) for each in all_given]
     members = tuple((f"{camel(each.name)}: ", each.value) for each in all_given)
     return [("", Group("{ ", members, " }"))] if members else []
 
