@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 CAUSES: Mapping[str, str] = {
     "unauthenticated": "No credentials, or a token that has expired or was made with another key.",
-    "login-refused": "The mail server rejected the login.",
-    "not-permitted": "The user does not have permission for this.",
+    "login-refused": "The mail server rejected the login: the username or password is wrong, or the access token has"
+    " expired.",
+    "not-permitted": "The user does not have the right that this needs.",
     "not-found": "What the request names does not exist, or not for this account.",
     "already-exists": "The name is in use, or the folder to delete has subfolders.",
     "already-done": "The first request with this `Idempotency-Key` was carried out, but its response is no longer"
     " stored.",
-    "in-use": "Another client has locked the mailbox.",
+    "in-use": "Another client has locked the mailbox. A POP3 mailbox takes one client at a time.",
     "stale-id": "The server renumbered the folder, so the id is not valid any more.",
     "stale-token": "The cursor or token has expired.",
     "changed": "The message changed since your `If-Match`.",
@@ -23,12 +24,13 @@ CAUSES: Mapping[str, str] = {
     "not-supported": "The mailbox does not have this `capability`.",
     "upstream-error": "The mail server rejected the request.",
     "upstream-protocol": "The mail server sent an invalid response.",
-    "upstream-tls": "There is no trusted TLS connection to the mail server.",
-    "upstream-unavailable": "The mail server cannot be reached.",
+    "upstream-tls": "There is no trusted TLS connection to the mail server: its certificate, host name or TLS version"
+    " is not accepted.",
+    "upstream-unavailable": "The mail server cannot be reached, or it is shutting down.",
     "busy": "Too many requests at once, for this mailbox or for the service.",
     "store-unavailable": "The store that replicas share is unavailable. Requests that only read still work.",
-    "upstream-timeout": "The mail server did not respond in time.",
-    "over-quota": "The mailbox is full.",
+    "upstream-timeout": "The mail server did not respond in time. Searches of large folders take longest.",
+    "over-quota": "The mailbox has used up its quota, so the mail server takes no more messages.",
     "unsupported-media-type": "The body has the wrong type.",
     "malformed-request": "This is not a valid HTTP request.",
     "request-timeout": "The request did not arrive completely in time.",

@@ -22,7 +22,22 @@ def test_every_operation_has_a_title_of_its_own_and_a_sample_in_each_language() 
     for name, one in everything.items():
         assert re.fullmatch(r"[A-Z][a-z]*( [a-z]+)*", one["summary"]), name
         assert [each["label"] for each in one["x-codeSamples"]] == LABELS
-        assert all("None" not in each["source"] for each in one["x-codeSamples"] if each["label"] != "Python"), name
+
+
+def test_what_samples_are_made_of_is_there() -> None:
+    """An example of each required parameter, and of each body of JSON."""
+    missing = [
+        f"{name}: {each['name']}"
+        for name, one in operations().items()
+        for each in one.get("parameters", [])
+        if each.get("required") and "example" not in each
+    ]
+    bodies = {name: one.get("requestBody", {}).get("content", {}) for name, one in operations().items()}
+    assert (
+        missing
+        + [name for name, body in bodies.items() if "example" not in body.get("application/json", {"example": ""})]
+        == []
+    )
 
 
 def curl(source: str, token: str, folder: Path) -> str:

@@ -87,7 +87,12 @@ def call_of(method: str, path: str, operation: Node, schemas: Node) -> Call:
 
 def _arguments(parameters: list[Node], shown: Mapping[str, Any]) -> tuple[Argument, ...]:
     return tuple(
-        Argument(each["name"], each["in"], shown.get(each["name"], each.get("example")), bool(each.get("required")))
+        Argument(
+            each["name"],
+            each["in"],
+            shown.get(each["name"], each.get("example", each["name"])),
+            bool(each.get("required")),
+        )
         for each in parameters
         if each.get("required") or each["name"] in shown
     )
@@ -98,7 +103,7 @@ def _body(content: Node) -> Body | None:
         return None
     media, body = next(iter(content.items()))
     schema = name_of(body["schema"])
-    return Body(media, schema, body["example"] if schema else body.get("example", _TABLE))
+    return Body(media, schema, body.get("example", {} if schema else _TABLE))
 
 
 def _answer(responses: Node) -> tuple[Answer, str]:

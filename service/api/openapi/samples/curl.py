@@ -10,6 +10,7 @@ from service.api.openapi.samples.style import Style
 _STYLE = Style(
     indent="  ",
     array=("[", "]"),
+    table=("{", ": ", "}"),
     record=lambda _: ("{", "}"),
     member=lambda field: f'"{field}": ',
     choice=lambda _, value: f'"{value}"',

@@ -35,7 +35,15 @@ def _style(imports: set[str]) -> Style:
         imports.add(f"{_PACKAGE}.model.{name}")
         return f"{name}.{value.upper()}"
 
-    return Style("    ", ("listOf(", ")"), record, lambda field: f"{_member(field)} = ", choice, dollar=r"\$")
+    return Style(
+        indent="    ",
+        array=("listOf(", ")"),
+        table=("mapOf(", " to ", ")"),
+        record=record,
+        member=lambda field: f"{_member(field)} = ",
+        choice=choice,
+        dollar=r"\$",
+    )
 
 
 def _member(field: str) -> str:

@@ -30,7 +30,16 @@ def _style(used: set[str]) -> Style:
         used.add(name)
         return f"{name}.{value.upper()}"
 
-    return Style("    ", ("[", "]"), record, lambda field: f"{_member(field)}=", choice, "True", "False")
+    return Style(
+        indent="    ",
+        array=("[", "]"),
+        table=("{", ": ", "}"),
+        record=record,
+        member=lambda field: f"{_member(field)}=",
+        choice=choice,
+        true="True",
+        false="False",
+    )
 
 
 def _member(field: str) -> str:

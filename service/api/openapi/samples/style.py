@@ -27,11 +27,13 @@ class Style:
     """How a language writes values.
 
     ``record`` gives the brackets of a value of a schema, ``member`` the label of one of its fields, and ``choice`` an
-    enum's value by the enum's name. ``hugs``: the brackets of a call and of its only argument are on one line.
+    enum's value by the enum's name. ``table`` is for objects whose fields no schema names: brackets, and what stands
+    between a key and its value. ``hugs``: the brackets of a call and of its only argument are on one line.
     """
 
     indent: str
     array: tuple[str, str]
+    table: tuple[str, str, str]
     record: Callable[[str], tuple[str, str]]
     member: Callable[[str], str]
     choice: Callable[[str, str], str]
@@ -54,6 +56,8 @@ class Style:
         name = name_of(schema)
         schema = schemas.get(name, schema)
         if isinstance(value, dict):
+            if not name or "properties" not in schema:
+                return self._table(value, schemas)
             return self._record(name, value, schema["properties"], schemas)
         if isinstance(value, list):
             return Group(
@@ -71,6 +75,11 @@ class Style:
         opening, closing = self.record(name)
         given = [field for field in fields if field in value]
         items = tuple((self.member(field), self.value(value[field], fields[field], schemas)) for field in given)
+        return Group(opening, items, closing)
+
+    def _table(self, value: Node, schemas: Node) -> Group:
+        opening, between, closing = self.table
+        items = tuple((f"{self.text(key)}{between}", self.value(each, {}, schemas)) for key, each in value.items())
         return Group(opening, items, closing)
 
     def show(self, before: str, expression: Expression, after: str = "", depth: int = 0) -> str:

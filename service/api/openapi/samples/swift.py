@@ -8,6 +8,7 @@ from service.api.openapi.samples.style import Expression, Style, arguments, sect
 _STYLE = Style(
     indent="    ",
     array=("[", "]"),
+    table=("[", ": ", "]"),
     record=lambda name: (f"{name}(", ")"),
     member=lambda field: f"{camel(field)}: ",
     choice=lambda _, value: f".{value}",

@@ -8,6 +8,7 @@ from service.api.openapi.samples.style import Expression, Group, Style, argument
 _STYLE = Style(
     indent="  ",
     array=("[", "]"),
+    table=("{ ", ": ", " }"),
     record=lambda _: ("{ ", " }"),
     member=lambda field: f"{field}: ",
     choice=lambda _, value: f"'{value}'",
