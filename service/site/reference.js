@@ -7,7 +7,7 @@ const COLOURED_AS = { TypeScript: 'javascript', Kotlin: 'scala' };
 const MONO = 'ui-monospace, SFMono-Regular, Menlo, Consolas, monospace';
 const SANS = 'system-ui, sans-serif';
 // Redoc has a light theme only: the page's style has the same colours.
-const COLOUR = { text: '#1c2328', soft: '#56616a', line: '#d9dfe4', back: '#ffffff', box: '#f4f6f8', link: '#0b57a4', code: '#8a1f4d' };
+const COLOUR = { text: '#1c2328', soft: '#56616a', line: '#d9dfe4', box: '#f4f6f8', link: '#0b57a4', code: '#8a1f4d' };
 
 function themeFor(width, colour) {
   return {
@@ -61,9 +61,7 @@ function prepared(text, root) {
 }
 
 function moveGuides(reference) {
-  const menu = reference.querySelector('.menu-content');
-  const guides = document.querySelector('#guides');
-  menu.insertBefore(guides, menu.querySelector('[role=navigation], .scrollbar-container, ul, div:has(> ul)'));
+  reference.querySelector('.menu-content [role=search]').after(document.querySelector('#guides'));
   document.body.classList.add('shown');
 }
 

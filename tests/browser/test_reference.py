@@ -59,6 +59,18 @@ async def test_the_reference_has_titles_samples_and_guides_on_a_phone_and_on_a_d
             await page.close()
 
 
+async def test_the_page_to_try_leads_to_the_guides(browser: Browser) -> None:
+    async with Replica(_SERVER) as replica:
+        page = await browser.new_page()
+        await _shown(page, f"{replica.url}/docs/try", ".info a:text-is('/guides')")
+        async with page.expect_popup() as opened:  # Swagger UI opens a page for each link
+            await page.click(".info a:text-is('/guides')")
+        guides = await opened.value
+        await guides.wait_for_selector("h1:text-is('Guides')")
+        for one in page.context.pages:
+            await one.close()
+
+
 async def _shown(page: Page, url: str, selector: str) -> None:
     await page.goto(url)
     await page.wait_for_selector(selector, state="attached", timeout=30_000)

@@ -85,6 +85,7 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
+    values[EXAMPLES["Session"]["token"]] = token
     return Stage(token, values)
 
 
