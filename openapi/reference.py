@@ -10,8 +10,9 @@ _SCHEMA = "#/components/schemas/"
 _FIRST_ERROR = 400
 _HEAD = """# Reference
 
-Generated from [openapi.json](../openapi/openapi.json) by `make openapi`. The service shows the same at `/docs`, where
-you can send requests. Parameters and fields marked * are required; in responses they are always present.
+Generated from [openapi.json](../openapi/openapi.json) by `make openapi`. The service shows the same at `/docs`, with
+code samples, and at `/docs/try`, where you can send requests. Parameters and fields marked * are required; in responses
+they are always present.
 """
 
 
@@ -32,7 +33,7 @@ def page(contract: Node) -> Iterator[str]:
 
 
 def _operation(title: str, operation: Node) -> Iterator[str]:
-    yield f"### {operation['operationId']}\n\n`{title}`\n\n{operation['description']}\n"
+    yield f"### {operation['summary']}\n\n`{title}` · `{operation['operationId']}`\n\n{operation['description']}\n"
     if parameters := operation.get("parameters"):
         rows = (
             (_named(each["name"], each.get("required")), each["in"], _type(each["schema"]), each["description"])

@@ -10,7 +10,6 @@ import anyio.lowlevel
 import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
-from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -96,13 +95,15 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
     )
-    app = FastAPIOffline(
+    app = FastAPI(
         title="Casella",
         version=__version__,
         summary="Any mailbox over HTTP.",
         description=_DESCRIPTION,
         lifespan=_lifespan,
         license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
+        docs_url=None,  # the site has pages of its own
+        redoc_url=None,
         redirect_slashes=False,
         telemetry=_TELEMETRY,
     )

@@ -10,11 +10,12 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from service.api.openapi.problem_examples import PROBLEM_EXAMPLES
 from service.api.parameters import response_headers
 from service.mail import errors
 from service.mail.model import PROTOCOLS, Number, Value
@@ -27,7 +28,7 @@ _log = structlog.get_logger("service.api")
 @dataclass(frozen=True, slots=True)
 class ProblemType:
     """A problem type. ``retryable``: the same request may succeed later. ``advice`` says what to do; the page at
-    ``/problems/<name>`` shows it."""
+    ``/problems/<name>`` shows it beside the cause and an example."""
 
     name: str
     status: int
@@ -168,7 +169,7 @@ def _component(status: int, types: list[ProblemType]) -> dict[str, Any]:
         "content": {
             MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": {each.name: {"summary": each.title, "value": _example(each)} for each in types},
+                "examples": {each.name: {"summary": each.title, "value": example_of(each)} for each in types},
             }
         },
     }
@@ -177,8 +178,9 @@ def _component(status: int, types: list[ProblemType]) -> dict[str, Any]:
     return component
 
 
-def _example(problem_type: ProblemType) -> dict[str, Any]:
-    more = _EXAMPLES.get(problem_type.name, {})
+def example_of(problem_type: ProblemType) -> dict[str, Any]:
+    """A problem of this type, as JSON."""
+    more = PROBLEM_EXAMPLES.get(problem_type.name, {})
     return {
         "type": f"/problems/{problem_type.name}",
         "title": problem_type.title,
@@ -189,16 +191,6 @@ def _example(problem_type: ProblemType) -> dict[str, Any]:
         "requestId": "c0ffee00c0ffee00",
         **more,
     }
-
-
-_EXAMPLES: Mapping[str, dict[str, Any]] = {
-    "not-found": {"detail": "There is no such folder.", "what": "folder"},
-    "not-supported": {"detail": "This IMAP server does not support quota.", "capability": "quota"},
-    "invalid-request": {
-        "errors": [{"location": "query.limit", "message": "Input should be less than or equal to 200"}]
-    },
-    "upstream-unavailable": {"upstream": {"protocol": "imap", "code": "UNAVAILABLE"}},
-}
 
 
 def _problem(request: Request, problem_type: ProblemType, detail: str, **more: Any) -> Problem:
@@ -316,22 +308,7 @@ def foreign_error(request: Request, status: int) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers that turn every error into a problem, and the pages that explain the problem types."""
+    """Register the handlers that turn every error into a problem."""
     app.add_exception_handler(errors.MailError, _mail_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
-
-    @app.get("/problems/{name}", include_in_schema=False)
-    async def explain_problem(name: str) -> HTMLResponse:
-        problem_type = BY_NAME.get(name)
-        if problem_type is None:
-            raise errors.NotFound("address")
-        return HTMLResponse(_page(problem_type))
-
-
-def _page(problem_type: ProblemType) -> str:
-    retry = "The same request may succeed later." if problem_type.retryable else "The same request will fail again."
-    return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{problem_type.name}</title>"
-        f"<h1>{problem_type.status} {problem_type.title}</h1><p>{problem_type.advice}</p><p>{retry}</p>"
-    )

@@ -1,1 +1,4 @@
-"""The pages for people: ``/``, and the guides of docs/ at ``/guides``. No page needs a script or another server."""
+"""The pages for people: ``/``, the guides of docs/ at ``/guides``, ``/problems``, and the reference at ``/docs``.
+
+Only the reference has scripts. No page needs another server.
+"""

@@ -1,46 +1,33 @@
-"""What is served: each page is made once, on first use, and has an ETag."""
+"""The pages `/` and `/guides`: each is made once, on first use."""
 
-from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 
 from service import __version__
 from service.mail.errors import NotFound
 from service.site import texts
-from service.site.layout import contents, page
+from service.site.documents import Document, html
+from service.site.layout import POLICY, contents, guide_links, page
 from service.site.markdown import render
 
 _HOME = """<h1>Casella</h1>
 <p>One HTTP/JSON API in front of any mailbox, over IMAP, over POP3 or in a Maildir. Apps speak HTTP to this service, and
 it speaks to the mail server. It stores no mail and no password.</p>
 <ul class="cards">
-<li><a href="guides/getting-started">Getting started</a><span>A first request, in five minutes.</span></li>
+<li><a href="guides/quick-start">Quick start</a><span>A first request, in five minutes.</span></li>
 <li><a href="guides">Guides</a><span>Short pages for app developers, operators and contributors.</span></li>
-<li><a href="docs">API reference</a><span>Every call, to try out. Also as <a href="redoc">one page</a>.</span></li>
-<li><a href="guides/errors">Errors</a><span>Every problem type, and what to do about it.</span></li>
+<li><a href="docs">API reference</a><span>Every call, with samples in five languages.</span></li>
+<li><a href="docs/try">Try it</a><span>Send requests from the browser.</span></li>
 </ul>
-<h2>Try it</h2>
+<h2>Your first request</h2>
 <p>Sign in with the mailbox's own login and password:</p>
 <pre><code>curl -u LOGIN https://THIS-HOST/v1/accounts/me/folders</code></pre>
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A finished page."""
-
-    html: str
-    etag: str
-
-
-def _document(html: str) -> Document:
-    return Document(html, f'"{sha256(html.encode()).hexdigest()[:20]}"')
-
-
 @cache
 def home() -> Document:
     """The page at ``/``."""
-    return _document(page("Casella: any mailbox over HTTP", _HOME, "./"))
+    return html(page("Casella: any mailbox over HTTP", f"<main>\n{_HOME}</main>", "./"), POLICY)
 
 
 def links() -> dict[str, str]:
@@ -78,5 +65,10 @@ def _guide(file: str, root: str) -> Document:
 
     text = render(texts.read(file), follow)
     title, _, rest = text.html.partition("</h1>\n")
-    body = f"{title}</h1>\n{contents(text.sections)}{rest}"
-    return _document(page(f"{text.title} · Casella", body, root))
+    column = guide_links(texts.groups(), root, texts.address(file, "") or "")
+    body = (
+        f'<div class="columns">\n<nav class="column">{column}</nav>\n'
+        f"<main>\n{title}</h1>\n{contents(text.sections)}{rest}</main>\n</div>\n"
+        f'<details class="more"><summary>All guides</summary>{column}</details>'
+    )
+    return html(page(f"{text.title} · Casella", body, root), POLICY)

@@ -1,11 +1,13 @@
-"""``/`` and ``/guides``. They are for people and no part of the contract."""
+"""``/``, ``/guides``, ``/problems`` and ``/docs``. They are for people and no part of the contract."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from service.site import pages
-from service.site.layout import POLICY
-from service.site.pages import Document
+from service.site.assets import asset
+from service.site.documents import Document
+from service.site.problems import problem
+from service.site.reference import reference, trying
 
 router = APIRouter(include_in_schema=False)
 _METHODS = ["GET", "HEAD"]
@@ -34,10 +36,39 @@ def show_guide(request: Request, name: str) -> Response:
     return _shown(request, pages.guide(name))
 
 
+@router.api_route("/problems/{name}", methods=_METHODS)
+def show_problem(request: Request, name: str) -> Response:
+    """What a problem type means."""
+    return _shown(request, problem(name))
+
+
+@router.api_route("/docs", methods=_METHODS)
+def show_reference(request: Request) -> Response:
+    """The API reference."""
+    return _shown(request, reference())
+
+
+@router.api_route("/docs/try", methods=_METHODS)
+def show_trying(request: Request) -> Response:
+    """The API reference that sends requests."""
+    return _shown(request, trying())
+
+
+@router.api_route("/docs/assets/{name}", methods=_METHODS)
+def show_asset(request: Request, name: str) -> Response:
+    """A script or a style of the reference."""
+    return _shown(request, asset(name))
+
+
 def _shown(request: Request, document: Document) -> Response:
     """With an ETag, or 304 if the client has this version. ``no-cache``: browsers keep it and ask each time."""
-    headers = {"ETag": document.etag, "Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
+    headers = {"ETag": document.etag, "Cache-Control": "no-cache", "Content-Security-Policy": document.policy}
     known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     if document.etag in known or "*" in known:
         return Response(status_code=304, headers=headers)
-    return HTMLResponse(document.html, headers=headers)
+    content = document.content
+    if document.packed is not None:
+        headers["Vary"] = "Accept-Encoding"
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            content, headers["Content-Encoding"] = document.packed, "gzip"
+    return Response(content, headers=headers, media_type=document.media_type)

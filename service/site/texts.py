@@ -1,6 +1,8 @@
 """The Markdown files that become pages, and the link from one to another."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from posixpath import dirname, join, normpath
@@ -28,6 +30,27 @@ def pages() -> Mapping[str, str]:
     docs = {file.stem: f"docs/{file.name}" for file in sorted((folder / "docs").glob("*.md"))}
     beside = {name: file for name, file in _BESIDE.items() if (folder / file).is_file()}
     return MappingProxyType({name: file for name, file in {**docs, **beside}.items() if file != INDEX})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Guides under one heading of the index: the title of each, and its address below the service's root."""
+
+    title: str
+    guides: tuple[tuple[str, str], ...]
+
+
+@cache
+def groups() -> tuple[Group, ...]:
+    """The index, for a column of links; empty if there are no files."""
+    return tuple(_groups(read(INDEX))) if pages() else ()
+
+
+def _groups(index: str) -> Iterator[Group]:
+    for section in index.split("\n## ")[1:]:
+        links = re.findall(r"^- \[(.*?)\]\((.*?)\)", section, re.MULTILINE)
+        known = ((title, address(link, INDEX)) for title, link in links)
+        yield Group(section.partition("\n")[0], tuple((title, path) for title, path in known if path))
 
 
 def read(file: str) -> str:

@@ -16,6 +16,7 @@ from service.mail.backend import Backend
 from service.mail.model import Capability
 from service.mail.search.grammar.help import HELP
 from service.settings.model import RateSettings, ServerSettings, Settings
+from service.site.causes import CAUSES
 
 DOCS = Path(__file__).parents[2] / "docs"
 NEEDED = {
@@ -132,10 +133,11 @@ def test_every_parameter_of_a_search_is_named() -> None:
 
 
 def test_every_problem_is_explained_with_its_status() -> None:
-    rows = re.findall(r"^\| (\d+) \| `([\w-]+)` \|", (DOCS / "errors.md").read_text(), re.MULTILINE)
-    assert sorted((name, int(status)) for status, name in rows) == sorted(
+    rows = re.findall(r"^\| (\d+) \| `([\w-]+)` \| (.*?) \|", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    assert sorted((name, int(status)) for status, name, _ in rows) == sorted(
         (name, kind.status) for name, kind in BY_NAME.items()
     )
+    assert {name: cause for _, name, cause in rows} == {name: CAUSES[name] for name in BY_NAME}
 
 
 def test_every_field_of_a_problem_is_explained() -> None:

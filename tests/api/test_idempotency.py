@@ -56,7 +56,7 @@ async def test_keys_of_one_account_never_evict_those_of_another() -> None:
     assert records.octets <= 2 * OF_ACCOUNT
     await once(store, theirs, "k10399", "theirs")
     assert theirs.done == 10_400
-    await once(store, theirs, "k0", "theirs")  # its own oldest is forgotten, as docs/writing.md says
+    await once(store, theirs, "k0", "theirs")  # its own oldest is forgotten, as docs/write.md says
     assert theirs.done == 10_401
 
 

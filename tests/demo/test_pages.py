@@ -29,7 +29,7 @@ COMMANDS = [
     for line in block.text.splitlines()
 ]
 EXECUTED_ELSEWHERE = {
-    *(("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js")),
+    *(("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/stay-in-step.md", "js")),
     ("docs/operator.md", "console"),
 }
 """Executed by tests/sdks, tests/ops/test_phone.py and tests/deploy/test_compose.py."""
@@ -67,7 +67,7 @@ def readme(out: str, _: Path) -> None:
     assert re.search(r'"flags":\[[^\]]*"\$flagged"', out)
 
 
-def app_guide(_: str, folder: Path) -> None:
+def list_and_read(_: str, folder: Path) -> None:
     page, after = (json.loads((folder / name).read_text()) for name in ("page.json", "next.json"))
     assert not {row["id"] for row in page["items"]} & {row["id"] for row in after["items"]}
     assert json.loads((folder / "message.json").read_text())["body"]
@@ -75,19 +75,37 @@ def app_guide(_: str, folder: Path) -> None:
     assert (folder / "rest.bin").exists()
 
 
-def staying_in_step(out: str, _: Path) -> None:
+def conversations(out: str, folder: Path) -> None:
+    """The list is grouped, and the search finds the message and the reply to it."""
+    listed = json.loads((folder / "page.json").read_text())["items"]
+    assert len(re.findall(r"^t_\S+ \[", out, re.MULTILINE)) == len({row["threadId"] for row in listed})
+    reply = json.loads((folder / "reply.json").read_text())
+    found = json.loads((folder / "conversation.json").read_text())["items"]
+    assert len(found) >= 2
+    assert reply["messageId"] in {row["messageId"] for row in found}
+
+
+def stay_in_step(out: str, _: Path) -> None:
     assert '"token":' in out
+
+
+def notifications(out: str, _: Path) -> None:
     assert "event: ping" in out
 
 
-def writing(out: str, _: Path) -> None:
+def going_live(out: str, _: Path) -> None:
+    assert ['"status":"alive"' in out, '"status":"ready"' in out, '"capabilities":' in out] == [True] * 3
+
+
+def write(out: str, _: Path) -> None:
     """A repeated request is executed once: the id is the same."""
     ids = re.findall(r'^\{"id":"(m_[\w-]+)"', out.replace("}{", "}\n{"), re.MULTILINE)
     assert len(ids) == 4
     assert ids[0] == ids[1] != ids[2] == ids[3]
+    assert re.search(r'"flags":\[[^\]]*"\$seen"', out)
 
 
-def sending(out: str, _: Path) -> None:
+def send(out: str, _: Path) -> None:
     """The message is in Sent, and has come into the inbox."""
     submission, sent, received = (json.loads(line) for line in out.replace("}{", "}\n{").splitlines())
     assert submission["accepted"] == ["demo@example.org"]
@@ -105,18 +123,21 @@ def errors(out: str, _: Path) -> None:
 
 CHECKS = {
     "README.md": readme,
-    "docs/app.md": app_guide,
-    "docs/staying-in-step.md": staying_in_step,
-    "docs/writing.md": writing,
-    "docs/sending.md": sending,
+    "docs/list-and-read.md": list_and_read,
+    "docs/conversations.md": conversations,
+    "docs/write.md": write,
+    "docs/send.md": send,
+    "docs/stay-in-step.md": stay_in_step,
+    "docs/notifications.md": notifications,
     "docs/errors.md": errors,
+    "docs/going-live.md": going_live,
 }
 
 
 def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
-    """Those of the page "Getting started", in Python and in JavaScript, print the same rows."""
-    [python] = of("docs/getting-started.md", "python")
-    [javascript] = of("docs/getting-started.md", "js")
+    """Those of the page "Quick start", in Python and in JavaScript, print the same rows."""
+    [python] = of("docs/quick-start.md", "python")
+    [javascript] = of("docs/quick-start.md", "js")
     node = shutil.which("node")
     assert node, "This test needs Node: apt-get install nodejs"
     from_python = output([sys.executable, "-"], python.replace(URL, demo.url), tmp_path)
@@ -127,7 +148,7 @@ def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
 
 def test_no_block_of_code_is_untested() -> None:
     """A block in a language that no test executes or parses fails."""
-    tried = {("docs/getting-started.md", "python"), ("docs/getting-started.md", "js")}
+    tried = {("docs/quick-start.md", "python"), ("docs/quick-start.md", "js")}
     sketches = {("docs/contributing.md", "python")}
     programs = {(block.page, block.language) for block in BLOCKS} - EXECUTED_ELSEWHERE - tried - sketches
     assert {language for _, language in programs} <= {"sh", "json", "toml", ""}

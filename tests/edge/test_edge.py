@@ -30,7 +30,7 @@ async def calling(**settings: object) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/healthz", 200), ("GET", "/readyz", 503), ("GET", "/openapi.json", 200), ("GET", "/problems/not-found", 200),
+        ("GET", "/healthz", 200), ("GET", "/readyz", 503), ("GET", "/openapi.json", 200), ("GET", "/v1/servers", 200),
         ("GET", "/nowhere", 404), ("DELETE", "/healthz", 405), ("GET", "/v1/accounts/me", 401), ("POST", "/v1/sessions", 422),
         ("GET", "/broken", 500), ("OPTIONS", "/v1/servers", 405), ("TRACE", "/v1/servers", 405),
     ],
@@ -59,12 +59,22 @@ async def test_an_unexpected_error_is_reported_without_its_message(capfd: pytest
     assert answer.headers["x-request-id"] in told
 
 
-async def test_the_reference_may_run_its_own_scripts_only() -> None:
-    """R-HTTP-16."""
+@pytest.mark.parametrize("path", ["/docs", "/docs/try"])
+async def test_the_reference_may_run_its_own_scripts_only(path: str) -> None:
+    """R-HTTP-16: no script in the page, none of elsewhere, no form, no frame."""
     async with calling() as client:
-        answer = await client.get("/docs")
-    assert "default-src 'self'" in answer.headers["content-security-policy"]
-    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        answer = await client.get(path)
+    policy = dict(each.split(" ", 1) for each in answer.headers["content-security-policy"].split("; "))
+    assert {
+        name: policy[name] for name in ("default-src", "script-src", "connect-src", "form-action", "frame-ancestors")
+    } == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert "unsafe" not in answer.headers["content-security-policy"]
 
 
 async def test_no_foreign_page_is_let_in_by_default() -> None:

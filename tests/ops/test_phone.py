@@ -15,7 +15,7 @@ import pytest
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD, Dovecot
 
-PAGE = Path(__file__).parents[2] / "docs" / "staying-in-step.md"
+PAGE = Path(__file__).parents[2] / "docs" / "stay-in-step.md"
 SEEN = "$seen"
 
 

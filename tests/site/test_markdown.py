@@ -49,4 +49,4 @@ def test_a_link_that_leads_nowhere_keeps_its_words() -> None:
     ],
 )
 def test_links_between_files_become_links_between_pages(link: str, leads_to: str | None) -> None:
-    assert address(link, "docs/app.md") == leads_to
+    assert address(link, "docs/send.md") == leads_to

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_SHOW = "from service.site import pages; print(pages.guide('search').html, pages.guide('security').html)"
+_SHOW = "from service.site import pages; print(pages.guide('search').content.decode(), pages.guide('security').content.decode())"
 
 
 def test_a_wheel_has_the_guides_and_shows_them(tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ class Html(HTMLParser):
 
 
 def test_every_page_of_docs_is_a_guide() -> None:
-    assert {"getting-started", "app", "search", "errors", "operator", "settings", "security", "chart"} <= set(pages())
+    assert {"quick-start", "list-and-read", "search", "errors", "operator", "settings", "security", "chart"} <= set(
+        pages()
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -62,7 +64,10 @@ async def test_a_page_needs_nothing_from_elsewhere_and_runs_nothing(client: http
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     assert "unsafe" not in policy
     page = Html(answer.text)
-    assert page.tags.isdisjoint({"script", "link", "img", "iframe", "form", "object"})
+    assert page.tags.isdisjoint({"script", "img", "iframe", "form", "object"})
+    assert re.findall(r"<link [^>]*>", answer.text) == re.findall(
+        r'<link rel="icon" [^>]*assets/icon.svg">', answer.text
+    )
     assert not {name for name in page.attributes if name.startswith("on")} | page.attributes & {"style", "src"}
     assert answer.text.count("<h1") == 1
     assert len(page.ids) == len(set(page.ids))

@@ -30,12 +30,6 @@ EXPOSED = (
     *("Retry-After", "Server-Timing", "WWW-Authenticate", "X-Request-Id"),
 )
 """Response header fields that pages of allowed origins can read (CORS)."""
-_REFERENCE = {
-    **SAFE_HEADERS,
-    b"content-security-policy": b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; worker-src blob:; "
-    b"frame-ancestors 'none'",
-}
-_PAGES = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
 _PROBES = frozenset({"/healthz", "/readyz"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -104,7 +98,6 @@ class RequestMiddleware:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, costs: RequestCosts) -> None:
         began, status, is_replaced = time.perf_counter(), 0, False
         _conceal(request_id)
-        safe = _REFERENCE if scope["path"] in _PAGES else SAFE_HEADERS
 
         async def answer(message: Message) -> None:
             nonlocal status, is_replaced
@@ -118,7 +111,7 @@ class RequestMiddleware:
                     return
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
-                added = [(name, value) for name, value in safe.items() if name not in present]
+                added = [(name, value) for name, value in SAFE_HEADERS.items() if name not in present]
                 if timing := costs.server_timing:
                     added.append((b"server-timing", timing.encode()))
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]

@@ -12,22 +12,37 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from service.api.openapi.examples import EXAMPLES
+from service.api.openapi.samples import samples
+from service.api.openapi.titles import title_of
 from service.api.problems import response_components
 from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
 TAGS = [
-    {"name": "sessions", "description": "Sign-in, sign-out, and the available mail servers."},
-    {"name": "accounts", "description": "The signed-in account and its capabilities."},
-    {"name": "folders", "description": "Folders, their access rights, and quotas."},
+    {
+        "name": "sessions",
+        "x-displayName": "Sessions",
+        "description": "Sign-in, sign-out, and the available mail servers.",
+    },
+    {"name": "accounts", "x-displayName": "Accounts", "description": "The signed-in account and its capabilities."},
+    {"name": "folders", "x-displayName": "Folders", "description": "Folders, their access rights, and quotas."},
     {
         "name": "messages",
+        "x-displayName": "Messages",
         "description": "Lists, searches, messages and their parts, flags, moving and deleting.",
     },
-    {"name": "drafts", "description": "Writing: drafts, replies, forwards, and their attachments."},
-    {"name": "sending", "description": "Sending drafts and complete messages."},
-    {"name": "changes", "description": "Synchronization: changes since a token, by request or as events."},
-    {"name": "health", "description": "Health checks."},
+    {
+        "name": "drafts",
+        "x-displayName": "Drafts",
+        "description": "Writing: drafts, replies, forwards, and their attachments.",
+    },
+    {"name": "sending", "x-displayName": "Sending", "description": "Sending drafts and complete messages."},
+    {
+        "name": "changes",
+        "x-displayName": "Changes",
+        "description": "Synchronization: changes since a token, by request or as events.",
+    },
+    {"name": "health", "x-displayName": "Health", "description": "Health checks."},
 ]
 _SERVERS = [{"url": "/", "description": "The host that served this document."}]
 _SIGN_IN: list[dict[str, list[str]]] = [{"basic": []}, {"bearer": []}]
@@ -66,8 +81,9 @@ def build(app: FastAPI) -> dict[str, Any]:
         paths, components = _plain(contract["paths"]), _plain(contract["components"])
         schemas = components["schemas"]
         for path, operations in paths.items():
-            for operation in operations.values():
+            for method, operation in operations.items():
                 _finish(path, operation, schemas)
+                operation["x-codeSamples"] = samples(method, path, operation, schemas)
         problems = response_components()
         _open_answers(paths, problems, schemas)
         components |= {
@@ -80,6 +96,7 @@ def build(app: FastAPI) -> dict[str, Any]:
 
 
 def _finish(path: str, operation: Node, schemas: Node) -> None:
+    operation["summary"] = title_of(operation["operationId"])
     operation["security"] = _SIGN_IN if path.startswith(_SIGNED_IN) else []
     operation["parameters"] = _parameters(path, operation.get("parameters", []))
     if not operation["parameters"]:

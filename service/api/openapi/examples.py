@@ -4,8 +4,8 @@ them against their schemas."""
 from typing import Any
 
 _INBOX = "f_E_LKNElOQk9Y"
-_WORK = "f_E_LKNFdvcms"
-_MESSAGE = "m_E_LKNKfd6mIAAAFFSU5CT1g"
+WORK = "f_E_LKNFdvcms"
+MESSAGE = "m_E_LKNKfd6mIAAAFFSU5CT1g"
 _MOVED = "m_E_LKNKfd6mIAAAAHV29yaw"
 _ACCOUNT = {
     "id": "U_-X8fM9oeMIhpNU",
@@ -39,7 +39,7 @@ _FOLDER = {
     "isSelectable": True,
 }
 _CHILD = {
-    "id": _WORK,
+    "id": WORK,
     "name": "Work",
     "path": ["Archive", "Work"],
     "parentId": "f_E_LKNEFyY2hpdmU",
@@ -48,18 +48,18 @@ _CHILD = {
     "isSubscribed": True,
     "isSelectable": True,
 }
-_MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
-_NEW_DRAFT = "m_E_LKNKfd6mIAAAAIRHJhZnRz"
+MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
+NEW_DRAFT = "m_E_LKNI-7jFkAAAAByRHJhZnRz"
 _MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"
 _DRAFT = {
     "to": [{"name": "Ben Example", "email": "ben@example.org"}],
     "subject": "Übersicht",
     "text": "Please see the attachment.",
-    "attachments": [{"messageId": _MESSAGE, "partId": "2"}],
+    "attachments": [{"messageId": MESSAGE, "partId": "2"}],
 }
 _GRANT = {"identifier": "ben@example.org", "rights": "lrs"}
 _ROW = {
-    "id": _MESSAGE,
+    "id": MESSAGE,
     "folderId": _INBOX,
     "subject": "Übersicht",
     "from": [{"name": "Ben Example", "email": "ben@example.org"}],
@@ -125,16 +125,16 @@ EXAMPLES: dict[str, Any] = {
     "FlagPatch": {"add": ["$flagged"], "remove": ["$seen"]},
     "TargetFolder": {"folderId": "archive"},
     "MessageRef": {"id": _MOVED},
-    "BulkRequest": {"ids": [_MESSAGE], "action": "move", "folderId": "archive"},
-    "BulkResponse": {"results": [{"id": _MESSAGE, "status": 200, "newId": _MOVED}]},
-    "ChangesPage": {"created": [_MESSAGE], "updated": [], "destroyed": [_MOVED], "token": _MARK, "hasMore": False},
+    "BulkRequest": {"ids": [MESSAGE], "action": "move", "folderId": "archive"},
+    "BulkResponse": {"results": [{"id": MESSAGE, "status": 200, "newId": _MOVED}]},
+    "ChangesPage": {"created": [MESSAGE], "updated": [], "destroyed": [_MOVED], "token": MARK, "hasMore": False},
     "AccountChangesPage": {
         "folders": [
-            {"folderId": _INBOX, "created": [_MESSAGE], "updated": [], "destroyed": []},
+            {"folderId": _INBOX, "created": [MESSAGE], "updated": [], "destroyed": []},
         ],
-        "createdFolders": [_WORK],
+        "createdFolders": [WORK],
         "destroyedFolders": [],
-        "token": _MARK,
+        "token": MARK,
         "hasMore": False,
     },
     "EmptyFolderResult": {"removed": 13},
@@ -142,9 +142,9 @@ EXAMPLES: dict[str, Any] = {
     "NewDraft": _DRAFT,
     "ReplyRequest": {"all": True, "text": "At noon?"},
     "ForwardRequest": {"as": "inline", "to": [{"email": "ben@example.org"}], "text": "Please see below."},
-    "DraftRef": {"id": _NEW_DRAFT, "messageId": _MESSAGE_ID},
-    "AttachmentRef": {"id": _NEW_DRAFT, "partId": "2"},
-    "ChangedDraft": {"id": _NEW_DRAFT},
+    "DraftRef": {"id": NEW_DRAFT, "messageId": _MESSAGE_ID},
+    "AttachmentRef": {"id": NEW_DRAFT, "partId": "2"},
+    "ChangedDraft": {"id": NEW_DRAFT},
     "Submission": {
         "messageId": _MESSAGE_ID,
         "sentAt": "2026-09-01T08:00:00Z",

@@ -204,7 +204,7 @@ class Selection:
         return News(answers, is_quiet)
 
     def quiet_since(self) -> Callable[[], bool]:
-        """Returns a function that tells whether the server has reported nothing of the folder by itself since."""
+        """Returns a function that says if the server has reported nothing of the folder by itself since."""
         exists, self._has_news = self.exists, False
         return lambda: self.exists == exists and not self._has_news
 

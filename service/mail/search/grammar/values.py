@@ -55,7 +55,7 @@ def _days_ago(today: date, number: int, unit: str) -> date:
 
 
 def size(text: str) -> int:
-    """Octets. BadValueError for what is no size, or too large for any mail."""
+    """The number of octets. Raises BadValueError for another text, and for more than a message can have."""
     match = _NUMBER.fullmatch(text.strip())
     if match is None:
         raise BadValueError("Not a size. Write octets, or 10K, 1.5M, 1G.")

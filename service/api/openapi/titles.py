@@ -1,0 +1,36 @@
+"""What an operation is called in documentation, in words: ``listMessages`` is "List messages"."""
+
+import re
+
+_TITLES = {
+    "attachFile": "Attach a file",
+    "changeDraft": "Change a draft",
+    "changeFolder": "Rename or move a folder",
+    "changeMessages": "Change many messages",
+    "createDraft": "Write a draft",
+    "createSession": "Sign in",
+    "deleteGrant": "Withdraw access rights",
+    "deleteSession": "Sign out",
+    "detachFile": "Remove an attachment",
+    "getHealth": "Check that the service is alive",
+    "getMessages": "Get several messages",
+    "getPart": "Download a part",
+    "getReadiness": "Check that the service is ready",
+    "getSource": "Download the source",
+    "listAccountChanges": "List changes of the account",
+    "listChanges": "List changes of a folder",
+    "listGrants": "List access rights",
+    "listServers": "List mail servers",
+    "replyToMessage": "Reply to a message",
+    "setGrant": "Set access rights",
+    "submitMessage": "Send a message",
+    "watchAccount": "Listen for events",
+}
+"""Titles that say more than the operationId's own words."""
+_ARTICLES = re.compile(r"^(append|copy|create|delete|empty|forward|get|move|send) (folder|message|draft)$")
+
+
+def title_of(operation_id: str) -> str:
+    """The title of an operation."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", operation_id).lower()
+    return _TITLES.get(operation_id) or _ARTICLES.sub(r"\1 a \2", words).capitalize()

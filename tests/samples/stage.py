@@ -1,0 +1,103 @@
+"""A mailbox of its own for each sample, with everything that the sample names, on a service that runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+
+from service.api.openapi.examples import EXAMPLES, MARK, MESSAGE, NEW_DRAFT, WORK
+from service.api.openapi.samples import HOST
+from service.app import create_app
+from service.settings.model import Settings
+from tests.api.conftest import PARTS
+from tests.deploy.replica import Replica, environment
+from tests.servers.dovecot import PASSWORD
+from tests.servers.process import HOST as LOOPBACK
+from tests.servers.submission import SendingDovecot
+
+Operation = dict[str, Any]
+FILES = {
+    "message.eml": b"From: ann@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n",
+    "expenses.csv": b"date,amount\r\n",
+}
+"""The files that samples send."""
+
+
+@cache
+def contract() -> dict[str, Any]:
+    return create_app(Settings(servers={})).openapi()
+
+
+def operations() -> dict[str, Operation]:
+    """Those of the contract, by operationId."""
+    paths = contract()["paths"]
+    return {one["operationId"]: one for methods in paths.values() for one in methods.values()}
+
+
+def sample(operation: Operation, label: str) -> str:
+    """The sample of that label."""
+    [source] = [str(each["source"]) for each in operation["x-codeSamples"] if each["label"] == label]
+    return source
+
+
+def sending_service(dovecot: SendingDovecot) -> Replica:
+    """Casella in front of Dovecot, which also sends."""
+    smtp = {"HOST": LOOPBACK, "PORT": str(dovecot.submission), "SECURITY": "none"}
+    env = {f"CASELLA_SERVERS__HOME__SMTP__{name}": value for name, value in smtp.items()}
+    return Replica(environment(dovecot, secret_keys=token_urlsafe(32)) | env)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``values`` are what stands in place of the example values of the contract."""
+
+    token: str
+    values: dict[str, str]
+
+    def set(self, source: str) -> str:
+        """The sample with values that exist."""
+        for example, value in self.values.items():
+            source = source.replace(example, value)
+        return source
+
+
+async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Stage:
+    """A new mailbox with a message that has an attachment, a draft with one, and the folder Work with a grant."""
+    user = dovecot.user("sample")
+    dovecot.seed(user, [(PARTS, (), None)])
+    async with httpx.AsyncClient(base_url=f"{url}/v1", timeout=30) as client:
+        session = (await client.post("/sessions", json={"username": user, "password": PASSWORD})).raise_for_status()
+        token = session.json()["token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        me = "/accounts/me"
+        [row] = (await client.get(f"{me}/folders/inbox/messages")).json()["items"]
+        folder = (await client.post(f"{me}/folders", json={"name": "Work"})).raise_for_status().json()["id"]
+        grant = await client.put(f"{me}/folders/{folder}/acl/ben@example.org", json={"rights": "lr"})
+        grant.raise_for_status()
+        new = {**EXAMPLES["NewDraft"], "attachments": [{"messageId": row["id"], "partId": "2"}]}
+        draft = (await client.post(f"{me}/drafts", json=new)).raise_for_status().json()["id"]
+        scope = f"{me}/folders/inbox" if operation_id == "listChanges" else me
+        mark = (await client.get(f"{scope}/changes")).raise_for_status().json()["token"]
+    login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
+    signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
+    values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
+    values[EXAMPLES["Session"]["token"]] = token
+    return Stage(token, values)
+
+
+def write_files(folder: Path) -> None:
+    """The files that samples send."""
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content)
+
+
+def missing(operation: Operation, answer: Any) -> Iterator[str]:
+    """The fields that the contract promises and ``answer`` lacks."""
+    schemas = contract()["components"]["schemas"]
+    success = next(each for status, each in operation["responses"].items() if status < "300")
+    name = success["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    yield from set(schemas[name].get("required", ())) - set(answer)
