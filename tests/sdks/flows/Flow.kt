@@ -43,7 +43,7 @@ private suspend fun steps(casella: Casella, login: NewSession): Map<String, Json
     val message = messages.getMessage("me", pages.last().items.last().id)
     val first = casella.ifChanged(null) { messages.listMessages("me", "inbox", ListMessagesOptions(limit = 2)) }
     val second = casella.ifChanged(first.etag) { messages.listMessages("me", "inbox", ListMessagesOptions(limit = 2)) }
-    val part = message.attachments.orEmpty().first().id
+    val part = message.attachments.first().id
     val range = messages.getPart("me", message.id, part, GetPartOptions(range = "bytes=10-19")).text()
     val whole = messages.getPart("me", message.id, part).bytes()
     val flags = messages.changeFlags("me", message.id, FlagPatch(add = listOf("\$flagged"))).flags
@@ -68,7 +68,7 @@ private suspend fun steps(casella: Casella, login: NewSession): Map<String, Json
 }
 
 private fun described(message: Message) = list(
-    message.from?.first()?.email, message.body.text, message.receivedAt?.toEpochSecond(), message.attachments.first().name,
+    message.from.first().email, message.body.text, message.receivedAt?.toEpochSecond(), message.attachments.first().name,
 )
 
 private suspend fun sent(casella: Casella, account: Account): JsonElement {

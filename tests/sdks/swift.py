@@ -1,0 +1,2 @@
+async def swift_program(name: str, *arguments: str) -> str:
+    raise NotImplementedError
