@@ -1,5 +1,6 @@
-"""Compiles the SDKs of Java and Kotlin and packs them as Maven repositories have them: ``python -m openapi.sdks.maven build/dist/maven``."""
+"""Compiles the SDKs of Java and Kotlin and packs them as Maven repositories have them: ``python -m openapi.sdks.maven java``."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from openapi.sdks.archives import files_in, write_checksums, write_zip
 from openapi.sdks.jvm import compile_java, compile_kotlin, java_libraries, kotlin_libraries
 from openapi.sdks.product import ROOT, Product, product
 
+BUILD = Path(os.environ.get("BUILD", ROOT / "build"))
 GROUP = "org.casella"
 _MANIFEST = "Manifest-Version: 1.0\r\nImplementation-Title: {title}\r\nImplementation-Version: {version}\r\n\r\n"
 _POM = """\
@@ -68,10 +70,10 @@ def _kotlin(sources: Iterable[Path], classes: Path) -> None:
     compile_kotlin(sources, classes, kotlin_libraries(), "casella-kotlin")
 
 
-SDKS = (
-    Sdk(
+SDKS = {
+    "java": Sdk(
         "casella-java",
-        ROOT / "build" / "sdks" / "java" / "src" / "main" / "java",
+        BUILD / "sdks" / "java" / "src" / "main" / "java",
         _java,
         (
             ("com.fasterxml.jackson.core", "jackson-databind", "2.22.2"),
@@ -79,9 +81,9 @@ SDKS = (
             ("jakarta.annotation", "jakarta.annotation-api", "2.1.1"),
         ),
     ),
-    Sdk(
+    "kotlin": Sdk(
         "casella-kotlin",
-        ROOT / "build" / "sdks" / "kotlin" / "src" / "main" / "kotlin",
+        BUILD / "sdks" / "kotlin" / "src" / "main" / "kotlin",
         _kotlin,
         (
             ("com.squareup.okhttp3", "okhttp", "5.5.0"),
@@ -90,7 +92,7 @@ SDKS = (
             ("org.jetbrains.kotlinx", "kotlinx-serialization-json", "1.9.0"),
         ),
     ),
-)
+}
 
 
 def pack(sdk: Sdk, repository: Path) -> None:
@@ -115,5 +117,4 @@ def pom(sdk: Sdk, about: Product) -> str:
 
 
 if __name__ == "__main__":
-    for each in SDKS:
-        pack(each, Path(sys.argv[1]))
+    pack(SDKS[sys.argv[1]], BUILD / "dist" / "maven")

@@ -4,7 +4,10 @@ import java.time.Duration
 import java.time.Instant
 import java.time.ZonedDateTime
 import java.time.format.DateTimeFormatter
-import kotlinx.serialization.SerializationException
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.decodeFromJsonElement
+import kotlinx.serialization.json.encodeToJsonElement
+import kotlinx.serialization.json.jsonObject
 import okhttp3.Response
 import org.casella.kotlin.model.InvalidValue
 import org.casella.kotlin.model.Problem
@@ -37,13 +40,14 @@ public class ApiProblem internal constructor(
         fun of(response: Response): ApiProblem {
             val body = response.peekBody(LONGEST_BODY).string()
             val isProblem = response.header("Content-Type").orEmpty().startsWith("application/problem+json")
-            return ApiProblem(if (isProblem) read(body, response) else unknown(response), retryAfter(response))
+            return ApiProblem(if (isProblem) read(body, unknown(response)) else unknown(response), retryAfter(response))
         }
 
-        private fun read(body: String, response: Response): Problem = try {
-            json.decodeFromString<Problem>(body)
-        } catch (_: SerializationException) {
-            unknown(response)
+        private fun read(body: String, unknown: Problem): Problem = try {
+            val members = json.encodeToJsonElement(unknown).jsonObject + json.parseToJsonElement(body).jsonObject
+            json.decodeFromJsonElement<Problem>(JsonObject(members))
+        } catch (_: IllegalArgumentException) {
+            unknown
         }
 
         /** What a proxy says, for one. */
