@@ -1,5 +1,6 @@
 """Archives that are the same octets each time they are made of the same files."""
 
+import sys
 from collections.abc import Mapping
 from hashlib import md5, sha1, sha256
 from pathlib import Path
@@ -34,3 +35,9 @@ def write_checksums(path: Path) -> None:
     for algorithm in (md5, sha1, sha256):
         sum_ = algorithm(octets, usedforsecurity=False)
         path.with_name(f"{path.name}.{sum_.name}").write_text(sum_.hexdigest())
+
+
+if __name__ == "__main__":
+    folder, archive, prefix = sys.argv[1:]
+    write_zip(Path(archive), files_in(Path(folder), prefix))
+    write_checksums(Path(archive))
