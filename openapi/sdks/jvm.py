@@ -23,7 +23,8 @@ class Failed(Exception):
 
 
 def done(*command: str | Path) -> None:
-    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    words = list(map(str, command))
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - our own programs
     if ended.returncode:
         raise Failed(f"{command[0]} ended with {ended.returncode}: {(ended.stdout + ended.stderr)[-4000:]}")
 

@@ -1,4 +1,4 @@
-"""Compiles the SDKs of Java and Kotlin and packs them as Maven repositories have them: ``python -m openapi.sdks.maven java``."""
+"""Compiles an SDK and packs it as Maven repositories have it: ``python -m openapi.sdks.maven java`` (or ``kotlin``)."""
 
 import os
 import sys

@@ -1,7 +1,5 @@
 """The generated SDKs as their users build them, and programs on top of each."""
 
-import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import cache
@@ -14,6 +12,7 @@ from tests.sdks.swift import swift_program
 
 ROOT = Path(__file__).parents[2]
 SDKS = ROOT / "build" / "sdks"
+DIST = ROOT / "build" / "dist"
 FLOWS = Path(__file__).parent / "flows"
 APP = SDKS / "app"
 """The folder in which programs on the TypeScript SDK are built. The SDK is installed there."""
@@ -39,7 +38,7 @@ def typescript_app() -> Path:
     """A folder with the SDK installed and the programs compiled."""
     APP.mkdir(exist_ok=True)
     (APP / "package.json").write_text('{"private": true}')
-    [package] = SDKS.glob("casella-client-*.tgz")
+    [package] = (DIST / "npm").glob("casella-client-*.tgz")
     npm = Path(sys.executable).with_name("npm")
     _done(npm, "install", "--offline", "--no-audit", "--no-fund", "--prefix", APP, package)
     for flow in FLOWS.glob("*.mts"):
@@ -54,7 +53,9 @@ def compile_typescript(*files: Path) -> None:
 
 
 async def python_flow(file: Path, *arguments: str, **environment: str) -> str:
-    return await output(sys.executable, file, *arguments, PYTHONPATH=str(SDKS / "python"), **environment)
+    """On the wheel, from which Python imports without installing it."""
+    [wheel] = (DIST / "pypi").glob("casella_client-*.whl")
+    return await output(sys.executable, file, *arguments, PYTHONPATH=str(wheel), **environment)
 
 
 async def typescript_flow(name: str, *arguments: str, **environment: str) -> str:

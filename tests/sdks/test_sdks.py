@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from openapi.sdks.prepare import prepared
 from tests.api.conftest import ATTACHED, PARTS, mail
 from tests.demo.test_demo import Demo
 from tests.deploy.replica import Replica, environment
@@ -96,28 +97,30 @@ async def test_a_stream_that_breaks_is_taken_up_after_its_last_event(language: s
 
 @pytest.fixture(scope="module")
 def contract() -> dict[str, Any]:
-    return dict(json.loads((ROOT / "openapi" / "openapi.json").read_text()))
+    return prepared(json.loads((ROOT / "openapi" / "openapi.json").read_text()))
 
 
 def operation_ids(contract: dict[str, Any]) -> list[str]:
     return [one["operationId"] for methods in contract["paths"].values() for one in methods.values()]
 
 
-def test_kotlin_models_compile(contract: dict[str, Any]) -> None:
-    assert contract["components"]["schemas"].keys() <= kotlin_models()
-
-
 SHAPES = {
-    "kotlin": (".kt", r"fun {0}\(", r"(?:class|enum class) {0}\b", r'@get:JsonProperty\("{0}"\)'),
-    "swift": (".swift", r"func {0}\(", r"(?:struct|enum) {0}\b", r"\bvar `?\w*{0}`?: "),
-    "dart": (".dart", r"> {0}\(", r"(?:abstract )?class {0}\b", r"wireName: r'{0}'"),
+    "java": (".java", r" {0}\(", r"(?:class|enum) {0}\b", r'JSON_PROPERTY_\w+ = "{0}";'),
+    "kotlin": (
+        ".kt",
+        r"suspend fun {0}\(",
+        r"(?:class|enum class) {0}\b",
+        r'@SerialName\(value = "{0}"\)\s+val `?{0}`?:',
+    ),
+    "swift": (".swift", r"func {0}\(.*\) async throws", r"struct {0}\b", r"public var `?{0}`?: "),
+    "dart": (".dart", r"> {0}\(", r"class {0}\b", r"'{0}': "),
 }
-RENAMED = {"dart": {"Part": "MessagePart"}, "kotlin": {}, "swift": {}}
+RENAMED = {"dart": {"Page": "MessagePage", "Part": "MessagePart"}, "java": {}, "kotlin": {}, "swift": {}}
 
 
 @pytest.mark.parametrize("language", SHAPES)
 def test_an_sdk_has_every_operation_and_every_field(language: str, contract: dict[str, Any]) -> None:
-    """For languages whose compilers are not here."""
+    """None is left out, and none has an odd name."""
     suffix, operation, model, field = SHAPES[language]
     text = {file: file.read_text() for file in (SDKS / language).rglob(f"*{suffix}") if "test" not in file.parts}
     whole = "\n".join(text.values())

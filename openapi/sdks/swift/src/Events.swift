@@ -15,15 +15,23 @@ public func readEvents(
     configuration: URLSessionConfiguration = .ephemeral,
     request: @escaping @Sendable () throws -> URLRequest,
     lastEventId: String? = nil,
-    retries: Retries = Retries(),
-    onResponse: @escaping @Sendable (HTTPURLResponse) -> Void = { _ in }
+    retries: Retries = Retries()
 ) -> AsyncThrowingStream<Event, any Error> {
-    let session = Locked(configuration)
-    return AsyncThrowingStream { events in
+    readEvents(Wire(configuration), request, lastEventId, retries) { _ in }
+}
+
+func readEvents(
+    _ wire: Wire,
+    _ request: @escaping @Sendable () throws -> URLRequest,
+    _ lastEventId: String?,
+    _ retries: Retries,
+    _ onResponse: @escaping @Sendable (HTTPURLResponse) -> Void
+) -> AsyncThrowingStream<Event, any Error> {
+    AsyncThrowingStream { events in
         let reading = Task {
             var reader = Reader(last: lastEventId ?? "", retries: retries, events: events)
             do {
-                try await reader.run(configuration: session.value, request: request, onResponse: onResponse)
+                try await reader.run(wire, request, onResponse)
             } catch {
                 events.finish(throwing: error)
             }
@@ -42,7 +50,7 @@ private struct Reader {
 
     /// Opens the stream again and again, behind the last event.
     mutating func run(
-        configuration: URLSessionConfiguration, request: () throws -> URLRequest, onResponse: (HTTPURLResponse) -> Void
+        _ wire: Wire, _ request: () throws -> URLRequest, _ onResponse: (HTTPURLResponse) -> Void
     ) async throws {
         while true {
             var wait = retries.firstWait
@@ -51,7 +59,7 @@ private struct Reader {
                 asked.timeoutInterval = Reader.silence
                 asked.setValue("text/event-stream", forHTTPHeaderField: "Accept")
                 if !last.isEmpty { asked.setValue(last, forHTTPHeaderField: "Last-Event-ID") }
-                try await once(Arrivals.of(asked, configuration), onResponse)
+                try await once(wire.send(asked), onResponse)
             } catch {
                 try Task.checkCancellation()
                 failures += 1
@@ -139,43 +147,5 @@ private struct Parser {
         if text.isEmpty { return nil }
         let members = try Json.decoder.decode([String: JsonValue].self, from: Data(text.utf8))
         return Event(type: type, data: members, id: id)
-    }
-}
-
-private enum Arrival: Sendable {
-    case response(HTTPURLResponse)
-    case octets(Data)
-}
-
-/// An answer as it arrives.
-private final class Arrivals: NSObject, URLSessionDataDelegate, Sendable {
-    private let arrivals: AsyncThrowingStream<Arrival, any Error>.Continuation
-
-    private init(_ arrivals: AsyncThrowingStream<Arrival, any Error>.Continuation) {
-        self.arrivals = arrivals
-    }
-
-    static func of(_ request: URLRequest, _ configuration: URLSessionConfiguration) -> AsyncThrowingStream<Arrival, any Error> {
-        AsyncThrowingStream { arrivals in
-            let session = URLSession(configuration: configuration, delegate: Arrivals(arrivals), delegateQueue: nil)
-            arrivals.onTermination = { _ in session.invalidateAndCancel() }
-            session.dataTask(with: request).resume()
-        }
-    }
-
-    func urlSession(
-        _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
-        completionHandler: @escaping @Sendable (URLSession.ResponseDisposition) -> Void
-    ) {
-        if let response = response as? HTTPURLResponse { arrivals.yield(.response(response)) }
-        completionHandler(.allow)
-    }
-
-    func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
-        arrivals.yield(.octets(data))
-    }
-
-    func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
-        arrivals.finish(throwing: error)
     }
 }

@@ -81,8 +81,7 @@ final class Http: Sendable {
     let token: Locked<String?>
     private let base: String
     private let retries: Retries
-    private let session: URLSession
-    private let configuration: Locked<URLSessionConfiguration>
+    private let wire: Wire
     private let onToken: @Sendable (String) -> Void
 
     init(
@@ -92,8 +91,7 @@ final class Http: Sendable {
         self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
         self.token = Locked(token)
         self.retries = retries
-        self.session = URLSession(configuration: configuration)
-        self.configuration = Locked(configuration)
+        wire = Wire(configuration)
         self.onToken = onToken
     }
 
@@ -117,12 +115,8 @@ final class Http: Sendable {
 
     func events(_ call: HttpCall, lastEventId: String?) -> AsyncThrowingStream<Event, any Error> {
         readEvents(
-            configuration: configuration.value,
-            request: { try call.request(base: self.base, token: self.token.value, etag: nil) },
-            lastEventId: lastEventId,
-            retries: retries,
-            onResponse: { self.renew(from: $0) }
-        )
+            wire, { try call.request(base: self.base, token: self.token.value, etag: nil) }, lastEventId, retries,
+            { self.renew(from: $0) })
     }
 
     func renew(_ renewed: String) {
@@ -150,7 +144,7 @@ final class Http: Sendable {
     private func once(_ call: HttpCall) async throws -> (Data, HTTPURLResponse) {
         let asked = Conditional.current
         let request = try call.request(base: base, token: token.value, etag: asked?.etag)
-        let (data, response) = try await session.octets(of: request)
+        let (data, response) = try await wire.octets(of: request)
         renew(from: response)
         asked?.seen.value = response.value(forHTTPHeaderField: "ETag") ?? asked?.etag
         if (200..<300).contains(response.statusCode) { return (data, response) }
@@ -186,27 +180,8 @@ final class Locked<Value>: @unchecked Sendable {
         get { lock.withLock { stored } }
         set { lock.withLock { stored = newValue } }
     }
-}
 
-extension URLSession {
-    /// The whole answer. A cancelled task cancels the request.
-    fileprivate func octets(of request: URLRequest) async throws -> (Data, HTTPURLResponse) {
-        let running = Locked<URLSessionTask?>(nil)
-        return try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { waiting in
-                let task = dataTask(with: request) { data, response, error in
-                    if let data, let response = response as? HTTPURLResponse, error == nil {
-                        waiting.resume(returning: (data, response))
-                    } else {
-                        waiting.resume(throwing: error ?? URLError(.badServerResponse))
-                    }
-                }
-                running.value = task
-                if Task.isCancelled { task.cancel() }
-                task.resume()
-            }
-        } onCancel: {
-            running.value?.cancel()
-        }
+    func change<Result>(_ change: (inout Value) -> Result) -> Result {
+        lock.withLock { change(&stored) }
     }
 }
