@@ -1,7 +1,7 @@
 """The contract as the generator needs it: ``python -m openapi.sdks.prepare > build/sdks/contract.json``.
 
-What every SDK has by hand is taken out: conditional requests (``ifChanged``) and the stream (``events``). Extensions add
-what a template cannot find out by itself.
+What every SDK has by hand is taken out: conditional requests (``ifChanged``) and the stream (``events``). Extensions
+add what a template cannot find out by itself.
 """
 
 import json

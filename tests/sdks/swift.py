@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,11 @@ ROOT = Path(__file__).parents[2]
 _SYSTEM = CHROOTS / "swift"
 _PLACE = ROOT / "build" / "sdks" / "swift-programs"
 _FLOWS = Path(__file__).parent / "flows" / "swift"
+_PACKAGE = """\
+// swift-tools-version:6.0
+import PackageDescription
+let package = Package(name: "{name}", dependencies: [.package(path: "../CasellaClient")], targets: [{targets}])
+"""
 _APART = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 _ENTER = """\
 mount -t tmpfs tmpfs "$1/mnt"
@@ -43,19 +49,41 @@ def can_enter() -> bool:
     return subprocess.run([*_APART, "true"], capture_output=True, check=False).returncode == 0
 
 
-@cache
-def _built() -> None:
+def _place() -> Path:
+    """The folder with the unpacked package. Programs that depend on it are built beside it."""
     if not can_enter():
         pytest.skip("Swift needs root, mounts of its own and `.ci/servers swift`")
-    shutil.rmtree(_PLACE, ignore_errors=True)
-    _PLACE.mkdir(parents=True)
-    [archive] = (ROOT / "build" / "dist" / "swift").glob("CasellaClient-*.zip")
-    shutil.unpack_archive(archive, _PLACE)
-    next(_PLACE.glob("CasellaClient-*")).rename(_PLACE / "CasellaClient")
-    shutil.copytree(_FLOWS, _PLACE / "Programs")
-    done(*_inside("swift", "build", "--package-path", "/srv/Programs", "-Xswiftc", "-warnings-as-errors"))
+    if not (_PLACE / "CasellaClient").exists():
+        _PLACE.mkdir(parents=True, exist_ok=True)
+        [archive] = (ROOT / "build" / "dist" / "swift").glob("CasellaClient-*.zip")
+        shutil.unpack_archive(archive, _PLACE)
+        next(_PLACE.glob("CasellaClient-*")).rename(_PLACE / "CasellaClient")
+    return _PLACE
+
+
+def _build(package: str) -> None:
+    done(*_inside("swift", "build", "--package-path", f"/srv/{package}", "-Xswiftc", "-warnings-as-errors"))
+
+
+@cache
+def _built() -> None:
+    shutil.copytree(_FLOWS, _place() / "Programs", dirs_exist_ok=True)
+    _build("Programs")
 
 
 async def swift_program(name: str, *arguments: str) -> str:
     _built()
     return await output(*_inside("/srv/Programs/.build/debug/Programs", name, *arguments))
+
+
+def swift_mains(package: str, texts: Mapping[str, str]) -> list[list[str | Path]]:
+    """A program of each text: the commands that run them."""
+    place = _place() / package
+    for name, text in texts.items():
+        file = place / "Sources" / name / "main.swift"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    targets = ", ".join(f'.executableTarget(name: "{name}", dependencies: ["CasellaClient"])' for name in texts)
+    (place / "Package.swift").write_text(_PACKAGE.format(name=package, targets=targets))
+    _build(package)
+    return [_inside(f"/srv/{package}/.build/debug/{name}") for name in texts]

@@ -21,7 +21,7 @@ from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.sink import Sink
 from tests.servers.submission import SendingDovecot
 
-pytestmark = [pytest.mark.sdks, pytest.mark.dovecot]
+pytestmark = [pytest.mark.sdks, pytest.mark.dovecot, pytest.mark.timeout(600)]  # the first of a language compiles
 RECEIVED = datetime(2026, 9, 1, 8, tzinfo=UTC)
 BOB = "bob@example.net"
 

@@ -1,5 +1,4 @@
 // What an app does, by the Kotlin SDK, in the steps of openapi/sdks/STEPS.md: Flow URL USERNAME PASSWORD prints what came of it as JSON.
-import kotlin.system.exitProcess
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.runBlocking
@@ -30,7 +29,6 @@ object Flow {
     fun main(arguments: Array<String>) {
         val (url, username, password) = arguments
         println(runBlocking { JsonObject(steps(Casella(url), NewSession(username = username, password = password))) })
-        exitProcess(0) // OkHttp's threads wait a minute for more work
     }
 }
 

@@ -25,6 +25,6 @@ object Follow {
                 println(json.encodeToString(refused.problem))
             }
         }
-        exitProcess(0)
+        exitProcess(0) // the threads of this client wait a minute for more work
     }
 }

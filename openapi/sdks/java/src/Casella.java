@@ -1,7 +1,9 @@
 package org.casella.client;
 
 import java.net.http.HttpClient;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -47,7 +49,7 @@ public final class Casella {
   }
 
   private Casella(Builder builder) {
-    http = new Http(builder.url, builder.token, builder.retries, builder.client, builder.onToken);
+    http = new Http(builder.url, builder.token, builder.basic, builder.retries, builder.client, builder.onToken);
     accounts = new AccountsApi(http);
     changes = new ChangesApi(http);
     drafts = new DraftsApi(http);
@@ -116,6 +118,7 @@ public final class Casella {
   public static final class Builder {
     private final String url;
     private String token;
+    private String basic;
     private Retries retries = new Retries();
     private HttpClient client = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
     private Consumer<String> onToken = token -> {};
@@ -127,6 +130,13 @@ public final class Casella {
     /** Of an earlier session. */
     public Builder token(String token) {
       this.token = token;
+      return this;
+    }
+
+    /** Are sent if there is no token. */
+    public Builder credentials(String username, String password) {
+      byte[] octets = (username + ":" + password).getBytes(StandardCharsets.UTF_8);
+      basic = "Basic " + Base64.getEncoder().encodeToString(octets);
       return this;
     }
 

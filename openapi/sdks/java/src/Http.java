@@ -19,15 +19,17 @@ public final class Http {
   private static final Duration TIMEOUT = Duration.ofSeconds(60);
   private static final int LONGEST_PROBLEM = 1 << 20;
   private final String base;
+  private final String basic;
   private final Retries retries;
   private final HttpClient client;
   private final Consumer<String> onToken;
   private final ThreadLocal<Conditional> conditional = new ThreadLocal<>();
   private volatile String token;
 
-  Http(String base, String token, Retries retries, HttpClient client, Consumer<String> onToken) {
+  Http(String base, String token, String basic, Retries retries, HttpClient client, Consumer<String> onToken) {
     this.base = base;
     this.token = token;
+    this.basic = basic;
     this.retries = retries;
     this.client = client;
     this.onToken = onToken;
@@ -50,6 +52,11 @@ public final class Http {
       response.body().close();
       return null;
     });
+  }
+
+  private String authorization() {
+    String now = token;
+    return now == null ? basic : "Bearer " + now;
   }
 
   String token() {
@@ -78,7 +85,7 @@ public final class Http {
   }
 
   void events(HttpCall call, String lastEventId, Predicate<Event> each) {
-    Events.read(client, () -> call.request(base, token, null), lastEventId, retries, this::renewFrom, each);
+    Events.read(client, () -> call.request(base, authorization(), null), lastEventId, retries, this::renewFrom, each);
   }
 
   private <T> T answer(HttpCall call, Reading<T> reading) {
@@ -94,7 +101,7 @@ public final class Http {
 
   private <T> T once(HttpCall call, Reading<T> reading) {
     Conditional asked = conditional.get();
-    HttpRequest request = call.request(base, token, asked == null ? null : asked.etag).timeout(TIMEOUT).build();
+    HttpRequest request = call.request(base, authorization(), asked == null ? null : asked.etag).timeout(TIMEOUT).build();
     try {
       HttpResponse<InputStream> response = send(client, request);
       renewFrom(response);

@@ -69,11 +69,11 @@ public final class HttpCall {
     return SAFE.contains(method) || headers.containsKey(KEY);
   }
 
-  HttpRequest.Builder request(String base, String token, String etag) {
+  HttpRequest.Builder request(String base, String authorization, String etag) {
     String text = query.isEmpty() ? base + path : base + path + "?" + String.join("&", query);
     HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(text)).method(method, body);
     headers.forEach(request::header);
-    if (token != null) request.header("Authorization", "Bearer " + token);
+    if (authorization != null) request.header("Authorization", authorization);
     if (etag != null) request.header("If-None-Match", etag);
     return request;
   }

@@ -1,9 +1,12 @@
 package org.casella.kotlin
 
 import java.time.Duration
+import java.util.concurrent.Executors
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.withContext
+import okhttp3.Credentials
+import okhttp3.Dispatcher
 import okhttp3.OkHttpClient
 import org.casella.kotlin.api.AccountsApi
 import org.casella.kotlin.api.ChangesApi
@@ -23,17 +26,20 @@ import org.casella.kotlin.model.Session
  *
  * @param url where the service is, such as `https://mail.example.org`
  * @param token of an earlier session
+ * @param username is sent with [password] if there is no token
  * @param client the app's own, for its proxies, certificates and interceptors
  * @param onToken is called with each new token, which an app keeps in place of the old one
  */
 public class Casella(
     url: String,
     token: String? = null,
+    username: String? = null,
+    password: String = "",
     retries: Retries = Retries(),
-    client: OkHttpClient = OkHttpClient.Builder().readTimeout(Duration.ofSeconds(60)).build(),
+    client: OkHttpClient = defaultClient(),
     onToken: (String) -> Unit = {},
 ) {
-    private val http = Http(url.trimEnd('/'), token, retries, client, onToken)
+    private val http = Http(url.trimEnd('/'), token, basic(username, password), retries, client, onToken)
 
     public val accounts: AccountsApi = AccountsApi(http)
     public val changes: ChangesApi = ChangesApi(http)
@@ -101,6 +107,14 @@ public class Casella(
         return http.events(call, lastEventId)
     }
 }
+
+/** Its threads do not keep a program from ending. */
+private fun defaultClient(): OkHttpClient {
+    val threads = Executors.newCachedThreadPool { Thread(it, "casella").apply { isDaemon = true } }
+    return OkHttpClient.Builder().dispatcher(Dispatcher(threads)).readTimeout(Duration.ofSeconds(60)).build()
+}
+
+private fun basic(username: String?, password: String): String? = username?.let { Credentials.basic(it, password, Charsets.UTF_8) }
 
 /** The answer of [Casella.ifChanged]: [value] is null if [isUnchanged]. Give [etag] with the next call. */
 public data class Versioned<out T : Any>(val value: T?, val etag: String?, val isUnchanged: Boolean)

@@ -51,14 +51,14 @@ internal class HttpCall(private val method: String, private val template: String
 
     internal fun octets(octets: ByteArray, type: String): HttpCall = apply { body = octets.toRequestBody(type.toMediaType()) }
 
-    fun request(base: String, token: String?, conditional: Conditional?): Request {
+    fun request(base: String, authorization: String?, conditional: Conditional?): Request {
         val url = (base + template.substringBefore('#').substringBefore('{')).toHttpUrl().newBuilder()
         val rest = template.substringBefore('#').let { it.drop(it.substringBefore('{').length) }
         if (rest.isNotEmpty()) url.addSegments(rest)
         query.forEach { (name, value) -> url.addQueryParameter(name, value) }
         val request = Request.Builder().url(url.build()).method(method, body ?: empty.takeIf { method == "POST" })
         headers.forEach { (name, value) -> request.header(name, value) }
-        token?.let { request.header("Authorization", "Bearer $it") }
+        authorization?.let { request.header("Authorization", it) }
         conditional?.asked?.let { request.header("If-None-Match", it) }
         return request.build()
     }
@@ -80,10 +80,13 @@ internal class HttpCall(private val method: String, private val template: String
 internal class Http(
     private val base: String,
     @Volatile var token: String?,
+    private val basic: String?,
     private val retries: Retries,
     private val client: OkHttpClient,
     private val onToken: (String) -> Unit,
 ) {
+    private val authorization: String? get() = token?.let { "Bearer $it" } ?: basic
+
     suspend inline fun <reified T> value(call: HttpCall): T = answer(call) { response ->
         response.use { decoded { json.decodeFromString<T>(it.body.string()) } }
     }
@@ -93,7 +96,7 @@ internal class Http(
     suspend fun nothing(call: HttpCall): Unit = answer(call) { it.close() }
 
     fun events(call: HttpCall, lastEventId: String?) =
-        readEvents(client, { call.request(base, token, null) }, lastEventId, retries, ::renewFrom)
+        readEvents(client, { call.request(base, authorization, null) }, lastEventId, retries, ::renewFrom)
 
     fun renew(new: String) {
         token = new
@@ -121,7 +124,7 @@ internal class Http(
     }
 
     private suspend fun <T> once(call: HttpCall, conditional: Conditional?, read: (Response) -> T): T {
-        val response = client.newCall(call.request(base, token, conditional)).await()
+        val response = client.newCall(call.request(base, authorization, conditional)).await()
         return withContext(Dispatchers.IO) {
             renewFrom(response)
             conditional?.etag = response.header("ETag") ?: conditional.asked

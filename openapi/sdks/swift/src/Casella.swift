@@ -18,16 +18,21 @@ public final class Casella: Sendable {
     /// - Parameters:
     ///   - url: where the service is, such as `https://mail.example.org`
     ///   - token: of an earlier session
+    ///   - username: is sent with `password` if there is no token
     ///   - configuration: for the app's own proxies and headers
     ///   - onToken: is called with each new token, which an app keeps in place of the old one
     public init(
         _ url: String,
         token: String? = nil,
+        username: String? = nil,
+        password: String = "",
         retries: Retries = Retries(),
         configuration: URLSessionConfiguration = .ephemeral,
         onToken: @escaping @Sendable (String) -> Void = { _ in }
     ) {
-        http = Http(base: url, token: token, retries: retries, configuration: configuration, onToken: onToken)
+        let basic = username.map { "Basic " + Data("\($0):\(password)".utf8).base64EncodedString() }
+        http = Http(
+            base: url, token: token, basic: basic, retries: retries, configuration: configuration, onToken: onToken)
         accounts = AccountsAPI(http: http)
         changes = ChangesAPI(http: http)
         drafts = DraftsAPI(http: http)

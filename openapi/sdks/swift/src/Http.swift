@@ -59,14 +59,14 @@ struct HttpCall: Sendable {
         headers["Content-Type"] = type
     }
 
-    func request(base: String, token: String?, etag: String?) throws -> URLRequest {
+    func request(base: String, authorization: String?, etag: String?) throws -> URLRequest {
         let text = base + path + (query.isEmpty ? "" : "?" + query.joined(separator: "&"))
         guard let url = URL(string: text) else { throw URLError(.badURL) }
         var request = URLRequest(url: url, cachePolicy: .reloadIgnoringLocalCacheData)
         request.httpMethod = method
         request.httpBody = body
         headers.forEach { request.setValue($1, forHTTPHeaderField: $0) }
-        if let token { request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }
+        if let authorization { request.setValue(authorization, forHTTPHeaderField: "Authorization") }
         if let etag { request.setValue(etag, forHTTPHeaderField: "If-None-Match") }
         return request
     }
@@ -80,19 +80,25 @@ struct HttpCall: Sendable {
 final class Http: Sendable {
     let token: Locked<String?>
     private let base: String
+    private let basic: String?
     private let retries: Retries
     private let wire: Wire
     private let onToken: @Sendable (String) -> Void
 
     init(
-        base: String, token: String?, retries: Retries, configuration: URLSessionConfiguration,
+        base: String, token: String?, basic: String?, retries: Retries, configuration: URLSessionConfiguration,
         onToken: @escaping @Sendable (String) -> Void
     ) {
         self.base = base.hasSuffix("/") ? String(base.dropLast()) : base
         self.token = Locked(token)
+        self.basic = basic
         self.retries = retries
         wire = Wire(configuration)
         self.onToken = onToken
+    }
+
+    private var authorization: String? {
+        token.value.map { "Bearer \($0)" } ?? basic
     }
 
     func value<Value: Decodable>(_ call: HttpCall) async throws -> Value {
@@ -115,7 +121,7 @@ final class Http: Sendable {
 
     func events(_ call: HttpCall, lastEventId: String?) -> AsyncThrowingStream<Event, any Error> {
         readEvents(
-            wire, { try call.request(base: self.base, token: self.token.value, etag: nil) }, lastEventId, retries,
+            wire, { try call.request(base: self.base, authorization: self.authorization, etag: nil) }, lastEventId, retries,
             { self.renew(from: $0) })
     }
 
@@ -143,7 +149,7 @@ final class Http: Sendable {
 
     private func once(_ call: HttpCall) async throws -> (Data, HTTPURLResponse) {
         let asked = Conditional.current
-        let request = try call.request(base: base, token: token.value, etag: asked?.etag)
+        let request = try call.request(base: base, authorization: authorization, etag: asked?.etag)
         let (data, response) = try await wire.octets(of: request)
         renew(from: response)
         asked?.seen.value = response.value(forHTTPHeaderField: "ETag") ?? asked?.etag
