@@ -125,10 +125,13 @@ internal class Http(
 
     private suspend fun <T> once(call: HttpCall, conditional: Conditional?, read: (Response) -> T): T {
         val response = client.newCall(call.request(base, authorization, conditional)).await()
-        return withContext(Dispatchers.IO) {
+        try {
             renewFrom(response)
             conditional?.etag = response.header("ETag") ?: conditional.asked
-            if (response.isSuccessful) read(response) else response.use { throw failure(it, conditional) }
+            return withContext(Dispatchers.IO) { if (response.isSuccessful) read(response) else throw failure(response, conditional) }
+        } catch (failure: Throwable) {
+            response.close() // also if the caller was cancelled meanwhile
+            throw failure
         }
     }
 
