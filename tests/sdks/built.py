@@ -10,6 +10,7 @@ from subprocess import run
 
 ROOT = Path(__file__).parents[2]
 SDKS = ROOT / "build" / "sdks"
+DIST = ROOT / "build" / "dist"
 FLOWS = Path(__file__).parent / "flows"
 APP = SDKS / "app"
 """The folder in which programs on the TypeScript SDK are built. The SDK is installed there."""
@@ -75,7 +76,7 @@ def typescript_app() -> Path:
     """A folder with the SDK installed and the programs compiled."""
     APP.mkdir(exist_ok=True)
     (APP / "package.json").write_text('{"private": true}')
-    [package] = SDKS.glob("casella-client-*.tgz")
+    [package] = (DIST / "npm").glob("casella-client-*.tgz")
     npm = Path(sys.executable).with_name("npm")
     _done(npm, "install", "--offline", "--no-audit", "--no-fund", "--prefix", APP, package)
     for flow in FLOWS.glob("*.mts"):
@@ -100,8 +101,14 @@ def kotlin_models() -> set[str]:
     return {file.stem for file in classes.rglob("*.class")}
 
 
-async def python_flow(file: Path, *arguments: str, **environment: str) -> str:
-    return await output(sys.executable, file, *arguments, PYTHONPATH=str(SDKS / "python"), **environment)
+async def python_flow(name: str, *arguments: str, **environment: str) -> str:
+    return await _python(FLOWS / f"{name}.py", *arguments, **environment)
+
+
+async def _python(file: Path, *arguments: str, **environment: str) -> str:
+    """On the wheel, as Python imports it without installing it."""
+    [wheel] = (DIST / "pypi").glob("casella_client-*.whl")
+    return await output(sys.executable, file, *arguments, PYTHONPATH=str(wheel), **environment)
 
 
 async def typescript_flow(name: str, *arguments: str, **environment: str) -> str:
@@ -116,7 +123,7 @@ async def run_snippet(language: str, text: str, folder: Path) -> str:
     """What a program of a few lines prints, on top of the SDK; TypeScript is checked strictly."""
     if language == "python":
         (folder / "snippet.py").write_text(text)
-        return await python_flow(folder / "snippet.py")
+        return await _python(folder / "snippet.py")
     file = typescript_app() / f"{folder.name}.mts"
     file.write_text("declare const console: { log(...told: unknown[]): void };\n" + text)
     compile_typescript(file)

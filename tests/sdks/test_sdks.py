@@ -13,27 +13,21 @@ import pytest
 from tests.api.conftest import ATTACHED, PARTS, mail
 from tests.demo.test_demo import Demo
 from tests.deploy.replica import Replica, environment
-from tests.sdks.built import FLOWS, ROOT, SDKS, java_flow, kotlin_models, python_flow, run_snippet, typescript_flow
+from tests.sdks.built import ROOT, SDKS, kotlin_models, python_flow, run_snippet, typescript_flow
+from tests.sdks.flaky import RETRY_AFTER, failing
 from tests.sdks.stream import EVENTS, streaming
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST
+from tests.servers.submission import SendingDovecot
 
 pytestmark = [pytest.mark.sdks, pytest.mark.dovecot]
 RECEIVED = datetime(2026, 9, 1, 8, tzinfo=UTC)
 Flow = Callable[..., Awaitable[str]]
-FLOWS_OF: dict[str, tuple[Flow, Flow]] = {
-    "typescript": (
-        lambda *arguments: typescript_flow("flow", *arguments),
-        lambda *arguments: typescript_flow("follow", *arguments),
-    ),
-    "python": (
-        lambda *arguments: python_flow(FLOWS / "flow.py", *arguments),
-        lambda *arguments: python_flow(FLOWS / "follow.py", *arguments),
-    ),
-    "java": (
-        lambda *arguments: java_flow("Flow", *arguments),
-        lambda *arguments: java_flow("Follow", *arguments),
-    ),
+FLOWS_OF: dict[str, Flow] = {
+    "typescript": typescript_flow,
+    "python": python_flow,
 }
+"""Runs a program of this name from ``flows``."""
 
 
 @pytest.fixture
@@ -44,49 +38,82 @@ async def service(dovecot: Dovecot) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def user(dovecot: Dovecot) -> str:
-    """With three messages; the oldest has an attachment."""
-    user = dovecot.user("sdk")
-    dovecot.seed(user, [(PARTS, (), RECEIVED), (mail("Übersicht 会議"), (), None), (mail("newest"), ("$seen",), None)])
+async def sending_service(submission: SendingDovecot) -> AsyncIterator[str]:
+    """The address of a service that can send."""
+    smtp = {"host": HOST, "port": submission.submission, "security": "none"}
+    more = {f"servers__home__smtp__{name}": value for name, value in smtp.items()}
+    async with Replica(environment(submission, secret_keys=token_urlsafe(32), **more)) as replica:
+        yield replica.url
+
+
+def user_of(server: Dovecot) -> str:
+    """A user with three messages; the oldest has an attachment."""
+    user = server.user("sdk")
+    server.seed(user, [(PARTS, (), RECEIVED), (mail("Übersicht 会議"), (), None), (mail("newest"), ("$seen",), None)])
     return user
 
 
-@pytest.mark.parametrize("language", FLOWS_OF)
-async def test_an_app_does_what_apps_do(language: str, service: str, user: str) -> None:
-    flow, _ = FLOWS_OF[language]
-    assert json.loads(await flow(service, user, PASSWORD)) == {
-        "account": [user, "imap"],
-        "roles": ["archive", "drafts", "inbox", "junk", "sent", "trash"],
-        "first": ["newest", "Übersicht 会議"],
-        "second": ["with parts"],
-        "total": 3,
-        "last": True,
-        "from": "ann@example.org",
-        "text": "See file.",
-        "received": RECEIVED.timestamp(),
-        "attachment": "Über.pdf",
-        "range": ATTACHED[10:20].decode(),
-        "octets": len(ATTACHED),
+def steps(user: str, draft: list[object]) -> dict[str, object]:
+    """What the twelve steps of openapi/sdks/STEPS.md come to."""
+    return {
+        "signedIn": [user, "imap"],
+        "folders": ["archive", "drafts", "inbox", "junk", "sent", "trash"],
+        "pages": [["newest", "Übersicht 会議"], ["with parts"]],
+        "message": ["ann@example.org", "See file.", RECEIVED.timestamp(), "Über.pdf"],
+        "unchanged": [False, True],
+        "part": [ATTACHED[10:20].decode(), len(ATTACHED)],
         "flags": ["$flagged"],
-        "flagged": ["with parts"],
         "found": ["with parts", "Übersicht 会議"],
-        "bulk": [[200, None], [404, "message"]],
-        "source": "Subject: draft\r\n\r\ntext\r\n",
-        "missing": ["/problems/not-found", 404, "message"],
-        "unsupported": ["/problems/not-supported", 501, "folders"],
-        "newer": "n",
+        "draft": draft,
+        "missing": ["/problems/not-found", "Not found", 404, False, True, "message"],
+        "event": ["ping", "change"],
+        "signedOut": 401,
     }
 
 
 @pytest.mark.parametrize("language", FLOWS_OF)
+async def test_an_app_takes_twelve_steps(language: str, service: str, dovecot: Dovecot) -> None:
+    user = user_of(dovecot)
+    told = json.loads(await FLOWS_OF[language]("flow", service, user, PASSWORD))
+    assert told == steps(user, ["appended", "Subject: draft\r\n\r\ntext\r\n"])
+
+
+@pytest.mark.parametrize("language", FLOWS_OF)
+async def test_an_app_sends_if_it_can(language: str, sending_service: str, submission: SendingDovecot) -> None:
+    user = user_of(submission)
+    told = json.loads(await FLOWS_OF[language]("flow", sending_service, user, PASSWORD))
+    assert told == steps(user, ["sent", ["bob@example.net"]])
+
+
+@pytest.mark.parametrize("language", FLOWS_OF)
 async def test_a_stream_that_breaks_is_taken_up_after_its_last_event(language: str) -> None:
-    _, follow = FLOWS_OF[language]
     async with streaming() as stream:
-        said = await follow(stream.url, "Bearer token")
+        said = await FLOWS_OF[language]("follow", stream.url, "Bearer token")
     *events, problem = map(json.loads, said.splitlines())
     assert events == EVENTS
-    assert problem == {"type": "/problems/unauthenticated"}
+    assert [problem["type"], problem["status"]] == ["/problems/unauthenticated", 401]
     assert stream.asked == [("Bearer token", last) for last in (None, None, None, "t2", "t3")]
+
+
+@pytest.mark.parametrize("language", FLOWS_OF)
+async def test_what_may_succeed_later_is_tried_again(language: str) -> None:
+    """With one key for all attempts, with the newest token, and not before the service allows it."""
+    async with failing() as flaky:
+        told = json.loads(await FLOWS_OF[language]("steady", flaky.url))
+    assert told == {
+        "created": "f_1",
+        "account": "ann@example.org",
+        "tokens": ["two"],
+        "refused": 403,
+        "proxy": ["about:blank", 502],
+    }
+    creating, account = "POST /v1/accounts/me/folders", "GET /v1/accounts/me"
+    assert [asked.line for asked in flaky.asked] == [creating] * 3 + [account] * 7
+    assert [asked.authorization for asked in flaky.asked] == ["Bearer one"] * 3 + ["Bearer two"] * 7
+    [key] = {asked.key for asked in flaky.asked[:3]}
+    assert key
+    assert {asked.key for asked in flaky.asked[3:]} == {None}
+    assert flaky.asked[4].at - flaky.asked[3].at >= RETRY_AFTER * 0.99
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from casella_client.casella import Answer as Answer
 from casella_client.casella import Apis as Apis
 from casella_client.casella import Casella as Casella
 from casella_client.events import AccountEvent as AccountEvent
+from casella_client.events import read_events as read_events
 from casella_client.pages import items as items
 from casella_client.pages import pages as pages
 from casella_client.problem import ApiProblem as ApiProblem

@@ -21,7 +21,7 @@ from casella_client.api import (
 )
 from casella_client.api_client import ApiClient
 from casella_client.configuration import Configuration
-from casella_client.events import AccountEvent, follow
+from casella_client.events import AccountEvent, read_events
 from casella_client.models import NewSession, Session
 from casella_client.problem import problem_of
 from casella_client.rest import RESTResponse
@@ -114,7 +114,7 @@ class Casella(Apis):
         """The changes of an account, without end: a stream that breaks is continued after its last event."""
         query = {"folders": ",".join(folders)}
         path = f"/v1/accounts/{quote(account, safe='')}/events"
-        return follow(lambda headers: self._client.stream(path, query, headers), last_event_id, self._client.retries)
+        return read_events(lambda headers: self._client.stream(path, query, headers), last_event_id, self._client.retries)
 
 
 class _Unchanged(Exception):

@@ -24,7 +24,7 @@ class AccountEvent(NamedTuple):
 Open = Callable[[dict[str, str]], urllib3.BaseHTTPResponse]
 
 
-def follow(open_stream: Open, last_event_id: str = "", retries: Retries = RETRIES) -> Iterator[AccountEvent]:
+def read_events(open_stream: Open, last_event_id: str = "", retries: Retries = RETRIES) -> Iterator[AccountEvent]:
     """The events of the streams that are opened, without end: a stream that breaks is opened again. Raises ApiProblem
     if waiting does not help."""
     failures = 0
@@ -35,7 +35,7 @@ def follow(open_stream: Open, last_event_id: str = "", retries: Retries = RETRIE
             with closing(open_stream({"Accept": "text/event-stream", **resume})) as response:
                 if response.status != 200:
                     raise problem_of(response)
-                for event in read(response):
+                for event in _parsed(response):
                     last_event_id = event.id or last_event_id
                     failures = 0
                     yield event
@@ -49,7 +49,7 @@ def follow(open_stream: Open, last_event_id: str = "", retries: Retries = RETRIE
         time.sleep(retries.wait_after(failures, demanded))
 
 
-def read(response: urllib3.BaseHTTPResponse) -> Iterator[AccountEvent]:
+def _parsed(response: urllib3.BaseHTTPResponse) -> Iterator[AccountEvent]:
     """What a stream says (WHATWG HTML, 9.2.6). An event that is cut off is left out."""
     response.auto_close = False  # type: ignore[attr-defined] # or the last lines would be lost
     kind, last, data = "message", "", list[str]()

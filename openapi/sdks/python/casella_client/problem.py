@@ -29,14 +29,13 @@ class ApiProblem(ApiException):
     errors: list[InvalidValue] | None
     recipients: list[Rejected] | None
 
-    def __init__(self, problem: dict[str, Any], retry_after: float = 0.0) -> None:
-        """``problem`` as it was sent. ``retry_after``: the seconds that the service demands."""
-        super().__init__(status=problem["status"], reason=problem["title"])
+    def __init__(self, problem: Problem, retry_after: float = 0.0) -> None:
+        """``retry_after``: the seconds that the service demands."""
+        super().__init__(status=problem.status, reason=problem.title)
+        self.problem = problem
         self.retry_after = retry_after
-        known = Problem.from_dict(problem)
-        assert known is not None
         for name in Problem.model_fields:
-            setattr(self, name, getattr(known, name))
+            setattr(self, name, getattr(problem, name))
 
     def __str__(self) -> str:
         return self.detail or self.title
@@ -53,7 +52,9 @@ def problem_of(response: urllib3.BaseHTTPResponse) -> ApiProblem:
         "retryable": response.status in MAY_PASS,
         "requestId": response.headers.get("X-Request-Id", ""),
     }
-    return ApiProblem(blank | _sent(response), _seconds(response.headers.get("Retry-After", "")))
+    problem = Problem.from_dict(blank | _sent(response))
+    assert problem is not None
+    return ApiProblem(problem, _seconds(response.headers.get("Retry-After", "")))
 
 
 def _sent(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 import {
   AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, SendingApi, SessionsApi,
 } from './apis/index.js';
-import { type AccountEvent, follow, type StreamOptions } from './events.js';
+import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
 import type { NewSession, Session } from './models/index.js';
 import { problemOf } from './problem.js';
 import { pause, RETRIES, type Retries, waitAfter } from './retries.js';
@@ -100,7 +100,7 @@ export class Casella {
     const path = `/v1/accounts/${encodeURIComponent(account)}/events${query}`;
     const open = (headers: Record<string, string>, signal: AbortSignal): Promise<Response> =>
       this.connection.once(path, { headers, signal });
-    return follow(open, { ...options, retries: this.connection.retries });
+    return readEvents(open, { ...options, retries: this.connection.retries });
   }
 }
 

@@ -22,7 +22,7 @@ const SILENCE = 90_000; // ms; the service pings more often
 
 /** The events of the streams that `open` opens, without end: a stream that breaks is opened again. Throws ApiProblem if
  * waiting does not help. */
-export async function* follow(
+export async function* readEvents(
   open: (headers: Record<string, string>, signal: AbortSignal) => Promise<Response>,
   { lastEventId = '', retries = RETRIES, signal }: StreamOptions = {},
 ): AsyncGenerator<AccountEvent> {
@@ -33,7 +33,7 @@ export async function* follow(
       const resume = lastEventId ? { 'Last-Event-ID': lastEventId } : undefined;
       const response = await open({ Accept: 'text/event-stream', ...resume }, silence.signal);
       if (!response.ok || !response.body) throw await problemOf(response);
-      for await (const event of read(response.body, () => silence.restart())) {
+      for await (const event of parse(response.body, () => silence.restart())) {
         lastEventId = event.id || lastEventId;
         failures = 0;
         yield event;
@@ -87,7 +87,7 @@ class Silence {
 }
 
 /** What a stream says (WHATWG HTML, 9.2.6). An event that is cut off is left out. */
-export async function* read(stream: ReadableStream<Uint8Array>, onData: () => void = () => {}): AsyncGenerator<AccountEvent> {
+async function* parse(stream: ReadableStream<Uint8Array>, onData: () => void): AsyncGenerator<AccountEvent> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let text = '', type = 'message', id = '', data: string[] = [];

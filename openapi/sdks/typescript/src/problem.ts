@@ -6,11 +6,10 @@ export interface ApiProblem extends Problem {}
 export class ApiProblem extends Error {
   override name = 'ApiProblem';
 
-  /** `problem` as it was sent. `retryAfter`: seconds that the service demands. */
-  constructor(problem: object, readonly retryAfter = 0) {
-    const known = ProblemFromJSON(problem);
-    super(known.detail || known.title);
-    Object.assign(this, known);
+  /** `retryAfter`: the seconds that the service demands. */
+  constructor(readonly problem: Problem, readonly retryAfter = 0) {
+    super(problem.detail || problem.title);
+    Object.assign(this, problem);
   }
 }
 
@@ -29,7 +28,8 @@ export async function problemOf(response: Response): Promise<ApiProblem> {
     requestId: headers.get('X-Request-Id') ?? '',
   };
   const text = await response.text().catch(() => '');
-  return new ApiProblem({ ...blank, ...(isProblem(headers) && parsed(text)) }, seconds(headers.get('Retry-After')));
+  const problem = ProblemFromJSON({ ...blank, ...(isProblem(headers) && parsed(text)) });
+  return new ApiProblem(problem, seconds(headers.get('Retry-After')));
 }
 
 function isProblem(headers: Headers): boolean {
