@@ -70,7 +70,8 @@ def _extended(operation: Json) -> Json:
     more: Json = {"parameters": parameters}
     if optional:
         more["x-options"] = name[0].upper() + name[1:] + "Options"
-    [more["x-media-type"]] = operation.get("requestBody", {}).get("content", {"": None})
+    [kind] = operation.get("requestBody", {}).get("content", {"": None})
+    more |= {"x-json": True} if kind == "application/json" else {"x-octets": kind} if kind else {}
     if any(one["name"] == "Idempotency-Key" for one in parameters):
         more["x-keyed"] = True
     return operation | more

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,6 @@ DIST = ROOT / "build" / "dist"
 FLOWS = Path(__file__).parent / "flows"
 APP = SDKS / "app"
 """The folder in which programs on the TypeScript SDK are built. The SDK is installed there."""
-_JAKARTA = Path("/usr/share/java/jakarta-annotation-api.jar")
 
 
 class Failed(Exception):
@@ -62,16 +62,6 @@ def generator_jar() -> Path:
 
 
 @cache
-def java_classes() -> str:
-    """The class path of the Java SDK and the programs on it."""
-    classes = SDKS / "java" / "classes"
-    libraries = f"{generator_jar()}:{_JAKARTA}"
-    sources = [*(SDKS / "java" / "src" / "main").rglob("*.java"), *FLOWS.glob("*.java")]
-    _done("javac", "-nowarn", "-d", classes, "-cp", libraries, *sources)
-    return f"{classes}:{libraries}"
-
-
-@cache
 def typescript_app() -> Path:
     """A folder with the SDK installed and the programs compiled."""
     APP.mkdir(exist_ok=True)
@@ -101,12 +91,8 @@ def kotlin_models() -> set[str]:
     return {file.stem for file in classes.rglob("*.class")}
 
 
-async def python_flow(name: str, *arguments: str, **environment: str) -> str:
-    return await _python(FLOWS / f"{name}.py", *arguments, **environment)
-
-
-async def _python(file: Path, *arguments: str, **environment: str) -> str:
-    """On the wheel, as Python imports it without installing it."""
+async def python_flow(file: Path, *arguments: str, **environment: str) -> str:
+    """On the wheel, from which Python imports without installing it."""
     [wheel] = (DIST / "pypi").glob("casella_client-*.whl")
     return await output(sys.executable, file, *arguments, PYTHONPATH=str(wheel), **environment)
 
@@ -115,15 +101,22 @@ async def typescript_flow(name: str, *arguments: str, **environment: str) -> str
     return await output(node(), typescript_app() / f"{name}.mjs", *arguments, **environment)
 
 
-async def java_flow(name: str, *arguments: str) -> str:
-    return await output("java", "-Dfile.encoding=UTF-8", "-cp", java_classes(), name, *arguments)
+async def python_program(name: str, *arguments: str) -> str:
+    return await python_flow(FLOWS / f"{name}.py", *arguments)
+
+
+PROGRAMS: dict[str, Callable[..., Awaitable[str]]] = {
+    "typescript": typescript_flow,
+    "python": python_program,
+}
+"""Each runs a program of `openapi/sdks/STEPS.md`: ``await PROGRAMS["java"]("flow", url, username, password)``."""
 
 
 async def run_snippet(language: str, text: str, folder: Path) -> str:
     """What a program of a few lines prints, on top of the SDK; TypeScript is checked strictly."""
     if language == "python":
         (folder / "snippet.py").write_text(text)
-        return await _python(folder / "snippet.py")
+        return await python_flow(folder / "snippet.py")
     file = typescript_app() / f"{folder.name}.mts"
     file.write_text("declare const console: { log(...told: unknown[]): void };\n" + text)
     compile_typescript(file)

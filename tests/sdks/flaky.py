@@ -64,7 +64,9 @@ class Flaky:
         await reader.readexactly(int(fields.get("content-length", 0)))
         answer = _ANSWERS[len(self.asked)]
         self.asked.append(
-            Asked(line[: -len(" HTTP/1.1")], fields.get("authorization"), fields.get("idempotency-key"), time.monotonic())
+            Asked(
+                line[: -len(" HTTP/1.1")], fields.get("authorization"), fields.get("idempotency-key"), time.monotonic()
+            )
         )
         writer.write(answer)
         await writer.drain()

@@ -114,7 +114,8 @@ class Casella(Apis):
         """The changes of an account, without end: a stream that breaks is continued after its last event."""
         query = {"folders": ",".join(folders)}
         path = f"/v1/accounts/{quote(account, safe='')}/events"
-        return read_events(lambda headers: self._client.stream(path, query, headers), last_event_id, self._client.retries)
+        client = self._client
+        return read_events(lambda headers: client.stream(path, query, headers), last_event_id, client.retries)
 
 
 class _Unchanged(Exception):
