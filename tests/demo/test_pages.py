@@ -28,8 +28,11 @@ COMMANDS = [
     if block.language == "sh" and "curl" not in block.text and not block.text.startswith("export ")
     for line in block.text.splitlines()
 ]
-EXECUTED_ELSEWHERE = {("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js")}
-"""Executed by tests/sdks and tests/ops/test_phone.py."""
+EXECUTED_ELSEWHERE = {
+    *(("docs/sdks.md", language) for language in ("ts", "python", "dart")),
+    ("docs/staying-in-step.md", "js"),
+}
+"""Executed by tests/sdks and tests/ops/test_phone.py; Dart is parsed."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdks.built import SDKS
+from tests.sdks.built import ROOT, SDKS
 from tests.sdks.dart import faults, syntax_errors
 
 pytestmark = pytest.mark.sdks
@@ -59,6 +59,8 @@ def test_a_package_that_does_not_compile_is_found(fault: str, tmp_path: Path) ->
     assert any(found.startswith(fault) for found in faults(package))
 
 
-def test_the_sample_in_the_readme_is_dart() -> None:
-    [sample] = re.findall(r"^```dart\n(.*?)^```", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    assert syntax_errors(sample) == []
+@pytest.mark.parametrize("page", [PACKAGE / "README.md", ROOT / "docs" / "sdks.md"])
+def test_samples_are_dart(page: Path) -> None:
+    samples = re.findall(r"^```dart\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert samples
+    assert [syntax_errors(sample) for sample in samples] == [[]] * len(samples)
