@@ -1,10 +1,11 @@
-"""The contract as the templates of Java, Kotlin and Swift need it: ``python -m openapi.sdks.prepare > build/sdks/contract.json``.
+"""The contract as the generator needs it: ``python -m openapi.sdks.prepare > build/sdks/contract.json``.
 
-What is written by hand in every SDK is taken out: conditional requests (``ifChanged``) and the stream (``events``). What a
-template cannot find out by itself is added as an extension.
+What every SDK has by hand is taken out: conditional requests (``ifChanged``) and the stream (``events``). Extensions
+add what a template cannot find out by itself.
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -78,4 +79,4 @@ def _extended(operation: Json) -> Json:
 
 
 if __name__ == "__main__":
-    print(json.dumps(prepared(json.loads(CONTRACT.read_text())), ensure_ascii=False, indent=1))
+    json.dump(prepared(json.loads(CONTRACT.read_text())), sys.stdout, ensure_ascii=False, indent=1)

@@ -34,7 +34,7 @@ class _Call {
 
   /// A list is sent as a repeated parameter.
   void query(String name, Object? value) {
-    for (final one in value is List ? value : [if (value != null) value]) {
+    for (final one in (value is List) ? value : [if (value != null) value]) {
       final text = one is DateTime ? _timeJson(one) : '$one';
       _query.add('${Uri.encodeQueryComponent(name)}=${Uri.encodeQueryComponent(text)}');
     }
@@ -106,6 +106,8 @@ class _Connection {
         if (!problem.retryable || attempt >= attempts || demanded > retries.longestWait) throw problem;
       } on http.ClientException {
         if (attempt >= attempts) rethrow;
+      } on TimeoutException {
+        if (attempt >= attempts) rethrow;
       }
       await Future<void>.delayed(retries.waitAfter(attempt, demanded: demanded));
     }
@@ -144,7 +146,7 @@ class _Account {
     final sent = token;
     final authorization = sent == null ? basic : 'Bearer $sent';
     final request = call.request(url, {if (authorization != null) 'Authorization': authorization});
-    final response = await client.send(request);
+    final response = await client.send(request).timeout(_silence);
     final newer = response.headers['casella-token'];
     if (newer != null && sent == token) renew(newer);
     return response;

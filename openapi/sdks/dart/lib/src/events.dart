@@ -14,7 +14,7 @@ class AccountEvent {
   final String id;
 }
 
-/// The service pings more often.
+/// The longest wait for a response, or for the next event: the service pings more often.
 const _silence = Duration(seconds: 90);
 
 /// The events of the streams that [open] opens, without end: a stream that breaks is opened again. Throws [ApiProblem] if
