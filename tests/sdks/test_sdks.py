@@ -142,21 +142,22 @@ def snippets(language: str) -> list[str]:
 
 
 def test_the_guide_names_what_is_there_to_be_installed() -> None:
-    named = re.findall(r"build/sdks/[\w./-]*\w", (ROOT / "docs" / "sdks.md").read_text())
+    named = re.findall(r"build/(?:sdks|dist)/[\w./-]*\w", (ROOT / "docs" / "sdks.md").read_text())
     assert len(named) > 5
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("language", ["typescript", "python"])
-async def test_the_guide_s_first_calls_work(language: str, tmp_path: Path) -> None:
-    call, listen = snippets({"typescript": "ts", "python": "python"}[language])
+async def test_the_guide_s_programs_work(language: str, tmp_path: Path) -> None:
+    call, helpers, listen = snippets({"typescript": "ts", "python": "python"}[language])
     demo = Demo()
     try:
         told = [
             await run_snippet(language, text.replace("http://127.0.0.1:8000", demo.url), tmp_path)
-            for text in (call, listen)
+            for text in (call, helpers, listen)
         ]
     finally:
         demo.end()
     assert re.match(r"\d+ \S", told[0])
-    assert told[1].startswith("ping ")
+    assert "/problems/not-found" in told[1].splitlines()[-1]
+    assert told[2].startswith("ping ")
