@@ -133,7 +133,9 @@ def test_an_sdk_has_every_operation_and_every_field(language: str, contract: dic
         ]
         for property_name in schema.get("properties", {}):
             assert re.search(field.format(re.escape(property_name)), source), (name, property_name)
-    assert not re.search(r"AnyCodable|JsonObject\b|\bAnyOf\b|\bOneOf\b", whole)
+    by_hand = {file.name for file in (ROOT / "openapi" / "sdks" / language / "src").glob("*")}
+    made = "\n".join(source for file, source in text.items() if file.name not in by_hand)
+    assert not re.search(r"AnyCodable|JsonObject\b|\bAnyOf\b|\bOneOf\b", made)
 
 
 def snippets(language: str) -> list[str]:

@@ -11,7 +11,7 @@ object Steady {
     @JvmStatic
     fun main(arguments: Array<String>) {
         val tokens = mutableListOf<String>()
-        val casella = Casella(arguments[0], "one", Retries(firstWait = Duration.ofMillis(10))) { tokens += it }
+        val casella = Casella(arguments[0], "one", retries = Retries(firstWait = Duration.ofMillis(10))) { tokens += it }
         val told = runBlocking {
             val created = casella.folders.createFolder("me", NewFolder("Work")).id
             val account = casella.accounts.getAccount("me").username

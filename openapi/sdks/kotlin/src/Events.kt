@@ -3,12 +3,15 @@ package org.casella.kotlin
 import java.io.IOException
 import java.time.Duration
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
-import kotlinx.coroutines.flow.FlowCollector
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.flowOn
+import kotlinx.coroutines.launch
 import kotlinx.serialization.json.JsonObject
+import okhttp3.Call
 import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.Response
@@ -33,9 +36,9 @@ internal fun readEvents(
     var failures = 0
     while (true) {
         val wait = try {
-            val call = request().newBuilder().header("Accept", "text/event-stream")
-            if (last.isNotEmpty()) call.header("Last-Event-ID", last)
-            patient.newCall(call.build()).await().use { response ->
+            val asked = request().newBuilder().header("Accept", "text/event-stream")
+            if (last.isNotEmpty()) asked.header("Last-Event-ID", last)
+            patient.newCall(asked.build()).answered { response ->
                 onResponse(response)
                 if (!response.isSuccessful) throw ApiProblem.of(response)
                 read(response.body.source()) {
@@ -54,6 +57,22 @@ internal fun readEvents(
         delay(wait)
     }
 }.flowOn(Dispatchers.IO)
+
+/** The answer is read to its end, or until the coroutine is cancelled, which ends a read that waits. */
+private suspend fun Call.answered(read: suspend (Response) -> Unit) = coroutineScope {
+    val ending = launch {
+        try {
+            awaitCancellation()
+        } finally {
+            this@answered.cancel()
+        }
+    }
+    try {
+        await().use { read(it) }
+    } finally {
+        ending.cancel()
+    }
+}
 
 /** A stream never gives up if waiting may help. */
 private fun pause(retries: Retries, failures: Int, failure: Exception): Long {
