@@ -89,6 +89,7 @@ def test_a_package_says_what_it_is(name: str) -> None:
     assert any(file.endswith(("README.md", "METADATA")) and b"Casella(" in text for file, text in octets.items())
 
 
+@pytest.mark.timeout(600)  # all languages are compiled again
 def test_packages_made_twice_are_equal(tmp_path: Path) -> None:
     environment = {"BIN": str(Path(sys.executable).parent), "BUILD": str(tmp_path), "PATH": "/usr/bin:/bin"}
     subprocess.run([ROOT / ".ci" / "sdks"], env=environment, check=True, stdout=subprocess.DEVNULL)
