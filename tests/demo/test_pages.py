@@ -29,10 +29,11 @@ COMMANDS = [
     for line in block.text.splitlines()
 ]
 EXECUTED_ELSEWHERE = {
-    *(("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/stay-in-step.md", "js")),
+    *(("docs/sdks.md", language) for language in ("ts", "python", "dart", "kotlin", "java", "swift")),
+    ("docs/stay-in-step.md", "js"),
     ("docs/operator.md", "console"),
 }
-"""Executed by tests/sdks, tests/ops/test_phone.py and tests/deploy/test_compose.py."""
+"""Executed by tests/sdks, tests/ops/test_phone.py and tests/deploy/test_compose.py; Dart is parsed."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.samples.stage import Stage, operations, sample, sending_service, stage_for
-from tests.sdks.built import ROOT, compile_typescript, node, output, typescript_app
+from tests.sdks.built import ROOT, compile_typescript, node, typescript_app
+from tests.sdks.running import output
 from tests.servers.submission import SendingDovecot
 
 pytestmark = [pytest.mark.sdks, pytest.mark.dovecot, pytest.mark.timeout(300)]

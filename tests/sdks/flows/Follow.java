@@ -1,23 +1,28 @@
-import casella.client.ApiException;
-import casella.client.Events;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.net.URI;
 import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
 import java.time.Duration;
-import java.util.Map;
+import org.casella.client.ApiProblem;
+import org.casella.client.Events;
+import org.casella.client.Json;
+import org.casella.client.Retries;
 
 /** {@code Follow URL AUTHORIZATION} prints each event as a line of JSON, and the problem that ended it. */
 public class Follow {
   public static void main(String[] arguments) throws Exception {
-    ObjectMapper json = new ObjectMapper();
-    Map<String, String> headers = Map.of("Authorization", arguments[1]);
+    URI url = URI.create(arguments[0]);
     try {
-      Events.follow(HttpClient.newHttpClient(), URI.create(arguments[0]), headers, "", Duration.ZERO, event -> {
-        System.out.println(json.valueToTree(event));
-        return true;
-      });
-    } catch (ApiException error) {
-      System.out.println(error.getResponseBody());
+      Events.read(
+          HttpClient.newHttpClient(),
+          () -> HttpRequest.newBuilder(url).header("Authorization", arguments[1]),
+          null,
+          new Retries(Duration.ZERO),
+          event -> {
+            System.out.println((Object) Json.MAPPER.valueToTree(event));
+            return true;
+          });
+    } catch (ApiProblem refused) {
+      System.out.println(Json.MAPPER.writeValueAsString(refused.problem()));
     }
   }
 }

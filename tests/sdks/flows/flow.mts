@@ -1,68 +1,111 @@
-// What an app does, by the generated TypeScript SDK: flow.mjs URL USERNAME PASSWORD prints what came of it as JSON.
-import {
-  AccountsApi, BulkAction, Configuration, FolderFromJSON, FoldersApi, MessagesApi, ResponseError, SessionsApi, type Problem,
-} from 'casella-client';
+// What an app does, by the TypeScript SDK, in the steps of openapi/sdks/STEPS.md: flow.mjs URL USERNAME PASSWORD prints what came of it as JSON.
+import { type Account, ApiProblem, Casella, type Message, pages } from 'casella-client';
 
 declare const process: { argv: string[] };
 const [url, username, password] = process.argv.slice(2);
+const account = 'me';
+const inbox = { account, folder: 'inbox', limit: 2 };
+const casella = new Casella(url);
+const { messages } = casella;
 
-async function signedIn(protocol?: string): Promise<Configuration> {
-  const sessions = new SessionsApi(new Configuration({ basePath: url }));
-  const session = await sessions.createSession({ newSession: { username, password, protocol } });
-  return new Configuration({ basePath: url, accessToken: session.token });
-}
+const eml = (subject: string): Blob => new Blob([`Subject: ${subject}\r\n\r\ntext\r\n`]);
 
-async function problem(call: Promise<unknown>): Promise<Problem> {
+async function refused(call: Promise<unknown>): Promise<ApiProblem> {
   try {
     await call;
   } catch (error) {
-    if (error instanceof ResponseError) return await error.response.json();
+    if (error instanceof ApiProblem) return error;
     throw error;
   }
   throw new Error('it was not refused');
 }
 
-const configuration = await signedIn();
-const messages = new MessagesApi(configuration);
-const me = { account: 'me' }, inbox = { ...me, folder: 'inbox' };
-const account = await new AccountsApi(configuration).getAccount(me);
-const folders = await new FoldersApi(configuration).listFolders(me);
-const first = await messages.listMessages({ ...inbox, limit: 2 });
-const second = await messages.listMessages({ ...inbox, limit: 2, cursor: first.nextCursor });
-const message = await messages.getMessage({ ...me, message: second.items[0].id });
-const [attachment] = message.attachments;
-const part = { ...me, message: message.id, part: attachment.id };
-const flags = await messages.changeFlags({ ...me, message: message.id, flagPatch: { add: ['$flagged'] } });
-const flagged = await messages.listMessages({ ...inbox, flagged: true });
-const either = [{ subject: '会議' }, { hasAttachment: true }];
-const found = await messages.searchMessages({ ...me, searchRequest: { filter: { operator: 'OR', conditions: either } } });
-const bulk = await messages.changeMessages({ ...me, bulkRequest: { ids: [message.id, 'm_nosuch'], action: BulkAction.Flags, add: ['$seen'] } });
-const body = new Blob(['Subject: draft\r\n\r\ntext\r\n']);
-const appended = await messages.appendMessage({ ...me, folder: 'drafts', body, flags: ['$draft', '$seen'] });
-const missing = await problem(messages.getMessage({ ...me, message: 'm_nosuch' }));
-const maildrop = new FoldersApi(await signedIn('pop3'));
-const unsupported = await problem(maildrop.createFolder({ ...me, newFolder: { name: 'Work' } }));
-const newer = FolderFromJSON({ id: 'f', name: 'n', path: [], isSubscribed: true, isSelectable: true, colour: 'blue' });
+async function listed(): Promise<(string | undefined)[][]> {
+  const subjects = [];
+  for await (const page of pages((cursor) => messages.listMessages({ ...inbox, cursor }))) {
+    subjects.push(page.items.map((row) => row.subject));
+  }
+  return subjects;
+}
 
-console.log(JSON.stringify({
-  account: [account.username, account.protocol],
-  roles: folders.items.flatMap((folder) => folder.role ?? []).sort(),
-  first: first.items.map((row) => row.subject),
-  second: second.items.map((row) => row.subject),
-  total: first.total,
-  last: second.nextCursor === undefined,
-  from: message.from[0].email,
-  text: message.body.text,
-  received: message.receivedAt!.getTime() / 1000,
-  attachment: attachment.name,
-  range: await (await messages.getPart({ ...part, range: 'bytes=10-19' })).text(),
-  octets: (await messages.getPart(part)).size,
-  flags: flags.flags.sort(),
-  flagged: flagged.items.map((row) => row.subject),
-  found: found.items.map((row) => row.subject).sort(),
-  bulk: bulk.results.map((result) => [result.status, result.problem?.what ?? null]),
-  source: await (await messages.getSource({ ...me, message: appended.id! })).text(),
-  missing: [missing.type, missing.status, missing.what],
-  unsupported: [unsupported.type, unsupported.status, unsupported.capability],
-  newer: newer.name,
-}));
+async function lastMessage(): Promise<Message> {
+  let id = '';
+  for await (const page of pages((cursor) => messages.listMessages({ ...inbox, cursor }))) id = page.items.at(-1)!.id;
+  return messages.getMessage({ account, message: id });
+}
+
+async function unchanged(): Promise<boolean[]> {
+  const first = await casella.ifChanged(undefined, (apis) => apis.messages.listMessages(inbox));
+  const second = await casella.ifChanged(first.etag, (apis) => apis.messages.listMessages(inbox));
+  return [first.isUnchanged, second.isUnchanged];
+}
+
+async function part(message: Message): Promise<[string, number]> {
+  const where = { account, message: message.id, part: message.attachments[0].id };
+  const range = await messages.getPart({ ...where, range: 'bytes=10-19' });
+  return [await range.text(), (await messages.getPart(where)).size];
+}
+
+async function found(): Promise<(string | undefined)[]> {
+  const filter = { operator: 'OR', conditions: [{ subject: '会議' }, { hasAttachment: true }] };
+  const page = await messages.searchMessages({ account, searchRequest: { filter } });
+  return page.items.map((row) => row.subject).sort();
+}
+
+async function draft(me: Account): Promise<unknown> {
+  const newDraft = { to: [{ email: 'bob@example.net' }], subject: 'Grüße 会議', text: 'Hello' };
+  const { id } = await casella.drafts.createDraft({ account, newDraft });
+  if (me.capabilities.includes('send')) {
+    return ['sent', (await casella.sending.sendDraft({ account, message: id })).accepted];
+  }
+  const appended = await messages.appendMessage({ account, folder: 'drafts', body: eml('draft'), flags: ['$draft'] });
+  return ['appended', await (await messages.getSource({ account, message: appended.id! })).text()];
+}
+
+async function missing(): Promise<unknown> {
+  const { type, title, status, retryable, requestId, detail, what } = await refused(
+    messages.getMessage({ account, message: 'm_nosuch' }),
+  );
+  return [type, title, status, retryable, requestId !== '' && detail !== '', what];
+}
+
+async function event(): Promise<string[]> {
+  const seen = [];
+  let appended: string | undefined;
+  for await (const { type, data } of casella.events()) {
+    if (!seen.length) {
+      seen.push(type);
+      appended = (await messages.appendMessage({ account, folder: 'inbox', body: eml('event') })).id;
+    } else if (data.created?.includes(appended)) {
+      return [...seen, type];
+    }
+  }
+  throw new Error('the stream ended');
+}
+
+async function signedOut(): Promise<number> {
+  await casella.signOut();
+  return (await refused(casella.accounts.getAccount({ account }))).status;
+}
+
+await casella.signIn({ username, password });
+const me = await casella.accounts.getAccount({ account });
+const folders = (await casella.folders.listFolders({ account })).items;
+const message = await lastMessage();
+const told = {
+  signedIn: [me.username, me.protocol],
+  folders: folders.flatMap((folder) => folder.role ?? []).sort(),
+  pages: await listed(),
+  message: [
+    message.from![0].email, message.body.text, message.receivedAt!.getTime() / 1000, message.attachments[0].name,
+  ],
+  unchanged: await unchanged(),
+  part: await part(message),
+  flags: (await messages.changeFlags({ account, message: message.id, flagPatch: { add: ['$flagged'] } })).flags.sort(),
+  found: await found(),
+  draft: await draft(me),
+  missing: await missing(),
+  event: await event(),
+  signedOut: await signedOut(),
+};
+console.log(JSON.stringify(told));

@@ -1,86 +1,106 @@
-"""What an app does, by the generated Python SDK: ``flow.py URL USERNAME PASSWORD`` prints what came of it as JSON."""
+"""What an app does, by the Python SDK, in the steps of openapi/sdks/STEPS.md: ``flow.py URL USERNAME PASSWORD`` prints
+what came of it as JSON."""
 
 import json
 import sys
+from collections.abc import Callable
 
 from casella_client import (
-    AccountsApi,
-    ApiClient,
-    ApiException,
-    BulkRequest,
-    Configuration,
+    Account,
+    Address,
+    ApiProblem,
+    Casella,
     FlagPatch,
-    Folder,
-    FoldersApi,
-    MessagesApi,
-    NewFolder,
+    Message,
+    NewDraft,
     NewSession,
-    Problem,
     SearchFilter,
     SearchRequest,
-    SessionsApi,
+    pages,
 )
 
 url, username, password = sys.argv[1:]
+casella = Casella(url)
+messages = casella.messages
 
 
-def signed_in(**more: str) -> ApiClient:
-    new = NewSession(username=username, password=password, **more)
-    session = SessionsApi(ApiClient(Configuration(host=url))).create_session(new)
-    return ApiClient(Configuration(host=url, access_token=session.token))
+def eml(subject: str) -> bytes:
+    return f"Subject: {subject}\r\n\r\ntext\r\n".encode()
 
 
-def problem(call) -> Problem:
+def refused(call: Callable[[], object]) -> ApiProblem:
     try:
         call()
-    except ApiException as error:
-        return Problem.from_json(error.body)
+    except ApiProblem as problem:
+        return problem
     raise AssertionError("it was not refused")
 
 
-client = signed_in()
-accounts, folders, messages = AccountsApi(client), FoldersApi(client), MessagesApi(client)
-account = accounts.get_account("me")
-first = messages.list_messages("me", "inbox", limit=2)
-second = messages.list_messages("me", "inbox", limit=2, cursor=first.next_cursor)
-message = messages.get_message("me", second.items[0].id)
-[attachment] = message.attachments
-flags = messages.change_flags("me", message.id, FlagPatch(add=["$flagged"]))
-flagged = messages.list_messages("me", "inbox", flagged=True)
-either = [SearchFilter(subject="会議"), SearchFilter(has_attachment=True)]
-found = messages.search_messages("me", SearchRequest(filter=SearchFilter(operator="OR", conditions=either)))
-bulk = messages.change_messages("me", BulkRequest(ids=[message.id, "m_nosuch"], action="flags", add=["$seen"]))
-appended = messages.append_message("me", "drafts", b"Subject: draft\r\n\r\ntext\r\n", flags=["$draft", "$seen"])
-missing = problem(lambda: messages.get_message("me", "m_nosuch"))
-maildrop = FoldersApi(signed_in(protocol="pop3"))
-unsupported = problem(lambda: maildrop.create_folder("me", NewFolder(name="Work")))
-newer = Folder.from_dict(
-    {"id": "f", "name": "n", "path": [], "isSubscribed": True, "isSelectable": True, "colour": "blue"}
-)
+def unchanged() -> list[bool]:
+    first = casella.if_changed(None, lambda apis: apis.messages.list_messages("me", "inbox", limit=2))
+    second = casella.if_changed(first.etag, lambda apis: apis.messages.list_messages("me", "inbox", limit=2))
+    return [first.is_unchanged, second.is_unchanged]
 
-print(
-    json.dumps(
-        {
-            "account": [account.username, account.protocol],
-            "roles": sorted(folder.role for folder in folders.list_folders("me").items if folder.role),
-            "first": [row.subject for row in first.items],
-            "second": [row.subject for row in second.items],
-            "total": first.total,
-            "last": second.next_cursor is None,
-            "from": message.var_from[0].email,
-            "text": message.body.text,
-            "received": message.received_at.timestamp(),
-            "attachment": attachment.name,
-            "range": messages.get_part("me", message.id, attachment.id, range="bytes=10-19").decode(),
-            "octets": len(messages.get_part("me", message.id, attachment.id)),
-            "flags": sorted(flags.flags),
-            "flagged": [row.subject for row in flagged.items],
-            "found": sorted(row.subject for row in found.items),
-            "bulk": [[result.status, result.problem.what if result.problem else None] for result in bulk.results],
-            "source": messages.get_source("me", appended.id).decode(),
-            "missing": [missing.type, missing.status, missing.what],
-            "unsupported": [unsupported.type, unsupported.status, unsupported.capability],
-            "newer": newer.name,
-        }
-    )
-)
+
+def part(message: Message) -> list[object]:
+    attachment = message.attachments[0].id
+    text = messages.get_part("me", message.id, attachment, range="bytes=10-19").decode()
+    return [text, len(messages.get_part("me", message.id, attachment))]
+
+
+def found() -> list[str]:
+    either = SearchFilter(operator="OR", conditions=[SearchFilter(subject="会議"), SearchFilter(has_attachment=True)])
+    return sorted(row.subject for row in messages.search_messages("me", SearchRequest(filter=either)).items)
+
+
+def draft(account: Account) -> list[object]:
+    new = NewDraft(to=[Address(email="bob@example.net")], subject="Grüße 会議", text="Hello")
+    created = casella.drafts.create_draft("me", new)
+    if "send" in account.capabilities:
+        return ["sent", casella.sending.send_draft("me", created.id).accepted]
+    appended = messages.append_message("me", "drafts", eml("draft"), flags=["$draft"])
+    return ["appended", messages.get_source("me", appended.id).decode()]
+
+
+def missing() -> list[object]:
+    problem = refused(lambda: messages.get_message("me", "m_nosuch"))
+    is_explained = bool(problem.request_id and problem.detail)
+    return [problem.type, problem.title, problem.status, problem.retryable, is_explained, problem.what]
+
+
+def event() -> list[str]:
+    events = casella.events()
+    first = next(events)
+    appended = messages.append_message("me", "inbox", eml("event")).id
+    return [first.type, next(one.type for one in events if appended in one.data.get("created", []))]
+
+
+def signed_out() -> int:
+    casella.sign_out()
+    return refused(lambda: casella.accounts.get_account("me")).status
+
+
+casella.sign_in(NewSession(username=username, password=password))
+account = casella.accounts.get_account("me")
+listed = list(pages(lambda cursor: messages.list_messages("me", "inbox", limit=2, cursor=cursor)))
+message = messages.get_message("me", listed[-1].items[-1].id)
+told = {
+    "signedIn": [account.username, account.protocol],
+    "folders": sorted(folder.role for folder in casella.folders.list_folders("me").items if folder.role),
+    "pages": [[row.subject for row in page.items] for page in listed],
+    "message": [
+        message.from_[0].email,
+        message.body.text,
+        message.received_at.timestamp(),
+        message.attachments[0].name,
+    ],
+    "unchanged": unchanged(),
+    "part": part(message),
+    "flags": sorted(messages.change_flags("me", message.id, FlagPatch(add=["$flagged"])).flags),
+    "found": found(),
+    "draft": draft(account),
+    "missing": missing(),
+    "event": event(),
+    "signedOut": signed_out(),
+}
+print(json.dumps(told))

@@ -2,13 +2,20 @@
 
 import json
 import sys
-from urllib.error import HTTPError
 
-from casella_client.events import events
+import urllib3
+from casella_client import ApiProblem, Retries, read_events
 
 url, authorization = sys.argv[1:]
+pool = urllib3.PoolManager(retries=False)
+
+
+def opened(headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    return pool.request("GET", url, headers={**headers, "Authorization": authorization}, preload_content=False)
+
+
 try:
-    for event in events(url, {"Authorization": authorization}, wait=0):
+    for event in read_events(opened, retries=Retries(first_wait=0)):
         print(json.dumps(event._asdict()))
-except HTTPError as error:
-    print(json.dumps(json.load(error)))
+except ApiProblem as problem:
+    print(problem.problem.to_json())

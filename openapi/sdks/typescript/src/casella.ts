@@ -1,0 +1,198 @@
+import {
+  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, SendingApi, SessionsApi,
+} from './apis/index.js';
+import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
+import type { NewSession, Session } from './models/index.js';
+import { problemOf } from './problem.js';
+import { pause, RETRIES, type Retries, waitAfter } from './retries.js';
+import type { Configuration } from './runtime.js';
+
+export interface CasellaOptions {
+  /** A session token of an earlier `signIn`. */
+  token?: string;
+  /** Called with each new token: after `signIn`, and when the service renews it. */
+  onToken?: (token: string) => void;
+  /** A mailbox's own credentials, sent with every request in place of a token. */
+  username?: string;
+  password?: string;
+  retries?: Partial<Retries>;
+  /** In place of the global `fetch`. */
+  fetch?: typeof fetch;
+}
+
+/** The answer to a conditional request. `value` is absent if nothing changed. */
+export interface Answer<T> {
+  value?: T;
+  etag?: string;
+  isUnchanged: boolean;
+}
+
+export interface EventsOptions extends Omit<StreamOptions, 'retries'> {
+  account?: string;
+  /** Ids or roles. Default: all folders. */
+  folders?: string[];
+}
+
+const REPEATABLE = ['GET', 'HEAD', 'PUT', 'DELETE'];
+
+/** A client of one service, for one account: `new Casella(url)` and `signIn`, or `new Casella(url, { token })`. */
+export class Casella {
+  readonly accounts: AccountsApi;
+  readonly changes: ChangesApi;
+  readonly drafts: DraftsApi;
+  readonly folders: FoldersApi;
+  readonly health: HealthApi;
+  readonly messages: MessagesApi;
+  readonly sending: SendingApi;
+  readonly sessions: SessionsApi;
+  private readonly connection: Connection;
+
+  constructor(url: string, options: CasellaOptions = {}) {
+    this.connection = new Connection(url.replace(/\/+$/, ''), options);
+    const apis = apisOn(this.connection);
+    this.accounts = apis.accounts;
+    this.changes = apis.changes;
+    this.drafts = apis.drafts;
+    this.folders = apis.folders;
+    this.health = apis.health;
+    this.messages = apis.messages;
+    this.sending = apis.sending;
+    this.sessions = apis.sessions;
+  }
+
+  /** The session token in use. */
+  get token(): string | undefined {
+    return this.connection.token;
+  }
+
+  /** Sign in and use the token from then on. */
+  async signIn(newSession: NewSession): Promise<Session> {
+    const session = await this.sessions.createSession({ newSession });
+    this.connection.renew(session.token);
+    return session;
+  }
+
+  /** End the session. Its token is forgotten, even if the service cannot be reached. */
+  async signOut(): Promise<void> {
+    try {
+      await this.sessions.deleteSession();
+    } finally {
+      this.connection.token = undefined;
+    }
+  }
+
+  /** Repeat a call only if its result has changed: `ifChanged(etag, ({ folders }) => folders.listFolders({ account }))`. Without
+   * an ETag the call is made in any case. */
+  async ifChanged<T>(etag: string | undefined, call: (apis: Apis) => Promise<T>): Promise<Answer<T>> {
+    const condition = new Condition(this.connection, etag);
+    try {
+      const value = await call(apisOn(condition));
+      return { value, etag: condition.etag, isUnchanged: false };
+    } catch (error) {
+      if (!(error instanceof Unchanged)) throw error;
+      return { etag, isUnchanged: true };
+    }
+  }
+
+  /** The changes of an account, without end: a stream that breaks is continued after its last event. */
+  events({ account = 'me', folders = [], ...options }: EventsOptions = {}): AsyncGenerator<AccountEvent> {
+    const query = folders.length ? `?${new URLSearchParams({ folders: folders.join(',') })}` : '';
+    const path = `/v1/accounts/${encodeURIComponent(account)}/events${query}`;
+    const open = (headers: Record<string, string>, signal: AbortSignal): Promise<Response> =>
+      this.connection.once(path, { headers, signal });
+    return readEvents(open, { ...options, retries: this.connection.retries });
+  }
+}
+
+/** The generated calls, by tag. */
+export type Apis = ReturnType<typeof apisOn>;
+
+function apisOn(connection: Configuration) {
+  return {
+    accounts: new AccountsApi(connection),
+    changes: new ChangesApi(connection),
+    drafts: new DraftsApi(connection),
+    folders: new FoldersApi(connection),
+    health: new HealthApi(connection),
+    messages: new MessagesApi(connection),
+    sending: new SendingApi(connection),
+    sessions: new SessionsApi(connection),
+  };
+}
+
+/** Sends requests as the account, and repeats those that may succeed later. */
+class Connection implements Configuration {
+  token?: string;
+  readonly retries: Retries;
+  private readonly fetch: typeof fetch;
+
+  constructor(private readonly url: string, private readonly options: CasellaOptions) {
+    this.token = options.token;
+    this.retries = { ...RETRIES, ...options.retries };
+    this.fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  }
+
+  renew(token: string): void {
+    if (token === this.token) return;
+    this.token = token;
+    this.options.onToken?.(token);
+  }
+
+  /** One attempt. Takes a new session token from the response. */
+  async once(path: string, init: RequestInit): Promise<Response> {
+    const sent = this.token;
+    const response = await this.fetch(this.url + path, { ...init, headers: this.authorized(init.headers) });
+    const token = response.headers.get('Casella-Token');
+    if (token && sent === this.token) this.renew(token); // not after a sign-out, nor after a newer one
+    return response;
+  }
+
+  async send(path: string, init: RequestInit): Promise<Response> {
+    const attempts = isRepeatable(init) ? this.retries.attempts : 1;
+    for (let attempt = 1; ; attempt++) {
+      const response = await this.once(path, init).catch((error: unknown) => {
+        if (attempt >= attempts || init.signal?.aborted || !(error instanceof TypeError)) throw error;
+      });
+      if (response?.ok || response?.status === 304) return response;
+      const problem = response ? await problemOf(response) : undefined;
+      const wait = waitAfter(attempt, this.retries, problem);
+      if (problem && (!problem.retryable || attempt >= attempts || wait > this.retries.longestWait)) throw problem;
+      await pause(wait, init.signal);
+    }
+  }
+
+  private authorized(given: RequestInit['headers']): Headers {
+    const headers = new Headers(given);
+    const { username, password } = this.options;
+    if (this.token) headers.set('Authorization', `Bearer ${this.token}`);
+    else if (username !== undefined) headers.set('Authorization', `Basic ${base64(`${username}:${password}`)}`);
+    return headers;
+  }
+}
+
+function isRepeatable(init: RequestInit): boolean {
+  return REPEATABLE.includes(init.method ?? 'GET') || new Headers(init.headers).has('Idempotency-Key');
+}
+
+/** `btoa` of UTF-8. */
+function base64(text: string): string {
+  return btoa(Array.from(new TextEncoder().encode(text), (octet) => String.fromCharCode(octet)).join(''));
+}
+
+class Unchanged extends Error {}
+
+/** Sends requests with an ETag, and keeps the one of the response. */
+class Condition implements Configuration {
+  etag?: string;
+
+  constructor(private readonly connection: Connection, private readonly known?: string) {}
+
+  async send(path: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers);
+    if (this.known !== undefined) headers.set('If-None-Match', this.known);
+    const response = await this.connection.send(path, { ...init, headers });
+    if (response.status === 304) throw new Unchanged();
+    this.etag = response.headers.get('ETag') ?? undefined;
+    return response;
+  }
+}
