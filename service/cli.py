@@ -5,8 +5,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
@@ -60,6 +61,10 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
   curl -s -u {login} --json '{{"to":[{{"email":"demo@example.org"}}],"text":"Hi!"}}' {url}/v1/accounts/me/submissions
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=1"
   curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
+"""
+_LIVE = """  A message arrives every {seconds:g} seconds. This shows it:
+
+  curl -sN -u {login} {url}/v1/accounts/me/events
 """
 
 
@@ -144,7 +149,14 @@ def _with_metrics(settings: Settings, host: str | None, port: int | None) -> Set
 
 @app.command()
 def demo(
-    host: Host = "127.0.0.1", port: Port = 8000, metrics_host: MetricsHost = None, metrics_port: MetricsPort = None
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    metrics_host: MetricsHost = None,
+    metrics_port: MetricsPort = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="A message arrives every minute, so that events happen.")
+    ] = False,
+    live_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds between two messages of --live.")] = 60,
 ) -> None:
     """Serve an embedded demo mailbox over IMAP and POP3, without a mail server. Ctrl-C ends it."""
     key = SecretBytes(token_bytes(KEY_OCTETS))
@@ -152,7 +164,8 @@ def demo(
     _warn_of_unknown_variables()
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again, after asyncio has ended
-            asyncio.run(_demo(_with_metrics(settings, metrics_host, metrics_port), host, port))
+            arrivals = live_seconds if live else None
+            asyncio.run(_demo(_with_metrics(settings, metrics_host, metrics_port), host, port, arrivals))
     except PortUnavailable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -162,9 +175,9 @@ def demo(
     typer.echo("The demo has ended. Its mailbox is deleted.")
 
 
-async def _demo(settings: Settings, host: str, port: int) -> None:
+async def _demo(settings: Settings, host: str, port: int, live_seconds: float | None) -> None:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415 - pymap is an extra
-    from service.demo.delivery import inbox  # noqa: PLC0415
+    from service.demo.delivery import arriving, inbox  # noqa: PLC0415
     from service.demo.imap import imap_mailbox  # noqa: PLC0415
     from service.demo.messages import demo_messages  # noqa: PLC0415
     from service.demo.pop3 import pop3_mailbox  # noqa: PLC0415
@@ -177,6 +190,7 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
         pop3_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as pop3_port,
         inbox(imap_port, DEMO_USER, DEMO_PASSWORD) as deliver,
         smtp_server(deliver, DEMO_USER, DEMO_PASSWORD) as smtp_port,
+        arriving(deliver, len(messages), live_seconds) if live_seconds else nullcontext(),
     ):
         ports = (imap_port, pop3_port, smtp_port)
         imap, pop3, smtp = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in ports)
@@ -185,24 +199,29 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
         metrics = MetricsAddress.of(settings)
         if metrics:
             metrics.require_free(port)
-        await _DemoServer(serving.config_of(settings, host, port, table), len(messages), metrics).serve()
+        welcome = partial(_welcome, count=len(messages), live_seconds=live_seconds)
+        await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve()
+
+
+def _welcome(url: str, count: int, live_seconds: float | None) -> str:
+    from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
+
+    text = _WELCOME + (_LIVE if live_seconds else "")
+    return text.format(url=url, login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=count, seconds=live_seconds)
 
 
 class _DemoServer(ApiServer):
-    """Prints its address and example requests when it listens."""
+    """Prints its address and example requests when it listens. ``welcome`` makes the text from the address."""
 
-    def __init__(self, config: uvicorn.Config, count: int, metrics: MetricsAddress | None) -> None:
+    def __init__(self, config: uvicorn.Config, welcome: Callable[[str], str], metrics: MetricsAddress | None) -> None:
         super().__init__(config, metrics)
-        self._count = count
+        self._welcome = welcome
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
-
             port = self.servers[0].sockets[0].getsockname()[1]
-            url, login = f"http://{self.config.host}:{port}", f"{DEMO_USER}:{DEMO_PASSWORD}"
-            typer.echo(_WELCOME.format(url=url, login=login, count=self._count))
+            typer.echo(self._welcome(f"http://{self.config.host}:{port}"))
 
 
 @app.command()
