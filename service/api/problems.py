@@ -253,6 +253,11 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
     return _problem(request, problem_type_of(error), error.detail, **more)
 
 
+def is_retryable(error: errors.MailError) -> bool:
+    """Whether the same may succeed later."""
+    return problem_type_of(error).retryable
+
+
 async def _mail_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.MailError)
     return error_response(request, error)
@@ -302,10 +307,15 @@ def _allowed(request: Request) -> list[str]:
 
 
 def internal_error(request: Request, error: Exception) -> JSONResponse:
-    """An unexpected exception as a response. The log has its type and stack, not its message: that may contain mail."""
+    """An unexpected exception as a response."""
+    return _response(fault_of(request, error))
+
+
+def fault_of(request: Request, error: Exception) -> Problem:
+    """An unexpected exception as a problem. The log has its type and stack, not its message: that may contain mail."""
     frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
     _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__, frames=frames)
-    return problem_response(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
+    return _problem(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
 
 
 def foreign_error(request: Request, status: int) -> JSONResponse:
