@@ -23,7 +23,7 @@ from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api import problems
 from service.api.deps import Service
-from service.api.event_streams import EventStreams
+from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware.compression import Compression
 from service.api.middleware.requests import EXPOSED, RequestMiddleware, is_watched

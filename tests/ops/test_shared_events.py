@@ -188,9 +188,18 @@ async def test_what_cannot_be_read_is_a_resync_of_each_account(dovecot: Dovecot,
     async with requests(replica) as client:
         signed_in = [await sign_in(client, user) for user in users]
         permission = await ticket(client, [token for token, _ in signed_in])
+    accounts = {account for _, account in signed_in}
     async with listening(replica, permission, "nonsense") as stream:
-        first = await begun(stream, {account for _, account in signed_in})
+        first = await begun(stream, accounts)
         assert {event.name for event in first} == {"resync"}
+        last = stream.id
+    async with requests(replica) as client:
+        token, stranger = await sign_in(client, dovecot.user())
+        foreign = await ticket(client, [token])
+    async with listening(replica, foreign, last) as stream:  # R-HTTP-40: of other accounts, so it says nothing
+        assert [(event.name, event.data) for event in await begun(stream, {stranger})] == [
+            ("ping", {"accountId": stranger})
+        ]
 
 
 async def test_only_some_folders(dovecot: Dovecot, replica: Replica) -> None:

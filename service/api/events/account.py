@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
-from service.api.event_streams import EventStreams
+from service.api.events.streams import EventStreams
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges
 from service.mail.errors import StaleToken, UpstreamFailure

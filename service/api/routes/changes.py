@@ -205,5 +205,5 @@ def _sealed(service: Service, mailbox: Backend, scope: str, mark: bytes) -> str:
 async def _folder_ids(mailbox: Backend, names: frozenset[str]) -> frozenset[str]:
     ids = {name: folder.id for folder in await mailbox.list_folders() for name in (folder.id, folder.role) if name}
     if missing := names - ids.keys():
-        raise InvalidRequest(f"folders: {min(missing)[:200]} does not exist.")
+        raise InvalidRequest(f"folders: {min(missing)[:200]} does not exist.", location="query.folders")
     return frozenset(ids[name] for name in names)
