@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -24,11 +24,15 @@ from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.app import create_app
 from service.http import run as serving
 from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.open_files import affordable
 from service.http.servers import ApiServer
 from service.http.workers import CONFIG
 from service.mail.errors import MailError
+from service.probe.line import Line
+from service.probe.plan import Surroundings, plan
 from service.settings import errors as setting_errors
 from service.settings.model import KEY_OCTETS, Settings, read_settings
+from service.settings.shown import effective
 from service.telemetry import logs
 
 app = typer.Typer(
@@ -122,6 +126,7 @@ def serve(
     """Serve the API for the mail servers of the configuration."""
     settings = _with_metrics(_settings(config), metrics_host, metrics_port)
     logs.configure(settings.log_level)
+    _log.debug("effective settings", **effective(settings))
     for line in setting_errors.unknown():
         _log.warning(line)
     if not (settings.servers or settings.any_server):
@@ -243,9 +248,11 @@ def check(
     ] = None,
     server: Annotated[str | None, typer.Option(help="Try this server only, and sign in there.")] = None,
 ) -> None:
-    """Try each mail server of the configuration. Print what it supports, or why it cannot be used and what to do.
+    """Say what the configuration will do, in order. Then try each mail server: what it supports, or why it cannot be
+    used and what to do.
 
-    The exit code is 1 if anything failed.
+    A line begins with ✓ if all is well, ! if there is something to know, and ✗ if it failed. The exit code is 1 if
+    anything failed.
     """
     settings = _settings(config)
     _warn_of_unknown_variables()
@@ -261,18 +268,35 @@ def check(
         typer.echo("No mail server is configured, so there is nothing to check.", err=True)
         raise typer.Exit(2)
     credentials = probe.Login(login, _password()) if login else None
-    raise typer.Exit(asyncio.run(_check_all(rows, login_server, credentials)))
+    before = None if server else plan(settings, table, _surroundings(settings, config))
+    raise typer.Exit(asyncio.run(_check_all(before, rows, login_server, credentials)))
 
 
-async def _check_all(rows: list[MailServer], login_server: MailServer | None, login: probe.Login | None) -> int:
-    """Checks all servers concurrently, prints the results in the order of the table, and returns the exit code."""
+def _surroundings(settings: Settings, config: Path | None) -> Surroundings:
+    fault = None
+    try:
+        if metrics := MetricsAddress.of(settings):
+            metrics.require_free(0)
+    except PortUnavailable as error:
+        fault = str(error)
+    return Surroundings(str(config) if config else None, affordable(settings.max_connections), fault)
+
+
+async def _check_all(
+    before: AsyncIterator[Line] | None,
+    rows: list[MailServer],
+    login_server: MailServer | None,
+    login: probe.Login | None,
+) -> int:
+    """Prints the plan, checks all servers concurrently, prints the results in the order of the table, and returns the
+    exit code."""
     checks = [asyncio.create_task(probe.describe(row, login if row is login_server else None)) for row in rows]
-    failures = 0
+    lines = [line async for line in before] if before else []
     for check in checks:
-        for line in await check:
-            failures += not line.is_good
-            typer.echo(line.text)
-    return 1 if failures else 0
+        lines += await check
+    for line in lines:
+        typer.echo(line)
+    return 0 if all(line.is_good for line in lines) else 1
 
 
 def _password() -> str:
