@@ -36,7 +36,8 @@ async def inbox(port: int, username: str, password: str) -> AsyncIterator[Delive
 
 @asynccontextmanager
 async def arriving(deliver: Deliver, first: int, every: float) -> AsyncIterator[None]:
-    """Delivers a message every so many seconds while the context is open. ``first`` is the number of the first one."""
+    """Delivers a message after each ``every`` seconds while the context is open. ``first`` is the number of the first
+    one."""
     task = asyncio.create_task(_deliver_for_ever(deliver, first, every))
     try:
         yield
@@ -48,5 +49,5 @@ async def arriving(deliver: Deliver, first: int, every: float) -> AsyncIterator[
 async def _deliver_for_ever(deliver: Deliver, first: int, every: float) -> None:
     for number in count(first):
         await asyncio.sleep(every)
-        with suppress(MailError):  # the next one may arrive
+        with suppress(MailError):  # the next one can still arrive
             await deliver(arriving_message(number, datetime.now(UTC)).source)

@@ -21,7 +21,7 @@ from service.mail.mime.message import read_message
 from tests.servers.events import Stream
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 class Demo:

@@ -1,4 +1,4 @@
-"""The events of one account, before they are written: what changed since a state, while somebody listens."""
+"""The events of one account, before they are written: what changed since a state, while a client listens."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
@@ -40,7 +40,7 @@ class AccountEvents:
 
     async def begin(self, state: bytes | None, *, is_lost: bool = False) -> None:
         """Start at ``state``; at the current one if it is None. ``is_lost``: the client had a state that cannot be
-        read any more, and the first event tells it to list again."""
+        read any more, and the first event says that it must list again."""
         self._state = await self._mailbox.get_sync_token(None) if state is None else state
         self._greeting = "resync" if is_lost else "ping"
 

@@ -27,7 +27,7 @@ _CLOSING = None
 
 
 class SharedStream:
-    """The stream of one client. ``states`` are where the accounts that it knows start; others start at the current one.
+    """The stream of one client. Accounts in ``states`` start at their state, others at the current one.
 
     What happens to an account ends its own part only: one that cannot be reached is tried again, and one whose session
     has ended, or that cannot be watched, gets the event ``ended`` with the problem.
