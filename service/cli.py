@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -288,15 +288,24 @@ async def _check_all(
     login_server: MailServer | None,
     login: probe.Login | None,
 ) -> int:
-    """Prints the plan, checks all servers concurrently, prints the results in the order of the table, and returns the
+    """Checks all servers concurrently, prints the plan and then the results in the order of the table, and returns the
     exit code."""
     checks = [asyncio.create_task(probe.describe(row, login if row is login_server else None)) for row in rows]
-    lines = [line async for line in before] if before else []
-    for check in checks:
-        lines += await check
-    for line in lines:
+    failures = 0
+    async for line in _lines(before, checks):
+        failures += not line.is_good
         typer.echo(line)
-    return 0 if all(line.is_good for line in lines) else 1
+    return 1 if failures else 0
+
+
+async def _lines(before: AsyncIterator[Line] | None, checks: Sequence[Awaitable[list[Line]]]) -> AsyncIterator[Line]:
+    """As soon as they are known."""
+    if before is not None:
+        async for line in before:
+            yield line
+    for check in checks:
+        for line in await check:
+            yield line
 
 
 def _password() -> str:
