@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
+PORT ?= 8000
 SECONDS ?= 60
 ROUNDS ?= 50
 FUZZED := wire tokens framing mail html search
@@ -17,8 +18,8 @@ export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
 
-run: $(VENV)/run  ## Serve an embedded demo mailbox on http://127.0.0.1:8000.
-	@$(BIN)/python -m service demo $(ARGS)
+run: $(VENV)/run  ## Serve an embedded demo mailbox on http://127.0.0.1:8000 (PORT=9000, ARGS=--live).
+	@$(BIN)/python -m service demo --port $(PORT) $(ARGS)
 
 test: system $(VENV)/dev  ## Run every test, on a real Dovecot too (Debian packages are installed where root runs it).
 	$(BIN)/python -m pytest -n $(WORKERS) --junitxml build/tests.xml $(ARGS)

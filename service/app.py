@@ -22,7 +22,7 @@ from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api import problems
 from service.api.deps import Service
-from service.api.event_streams import EventStreams
+from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware.compression import Compression
 from service.api.middleware.requests import EXPOSED, RequestMiddleware, is_watched
@@ -32,6 +32,7 @@ from service.api.routes import (
     actions,
     changes,
     drafts,
+    events,
     flags,
     folders,
     health,
@@ -136,7 +137,7 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.router.routes.extend(module.router.routes)
     for uploads in (submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
-    for module in (actions, drafts, submissions, accounts, sessions, health, site):
+    for module in (actions, drafts, submissions, accounts, events, sessions, health, site):
         app.router.routes.extend(module.router.routes)
 
 

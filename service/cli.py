@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from socket import socket
@@ -23,11 +24,15 @@ from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.app import create_app
 from service.http import run as serving
 from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.open_files import affordable
 from service.http.servers import ApiServer
 from service.http.workers import CONFIG
 from service.mail.errors import MailError
+from service.probe.line import Line
+from service.probe.plan import Surroundings, plan
 from service.settings import errors as setting_errors
 from service.settings.model import KEY_OCTETS, Settings, read_settings
+from service.settings.shown import effective
 from service.telemetry import logs
 
 app = typer.Typer(
@@ -60,6 +65,10 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
   curl -s -u {login} --json '{{"to":[{{"email":"demo@example.org"}}],"text":"Hi!"}}' {url}/v1/accounts/me/submissions
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=1"
   curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
+"""
+_LIVE = """  A message arrives every {seconds:g} seconds. This shows it:
+
+  curl -sN -u {login} {url}/v1/accounts/me/events
 """
 
 
@@ -117,6 +126,7 @@ def serve(
     """Serve the API for the mail servers of the configuration."""
     settings = _with_metrics(_settings(config), metrics_host, metrics_port)
     logs.configure(settings.log_level)
+    _log.debug("effective settings", **effective(settings))
     for line in setting_errors.unknown():
         _log.warning(line)
     if not (settings.servers or settings.any_server):
@@ -144,7 +154,14 @@ def _with_metrics(settings: Settings, host: str | None, port: int | None) -> Set
 
 @app.command()
 def demo(
-    host: Host = "127.0.0.1", port: Port = 8000, metrics_host: MetricsHost = None, metrics_port: MetricsPort = None
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    metrics_host: MetricsHost = None,
+    metrics_port: MetricsPort = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="A message arrives every minute, so that events happen.")
+    ] = False,
+    live_seconds: Annotated[float, typer.Option(min=0.1, help="Seconds between two messages of --live.")] = 60,
 ) -> None:
     """Serve an embedded demo mailbox over IMAP and POP3, without a mail server. Ctrl-C ends it."""
     key = SecretBytes(token_bytes(KEY_OCTETS))
@@ -152,7 +169,8 @@ def demo(
     _warn_of_unknown_variables()
     try:
         with suppress(KeyboardInterrupt):  # uvicorn raises it again, after asyncio has ended
-            asyncio.run(_demo(_with_metrics(settings, metrics_host, metrics_port), host, port))
+            arrivals = live_seconds if live else None
+            asyncio.run(_demo(_with_metrics(settings, metrics_host, metrics_port), host, port, arrivals))
     except PortUnavailable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
@@ -162,9 +180,9 @@ def demo(
     typer.echo("The demo has ended. Its mailbox is deleted.")
 
 
-async def _demo(settings: Settings, host: str, port: int) -> None:
+async def _demo(settings: Settings, host: str, port: int, live_seconds: float | None) -> None:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415 - pymap is an extra
-    from service.demo.delivery import inbox  # noqa: PLC0415
+    from service.demo.delivery import arriving, inbox  # noqa: PLC0415
     from service.demo.imap import imap_mailbox  # noqa: PLC0415
     from service.demo.messages import demo_messages  # noqa: PLC0415
     from service.demo.pop3 import pop3_mailbox  # noqa: PLC0415
@@ -177,6 +195,7 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
         pop3_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as pop3_port,
         inbox(imap_port, DEMO_USER, DEMO_PASSWORD) as deliver,
         smtp_server(deliver, DEMO_USER, DEMO_PASSWORD) as smtp_port,
+        arriving(deliver, len(messages), live_seconds) if live_seconds else nullcontext(),
     ):
         ports = (imap_port, pop3_port, smtp_port)
         imap, pop3, smtp = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in ports)
@@ -185,24 +204,29 @@ async def _demo(settings: Settings, host: str, port: int) -> None:
         metrics = MetricsAddress.of(settings)
         if metrics:
             metrics.require_free(port)
-        await _DemoServer(serving.config_of(settings, host, port, table), len(messages), metrics).serve()
+        welcome = partial(_welcome, count=len(messages), live_seconds=live_seconds)
+        await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve()
+
+
+def _welcome(url: str, count: int, live_seconds: float | None) -> str:
+    from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
+
+    text = _WELCOME + (_LIVE if live_seconds else "")
+    return text.format(url=url, login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=count, seconds=live_seconds)
 
 
 class _DemoServer(ApiServer):
-    """Prints its address and example requests when it listens."""
+    """Prints its address and example requests when it listens. ``welcome`` makes the text from the address."""
 
-    def __init__(self, config: uvicorn.Config, count: int, metrics: MetricsAddress | None) -> None:
+    def __init__(self, config: uvicorn.Config, welcome: Callable[[str], str], metrics: MetricsAddress | None) -> None:
         super().__init__(config, metrics)
-        self._count = count
+        self._welcome = welcome
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
-
             port = self.servers[0].sockets[0].getsockname()[1]
-            url, login = f"http://{self.config.host}:{port}", f"{DEMO_USER}:{DEMO_PASSWORD}"
-            typer.echo(_WELCOME.format(url=url, login=login, count=self._count))
+            typer.echo(self._welcome(f"http://{self.config.host}:{port}"))
 
 
 @app.command()
@@ -224,9 +248,11 @@ def check(
     ] = None,
     server: Annotated[str | None, typer.Option(help="Try this server only, and sign in there.")] = None,
 ) -> None:
-    """Try each mail server of the configuration. Print what it supports, or why it cannot be used and what to do.
+    """Say what the configuration will do, in order. Then try each mail server: what it supports, or why it cannot be
+    used and what to do.
 
-    The exit code is 1 if anything failed.
+    A line begins with ✓ if all is well, ! if there is something to know, and ✗ if it failed. The exit code is 1 if
+    anything failed.
     """
     settings = _settings(config)
     _warn_of_unknown_variables()
@@ -242,18 +268,44 @@ def check(
         typer.echo("No mail server is configured, so there is nothing to check.", err=True)
         raise typer.Exit(2)
     credentials = probe.Login(login, _password()) if login else None
-    raise typer.Exit(asyncio.run(_check_all(rows, login_server, credentials)))
+    before = None if server else plan(settings, table, _surroundings(settings, config))
+    raise typer.Exit(asyncio.run(_check_all(before, rows, login_server, credentials)))
 
 
-async def _check_all(rows: list[MailServer], login_server: MailServer | None, login: probe.Login | None) -> int:
-    """Checks all servers concurrently, prints the results in the order of the table, and returns the exit code."""
+def _surroundings(settings: Settings, config: Path | None) -> Surroundings:
+    fault = None
+    try:
+        if metrics := MetricsAddress.of(settings):
+            metrics.require_free(0)
+    except PortUnavailable as error:
+        fault = str(error)
+    return Surroundings(str(config) if config else None, affordable(settings.max_connections), fault)
+
+
+async def _check_all(
+    before: AsyncIterator[Line] | None,
+    rows: list[MailServer],
+    login_server: MailServer | None,
+    login: probe.Login | None,
+) -> int:
+    """Checks all servers concurrently, prints the plan and then the results in the order of the table, and returns the
+    exit code."""
     checks = [asyncio.create_task(probe.describe(row, login if row is login_server else None)) for row in rows]
     failures = 0
+    async for line in _lines(before, checks):
+        failures += not line.is_good
+        typer.echo(line)
+    return 1 if failures else 0
+
+
+async def _lines(before: AsyncIterator[Line] | None, checks: Sequence[Awaitable[list[Line]]]) -> AsyncIterator[Line]:
+    """As soon as they are known."""
+    if before is not None:
+        async for line in before:
+            yield line
     for check in checks:
         for line in await check:
-            failures += not line.is_good
-            typer.echo(line.text)
-    return 1 if failures else 0
+            yield line
 
 
 def _password() -> str:

@@ -35,7 +35,7 @@ _OF_ONE_LINE = re.compile(
 refused."""
 _QUOTED = re.compile(rb"'[^']*'|\\\"[^\"]*\\\"")
 """What the refusal of a request quotes: the request itself."""
-SERVICE = Path(logs.__file__).parent
+SERVICE = Path(logs.__file__).parents[1]
 _PROBLEM = "application/problem+json"
 
 

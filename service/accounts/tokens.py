@@ -6,11 +6,11 @@ first key seals and all keys open, so keys rotate without ending any session.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 from joserfc import jwe
 from joserfc.errors import JoseError
@@ -24,12 +24,28 @@ from service.mail.model import Protocol
 
 MAX_TOKEN = 16 << 10
 PART_LINK_SECONDS = 600
+EVENT_TICKET_SECONDS = 600
 KEPT = 1024
 """How many tokens keep their claims in memory."""
 KEPT_STATES = 64
 """Sync tokens; each has up to 16 KiB."""
 _ALGORITHMS = ["dir", "A256GCM"]
+_EVENTS = "events"
+"""The purpose of a ticket for a stream of events. That of a part link has a slash."""
+_EXPIRED = "This token has expired. Sign in again with POST /v1/sessions."
 _INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
+
+
+class Listener(NamedTuple):
+    """An account of a stream of events, and the session that it was signed in by."""
+
+    credentials: Credentials
+    session: TokenId
+
+    def require_unexpired(self) -> None:
+        """Raises Unauthenticated if the session's time is over."""
+        if self.session.expires <= time.time():
+            raise Unauthenticated(_EXPIRED)
 
 
 class Sessions:
@@ -58,6 +74,20 @@ class Sessions:
         claims = _claims(credentials, min(expires, of.expires) if of else expires)
         return self._seal({**claims, "for": _purpose(message, part), **session})
 
+    def seal_event_ticket(self, listeners: Sequence[Listener], now: float | None = None) -> tuple[str, int]:
+        """Returns a token that may open a stream of the events of these accounts for ``EVENT_TICKET_SECONDS``, and
+        nothing else, and when it expires. Each account's part also ends with its session."""
+        expires = int(time.time() if now is None else now) + EVENT_TICKET_SECONDS
+        accounts = [
+            {**_claims(credentials, session.expires), "jti": session.value} for credentials, session in listeners
+        ]
+        return self._seal({"for": _EVENTS, "exp": expires, "accounts": accounts}), expires
+
+    def open_event_ticket(self, token: str, now: float | None = None) -> tuple[Listener, ...]:
+        """Returns the accounts. Raises Unauthenticated unless this is an unexpired ticket for a stream of events."""
+        accounts = self._valid_claims(token, _EVENTS, now)["accounts"]
+        return tuple(Listener(_credentials(each), TokenId(each["jti"], each["exp"])) for each in accounts)
+
     def seal_sync_token(self, account: str, scope: str, state: bytes) -> str:
         """Returns ``state`` as a sync token, for one account and one scope in it. It does not expire: the reader of the
         state decides whether it is too old. Listeners to the same news get the same token."""
@@ -74,7 +104,7 @@ class Sessions:
             raise StaleToken("This token belongs to another list, or its key is no longer in use. List again.")
         return octets[len(head) :]
 
-    def _seal(self, claims: dict[str, str | int]) -> str:
+    def _seal(self, claims: Mapping[str, Any]) -> str:
         return self._encrypt(json.dumps(claims).encode())
 
     def _encrypt(self, octets: bytes) -> str:
@@ -96,6 +126,13 @@ class Sessions:
         return TokenId(name, claims["exp"]) if name else None
 
     def _open(self, token: str, purpose: str | None, now: float | None) -> Credentials:
+        try:
+            return _credentials(self._valid_claims(token, purpose, now))
+        except (ValueError, KeyError, TypeError):
+            raise Unauthenticated(_INVALID) from None
+
+    def _valid_claims(self, token: str, purpose: str | None, now: float | None) -> Mapping[str, Any]:
+        """Raises Unauthenticated unless one of the keys sealed it for this purpose and it is unexpired."""
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(_INVALID)
         try:
@@ -103,10 +140,10 @@ class Sessions:
             if claims.get("for") != purpose:
                 raise Unauthenticated(_INVALID)
             if claims["exp"] <= (time.time() if now is None else now):
-                raise Unauthenticated("This token has expired. Sign in again with POST /v1/sessions.")
-            return Credentials(claims["v"], Protocol(claims["p"]), claims["u"], claims["s"], SecretKind(claims["k"]))
+                raise Unauthenticated(_EXPIRED)
         except (JoseError, ValueError, KeyError, TypeError):
             raise Unauthenticated(_INVALID) from None
+        return claims
 
     def _read_claims(self, token: str) -> dict[str, Any]:
         claims: dict[str, Any] = json.loads(self._decrypt(token))
@@ -132,6 +169,10 @@ def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:
         "k": credentials.kind,
         "exp": expires,
     }
+
+
+def _credentials(claims: Mapping[str, Any]) -> Credentials:
+    return Credentials(claims["v"], Protocol(claims["p"]), claims["u"], claims["s"], SecretKind(claims["k"]))
 
 
 def _nonce(token: str) -> str:

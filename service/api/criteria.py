@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from service.api.parameters import encodable
-from service.mail.errors import InvalidRequest
+from service.mail.errors import InvalidField, InvalidRequest
 from service.mail.model import MessageSummary, Value
 from service.mail.search.filter import (
     Condition,
@@ -29,22 +30,32 @@ MAX_CURSOR = 2000
 MAX_FOLDERS = 1000
 _FIELDS = {field.alias or name: name for name, field in MessageSummary.model_fields.items()}
 _ALWAYS = frozenset({"id", "folder_id"})
+_OPERATOR = "body.filter.operator"
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,200}\Z")
+
+
+def read_day(text: str) -> date:
+    """A date. Raises InvalidField for anything else."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidField("Send a date, such as 2026-01-31.") from None
+
+
+def read_moment(text: str) -> date:
+    """A date, or a time with an offset (RFC 3339). Raises InvalidField for anything else."""
+    if len(text) == 10:
+        return read_day(text)
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment
+    raise InvalidField("Send a date, or a time with an offset, such as 2026-01-31T08:00:00Z.")
 
 
 # The length comes first: constraints after a validator would apply to the validator's result.
 Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(encodable)]
-Day = Annotated[str, Field(max_length=10, json_schema_extra={"format": "date"}), AfterValidator(date.fromisoformat)]
-
-
-def read_moment(text: str) -> date:
-    """A date, or a time with an offset (RFC 3339). Raises ValueError for anything else."""
-    if len(text) == 10:
-        return date.fromisoformat(text)
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time needs an offset, such as 2026-01-31T08:00:00Z")
-    return moment
+Day = Annotated[str, Field(max_length=10, json_schema_extra={"format": "date"}), AfterValidator(read_day)]
 
 
 Size = Annotated[int, Field(ge=0, le=(1 << 63) - 1, json_schema_extra={"format": "int64"})]
@@ -175,12 +186,12 @@ class SearchFilter(Conditions):
         if self.operator is not None:
             filters.append(self._joined_by(self.operator))
         elif self.conditions_:
-            raise InvalidRequest("`conditions` needs an operator: AND, OR or NOT.")
+            raise InvalidRequest("`conditions` needs an operator: AND, OR or NOT.", location=_OPERATOR)
         return joined(filters)
 
     def _joined_by(self, operator: str) -> Operator:
         if self.conditions_ is None:
-            raise InvalidRequest("An operator needs `conditions`.")
+            raise InvalidRequest("An operator needs `conditions`.", location="body.filter.conditions")
         return Operator(_logic(operator), tuple(_trees(self.conditions_)))
 
 
@@ -238,8 +249,8 @@ def field_names(fields: str | None) -> set[str]:
     if fields is None:
         return set()
     names = {name.strip() for name in fields.split(",") if name.strip()}
-    if unknown := names - _FIELDS.keys():
-        raise InvalidRequest(f"fields: {min(unknown)[:50]} is unknown. Use {', '.join(_FIELDS)}.")
+    if not names <= _FIELDS.keys():
+        raise InvalidRequest(f"Send names of these fields: {', '.join(_FIELDS)}.", location="query.fields")
     return {_FIELDS[name] for name in names} | _ALWAYS
 
 
@@ -251,9 +262,8 @@ def read_sort(sort: str | None) -> tuple[Order, ...]:
         try:
             orders.append(Order(SortKey(name.lstrip("+-")), name.startswith("-")))
         except ValueError:
-            raise InvalidRequest(
-                f"sort: {name[:50]!r} is unknown. Use {', '.join(SortKey)}, with - for descending."
-            ) from None
+            keys = ", ".join(SortKey)
+            raise InvalidRequest(f"Send some of these: {keys}, with - for descending.", location="sort") from None
     return tuple(orders)
 
 
@@ -273,7 +283,7 @@ def _logic(operator: str) -> Logic:
     try:
         return Logic(operator.upper())
     except ValueError:
-        raise InvalidRequest("filter.operator must be AND, OR or NOT.") from None
+        raise InvalidRequest("filter.operator must be AND, OR or NOT.", location=_OPERATOR) from None
 
 
 def _trees(filters: Iterable[SearchFilter]) -> Iterable[Filter]:

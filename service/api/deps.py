@@ -16,7 +16,7 @@ from service.accounts.rates import Rates
 from service.accounts.revocation import Revocations, TokenId
 from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
-from service.api.event_streams import EventStreams
+from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.parameters import AccountId, MessageId, PartId
 from service.mail.backend import Backend

@@ -87,7 +87,10 @@ class IdempotencyStore:
 
 def _require_same(known: bytes, request: bytes) -> None:
     if known != request:
-        raise InvalidRequest("This Idempotency-Key was used for another request. Use a new key for each request.")
+        raise InvalidRequest(
+            "This Idempotency-Key was used for another request. Use a new key for each request.",
+            location="header.Idempotency-Key",
+        )
 
 
 def _again(known: Record) -> Value:

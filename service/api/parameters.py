@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import Path
 
+from service.mail.errors import InvalidField
+
 AccountId = Annotated[str, Path(description="`me`, or the id of the signed-in account.", examples=["me"])]
 FolderId = Annotated[
     str,
@@ -21,8 +23,11 @@ PartId = Annotated[
 
 
 def encodable(text: str) -> str:
-    """The text itself. Raises ValueError for a lone surrogate, which UTF-8 cannot encode."""
-    text.encode()
+    """The text itself. Raises InvalidField for a lone surrogate, which UTF-8 cannot encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidField("Send a text that UTF-8 can encode: this has half a character.") from None
     return text
 
 

@@ -17,6 +17,7 @@ from starlette.routing import compile_path
 
 from service.api.openapi.problem_examples import PROBLEM_EXAMPLES
 from service.api.parameters import response_headers
+from service.api.wording import explain
 from service.mail import errors
 from service.mail.model import PROTOCOLS, Number, Value
 from service.mail.submission.model import Rejected
@@ -41,7 +42,7 @@ PROBLEM_TYPES: Mapping[type[errors.MailError], ProblemType] = {
     errors.Unauthenticated: ProblemType("unauthenticated", 401, "Authentication required", "Send Authorization: Basic with the mailbox's login and password, or Authorization: Bearer with a token from POST /v1/sessions."),
     errors.LoginRefused: ProblemType("login-refused", 401, "The mail server rejected the login", "Check the username and password, or get a new access token. The service never repeats a failed login, because that could lock the account."),
     errors.NotPermitted: ProblemType("not-permitted", 403, "Permission denied", "The mail server does not allow this user to do this. The user needs another right on the folder."),
-    errors.NotFound: ProblemType("not-found", 404, "Not found", "`what` says what does not exist: folder, message, part, server, account or address. An id is valid for one account, and only as long as the thing it names exists."),
+    errors.NotFound: ProblemType("not-found", 404, "Not found", "`what` says what does not exist: folder, message, part, server, account or route (the URL itself). An id is valid for one account, and only as long as the thing it names exists."),
     errors.AlreadyExists: ProblemType("already-exists", 409, "Already exists", "Choose another name. To delete a folder that has subfolders, delete the subfolders first."),
     errors.AlreadyDone: ProblemType("already-done", 409, "Already done", "The first request with this Idempotency-Key was carried out, but its response is no longer stored. Read the mailbox to see the result."),
     errors.InUse: ProblemType("in-use", 409, "Mailbox in use", "Another client has locked the mailbox. Try again after the time in Retry-After.", retryable=True),
@@ -50,7 +51,7 @@ PROBLEM_TYPES: Mapping[type[errors.MailError], ProblemType] = {
     errors.Changed: ProblemType("changed", 412, "Precondition failed", "The message has changed since its ETag was read. Read it again, then decide whether to repeat the request."),
     errors.TooLarge: ProblemType("too-large", 413, "Too large", "Send less data, or request fewer items at once."),
     errors.RangeNotSatisfiable: ProblemType("range-not-satisfiable", 416, "Range not satisfiable", "Content-Range has the size in octets. Request a range within it."),
-    errors.InvalidRequest: ProblemType("invalid-request", 422, "Invalid request", "`errors` or `detail` says which value is invalid and why."),
+    errors.InvalidRequest: ProblemType("invalid-request", 422, "Invalid request", "`errors` says which values are invalid, and what to send."),
     errors.RecipientsRefused: ProblemType("recipients-refused", 422, "Recipients refused", "`recipients` names those that the mail server refuses, and why. Nothing was sent: correct them, or send with `partial=true` to the others."),
     errors.MessageRefused: ProblemType("message-refused", 422, "Message refused", "The mail server refuses the sender or the content for good; `upstream.code` has its reply. Nothing was sent, and the draft is unchanged."),
     errors.TooManyRequests: ProblemType("too-many-requests", 429, "Too many requests", "Try again after the time in Retry-After.", retryable=True),
@@ -102,7 +103,7 @@ class InvalidValue(Value):
 
     location: str = Field(description="The name of the value, such as `query.limit` or `body.username`.")
     message: str = Field(description="Why the value is invalid.")
-    column: Number | None = Field(None, description="The position in a search text, counted from 1.")
+    column: Number | None = Field(None, description="The position in a search text or in JSON, counted from 1.")
 
 
 class Problem(Value):
@@ -116,11 +117,16 @@ class Problem(Value):
     retryable: bool = Field(description="Whether the same request may succeed later.")
     request_id: str = Field(description="The value of X-Request-Id. The operator can find it in the log.")
     upstream: UpstreamCause | None = Field(None, description="Present if the mail server caused the problem.")
-    what: str | None = Field(None, description="With `not-found`: what does not exist, such as `folder` or `message`.")
+    what: str | None = Field(
+        None,
+        description="With `not-found`: what does not exist, such as `folder` or `message`; `route` if it is the URL.",
+    )
     capability: str | None = Field(
         None, description="With `not-supported`: the capability that the mailbox does not have."
     )
-    errors: tuple[InvalidValue, ...] | None = Field(None, description="With `invalid-request`: the invalid values.")
+    errors: tuple[InvalidValue, ...] | None = Field(
+        None, description="With every 422: the invalid values, and what to send."
+    )
     recipients: tuple[Rejected, ...] | None = Field(
         None, description="With `recipients-refused`: the recipients that the mail server refuses."
     )
@@ -193,7 +199,13 @@ def example_of(problem_type: ProblemType) -> dict[str, Any]:
     }
 
 
+_WHOLE = "request"
+"""The location of an error that is not about one value, or whose value is not known."""
+
+
 def _problem(request: Request, problem_type: ProblemType, detail: str, **more: Any) -> Problem:
+    if problem_type.status == HTTPStatus.UNPROCESSABLE_ENTITY and "errors" not in more:
+        more["errors"] = (InvalidValue(location=_WHOLE, message=detail),)
     return Problem(
         type=f"/problems/{problem_type.name}",
         title=problem_type.title,
@@ -238,11 +250,18 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
             more["recipients"] = tuple(map(Rejected.of, error.recipients))
         case errors.NotSupported():
             more["capability"] = error.capability
+        case errors.InvalidRequest(location=str(location)):
+            more["errors"] = (InvalidValue(location=location, message=error.detail),)
         case errors.InvalidQuery():
             more["errors"] = (InvalidValue(location="q", message=error.detail, column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
             more["upstream"] = UpstreamCause(protocol=error.protocol, code=error.code)
     return _problem(request, problem_type_of(error), error.detail, **more)
+
+
+def is_retryable(error: errors.MailError) -> bool:
+    """Whether the same may succeed later."""
+    return problem_type_of(error).retryable
 
 
 async def _mail_error(request: Request, error: Exception) -> JSONResponse:
@@ -264,21 +283,40 @@ def error_response(request: Request, error: errors.MailError) -> JSONResponse:
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    """Names each invalid value and the reason, but never repeats the value: it may be a password."""
+    """Names each invalid value and what to send, but never repeats the value: it may be a password."""
     assert isinstance(error, RequestValidationError)
-    invalid = tuple(
-        InvalidValue(location=".".join(_shown(str(step)) for step in each["loc"])[:200], message=str(each["msg"])[:200])
-        for each in error.errors()[:20]
-    )
+    found = error.errors()[:20]
+    if not _is_json(request) and any(each["loc"] == ("body",) and each["type"] != "missing" for each in found):
+        return error_response(request, errors.UnsupportedMedia("Send JSON with Content-Type: application/json."))
+    invalid = tuple(map(_invalid_value, found))
     detail = "; ".join(f"{value.location}: {value.message}" for value in invalid)[:500]
     return problem_response(request, PROBLEM_TYPES[errors.InvalidRequest], detail, errors=invalid)
+
+
+def _is_json(request: Request) -> bool:
+    """Whether the body says that it is JSON. FastAPI parses no other."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def _invalid_value(error: Mapping[str, Any]) -> InvalidValue:
+    kind, location, context = error["type"], tuple(error["loc"]), error.get("ctx", {})
+    column = None
+    if kind == "json_invalid" and isinstance(location[-1], int):  # FastAPI puts the position there
+        location, column = location[:-1], location[-1] + 1
+    words = explain(kind, location, context)
+    return InvalidValue(
+        location=".".join(_shown(str(step)) for step in location)[:200], message=words[:200], column=column
+    )
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
     """Errors that the framework raises: unknown paths, wrong methods, bodies that are too large."""
     assert isinstance(error, HTTPException)
     problem_type = _BY_STATUS.get(error.status_code, PROBLEM_TYPES[errors.InvalidRequest])
-    more = {"what": "address"} if problem_type.status == HTTPStatus.NOT_FOUND else {}
+    more = {"what": "route"} if problem_type.status == HTTPStatus.NOT_FOUND else {}
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return error_response(request, errors.InvalidRequest("This is not valid JSON.", location="body"))
     headers = dict(error.headers or {})
     if problem_type is _METHOD_NOT_ALLOWED and (methods := _allowed(request)):
         headers = {"Allow": ", ".join(methods)}
@@ -294,10 +332,15 @@ def _allowed(request: Request) -> list[str]:
 
 
 def internal_error(request: Request, error: Exception) -> JSONResponse:
-    """An unexpected exception as a response. The log has its type and stack, not its message: that may contain mail."""
+    """An unexpected exception as a response."""
+    return _response(fault_of(request, error))
+
+
+def fault_of(request: Request, error: Exception) -> Problem:
+    """An unexpected exception as a problem. The log has its type and stack, not its message: that may contain mail."""
     frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
     _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__, frames=frames)
-    return problem_response(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
+    return _problem(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
 
 
 def foreign_error(request: Request, status: int) -> JSONResponse:

@@ -26,8 +26,8 @@ async def spooled(request: Request) -> AsyncIterator[Spooled]:
     with closing(Spooled()) as source:
         async for chunk in request.stream():
             if b"\0" in chunk:
-                raise InvalidRequest("A message must not contain NUL.")
+                raise InvalidRequest("A message must not contain NUL.", location="body")
             await source.write(chunk)
         if not source.size:
-            raise InvalidRequest("The body is empty. Send a message as message/rfc822.")
+            raise InvalidRequest("The body is empty. Send a message as message/rfc822.", location="body")
         yield source

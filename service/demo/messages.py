@@ -9,15 +9,16 @@ from random import Random
 from service.demo import forms
 from service.demo.forms import Form, Letter
 from service.demo.mime import CRLF, encoded, header, mailbox
-from service.demo.words import ENGLISH, GERMAN, LANGUAGES, Language
+from service.demo.words import ARABIC, ENGLISH, GERMAN, JAPANESE, LANGUAGES, Language
 
 SEED = 20260901
 NEWEST = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
 WELCOME = "Welcome to Casella: Übersicht"
 TEN_MEGABYTES = "Ten megabytes attached"
-_FOLDERS = ("Sent", "Drafts", "Archive/2025", "Trash", "Junk", "Projekte/Übersicht")
+_FOLDERS = ("Sent", "Drafts", "Archive", "Archive/2025", "Trash", "Junk", "Projekte/Übersicht")
 _ROUND = 10
 _REPLIES = (4, 7, 9)  # in each round of ten, these answer the second message
+_CONVERSATIONS = 4  # one round in so many is a conversation: each message answers the one before
 _ZONES = (2, 0, -5, 9, 5.5, -3.5, 12.75)
 _LONG = "A subject that does not know where to end, " * 6 + "and then it does"
 
@@ -52,6 +53,20 @@ _KINDS = (
     _Kind(forms.empty, ("",), ENGLISH), _Kind(forms.undelivered, ("Undelivered mail returned to sender",), ENGLISH),
 )  # fmt: skip
 _REPLY = _Kind(forms.reply)
+_QUESTION = _Kind(
+    forms.alternative,
+    ("Who has the key?", "Tea or coffee", "Where do we meet in autumn?", "Plans for the party"),
+    ENGLISH,
+)
+"""The first message of a conversation."""
+_NEWEST = (
+    _Kind(forms.alternative, (WELCOME,), ENGLISH), _Kind(forms.large, (TEN_MEGABYTES,), ENGLISH),
+    _Kind(forms.newsletter, ("🌻 News of the house",), ENGLISH),
+    _Kind(forms.invitation, ("Einladung: Sommerfest",), GERMAN),
+    _Kind(forms.plain, language=ARABIC), _Kind(forms.documents, ("Your invoice for August",), ENGLISH),
+    _Kind(forms.plain, language=JAPANESE), _Kind(forms.pictures, ("Pictures of the garden",), ENGLISH),
+)  # fmt: skip
+"""The first rows of the inbox, newest first: each shows something else that mail can be."""
 _ODD_SENDERS = (
     '"Office \\"North\\", desk 3" <north@example.com>', "desk@example.com (Front Desk (ground floor))",
     '"front desk"@example.net', "=?utf-8?q?J=C3=B6rn?= =?utf-8?q?_Beispiel?= <joern@example.net>",
@@ -66,19 +81,25 @@ def demo_messages(count: int = 300) -> Iterator[DemoMessage]:
     for number in range(count):
         newer = count - 1 - number
         received = NEWEST - timedelta(hours=7 * newer, minutes=newer % 60)
-        folder = "INBOX" if newer < 2 else _folder(number)
-        if newer == 0:
-            kind = _Kind(forms.alternative, (WELCOME,), ENGLISH)
-        elif newer == 1:
-            kind = _Kind(forms.large, (TEN_MEGABYTES,), ENGLISH)
-        else:
-            kind = _kind(number)
+        is_newest = newer < len(_NEWEST)
+        kind, folder = (_NEWEST[newer], "INBOX") if is_newest else (_kind(number), _folder(number))
         yield DemoMessage(_write(number, kind, received, folder), received, _flags(number, newer, folder), folder)
 
 
+def arriving_message(number: int, received: datetime) -> DemoMessage:
+    """An unread message of the inbox, as one that arrives later. Numbers go on from the count of ``demo_messages``."""
+    return DemoMessage(_write(number, _kind(number), received, "INBOX"), received, (), "INBOX")
+
+
+def _is_in_conversation(number: int) -> bool:
+    return number // _ROUND % _CONVERSATIONS == 0
+
+
 def _folder(number: int) -> str:
-    """One message in four is not in the inbox."""
-    return _FOLDERS[number // 4 % len(_FOLDERS)] if number % 4 == 1 else "INBOX"
+    """One message in four is not in the inbox, and no message of a conversation."""
+    if _is_in_conversation(number) or number % 4 != 1:
+        return "INBOX"
+    return _FOLDERS[number // 4 % len(_FOLDERS)]
 
 
 def _flags(number: int, newer: int, folder: str) -> tuple[str, ...]:
@@ -95,11 +116,15 @@ def _flags(number: int, newer: int, folder: str) -> tuple[str, ...]:
 
 
 def _kind(number: int) -> _Kind:
-    return _REPLY if number % _ROUND in _REPLIES else _KINDS[number % len(_KINDS)]
+    offset = number % _ROUND
+    if _is_in_conversation(number):
+        return _REPLY if offset else _QUESTION
+    return _REPLY if offset in _REPLIES else _KINDS[number % len(_KINDS)]
 
 
 def _root(number: int) -> int:
-    return number - number % _ROUND + 1
+    """The message that began the conversation."""
+    return number - number % _ROUND + (0 if _is_in_conversation(number) else 1)
 
 
 def _language(number: int, kind: _Kind) -> Language:
@@ -123,7 +148,7 @@ def _write(number: int, kind: _Kind, received: datetime, folder: str) -> bytes:
     letter = Letter(number, _subject(number, kind), _language(number, kind), rng)
     content = kind.form(letter)
     mime = b"" if content.startswith(CRLF) else header("MIME-Version", "1.0")
-    return _addresses(letter, received, folder) + _thread(number) + mime + content
+    return _addresses(letter, received, folder) + _thread(number, kind) + mime + content
 
 
 def _addresses(letter: Letter, received: datetime, folder: str) -> bytes:
@@ -155,7 +180,8 @@ def _addresses(letter: Letter, received: datetime, folder: str) -> bytes:
 def _sender(number: int, people: list[str]) -> str:
     if number % 19 == 3:
         return _ODD_SENDERS[number // 19 % len(_ODD_SENDERS)]
-    return people[number // len(LANGUAGES) % len(people)]
+    turn = number if _is_in_conversation(number) else number // len(LANGUAGES)
+    return people[turn % len(people)]
 
 
 def _header_charset(letter: Letter) -> str:
@@ -171,12 +197,13 @@ def _raw_or_encoded(letter: Letter, charset: str) -> str:
     return letter.subject if letter.number % 37 == 5 else encoded(letter.subject, charset)
 
 
-def _thread(number: int) -> bytes:
+def _thread(number: int, kind: _Kind) -> bytes:
     """Each reply answers the message before it, and names all earlier ones (RFC 5322, 3.6.4)."""
-    if number % _ROUND not in _REPLIES:
+    if kind is not _REPLY:
         return b""
     start = number - number % _ROUND
-    earlier = [_message_id(start + offset) for offset in (1, *_REPLIES) if start + offset < number]
+    offsets = range(_ROUND) if _is_in_conversation(number) else (1, *_REPLIES)
+    earlier = [_message_id(start + offset) for offset in offsets if start + offset < number]
     return header("In-Reply-To", earlier[-1]) + header("References", "\r\n ".join(earlier))
 
 

@@ -100,9 +100,17 @@ class OverQuota(MailError):
 
 
 class InvalidRequest(MailError):
-    """The request has an invalid value."""
+    """The request has an invalid value. ``location`` names it, such as ``query.fields``, if that is known."""
 
     default = "The request has an invalid value."
+
+    def __init__(self, detail: str | None = None, *, location: str | None = None) -> None:
+        super().__init__(detail)
+        self.location = location
+
+
+class InvalidField(ValueError):
+    """Raised by what validates one value of a request. The text says what to send, and never repeats the value."""
 
 
 class InvalidQuery(InvalidRequest):

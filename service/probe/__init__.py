@@ -12,6 +12,7 @@ from service.mail.model import Protocol
 from service.probe.account import SIGN_IN, words
 from service.probe.capabilities import CAPABILITIES, count_users
 from service.probe.diagnosis import Cause, cause_of, unreachable
+from service.probe.line import Line
 
 CONNECT_SECONDS = 10.0
 _MAX_LINE = 2000
@@ -31,14 +32,6 @@ class Login:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the report."""
-
-    text: str
-    is_good: bool = True
-
-
 async def describe(row: MailServer, login: Login | None = None) -> list[Line]:
     """Returns the report on each protocol of the server.
 
@@ -48,7 +41,7 @@ async def describe(row: MailServer, login: Login | None = None) -> list[Line]:
     lines: list[Line] = []
     for protocol in (*row.protocols, *([SMTP] if row.smtp else [])):
         lines += [line async for line in _protocol(row, protocol, login)]
-    return [Line(_shown(line.text, login), line.is_good) for line in lines]
+    return [Line(_shown(line.text, login), line.mark) for line in lines]
 
 
 async def _protocol(row: MailServer, protocol: str, login: Login | None) -> AsyncIterator[Line]:
@@ -105,7 +98,7 @@ async def _failed(where: str, error: Exception, place: Endpoint | Disk, protocol
         cause = Cause(error.detail, "See the mail server's log.")
     if cause is None:
         cause = Cause(_UNEXPECTED.what.format(type(error).__name__), _UNEXPECTED.advice)
-    return Line(f"{where}: FAILED: {cause.what}", is_good=False), Line(f"  do: {cause.advice}")
+    return Line(f"{where}: FAILED: {cause.what}", "✗"), Line(f"  do: {cause.advice}")
 
 
 def _where(place: Endpoint | Disk) -> str:

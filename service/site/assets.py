@@ -37,6 +37,6 @@ def asset(name: str) -> Document:
     """A file. It is compressed once: it is large, and the same in all responses. Raises NotFound."""
     path = _files().get(name)
     if path is None:
-        raise NotFound("address")
+        raise NotFound("route")
     content = path.read_bytes()
     return document(content, _TYPES[path.suffix], packed=gzip.compress(content, 9, mtime=0))

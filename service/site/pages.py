@@ -45,7 +45,7 @@ def links() -> dict[str, str]:
 def index() -> Document:
     """The page at ``/guides``. Raises NotFound if the package was installed without the guides."""
     if not texts.pages():
-        raise NotFound("address")
+        raise NotFound("route")
     return _guide(texts.INDEX, "./")
 
 
@@ -53,7 +53,7 @@ def guide(name: str) -> Document:
     """The page at ``/guides/{name}``. Raises NotFound if there is none."""
     file = texts.pages().get(name)
     if file is None:
-        raise NotFound("address")
+        raise NotFound("route")
     return _guide(file, "../")
 
 

@@ -20,7 +20,7 @@ def problem(name: str) -> Document:
     """The page of the problem type. Raises NotFound."""
     kind = BY_NAME.get(name)
     if kind is None:
-        raise NotFound("address")
+        raise NotFound("route")
     text = render(_source(kind), lambda link: link)
     body = f"<main>\n{text.html}{_example(kind)}</main>"
     return html(page(f"{kind.title} · Casella", body, "../"), POLICY)

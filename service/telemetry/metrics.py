@@ -8,11 +8,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from platform import python_version
 from weakref import WeakSet
 
-from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from service import __version__
 
 LAG_SECONDS = 0.5
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -37,6 +40,9 @@ _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop
 _rates_fallback = Gauge(
     "casella_rates_fallback",
     "1 while the store that replicas share for rates fails and this process counts alone.",
+)
+Info("casella_build", "The version of Casella and of Python.").info(
+    {"version": __version__, "python": python_version()}
 )
 watch_losses = Counter("casella_watch_losses", "Watches whose connection was lost or could not be opened.")
 

@@ -24,6 +24,7 @@ USES_WALL_CLOCK = {
     "accounts/redis_store.py": "all replicas share what it keeps",
     "accounts/rates.py": "all replicas share what Redis counts",
     "accounts/windows.py": "limits reads the end of a window as Redis gives it",
+    "demo/delivery.py": "mail arrives now",
     "submission/drafts.py": "a message says when it was written",
     "submission/outbox.py": "and when it was sent",
     "submission/dispatch.py": "and when it came without a date",

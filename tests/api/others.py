@@ -17,11 +17,14 @@ OF_NOBODY = frozenset(
         "post /v1/sessions",
         "delete /v1/sessions/current",
         "get /v1/servers",
+        "post /v1/events/tickets",
+        "get /v1/events",
         "get /healthz",
         "get /readyz",
     }
 )
-"""Operations that take nothing of an account but its credentials."""
+"""Operations that take nothing of an account but its credentials. The stream of several accounts takes them sealed:
+tests/ops/test_shared_events.py."""
 REFUSED = frozenset({"account", "folder", "message", "cursor", "since", "folders", "folderId", "parentId", "ticket"})
 """Parameters that name something of an account. A value of another account is unknown."""
 LISTED = frozenset({"id", "ids", "inMailbox", "inMailboxOtherThan"})

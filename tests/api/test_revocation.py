@@ -19,7 +19,7 @@ from service.accounts import revocation
 from service.accounts.credentials import Credentials
 from service.accounts.revocation import KEPT, Revocations, TokenId
 from service.accounts.tokens import Sessions
-from service.api.routes import changes
+from service.api.events import account
 from service.app import create_app
 from service.mail.errors import StoreUnavailable, Unauthenticated
 from service.mail.model import Protocol
@@ -230,7 +230,7 @@ async def test_tokens_from_before_they_had_a_name_open_and_can_be_taken_back(sta
 async def test_an_open_stream_ends(dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch, delay: float) -> None:
     """R-HTTP-37: a stream of events that was open, and a long poll that waits. On a slow way the session ends while the
     news are on theirs."""
-    monkeypatch.setattr(changes, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(account, "PING_SECONDS", 0.2)
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: x\r\n\r\nx\r\n", (), None)])
     async with AsyncExitStack() as stack:

@@ -7,24 +7,28 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from service.demo import DEMO_PASSWORD, DEMO_USER
 from service.demo.forms import LARGE
-from service.demo.messages import demo_messages
+from service.demo.messages import TEN_MEGABYTES, demo_messages
 from service.mail.mime.message import read_message
+from tests.servers.events import Stream
 
 ROOT = Path(__file__).parents[2]
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 class Demo:
     """`casella demo` in a process of its own. ``lines`` is its output until it was ready."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "service", "demo", "--port", "0"]
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "service", "demo", "--port", "0", *options]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.lines: list[str] = []
         deadline = time.monotonic() + START_SECONDS
@@ -78,6 +82,76 @@ def test_the_large_attachment_comes_whole_by_imap_and_by_pop3(demo: Demo) -> Non
         [attachment] = json.loads(shell(f"{get}/messages/{largest}"))["attachments"]
         size = shell(f"{get}/messages/{largest}/parts/{attachment['id']} | wc -c")
         assert int(size) == LARGE
+
+
+@pytest.fixture(scope="module")
+def client(demo: Demo) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{demo.url}/v1/accounts/me", auth=(DEMO_USER, DEMO_PASSWORD), timeout=60) as client:
+        yield client
+
+
+def test_every_role_of_a_folder_is_there(client: httpx.Client) -> None:
+    """An app's sidebar has something in each of its places."""
+    folders = client.get("/folders").json()["items"]
+    filled = {folder.get("role") for folder in folders if folder.get("totalMessages")}
+    assert filled >= {"inbox", "sent", "drafts", "archive", "trash", "junk"}
+    assert any(len(folder["path"]) > 1 for folder in folders)
+
+
+def test_the_first_page_shows_what_mail_can_be(client: httpx.Client) -> None:
+    """Names of attachments as they were written, a newsletter with remote images, an invitation, Arabic and Japanese."""
+    page = client.get("/folders/inbox/messages", params={"limit": 12}).json()["items"]
+    rows = [row for row in page if row["messageId"].endswith(".demo@example.net")]  # not what another test has sent
+    subjects = " ".join(row["subject"] for row in rows)
+    assert re.search(r"[\u0600-\u06ff]{3}", subjects)
+    assert re.search(r"[\u3040-\u30ff]", subjects)
+    opened = [client.get(f"/messages/{row['id']}").json() for row in rows if row["subject"] != TEN_MEGABYTES]
+    assert any(message["body"].get("remoteContent") for message in opened)
+    assert any(message["body"].get("html") and "?inline=true" in message["body"]["html"] for message in opened)
+    attachments = [part for message in opened for part in message["attachments"]]
+    assert "text/calendar" in {part["type"] for part in attachments}
+    written = [
+        read_message(message.source, id="m", folder_id="f", size=0)
+        for message in demo_messages()
+        if len(message.source) < 100_000
+    ]
+    names = {message.message_id: [part.name for part in message.attachments] for message in written}
+    assert all([part.get("name") for part in each["attachments"]] == names[each["messageId"]] for each in opened)
+    assert {"invite.ics", "Überblick 294.pdf"} < {part.get("name") for part in attachments}
+
+
+def test_a_conversation_has_ten_messages(client: httpx.Client) -> None:
+    rows = client.get("/folders/inbox/messages", params={"limit": 50, "fields": "threadId,subject"}).json()["items"]
+    threads = Counter(row["threadId"] for row in rows)
+    [(longest, size)] = threads.most_common(1)
+    assert size == 10
+    assert len({row["subject"].removeprefix("Re: ") for row in rows if row["threadId"] == longest}) == 1
+
+
+def test_a_list_that_has_not_changed_is_304(client: httpx.Client) -> None:
+    path = "/folders/inbox/messages?limit=3"
+    etag = client.get(path).headers["etag"]
+    assert client.get(path, headers={"If-None-Match": etag}).status_code == 304
+
+
+async def test_mail_arrives_while_somebody_listens() -> None:
+    """With --live."""
+    running = Demo("--live", "--live-seconds", "0.5")
+    try:
+        auth = (DEMO_USER, DEMO_PASSWORD)
+        async with (
+            httpx.AsyncClient(base_url=f"{running.url}/v1/accounts/me", auth=auth, timeout=30) as client,
+            client.stream("GET", "/events") as answer,
+        ):
+            stream = Stream(answer.aiter_lines())
+            created = [(await stream.next("change")).data["created"][0] for _ in range(2)]
+            rows = [(await client.get(f"/messages/{message}")).json() for message in created]
+        numbers = [int(row["messageId"].partition(".")[0]) for row in rows]
+        assert numbers[1] > numbers[0] >= 300
+        assert not any(row["flags"] for row in rows)
+    finally:
+        code, _ = running.end()
+    assert code == 0
 
 
 def test_ctrl_c_ends_it_cleanly() -> None:

@@ -10,18 +10,15 @@ service, resumed on another replica, and reports each message once.
 import argparse
 import asyncio
 import json
-import os
 import random
 import re
-import shutil
 import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -30,9 +27,10 @@ from secrets import token_urlsafe
 import httpx
 
 from tests.deploy.chart import ROOT, Object, container, one, render, settings_file
+from tests.deploy.haproxy import haproxy
 from tests.deploy.listeners import Audience
 from tests.deploy.replica import Replica
-from tests.servers.dovecot import PASSWORD, Dovecot, NotStarted
+from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
 
 REPLICAS, ACCOUNTS, LISTENERS, MESSAGES, ATTACHMENT = 3, 30, 10, 60, 200_000
@@ -110,32 +108,13 @@ def rendered(dovecot: Dovecot, folder: Path) -> tuple[list[Object], list[Replica
     return objects, replicas
 
 
-@asynccontextmanager
-async def haproxy(replicas: list[Replica], probe: Object, folder: Path) -> AsyncIterator[str]:
-    """Its address, while it runs. It takes a replica out as the readiness probe would."""
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
-    program = shutil.which("haproxy", path=path)
-    if program is None:
-        raise NotStarted("The drill needs haproxy: apt-get install haproxy")
+def proxied(replicas: list[Replica], probe: Object) -> tuple[str, str]:
+    """The configuration of a proxy that takes a replica out as the readiness probe would, and the proxy's address."""
     [port] = free_ports(1)
     servers = "\n".join(f"  server casella{replica.port} {HOST}:{replica.port}" for replica in replicas)
-    file = folder / "haproxy.cfg"
     fall, period = probe["failureThreshold"], probe["periodSeconds"]
     words = {"path": probe["httpGet"]["path"], "period": period, "fall": fall, "servers": servers}
-    file.write_text(_HAPROXY.format(host=HOST, port=port, **words))
-    process = await asyncio.create_subprocess_exec(program, "-q", "-db", "-f", str(file))
-    try:
-        async with httpx.AsyncClient() as client, asyncio.timeout(10):
-            while True:
-                try:
-                    if (await client.get(f"http://{HOST}:{port}/readyz")).status_code == 200:
-                        break
-                except httpx.TransportError:
-                    await asyncio.sleep(0.05)
-        yield f"http://{HOST}:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
+    return _HAPROXY.format(host=HOST, port=port, **words), f"http://{HOST}:{port}"
 
 
 def mailbox() -> bytes:
@@ -210,7 +189,7 @@ async def drill(seconds: float, rate: float) -> Figures:
         for replica in replicas:
             await stack.enter_async_context(replica)
         probe = container(objects)["readinessProbe"]
-        url = await stack.enter_async_context(haproxy(replicas, probe, folder))
+        url = await stack.enter_async_context(haproxy(*proxied(replicas, probe)))
         enough = asyncio.Event()
         listening = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
         audience = Audience(dovecot, listening, users[:LISTENERS], mailbox())

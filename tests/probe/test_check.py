@@ -128,7 +128,7 @@ def test_a_failing_server_does_not_stop_the_other_checks(dovecot: Dovecot, file:
     file.write_text("".join(server_in(name, ("imap", port)) for name, port in rows))
     code, output = checked(file)
     assert code == 1
-    assert re.findall(r"^(\w) imap .* (ok|FAILED)", output, re.MULTILINE) == [
+    assert re.findall(r"^[✓✗] (\w) imap .* (ok|FAILED)", output, re.MULTILINE) == [
         ("a", "FAILED"), ("b", "ok"), ("c", "FAILED"), ("d", "ok"),
     ]  # fmt: skip
     assert checked(file, "--server", "b")[0] == 0

@@ -38,6 +38,10 @@ def operations() -> dict[str, Operation]:
     return {one["operationId"]: one for methods in paths.values() for one in methods.values()}
 
 
+def has_sample(operation: Operation, label: str) -> bool:
+    return any(each["label"] == label for each in operation["x-codeSamples"])
+
+
 def sample(operation: Operation, label: str) -> str:
     """The sample of that label."""
     [source] = [str(each["source"]) for each in operation["x-codeSamples"] if each["label"] == label]
@@ -81,11 +85,12 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
         new = {**EXAMPLES["NewDraft"], "attachments": [{"messageId": row["id"], "partId": "2"}]}
         draft = (await client.post(f"{me}/drafts", json=new)).raise_for_status().json()["id"]
         scope = f"{me}/folders/inbox" if operation_id == "listChanges" else me
+        ticket = (await client.post("/events/tickets", json={"tokens": [token]})).raise_for_status().json()["ticket"]
         mark = (await client.get(f"{scope}/changes")).raise_for_status().json()["token"]
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
-    values[EXAMPLES["Session"]["token"]] = token
+    values |= {EXAMPLES["Session"]["token"]: token, EXAMPLES["EventTicket"]["ticket"]: ticket}
     return Stage(token, values)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.samples.stage import Stage, operations, sample, sending_service, stage_for
+from tests.samples.stage import Stage, has_sample, operations, sample, sending_service, stage_for
 from tests.sdks.built import ROOT, compile_typescript, node, typescript_app
 from tests.sdks.running import output
 from tests.servers.submission import SendingDovecot
@@ -28,6 +28,8 @@ async def _write(
     files = []
     label = {".py": "Python", ".mts": "TypeScript"}[suffix]
     for name, operation in operations().items():
+        if not has_sample(operation, label):
+            continue
         stage = await stage_for(name, url, dovecot)
         files.append(folder / f"sample-{name}{suffix}")
         files[-1].write_text(program(stage, sample(operation, label)))

@@ -18,7 +18,7 @@ SHORT = 32 << 10
 """A page of usual length. Working harder on it takes twice as long and saves a packet at most."""
 PIECE = 64 << 10
 """Octets compressed at a time, in about a millisecond."""
-_NEVER = re.compile(r"/v1/sessions|/v1/accounts/[^/]+/(?:events|messages/[^/]+/(?:parts/|source))|/metrics")
+_NEVER = re.compile(r"/v1/sessions|/v1/events|/v1/accounts/[^/]+/(?:events|messages/[^/]+/(?:parts/|source))|/metrics")
 _COMPLETE = "casella_complete_response"
 
 

@@ -82,12 +82,19 @@ _ATTACHMENT = {
 _TEXT = {"id": "1", "type": "text/plain", "size": 22, "encoding": "7bit", "charset": "utf-8"}
 _PAGE = {"items": [_ROW], "nextCursor": "dus6x6fd6mIAAAFEAAAA4PehrSA", "total": 225}
 
+_TOKEN = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..ikyXJEFg8uATr8Ny.ZBFe.o4FYgSyIx7JH-lI0uyJzrA"  # noqa: S105 - an example
 EXAMPLES: dict[str, Any] = {
     "NewSession": {"username": "ann@example.org", "password": "correct horse battery staple"},
     "Session": {
-        "token": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..ikyXJEFg8uATr8Ny.ZBFe.o4FYgSyIx7JH-lI0uyJzrA",
+        "token": _TOKEN,
         "expiresAt": "2026-09-08T08:00:00Z",
         "account": _ACCOUNT,
+    },
+    "NewEventTicket": {"tokens": [_TOKEN]},
+    "EventTicket": {
+        "ticket": "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..m0sZ3kqVn7yTq2Lw.XkYd.Jr5fTg8vWq1bNc4xZp7aSw",
+        "expiresAt": "2026-09-01T08:10:00Z",
+        "accounts": [{"accountId": _ACCOUNT["id"]}],
     },
     "ServerList": {"items": [{"name": "home", "domains": ["example.org"], "protocols": ["imap", "pop3"]}]},
     "Account": _ACCOUNT,

@@ -7,7 +7,7 @@ _IMAP = {"protocol": "imap"}
 _SMTP = {"protocol": "smtp"}
 _MESSAGE = "/v1/accounts/me/messages/m_E_LKNKfd6mIAAAFFSU5CT1g"
 _LIST = "/v1/accounts/me/folders/inbox/messages"
-_LIMIT = "Input should be less than or equal to 200"
+_LIMIT = "Send a number of at most 200."
 
 PROBLEM_EXAMPLES: Mapping[str, dict[str, Any]] = {
     "unauthenticated": {"detail": "Send the mailbox's username and password (Basic), or a token from POST /v1/sessions (Bearer)."},

@@ -208,7 +208,7 @@ async def _act(mailbox: Backend, bulk: BulkRequest, *, once: bool) -> Sequence[O
         case BulkAction.DELETE:
             return await mailbox.delete_messages(bulk.ids)
     if bulk.folder_id is None:
-        raise InvalidRequest(f"{bulk.action} needs folderId.")
+        raise InvalidRequest(f"{bulk.action} needs folderId.", location="body.folderId")
     if bulk.action is BulkAction.MOVE:
         return await mailbox.move_messages(bulk.ids, bulk.folder_id, once=once)
     return await mailbox.copy_messages(bulk.ids, bulk.folder_id)

@@ -4,21 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import Header, Query, Request
+from fastapi import Query, Request
 from fastapi.sse import format_sse_event
 from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
 from service.api.deps import Mailbox, Service, require_live, service_of, session_of
+from service.api.events.account import AccountEvents
+from service.api.events.polling import PollingWatch
+from service.api.events.response import RETRY_MS, STREAM, Folders, LastEventId, Since, event_stream, names_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routing import api_router
 from service.mail.backend import Backend
-from service.mail.changes import AccountChanges, Changes, FolderChanges, Watch
-from service.mail.errors import InvalidRequest, StaleToken, Unauthenticated, UpstreamFailure
+from service.mail.changes import Changes, FolderChanges, Watch
+from service.mail.errors import InvalidRequest, StaleToken, Unauthenticated
 from service.mail.model import Capability, Value
 
 router = api_router(
@@ -27,21 +30,10 @@ router = api_router(
     responses=problem_responses(*SIGNED_IN, "stale-token", "not-supported"),
 )
 T = TypeVar("T")
-MAX_TOKEN = 16 << 10
 _FOLDER, _ALL = "folder", "account"
 """What a token refers to: the messages of one folder, or all folders of the account."""
-PING_SECONDS = 15.0
 LOOK_SECONDS = 5.0
 """How often a long poll checks a mailbox without push."""
-RETRY_MS = 1000
-"""How long a client waits before it reconnects to a stream that the service closed."""
-Since = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_TOKEN,
-        description="A token of an earlier response. Default: the current state, from which no changes are returned.",
-    ),
-]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change (long poll). 0: respond at once.")]
 
 
@@ -116,33 +108,13 @@ async def list_account_changes(
     )
 
 
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Events, until either side closes the stream.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
-
-
-@router.get("/events", response_class=StreamingResponse, responses=_STREAM)
+@router.get("/events", response_class=StreamingResponse, responses=STREAM)
 async def watch_account(
     request: Request,
     mailbox: Mailbox,
-    folders: Annotated[
-        str | None,
-        Query(
-            max_length=MAX_TOKEN, description="The folders to watch (ids or roles), separated by commas. Default: all."
-        ),
-    ] = None,
+    folders: Folders = None,
     since: Since = None,
-    last_event_id: Annotated[
-        str | None,
-        Header(
-            alias="Last-Event-ID",
-            max_length=MAX_TOKEN,
-            description="The id of the last received event: the stream continues after it.",
-        ),
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> StreamingResponse:
     """Changes as they happen, as server-sent events.
 
@@ -154,111 +126,47 @@ async def watch_account(
     service = service_of(request)
     if Capability.PUSH not in mailbox.capabilities:
         raise mailbox.not_supported(Capability.PUSH)
-    names = frozenset(name.strip() for name in folders.split(",") if name.strip()) if folders is not None else None
+    names = names_of(folders)
     folder_ids = None if names is None else await _folder_ids(mailbox, names)
     await mailbox.check()
-    stream = _Stream(service, mailbox, folder_ids, partial(require_live, request, session_of(request)))
+    live = partial(require_live, request, session_of(request))
+    stream = _Stream(service, mailbox, AccountEvents(service.streams, mailbox, folder_ids, live))
     await stream.begin(last_event_id or since)
-    return StreamingResponse(stream.events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return event_stream(stream.written())
 
 
 class _Stream:
-    """The event stream of one client. ``folders`` are the ids of those to report, None for all."""
+    """The event stream of one account, as it is written."""
 
-    def __init__(
-        self,
-        service: Service,
-        mailbox: Backend,
-        folders: frozenset[str] | None,
-        require_live: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, service: Service, mailbox: Backend, events: AccountEvents) -> None:
         self._service = service
-        self._require_live = require_live
         self._mailbox = mailbox
-        self._folders = folders
-        self._mark = b""
-        self._sealed_mark, self._sealed = b"", ""
-        self._greeting = "ping"
+        self._events = events
+        self._state, self._token = b"", ""
 
     async def begin(self, token: str | None) -> None:
         """Start at ``token``. Without one, or with one that cannot be read any more, start at the current state."""
+        state, is_lost = None, False
         if token:
             try:
-                self._mark = self._service.sessions.open_sync_token(self._mailbox.account, _ALL, token)
-                return
+                state = self._service.sessions.open_sync_token(self._mailbox.account, _ALL, token)
             except StaleToken:
-                self._greeting = "resync"
-        self._mark = await self._mailbox.get_sync_token(None)
+                is_lost = True
+        await self._events.begin(state, is_lost=is_lost)
 
-    async def events(self) -> AsyncIterator[bytes]:
-        """The events, until either side closes the stream. The first is sent at once: it carries the token of the
-        start."""
-        streams = self._service.streams
-        async with self._mailbox.watch() as watch:
-            with streams.opened(watch):
-                yield self._event(self._greeting, {})
-                is_woken = True
-                while not streams.is_closing and await self._is_live():
-                    if is_woken:
-                        async for event in self._news():
-                            yield event
-                    else:
-                        yield self._event("ping", self._health())
-                    is_woken = await watch.wait(PING_SECONDS)
-                yield format_sse_event(retry=RETRY_MS, comment="closing")
+    async def written(self) -> AsyncIterator[bytes]:
+        """The events, until either side closes the stream."""
+        with suppress(Unauthenticated):  # its session was ended: a client that reconnects is answered 401
+            async for name, data, state in self._events.events():
+                token = None if state is None else self._sealed(state)
+                yield format_sse_event(event=name, data_str=to_json(data).decode(), id=token)
+        yield format_sse_event(retry=RETRY_MS, comment="closing")
 
-    async def _is_live(self) -> bool:
-        """Whether the stream may go on: its session may have been ended meanwhile."""
-        try:
-            await self._require_live()
-        except Unauthenticated:
-            return False
-        return True
-
-    async def _news(self) -> AsyncIterator[bytes]:
-        """The changes since the last event. None if the mail server is unreachable: the watch wakes when it is back."""
-        has_more = True
-        while has_more:
-            try:
-                changes = await self._mailbox.list_all_changes(self._mark)
-            except StaleToken:
-                self._mark = await self._mailbox.get_sync_token(None)
-                yield self._event("resync", {})
-                return
-            except UpstreamFailure:
-                return
-            if not await self._is_live():
-                return
-            self._mark, has_more = changes.token, changes.has_more
-            for event in self._events_of(changes):
-                yield event
-
-    def _events_of(self, changes: AccountChanges) -> list[bytes]:
-        """Only the last event carries the token: a client that is disconnected before it gets all of them again."""
-        events: list[tuple[str, dict[str, Any]]] = [
-            ("resync" if folder.resync else "change", folder.model_dump(by_alias=True, exclude={"resync"}))
-            for folder in changes.folders
-            if self._folders is None or folder.folder_id in self._folders
-        ]
-        if self._folders is None and (changes.created_folders or changes.destroyed_folders):
-            events.append(("folders", {"created": changes.created_folders, "destroyed": changes.destroyed_folders}))
-        return [self._event(name, data, is_last=number == len(events)) for number, (name, data) in enumerate(events, 1)]
-
-    def _health(self) -> dict[str, Any]:
-        """The data of a ping: how the mailbox is watched, so that clients see when the connection is down."""
-        health = self._mailbox.watch_health()
-        return {"mode": health.mode} if health else {}
-
-    def _event(self, name: str, data: dict[str, Any], *, is_last: bool = True) -> bytes:
-        token = self._token if is_last else None
-        return format_sse_event(event=name, data_str=to_json(data).decode(), id=token)
-
-    @property
-    def _token(self) -> str:
-        """The sealed mark. It is sealed once, not for every event: most events are pings."""
-        if self._sealed_mark != self._mark:
-            self._sealed_mark, self._sealed = self._mark, _sealed(self._service, self._mailbox, _ALL, self._mark)
-        return self._sealed
+    def _sealed(self, state: bytes) -> str:
+        """The state as a token. It is sealed once, not for every event: most events are pings."""
+        if self._state != state:
+            self._state, self._token = state, _sealed(self._service, self._mailbox, _ALL, state)
+        return self._token
 
 
 async def _long_poll(
@@ -286,22 +194,6 @@ async def _unwatched() -> AsyncIterator[Watch]:
     yield PollingWatch()
 
 
-class PollingWatch:
-    """A watch without a mail server behind it: only ``wake`` ends a wait early."""
-
-    def __init__(self) -> None:
-        self._woken = asyncio.Event()
-
-    async def wait(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        return self._woken.is_set()
-
-    def wake(self) -> None:
-        self._woken.set()
-
-
 def _is_news(changes: Changes) -> bool:
     return bool(changes.changes) or changes.has_more
 
@@ -313,5 +205,5 @@ def _sealed(service: Service, mailbox: Backend, scope: str, mark: bytes) -> str:
 async def _folder_ids(mailbox: Backend, names: frozenset[str]) -> frozenset[str]:
     ids = {name: folder.id for folder in await mailbox.list_folders() for name in (folder.id, folder.role) if name}
     if missing := names - ids.keys():
-        raise InvalidRequest(f"folders: {min(missing)[:200]} does not exist.")
+        raise InvalidRequest(f"folders: {min(missing)[:200]} does not exist.", location="query.folders")
     return frozenset(ids[name] for name in names)

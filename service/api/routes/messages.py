@@ -135,7 +135,7 @@ async def list_headers(
 ) -> HeaderList:
     """The header fields of a message in their order, including repeated ones."""
     if any(len(each) > MAX_TEXT for each in name or ()):
-        raise InvalidRequest(f"A header field's name has at most {MAX_TEXT} characters.")
+        raise InvalidRequest(f"A header field's name has at most {MAX_TEXT} characters.", location="query.name")
     return HeaderList(items=await mailbox.list_headers(message, name or ()))
 
 

@@ -12,7 +12,7 @@ from service.api.parameters import encodable
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.accounts import Account, describe
 from service.api.routing import api_router
-from service.mail.errors import StoreUnavailable
+from service.mail.errors import InvalidField, StoreUnavailable
 from service.mail.model import PROTOCOLS, OpenProtocol, Value
 
 router = api_router(prefix="/v1", tags=["sessions"])
@@ -39,7 +39,7 @@ class NewSession(Value):
     @model_validator(mode="after")
     def _has_one_secret(self) -> "NewSession":
         if (self.password is None) == (self.access_token is None):
-            raise ValueError("give either password or accessToken")
+            raise InvalidField("Send either `password` or `accessToken`.")
         return self
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from service.mail.errors import RefusedRecipient
+from service.mail.errors import InvalidField, RefusedRecipient
 from service.mail.model import Address, Count, Value
 
 MAX_ID = 3000
@@ -50,9 +50,9 @@ class Attachment(Value):
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
         if (self.message_id is None) == (self.content is None):
-            raise ValueError("an attachment has either messageId or content")
+            raise InvalidField("An attachment has either `messageId` or `content`.")
         if self.part_id is not None and self.message_id is None:
-            raise ValueError("partId needs messageId")
+            raise InvalidField("`partId` needs `messageId`.")
         return self
 
 

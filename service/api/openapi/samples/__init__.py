@@ -11,6 +11,7 @@ from service.api.openapi.samples.call import HOST, Call, call_of
 from service.api.openapi.samples.curl import curl
 from service.api.openapi.samples.kotlin import kotlin
 from service.api.openapi.samples.python import python
+from service.api.openapi.samples.sdk import is_in_sdks
 from service.api.openapi.samples.swift import swift
 from service.api.openapi.samples.typescript import typescript
 
@@ -28,4 +29,5 @@ _LANGUAGES: tuple[tuple[str, str, Callable[[Call], str]], ...] = (
 def samples(method: str, path: str, operation: Node, schemas: Node) -> list[Node]:
     """The value of ``x-codeSamples``."""
     call = call_of(method, path, operation, schemas)
-    return [{"lang": lang, "label": label, "source": write(call)} for lang, label, write in _LANGUAGES]
+    languages = _LANGUAGES if is_in_sdks(call) else _LANGUAGES[:1]
+    return [{"lang": lang, "label": label, "source": write(call)} for lang, label, write in languages]

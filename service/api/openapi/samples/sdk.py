@@ -25,6 +25,11 @@ def function_of(call: Call) -> str:
     return _HELPERS.get(call.id) or f"{call.tag}.{call.id}"
 
 
+def is_in_sdks(call: Call) -> bool:
+    """Whether the SDKs have a function for it. Of streams, they have the one that a client needs."""
+    return call.answer != "events" or call.id in _HELPERS
+
+
 def given(call: Call, style: Style, octets: Callable[[str], Expression]) -> list[Given]:
     """The arguments, in the order of generated methods: required parameters, the body, optional parameters."""
     parameters = [

@@ -1,0 +1,1 @@
+"""Event streams: of one account, and of several on one connection."""
