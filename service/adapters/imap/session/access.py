@@ -16,7 +16,7 @@ from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.holds import Held, HeldFolder, HeldMessages
 from service.adapters.imap.session.pool import Lane, Pool
 from service.adapters.imap.session.selection import Selection
-from service.adapters.imap.wire.status import LoginDeferred, lost
+from service.adapters.imap.wire.status import LoginDeferred, SignedOut, lost
 from service.mail.errors import UpstreamTimeout, UpstreamUnavailable
 
 P = ParamSpec("P")
@@ -60,6 +60,8 @@ class Access:
         try:
             async with self.anywhere() as connection:
                 yield connection
+        except SignedOut:
+            raise  # the server refused the command
         except (UpstreamUnavailable, UpstreamTimeout) as error:
             raise lost(error, advice) from None
 

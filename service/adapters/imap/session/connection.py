@@ -1,6 +1,7 @@
 """One logged-in connection, which runs commands (RFC 9051, 5 and 6)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from service.adapters.imap.wire.octets.flow import OVERHEAD
 from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
-from service.adapters.imap.wire.status import error_from, is_disconnected
+from service.adapters.imap.wire.status import SignedOut, error_from, is_disconnected, is_signed_out
 from service.adapters.shared.sockets import is_local
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command
@@ -47,6 +48,7 @@ class Connection:
         broken_capabilities: set[str],
         *,
         compresses: bool = False,
+        ends_at: float | None = None,
     ) -> None:
         self._protocol = protocol
         self._timing = timing
@@ -64,6 +66,7 @@ class Connection:
         """The selected folder; it notes what untagged responses say about it."""
         self.namespaces: Sequence[bytes] = ()
         """What the server said of its namespaces, once it was asked: that holds for as long as a connection does."""
+        self._ends_at = ends_at
         self.idle_since = 0.0
         """When the connection was last given back to the pool, by the event loop's clock."""
         self.is_qresync = False
@@ -119,7 +122,7 @@ class Connection:
             broken = set() if broken_capabilities is None else broken_capabilities
             compresses = not is_local(protocol.transport) if endpoint.compress is None else endpoint.compress
             broken |= faults_of(protocol.greeting.result().text)
-            return cls(protocol, offered, timing, broken, compresses=compresses)
+            return cls(protocol, offered, timing, broken, compresses=compresses, ends_at=credentials.ends_at)
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
             raise
@@ -128,6 +131,12 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the connection is usable, as far as can be known without a round trip."""
         return self._protocol.is_open and self._protocol.is_quiet
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the secret of the login has ended. Some servers close the connection then, perhaps within a command,
+        so work should begin on another one."""
+        return self._ends_at is not None and time.time() >= self._ends_at
 
     async def is_alive(self) -> bool:
         """Whether the server still answers, within ``NOOP_SECONDS``. One round trip."""
@@ -170,6 +179,10 @@ class Connection:
         for answer in answers:
             if is_disconnected(answer.status):
                 self.fail(error_from(answer.status))
+            if is_signed_out(answer.status):
+                signed_out = SignedOut(protocol="imap", code=answer.status.code or None, retry_after=1)
+                self.fail(signed_out)
+                raise signed_out
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
