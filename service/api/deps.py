@@ -136,7 +136,7 @@ async def caller_of(request: Request) -> Credentials:
     await require_live(request, session_of(request))
     if isinstance(credentials.grant, SessionGrant):
         request.scope[RENEWED] = partial(_renewed, request, credentials)
-        credentials.grant.keep_fresh()
+        await credentials.grant.keep_fresh()
     return credentials
 
 

@@ -129,7 +129,7 @@ class IssuerClient:
         async def ask(client: AsyncOAuth2Client) -> Mapping[str, Any]:
             form = {"client_id": self.issuer.client_id, "scope": " ".join(self.issuer.scopes)}
             auth = client.client_auth(client.token_endpoint_auth_method)
-            return _object(await client.post(place, data=form, auth=auth, withhold_token=True))
+            return _object(await client.post(place, data=form, auth=auth))
 
         return _device_code(await self._asked("AUTHORIZE", ask))
 
@@ -165,7 +165,7 @@ class IssuerClient:
         """OpenID Connect Discovery 1.0, 4, and RFC 8414, 3. The description has to name the issuer itself."""
         url = (self.issuer.url or "").rstrip("/")
         for place in _places(url):
-            response = await client.get(place, withhold_token=True)
+            response = await client.request("GET", place, withhold_token=True)
             if response.status_code == httpx2.codes.NOT_FOUND:
                 continue
             found = _object(response)

@@ -57,13 +57,14 @@ class SessionGrant:
             return
         self._renew_at = _renew_at(self._state)
 
-    def keep_fresh(self) -> None:
-        """Begins to renew the access token if it ends soon. Nobody waits for it."""
+    async def keep_fresh(self) -> None:
+        """Renews the access token if it ends soon. A request waits for that, so that its response brings the client
+        the new state: an issuer may accept the old refresh token no more."""
         if self._is_good and time.time() >= self._renew_at and self._can_refresh:
-            self._begin()
+            with suppress(MailError):  # the access token is still good
+                await self._refreshed()
 
     async def access_token(self) -> AccessToken:
-        self.keep_fresh()
         if not self._is_good:
             await self._refreshed()
         return self._token
@@ -102,7 +103,7 @@ class SessionGrant:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._refresh = None
         if not task.cancelled():
-            task.exception()  # who waits gets it; a failure in the background is tried again by the next request
+            task.exception()  # all who waited for it may have left
 
     async def _refreshed(self) -> None:
         if self._gone is not None:
