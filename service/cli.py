@@ -19,13 +19,14 @@ import uvicorn
 from pydantic import SecretBytes, ValidationError
 
 from service import __version__, probe
-from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
+from service.accounts.servers import Endpoint, MailServer, Security, ServerTable, trusting
 from service.app import create_app
 from service.http import run as serving
 from service.http.metrics_port import MetricsAddress, PortUnavailable
 from service.http.servers import ApiServer
 from service.http.workers import CONFIG
 from service.mail.errors import MailError
+from service.oauth.issuer import Issuer
 from service.settings import errors as setting_errors
 from service.settings.model import KEY_OCTETS, Settings, read_settings
 from service.telemetry import logs
@@ -89,15 +90,14 @@ def _valid(read: Callable[[], Settings], config: Path | None = None) -> Settings
 
 def _load_authorities(settings: Settings) -> None:
     """Raises OSError if a ``ca_file`` is missing or holds no certificate: at the start, not at the first sign-in."""
-    for name, row in settings.servers.items():
-        for listener in (row.imap, row.pop3, row.smtp):
-            if listener and listener.ca_file:
-                try:
-                    listener.endpoint(name).tls_context()
-                except SSLError as error:
-                    raise OSError(error.errno, "it holds no certificate", str(listener.ca_file)) from None
-                except OSError as error:
-                    raise OSError(error.errno, error.strerror, str(listener.ca_file)) from None
+    listeners = [listener for row in settings.servers.values() for listener in (row.imap, row.pop3, row.smtp)]
+    for file in {each.ca_file for each in (*listeners, *settings.oauth.values()) if each and each.ca_file}:
+        try:
+            trusting(file)
+        except SSLError as error:
+            raise OSError(error.errno, "it holds no certificate", str(file)) from None
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(file)) from None
 
 
 def _warn_of_unknown_variables() -> None:
@@ -224,7 +224,8 @@ def check(
     ] = None,
     server: Annotated[str | None, typer.Option(help="Try this server only, and sign in there.")] = None,
 ) -> None:
-    """Try each mail server of the configuration. Print what it supports, or why it cannot be used and what to do.
+    """Try each mail server and each issuer of tokens of the configuration. Print what it supports, or why it cannot be
+    used and what to do.
 
     The exit code is 1 if anything failed.
     """
@@ -242,12 +243,17 @@ def check(
         typer.echo("No mail server is configured, so there is nothing to check.", err=True)
         raise typer.Exit(2)
     credentials = probe.Login(login, _password()) if login else None
-    raise typer.Exit(asyncio.run(_check_all(rows, login_server, credentials)))
+    issuers = [issuer for issuer in settings.issuers() if server is None or issuer.name in {row.oauth for row in rows}]
+    raise typer.Exit(asyncio.run(_check_all(rows, issuers, login_server, credentials)))
 
 
-async def _check_all(rows: list[MailServer], login_server: MailServer | None, login: probe.Login | None) -> int:
-    """Checks all servers concurrently, prints the results in the order of the table, and returns the exit code."""
+async def _check_all(
+    rows: list[MailServer], issuers: list[Issuer], login_server: MailServer | None, login: probe.Login | None
+) -> int:
+    """Checks all servers and issuers concurrently, prints the results in the order of the tables, and returns the exit
+    code."""
     checks = [asyncio.create_task(probe.describe(row, login if row is login_server else None)) for row in rows]
+    checks += [asyncio.create_task(probe.describe_issuer(issuer)) for issuer in issuers]
     failures = 0
     for check in checks:
         for line in await check:

@@ -7,6 +7,7 @@ import ssl
 import httpx2
 
 from service.accounts.address_policy import AddressPolicy
+from service.accounts.servers import trusting
 
 MAX_OCTETS = 64 << 10
 SECONDS = 3.0
@@ -23,7 +24,7 @@ class Fetcher:
         self._port = port
         # No proxy of the environment is used: it would resolve the name a second time, by rules of its own.
         self._client = httpx2.AsyncClient(
-            verify=context or ssl.create_default_context(),
+            verify=context or trusting(None),
             trust_env=False,
             follow_redirects=False,
             timeout=SECONDS,

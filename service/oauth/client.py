@@ -3,7 +3,6 @@ an error."""
 
 import asyncio
 import re
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
+from service.accounts.servers import trusting
 from service.mail.errors import (
     AuthorizationPending,
     ConsentRequired,
@@ -78,7 +78,7 @@ class IssuerClient:
 
     def __init__(self, issuer: Issuer) -> None:
         self.issuer = issuer
-        self._transport = _Bounded(verify=ssl.create_default_context(cafile=issuer.ca_file))
+        self._transport = _Bounded(verify=trusting(issuer.ca_file))
         self._described: tuple[Endpoints, float] | None = None
         self._describing = asyncio.Lock()
 

@@ -12,6 +12,10 @@ from service.mail.model import Protocol
 from service.probe.account import SIGN_IN, words
 from service.probe.capabilities import CAPABILITIES, count_users
 from service.probe.diagnosis import Cause, cause_of, unreachable
+from service.probe.issuers import describe_issuer
+from service.probe.lines import Line
+
+__all__ = ["Line", "Login", "describe", "describe_issuer"]
 
 CONNECT_SECONDS = 10.0
 _MAX_LINE = 2000
@@ -29,14 +33,6 @@ class Login:
 
     username: str
     password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the report."""
-
-    text: str
-    is_good: bool = True
 
 
 async def describe(row: MailServer, login: Login | None = None) -> list[Line]:

@@ -57,6 +57,7 @@ def settings_for(issuer: Issuer, dovecot: TokenDovecot, **more: Any) -> Settings
         "oauth": {"fake": client},
         "secret_keys": token_urlsafe(32),
         "access_log": False,
+        "rates": {"account_messages": "off", "account_recipients": "off"},
     }
     return Settings(**{**values, **more})
 
@@ -91,9 +92,9 @@ class Device:
         return cls(await sign_in(replica, username, **secret))
 
     async def request(
-        self, replica: Replica, method: str, path: str, type: str | None = None, **more: Any
+        self, replica: Replica, method: str, path: str, media: str | None = None, **more: Any
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}", **({"Content-Type": type} if type else {})}
+        headers = {"Authorization": f"Bearer {self.token}", **({"Content-Type": media} if media else {})}
         response = await replica.request(method, path, headers=headers, **more)
         if (token := response.headers.get("Casella-Token")) is not None:
             self.token, self.renewals = token, self.renewals + 1

@@ -56,7 +56,7 @@ class Work:
         await self._request("PATCH", f"{ME}/messages/{await self._first()}/flags", json={"add": ["$seen"]})
 
     async def _append(self) -> str:
-        answer = await self._request("POST", INBOX, 201, content=mail("more"), type="message/rfc822")
+        answer = await self._request("POST", INBOX, 201, content=mail("more"), media="message/rfc822")
         return str(answer["id"])
 
     async def _move(self) -> None:

@@ -19,7 +19,9 @@ REDIRECT = "org.example.app:/signed-in"
 async def code_for(replica: Replica, user: str) -> dict[str, str]:
     """What an app has once the user has agreed in a browser: it knows no more than the address before."""
     found = (await replica.get("/v1/discovery", params={"email": user})).json()
-    assert found["candidates"] == [{"source": "table", "server": "home", "login": "address", "auth": ["oauth2", "password"]}]
+    assert found["candidates"] == [
+        {"source": "table", "server": "home", "login": "address", "auth": ["oauth2", "password"]}
+    ]
     oauth = found["oauth"]
     verifier, state = token_urlsafe(48), token_urlsafe(8)
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -120,9 +122,7 @@ async def test_sending_signs_in_by_the_same_grant(
     assert f"by {user}".encode() in sink.wait_for("bob@example.org").octets
 
 
-async def test_another_user_s_grant_opens_no_mailbox(
-    serve: Serve, issuer: Issuer, token_dovecot: TokenDovecot
-) -> None:
+async def test_another_user_s_grant_opens_no_mailbox(serve: Serve, issuer: Issuer, token_dovecot: TokenDovecot) -> None:
     async with serve() as [replica]:
         token = issuer.grant(token_dovecot.user("other"))
         body = {"username": token_dovecot.user(), "refreshToken": token}

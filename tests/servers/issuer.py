@@ -211,8 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
     served: Issuer
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    def log_message(self, *_: object) -> None:
+        """Nothing is logged."""
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
