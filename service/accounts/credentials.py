@@ -24,8 +24,8 @@ class SealedGrant(NamedTuple):
     generation: int
     """Counts the refreshes: of two states of a grant the one with more is newer."""
     refresh: str
-    """The refresh token. Empty in the ticket of a link, which must never cause a refresh: nobody would get the new
-    session token."""
+    """The refresh token. Empty in the ticket of a link, which must never cause a refresh: no client would get the
+    new session token."""
     access: str
     ends_at: float
     """When the access token ends, in seconds since the epoch."""
@@ -69,7 +69,7 @@ class Credentials:
     secret: str = field(repr=False)
     kind: SecretKind = SecretKind.PASSWORD
     grant: Grant | None = field(default=None, compare=False, repr=False)
-    """Of the kind GRANT: where the access token for a login comes from."""
+    """Of the kind GRANT: the source of the access token for a login."""
     ends_at: float | None = field(default=None, compare=False)
     """When the secret ends, in seconds since the epoch, if that is known."""
 

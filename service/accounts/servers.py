@@ -31,7 +31,8 @@ class Security(StrEnum):
 
 @lru_cache(maxsize=64)
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
-    """A client's TLS that trusts these authorities, None: the system's. Cached, because loading a bundle of authorities takes 10 to 20 ms of a core."""
+    """A client's TLS that trusts these authorities, None: the system's. Cached, because loading a bundle of authorities
+    takes 10 to 20 ms of a core."""
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -157,7 +158,7 @@ _USUAL_PORTS = (993, 995)
 
 
 SubmissionOf = Callable[[str], Endpoint | None]
-"""Returns where those send who read their mail on this host, if it is a well-known one."""
+"""Returns the listener that sends for the users of a host, if it is a well-known one."""
 
 
 def _named_by_client(name: str, policy: AddressPolicy, submission_of: SubmissionOf) -> MailServer | None:

@@ -1,7 +1,7 @@
 """From an address to the mail servers that it may belong to, the best first.
 
-The rule that says whose password goes where is not touched: discovery names servers, and a client that signs in names
-one of them, or leaves the choice to the table (``ServerTable.pick``).
+The rule that picks the server for a password stays as it is (``ServerTable.pick``): discovery names servers, and a
+client that signs in names one of them, or leaves the choice to the table.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from service.accounts.servers import Security
 
 
 class Origin(StrEnum):
-    """Who says so, the most trusted first."""
+    """The source of a candidate, the most trusted first."""
 
     TABLE = "table"
     PROVIDERS = "providers"
@@ -59,5 +59,5 @@ class Candidate:
 
     @property
     def listeners(self) -> tuple[Listener | None, ...]:
-        """Where it is; two candidates with the same are one server."""
+        """Its listeners. Two candidates with the same ones are one server."""
         return self.imap, self.pop3, self.smtp

@@ -1,4 +1,4 @@
-"""The table of big providers, in ``providers.toml``. It is read once, and nothing is asked of anybody."""
+"""The table of big providers, in ``providers.toml``. It is read once, and needs no network."""
 
 import tomllib
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def provider_at(host: str) -> Provider | None:
 
 
 def submission_of(host: str) -> Endpoint | None:
-    """Where those send who read their mail on this host of a provider, by TLS."""
+    """The listener with TLS that sends for the users of this host, if a provider has the host."""
     provider = provider_at(host)
     smtp = provider.smtp if provider else None
     return Endpoint(*smtp) if smtp and smtp.security is not Security.NONE else None

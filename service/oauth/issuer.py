@@ -1,4 +1,4 @@
-"""Who issues tokens: the operator's table of issuers, and what they answer."""
+"""The operator's table of issuers, and what they answer."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,7 @@ class Issuer:
 
 
 class Endpoints(NamedTuple):
-    """Where an issuer is asked for what."""
+    """The endpoints of an issuer."""
 
     token: str
     authorization: str | None = None

@@ -13,8 +13,8 @@ _WRONG_CLIENT = (
 
 
 async def describe_issuer(issuer: Issuer) -> list[Line]:
-    """Returns the report: whether the issuer describes itself, and knows the client. It is asked to refresh a token
-    that it never gave, which only a client that it knows is told."""
+    """Returns the report: whether the issuer describes itself, and knows the client. It has to refuse a token that
+    it never gave, and says so only to a client that it knows."""
     from service.oauth.client import IssuerClient  # noqa: PLC0415 - its libraries are an extra
 
     client = IssuerClient(issuer)

@@ -30,9 +30,13 @@ class IssuerSettings(BaseModel):
         description="The address at which the issuer describes itself (RFC 8414, OpenID Connect Discovery).",
         examples=["https://accounts.google.com"],
     )
-    authorization_endpoint: EndpointUrl | None = Field(None, description="In place of `issuer`: where users agree.")
-    token_endpoint: EndpointUrl | None = Field(None, description="In place of `issuer`: where tokens are got.")
-    device_endpoint: EndpointUrl | None = Field(None, description="In place of `issuer`: where device codes begin.")
+    authorization_endpoint: EndpointUrl | None = Field(
+        None, description="In place of `issuer`: the page on which users agree."
+    )
+    token_endpoint: EndpointUrl | None = Field(None, description="In place of `issuer`: the endpoint for tokens.")
+    device_endpoint: EndpointUrl | None = Field(
+        None, description="In place of `issuer`: the endpoint for device codes."
+    )
     client_id: str = Field(min_length=1, max_length=1000, description="The client that is registered there.")
     client_secret: SecretStr | None = Field(None, description="The client's secret, if it has one.")
     scopes: Annotated[tuple[str, ...], Commas] = Field(

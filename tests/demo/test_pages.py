@@ -28,8 +28,9 @@ COMMANDS = [
     if block.language == "sh" and "curl" not in block.text and not block.text.startswith("export ")
     for line in block.text.splitlines()
 ]
-EXECUTED_ELSEWHERE = {("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js")}
-"""Executed by tests/sdks and tests/ops/test_phone.py."""
+EXECUTED_ELSEWHERE = {("docs/sdks.md", "ts"), ("docs/sdks.md", "python"), ("docs/staying-in-step.md", "js"),
+                      ("docs/signing-in.md", "python")}  # fmt: skip
+"""Executed by tests/sdks, tests/ops/test_phone.py and tests/oauth/test_guide.py."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 
@@ -92,6 +93,14 @@ def sending(out: str, _: Path) -> None:
     assert [row["messageId"] for row in received["items"]] == [submission["messageId"]]
 
 
+def signing_in(out: str, _: Path) -> None:
+    """The candidates are those that the page shows, and the session is the account's."""
+    found, account = (json.loads(line) for line in out.replace("}{", "}\n{").splitlines())
+    [shown] = of("docs/signing-in.md", "json")
+    assert found == json.loads(shown)
+    assert account["username"] == "demo@example.org"
+
+
 def errors(out: str, _: Path) -> None:
     """The problem is the one that the page shows, except for its request id."""
     [shown] = of("docs/errors.md", "json")
@@ -106,6 +115,7 @@ CHECKS = {
     "docs/staying-in-step.md": staying_in_step,
     "docs/writing.md": writing,
     "docs/sending.md": sending,
+    "docs/signing-in.md": signing_in,
     "docs/errors.md": errors,
 }
 
@@ -151,10 +161,13 @@ def test_a_command_exists(page: str, line: str) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/settings.md", "docs/operator.md"])
 def test_a_page_s_settings_are_settings(page: str, tmp_path: Path) -> None:
-    [example] = of(page, "toml")
+    first, *others = of(page, "toml")
     file = tmp_path / "casella.toml"
-    file.write_text(example)
+    file.write_text(first)
     assert read_settings(file).default_server == "home"
+    for example in others:
+        file.write_text(example)
+        assert read_settings(file).servers
 
 
 def test_the_line_that_makes_a_key_works() -> None:

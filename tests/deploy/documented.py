@@ -30,5 +30,5 @@ def commands() -> list[str]:
 
 def settings() -> str:
     """Its file of settings."""
-    [block] = re.findall(r"^```toml\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
+    block, *_ = re.findall(r"^```toml\n(.*?)^```", OPERATOR.read_text(), re.MULTILINE | re.DOTALL)
     return str(block)

@@ -7,7 +7,6 @@ import structlog
 from fastapi import Query, Request
 from pydantic import Field
 
-from service.accounts.servers import Security
 from service.api.deps import MAX_USERNAME, Service, address_of, service_of
 from service.api.problems import problem_responses
 from service.api.routing import api_router
@@ -24,14 +23,14 @@ class FoundListener(Value):
 
     host: str = Field(description="The name of the host.")
     port: Number = Field(description="The port.")
-    security: Security = Field(description="`tls`, `starttls` or `none`.")
+    security: str = Field(description="`tls`, `starttls` or `none`.")
 
 
 class FoundServer(Value):
     """A mail server that the address may belong to."""
 
     source: str = Field(
-        description="Where this comes from: `table` (the operator), `providers` (a table of big providers),"
+        description="The source: `table` (the operator), `providers` (a table of big providers),"
         " `autoconfig` (the domain's own description), `srv` or `mx` (DNS). Later versions may add others."
     )
     server: str | None = Field(
@@ -39,20 +38,20 @@ class FoundServer(Value):
         description="What to send as `server` to POST /v1/sessions. Absent: this service does not reach the server.",
     )
     provider: str | None = Field(None, description="The name of the provider in the table of big providers.")
-    imap: FoundListener | None = Field(None, description="Where it has mailboxes by IMAP.")
-    pop3: FoundListener | None = Field(None, description="Where it has mailboxes by POP3.")
-    smtp: FoundListener | None = Field(None, description="Where it sends messages.")
+    imap: FoundListener | None = Field(None, description="The listener for mailboxes by IMAP.")
+    pop3: FoundListener | None = Field(None, description="The listener for mailboxes by POP3.")
+    smtp: FoundListener | None = Field(None, description="The listener that sends messages.")
     login: str = Field(description="What to send as `username`: the `address`, or its `localpart` before the @.")
     auth: tuple[str, ...] = Field(description="How one signs in, best first: `password`, `oauth2`.")
     is_unconfirmed: bool | None = Field(
         None,
-        description="true if DNS, which anybody on the way can forge, names a host outside of the address's domain."
+        description="true if DNS, which can be forged on the way, names a host outside of the address's domain."
         " Show the host, and send no password before the user has confirmed it.",
     )
 
 
 class OAuthProvider(Value):
-    """Where the user agrees (RFC 6749, 4.1), with PKCE (RFC 7636)."""
+    """The provider at which the user agrees (RFC 6749, 4.1), with PKCE (RFC 7636)."""
 
     provider: str = Field(description="The name of the provider here.")
     authorization_endpoint: str = Field(description="The address to open in a browser.")
