@@ -344,7 +344,11 @@ def test_alerts_and_dashboard_use_existing_metrics(full: list[Object]) -> None:
         {"config": {"servers": SERVERS, "sesion_seconds": 60}},
         {"config": {"servers": SERVERS, "session_seconds": 1}},
         {"config": {"servers": SERVERS, "secret_keys": [KEY]}},
-        {"config": {"oauth": {"google": {"issuer": "https://accounts.google.com", "client_id": "x", "client_secret": "y"}}}},
+        {
+            "config": {
+                "oauth": {"google": {"issuer": "https://accounts.google.com", "client_id": "x", "client_secret": "y"}}
+            }
+        },
         {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": "993"}}}}},
         {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": 993, "security": "ssl"}}}}},
         {"ingress": {"hosts": ["casella.example.org"]}},

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,42 @@ async def test_a_server_that_refuses_each_token_is_asked_twice(issuer: Issuer) -
         assert (response.status_code, response.json()["type"]) == (401, "/problems/login-refused")
         assert server.verbs.count("AUTHENTICATE") == 2
     assert issuer.asked["refresh_token"] == 2
+
+
+WRITES: dict[str, tuple[str, str, dict[str, Any], int]] = {
+    "APPEND": (
+        "POST",
+        f"{ME}/folders/inbox/messages",
+        {"content": b"Subject: x\r\n\r\n", "media": "message/rfc822"},
+        201,
+    ),
+    "CREATE": ("POST", f"{ME}/folders", {"json": {"name": "new"}}, 201),
+}
+FOLDERS = b'* LIST () "/" INBOX\r\n* LIST () "/" new\r\n{tag} OK done\r\n'
+
+
+@pytest.mark.parametrize("verb", WRITES)
+async def test_a_write_that_was_refused_is_done_once(issuer: Issuer, verb: str) -> None:
+    method, path, more, expected = WRITES[verb]
+    done: list[bytes] = []
+
+    def do(command: bytes) -> bytes:
+        done.append(command)
+        return b"{tag} OK [APPENDUID 1 1] done\r\n"
+
+    def script(number: int) -> Script:
+        refused = b"{tag} NO [EXPIRED] the token has ended\r\n"
+        answers: Answers = {
+            verb: do if number else refused,
+            "LIST": lambda _: FOLDERS if done else b"{tag} OK done\r\n",
+        }
+        return [Imap(capabilities=CAPABILITIES, answers=answers)]
+
+    async with ScriptedServer(script) as server:
+        app = create_app(settings(issuer, server.port))
+        async with app.router.lifespan_context(app), Replica(app) as replica:
+            device = await Device.signed_in(replica, "ann@example.org", refreshToken=issuer.grant("ann@example.org"))
+            response = await device.request(replica, method, path, **more)
+        assert response.status_code == expected, response.text
+        assert server.verbs.count(verb) == 2
+    assert len(done) == 1

@@ -74,6 +74,22 @@ class _HasAccess(Protocol):
 S = TypeVar("S", bound=_HasAccess)
 
 
+def once_more(
+    method: Callable[Concatenate[S, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """For methods that must not run twice: they run again if the server refused the command because the login had
+    ended, which says that nothing was done."""
+
+    @wraps(method)
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **kwargs)
+        except SignedOut:
+            return await method(self, *args, **kwargs)
+
+    return run
+
+
 def again(
     method: Callable[Concatenate[S, P], Awaitable[T]],
 ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:

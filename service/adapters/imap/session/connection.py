@@ -179,10 +179,7 @@ class Connection:
         for answer in answers:
             if is_disconnected(answer.status):
                 self.fail(error_from(answer.status))
-            if is_signed_out(answer.status):
-                signed_out = SignedOut(protocol="imap", code=answer.status.code or None, retry_after=1)
-                self.fail(signed_out)
-                raise signed_out
+            self._require_signed_in(answer)
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
@@ -256,8 +253,16 @@ class Connection:
         with Command("imap", self._protocol.server, _verb(pieces)) as command:
             answer = await self._protocol.stream(tag, lines, size, chunks, self._timing, goes_ahead=goes_ahead)
             command.outcome = answer.status.kind.lower()
+        self._require_signed_in(answer)
         await self._note(answer.untagged)
         return answer
+
+    def _require_signed_in(self, answer: Answer) -> None:
+        """Raises SignedOut if the server refused a command because the login has ended."""
+        if is_signed_out(answer.status):
+            signed_out = SignedOut(protocol="imap", code=answer.status.code or None, retry_after=1)
+            self.fail(signed_out)
+            raise signed_out
 
     async def _note(self, untagged: Iterable[bytes]) -> None:
         """Pass untagged responses to the selection. If the caller is cancelled meanwhile, the counts are incomplete, so
