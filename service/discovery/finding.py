@@ -68,8 +68,11 @@ class Discovery:
 
     async def _said(self, domain: str) -> Sequence[Candidate]:
         """What the domain says of itself; read once for all who ask at the same time."""
-        if self._network is None or (kept := self._kept.get(domain)) is not None:
-            return () if self._network is None else kept or ()
+        if self._network is None:
+            return ()
+        kept = self._kept.get(domain)
+        if kept is not None:
+            return kept
         task = self._under_way.get(domain)
         if task is None:
             task = self._under_way[domain] = asyncio.create_task(self._read(domain, self._network))

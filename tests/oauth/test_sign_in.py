@@ -1,5 +1,6 @@
 """Signed in by each of the three ways, and what each protocol does with it."""
 
+import json
 from base64 import urlsafe_b64encode
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -69,7 +70,7 @@ async def test_by_a_device_code_once_the_user_has_agreed(
     user = token_dovecot.user()
     async with serve() as [replica]:
         begun = await replica.post("/v1/oauth/fake/device")
-        assert begun.status_code == 201
+        assert begun.status_code == 200
         shown = begun.json()
         assert shown["verificationUri"].startswith(issuer.url)
         waiting = await replica.post("/v1/sessions", json={"username": user, "deviceCode": shown["deviceCode"]})
@@ -138,12 +139,18 @@ async def test_another_user_s_grant_opens_no_mailbox(serve: Serve, issuer: Issue
         {"code": "x", "codeVerifier": "v" * 43},
         {"password": "x", "redirectUri": "https://app.example.org"},
         {"code": "x", "codeVerifier": "too short", "redirectUri": "https://app.example.org"},
+        {"code": "x", "codeVerifier": "v" * 43, "redirectUri": "https://app.example.org/a b"},
+        {"refreshToken": ""},
+        {"refreshToken": "a\r\nb"},
+        {"refreshToken": "\ud800"},
+        {"deviceCode": "ü"},
         {},
     ],
 )
 async def test_a_session_has_one_secret(serve: Serve, body: dict[str, str]) -> None:
     async with serve() as [replica]:
-        response = await replica.post("/v1/sessions", json={"username": "ann@example.org", **body})
+        content = json.dumps({"username": "ann@example.org", **body})
+        response = await replica.post("/v1/sessions", content=content, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
 
 

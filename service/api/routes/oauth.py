@@ -27,7 +27,6 @@ class DeviceSignIn(Value):
 
 @router.post(
     "/oauth/{provider}/device",
-    status_code=201,
     response_model_exclude_none=True,
     responses=problem_responses(
         *("not-found", "invalid-request", "too-many-requests", "internal-error", "not-supported"),

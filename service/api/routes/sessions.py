@@ -33,6 +33,15 @@ router = api_router(prefix="/v1", tags=["sessions"])
 Text = Annotated[str, AfterValidator(encodable)]
 
 
+def _printable(secret: SecretStr) -> SecretStr:
+    """What a provider gives is printable ASCII (RFC 6749, A)."""
+    text = secret.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("it is printable ASCII")
+    return secret
+
+
+Granted = Annotated[SecretStr, AfterValidator(_printable)]
 _SECRETS = ("password", "access_token", "refresh_token", "code", "device_code")
 
 
@@ -50,20 +59,23 @@ class NewSession(Value):
         max_length=MAX_SECRET,
         description="An access token from the mailbox's provider. The session ends with it.",
     )
-    refresh_token: SecretStr | None = Field(
-        None, max_length=MAX_SECRET, description="A refresh token of a client that the operator configured."
+    refresh_token: Granted | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_SECRET,
+        description="A refresh token of a client that the operator configured.",
     )
-    code: SecretStr | None = Field(
-        None, max_length=MAX_SECRET, description="The code that the provider sent to `redirectUri`."
+    code: Granted | None = Field(
+        None, min_length=1, max_length=MAX_SECRET, description="The code that the provider sent to `redirectUri`."
     )
-    code_verifier: SecretStr | None = Field(
+    code_verifier: Granted | None = Field(
         None, min_length=43, max_length=128, description="With `code`: the verifier of its challenge (RFC 7636)."
     )
-    redirect_uri: Text | None = Field(
-        None, min_length=1, max_length=2000, description="With `code`: the address that the provider sent it to."
+    redirect_uri: str | None = Field(
+        None, pattern="^[!-~]+$", max_length=2000, description="With `code`: the address that the provider sent it to."
     )
-    device_code: SecretStr | None = Field(
-        None, max_length=MAX_SECRET, description="The `deviceCode` from POST /v1/oauth/{provider}/device."
+    device_code: Granted | None = Field(
+        None, min_length=1, max_length=MAX_SECRET, description="The `deviceCode` from POST /v1/oauth/{provider}/device."
     )
     server: str | None = Field(
         None, description="A name from GET /v1/servers. Default: the server of the username's domain."
