@@ -34,7 +34,7 @@ class SealedGrant(NamedTuple):
 
 
 class AccessToken(NamedTuple):
-    """An access token, and when it ends, in seconds since the epoch."""
+    """An access token, and when it ends, by the monotonic clock."""
 
     value: str
     ends_at: float
@@ -71,7 +71,7 @@ class Credentials:
     grant: Grant | None = field(default=None, compare=False, repr=False)
     """Of the kind GRANT: the source of the access token for a login."""
     ends_at: float | None = field(default=None, compare=False)
-    """When the secret ends, in seconds since the epoch, if that is known."""
+    """When the secret ends, by the monotonic clock, if that is known."""
 
     @property
     def account(self) -> str:

@@ -103,6 +103,10 @@ class Sessions:
         name = claims.get("sid" if "for" in claims else "jti")
         return TokenId(name, claims["exp"]) if name else None
 
+    def whole_session(self, session: TokenId) -> TokenId:
+        """The session for as long as any of its tokens can be valid: newer ones expire later."""
+        return session._replace(expires=int(time.time()) + self.lifetime)
+
     def grant_of(self, token: str) -> SealedGrant | None:
         """The grant in an opened token, if it has one."""
         grant = self._claims_of(token).get("g")

@@ -24,6 +24,8 @@ KEPT = 20_000
 """Grants in memory; beyond that, the oldest is left to the session token."""
 LEAD, MAX_LEAD_SECONDS = 0.2, 120.0
 """An access token is renewed when this part of its life is left. It varies, so that replicas seldom do it together."""
+AGAIN_SECONDS = 5.0
+"""Until the next try to renew an access token that is still good, after the issuer did not answer."""
 _NO_REFRESH = "The provider gave no way to renew the access. Sign in again; ask the provider for offline access."
 
 
@@ -37,7 +39,14 @@ class SessionGrant:
         self._gone: ConsentRequired | None = None
         self._spent: str | None = None
         """A refresh token that the issuer refused while the access token was still good."""
-        self._renew_at = _renew_at(sealed)
+        self._measure()
+
+    def _measure(self) -> None:
+        """Reads when the access token ends, and when to renew it, by the monotonic clock: a clock that is set meanwhile
+        changes neither."""
+        state = self._state
+        self._ends_at = time.monotonic() + min(state.ends_at - time.time(), state.seconds)
+        self._renew_at = self._ends_at - _lead(state)
 
     @property
     def sealed(self) -> SealedGrant:
@@ -55,12 +64,12 @@ class SessionGrant:
             self._state, self._gone = sealed, None
         else:
             return
-        self._renew_at = _renew_at(self._state)
+        self._measure()
 
     async def keep_fresh(self) -> None:
         """Renews the access token if it ends soon. A request waits for that, so that its response brings the client
         the new state: an issuer may accept the old refresh token no more."""
-        if self._is_good and time.time() >= self._renew_at and self._can_refresh:
+        if self._is_good and time.monotonic() >= self._renew_at and self._can_refresh:
             with suppress(MailError):  # the access token is still good
                 await self._refreshed()
 
@@ -77,16 +86,14 @@ class SessionGrant:
     def end(self) -> None:
         """The session was ended here: the grant gives nothing any more."""
         self._gone = ConsentRequired()
-        if self._refresh is not None:
-            self._refresh.cancel()
 
     @property
     def _token(self) -> AccessToken:
-        return AccessToken(self._state.access, self._state.ends_at)
+        return AccessToken(self._state.access, self._ends_at)
 
     @property
     def _is_good(self) -> bool:
-        return self._gone is None and time.time() < self._state.ends_at
+        return self._gone is None and time.monotonic() < self._ends_at
 
     @property
     def _can_refresh(self) -> bool:
@@ -103,7 +110,7 @@ class SessionGrant:
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._refresh = None
         if not task.cancelled():
-            task.exception()  # all who waited for it may have left
+            task.exception()  # no request may wait for it any more
 
     async def _refreshed(self) -> None:
         if self._gone is not None:
@@ -112,6 +119,8 @@ class SessionGrant:
             await asyncio.shield(self._begin())
         except MailError as error:  # of all who wait for it
             raise copy(error) from None
+        if self._gone is not None:  # the session was ended meanwhile
+            raise copy(self._gone)
 
     async def _run(self) -> None:
         used = self._state.refresh
@@ -127,10 +136,10 @@ class SessionGrant:
                 self._gone = gone
             raise
         except MailError:
-            self._renew_at = min(time.time() + 5, self._state.ends_at)
+            self._renew_at = min(time.monotonic() + AGAIN_SECONDS, self._ends_at)
             raise
         self._state = _next(self._state, tokens)
-        self._renew_at = _renew_at(self._state)
+        self._measure()
 
 
 class Grants:
@@ -189,6 +198,6 @@ def _next(state: SealedGrant, tokens: Tokens) -> SealedGrant:
     return SealedGrant(state.issuer, state.generation + 1, refresh, tokens.access, ends_at, tokens.seconds)
 
 
-def _renew_at(state: SealedGrant) -> float:
+def _lead(state: SealedGrant) -> float:
     lead = min(state.seconds * LEAD, MAX_LEAD_SECONDS)
-    return state.ends_at - lead * uniform(0.6, 1.4)  # noqa: S311 - spreads the refreshes of replicas
+    return lead * uniform(0.6, 1.4)  # noqa: S311 - spreads the refreshes of replicas

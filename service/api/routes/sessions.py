@@ -1,6 +1,5 @@
 """Sign-in, sign-out, and the mail servers to sign in to."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
@@ -193,8 +192,8 @@ async def delete_session(request: Request) -> None:
             pass  # a wrong password is refused here, not confirmed
         await service.accounts.close(credentials)
         return
-    if credentials.kind is SecretKind.GRANT:  # newer tokens of the session expire later, and end too
-        session = session._replace(expires=int(time.time()) + service.sessions.lifetime)
+    if credentials.kind is SecretKind.GRANT:
+        session = service.sessions.whole_session(session)
         service.grants.end(credentials.secret)
     try:
         await service.revocations.revoke(session)

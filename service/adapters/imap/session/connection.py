@@ -136,7 +136,7 @@ class Connection:
     def has_ended(self) -> bool:
         """Whether the secret of the login has ended. Some servers close the connection then, perhaps within a command,
         so work should begin on another one."""
-        return self._ends_at is not None and time.time() >= self._ends_at
+        return self._ends_at is not None and time.monotonic() >= self._ends_at
 
     async def is_alive(self) -> bool:
         """Whether the server still answers, within ``NOOP_SECONDS``. One round trip."""

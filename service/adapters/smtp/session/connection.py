@@ -45,12 +45,12 @@ class Connection:
         self.mechanisms: frozenset[str] = frozenset()
         self._has_learned_late = False
         self.ends_at: float | None = None
-        """When the secret of the login ends, in seconds since the epoch."""
+        """When the secret of the login ends, by the monotonic clock."""
 
     @property
     def has_ended(self) -> bool:
         """Whether the secret of the login has ended: the server may refuse what comes now."""
-        return self.ends_at is not None and time.time() >= self.ends_at
+        return self.ends_at is not None and time.monotonic() >= self.ends_at
 
     @classmethod
     async def open(cls, endpoint: Endpoint, timing: Timing) -> Self:
