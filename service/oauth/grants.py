@@ -26,6 +26,8 @@ LEAD, MAX_LEAD_SECONDS = 0.2, 120.0
 """An access token is renewed when this part of its life is left. It varies, so that replicas seldom do it together."""
 AGAIN_SECONDS = 5.0
 """Until the next try to renew an access token that is still good, after the issuer did not answer."""
+PATIENCE = 3.0
+"""How long a request waits for an issuer while the access token is still good."""
 _NO_REFRESH = "The provider gave no way to renew the access. Sign in again; ask the provider for offline access."
 
 
@@ -70,8 +72,9 @@ class SessionGrant:
         """Renews the access token if it ends soon. A request waits for that, so that its response brings the client
         the new state: an issuer may accept the old refresh token no more."""
         if self._is_good and time.monotonic() >= self._renew_at and self._can_refresh:
-            with suppress(MailError):  # the access token is still good
-                await self._refreshed()
+            with suppress(MailError, TimeoutError):  # the access token is still good
+                async with asyncio.timeout(PATIENCE):
+                    await self._refreshed()
 
     async def access_token(self) -> AccessToken:
         if not self._is_good:

@@ -110,3 +110,22 @@ async def test_all_tokens_of_a_session_have_its_id(grants: Grants) -> None:
     ids = {found.value for token in (first, second) if (found := sessions.session_of(token))}
     assert ids == {session}
     assert sessions.open(first) == credentials(session, grant)
+
+
+async def test_a_slow_issuer_holds_no_request_up_while_the_access_token_is_good(
+    grants: Grants, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refresh goes on, and a later request brings its result."""
+    monkeypatch.setattr("service.oauth.grants.PATIENCE", 0.05)
+    issuer.delay = 0.5
+    ends_at = time.time() + 5
+    grant = grants.of("s", STATE._replace(refresh=issuer.grant("ann@example.org"), ends_at=ends_at))
+    began = time.monotonic()
+    await grant.keep_fresh()
+    assert time.monotonic() - began < 0.4
+    assert (await grant.access_token()).value == "a1"
+    deadline = time.monotonic() + 10
+    while grant.sealed.generation == 1:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert issuer.asked["refresh_token"] == 1

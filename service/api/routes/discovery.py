@@ -71,7 +71,7 @@ class DiscoveryResult(Value):
     response_model_exclude_none=True,
     responses=problem_responses("invalid-request", "too-many-requests", "internal-error"),
 )
-async def discover_servers(
+async def get_discovery(
     request: Request,
     email: Annotated[str, Query(min_length=3, max_length=MAX_USERNAME, description="The address.")],
 ) -> DiscoveryResult:

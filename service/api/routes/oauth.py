@@ -33,7 +33,7 @@ class DeviceSignIn(Value):
         *("upstream-error", "upstream-unavailable", "upstream-timeout"),
     ),
 )
-async def begin_device_sign_in(
+async def create_device_code(
     request: Request,
     provider: Annotated[str, Path(max_length=200, description="The provider, as GET /v1/discovery names it.")],
 ) -> DeviceSignIn:
