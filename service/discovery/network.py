@@ -74,8 +74,10 @@ class Network:
         return None
 
     async def _by_mx(self, domain: str) -> Candidate | None:
-        """A provider that this domain has its mail with. Its name of the address's domain would be a guess."""
-        provider = next(iter(map(provider_behind, await self._records.exchanges(domain))), None)
+        """The provider that receives the domain's mail. One whose hosts are named by the address's domain is left out:
+        that would be a guess."""
+        exchanges = await self._records.exchanges(domain)
+        provider = provider_behind(exchanges[0]) if exchanges else None
         if provider is None:
             return None
         found = provider.candidate("", Origin.MX)
