@@ -13,7 +13,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns hostile servers nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -97,6 +97,9 @@ turns: SECONDS = 600
 turns: system $(VENV)/dev  ## Five hundred accounts in turn, on a cache for a few of them, for ten minutes.
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) --accounts 500 --in-turn --faults 0 --cache 300000 --seeded 12 --connections 100 $(ARGS)
 
+tokens: system $(VENV)/dev  ## Mixed requests of sessions by OAuth 2.0 for a minute, while access tokens of five seconds end (two minutes).
+	CASELLA_TOKENS=60 $(BIN)/python -m pytest tests/oauth/test_renewal.py
+
 hostile: system $(VENV)/dev  ## Give each hostile answer of a mail server to a service, and measure what others notice (ROUNDS=5).
 	$(BIN)/python -m tests.hostile --rounds $(if $(filter file,$(origin ROUNDS)),5,$(ROUNDS)) $(ARGS)
 	CASELLA_PUMPS=1 $(BIN)/python -m pytest tests/adapters/imap/wire/test_pumped.py
@@ -109,6 +112,7 @@ nightly:  ## What takes its time: fuzzing, other and hostile servers, soaking, g
 	$(MAKE) fuzz SECONDS=600
 	$(MAKE) servers
 	$(MAKE) hostile
+	$(MAKE) tokens
 	$(MAKE) soak
 	$(MAKE) turns
 	$(MAKE) growth
@@ -119,8 +123,8 @@ nightly:  ## What takes its time: fuzzing, other and hostile servers, soaking, g
 	$(MAKE) drill
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra otel -o requirements.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra otel --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra oauth --extra discovery --extra otel -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra oauth --extra discovery --extra otel --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group sdks -c requirements-dev.txt -o requirements-sdks.txt

@@ -1,9 +1,11 @@
 """The composition root: the only module that knows all the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from secrets import token_bytes
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -31,22 +33,30 @@ from service.api.routes import (
     accounts,
     actions,
     changes,
+    discovery,
     drafts,
     events,
     flags,
     folders,
     health,
     messages,
+    oauth,
     parts,
     sessions,
     submissions,
 )
 from service.backends import backends, submitters
+from service.discovery.finding import Discovery
 from service.mail.backend import Backend
+from service.oauth.grants import Grants
+from service.oauth.issuer import TokenClient
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
 from service.submission.copies import Filing
 from service.telemetry import metrics
+
+if TYPE_CHECKING:
+    from service.discovery.network import Network
 
 _DESCRIPTION = """
 An HTTP/JSON API for any mailbox: over IMAP, over POP3 or on disk. Sign in with the mailbox's own credentials, either
@@ -92,6 +102,8 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         rates,
         Revocations(_store(url) if url else None),
         filing=Filing(_filing(servers)),
+        grants=Grants(_issuers(settings), settings.session_seconds),
+        discovery=Discovery(servers, _network(settings, servers)),
         max_recipients=settings.max_recipients,
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
@@ -137,7 +149,7 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.router.routes.extend(module.router.routes)
     for uploads in (submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
-    for module in (actions, drafts, submissions, accounts, events, sessions, health, site):
+    for module in (actions, drafts, submissions, accounts, events, sessions, discovery, oauth, health, site):
         app.router.routes.extend(module.router.routes)
 
 
@@ -145,6 +157,33 @@ def _filing(servers: ServerTable) -> dict[str, bool]:
     """The servers of which the operator says whether they file copies of what is sent."""
     sending = {server.name: server.smtp for server in servers}
     return {name: smtp.files_sent for name, smtp in sending.items() if smtp and smtp.files_sent is not None}
+
+
+def _issuers(settings: Settings) -> Mapping[str, TokenClient]:
+    issuers = settings.issuers()
+    if not issuers:
+        return {}
+    from service.oauth.client import IssuerClient  # noqa: PLC0415 - its libraries are an extra
+
+    return {issuer.name: IssuerClient(issuer) for issuer in issuers}
+
+
+def _network(settings: Settings, servers: ServerTable) -> "Network | None":
+    """What discovery reads of domains that are in no table; None unless the operator allows it."""
+    if not (servers.address_policy or settings.discovery_mx):
+        return None
+    if any(find_spec(name) is None for name in ("defusedxml", "dns", "httpx2")):
+        _log.warning("discovery answers from its tables alone: pip install 'casella[discovery]'")
+        return None
+    from service.discovery.dns_records import Records  # noqa: PLC0415 - the libraries are an extra
+    from service.discovery.fetching import Fetcher  # noqa: PLC0415
+    from service.discovery.network import Network, Reach  # noqa: PLC0415
+
+    policy = servers.address_policy
+    if policy is None:
+        return Network(Records())
+    reach = Reach(policy, lambda listener: servers.at(listener.host, listener.port) is not None)
+    return Network(Records(), Fetcher(policy), reach)
 
 
 def _store(url: str) -> Store:
@@ -170,5 +209,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await service.accounts.aclose()
+        await service.discovery.aclose()
+        await service.grants.aclose()
         await service.rates.aclose()
         await service.revocations.aclose()

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,7 @@ import uvicorn
 from pydantic import SecretBytes, ValidationError
 
 from service import __version__, probe
-from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
+from service.accounts.servers import Endpoint, MailServer, Security, ServerTable, trusting
 from service.app import create_app
 from service.http import run as serving
 from service.http.metrics_port import MetricsAddress, PortUnavailable
@@ -98,15 +98,14 @@ def _valid(read: Callable[[], Settings], config: Path | None = None) -> Settings
 
 def _load_authorities(settings: Settings) -> None:
     """Raises OSError if a ``ca_file`` is missing or holds no certificate: at the start, not at the first sign-in."""
-    for name, row in settings.servers.items():
-        for listener in (row.imap, row.pop3, row.smtp):
-            if listener and listener.ca_file:
-                try:
-                    listener.endpoint(name).tls_context()
-                except SSLError as error:
-                    raise OSError(error.errno, "it holds no certificate", str(listener.ca_file)) from None
-                except OSError as error:
-                    raise OSError(error.errno, error.strerror, str(listener.ca_file)) from None
+    listeners = [listener for row in settings.servers.values() for listener in (row.imap, row.pop3, row.smtp)]
+    for file in {each.ca_file for each in (*listeners, *settings.oauth.values()) if each and each.ca_file}:
+        try:
+            trusting(file)
+        except SSLError as error:
+            raise OSError(error.errno, "it holds no certificate", str(file)) from None
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(file)) from None
 
 
 def _warn_of_unknown_variables() -> None:
@@ -248,8 +247,8 @@ def check(
     ] = None,
     server: Annotated[str | None, typer.Option(help="Try this server only, and sign in there.")] = None,
 ) -> None:
-    """Say what the configuration will do, in order. Then try each mail server: what it supports, or why it cannot be
-    used and what to do.
+    """Say what the configuration will do, in order. Then try each mail server and each issuer of tokens: what it
+    supports, or why it cannot be used and what to do.
 
     A line begins with ✓ if all is well, ! if there is something to know, and ✗ if it failed. The exit code is 1 if
     anything failed.
@@ -269,7 +268,10 @@ def check(
         raise typer.Exit(2)
     credentials = probe.Login(login, _password()) if login else None
     before = None if server else plan(settings, table, _surroundings(settings, config))
-    raise typer.Exit(asyncio.run(_check_all(before, rows, login_server, credentials)))
+    issuers = [issuer for issuer in settings.issuers() if server is None or issuer.name in {row.oauth for row in rows}]
+    described = [probe.describe(row, credentials if row is login_server else None) for row in rows]
+    described += [probe.describe_issuer(issuer) for issuer in issuers]
+    raise typer.Exit(asyncio.run(_check_all(before, described)))
 
 
 def _surroundings(settings: Settings, config: Path | None) -> Surroundings:
@@ -282,15 +284,10 @@ def _surroundings(settings: Settings, config: Path | None) -> Surroundings:
     return Surroundings(str(config) if config else None, affordable(settings.max_connections), fault)
 
 
-async def _check_all(
-    before: AsyncIterator[Line] | None,
-    rows: list[MailServer],
-    login_server: MailServer | None,
-    login: probe.Login | None,
-) -> int:
-    """Checks all servers concurrently, prints the plan and then the results in the order of the table, and returns the
+async def _check_all(before: AsyncIterator[Line] | None, described: Sequence[Coroutine[None, None, list[Line]]]) -> int:
+    """Checks all servers and issuers concurrently, prints the plan and then the results in their order, and returns the
     exit code."""
-    checks = [asyncio.create_task(probe.describe(row, login if row is login_server else None)) for row in rows]
+    checks = [asyncio.create_task(each) for each in described]
     failures = 0
     async for line in _lines(before, checks):
         failures += not line.is_good

@@ -154,11 +154,11 @@ have the parameter `ticket` instead of `Authorization`; HAProxy spreads requests
     {{- with $listener }}{{ $ports = append $ports .port }}{{ end -}}
   {{- end -}}
 {{- end -}}
-{{- if .Values.config.any_server }}{{ $ports = concat $ports (list 143 993 110 995) }}{{ end -}}
+{{- if .Values.config.any_server }}{{ $ports = concat $ports (list 143 993 110 995 465 587) }}{{ end -}}
 {{- range .Values.extraEnv -}}
   {{- if and (regexMatch "(?i)^CASELLA_SERVERS__.+__PORT$" .name) .value }}{{ $ports = append $ports (int .value) }}{{ end -}}
   {{- if and (regexMatch "(?i)^CASELLA_ANY_SERVER$" .name) (has (.value | default "" | toString | lower) (list "true" "1" "yes" "on")) -}}
-    {{- $ports = concat $ports (list 143 993 110 995) -}}
+    {{- $ports = concat $ports (list 143 993 110 995 465 587) -}}
   {{- end -}}
 {{- end -}}
 {{ include "casella.portList" $ports }}
@@ -176,6 +176,21 @@ assumed to have the usual port. */ -}}
 {{- end -}}
 {{- range compact $urls -}}
   {{- $ports = concat $ports (include "casella.portsOf" . | fromJsonArray) -}}
+{{- end -}}
+{{ include "casella.portList" $ports }}
+{{- end }}
+
+{{- /* The ports of the issuers of access tokens, and of domains that describe their mail servers, as JSON. */ -}}
+{{- define "casella.webPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.config.oauth -}}
+  {{- range compact (list .issuer .token_endpoint .device_endpoint) -}}
+    {{- $ports = concat $ports (include "casella.portsOf" . | fromJsonArray) -}}
+  {{- end -}}
+{{- end -}}
+{{- if .Values.config.any_server }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- range .Values.extraEnv -}}
+  {{- if regexMatch "(?i)^CASELLA_OAUTH__" .name }}{{ $ports = append $ports 443 }}{{ end -}}
 {{- end -}}
 {{ include "casella.portList" $ports }}
 {{- end }}

@@ -6,6 +6,7 @@ This module knows no protocol: the composition root passes in how a backend is m
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from copy import copy
 from dataclasses import dataclass, field
 
 from service.accounts.credentials import Credentials
@@ -114,7 +115,7 @@ async def _prove(shared: _Shared, admission: Admission) -> None:
     """Log in, once for all requests that wait: a wrong password in many requests at once is tried once."""
     async with shared.proof:
         if shared.refusal is not None:
-            raise LoginRefused(shared.refusal.detail)
+            raise copy(shared.refusal)
         if shared.is_proven:
             return
         try:

@@ -25,7 +25,7 @@ from limits.errors import StorageError
 
 from service.accounts.credentials import Credentials
 from service.accounts.windows import Windows
-from service.mail.errors import LoginRefused, MailError, TooManyRequests
+from service.mail.errors import ConsentRequired, LoginRefused, MailError, TooManyRequests
 from service.mail.ids import account_id
 from service.mail.model import Protocol
 from service.telemetry import metrics
@@ -59,6 +59,7 @@ class Bounds:
     server_failures: str | None = "1000/minute"
     account_messages: str | None = "1000/day"
     account_recipients: str | None = "5000/day"
+    address_lookups: str | None = "60/minute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ class Rates:
     async def address(self, address: str) -> None:
         """Count a request from this address. Raises TooManyRequests beyond the bound."""
         await self._count("address", network_of(address))
+
+    async def lookup(self, address: str) -> None:
+        """Count a request by a client that has not signed in, for which this service asks others. Raises
+        TooManyRequests beyond the bound."""
+        await self._count("address_lookups", network_of(address))
 
     async def account(self, credentials: Credentials) -> None:
         """Count a request for this account. Raises TooManyRequests beyond the bound."""
@@ -146,6 +152,8 @@ class Rates:
             raise LoginRefused("The mail server rejected these credentials. Sign in again with POST /v1/sessions.")
         try:
             yield
+        except ConsentRequired:
+            raise  # the grant knows by itself that it is gone
         except LoginRefused:
             self._refused[digest] = True
             raise

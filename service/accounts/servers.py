@@ -4,7 +4,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -29,8 +30,9 @@ class Security(StrEnum):
 
 
 @lru_cache(maxsize=64)
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Cached, because loading a bundle of authorities takes 10 to 20 ms of a core."""
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
+    """A client's TLS that trusts these authorities, None: the system's. Cached, because loading a bundle of authorities
+    takes 10 to 20 ms of a core."""
     context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -67,7 +69,7 @@ class Endpoint:
 
     def tls_context(self) -> ssl.SSLContext:
         """Verifies certificate and host name, by the authorities in ``ca_file`` if it is set, else by the system's."""
-        return _tls_context(self.ca_file)
+        return trusting(self.ca_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class MailServer:
     pop3: Endpoint | None = None
     smtp: Endpoint | None = None
     maildir: Disk | None = None
+    oauth: str | None = None
+    """The name of the issuer whose access tokens it accepts."""
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -113,6 +117,11 @@ class MailServer:
         """What decides about its logins: the key of each of its hosts, and the path of its password file."""
         hosts = tuple(host_key(listener.host) for listener in (self.imap, self.pop3) if listener)
         return (*hosts, str(self.maildir.passwords)) if self.maildir else hosts
+
+    @property
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Host and port of each listener for mailboxes."""
+        return frozenset((host_key(each.host), each.port) for each in (self.imap, self.pop3) if each)
 
     @property
     def protocol(self) -> Protocol:
@@ -148,7 +157,11 @@ _PORTS = {
 _USUAL_PORTS = (993, 995)
 
 
-def _named_by_client(name: str, policy: AddressPolicy) -> MailServer | None:
+SubmissionOf = Callable[[str], Endpoint | None]
+"""Returns the listener that sends for the users of a host, if it is a well-known one."""
+
+
+def _named_by_client(name: str, policy: AddressPolicy, submission_of: SubmissionOf) -> MailServer | None:
     """``imap.example.org``, or with one of the ports of IMAP and POP3; never without TLS. None for any other name."""
     host, colon, port = name.lower().partition(":")
     ports = [known for known in _PORTS if str(known) == port] if colon else list(_USUAL_PORTS)
@@ -157,7 +170,10 @@ def _named_by_client(name: str, policy: AddressPolicy) -> MailServer | None:
     listeners = {
         _PORTS[at][0]: Endpoint(host, at, _PORTS[at][1], address_policy=policy, server=ELSEWHERE) for at in ports
     }
-    return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3))
+    smtp = submission_of(host)
+    if smtp is not None:
+        smtp = replace(smtp, address_policy=policy, server=ELSEWHERE)
+    return MailServer(name.lower(), imap=listeners.get(Protocol.IMAP), pop3=listeners.get(Protocol.POP3), smtp=smtp)
 
 
 def host_key(host: str) -> str:
@@ -191,10 +207,13 @@ class ServerTable:
         servers: Mapping[str, MailServer],
         default: str | None = None,
         address_policy: AddressPolicy | None = None,
+        submission_of: SubmissionOf = lambda _: None,
     ) -> None:
         self._servers = dict(servers)
         self._default = servers[default] if default else _only_server(servers)
-        self._address_policy = address_policy
+        self.address_policy = address_policy
+        """The addresses that hosts named by clients may have; None if clients may name none."""
+        self._submission_of = submission_of
         self._keys = _keys(servers.values())
         self._by_domain = {domain: server for server in servers.values() for domain in server.domains}
 
@@ -206,11 +225,26 @@ class ServerTable:
         """The server for usernames without a domain, or with one that no server claims: it gets their passwords."""
         return self._default
 
+    def claiming(self, domain: str) -> MailServer | None:
+        """The server that claims the domain, exactly and never by a parent domain."""
+        return self._by_domain.get(domain)
+
+    def at(self, host: str, port: int) -> MailServer | None:
+        """The first server that the operator has at this host and port, by IMAP or POP3."""
+        place = host_key(host), port
+        return next((row for row in self if place in row.places), None)
+
+    def may_name(self, name: str) -> bool:
+        """Whether ``named`` returns a server for this name."""
+        with suppress(NotFound):
+            return bool(self.named(name))
+        return False
+
     def named(self, name: str) -> MailServer:
         """Returns the server of that name. Raises NotFound unless the table has it, or clients may name that host."""
         server = self._servers.get(name)
-        if server is None and self._address_policy:
-            server = _named_by_client(name, self._address_policy)
+        if server is None and self.address_policy:
+            server = _named_by_client(name, self.address_policy, self._submission_of)
         if server is None:
             raise NotFound("server", "There is no such server. GET /v1/servers lists the names.")
         return server
@@ -232,7 +266,7 @@ class ServerTable:
         """
         if name:
             return self.named(name)
-        server = self._by_domain.get(domain_of(username) or "") or self._default
+        server = self.claiming(domain_of(username) or "") or self._default
         if server is None:
             raise NotFound(
                 "server", "No server here serves this username's domain. Name one of those that GET /v1/servers lists."

@@ -17,12 +17,14 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64decode
 
-from service.accounts.credentials import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SealedGrant, SecretKind
 from service.accounts.revocation import TokenId
 from service.mail.errors import StaleToken, Unauthenticated
 from service.mail.model import Protocol
 
 MAX_TOKEN = 16 << 10
+MAX_SECRETS = 4 << 10
+"""Octets of refresh and access token in a session token: proxies allow 8 KiB for a header field."""
 PART_LINK_SECONDS = 600
 EVENT_TICKET_SECONDS = 600
 KEPT = 1024
@@ -60,9 +62,13 @@ class Sessions:
         self._sync_token_of = lru_cache(maxsize=KEPT_STATES)(self._encrypt)
 
     def seal(self, credentials: Credentials, now: float | None = None) -> tuple[str, int]:
-        """Returns the token, and when it expires, in seconds since the epoch."""
+        """Returns the token, and when it expires, in seconds since the epoch. All tokens of a grant are of one session:
+        they have its id."""
         expires = int(time.time() if now is None else now) + self.lifetime
-        return self._seal({**_claims(credentials, expires), "jti": token_hex(16)}), expires
+        claims = {**_claims(credentials, expires), "jti": token_hex(16)}
+        if credentials.grant is not None:
+            claims |= {"jti": credentials.secret, "g": _short(credentials.grant.sealed)}
+        return self._seal(claims), expires
 
     def seal_part_link(
         self, credentials: Credentials, message: str, part: str, now: float | None = None, of: TokenId | None = None
@@ -70,7 +76,9 @@ class Sessions:
         """Returns a token that may read one part of one message for ``PART_LINK_SECONDS``, and nothing else. It ends
         with the session that asked for it, ``of``, if there is one."""
         expires = int(time.time() if now is None else now) + PART_LINK_SECONDS
-        session = {"sid": of.value} if of else {}
+        session: dict[str, Any] = {"sid": of.value} if of else {}
+        if credentials.grant is not None:
+            session["g"] = credentials.grant.sealed._replace(refresh="")
         claims = _claims(credentials, min(expires, of.expires) if of else expires)
         return self._seal({**claims, "for": _purpose(message, part), **session})
 
@@ -125,6 +133,15 @@ class Sessions:
         name = claims.get("sid" if "for" in claims else "jti")
         return TokenId(name, claims["exp"]) if name else None
 
+    def whole_session(self, session: TokenId) -> TokenId:
+        """The session for as long as any of its tokens can be valid: newer ones expire later."""
+        return session._replace(expires=int(time.time()) + self.lifetime)
+
+    def grant_of(self, token: str) -> SealedGrant | None:
+        """The grant in an opened token, if it has one."""
+        grant = self._claims_of(token).get("g")
+        return SealedGrant(*grant) if grant else None
+
     def _open(self, token: str, purpose: str | None, now: float | None) -> Credentials:
         try:
             return _credentials(self._valid_claims(token, purpose, now))
@@ -160,7 +177,13 @@ class Sessions:
         return key
 
 
-def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:
+def _short(grant: SealedGrant) -> SealedGrant:
+    """Without the access token if both are so long that the header field of a request would be."""
+    is_long = len(grant.refresh) + len(grant.access) > MAX_SECRETS
+    return grant._replace(access="", ends_at=0) if is_long else grant
+
+
+def _claims(credentials: Credentials, expires: int) -> dict[str, Any]:
     return {
         "v": credentials.server,
         "p": credentials.protocol,

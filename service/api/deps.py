@@ -4,7 +4,7 @@ from base64 import b64decode
 from binascii import Error
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -19,15 +19,19 @@ from service.accounts.tokens import Sessions
 from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.parameters import AccountId, MessageId, PartId
+from service.discovery.finding import Discovery
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
+from service.oauth.grants import Grants, SessionGrant
 from service.submission.claims import Turns
 from service.submission.copies import Filing
 
 MAX_USERNAME = 1000
 MAX_SECRET = 8192
 MAX_TICKET = 16 << 10
+RENEWED = "casella_renewed"
+"""The key of a request's scope for the function that returns the session token to go on with, if it is a new one."""
 _UNTIL_SENT = "fastapi_inner_astack"
 """The key of a request's scope for what ends after the response. FastAPI does not document it: a dependency that is a
 generator would use it, but takes four times as long."""
@@ -46,6 +50,8 @@ class Service:
     revocations: Revocations
     turns: Turns = field(default_factory=Turns)
     filing: Filing = field(default_factory=Filing)
+    grants: Grants = field(default_factory=lambda: Grants({}, 0))
+    discovery: Discovery = field(default_factory=lambda: Discovery(ServerTable({})))
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None
@@ -88,12 +94,19 @@ def credentials_of(request: Request) -> Credentials:
     service = service_of(request)
     match scheme.lower():
         case "bearer":
-            return service.sessions.open(value.strip())
+            token = value.strip()
+            return with_grant(service, service.sessions.open(token), token)
         case "basic":
             username, secret = _basic(value.strip())
             headers = request.headers
             return sign_in(service, username, secret, headers.get("casella-server"), headers.get("casella-protocol"))
     raise Unauthenticated
+
+
+def with_grant(service: Service, credentials: Credentials, token: str) -> Credentials:
+    """The credentials of a token that was opened, with the grant that is in it, if there is one."""
+    sealed = service.sessions.grant_of(token) if credentials.kind is SecretKind.GRANT else None
+    return replace(credentials, grant=service.grants.of(credentials.secret, sealed)) if sealed else credentials
 
 
 def is_sealed(request: Request) -> bool:
@@ -105,7 +118,7 @@ def session_of(request: Request) -> TokenId | None:
     """The id of the request's session token, which must be valid; None for Basic."""
     if not is_sealed(request):
         return None
-    return service_of(request).sessions.session_of(request.headers["authorization"].partition(" ")[2].strip())
+    return service_of(request).sessions.session_of(_bearer(request))
 
 
 async def require_live(request: Request, session: TokenId | None) -> None:
@@ -121,7 +134,22 @@ async def caller_of(request: Request) -> Credentials:
     """As ``credentials_of``. Raises Unauthenticated if the session was ended."""
     credentials = credentials_of(request)
     await require_live(request, session_of(request))
+    if isinstance(credentials.grant, SessionGrant):
+        request.scope[RENEWED] = partial(_renewed, request, credentials)
+        await credentials.grant.keep_fresh()
     return credentials
+
+
+def _renewed(request: Request, credentials: Credentials) -> str | None:
+    """A new session token, if the grant is newer than the token that the request brought."""
+    sessions = service_of(request).sessions
+    sealed = sessions.grant_of(_bearer(request))
+    is_newer = sealed and credentials.grant and credentials.grant.sealed.generation > sealed.generation
+    return sessions.seal(credentials)[0] if is_newer else None
+
+
+def _bearer(request: Request) -> str:
+    return request.headers["authorization"].partition(" ")[2].strip()
 
 
 Caller = Annotated[Credentials, Depends(caller_of)]
@@ -186,7 +214,7 @@ async def part_mailbox(
     if ticket is None:
         credentials = await caller_of(request)
     else:
-        credentials = sessions.open_part_link(ticket, message, part)
+        credentials = with_grant(service_of(request), sessions.open_part_link(ticket, message, part), ticket)
         await require_live(request, sessions.session_of(ticket))
     _require_own(account, credentials)
     return await _until_sent(request, opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)))

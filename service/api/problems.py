@@ -41,8 +41,10 @@ class ProblemType:
 PROBLEM_TYPES: Mapping[type[errors.MailError], ProblemType] = {
     errors.Unauthenticated: ProblemType("unauthenticated", 401, "Authentication required", "Send Authorization: Basic with the mailbox's login and password, or Authorization: Bearer with a token from POST /v1/sessions."),
     errors.LoginRefused: ProblemType("login-refused", 401, "The mail server rejected the login", "Check the username and password, or get a new access token. The service never repeats a failed login, because that could lock the account."),
+    errors.ConsentRequired: ProblemType("consent-required", 401, "Consent required", "The provider no longer accepts what the user granted. Send the user to the provider again, then POST /v1/sessions with the result. If another response has brought a newer Casella-Token meanwhile, repeat the request with that."),
+    errors.AuthorizationPending: ProblemType("authorization-pending", 428, "Waiting for the user", "The user has not agreed at the provider yet. Send the same request again after the time in Retry-After.", retryable=True),
     errors.NotPermitted: ProblemType("not-permitted", 403, "Permission denied", "The mail server does not allow this user to do this. The user needs another right on the folder."),
-    errors.NotFound: ProblemType("not-found", 404, "Not found", "`what` says what does not exist: folder, message, part, server, account or route (the URL itself). An id is valid for one account, and only as long as the thing it names exists."),
+    errors.NotFound: ProblemType("not-found", 404, "Not found", "`what` says what does not exist: folder, message, part, server, provider, account or route (the URL itself). An id is valid for one account, and only as long as the thing it names exists."),
     errors.AlreadyExists: ProblemType("already-exists", 409, "Already exists", "Choose another name. To delete a folder that has subfolders, delete the subfolders first."),
     errors.AlreadyDone: ProblemType("already-done", 409, "Already done", "The first request with this Idempotency-Key was carried out, but its response is no longer stored. Read the mailbox to see the result."),
     errors.InUse: ProblemType("in-use", 409, "Mailbox in use", "Another client has locked the mailbox. Try again after the time in Retry-After.", retryable=True),
@@ -147,7 +149,14 @@ SIGNED_IN = (
     "upstream-timeout",
 )
 """The problems that any request to a mailbox can get."""
-_HEADERS = {401: "WWW-Authenticate", 409: "Retry-After", 416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}
+_HEADERS = {
+    401: "WWW-Authenticate",
+    409: "Retry-After",
+    416: "Content-Range",
+    428: "Retry-After",
+    429: "Retry-After",
+    503: "Retry-After",
+}
 
 
 def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The tree of errors. ``api/problems.py`` gives each leaf its status and title.
 
     MailError
-      Unauthenticated, LoginRefused, NotPermitted       authentication and permission
+      Unauthenticated, LoginRefused (ConsentRequired), AuthorizationPending    authentication
+      NotPermitted                                      permission
       NotFound, AlreadyExists, AlreadyDone, InUse, StaleId, StaleToken, Changed, OverQuota     the state of the mailbox
       InvalidRequest (InvalidQuery), TooLarge, TooManyRequests, RangeNotSatisfiable   the request
       RecipientsRefused                                 the mail server sends to none of them
@@ -41,6 +42,18 @@ class LoginRefused(MailError):
     default = "The mail server rejected these credentials."
 
 
+class ConsentRequired(LoginRefused):
+    """The user's grant (OAuth 2.0) has ended, was withdrawn or was never given."""
+
+    default = "The access that was granted has ended. Ask for consent again, and sign in with the result."
+
+
+class AuthorizationPending(MailError):
+    """The user has not agreed yet (RFC 8628, 3.5)."""
+
+    default = "The user has not agreed yet. Try again after the time in Retry-After."
+
+
 class NotPermitted(MailError):
     """The signed-in user does not have permission."""
 
@@ -48,7 +61,7 @@ class NotPermitted(MailError):
 
 
 class NotFound(MailError):
-    """The thing does not exist. ``what`` is its kind: folder, message, part, account, server."""
+    """The thing does not exist. ``what`` is its kind: folder, message, part, account, server, provider."""
 
     def __init__(self, what: str, detail: str | None = None) -> None:
         super().__init__(detail or f"There is no such {what}.")

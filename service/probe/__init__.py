@@ -12,7 +12,10 @@ from service.mail.model import Protocol
 from service.probe.account import SIGN_IN, words
 from service.probe.capabilities import CAPABILITIES, count_users
 from service.probe.diagnosis import Cause, cause_of, unreachable
+from service.probe.issuers import describe_issuer
 from service.probe.line import Line
+
+__all__ = ["Line", "Login", "describe", "describe_issuer"]
 
 CONNECT_SECONDS = 10.0
 _MAX_LINE = 2000

@@ -32,7 +32,10 @@ from pydantic_settings import (
 from service.accounts.address_policy import AddressPolicy
 from service.accounts.rates import Bounds
 from service.accounts.servers import Disk, Endpoint, MailServer, Security, ServerTable
+from service.discovery.providers import submission_of
 from service.mail.model import Protocol
+from service.oauth.issuer import Issuer
+from service.settings.issuers import IssuerSettings
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
 
 __all__ = [
@@ -129,6 +132,11 @@ class ServerSettings(BaseModel):
         description="Domains of usernames that this server serves: exactly these, without their subdomains.",
         examples=["example.org", "example.net"],
     )
+    oauth: str | None = Field(
+        None,
+        description="The name of the table `oauth` whose access tokens this server accepts.",
+        examples=["google"],
+    )
     imap: ImapSettings | None = None
     pop3: Pop3Settings | None = None
     smtp: SmtpSettings | None = None
@@ -159,6 +167,9 @@ class RateSettings(BaseModel):
     server_failures: Rate = Field("1000/minute", description="Refused logins on one mail server.")
     account_messages: Rate = Field("1000/day", description="Messages that one account may send.")
     account_recipients: Rate = Field("5000/day", description="Recipients that one account may send to.")
+    address_lookups: Rate = Field(
+        "60/minute", description="Discoveries, and sign-ins begun by a device code, from one address."
+    )
 
     def bounds(self) -> Bounds:
         return Bounds(**self.model_dump(exclude={"url"}))
@@ -198,6 +209,14 @@ class Settings(BaseSettings):
         (),
         description="Networks in which such a host may be, besides public addresses.",
         examples=["10.0.0.0/8", "2001:db8::/32"],
+    )
+    discovery_mx: bool = Field(
+        False,
+        description="Look up which provider receives the mail of a domain that no server claims. With `any_server` that"
+        " and more is done anyway.",
+    )
+    oauth: dict[str, IssuerSettings] = Field(
+        default_factory=dict, validate_default=True, description="The issuers of access tokens (OAuth 2.0)."
     )
     secret_keys: Annotated[tuple[Key, ...], Commas] = Field(
         (), description="Keys of session tokens: base64url of 32 octets each. The first seals, all open."
@@ -278,6 +297,14 @@ class Settings(BaseSettings):
                     raise ValueError(f"the domain {domain} is in two servers, {first} and {name}: leave it in one")
         return servers
 
+    @field_validator("oauth")
+    @classmethod
+    def _oauth_exists(cls, issuers: dict[str, IssuerSettings], info: ValidationInfo) -> dict[str, IssuerSettings]:
+        for name, row in info.data.get("servers", {}).items():
+            if row.oauth is not None and row.oauth not in issuers:
+                raise ValueError(f"servers.{name}.oauth is the name of one of these tables")
+        return issuers
+
     @field_validator("default_server")
     @classmethod
     def _default_exists(cls, name: str | None, info: ValidationInfo) -> str | None:
@@ -308,11 +335,15 @@ class Settings(BaseSettings):
                     if (settings := getattr(row, listener))
                 },
                 maildir=row.maildir.disk() if row.maildir else None,
+                oauth=row.oauth,
             )
             for name, row in self.servers.items()
         }
         address_policy = AddressPolicy(self.any_server_networks) if self.any_server else None
-        return ServerTable(servers, self.default_server, address_policy)
+        return ServerTable(servers, self.default_server, address_policy, submission_of)
+
+    def issuers(self) -> list[Issuer]:
+        return [row.issuer_named(name) for name, row in self.oauth.items()]
 
 
 def read_settings(file: Path | None) -> Settings:

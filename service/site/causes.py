@@ -6,6 +6,8 @@ CAUSES: Mapping[str, str] = {
     "unauthenticated": "No credentials, or a token that has expired or was made with another key.",
     "login-refused": "The mail server rejected the login: the username or password is wrong, or the access token has"
     " expired.",
+    "consent-required": "The provider no longer accepts what the user granted (OAuth 2.0).",
+    "authorization-pending": "The user has not agreed to the device code yet.",
     "not-permitted": "The user does not have the right that this needs.",
     "not-found": "What the request names does not exist, or not for this account.",
     "already-exists": "The name is in use, or the folder to delete has subfolders.",

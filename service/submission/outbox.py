@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from service.mail.backend import Backend
 from service.mail.errors import (
+    ConsentRequired,
     LoginRefused,
     MailError,
     MessageRefused,
@@ -163,7 +164,7 @@ class Outbox:
             receipt = await self._submitter.submit(envelope, octets, claim.commit, partial=partial)
         except MailError as error:
             metrics.message_sent(self._post.server, _outcome_of(error))
-            if isinstance(error, LoginRefused) and not self._expires:
+            if isinstance(error, LoginRefused) and not (self._expires or isinstance(error, ConsentRequired)):
                 # The mailbox has accepted the password: the session is good, and its other requests go on.
                 raise NotPermitted(f"{NO_LOGIN} {error.detail}") from error
             raise

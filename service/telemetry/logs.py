@@ -31,7 +31,8 @@ def _json(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> b
 
 
 def configure(level: str) -> None:
-    """One format for the lines of Casella and of libraries. aioimaplib is held to WARNING: below that it logs mail."""
+    """One format for the lines of Casella and of libraries. Some are held to WARNING: below that they log mail, or the
+    addresses and header fields of requests."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,  # the request's id
         structlog.stdlib.add_log_level,
@@ -56,4 +57,5 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[foreign], level=level, force=True)
-    logging.getLogger("aioimaplib").setLevel(logging.WARNING)
+    for name in ("aioimaplib", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)

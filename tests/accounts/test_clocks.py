@@ -25,6 +25,8 @@ USES_WALL_CLOCK = {
     "accounts/rates.py": "all replicas share what Redis counts",
     "accounts/windows.py": "limits reads the end of a window as Redis gives it",
     "demo/delivery.py": "mail arrives now",
+    "oauth/grants.py": "a session token says when its access token ends",
+    "oauth/client.py": "and a device code when it does",
     "submission/drafts.py": "a message says when it was written",
     "submission/outbox.py": "and when it was sent",
     "submission/dispatch.py": "and when it came without a date",

@@ -17,6 +17,8 @@ OF_NOBODY = frozenset(
         "post /v1/sessions",
         "delete /v1/sessions/current",
         "get /v1/servers",
+        "get /v1/discovery",
+        "post /v1/oauth/{provider}/device",
         "post /v1/events/tickets",
         "get /v1/events",
         "get /healthz",

@@ -16,7 +16,15 @@ from tests.api.others import CONTRACT, METHODS
 from tests.servers.dovecot import Dovecot
 
 CANARY = "canary-93c1-value"
-PATH = {"account": "me", "folder": "inbox", "message": "m_none", "part": "1", "identifier": "anyone", "name": "busy"}
+PATH = {
+    "account": "me",
+    "folder": "inbox",
+    "message": "m_none",
+    "part": "1",
+    "identifier": "anyone",
+    "name": "busy",
+    "provider": "none",
+}
 JSON = "application/json"
 _SCHEMA = "#/components/schemas/"
 _NOT_OURS = re.compile(

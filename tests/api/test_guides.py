@@ -15,6 +15,7 @@ from service.api.problems import BY_NAME, Problem
 from service.mail.backend import Backend
 from service.mail.model import Capability
 from service.mail.search.grammar.help import HELP
+from service.settings.issuers import IssuerSettings
 from service.settings.model import RateSettings, ServerSettings, Settings
 from service.site.causes import CAUSES
 
@@ -80,7 +81,7 @@ def test_what_an_adapter_claims_it_has(backend: type[Backend]) -> None:
         assert has == {capability in claimed}, capability
 
 
-MODELS: dict[str, type[BaseModel]] = {"": Settings, "rates": RateSettings}
+MODELS: dict[str, type[BaseModel]] = {"": Settings, "rates": RateSettings, "oauth.NAME": IssuerSettings}
 
 
 def settings() -> dict[str, tuple[str, str]]:
@@ -93,6 +94,9 @@ def test_every_setting_is_explained() -> None:
     assert {key.partition(".")[0] for key in settings()} == set(Settings.model_fields)
     assert {key.removeprefix("servers.NAME.") for key in settings() if key.startswith("servers.")} == set(
         ServerSettings.model_fields
+    )
+    assert {key.removeprefix("oauth.NAME.") for key in settings() if key.startswith("oauth.")} == set(
+        IssuerSettings.model_fields
     )
     assert {key.removeprefix("rates.") for key in settings() if key.startswith("rates.")} == set(
         RateSettings.model_fields

@@ -31,9 +31,10 @@ COMMANDS = [
 EXECUTED_ELSEWHERE = {
     *(("docs/sdks.md", language) for language in ("ts", "python", "dart", "kotlin", "java", "swift")),
     ("docs/stay-in-step.md", "js"),
+    ("docs/signing-in.md", "python"),
     ("docs/operator.md", "console"),
 }
-"""Executed by tests/sdks, tests/ops/test_phone.py and tests/deploy/test_compose.py; Dart is parsed."""
+"""Executed by tests/sdks, tests/ops/test_phone.py, tests/oauth/test_guide.py and tests/deploy/test_compose.py; Dart is parsed."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 
@@ -116,6 +117,14 @@ def send(out: str, _: Path) -> None:
     assert [row["messageId"] for row in received["items"]] == [submission["messageId"]]
 
 
+def signing_in(out: str, _: Path) -> None:
+    """The candidates are those that the page shows, and the session is the account's."""
+    found, account = (json.loads(line) for line in out.replace("}{", "}\n{").splitlines())
+    [shown] = of("docs/signing-in.md", "json")
+    assert found == json.loads(shown)
+    assert account["username"] == "demo@example.org"
+
+
 def errors(out: str, _: Path) -> None:
     """The problem is the one that the page shows, except for its request id."""
     [shown] = of("docs/errors.md", "json")
@@ -126,6 +135,7 @@ def errors(out: str, _: Path) -> None:
 
 CHECKS = {
     "README.md": readme,
+    "docs/signing-in.md": signing_in,
     "docs/list-and-read.md": list_and_read,
     "docs/conversations.md": conversations,
     "docs/write.md": write,
@@ -178,10 +188,13 @@ def test_a_command_exists(page: str, line: str) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/settings.md", "docs/operator.md"])
 def test_a_page_s_settings_are_settings(page: str, tmp_path: Path) -> None:
-    [example] = of(page, "toml")
+    first, *others = of(page, "toml")
     file = tmp_path / "casella.toml"
-    file.write_text(example)
+    file.write_text(first)
     assert read_settings(file).default_server == "home"
+    for example in others:
+        file.write_text(example)
+        assert read_settings(file).servers
 
 
 def test_the_line_that_makes_a_key_works() -> None:

@@ -34,5 +34,5 @@ def commands() -> list[str]:
 
 def settings() -> str:
     """Its file of settings."""
-    [block] = blocks("toml")
+    block, *_ = blocks("toml")
     return block

@@ -60,6 +60,7 @@ def settings_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     schema["properties"] = {
         name: value for name, value in schema["properties"].items() if "writeOnly" not in json.dumps(value)
     }
+    del schema["$defs"]["IssuerSettings"]["properties"]["client_secret"]
     return schema, schema.pop("$defs")
 
 

@@ -227,7 +227,10 @@ def env(name: str, value: str | None = None) -> Object:
     [
         ({}, set()),
         ({"config": {"servers": SERVERS}}, {993}),
-        ({"config": {"servers": SERVERS, "any_server": True}}, {993, 143, 110, 995}),
+        ({"config": {"servers": SERVERS, "any_server": True}}, {993, 143, 110, 995, 465, 587, 443}),
+        ({"config": {"oauth": {"google": {"issuer": "https://accounts.google.com", "client_id": "x"}}}}, {443}),
+        ({"config": {"oauth": {"own": {"token_endpoint": "https://sso.example.org:8443/token", "client_id": "x"}}}}, {8443}),
+        ({"extraEnv": [env("CASELLA_OAUTH__GOOGLE__CLIENT_SECRET")]}, {443}),
         ({"config": {"servers": {"home": SERVERS["home"] | {"smtp": {"host": "smtp.example.org", "port": 2525}}}}}, {993, 2525}),
         ({"networkPolicy": {"mailPorts": [993, 465]}}, {993, 465}),
         ({"config": {"servers": SERVERS, "rates": {"url": "redis://redis.example.org"}}}, {993, 6379}),
@@ -243,7 +246,7 @@ def env(name: str, value: str | None = None) -> Object:
         ({"extraEnv": [env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]}, {4318}),
         ({"extraEnv": [env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector.example.org/v1/traces")]}, {443}),
         ({"extraEnv": [env("CASELLA_SERVERS__HOME__IMAP__PORT", "1143"), env("CASELLA_ANY_SERVER", "false")]}, {1143}),
-        ({"extraEnv": [env("CASELLA_ANY_SERVER", "True"), env("CASELLA_ACCESS_LOG")]}, {143, 993, 110, 995}),
+        ({"extraEnv": [env("CASELLA_ANY_SERVER", "True"), env("CASELLA_ACCESS_LOG")]}, {143, 993, 110, 995, 465, 587}),
     ],
     ids=str,
 )  # fmt: skip

@@ -185,6 +185,7 @@ def test_null_is_refused_or_removes_a_part(path: tuple[str, ...]) -> None:
         {"config": {"servers": SERVERS, "sesion_seconds": 60}},
         {"config": {"servers": SERVERS, "session_seconds": 1}},
         {"config": {"servers": SERVERS, "secret_keys": [KEY]}},
+        {"config": {"oauth": {"example": {"issuer": "https://example.org", "client_id": "x", "client_secret": "y"}}}},
         {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": "993"}}}}},
         {"config": {"servers": {"home": {"imap": {"host": "imap.example.org", "port": 993, "security": "ssl"}}}}},
         {"ingress": {"hosts": ["casella.example.org"]}},

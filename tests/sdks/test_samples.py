@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.samples.stage import Stage, has_sample, operations, sample, sending_service, stage_for
+from tests.samples.test_curl import WITHOUT_ISSUER
 from tests.sdks.built import ROOT, compile_typescript, node, typescript_app
 from tests.sdks.running import output
 from tests.servers.submission import SendingDovecot
@@ -28,7 +29,7 @@ async def _write(
     files = []
     label = {".py": "Python", ".mts": "TypeScript"}[suffix]
     for name, operation in operations().items():
-        if not has_sample(operation, label):
+        if name in WITHOUT_ISSUER or not has_sample(operation, label):
             continue
         stage = await stage_for(name, url, dovecot)
         files.append(folder / f"sample-{name}{suffix}")

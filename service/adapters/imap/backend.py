@@ -1,7 +1,7 @@
 """A mailbox by IMAP: turns names and ids into folders and UIDs, and calls the operations of the packages below."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -30,6 +30,7 @@ from service.adapters.imap.writes.assembling import Section
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
 from service.adapters.shared.connection_limit import ConnectionLimit
+from service.adapters.shared.sign_in.attempts import signed_in
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, StaleId
@@ -85,8 +86,11 @@ class ImapBackend(Backend):
         cache = cache or MessageCache()
         broken_capabilities, times = set(avoid), AnswerTimes()
 
+        def log_in(own: Credentials) -> Awaitable[Connection]:
+            return Connection.open(endpoint, own, timing, limits, broken_capabilities, times)
+
         async def open_connection() -> Connection:
-            connection = await Connection.open(endpoint, credentials, timing, limits, broken_capabilities, times)
+            connection = await signed_in(credentials, log_in)
             self.offered = connection.capabilities
             self.capabilities = capabilities_of(self.offered)
             return connection

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from service.accounts.rates import Rates
-from service.api.deps import address_of
+from service.api.deps import RENEWED, address_of
 from service.api.problems import error_response, foreign_error, internal_error
 from service.mail.errors import TooManyRequests
 from service.telemetry import metrics
@@ -26,7 +26,7 @@ SAFE_HEADERS = {
 }
 """Added to every response that does not set them itself."""
 EXPOSED = (
-    *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag"),
+    *("Accept-Ranges", "Casella-Token", "Content-Disposition", "Content-Range", "ETag"),
     *("Retry-After", "Server-Timing", "WWW-Authenticate", "X-Request-Id"),
 )
 """Response header fields that pages of allowed origins can read (CORS)."""
@@ -73,6 +73,13 @@ def _method(scope: Scope) -> str:
     return scope["method"] if scope["method"] in _METHODS else "OTHER"
 
 
+def _renewed(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The header with the session token to go on with, if there is a new one."""
+    renewed = scope.get(RENEWED)
+    token = renewed() if renewed else None
+    return [(b"casella-token", token.encode())] if token else []
+
+
 class RequestMiddleware:
     """The outermost middleware. Handles ``X-Request-Id``, adds ``SAFE_HEADERS``, and ``Server-Timing`` with the time
     spent upstream before the response began, turns every unexpected error into a problem, and writes one log line per
@@ -112,6 +119,7 @@ class RequestMiddleware:
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
                 added = [(name, value) for name, value in SAFE_HEADERS.items() if name not in present]
+                added += _renewed(scope)
                 if timing := costs.server_timing:
                     added.append((b"server-timing", timing.encode()))
                 message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]

@@ -54,7 +54,12 @@ _SCHEMES = {
         f" `Casella-Protocol` ({PROTOCOLS}) select the mail server and the protocol. By default the username's domain"
         " selects the server.",
     },
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A token from POST /v1/sessions."},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token from POST /v1/sessions. If a"
+        " response has the header `Casella-Token`, use its value as token from then on.",
+    },
 }
 _SIGNED_IN = ("/v1/accounts/", "/v1/sessions/current")
 _FIRST_ERROR = 400

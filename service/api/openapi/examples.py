@@ -96,6 +96,22 @@ EXAMPLES: dict[str, Any] = {
         "expiresAt": "2026-09-01T08:10:00Z",
         "accounts": [{"accountId": _ACCOUNT["id"]}],
     },
+    "DiscoveryResult": {
+        "candidates": [{"source": "table", "server": "home", "login": "address", "auth": ["oauth2", "password"]}],
+        "oauth": {
+            "provider": "example",
+            "authorizationEndpoint": "https://sign-in.example.org/authorize",
+            "scopes": ["mail"],
+            "clientId": "casella",
+        },
+    },
+    "DeviceSignIn": {
+        "userCode": "KQRT-XBVN",
+        "verificationUri": "https://sign-in.example.org/device",
+        "deviceCode": "mPB2YxvTq3Jc0dKw",
+        "interval": 5,
+        "expiresAt": "2026-09-01T08:15:00Z",
+    },
     "ServerList": {"items": [{"name": "home", "domains": ["example.org"], "protocols": ["imap", "pop3"]}]},
     "Account": _ACCOUNT,
     "FolderList": {"items": [_FOLDER, _CHILD]},

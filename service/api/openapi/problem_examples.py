@@ -12,6 +12,8 @@ _LIMIT = "Send a number of at most 200."
 PROBLEM_EXAMPLES: Mapping[str, dict[str, Any]] = {
     "unauthenticated": {"detail": "Send the mailbox's username and password (Basic), or a token from POST /v1/sessions (Bearer)."},
     "login-refused": {"detail": "The mail server rejected these credentials.", "instance": "/v1/sessions", "upstream": {**_IMAP, "code": "AUTHENTICATIONFAILED"}},
+    "consent-required": {"detail": "The provider no longer accepts what the user granted. Sign in again.", "instance": _LIST},
+    "authorization-pending": {"detail": "The user has not agreed at the provider yet.", "instance": "/v1/sessions"},
     "not-permitted": {"detail": "The mail server does not allow this.", "upstream": {**_IMAP, "code": "NOPERM"}},
     "not-found": {"detail": "There is no such folder.", "what": "folder"},
     "already-exists": {"detail": "The name is already in use."},

@@ -7,11 +7,14 @@ _TITLES = {
     "changeDraft": "Change a draft",
     "changeFolder": "Rename or move a folder",
     "changeMessages": "Change many messages",
+    "createDeviceCode": "Get a device code",
     "createDraft": "Write a draft",
+    "createEventTicket": "Get a ticket for events of several accounts",
     "createSession": "Sign in",
     "deleteGrant": "Withdraw access rights",
     "deleteSession": "Sign out",
     "detachFile": "Remove an attachment",
+    "getDiscovery": "Find the mail server of an address",
     "getHealth": "Check that the service is alive",
     "getMessages": "Get several messages",
     "getPart": "Download a part",
@@ -25,6 +28,7 @@ _TITLES = {
     "setGrant": "Set access rights",
     "submitMessage": "Send a message",
     "watchAccount": "Listen for events",
+    "watchAccounts": "Listen for events of several accounts",
 }
 """Titles that say more than the operationId's own words."""
 _ARTICLES = re.compile(r"^(append|copy|create|delete|empty|forward|get|move|send) (folder|message|draft)$")

@@ -1,19 +1,30 @@
 """Sign-in, sign-out, and the mail servers to sign in to."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Request
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from service.accounts.credentials import SecretKind
-from service.api.deps import MAX_SECRET, MAX_USERNAME, credentials_of, opened, service_of, session_of, sign_in
+from service.accounts.credentials import Credentials, SecretKind
+from service.api.deps import (
+    MAX_SECRET,
+    MAX_USERNAME,
+    address_of,
+    credentials_of,
+    opened,
+    service_of,
+    session_of,
+    sign_in,
+)
 from service.api.parameters import encodable
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.accounts import Account, describe
 from service.api.routing import api_router
-from service.mail.errors import InvalidField, StoreUnavailable
+from service.mail.errors import InvalidField, InvalidRequest, StoreUnavailable
 from service.mail.model import PROTOCOLS, OpenProtocol, Value
+from service.oauth.issuer import TokenClient, Tokens
 
 router = api_router(prefix="/v1", tags=["sessions"])
 
@@ -21,15 +32,49 @@ router = api_router(prefix="/v1", tags=["sessions"])
 Text = Annotated[str, AfterValidator(encodable)]
 
 
+def _printable(secret: SecretStr) -> SecretStr:
+    """What a provider gives is printable ASCII (RFC 6749, A)."""
+    text = secret.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("it is printable ASCII")
+    return secret
+
+
+Granted = Annotated[SecretStr, AfterValidator(_printable)]
+_SECRETS = ("password", "access_token", "refresh_token", "code", "device_code")
+
+
 class NewSession(Value):
-    """The credentials of a mailbox: a password, or an access token from its provider (OAuth 2.0)."""
+    """The credentials of a mailbox: a password, or what its provider gave the app (OAuth 2.0)."""
 
     username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The username at the mail server.")
     password: SecretStr | None = Field(
-        None, max_length=MAX_SECRET, description="The password. Send either this or `accessToken`."
+        None,
+        max_length=MAX_SECRET,
+        description="The password. Send this, or one of `accessToken`, `refreshToken`, `code` and `deviceCode`.",
     )
     access_token: SecretStr | None = Field(
-        None, max_length=MAX_SECRET, description="An access token from the mailbox's provider, in place of a password."
+        None,
+        max_length=MAX_SECRET,
+        description="An access token from the mailbox's provider. The session ends with it.",
+    )
+    refresh_token: Granted | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_SECRET,
+        description="A refresh token of a client that the operator configured.",
+    )
+    code: Granted | None = Field(
+        None, min_length=1, max_length=MAX_SECRET, description="The code that the provider sent to `redirectUri`."
+    )
+    code_verifier: Granted | None = Field(
+        None, min_length=43, max_length=128, description="With `code`: the verifier of its challenge (RFC 7636)."
+    )
+    redirect_uri: str | None = Field(
+        None, pattern="^[!-~]+$", max_length=2000, description="With `code`: the address that the provider sent it to."
+    )
+    device_code: Granted | None = Field(
+        None, min_length=1, max_length=MAX_SECRET, description="The `deviceCode` from POST /v1/oauth/{provider}/device."
     )
     server: str | None = Field(
         None, description="A name from GET /v1/servers. Default: the server of the username's domain."
@@ -38,8 +83,11 @@ class NewSession(Value):
 
     @model_validator(mode="after")
     def _has_one_secret(self) -> "NewSession":
-        if (self.password is None) == (self.access_token is None):
-            raise InvalidField("Send either `password` or `accessToken`.")
+        if sum(getattr(self, name) is not None for name in _SECRETS) != 1:
+            raise InvalidField("Send one of `password`, `accessToken`, `refreshToken`, `code` and `deviceCode`.")
+        with_code = [self.code, self.code_verifier, self.redirect_uri]
+        if any(value is not None for value in with_code) and None in with_code:
+            raise InvalidField("Send `code`, `codeVerifier` and `redirectUri` together.")
         return self
 
 
@@ -68,25 +116,56 @@ class ServerList(Value):
 @router.post(
     "/sessions",
     status_code=201,
-    responses=problem_responses(*SIGNED_IN),
+    responses=problem_responses(*SIGNED_IN, "authorization-pending"),
     response_model_exclude_none=True,
 )
 async def create_session(request: Request, new: NewSession) -> Session:
     """Log in to the mail server at once, and get a token for further requests.
 
     The token contains the encrypted credentials. Nothing is stored, and any replica with the same key can use it.
+
+    With `refreshToken`, `code` or `deviceCode` the session lasts as long as the provider accepts what the user granted,
+    if a request comes before the token expires. Whenever a response has the header `Casella-Token`, use its value as
+    token from then on. Until the user has agreed to a device code, the answer is 428 `authorization-pending`; once a
+    grant is gone, 401 `consent-required`.
     """
     service = service_of(request)
-    given = new.password or new.access_token
-    kind = SecretKind.PASSWORD if new.password is not None else SecretKind.ACCESS_TOKEN
-    secret = given.get_secret_value() if given else ""
-    credentials = sign_in(service, new.username, secret, new.server, new.protocol, kind)
+    credentials = await _credentials(request, new)
     async with opened(request, credentials) as backend:
         await backend.check()
         token, expires = service.sessions.seal(credentials)
         can_send = service.accounts.submitter(credentials) is not None
         account = describe(credentials, backend, can_send=can_send)
         return Session(token=token, expires_at=datetime.fromtimestamp(expires, UTC), account=account)
+
+
+async def _credentials(request: Request, new: NewSession) -> Credentials:
+    service = service_of(request)
+    for secret, kind in ((new.password, SecretKind.PASSWORD), (new.access_token, SecretKind.ACCESS_TOKEN)):
+        if secret is not None:
+            return sign_in(service, new.username, secret.get_secret_value(), new.server, new.protocol, kind)
+    credentials = sign_in(service, new.username, "", new.server, new.protocol, SecretKind.GRANT)
+    issuer = service.servers.named(credentials.server).oauth
+    if issuer is None:
+        raise InvalidRequest("This mail server has no provider of tokens here. Send a password or an accessToken.")
+    async with service.rates.login(address_of(request.scope), credentials):
+        tokens = await _tokens(service.grants.client(issuer), new)
+    session, grant = service.grants.begin(issuer, tokens)
+    return replace(credentials, secret=session, grant=grant)
+
+
+async def _tokens(client: TokenClient, new: NewSession) -> Tokens:
+    """What the provider gives for what the app brought. Raises ConsentRequired or AuthorizationPending."""
+    if new.refresh_token is not None:
+        given = new.refresh_token.get_secret_value()
+        tokens = await client.refresh(given)
+        return tokens if tokens.refresh else tokens._replace(refresh=given)
+    if new.device_code is not None:
+        return await client.by_device(new.device_code.get_secret_value())
+    assert new.code is not None
+    assert new.code_verifier is not None
+    assert new.redirect_uri is not None
+    return await client.by_code(new.code.get_secret_value(), new.code_verifier.get_secret_value(), new.redirect_uri)
 
 
 @router.delete(
@@ -113,6 +192,9 @@ async def delete_session(request: Request) -> None:
             pass  # a wrong password is refused here, not confirmed
         await service.accounts.close(credentials)
         return
+    if credentials.kind is SecretKind.GRANT:
+        session = service.sessions.whole_session(session)
+        service.grants.end(credentials.secret)
     try:
         await service.revocations.revoke(session)
     except StoreUnavailable:

@@ -6,7 +6,7 @@ from operator import itemgetter
 from service.adapters.imap.folders import rename as renaming
 from service.adapters.imap.folders.list import INBOX, UNSELECTABLE, FolderListing, canonical, read_listing
 from service.adapters.imap.folders.roles import rank_of, role_of
-from service.adapters.imap.session.access import Access, again
+from service.adapters.imap.session.access import Access, again, once_more
 from service.adapters.imap.wire.pace import paced
 from service.adapters.imap.wire.responses import ListedFolder
 from service.adapters.shared.folder_names import decode_name, guessed_role
@@ -80,6 +80,7 @@ class Folders:
         """How late a search over several folders comes to this one: see ``rank_of``. As of the last list."""
         return self._ranks.get(name, 0)
 
+    @once_more
     async def create(self, name: str, parent: str | None) -> Folder:
         """See the port."""
         wire = renaming.new_name(await self.listing(), name, await self.name(parent) if parent else None)
@@ -88,6 +89,7 @@ class Folders:
             await renaming.create(connection, wire)
         return await self._listed(wire)
 
+    @once_more
     async def change(self, folder: str, *, name: str | None, parent: str | None, is_subscribed: bool | None) -> Folder:
         """See the port."""
         wire, listing = await self.name(folder), await self.listing()
@@ -109,6 +111,7 @@ class Folders:
         async with self.access.anywhere() as connection:
             await renaming.subscribe(connection, [name], is_wanted=is_wanted)
 
+    @once_more
     async def delete(self, folder: str) -> None:
         """See the port."""
         wire, listing = await self.name(folder), await self.listing()

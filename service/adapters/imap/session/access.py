@@ -16,7 +16,7 @@ from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.holds import Held, HeldFolder, HeldMessages
 from service.adapters.imap.session.pool import Lane, Pool
 from service.adapters.imap.session.selection import Selection
-from service.adapters.imap.wire.status import LoginDeferred, lost
+from service.adapters.imap.wire.status import LoginDeferred, SignedOut, lost
 from service.mail.errors import UpstreamTimeout, UpstreamUnavailable
 
 P = ParamSpec("P")
@@ -64,6 +64,8 @@ class Access:
         try:
             async with self.anywhere() as connection:
                 yield connection
+        except SignedOut:
+            raise  # the server refused the command
         except (UpstreamUnavailable, UpstreamTimeout) as error:
             raise lost(error, advice) from None
 
@@ -74,6 +76,22 @@ class _HasAccess(Protocol):
 
 
 S = TypeVar("S", bound=_HasAccess)
+
+
+def once_more(
+    method: Callable[Concatenate[S, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """For methods that must not run twice: they run again if the server refused the command because the login had
+    ended, which says that nothing was done."""
+
+    @wraps(method)
+    async def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **kwargs)
+        except SignedOut:
+            return await method(self, *args, **kwargs)
+
+    return run
 
 
 def again(

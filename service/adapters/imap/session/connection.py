@@ -1,6 +1,7 @@
 """One logged-in connection, which runs commands (RFC 9051, 5 and 6)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from service.adapters.imap.wire.octets.flow import OVERHEAD
 from service.adapters.imap.wire.octets.framing import Limits
 from service.adapters.imap.wire.pace import slices
 from service.adapters.imap.wire.protocol import WireProtocol
-from service.adapters.imap.wire.status import error_from, is_disconnected
+from service.adapters.imap.wire.status import SignedOut, error_from, is_disconnected, is_signed_out
 from service.adapters.shared.sockets import is_local
 from service.mail.errors import MailError, UpstreamProtocol, UpstreamUnavailable
 from service.telemetry.upstream import Command
@@ -47,6 +48,7 @@ class Connection:
         broken_capabilities: set[str],
         *,
         compresses: bool = False,
+        ends_at: float | None = None,
     ) -> None:
         self._protocol = protocol
         self._timing = timing
@@ -66,6 +68,7 @@ class Connection:
         """What the server said of its namespaces, once it was asked: that holds for as long as a connection does."""
         self.unlisted: tuple[bytes, ...] = ()
         """The prefixes of folders that LIST ``*`` left out when they were last listed."""
+        self._ends_at = ends_at
         self.idle_since = 0.0
         """When the connection was last given back to the pool, by the event loop's clock."""
         self.is_qresync = False
@@ -121,7 +124,7 @@ class Connection:
             broken = set() if broken_capabilities is None else broken_capabilities
             compresses = not is_local(protocol.transport) if endpoint.compress is None else endpoint.compress
             broken |= faults_of(protocol.greeting.result().text)
-            return cls(protocol, offered, timing, broken, compresses=compresses)
+            return cls(protocol, offered, timing, broken, compresses=compresses, ends_at=credentials.ends_at)
         except BaseException:
             protocol.fail(UpstreamUnavailable(protocol="imap"))
             raise
@@ -130,6 +133,12 @@ class Connection:
     def is_open(self) -> bool:
         """Whether the connection is usable, as far as can be known without a round trip."""
         return self._protocol.is_open and self._protocol.is_quiet
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the secret of the login has ended. Some servers close the connection then, perhaps within a command,
+        so work should begin on another one."""
+        return self._ends_at is not None and time.monotonic() >= self._ends_at
 
     async def is_alive(self) -> bool:
         """Whether the server still answers, within ``NOOP_SECONDS``. One round trip."""
@@ -172,6 +181,7 @@ class Connection:
         for answer in answers:
             if is_disconnected(answer.status):
                 self.fail(error_from(answer.status))
+            self._require_signed_in(answer)
         await self._note(answers[-1].untagged)
         if self.selection is not None:
             self.selection.require_kept(answers)
@@ -245,8 +255,16 @@ class Connection:
         with Command("imap", self._protocol.server, _verb(pieces)) as command:
             answer = await self._protocol.stream(tag, lines, size, chunks, self._timing, goes_ahead=goes_ahead)
             command.outcome = answer.status.kind.lower()
+        self._require_signed_in(answer)
         await self._note(answer.untagged)
         return answer
+
+    def _require_signed_in(self, answer: Answer) -> None:
+        """Raises SignedOut if the server refused a command because the login has ended."""
+        if is_signed_out(answer.status):
+            signed_out = SignedOut(protocol="imap", code=answer.status.code or None, retry_after=1)
+            self.fail(signed_out)
+            raise signed_out
 
     async def _note(self, untagged: Iterable[bytes]) -> None:
         """Pass untagged responses to the selection. If the caller is cancelled meanwhile, the counts are incomplete, so

@@ -329,6 +329,9 @@ class Pool:
             self._idle.remove(connection)
             self._count -= 1
             self._discard(connection)
+        for connection in [connection for connection in self._idle if connection.has_ended]:
+            self._idle.remove(connection)
+            self._retire(connection)
 
     def forget(self, folder: bytes) -> None:
         """Close idle connections that have the folder, or one below it, selected: it is about to be deleted or renamed.

@@ -166,6 +166,26 @@ def _error_by_text(status: Status, said: str | None) -> MailError | None:
     return next((make(said) for pattern, make in _BY_TEXT if pattern.search(words)), None)
 
 
+class SignedOut(UpstreamUnavailable):
+    """The server no longer accepts the login of this connection, and did not carry the command out."""
+
+    default = "The mail server ended the login."
+
+
+_LOGIN_CODES = frozenset({"AUTHENTICATIONFAILED", "EXPIRED"})
+_TOKEN_ENDED = re.compile(
+    rb"access ?token ?(?:has |is )?expired|session (?:has )?expired|token (?:has |is )?expired", re.IGNORECASE
+)
+"""Exchange; others."""
+
+
+def is_signed_out(status: Status) -> bool:
+    """Whether a refusal after login means the login, not the command: an access token that has ended."""
+    if status.kind not in {"NO", "BAD"}:
+        return False
+    return status.code in _LOGIN_CODES or _TOKEN_ENDED.search(_QUOTED.sub(b"", status.text[:_MAX_TEXT])) is not None
+
+
 def is_disconnected(status: Status) -> bool:
     """Whether the server says that this connection has lost the mailbox: nothing works on it any more (Exchange)."""
     refusal = temporary_refusal(status.text) if status.kind != "OK" else None

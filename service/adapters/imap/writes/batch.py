@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.adapters.imap.session.access import Access
+from service.adapters.imap.session.access import Access, once_more
 from service.adapters.imap.session.fetch import find_all, find_existing
 from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
-from service.adapters.imap.wire.status import lost
+from service.adapters.imap.wire.status import SignedOut, lost
 from service.adapters.imap.writes import append as appending
 from service.adapters.imap.writes import assembling
 from service.adapters.imap.writes import move as moving
@@ -47,7 +47,7 @@ class Writes:
     """The writes of one mailbox."""
 
     def __init__(self, access: Access) -> None:
-        self._access = access
+        self.access = access
         self._ids = access.ids
 
     def group(self, messages: Sequence[str]) -> tuple[list[Group], dict[str, Outcome]]:
@@ -100,7 +100,7 @@ class Writes:
 
     async def empty(self, folder: bytes) -> int:
         """Deletes the messages that are in the folder now, a thousand at a time."""
-        async with self._access.within(folder, Lane.BULK) as selection:
+        async with self.access.within(folder, Lane.BULK) as selection:
             await selection.refresh()
             uids = await find_all(selection)
             removed = 0
@@ -113,24 +113,28 @@ class Writes:
                 removed += len(batch) - len(errors)
             return removed
 
+    @once_more
     async def append(
         self, folder: bytes, source: Source, flags: Sequence[str], received_at: datetime | None
     ) -> str | None:
         """If the answer is lost, the folder is searched for the message: the id of the one found is the answer."""
         try:
-            async with self._access.anywhere(Lane.BULK) as connection:
+            async with self.access.anywhere(Lane.BULK) as connection:
                 new_ref = await appending.append(connection, folder, source, flags, received_at)
+        except SignedOut:
+            raise
         except _GONE as error:
             return await self._look_for(folder, source, error)
         if new_ref is not None:
             return self._ids.message(folder, *new_ref)
         return await self._find(folder, source)
 
+    @once_more
     async def append_assembled(
         self, folder: bytes, pieces: Sequence[bytes | Section], flags: Sequence[str]
     ) -> str | None:
         """As ``assembling.append``."""
-        async with self._access.once("List the messages of the folder before you write it again.") as connection:
+        async with self.access.once("List the messages of the folder before you write it again.") as connection:
             new_ref = await assembling.append(connection, folder, pieces, flags)
         return self._ids.message(folder, *new_ref) if new_ref else None
 
@@ -151,7 +155,7 @@ class Writes:
         return appended
 
     async def _find(self, folder: bytes, source: Source) -> str | None:
-        async with self._access.within(folder) as selection:
+        async with self.access.within(folder) as selection:
             uid = await appending.find_same(selection, source)
             return self._ids.message(folder, selection.uid_validity, uid) if uid else None
 
@@ -187,7 +191,7 @@ class Writes:
         return tuple(outcomes[message] for message in messages)
 
     async def _move_once(self, group: Group, target: bytes) -> Mapping[int, Moved]:
-        return await MoveOnce(self._access, lambda: self._selected(group), group.ids, target).run()
+        return await MoveOnce(self.access, lambda: self._selected(group), group.ids, target).run()
 
     async def _report(self, group: Group, work: Work, gone: Gone | None) -> Mapping[int, Moved]:
         try:
@@ -212,4 +216,4 @@ class Writes:
 
     def _selected(self, group: Group) -> AbstractAsyncContextManager[Selection]:
         lane = Lane.BULK if len(group.ids) > 1 else Lane.INTERACTIVE
-        return self._access.messages(group.folder, group.uid_validity, group.ids, lane)
+        return self.access.messages(group.folder, group.uid_validity, group.ids, lane)

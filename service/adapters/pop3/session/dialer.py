@@ -11,6 +11,7 @@ from service.adapters.pop3.session.session import Session
 from service.adapters.pop3.wire.connection import Connection
 from service.adapters.pop3.wire.replies import EARLY
 from service.adapters.pop3.wire.timing import Timing
+from service.adapters.shared.sign_in.attempts import signed_in
 from service.mail.errors import InUse, TooManyRequests, UpstreamUnavailable
 
 PAUSES = (0.1, 0.25, 0.65)
@@ -79,20 +80,24 @@ class Dialer:
         await asyncio.sleep(self.shut)
 
     async def _try(self) -> Session:
+        connection = await signed_in(self._credentials, self._logged_in)
+        if self._rest:  # it accepted a login before the time
+            self._is_strict = False
+        self._announced_until = _now() + (login_delay(connection) or 0)
+        self._shut_until = self._announced_until if self._is_strict else 0.0
+        return Session(connection)
+
+    async def _logged_in(self, credentials: Credentials) -> Connection:
         connection = await self._connect()
         try:
-            await sign_in(connection, self._credentials, apop=self._endpoint.apop)
+            await sign_in(connection, credentials, apop=self._endpoint.apop)
         except TooManyRequests as error:
             connection.abort()
             raise self._too_early(error) from None
         except BaseException:
             connection.abort()
             raise
-        if self._rest:  # it accepted a login before the time
-            self._is_strict = False
-        self._announced_until = _now() + (login_delay(connection) or 0)
-        self._shut_until = self._announced_until if self._is_strict else 0.0
-        return Session(connection)
+        return connection
 
     def _too_early(self, error: TooManyRequests) -> TooManyRequests:
         """What is left of the delay counts, if the login that it began with was one of these."""

@@ -5,6 +5,7 @@ connection, so that none is ever used again while an answer is on its way.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Self
@@ -43,6 +44,13 @@ class Connection:
         """Parameters by keyword, upper case."""
         self.mechanisms: frozenset[str] = frozenset()
         self._has_learned_late = False
+        self.ends_at: float | None = None
+        """When the secret of the login ends, by the monotonic clock."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the secret of the login has ended: the server may refuse what comes now."""
+        return self.ends_at is not None and time.monotonic() >= self.ends_at
 
     @classmethod
     async def open(cls, endpoint: Endpoint, timing: Timing) -> Self:

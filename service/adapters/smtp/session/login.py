@@ -28,7 +28,7 @@ async def sign_in(connection: Connection, credentials: Credentials) -> None:
         raise login_error_from(reply, is_secure=connection.tls is not None)
     if is_password:
         note_success(connection.wire.link)
-    connection.wire.is_signed_in = True
+    connection.wire.is_signed_in, connection.ends_at = True, credentials.ends_at
 
 
 async def _by_scram(connection: Connection, credentials: Credentials) -> Reply | None:

@@ -6,6 +6,7 @@ from functools import partial
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.shared.connection_limit import ConnectionLimit
+from service.adapters.shared.sign_in.attempts import signed_in
 from service.adapters.smtp.session.connection import Connection
 from service.adapters.smtp.session.login import sign_in
 from service.adapters.smtp.wire.timing import Timing
@@ -26,13 +27,16 @@ class Pool:
     def take(self) -> Connection | None:
         """The kept connection, if it still stands. The caller gives it back."""
         connection = self._unkeep()
-        if connection is None or connection.wire.is_open:
+        if connection is None or (connection.wire.is_open and not connection.has_ended):
             return connection
-        connection.abort()
+        connection.leave()
         return None
 
     async def connect(self) -> Connection:
         """A new connection that is signed in."""
+        return await signed_in(self._credentials, self._connected)
+
+    async def _connected(self, credentials: Credentials) -> Connection:
         await self._host.acquire()
         try:
             connection = await Connection.open(self._endpoint, self._timing)
@@ -42,7 +46,7 @@ class Pool:
         self._open.add(connection)
         connection.wire.closed.add_done_callback(partial(self._gone, connection))
         try:
-            await sign_in(connection, self._credentials)
+            await sign_in(connection, credentials)
         except BaseException:
             connection.leave()
             raise
