@@ -56,6 +56,7 @@ from service.mail.model import (
 )
 from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, ListQuery, Logic, Order, SortKey
 from service.mail.search.matching import sort_value
+from service.mail.settings import settings_version
 
 CHUNK = 64 << 10
 _FLAG = re.compile(r'\$?[^\x00-\x20\x7f-\U0010ffff(){%*"\\\]]{1,250}\Z')
@@ -146,6 +147,7 @@ class MemoryBackend(Backend):
         self.is_closed = False
         self._tag = account_tag(self.account)
         self._boxes = [Box("INBOX", "inbox"), Box("Trash", "trash")]
+        self._settings: bytes | None = None
         self._changes = count(1)
         self._listeners: set[Listener] = set()
 
@@ -481,6 +483,16 @@ class MemoryBackend(Backend):
         gone = len(box.messages)
         box.messages.clear()
         return gone
+
+    async def get_settings(self) -> bytes | None:
+        await asyncio.sleep(0)
+        return self._settings
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        await asyncio.sleep(0)
+        if version is not None and settings_version(self._settings) != version:
+            raise Changed
+        self._settings = settings
 
     async def check(self) -> None:
         await asyncio.sleep(0)

@@ -227,6 +227,17 @@ class Backend(ABC):
         number. IMAP: four round trips, and three for each thousand messages."""
         raise self.not_supported(Capability.MOVE)
 
+    async def get_settings(self) -> bytes | None:
+        """The settings as they were last stored; None if there are none. IMAP: one round trip with METADATA, else four,
+        and one if there are none."""
+        raise self.not_supported(Capability.SETTINGS)
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        """Store settings, at most ``MAX_SETTINGS`` octets without NUL, in place of those with this version (see
+        ``settings_version``; None: in place of any). Raises Changed if there are others meanwhile: of several processes
+        that replace the same settings at the same time, one does."""
+        raise self.not_supported(Capability.SETTINGS)
+
     @abstractmethod
     async def check(self) -> None:
         """Log in if no connection is open. Raises LoginRefused, UpstreamUnavailable and other errors of signing in."""

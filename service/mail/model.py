@@ -48,6 +48,7 @@ class Capability(StrEnum):
     QUOTA = "quota"
     ACL = "acl"
     SEND = "send"
+    SETTINGS = "settings"
 
 
 PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)

@@ -20,6 +20,7 @@ from service.adapters.imap.session.capabilities import capabilities_of
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
+from service.adapters.imap.settings.store import SettingsStore
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.news_record import NewsRecord
 from service.adapters.imap.sync.watch import Watcher
@@ -103,6 +104,7 @@ class ImapBackend(Backend):
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
         self._change_log = ChangeLog(access, self._folders)
+        self._settings = SettingsStore(access, self._folders)
 
     async def check(self) -> None:
         async with self._access.anywhere():
@@ -262,6 +264,12 @@ class ImapBackend(Backend):
 
     async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
         return await self._writes.delete(messages)
+
+    async def get_settings(self) -> bytes | None:
+        return await self._settings.read()
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        await self._settings.write(settings, version)
 
     async def empty_folder(self, folder: str) -> int:
         return await self._writes.empty(await self._folders.selectable_name(folder))

@@ -16,6 +16,7 @@ from service.adapters.maildir.disk.threads import ThreadLane
 from service.adapters.maildir.folders.delivery import Delivery
 from service.adapters.maildir.mailbox import Mailbox
 from service.adapters.maildir.operations import changes, folder_changes, listing, reads, writes
+from service.adapters.maildir.operations import settings as stored_settings
 from service.adapters.maildir.sign_in import PasswordChanged, Proof, SignIn
 from service.adapters.shared.cache import RowCache
 from service.adapters.shared.parsing import parse_message, parse_structure
@@ -42,7 +43,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 CAPABILITIES = frozenset({
     Capability.FOLDERS, Capability.FLAGS, Capability.MOVE, Capability.APPEND, Capability.SEARCH, Capability.SORT,
-    Capability.CHANGES,
+    Capability.CHANGES, Capability.SETTINGS,
 })  # fmt: skip
 
 
@@ -175,6 +176,12 @@ class MaildirBackend(Backend):
     async def move_messages(self, messages: Sequence[str], folder: str, *, once: bool = False) -> tuple[Outcome, ...]:
         """A message is a file, which the system renames once: ``once`` holds by itself."""
         return await self._run_bulk(writes.move_messages, messages, folder)
+
+    async def get_settings(self) -> bytes | None:
+        return await self._run(stored_settings.read)
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        await self._run(stored_settings.write, settings, version)
 
     async def empty_folder(self, folder: str) -> int:
         return await self._run_bulk(writes.empty_folder, folder)
