@@ -39,6 +39,7 @@ from service.api.routes import (
     messages,
     parts,
     sessions,
+    settings,
     submissions,
 )
 from service.backends import backends, submitters
@@ -135,7 +136,7 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.router.routes.extend(module.router.routes)
     for uploads in (submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
-    for module in (actions, drafts, submissions, accounts, sessions, health, site):
+    for module in (actions, drafts, submissions, settings, accounts, sessions, health, site):
         app.router.routes.extend(module.router.routes)
 
 

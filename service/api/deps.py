@@ -22,6 +22,7 @@ from service.api.parameters import AccountId, MessageId, PartId
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
+from service.personal.identities import Identities
 from service.submission.claims import Turns
 from service.submission.copies import Filing
 
@@ -46,6 +47,7 @@ class Service:
     revocations: Revocations
     turns: Turns = field(default_factory=Turns)
     filing: Filing = field(default_factory=Filing)
+    identities: Identities = field(default_factory=Identities)
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None

@@ -224,7 +224,8 @@ async def open_mailbox(kind: str, request: pytest.FixtureRequest) -> AsyncIterat
             elif kind == "pop3-demo":
                 mailbox = await _on_pop3_demo(stack, letters)
             else:
-                mailbox = await _on_dovecot(kind, request.getfixturevalue("dovecot"), letters)
+                server = "metadata_dovecot" if kind.endswith("-metadata") else "dovecot"
+                mailbox = await _on_dovecot(kind, request.getfixturevalue(server), letters)
             stack.push_async_callback(mailbox.backend.aclose)
             return mailbox
 
@@ -249,7 +250,7 @@ async def _in_memory(letters: Sequence[Letter]) -> Mailbox:
 
 
 async def _on_dovecot(kind: str, server: Dovecot, letters: Sequence[Letter]) -> Mailbox:
-    protocol, _, security = kind.replace("-dovecot", "").replace("-plain", "").partition("-")
+    protocol, _, security = re.sub("-(dovecot|plain|metadata)", "", kind).partition("-")
     user, ports = server.user(), server.ports
     plain, tls = (ports.imap, ports.imaps) if protocol == "imap" else (ports.pop3, ports.pop3s)
     is_tls = security == "tls"

@@ -62,9 +62,9 @@ async def test_what_a_mailbox_lacks_is_refused_with_its_name(open_mailbox: OpenM
                 await call
             assert refused.value.capability == "flags"
     if Capability.SETTINGS not in backend.capabilities:
-        for call in (backend.get_settings(), backend.set_settings(b"{}")):
+        for settings_call in (backend.get_settings(), backend.set_settings(b"{}")):
             with pytest.raises(NotSupported) as refused:
-                await call
+                await settings_call
             assert refused.value.capability == "settings"
     if Capability.SEARCH not in backend.capabilities:
         query = ListQuery(filter=Condition(Criterion.SUBJECT, "one"))

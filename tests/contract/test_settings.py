@@ -12,7 +12,7 @@ from service.mail.settings import MAX_SETTINGS, NO_SETTINGS, settings_version
 from tests.contract.conftest import WITH_FLAGS, Mailbox, OpenMailbox
 from tests.contract.letters import plains
 
-KINDS = WITH_FLAGS
+KINDS = (*WITH_FLAGS, "imap-dovecot-metadata")
 WRITERS = 12
 
 

@@ -57,6 +57,13 @@ _DRAFT = {
     "text": "Please see the attachment.",
     "attachments": [{"messageId": _MESSAGE, "partId": "2"}],
 }
+_IDENTITY = {
+    "id": "work",
+    "name": "Ann Example",
+    "email": "ann@example.org",
+    "replyTo": [{"email": "office@example.org"}],
+    "signature": {"text": "Ann Example", "html": "<p>Ann Example</p>"},
+}
 _GRANT = {"identifier": "ben@example.org", "rights": "lrs"}
 _ROW = {
     "id": _MESSAGE,
@@ -138,7 +145,8 @@ EXAMPLES: dict[str, Any] = {
         "hasMore": False,
     },
     "EmptyFolderResult": {"removed": 13},
-    "IdentityList": {"items": [{"id": "login", "email": "ann@example.org"}]},
+    "AccountSettings": {"settings": {"identities": [_IDENTITY], "theme": "dark"}},
+    "IdentityList": {"items": [_IDENTITY]},
     "NewDraft": _DRAFT,
     "ReplyRequest": {"all": True, "text": "At noon?"},
     "ForwardRequest": {"as": "inline", "to": [{"email": "ben@example.org"}], "text": "Please see below."},

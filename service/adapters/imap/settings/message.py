@@ -183,10 +183,10 @@ async def _read(selection: Selection) -> _Folder | None:
     entry = min(entries, key=lambda each: (-each.generation, each.uid))
     text = b"(UID BODY.PEEK[TEXT]<0.%d>)" % _STORED
     rows = await fetch_rows((await run([b"UID", b"FETCH", uid_set([entry.uid]), text])).untagged)
-    if entry.uid not in rows:
+    body = octets(rows.get(entry.uid, {}), b"BODY[TEXT]<0>")
+    if not body:  # Dovecot says NIL of a message that was just removed
         return None
-    others = tuple(each.uid for each in entries if each is not entry)
-    return _Folder(entry, _settings(octets(rows[entry.uid], b"BODY[TEXT]<0>") or b""), others)
+    return _Folder(entry, _settings(body), tuple(each.uid for each in entries if each is not entry))
 
 
 def _entry(uid: int, header: bytes) -> _Entry | None:

@@ -17,7 +17,7 @@ from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
 from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.imap.wire.tokens import parse
-from service.mail.errors import Changed, InUse, MailError, TooLarge
+from service.mail.errors import Changed, InUse, MailError, NotPermitted, TooLarge
 from service.mail.settings import settings_version
 
 ENTRY = b"/private/vendor/vendor.casella/settings"
@@ -28,8 +28,8 @@ _WAIT_SECONDS = 1.0
 """Longer than ``TAKING_SECONDS``."""
 _HELD_SECONDS = 4.0
 """How long a turn is used for writers of this process that wait. None begins to write later."""
-_LEASE_SECONDS = 15.0
-"""A turn that stays the same for longer was left by a process that died."""
+_LEASE_SECONDS = 8.0
+"""A turn that stays the same for longer was left by a process that died, or by one that was too slow to take it."""
 _PATIENCE_SECONDS = 25.0
 _POLL_SECONDS = 0.1
 
@@ -54,14 +54,18 @@ class MetadataSettings:
     async def write(self, settings: bytes, version: str | None, moved: bytes | None) -> None:
         """Store the settings if the present ones have ``version`` (None: any). ``moved`` are the present ones if there
         is no entry. A second, and a few round trips; writers that come meanwhile share the turn. Raises Changed."""
+        await self._require(version, moved)  # who is too late need not wait for a turn
         async with self._turn():
-            if version is not None:
-                present = await self._get(ENTRY)
-                if settings_version(moved if present is None else present) != version:
-                    raise Changed("The settings have changed meanwhile. Read them again.")
+            await self._require(version, moved)
             if self._now() > self._held_until + 1.0:
                 raise InUse("The mail server was too slow. Nothing was stored. Try again.", retry_after=1)
             await self._set(ENTRY, settings)
+
+    async def _require(self, version: str | None, moved: bytes | None) -> None:
+        if version is not None:
+            present = await self._get(ENTRY)
+            if settings_version(moved if present is None else present) != version:
+                raise Changed("The settings have changed meanwhile. Read them again.")
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -127,14 +131,16 @@ class MetadataSettings:
 
 
 def _refusal(connection: Connection, status: Status) -> Exception:
-    """RFC 5464, 4.3: NOPRIVATE says that the server keeps no private entries."""
-    words = status.argument.upper().split()
-    if status.kind == "BAD" or (status.code == "METADATA" and words[:1] == [b"NOPRIVATE"]):
+    """RFC 5464, 4.3: NOPRIVATE says that the server keeps no private entries. Cyrus keeps only those that its operator
+    has defined, unless ``annotation_allow_undefined`` is set, and denies permission for others."""
+    words, error = status.argument.upper().split(), error_from(status)
+    is_denied = isinstance(error, NotPermitted) or (status.code == "METADATA" and words[:1] == [b"NOPRIVATE"])
+    if status.kind == "BAD" or is_denied:
         connection.disable(*METADATA)
         return Unavailable()
     if status.code == "METADATA" and words[:1] == [b"MAXSIZE"]:
         return TooLarge("The mail server keeps settings of fewer octets.")
-    return error_from(status)
+    return error
 
 
 def _value(untagged: Iterable[bytes], entry: bytes) -> bytes | None:
