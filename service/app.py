@@ -38,6 +38,7 @@ from service.api.routes import (
     health,
     messages,
     parts,
+    people,
     sessions,
     settings,
     submissions,
@@ -136,7 +137,7 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.router.routes.extend(module.router.routes)
     for uploads in (submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
-    for module in (actions, drafts, submissions, settings, accounts, sessions, health, site):
+    for module in (actions, drafts, submissions, settings, people, accounts, sessions, health, site):
         app.router.routes.extend(module.router.routes)
 
 

@@ -23,6 +23,7 @@ from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
 from service.personal.identities import Identities
+from service.personal.people import People
 from service.submission.claims import Turns
 from service.submission.copies import Filing
 
@@ -48,6 +49,7 @@ class Service:
     turns: Turns = field(default_factory=Turns)
     filing: Filing = field(default_factory=Filing)
     identities: Identities = field(default_factory=Identities)
+    people: People = field(default_factory=People)
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None

@@ -8,6 +8,7 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import (
     Capability,
+    Correspondence,
     Download,
     Flags,
     Folder,
@@ -31,7 +33,7 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.search.filter import ListQuery
+from service.mail.search.filter import MAX_PAGE, ListQuery
 
 ROLES = ("inbox", "sent", "drafts", "trash", "junk", "archive", "all", "flagged")
 
@@ -133,6 +135,15 @@ class Backend(ABC):
         """A page over several folders (None: all), merged. Raises as ``list_messages``. A folder that cannot be
         searched is named in ``unsearched``."""
         raise self.not_supported(Capability.SEARCH)
+
+    async def list_correspondents(
+        self, folder: str, query: ListQuery, *, recipients: bool = False
+    ) -> Sequence[Correspondence]:
+        """Whom the newest ``limit`` messages of the folder that match are from, or who their recipients are. ``limit``
+        may be larger than that of a page. Raises as ``list_messages``. A mailbox may find fewer messages than match,
+        if to find all takes long. IMAP: two or three round trips."""
+        page = await self.list_messages(folder, replace(query, limit=min(query.limit, MAX_PAGE)))
+        return [Correspondence(row.id, row.received_at, row.to if recipients else row.from_) for row in page.items]
 
     @abstractmethod
     async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:

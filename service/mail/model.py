@@ -357,6 +357,14 @@ class PartRef(NamedTuple):
     is_base64: bool
 
 
+class Correspondence(NamedTuple):
+    """Whom one message is from, or to, and when it was received."""
+
+    id: str
+    at: datetime | None
+    people: tuple[Address, ...]
+
+
 class Source(Shape):
     """The octets of a message to be stored. They can be read more than once."""
 

@@ -10,6 +10,7 @@ from service.accounts.servers import Endpoint
 from service.adapters.imap.folders.acl import Sharing
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
+from service.adapters.imap.lists.correspondents import Correspondents
 from service.adapters.imap.lists.merged import MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
@@ -36,6 +37,7 @@ from service.mail.errors import NotFound, StaleId
 from service.mail.json_rows import JsonRows
 from service.mail.model import (
     Capability,
+    Correspondence,
     Download,
     Flags,
     Folder,
@@ -99,6 +101,7 @@ class ImapBackend(Backend):
         self._folders = Folders(access)
         self._sharing = Sharing(access, self._folders)
         self._pages = Pages(access, cache)
+        self._correspondents = Correspondents(access, cache)
         self._content = Content(access, cache)
         self._flags = FlagStore(access)
         self._writes = Writes(access)
@@ -192,6 +195,12 @@ class ImapBackend(Backend):
             searched = [by_name[folder] for folder in folders if by_name[folder].is_selectable]
         names = dict.fromkeys(self._ids.folder_name(folder.id) for folder in searched)
         return sorted(names, key=self._folders.rank)
+
+    async def list_correspondents(
+        self, folder: str, query: ListQuery, *, recipients: bool = False
+    ) -> Sequence[Correspondence]:
+        name = await self._folders.selectable_name(folder)
+        return await self._correspondents.read(name, query, recipients)
 
     async def get_messages(self, messages: Sequence[str]) -> JsonRows:
         groups, _ = self._writes.group(messages)

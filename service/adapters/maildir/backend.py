@@ -24,6 +24,7 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes
 from service.mail.model import (
     Capability,
+    Correspondence,
     Download,
     Flags,
     Folder,
@@ -100,6 +101,11 @@ class MaildirBackend(Backend):
 
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         return await self._run(changes.list_all_changes, since)
+
+    async def list_correspondents(
+        self, folder: str, query: ListQuery, *, recipients: bool = False
+    ) -> Sequence[Correspondence]:
+        return await self._run_bulk(reads.list_correspondents, folder, query, recipients)
 
     async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
         return await self._run(reads.get_messages, messages)

@@ -27,6 +27,7 @@ TAGS = [
     {"name": "drafts", "description": "Writing: drafts, replies, forwards, and their attachments."},
     {"name": "sending", "description": "Sending drafts and complete messages."},
     {"name": "settings", "description": "Settings that follow the user over all devices."},
+    {"name": "people", "description": "The people of the mailbox."},
     {"name": "changes", "description": "Synchronization: changes since a token, by request or as events."},
     {"name": "health", "description": "Health checks."},
 ]

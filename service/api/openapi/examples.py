@@ -146,6 +146,9 @@ EXAMPLES: dict[str, Any] = {
     },
     "EmptyFolderResult": {"removed": 13},
     "AccountSettings": {"settings": {"identities": [_IDENTITY], "theme": "dark"}},
+    "PersonList": {
+        "items": [{"name": "Ben Example", "email": "ben@example.org", "count": 12, "lastAt": "2026-09-01T08:00:00Z"}]
+    },
     "IdentityList": {"items": [_IDENTITY]},
     "NewDraft": _DRAFT,
     "ReplyRequest": {"all": True, "text": "At noon?"},

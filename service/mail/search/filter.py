@@ -10,6 +10,8 @@ from service.mail.errors import InvalidRequest
 
 MAX_DEPTH = 32
 MAX_CONDITIONS = 256
+MAX_PAGE = 200
+"""Messages of a page of a list."""
 
 
 class Criterion(StrEnum):
