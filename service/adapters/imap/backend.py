@@ -16,6 +16,7 @@ from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.content import Content
 from service.adapters.imap.search.evaluation import FOLDERS
+from service.adapters.imap.search.thread import thread_filter
 from service.adapters.imap.session.access import Access
 from service.adapters.imap.session.capabilities import capabilities_of
 from service.adapters.imap.session.connection import Connection
@@ -34,6 +35,7 @@ from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, StaleId
+from service.mail.ids import read_thread_id
 from service.mail.json_rows import JsonRows
 from service.mail.model import (
     Capability,
@@ -41,6 +43,7 @@ from service.mail.model import (
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Grant,
     Header,
     HtmlMode,
@@ -202,12 +205,23 @@ class ImapBackend(Backend):
         name = await self._folders.selectable_name(folder)
         return await self._correspondents.read(name, query, recipients)
 
-    async def get_messages(self, messages: Sequence[str]) -> JsonRows:
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        name = await self._folders.selectable_name(folder)
+        return await self._pages.find(name, (await self._replace_roles(ListQuery(filter=tree))).filter, limit)
+
+    async def list_thread(self, thread: str) -> Page:
+        await self.check()
+        return await self.search_thread(thread, thread_filter(self.offered, read_thread_id(thread)))
+
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> JsonRows:
+        query = ListQuery(with_preview=with_preview, with_thread=with_thread)
         groups, _ = self._writes.group(messages)
         summaries: dict[str, bytes] = {}
         for group in groups:
             try:
-                rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids))
+                rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids), query)
             except (NotFound, StaleId):
                 continue
             summaries |= {group.ids[uid]: row for uid, row in rows.items()}
