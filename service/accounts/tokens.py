@@ -4,9 +4,11 @@ A token is a compact JWE (RFC 7516; direct key, AES-256-GCM): without a key it c
 first key seals and all keys open, so keys rotate without ending any session.
 """
 
+import hmac
 import json
 import time
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from hashlib import sha256
 from secrets import token_hex
@@ -14,6 +16,7 @@ from typing import Any
 
 from joserfc import jwe
 from joserfc.errors import JoseError
+from joserfc.jwa import JWEEncModel
 from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64decode
 
@@ -24,6 +27,8 @@ from service.mail.model import Protocol
 
 MAX_TOKEN = 16 << 10
 PART_LINK_SECONDS = 600
+_DAY = 86400
+_VECTOR_OCTETS = 12
 KEPT = 1024
 """How many tokens keep their claims in memory."""
 KEPT_STATES = 64
@@ -51,12 +56,12 @@ class Sessions:
     def seal_part_link(
         self, credentials: Credentials, message: str, part: str, now: float | None = None, of: TokenId | None = None
     ) -> str:
-        """Returns a token that may read one part of one message for ``PART_LINK_SECONDS``, and nothing else. It ends
-        with the session that asked for it, ``of``, if there is one."""
-        expires = int(time.time() if now is None else now) + PART_LINK_SECONDS
+        """Returns a token that may read one part of one message until ``part_link_end``, and nothing else. It ends with
+        the session that asked for it, ``of``, if there is one. All replicas return the same one on the same day, so
+        that clients find in their caches what they loaded by it."""
         session = {"sid": of.value} if of else {}
-        claims = _claims(credentials, min(expires, of.expires) if of else expires)
-        return self._seal({**claims, "for": _purpose(message, part), **session})
+        claims = _claims(credentials, part_link_end(now, of))
+        return self._encrypt_alike(json.dumps({**claims, "for": _purpose(message, part), **session}).encode())
 
     def seal_sync_token(self, account: str, scope: str, state: bytes) -> str:
         """Returns ``state`` as a sync token, for one account and one scope in it. It does not expire: the reader of the
@@ -80,6 +85,14 @@ class Sessions:
     def _encrypt(self, octets: bytes) -> str:
         header = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}
         return jwe.encrypt_compact(header, octets, self._keys[self._sealing], algorithms=_ALGORITHMS)
+
+    def _encrypt_alike(self, octets: bytes) -> str:
+        """The same octets become the same token. The initialization vector is a keyed digest of them, so that no two
+        texts share one (as in RFC 8452, 4)."""
+        header, key = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}, self._keys[self._sealing]
+        digest = hmac.digest(sha256(b"casella part link\0" + key.raw_value).digest(), octets, "sha256")
+        registry = _FixedVector(digest[:_VECTOR_OCTETS])
+        return jwe.encrypt_compact(header, octets, key, registry=registry)
 
     def open(self, token: str, now: float | None = None) -> Credentials:
         """Returns the credentials. Raises Unauthenticated unless one of the keys sealed it and it is unexpired."""
@@ -121,6 +134,26 @@ class Sessions:
         if key is None or headers.get("alg") != "dir":
             raise ValueError("sealed by an unknown key")
         return key
+
+
+class _FixedVector(jwe.JWERegistry):
+    """Encrypts with this initialization vector. The library draws one otherwise."""
+
+    def __init__(self, vector: bytes) -> None:
+        super().__init__(algorithms=_ALGORITHMS)
+        self._vector = vector
+
+    def get_enc(self, name: str) -> JWEEncModel:
+        model = copy(super().get_enc(name))
+        model.generate_iv = lambda: self._vector  # type: ignore[method-assign]
+        return model
+
+
+def part_link_end(now: float | None = None, of: TokenId | None = None) -> int:
+    """When a link to a part ends that is made now: ``PART_LINK_SECONDS`` after the day (UTC), or with its session."""
+    moment = int(time.time() if now is None else now)
+    end = (moment // _DAY + 1) * _DAY + PART_LINK_SECONDS
+    return min(end, of.expires) if of else end
 
 
 def _claims(credentials: Credentials, expires: int) -> dict[str, str | int]:

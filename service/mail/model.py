@@ -150,6 +150,9 @@ class Part(Value):
         None, description="The file name, without path, control characters and text direction marks."
     )
     size: Count | None = Field(None, description="The size in octets as stored, before decoding.")
+    decoded_size: Count | None = Field(
+        None, description="The size in octets of the content. Absent if it is not known without reading all of it."
+    )
     encoding: str | None = Field(
         None, description="The content transfer encoding, in lower case; `7bit` if the message names none."
     )
@@ -223,7 +226,12 @@ class MessageBody(Value):
     is_truncated: bool = Field(
         False, description="True if text or HTML was cut at the size limit. The parts have the full content."
     )
-    remote_content: tuple[str, ...] = Field((), description="URLs of remote content that was removed from the HTML.")
+    remote_content: tuple[str, ...] = Field(
+        (),
+        description="URLs of remote content that was removed from the HTML. The element that had number n of this list,"
+        " counted from 0, has an attribute to put it back: `data-remote` for `src`, `data-remote-background` and"
+        " `data-remote-poster` for these attributes, `data-remote-style` for the image of a style.",
+    )
     warnings: tuple[str, ...] = Field((), description="Problems found while decoding, such as `charset-problem`.")
 
 

@@ -125,6 +125,11 @@ EXAMPLES: dict[str, Any] = {
         "attachments": [_ATTACHMENT],
         "body": {"text": "Please see the attachment.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
     },
+    "PartTicket": {
+        "url": f"https://mail.example.org/v1/accounts/me/messages/{_MESSAGE}/parts/2?ticket=eyJhbGciOiJkaXIifQ..a.b.c",
+        "expiresAt": "2026-09-02T00:10:00Z",
+    },
+    "ThreadMessages": {"items": [_ROW]},
     "HeaderList": {
         "items": [{"name": "Subject", "value": "Übersicht", "raw": " =?utf-8?Q?=C3=9Cbersicht?="}],
     },

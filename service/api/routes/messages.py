@@ -24,6 +24,7 @@ from service.api.responses import (
 from service.api.routing import api_router, query_of, query_parameters
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest
+from service.mail.mime.parts import with_decoded_size
 from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
 
 router = api_router(
@@ -158,13 +159,19 @@ def _shown(fields: str | None, include: str | None) -> Any:
 async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlMode.SAFE) -> Response:
     """A message with its body and MIME structure. `html` is sanitized, unless the request has `html=original`.
 
-    Images within the message (`cid:`) become links that work for some minutes without signing in. The ETag is for
+    Images within the message (`cid:`) become links that work without signing in until the day is over. The ETag is for
     `If-Match` when changing flags. It is present if the mail server supports CONDSTORE.
     """
     content = await mailbox.get_message(message, html)
     etag = strong_etag(content.version) if content.version is not None else None
     if etag and etag_matches(request.headers.get("if-none-match", ""), etag):
         return not_modified({"ETag": etag})
+    content = content.model_copy(
+        update={
+            "structure": with_decoded_size(content.structure),
+            "attachments": tuple(map(with_decoded_size, content.attachments)),
+        }
+    )
     if html is HtmlMode.SAFE:
         content = with_links(request, content)
     response = json_response(request, content, etag)
