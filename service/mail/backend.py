@@ -142,7 +142,7 @@ class Backend(ABC):
     async def list_correspondents(
         self, folder: str, query: ListQuery, *, recipients: bool = False
     ) -> Sequence[Correspondence]:
-        """Whom the newest ``limit`` messages of the folder that match are from, or who their recipients are. ``limit``
+        """The authors of the newest ``limit`` messages of the folder that match, or their recipients. ``limit``
         may be larger than that of a page. Raises as ``list_messages``. A mailbox may find fewer messages than match,
         if to find all takes long. IMAP: two or three round trips."""
         page = await self.list_messages(folder, replace(query, limit=min(query.limit, MAX_PAGE)))

@@ -366,7 +366,7 @@ class PartRef(NamedTuple):
 
 
 class Correspondence(NamedTuple):
-    """Whom one message is from, or to, and when it was received."""
+    """The authors of one message, or its recipients, and when it was received."""
 
     id: str
     at: datetime | None

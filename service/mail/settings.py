@@ -9,5 +9,5 @@ NO_SETTINGS = "none"
 
 
 def settings_version(settings: bytes | None) -> str:
-    """The version of settings: the same for the same octets, wherever they are stored."""
+    """The version of settings. The same octets have the same version on every kind of mailbox."""
     return NO_SETTINGS if settings is None else blake2s(settings, digest_size=16).hexdigest()

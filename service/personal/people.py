@@ -1,4 +1,4 @@
-"""The people of a mailbox, for completing addresses: to whom it wrote, and from whom it heard.
+"""The people of a mailbox, for completing addresses: those that it has sent mail to or received mail from.
 
 Known are those of the newest messages of Sent and of the inbox. What is typed is looked for among them, and, if that
 does not fill a list, by one search in each of the two folders, whose finds are known from then on. All of it lies in
@@ -25,7 +25,7 @@ NEWEST = 500
 FOUND = 50
 """Messages of a search whose people are taken in."""
 FRESH_SECONDS = 20.0
-"""How long nothing new is looked for: while somebody types, no key costs a round trip."""
+"""How long nothing new is looked for, so that no key that is typed costs a round trip."""
 KEPT_SECONDS = 600.0
 MAX_MESSAGES = 3000
 MAX_PEOPLE = 6000
@@ -34,7 +34,7 @@ _MAX_ACCOUNTS = 1000
 _MAX_KEPT = 60_000
 """Of messages and people of all accounts: about 30 MB."""
 _MAX_OF_ONE = 100
-"""Recipients of one message that count: longer lists are no acquaintances."""
+"""Recipients of one message that count. Longer lists do not name acquaintances."""
 _HALF_LIFE = 90 * 86400.0
 """Seconds after which a message counts half."""
 _SENT_WEIGHT = 5.0
@@ -49,7 +49,7 @@ _FROM = (Criterion.FROM,)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with this address. ``count`` of the messages that were looked at are from or to them."""
+    """A person with this address. ``count`` of the messages that were looked at are from or to them."""
 
     email: str
     name: str | None

@@ -53,7 +53,7 @@ def read_settings(octets: bytes | None) -> dict[str, Any]:
     except ValueError:
         settings = None
     if not isinstance(settings, dict):
-        raise UpstreamError("What the mailbox has in place of the settings is no JSON object. Replace it.")
+        raise UpstreamError("The mailbox has something else in place of the settings. Replace it.")
     return settings
 
 
@@ -83,5 +83,5 @@ def _identities(value: Any) -> Sequence[_StoredIdentity]:
 
 
 def _made_id(identity: _StoredIdentity) -> str:
-    """The same wherever it is made, as long as the address is."""
+    """The same on every replica, as long as the address is the same."""
     return f"i_{blake2s(identity.email.lower().encode(errors='replace'), digest_size=8).hexdigest()}"

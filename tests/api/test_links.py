@@ -61,11 +61,11 @@ async def test_links_stay_the_same_and_open_what_they_name(connect: Connect, dov
     user = dovecot.user()
     dovecot.append(user, MAIL)
     keys = settings_for(dovecot)
-    bodies = []
     async with connect(user, settings=keys) as client, connect(user, settings=keys) as another:
         row = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"][0]
-        for each in (client, client, another):
-            bodies.append((await each.get(f"{ME}/messages/{row['id']}")).json()["body"]["html"])
+        bodies = [
+            (await each.get(f"{ME}/messages/{row['id']}")).json()["body"]["html"] for each in (client, client, another)
+        ]
         tickets = [
             (await each.get(f"{ME}/messages/{row['id']}/parts/3/ticket", params=query)).json()
             for each in (client, another)

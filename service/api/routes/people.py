@@ -18,7 +18,7 @@ MAX_PEOPLE = 100
 
 
 class Person(Value):
-    """Somebody whom this mailbox wrote to, or heard from."""
+    """A person that this mailbox has sent mail to or received mail from."""
 
     name: str | None = Field(None, description="The name in the newest message that has one.")
     email: str = Field(description="The address.")
@@ -27,7 +27,7 @@ class Person(Value):
 
 
 class PersonList(Value):
-    """People, best first: those whom the user writes to, often and lately."""
+    """People, best first: those that get mail from this mailbox often and lately."""
 
     items: tuple[Person, ...] = Field(description="The people.")
 
@@ -46,8 +46,8 @@ async def list_people(
         Query(ge=1, le=MAX_PEOPLE, description="The maximum number of people.", json_schema_extra={"format": "int32"}),
     ] = 10,
 ) -> PersonList:
-    """Whom this mailbox wrote to and heard from, best first, for completing an address while it is typed. Letter case
-    and accents do not matter.
+    """The people that this mailbox has sent mail to or received mail from, best first, to complete an address while it
+    is typed. Letter case and accents do not matter.
 
     Looked at are the newest messages of Sent and the inbox, and those that a search for `q` finds. Nothing is stored.
     """

@@ -13,7 +13,7 @@ from service.mail.model import Namespace
 
 INBOX = b"INBOX"
 OWN_FOLDER = b"Casella-Settings"
-"""Holds the settings of a server without METADATA. It is in no list: its messages are no mail."""
+"""Holds the settings on a server without METADATA. No list has it, because it contains no mail."""
 UNSELECTABLE = frozenset({"\\noselect", "\\nonexistent"})
 _BATCH = 100
 """Commands in flight at once: few enough that neither side waits for the other with full buffers."""

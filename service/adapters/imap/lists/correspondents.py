@@ -1,4 +1,4 @@
-"""Whom messages are from or to: authors by the rows that lists have shown, all others by ENVELOPE."""
+"""The people that messages are from or to: authors by the rows that lists have shown, all others by ENVELOPE."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ class Correspondents:
     @again
     async def read(self, folder: bytes, query: ListQuery, recipients: bool) -> list[Correspondence]:
         """See the port. Three round trips; two if lists have shown all of them. Nothing is found if the server
-        cannot search for it alone: to read thousands of messages would take too long for somebody who types."""
+        cannot search for it alone: to read thousands of messages would take too long while an address is typed."""
         async with self.access.within(folder) as selection:
             await selection.refresh()
             messages = FolderMessages(self._cache, self.access.ids, selection)

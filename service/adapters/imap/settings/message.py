@@ -156,7 +156,7 @@ class MessageSettings:
 
     async def _remove(self, uids: tuple[int, ...]) -> None:
         """Only messages of settings are in the folder and only those that do not count are marked, so EXPUNGE does
-        where there is no UID EXPUNGE. Gmail would keep them in All Mail: there they go to the trash."""
+        if there is no UID EXPUNGE. Gmail would keep them in All Mail, so they go to the trash."""
         if not uids:
             return
         async with self.access.within(await self._own_name()) as selection:

@@ -1,10 +1,10 @@
 """Settings in the server's METADATA (RFC 5464). Entries are read by name: Dovecot finds none by ``DEPTH infinity``.
 
 No command sets an entry under a condition. So a process takes a turn before it compares and writes. The turn is an
-entry too, and is taken as Fischer's algorithm takes one: whoever reads that nobody has it writes its own name, waits
-until no other who has read the same can still write, and has the turn if its name is still there. ``TAKING_SECONDS``
-bounds the time from that reading to the end of the writing, and each process measures its own: a process that was too
-slow does not enter. So clocks need not agree, and no delay of the network lets two processes in.
+entry too, and is taken by Fischer's algorithm: a process that reads that the turn is free writes its own name, waits
+until no other process that has read the same can still write, and has the turn if its name is still there.
+``TAKING_SECONDS`` bounds the time from that reading to the end of the writing. Each process measures its own, and does
+not enter if it was too slow. So clocks need not agree, and no delay of the network lets two processes in.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _WAIT_SECONDS = 1.0
 _HELD_SECONDS = 4.0
 """How long a turn is used for writers of this process that wait. None begins to write later."""
 _LEASE_SECONDS = 8.0
-"""A turn that stays the same for longer was left by a process that died, or by one that was too slow to take it."""
+"""A turn that stays the same for longer was left by a process that died, or that was too slow to take it."""
 _PATIENCE_SECONDS = 25.0
 _POLL_SECONDS = 0.1
 
@@ -54,7 +54,7 @@ class MetadataSettings:
     async def write(self, settings: bytes, version: str | None, moved: bytes | None) -> None:
         """Store the settings if the present ones have ``version`` (None: any). ``moved`` are the present ones if there
         is no entry. A second, and a few round trips; writers that come meanwhile share the turn. Raises Changed."""
-        await self._require(version, moved)  # who is too late need not wait for a turn
+        await self._require(version, moved)  # a writer that is too late need not wait for a turn
         async with self._turn():
             await self._require(version, moved)
             if self._now() > self._held_until + 1.0:
@@ -92,7 +92,7 @@ class MetadataSettings:
             if present and began < since + _LEASE_SECONDS:
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
-            own = token_hex(8).encode()  # a new one each time: an earlier one may have come too late
+            own = token_hex(8).encode()  # another one each time: an earlier write may come late
             await self._set(_TURN, own)
             if self._now() > began + TAKING_SECONDS:
                 continue

@@ -1,4 +1,4 @@
-"""Where the settings of a mailbox are: in METADATA if the server has it, else in a message."""
+"""Settings in METADATA if the server has it, else in a message."""
 
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.session.access import Access, again

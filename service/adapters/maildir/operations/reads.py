@@ -47,8 +47,8 @@ def _row(mailbox: Mailbox, listed: ListedFolder, unique: str, with_preview: bool
 def list_correspondents(
     mailbox: Mailbox, folder: str, query: ListQuery, recipients: bool
 ) -> tuple[Correspondence, ...]:
-    """Those of the newest messages. Nothing is found by a filter: to read a whole folder takes too long for somebody
-    who types."""
+    """Those of the newest messages. Nothing is found by a filter: to read a whole folder takes too long while an
+    address is typed."""
     maildir_folder = mailbox.folder(folder)
     if query.filter is not None:
         return ()

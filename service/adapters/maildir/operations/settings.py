@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 5 * LOCK_SECONDS
 
 
 def read(mailbox: Mailbox) -> bytes | None:
-    """Empty settings are no settings: they are stored as JSON, which is never empty."""
+    """None if there are none. Stored settings are JSON, which is never empty."""
     with open_folder(mailbox.tree.root) as root:
         return read_small(root, FILE, MAX_SETTINGS) or None
 
