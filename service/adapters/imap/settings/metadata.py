@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 
 from service.adapters.imap.session.access import Access, again
-from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.arguments import string
-from service.adapters.imap.wire.status import Status, error_from
+from service.adapters.imap.wire.status import Status, error_from, lost
 from service.adapters.imap.wire.tokens import parse
-from service.mail.errors import Changed, InUse, MailError, NotPermitted, TooLarge
+from service.mail.errors import Changed, InUse, MailError, NotPermitted, TooLarge, UpstreamTimeout
 from service.mail.settings import settings_version
 
 ENTRY = b"/private/vendor/vendor.casella/settings"
@@ -28,6 +27,8 @@ _WAIT_SECONDS = 1.0
 """Longer than ``TAKING_SECONDS``."""
 _HELD_SECONDS = 4.0
 """How long a turn is used for writers of this process that wait. None begins to write later."""
+_SLACK_SECONDS = 2.0
+"""How much later a write may end."""
 _LEASE_SECONDS = 8.0
 """A turn that stays the same for longer was left by a process that died, or that was too slow to take it."""
 _PATIENCE_SECONDS = 25.0
@@ -35,7 +36,7 @@ _POLL_SECONDS = 0.1
 
 
 class Unavailable(Exception):
-    """The server announces METADATA and keeps no private entries."""
+    """The server announces METADATA and refuses private entries."""
 
 
 class MetadataSettings:
@@ -57,15 +58,23 @@ class MetadataSettings:
         await self._require(version, moved)  # a writer that is too late need not wait for a turn
         async with self._turn():
             await self._require(version, moved)
-            if self._now() > self._held_until + 1.0:
-                raise InUse("The mail server was too slow. Nothing was stored. Try again.", retry_after=1)
-            await self._set(ENTRY, settings)
+            await self._set_in_turn(settings)
 
     async def _require(self, version: str | None, moved: bytes | None) -> None:
         if version is not None:
             present = await self._get(ENTRY)
             if settings_version(moved if present is None else present) != version:
                 raise Changed("The settings have changed meanwhile. Read them again.")
+
+    async def _set_in_turn(self, settings: bytes) -> None:
+        """Raises InUse if the turn is over, and UpstreamError ``outcomeUnknown`` if it ends before the answer comes."""
+        if self._now() > self._held_until + 0.5 * _SLACK_SECONDS:
+            raise InUse("The mail server was too slow. Nothing was stored. Try again.", retry_after=1)
+        try:
+            async with asyncio.timeout_at(self._held_until + _SLACK_SECONDS):
+                await self._set(ENTRY, settings)
+        except TimeoutError:
+            raise lost(UpstreamTimeout(protocol="imap"), "Read the settings to see whether they were stored.") from None
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -104,17 +113,19 @@ class MetadataSettings:
         raise InUse("Other requests are changing the settings. Try again shortly.", retry_after=5)
 
     async def _leave(self) -> None:
-        if self._held_until:
-            self._held_until = 0.0
-            with suppress(MailError):  # then the lease ends it
-                await self._set(_TURN, None)
+        """If that is too late or fails, the lease ends the turn."""
+        end, self._held_until = self._held_until, 0.0
+        if self._now() < end + 0.5 * _SLACK_SECONDS:
+            with suppress(MailError, Unavailable, TimeoutError):
+                async with asyncio.timeout_at(end + _SLACK_SECONDS):
+                    await self._set(_TURN, None)
 
     @again
     async def _get(self, entry: bytes) -> bytes | None:
         async with self.access.anywhere() as connection:
             [answer] = await connection.attempt([b"GETMETADATA", b'""', entry])
             if answer.status.kind != "OK":
-                raise _refusal(connection, answer.status)
+                raise _refusal(answer.status)
             return _value(answer.untagged, entry)
 
     @again
@@ -124,19 +135,18 @@ class MetadataSettings:
             piece = b"NIL" if value is None else string(value)
             [answer] = await connection.attempt([b"SETMETADATA", b'""', b"(", entry, piece, b")"])
             if answer.status.kind != "OK":
-                raise _refusal(connection, answer.status)
+                raise _refusal(answer.status)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
 
-def _refusal(connection: Connection, status: Status) -> Exception:
+def _refusal(status: Status) -> Exception:
     """RFC 5464, 4.3: NOPRIVATE says that the server keeps no private entries. Cyrus keeps only those that its operator
     has defined, unless ``annotation_allow_undefined`` is set, and denies permission for others."""
     words, error = status.argument.upper().split(), error_from(status)
     is_denied = isinstance(error, NotPermitted) or (status.code == "METADATA" and words[:1] == [b"NOPRIVATE"])
     if status.kind == "BAD" or is_denied:
-        connection.disable(*METADATA)
         return Unavailable()
     if status.code == "METADATA" and words[:1] == [b"MAXSIZE"]:
         return TooLarge("The mail server keeps settings of fewer octets.")
