@@ -52,7 +52,7 @@ async def test_settings_that_changed_meanwhile_are_not_overwritten(mailbox: Mail
 
 
 async def test_of_many_writers_each_change_is_kept(mailbox: Mailbox) -> None:
-    """Each adds one to what it read, and tries again if it was too late."""
+    """R-CONC-11: each adds one to what it read, and tries again if it was too late."""
     backend = mailbox.backend
     await backend.set_settings(b'{"count":0}', version=NO_SETTINGS)
 

@@ -62,7 +62,7 @@ async def add(client: httpx.AsyncClient) -> None:
 async def test_of_two_hundred_writers_one_replaces_the_settings_and_no_change_is_lost(
     request: pytest.FixtureRequest, place: Callable[[pytest.FixtureRequest, str], Place], server: str, changes: int
 ) -> None:
-    """First all send the same ETag: one is answered 200. Then each adds to a number: all are in the sum. In METADATA
+    """R-CONC-11: first all send the same ETag: one is answered 200. Then each adds to a number: all are in the sum. In METADATA
     each change of another process takes a second, so there are fewer."""
     env, user = place(request, server)
     loop = asyncio.get_running_loop()

@@ -52,7 +52,7 @@ async def test_one_message_stays_in_a_folder_that_is_not_subscribed(dovecot: Dov
 
 
 async def test_a_writer_that_was_too_late_leaves_nothing(dovecot: Dovecot, opened: Open) -> None:
-    """Both append to the same settings; the later message is removed, whichever process looks first."""
+    """R-CONC-11: all append to the same settings; the later message is removed, whichever process looks first."""
     user = dovecot.user()
     mailboxes = [opened(dovecot.ports.imap, user) for _ in range(4)]
     await mailboxes[0].set_settings(b"{}", version=NO_SETTINGS)
@@ -95,6 +95,7 @@ async def test_settings_of_a_message_count_until_the_server_has_metadata(
 async def test_the_turn_of_a_process_that_died_is_taken_over(
     metadata_dovecot: Dovecot, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """R-CONC-11."""
     monkeypatch.setattr(metadata, "_LEASE_SECONDS", 0.5)
     user = metadata_dovecot.user()
     with metadata_dovecot.connect(user) as other:
@@ -108,7 +109,7 @@ async def test_the_turn_of_a_process_that_died_is_taken_over(
 async def test_a_process_that_is_slow_to_take_its_turn_does_not_enter(
     metadata_dovecot: Dovecot, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two that both read that the turn is free may both write their names; each enters only if it was quick."""
+    """R-CONC-11: two that both read that the turn is free may both write their names; each enters only if it was quick."""
     user, port = metadata_dovecot.user(), metadata_dovecot.ports.imap
     await opened(port, user).set_settings(b"{}", version=NO_SETTINGS)
     monkeypatch.setattr(metadata, "_LEASE_SECONDS", 0.5)
