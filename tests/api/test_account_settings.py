@@ -158,3 +158,15 @@ async def test_settings_that_another_program_damaged_can_be_replaced(connect: Co
         assert created.status_code == 201
         await put(client, {"a": 2}, If_Match="*")
         assert (await client.get(f"{ME}/settings")).json() == {"settings": {"a": 2}}
+
+
+async def test_settings_are_of_one_account(connect: Connect, dovecot: Dovecot) -> None:
+    """Another one neither sees nor replaces them, even with their ETag."""
+    async with connect(dovecot.user()) as client, connect(dovecot.user()) as other:
+        stored = await put(client, {"a": 1}, If_None_Match="*")
+        assert (await other.get(f"{ME}/settings")).json() == {"settings": {}}
+        await put(other, {"a": 2}, 412, If_Match=stored.headers["ETag"])
+        mine = (await client.get(ME)).json()["id"]
+        assert (await other.get(f"/v1/accounts/{mine}/settings")).status_code == 404
+        await put(other, {"a": 2}, If_None_Match="*")
+        assert (await client.get(f"{ME}/settings")).json() == {"settings": {"a": 1}}

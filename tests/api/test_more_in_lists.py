@@ -1,6 +1,7 @@
 """What lists take beyond a page: more columns, conversations, actions by filter, and rows of what is new."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -30,8 +31,9 @@ def thread(dovecot: Dovecot) -> str:
     user = dovecot.user()
     question = mail("question", b"Where?\r\n", Message_ID="<1@example.org>").replace(b"Message_ID", b"Message-ID")
     answer = mail("Re: question", b"Here.\r\n", References="<1@example.org>")
-    dovecot.seed(user, [(question, (), None), (mail("other"), (), None)])
-    dovecot.seed(user, [(answer, ("$seen",), None)], "Sent")
+    noon = datetime(2026, 9, 1, 12, tzinfo=UTC)
+    dovecot.seed(user, [(question, (), noon), (mail("other"), (), None)])
+    dovecot.seed(user, [(answer, ("$seen",), noon + timedelta(hours=1))], "Sent")
     return user
 
 
@@ -113,6 +115,7 @@ async def test_what_matches_is_moved_copied_and_deleted(connect: Connect, doveco
         ({"action": "flags", "add": ["$seen"], "filter": {}, "ids": ["x"], "folderId": "inbox"}, 422),
         ({"action": "move", "filter": {}, "folderId": "inbox"}, 422),
         ({"action": "move", "ids": ["x"]}, 422),
+        ({"action": "move", "ids": ["x"], "folderId": "trash", "toFolderId": "trash"}, 422),
         ({"action": "flags", "filter": {"conditions": [{}]}, "folderId": "inbox"}, 422),
         ({"action": "flags", "filter": {}, "folderId": "f_none"}, 404),
     ],

@@ -98,6 +98,8 @@ class BulkRequest(Value):
     def _names_messages(self) -> Self:
         if (self.ids is None) == (self.filter is None):
             raise ValueError("give either ids or filter")
+        if self.filter is None and self.to_folder_id is not None:
+            raise ValueError("toFolderId is for filter; with ids, folderId is the target")
         if self.filter is not None and self.folder_id is None:
             raise ValueError("filter needs folderId, the folder that has the messages")
         if self.action in {BulkAction.MOVE, BulkAction.COPY} and self.target is None:

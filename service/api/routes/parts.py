@@ -13,6 +13,7 @@ from service.api.parameters import MessageId, PartId, request_headers
 from service.api.part_links import part_link
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routing import api_router
+from service.mail.errors import NotFound
 from service.mail.model import Value
 
 router = api_router(
@@ -58,6 +59,8 @@ async def get_part_ticket(
 ) -> PartTicket:  # fmt: skip
     """A link that opens a part without a sign-in: for a download by the system, or for another app. It ends with the
     day, or with the session."""
+    if not await mailbox.get_messages([message]):
+        raise NotFound("message")
     response.headers["Cache-Control"] = "private, no-store"
     expires = part_link_end(of=session_of(request))
     url = part_link(request, message, part, inline=inline)
