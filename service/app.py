@@ -33,18 +33,18 @@ from service.api.routes import (
     accounts,
     actions,
     changes,
-    discovery,
     drafts,
     events,
     flags,
     folders,
     health,
     messages,
-    oauth,
     parts,
-    sessions,
+    people,
+    settings,
     submissions,
 )
+from service.api.routes.signing_in import discovery, oauth, sessions
 from service.backends import backends, submitters
 from service.discovery.finding import Discovery
 from service.mail.backend import Backend
@@ -149,7 +149,20 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.router.routes.extend(module.router.routes)
     for uploads in (submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
-    for module in (actions, drafts, submissions, accounts, events, sessions, discovery, oauth, health, site):
+    for module in (
+        actions,
+        drafts,
+        submissions,
+        settings,
+        people,
+        accounts,
+        events,
+        sessions,
+        discovery,
+        oauth,
+        health,
+        site,
+    ):
         app.router.routes.extend(module.router.routes)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.servers.courier import Courier
 from tests.servers.cyrus import Cyrus
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import METADATA, Dovecot
 from tests.servers.dovecot24 import Dovecot24
 from tests.servers.exim import Exim
 from tests.servers.mailutils import Mailutils
@@ -25,6 +25,13 @@ for name in ("CI", "BUILD_NUMBER"):
 def dovecot() -> Iterator[Dovecot]:
     """Fails, with what to install, where there is no Dovecot: a run without it proves nothing."""
     with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def metadata_dovecot() -> Iterator[Dovecot]:
+    """One that keeps METADATA."""
+    with Dovecot(settings=METADATA) as server:
         yield server
 
 

@@ -4,9 +4,11 @@ A token is a compact JWE (RFC 7516; direct key, AES-256-GCM): without a key it c
 first key seals and all keys open, so keys rotate without ending any session.
 """
 
+import hmac
 import json
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from hashlib import sha256
 from secrets import token_hex
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple
 
 from joserfc import jwe
 from joserfc.errors import JoseError
+from joserfc.jwa import JWEEncModel
 from joserfc.jwk import OctKey
 from joserfc.util import urlsafe_b64decode
 
@@ -27,6 +30,8 @@ MAX_SECRETS = 4 << 10
 """Octets of refresh and access token in a session token: proxies allow 8 KiB for a header field."""
 PART_LINK_SECONDS = 600
 EVENT_TICKET_SECONDS = 600
+_DAY = 86400
+_VECTOR_OCTETS = 12
 KEPT = 1024
 """How many tokens keep their claims in memory."""
 KEPT_STATES = 64
@@ -73,14 +78,14 @@ class Sessions:
     def seal_part_link(
         self, credentials: Credentials, message: str, part: str, now: float | None = None, of: TokenId | None = None
     ) -> str:
-        """Returns a token that may read one part of one message for ``PART_LINK_SECONDS``, and nothing else. It ends
-        with the session that asked for it, ``of``, if there is one."""
-        expires = int(time.time() if now is None else now) + PART_LINK_SECONDS
+        """Returns a token that may read one part of one message until ``part_link_end``, and nothing else. It ends with
+        the session that asked for it, ``of``, if there is one. All replicas return the same one on the same day, so
+        that clients find in their caches what they loaded by it, as long as a grant has the same access token."""
         session: dict[str, Any] = {"sid": of.value} if of else {}
         if credentials.grant is not None:
             session["g"] = credentials.grant.sealed._replace(refresh="")
-        claims = _claims(credentials, min(expires, of.expires) if of else expires)
-        return self._seal({**claims, "for": _purpose(message, part), **session})
+        claims = _claims(credentials, part_link_end(now, of))
+        return self._encrypt_alike(json.dumps({**claims, "for": _purpose(message, part), **session}).encode())
 
     def seal_event_ticket(self, listeners: Sequence[Listener], now: float | None = None) -> tuple[str, int]:
         """Returns a token that may open a stream of the events of these accounts for ``EVENT_TICKET_SECONDS``, and
@@ -118,6 +123,14 @@ class Sessions:
     def _encrypt(self, octets: bytes) -> str:
         header = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}
         return jwe.encrypt_compact(header, octets, self._keys[self._sealing], algorithms=_ALGORITHMS)
+
+    def _encrypt_alike(self, octets: bytes) -> str:
+        """The same octets become the same token. The initialization vector is a keyed digest of them, so that no two
+        texts share one (as in RFC 8452, 4)."""
+        header, key = {"alg": "dir", "enc": "A256GCM", "kid": self._sealing}, self._keys[self._sealing]
+        digest = hmac.digest(sha256(b"casella part link\0" + key.raw_value).digest(), octets, "sha256")
+        registry = _FixedVector(digest[:_VECTOR_OCTETS])
+        return jwe.encrypt_compact(header, octets, key, registry=registry)
 
     def open(self, token: str, now: float | None = None) -> Credentials:
         """Returns the credentials. Raises Unauthenticated unless one of the keys sealed it and it is unexpired."""
@@ -181,6 +194,26 @@ def _short(grant: SealedGrant) -> SealedGrant:
     """Without the access token if both are so long that the header field of a request would be."""
     is_long = len(grant.refresh) + len(grant.access) > MAX_SECRETS
     return grant._replace(access="", ends_at=0) if is_long else grant
+
+
+class _FixedVector(jwe.JWERegistry):
+    """Encrypts with this initialization vector. The library draws one otherwise."""
+
+    def __init__(self, vector: bytes) -> None:
+        super().__init__(algorithms=_ALGORITHMS)
+        self._vector = vector
+
+    def get_enc(self, name: str) -> JWEEncModel:
+        model = copy(super().get_enc(name))
+        model.generate_iv = lambda: self._vector  # type: ignore[method-assign]
+        return model
+
+
+def part_link_end(now: float | None = None, of: TokenId | None = None) -> int:
+    """When a link to a part ends that is made now: ``PART_LINK_SECONDS`` after the day (UTC), or with its session."""
+    moment = int(time.time() if now is None else now)
+    end = (moment // _DAY + 1) * _DAY + PART_LINK_SECONDS
+    return min(end, of.expires) if of else end
 
 
 def _claims(credentials: Credentials, expires: int) -> dict[str, Any]:

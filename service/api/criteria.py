@@ -31,6 +31,9 @@ MAX_FOLDERS = 1000
 _FIELDS = {field.alias or name: name for name, field in MessageSummary.model_fields.items()}
 _ALWAYS = frozenset({"id", "folder_id"})
 _OPERATOR = "body.filter.operator"
+_MORE = frozenset({"preview", "thread_id"})
+_INCLUDABLE = {alias: name for alias, name in _FIELDS.items() if name in _MORE}
+INCLUDE = "`preview`, `threadId`, or both separated by commas: adds them to the other fields."
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,200}\Z")
 
 
@@ -127,8 +130,9 @@ class Criteria(Conditions):
         None,
         max_length=300,
         description="Names of fields of MessageSummary, separated by commas. Only these are returned, with `id` and"
-        " `folderId`. `preview` and `threadId` are returned only if they are named here.",
+        " `folderId`. `preview` and `threadId` are returned only if they are named here or in `include`.",
     )
+    include: str | None = Field(None, max_length=100, description=INCLUDE)
     header: Text | None = Field(
         None, description="`Name: text`: a header field contains the text. `Name` alone: the field exists."
     )
@@ -219,6 +223,7 @@ class SearchRequest(Value):
     )
     sort: str | None = Field(None, max_length=100, description="As in a list. Default: newest first.")
     fields: str | None = Field(None, max_length=300, description="As in a list.")
+    include: str | None = Field(None, max_length=100, description="As in a list.")
 
     def query(self) -> ListQuery:
         """The port's query. Raises InvalidRequest for values that cannot be read."""
@@ -233,15 +238,23 @@ def list_query(request: Criteria | SearchRequest, tree: Filter | None) -> ListQu
     """The port's query for a list or a search. Raises InvalidRequest for an unknown field or sort key."""
     if tree is not None:
         check_filter(tree)
-    fields = field_names(request.fields)
+    more = included(request.fields, request.include)
     return ListQuery(
         request.limit,
         request.cursor,
         tree,
         read_sort(request.sort),
-        with_preview="preview" in fields,
-        with_thread="thread_id" in fields,
+        with_preview="preview" in more,
+        with_thread="thread_id" in more,
     )
+
+
+def included(fields: str | None, include: str | None) -> frozenset[str]:
+    """Which of ``preview`` and ``thread_id`` are asked for. Raises InvalidRequest for an unknown name."""
+    names = {name.strip() for name in (include or "").split(",") if name.strip()}
+    if names - _INCLUDABLE.keys():
+        raise InvalidRequest(f"Send names of these: {', '.join(_INCLUDABLE)}.", location="query.include")
+    return frozenset(_INCLUDABLE[name] for name in names) | (_MORE & field_names(fields))
 
 
 def field_names(fields: str | None) -> set[str]:
@@ -291,9 +304,15 @@ def _trees(filters: Iterable[SearchFilter]) -> Iterable[Filter]:
     return (each.tree() or Operator(Logic.AND, ()) for each in filters)
 
 
-def shown_fields(fields: str | None) -> Any:
-    """The ``include`` argument with which pydantic writes only these fields of a Page's messages; None for all."""
+def row_fields(fields: str | None, include: str | None) -> set[str] | None:
+    """The attributes of MessageSummary to be shown; None for all."""
     names = field_names(fields)
+    return names | included(fields, include) if names else None
+
+
+def shown_fields(fields: str | None, include: str | None) -> Any:
+    """The ``include`` argument with which pydantic writes only these fields of a Page's messages; None for all."""
+    names = row_fields(fields, include)
     return {name: ({"__all__": names} if name == "items" else True) for name in _PAGE} if names else None
 
 

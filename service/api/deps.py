@@ -24,6 +24,8 @@ from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
 from service.oauth.grants import Grants, SessionGrant
+from service.personal.identities import Identities
+from service.personal.people import People
 from service.submission.claims import Turns
 from service.submission.copies import Filing
 
@@ -52,6 +54,8 @@ class Service:
     filing: Filing = field(default_factory=Filing)
     grants: Grants = field(default_factory=lambda: Grants({}, 0))
     discovery: Discovery = field(default_factory=lambda: Discovery(ServerTable({})))
+    identities: Identities = field(default_factory=Identities)
+    people: People = field(default_factory=People)
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None

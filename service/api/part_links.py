@@ -1,7 +1,8 @@
-"""Links to parts of a message for image tags. They contain a ticket and work for some minutes without a sign-in."""
+"""Links to parts of a message for image tags and downloads. They contain a ticket and work without a sign-in until the
+day is over."""
 
 import re
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from fastapi import Request
 
@@ -29,16 +30,17 @@ def with_links(request: Request, message: Message) -> Message:
         if part is None or (part not in links and len(links) >= MAX_LINKS):
             return match[0]
         if part not in links:
-            links[part] = part_link(request, message.id, part)
+            links[part] = part_link(request, message.id, part, inline=True)
         return links[part].replace("&", "&amp;")
 
     body = message.body.model_copy(update={"html": _CID.sub(link, html)})
     return message.model_copy(update={"body": body})
 
 
-def part_link(request: Request, message: str, part: str) -> str:
+def part_link(request: Request, message: str, part: str, *, inline: bool) -> str:
     """A URL whose ticket is valid for this part of this message only."""
     service = service_of(request)
     ticket = service.sessions.seal_part_link(credentials_of(request), message, part, of=session_of(request))
     root = service.public_url or str(request.base_url).rstrip("/")
-    return f"{root}/v1/accounts/me/messages/{message}/parts/{part}?inline=true&ticket={ticket}"
+    way = "inline=true&" if inline else ""
+    return f"{root}/v1/accounts/me/messages/{quote(message)}/parts/{quote(part)}?{way}ticket={ticket}"

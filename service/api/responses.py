@@ -49,19 +49,27 @@ def list_etag(request: Request, account: str, state: str) -> str:
     return weak_etag(account, request.url.path, request.url.query, state)
 
 
-def json_response(request: Request, value: BaseModel, etag: str | None = None) -> Response:
-    """The value, or 304 if the client has it. Without ``etag``, the ETag is made from the body."""
-    return _response(request, value.model_dump_json(by_alias=True, exclude_none=True).encode(), etag)
+def json_response(request: Request, value: BaseModel, etag: str | None = None, include: Any = None) -> Response:
+    """The value, or 304 if the client has it. Without ``etag``, the ETag is made from the body. ``include`` selects
+    fields, in pydantic's form; None for all."""
+    return _response(request, value.model_dump_json(by_alias=True, exclude_none=True, include=include).encode(), etag)
 
 
 async def items_response(request: Request, items: Sequence[BaseModel]) -> Response:
     """``{"items": […]}`` of any length. Serializes it in pieces, so that it does not block the event loop."""
+    return _response(request, b'{"items":%b}' % await array_json(items), None)
+
+
+async def array_json(items: Sequence[BaseModel], include: Any = None) -> bytes:
+    """The items as JSON, made in pieces. ``include`` as in ``json_response``, of each."""
     pieces = []
     for start in range(0, len(items), _AT_ONCE):
         if start:
             await asyncio.sleep(0)
-        pieces.append(_LIST.dump_json(list(items[start : start + _AT_ONCE]), by_alias=True, exclude_none=True)[1:-1])
-    return _response(request, b'{"items":[%b]}' % b",".join(pieces), None)
+        piece = list(items[start : start + _AT_ONCE])
+        each = {"__all__": include} if include else None
+        pieces.append(_LIST.dump_json(piece, by_alias=True, exclude_none=True, include=each)[1:-1])
+    return b"[%b]" % b",".join(pieces)
 
 
 def page_response(request: Request, page: Page, etag: str | None, include: Any) -> Response:
@@ -75,6 +83,11 @@ def _response(request: Request, body: bytes, etag: str | None) -> Response:
     if etag_matches(request.headers.get("if-none-match", ""), etag):
         return not_modified(headers)
     return Response(body, media_type="application/json", headers=headers)
+
+
+def json_octets(body: bytes) -> Response:
+    """JSON that is written already."""
+    return Response(body, media_type="application/json")
 
 
 def not_modified(headers: dict[str, str]) -> Response:

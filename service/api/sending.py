@@ -12,21 +12,15 @@ from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import fingerprint
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotSupported
-from service.mail.model import Address, Capability, Value
-from service.mail.submission.model import Identity
+from service.mail.model import Address, Capability, Message, Value
+from service.mail.submission.model import Identity, NewDraft
+from service.personal.identities import login_identity, with_identity
 from service.submission.dispatch import Dispatch
 from service.submission.drafts import Drafts, id_domain
 from service.submission.outbox import Outbox, Post
 
 T = TypeVar("T", bound=Value)
 NO_SMTP = "This account cannot send: the operator has configured no SMTP server for its mail server."
-
-
-def identity_of(credentials: Credentials) -> Identity | None:
-    """The address that the account is its username, if it is one."""
-    username = credentials.username
-    local, at, domain = username.rpartition("@")
-    return Identity(id="login", email=username) if at and local and domain else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +33,17 @@ class Sender:
 
     @property
     def author(self) -> Address | None:
-        """The address of drafts that name none."""
-        identity = identity_of(self.credentials)
+        """The address that the username is, if it is one."""
+        identity = login_identity(self.credentials.username)
         return Address(email=identity.email) if identity else None
+
+    async def identities(self) -> tuple[Identity, ...]:
+        """The addresses that it sends from, the default one first, as of the last minute."""
+        return await service_of(self.request).identities.known(self.mailbox, self.credentials.username)
+
+    async def addressed(self, draft: NewDraft, original: Message | None = None) -> NewDraft:
+        """The draft, from one of the account's identities: see ``with_identity``."""
+        return with_identity(draft, await self.identities(), original)
 
     @property
     def drafts(self) -> Drafts:

@@ -8,16 +8,20 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotSupported
+from service.mail.ids import read_thread_id
 from service.mail.model import (
     Capability,
+    Correspondence,
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Grant,
     Header,
     HtmlMode,
@@ -31,8 +35,9 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.search.filter import ListQuery
+from service.mail.search.filter import MAX_PAGE, Filter, ListQuery, Order, SortKey, names_thread
 
+MAX_THREAD = 1000
 ROLES = ("inbox", "sent", "drafts", "trash", "junk", "archive", "all", "flagged")
 
 
@@ -134,10 +139,53 @@ class Backend(ABC):
         searched is named in ``unsearched``."""
         raise self.not_supported(Capability.SEARCH)
 
+    async def list_correspondents(
+        self, folder: str, query: ListQuery, *, recipients: bool = False
+    ) -> Sequence[Correspondence]:
+        """The authors of the newest ``limit`` messages of the folder that match, or their recipients. ``limit``
+        may be larger than that of a page. Raises as ``list_messages``. A mailbox may find fewer messages than match,
+        if to find all takes long. IMAP: two or three round trips."""
+        page = await self.list_messages(folder, replace(query, limit=min(query.limit, MAX_PAGE)))
+        return [Correspondence(row.id, row.received_at, row.to if recipients else row.from_) for row in page.items]
+
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        """The ids of the messages of a folder that match (None: of all), newest first, at most ``limit``. IMAP: one
+        round trip, unless something has to be read to decide."""
+        raise self.not_supported(Capability.SEARCH)
+
+    async def list_thread(self, thread: str) -> Page:
+        """The messages of a conversation in all folders, oldest first, at most ``MAX_THREAD``. Raises
+        NotFound("thread"). IMAP: as a search of all folders."""
+        if Capability.THREADS not in self.capabilities:
+            raise self.not_supported(Capability.THREADS)
+        return await self.search_thread(thread, names_thread(read_thread_id(thread)))
+
+    async def search_thread(self, thread: str, tree: Filter) -> Page:
+        """As ``list_thread``, by a filter that holds for all of its messages and perhaps for others."""
+        rows: list[MessageSummary] = []
+        cursor, unsearched = None, dict[str, None]()
+        while len(rows) < MAX_THREAD:
+            page = await self.search_messages(
+                None, ListQuery(MAX_PAGE, cursor, tree, (Order(SortKey.RECEIVED_AT),), with_thread=True)
+            )
+            rows += [row for row in page.items if row.thread_id == thread]
+            unsearched |= dict.fromkeys(page.unsearched or ())
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        if not rows:  # a message that names none is known by its id
+            named = await self.get_messages([read_thread_id(thread)], with_thread=True)
+            rows = [row for row in named if row.thread_id == thread]
+        if not rows:
+            raise NotFound("thread")
+        return Page(items=tuple(rows[:MAX_THREAD]), unsearched=tuple(unsearched) or None)
+
     @abstractmethod
-    async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> Sequence[MessageSummary]:
         """The rows of several messages, in the order of ``messages``; those that no longer exist are left out. IMAP:
-        one round trip for each folder. POP3: as a page of those."""
+        one round trip for each folder, and those of previews and thread ids. POP3: as a page of those."""
 
     @abstractmethod
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
@@ -226,6 +274,17 @@ class Backend(ABC):
         """Permanently remove all messages that are in the folder now, and none that arrives meanwhile; returns their
         number. IMAP: four round trips, and three for each thousand messages."""
         raise self.not_supported(Capability.MOVE)
+
+    async def get_settings(self) -> bytes | None:
+        """The settings as they were last stored; None if there are none. IMAP: one round trip with METADATA, else four,
+        and one if there are none."""
+        raise self.not_supported(Capability.SETTINGS)
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        """Store settings, at most ``MAX_SETTINGS`` octets without NUL, in place of those with this version (see
+        ``settings_version``; None: in place of any). Raises Changed if there are others meanwhile: of several processes
+        that replace the same settings at the same time, one does."""
+        raise self.not_supported(Capability.SETTINGS)
 
     @abstractmethod
     async def check(self) -> None:

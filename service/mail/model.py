@@ -48,6 +48,7 @@ class Capability(StrEnum):
     QUOTA = "quota"
     ACL = "acl"
     SEND = "send"
+    SETTINGS = "settings"
 
 
 PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)
@@ -149,6 +150,9 @@ class Part(Value):
         None, description="The file name, without path, control characters and text direction marks."
     )
     size: Count | None = Field(None, description="The size in octets as stored, before decoding.")
+    decoded_size: Count | None = Field(
+        None, description="The size in octets of the content. Absent if it is not known without reading all of it."
+    )
     encoding: str | None = Field(
         None, description="The content transfer encoding, in lower case; `7bit` if the message names none."
     )
@@ -222,7 +226,12 @@ class MessageBody(Value):
     is_truncated: bool = Field(
         False, description="True if text or HTML was cut at the size limit. The parts have the full content."
     )
-    remote_content: tuple[str, ...] = Field((), description="URLs of remote content that was removed from the HTML.")
+    remote_content: tuple[str, ...] = Field(
+        (),
+        description="URLs of remote content that was removed from the HTML. The element that had number n of this list,"
+        " counted from 0, has an attribute to put it back: `data-remote` for `src`, `data-remote-background` and"
+        " `data-remote-poster` for these attributes, `data-remote-style` for the image of a style.",
+    )
     warnings: tuple[str, ...] = Field((), description="Problems found while decoding, such as `charset-problem`.")
 
 
@@ -354,6 +363,21 @@ class PartRef(NamedTuple):
     message: str
     part: str
     is_base64: bool
+
+
+class Correspondence(NamedTuple):
+    """The authors of one message, or its recipients, and when it was received."""
+
+    id: str
+    at: datetime | None
+    people: tuple[Address, ...]
+
+
+class FoundMessages(NamedTuple):
+    """The ids of messages that match. ``has_more``: others match too, or may."""
+
+    ids: Sequence[str]
+    has_more: bool = False
 
 
 class Source(Shape):

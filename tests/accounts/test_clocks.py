@@ -27,6 +27,8 @@ USES_WALL_CLOCK = {
     "demo/delivery.py": "mail arrives now",
     "oauth/grants.py": "a session token says when its access token ends",
     "oauth/client.py": "and a device code when it does",
+    "personal/people.py": "people write to whom they wrote to lately",
+    "adapters/imap/settings/message.py": "a message says when it was written",
     "submission/drafts.py": "a message says when it was written",
     "submission/outbox.py": "and when it was sent",
     "submission/dispatch.py": "and when it came without a date",

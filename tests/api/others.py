@@ -27,7 +27,21 @@ OF_NOBODY = frozenset(
 )
 """Operations that take nothing of an account but its credentials. The stream of several accounts takes them sealed:
 tests/ops/test_shared_events.py."""
-REFUSED = frozenset({"account", "folder", "message", "cursor", "since", "folders", "folderId", "parentId", "ticket"})
+REFUSED = frozenset(
+    {
+        "account",
+        "folder",
+        "message",
+        "cursor",
+        "since",
+        "folders",
+        "folderId",
+        "parentId",
+        "ticket",
+        "thread",
+        "toFolderId",
+    }
+)
 """Parameters that name something of an account. A value of another account is unknown."""
 LISTED = frozenset({"id", "ids", "inMailbox", "inMailboxOtherThan"})
 """Each of these is answered for itself, or has nothing in it."""
@@ -56,6 +70,7 @@ NEUTRAL = frozenset(
         "limit",
         "sort",
         "fields",
+        "include",
         "header",
         "q",
         "flags",
@@ -137,8 +152,9 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
-WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities")
-"""Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep."""
+WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings")
+"""Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. And
+settings, whose ETag says what they replace: ``test_account_settings`` has theirs."""
 
 
 def operations() -> Iterator[Operation]:

@@ -25,7 +25,8 @@ NEEDED = {
     Capability.FLAGS: {"get_flags", "set_flags", "change_flags", "change_many"},
     Capability.MOVE: {"copy_messages", "move_messages"},
     Capability.APPEND: {"append_message", "append_once"},
-    Capability.SEARCH: {"search_messages"},
+    Capability.SEARCH: {"search_messages", "find_messages"},
+    Capability.SETTINGS: {"get_settings", "set_settings"},
     Capability.ACL: {"list_grants", "set_grant", "delete_grant"},
     Capability.QUOTA: {"list_quotas"},
 }
@@ -55,6 +56,7 @@ SHORT = {
     "what changed since a token": {Capability.CHANGES},
     "push (server-sent events)": {Capability.PUSH},
     "rights (ACL), quota": {Capability.ACL, Capability.QUOTA},
+    "settings that follow the user": {Capability.SETTINGS},
     "send": {Capability.SEND},
 }
 
@@ -132,7 +134,7 @@ def test_every_parameter_of_a_search_is_named() -> None:
     named = re.findall(r"`(\w+)`", text[text.index("The parameters are") : text.index("A message has to match")])
     contract = json.loads((DOCS.parent / "openapi" / "openapi.json").read_text())
     parameters = contract["paths"]["/v1/accounts/{account}/folders/{folder}/messages"]["get"]["parameters"]
-    of_the_list = {"limit", "cursor", "sort", "fields", "q"}
+    of_the_list = {"limit", "cursor", "sort", "fields", "include", "q"}
     assert set(named) == {one["name"] for one in parameters if one["in"] == "query"} - of_the_list
 
 

@@ -1,10 +1,17 @@
 """Images of a mail as links that open without signing in, and nothing else."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 
-from tests.api.conftest import Connect
+from service.accounts.credentials import Credentials
+from service.accounts.revocation import TokenId
+from service.accounts.tokens import PART_LINK_SECONDS, Sessions
+from service.mail.errors import Unauthenticated
+from service.mail.model import Protocol
+from tests.api.conftest import Connect, settings_for
 from tests.servers.dovecot import Dovecot
 
 ME = "/v1/accounts/me"
@@ -49,21 +56,76 @@ async def test_an_image_of_the_mail_opens_by_its_link_alone(connect: Connect, do
             assert answer.status_code == 401
 
 
-def test_a_ticket_ends() -> None:
-    import pytest
+async def test_links_stay_the_same_and_open_what_they_name(connect: Connect, dovecot: Dovecot) -> None:
+    """So that a client's cache holds; a message that is opened again shows the same links, from any replica."""
+    user = dovecot.user()
+    dovecot.append(user, MAIL)
+    keys = settings_for(dovecot)
+    async with connect(user, settings=keys) as client, connect(user, settings=keys) as another:
+        row = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"][0]
+        bodies = [
+            (await each.get(f"{ME}/messages/{row['id']}")).json()["body"]["html"] for each in (client, client, another)
+        ]
+        tickets = [
+            (await each.get(f"{ME}/messages/{row['id']}/parts/3/ticket", params=query)).json()
+            for each in (client, another)
+            for query in ({}, {"inline": "true"})
+        ]
+        part = (await client.get(f"{ME}/messages/{row['id']}/parts/9/ticket")).json()
+        client.auth = httpx.Auth()  # sends nothing
+        attachment = await client.get(tickets[0]["url"])
+        assert (attachment.status_code, attachment.content) == (200, b"PDF")
+        assert attachment.headers["content-disposition"].startswith("attachment")
+        assert (await client.get(part["url"])).status_code == 404
+        assert (await client.get(f"{ME}/messages/{row['id']}/parts/3/ticket")).status_code == 401
+    midnight = datetime.now(UTC).date()  # a run across midnight has two kinds of links
+    if all(midnight == datetime.fromisoformat(each["expiresAt"]).date() - timedelta(1) for each in tickets):
+        assert len(set(bodies)) == 1
+        assert tickets[:2] == tickets[2:]
+    assert tickets[0]["url"] != tickets[1]["url"]
 
-    from service.accounts.credentials import Credentials
-    from service.accounts.tokens import PART_LINK_SECONDS, Sessions
-    from service.mail.errors import Unauthenticated
-    from service.mail.model import Protocol
 
-    sessions = Sessions([b"k" * 32], 1000)
-    credentials = Credentials("home", Protocol.IMAP, "u", "p")
+async def test_parts_say_how_much_is_in_them(connect: Connect, dovecot: Dovecot) -> None:
+    user = dovecot.user()
+    dovecot.append(user, MAIL)
+    async with connect(user) as client:
+        row = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"][0]
+        message = (await client.get(f"{ME}/messages/{row['id']}")).json()
+        html, image, pdf = message["structure"]["parts"]
+        assert html["decodedSize"] == html["size"]
+        assert "decodedSize" not in image
+        assert pdf["decodedSize"] == 3
+        assert pdf in message["attachments"]
+
+
+def test_a_ticket_ends_with_its_day() -> None:
+    sessions, credentials = Sessions([b"k" * 32], 1000), Credentials("home", Protocol.IMAP, "u", "p")
+    day = 86400
     ticket = sessions.seal_part_link(credentials, "m", "2", now=1000)
-    assert sessions.open_part_link(ticket, "m", "2", now=1000 + PART_LINK_SECONDS - 1) == credentials
-    for message, part, now in (("m", "2", 1000 + PART_LINK_SECONDS), ("m", "3", 1000), ("n", "2", 1000)):
+    end = day + PART_LINK_SECONDS
+    assert sessions.open_part_link(ticket, "m", "2", now=end - 1) == credentials
+    for message, part, now in (("m", "2", end), ("m", "3", 1000), ("n", "2", 1000)):
         with pytest.raises(Unauthenticated):
             sessions.open_part_link(ticket, message, part, now=now)
     token, _ = sessions.seal(credentials)
     with pytest.raises(Unauthenticated):
         sessions.open_part_link(token, "m", "2")
+
+
+def test_tickets_are_alike_on_one_day_and_for_one_part_only() -> None:
+    """No two tickets share an initialization vector, and other keys make other tickets."""
+    one, two, other = Sessions([b"k" * 32], 1000), Sessions([b"k" * 32, b"j" * 32], 1000), Sessions([b"j" * 32], 1000)
+    credentials = Credentials("home", Protocol.IMAP, "u", "p")
+    session = TokenId("s", 10 * 86400)
+    made = {
+        (name, part, now, of): sessions.seal_part_link(credentials, "m", part, now=now, of=of)
+        for name, sessions in (("one", one), ("two", two), ("other", other))
+        for part in ("2", "3")
+        for now in (0, 86399, 86400)
+        for of in (None, session)
+    }
+    assert len(set(made.values())) == 16
+    assert len({ticket.split(".")[2] for ticket in made.values()}) == 16
+    assert made["one", "2", 0, None] == made["two", "2", 86399, None] != made["one", "2", 86400, None]
+    assert other.open_part_link(made["other", "2", 0, None], "m", "2", now=0) == credentials
+    assert two.open_part_link(made["other", "2", 0, None], "m", "2", now=0) == credentials

@@ -84,9 +84,12 @@ async def names_of(one: Party) -> dict[str, str]:
     _, _, ticket = message.json()["body"].get("html", "").partition("ticket=")
     folder = first["folderId"]
     return {
-        **dict.fromkeys(("folder", "folders", "folderId", "parentId", "inMailbox", "inMailboxOtherThan"), folder),
+        **dict.fromkeys(
+            ("folder", "folders", "folderId", "toFolderId", "parentId", "inMailbox", "inMailboxOtherThan"), folder
+        ),
         **dict.fromkeys(("message", "id", "ids"), first["id"]),
         "account": (await one.get(""))["id"],
+        "thread": await thread_of(one),
         "cursor": page.json()["nextCursor"],
         "ticket": ticket.partition('"')[0],
         "If-None-Match": ", ".join(tagged.headers.get("etag", '"x"') for tagged in (page, source)),
@@ -96,6 +99,12 @@ async def names_of(one: Party) -> dict[str, str]:
         "identifier": "third@example.org",
         "Idempotency-Key": KEY,
     }
+
+
+async def thread_of(one: Party) -> str:
+    """Of the newest message. A maildrop has none."""
+    page = await one.client.get(f"{ME}/folders/inbox/messages", params={"limit": 1, "include": "threadId"})
+    return page.json()["items"][0]["threadId"] if page.status_code == 200 else "t_eA"
 
 
 async def tokens_of(one: Party, names: Mapping[str, str]) -> dict[str, str]:

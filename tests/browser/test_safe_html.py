@@ -38,7 +38,8 @@ _CHARSETS = {
 
 
 def _safe(html: str) -> str:
-    return safe_html(html).html
+    """As a message has it: with marks of what was taken out."""
+    return safe_html(html, {}).html
 
 
 async def test_vectors_have_names() -> None:
@@ -48,8 +49,8 @@ async def test_vectors_have_names() -> None:
 
 async def test_cleaning_again_changes_nothing() -> None:
     """R-MIME-12: what is read by a browser is what was cleaned."""
-    cleaned = {vector.name: _safe(vector.numbered(7)) for vector in VECTORS}
-    assert {name: _safe(html) for name, html in cleaned.items()} == cleaned
+    cleaned = {vector.name: safe_html(vector.numbered(7)).html for vector in VECTORS}
+    assert {name: safe_html(html).html for name, html in cleaned.items()} == cleaned
 
 
 @pytest.mark.parametrize("way", WAYS)

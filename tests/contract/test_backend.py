@@ -16,7 +16,10 @@ from tests.contract.letters import (
     plains,
 )
 
-METHODS = {Capability.FLAGS: ("get_flags", "set_flags", "change_flags")}
+METHODS = {
+    Capability.FLAGS: ("get_flags", "set_flags", "change_flags"),
+    Capability.SETTINGS: ("get_settings", "set_settings"),
+}
 """The capabilities that have methods of their own."""
 MANY = 23
 
@@ -58,6 +61,11 @@ async def test_what_a_mailbox_lacks_is_refused_with_its_name(open_mailbox: OpenM
             with pytest.raises(NotSupported) as refused:
                 await call
             assert refused.value.capability == "flags"
+    if Capability.SETTINGS not in backend.capabilities:
+        for settings_call in (backend.get_settings(), backend.set_settings(b"{}")):
+            with pytest.raises(NotSupported) as refused:
+                await settings_call
+            assert refused.value.capability == "settings"
     if Capability.SEARCH not in backend.capabilities:
         query = ListQuery(filter=Condition(Criterion.SUBJECT, "one"))
         with pytest.raises(NotSupported) as refused:

@@ -98,6 +98,8 @@ async def test_messages_of_a_conversation_have_one_thread(client: Client, server
     rows = (await client.get("/folders/inbox/messages", fields="subject,threadId"))["items"]
     threads = {row["subject"]: row["threadId"] for row in rows}
     assert threads["first"] == threads["Re: first"] != threads["other"]
+    found = (await client.get(f"/threads/{threads['first']}"))["items"]
+    assert {row["subject"] for row in found} == {"first", "Re: first"}
 
 
 async def test_a_folder_is_unsubscribed(client: Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from service.api.openapi.examples import EXAMPLES, MARK, MESSAGE, NEW_DRAFT, WORK
+from service.api.openapi.examples import EXAMPLES, MARK, MESSAGE, NEW_DRAFT, THREAD, WORK
 from service.api.openapi.samples import HOST
 from service.app import create_app
 from service.settings.model import Settings
@@ -78,7 +78,7 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
         token = session.json()["token"]
         client.headers["Authorization"] = f"Bearer {token}"
         me = "/accounts/me"
-        [row] = (await client.get(f"{me}/folders/inbox/messages")).json()["items"]
+        [row] = (await client.get(f"{me}/folders/inbox/messages?include=threadId")).json()["items"]
         folder = (await client.post(f"{me}/folders", json={"name": "Work"})).raise_for_status().json()["id"]
         grant = await client.put(f"{me}/folders/{folder}/acl/ben@example.org", json={"rights": "lr"})
         grant.raise_for_status()
@@ -90,6 +90,7 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
+    values[THREAD] = row["threadId"]
     values |= {EXAMPLES["Session"]["token"]: token, EXAMPLES["EventTicket"]["ticket"]: ticket}
     return Stage(token, values)
 

@@ -1,7 +1,7 @@
 """Cyrus 3.6 in a file system of its own. A public folder ``Archive`` is there, which everybody may read and nobody may write to.
 
 with Cyrus() as server: ...              # its default: INBOX.Sent, and public folders at the root
-with Cyrus(alternative=True) as server:  # Sent beside INBOX, a slash between names, threads by conversations
+with Cyrus(alternative=True) as server:  # Sent beside INBOX, a slash between names, threads by conversations, METADATA with any entry
 """
 
 from collections.abc import Mapping
@@ -60,6 +60,7 @@ partition-default: /var/spool/cyrus/mail
 altnamespace: {alternative}
 unixhierarchysep: {alternative}
 conversations: {alternative}
+annotation_allow_undefined: {alternative}
 allowanonymouslogin: no
 popminpoll: 0
 autocreate_quota: 500000

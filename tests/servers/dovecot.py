@@ -315,6 +315,13 @@ def system_flag(flag: str) -> str:
     return _SYSTEM_FLAGS.get(flag.lower(), flag)
 
 
+METADATA = """\
+mail_attribute_dict = file:%h/dovecot-attributes
+protocol imap {
+  imap_metadata = yes
+}
+"""
+"""Settings with which it keeps METADATA, which it does not by default."""
 _CONF = """\
 protocols = imap pop3
 base_dir = {root}/run

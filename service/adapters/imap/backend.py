@@ -11,16 +11,19 @@ from service.accounts.servers import Endpoint
 from service.adapters.imap.folders.acl import Sharing
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
+from service.adapters.imap.lists.correspondents import Correspondents
 from service.adapters.imap.lists.merged import MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.content import Content
 from service.adapters.imap.search.evaluation import FOLDERS
+from service.adapters.imap.search.thread import thread_filter
 from service.adapters.imap.session.access import Access
 from service.adapters.imap.session.capabilities import capabilities_of
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
+from service.adapters.imap.settings.store import SettingsStore
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.news_record import NewsRecord
 from service.adapters.imap.sync.watch import Watcher
@@ -34,12 +37,15 @@ from service.adapters.shared.sign_in.attempts import signed_in
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, StaleId
+from service.mail.ids import read_thread_id
 from service.mail.json_rows import JsonRows
 from service.mail.model import (
     Capability,
+    Correspondence,
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Grant,
     Header,
     HtmlMode,
@@ -103,11 +109,13 @@ class ImapBackend(Backend):
         self._folders = Folders(access)
         self._sharing = Sharing(access, self._folders)
         self._pages = Pages(access, cache)
+        self._correspondents = Correspondents(access, cache)
         self._content = Content(access, cache)
         self._flags = FlagStore(access)
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
         self._change_log = ChangeLog(access, self._folders)
+        self._settings = SettingsStore(access, self._folders)
 
     async def check(self) -> None:
         async with self._access.anywhere():
@@ -202,12 +210,29 @@ class ImapBackend(Backend):
         names = dict.fromkeys(self._ids.folder_name(folder.id) for folder in searched)
         return sorted(names, key=self._folders.rank)
 
-    async def get_messages(self, messages: Sequence[str]) -> JsonRows:
+    async def list_correspondents(
+        self, folder: str, query: ListQuery, *, recipients: bool = False
+    ) -> Sequence[Correspondence]:
+        name = await self._folders.selectable_name(folder)
+        return await self._correspondents.read(name, query, recipients)
+
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        name = await self._folders.selectable_name(folder)
+        return await self._pages.find(name, (await self._replace_roles(ListQuery(filter=tree))).filter, limit)
+
+    async def list_thread(self, thread: str) -> Page:
+        await self.check()
+        return await self.search_thread(thread, thread_filter(self.offered, read_thread_id(thread)))
+
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> JsonRows:
+        query = ListQuery(with_preview=with_preview, with_thread=with_thread)
         groups, _ = self._writes.group(messages)
         summaries: dict[str, bytes] = {}
         for group in groups:
             try:
-                rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids))
+                rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids), query)
             except (NotFound, StaleId):
                 continue
             summaries |= {group.ids[uid]: row for uid, row in rows.items()}
@@ -273,6 +298,12 @@ class ImapBackend(Backend):
 
     async def delete_messages(self, messages: Sequence[str]) -> tuple[Outcome, ...]:
         return await self._writes.delete(messages)
+
+    async def get_settings(self) -> bytes | None:
+        return await self._settings.read()
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        await self._settings.write(settings, version)
 
     async def empty_folder(self, folder: str) -> int:
         return await self._writes.empty(await self._folders.selectable_name(folder))

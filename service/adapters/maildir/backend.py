@@ -16,6 +16,7 @@ from service.adapters.maildir.disk.threads import ThreadLane
 from service.adapters.maildir.folders.delivery import Delivery
 from service.adapters.maildir.mailbox import Mailbox
 from service.adapters.maildir.operations import changes, folder_changes, listing, reads, writes
+from service.adapters.maildir.operations import settings as stored_settings
 from service.adapters.maildir.sign_in import PasswordChanged, Proof, SignIn
 from service.adapters.shared.cache import RowCache
 from service.adapters.shared.parsing import parse_message, parse_structure
@@ -23,9 +24,11 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes
 from service.mail.model import (
     Capability,
+    Correspondence,
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Header,
     HtmlMode,
     Message,
@@ -36,13 +39,13 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.search.filter import ListQuery, conditions
+from service.mail.search.filter import Filter, ListQuery, conditions
 
 P = ParamSpec("P")
 T = TypeVar("T")
 CAPABILITIES = frozenset({
     Capability.FOLDERS, Capability.FLAGS, Capability.MOVE, Capability.APPEND, Capability.SEARCH, Capability.SORT,
-    Capability.CHANGES,
+    Capability.CHANGES, Capability.SETTINGS,
 })  # fmt: skip
 
 
@@ -100,8 +103,20 @@ class MaildirBackend(Backend):
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         return await self._run(changes.list_all_changes, since)
 
-    async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
-        return await self._run(reads.get_messages, messages)
+    async def list_correspondents(
+        self, folder: str, query: ListQuery, *, recipients: bool = False
+    ) -> Sequence[Correspondence]:
+        return await self._run_bulk(reads.list_correspondents, folder, query, recipients)
+
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        self._require_threads(ListQuery(filter=tree))
+        return await self._run_bulk(listing.find_messages, folder, tree, limit)
+
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> Sequence[MessageSummary]:
+        self._require_threads(ListQuery(with_thread=with_thread))
+        return await self._run(reads.get_messages, messages, with_preview)
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         file, fields, parsed = await self._run(reads.open_message, message, html)
@@ -175,6 +190,12 @@ class MaildirBackend(Backend):
     async def move_messages(self, messages: Sequence[str], folder: str, *, once: bool = False) -> tuple[Outcome, ...]:
         """A message is a file, which the system renames once: ``once`` holds by itself."""
         return await self._run_bulk(writes.move_messages, messages, folder)
+
+    async def get_settings(self) -> bytes | None:
+        return await self._run(stored_settings.read)
+
+    async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
+        await self._run(stored_settings.write, settings, version)
 
     async def empty_folder(self, folder: str) -> int:
         return await self._run_bulk(writes.empty_folder, folder)

@@ -3,7 +3,7 @@
 Lists, messages and folders are compressed. Files are not: they have ranges, and most large ones are compressed already.
 Streams of events are not, because each event must be sent at once. Responses with a token are not: if a response also
 repeats text that an attacker chose, its length would help to guess the token (BREACH). The tickets in a message's HTML
-differ in each response, so they cannot be guessed in this way.
+cannot be guessed in this way: each is of one message, whose text stays the same, so no two lengths can be compared.
 """
 
 import asyncio

@@ -38,6 +38,12 @@ TAGS = [
     },
     {"name": "sending", "x-displayName": "Sending", "description": "Sending drafts and complete messages."},
     {
+        "name": "settings",
+        "x-displayName": "Settings",
+        "description": "Settings that follow the user over all devices.",
+    },
+    {"name": "people", "x-displayName": "People", "description": "The people of the mailbox."},
+    {
         "name": "changes",
         "x-displayName": "Changes",
         "description": "Synchronization: changes since a token, by request or as events.",

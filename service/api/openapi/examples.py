@@ -48,6 +48,7 @@ _CHILD = {
     "isSubscribed": True,
     "isSelectable": True,
 }
+THREAD = "t_MUBleGFtcGxlLm9yZw"
 MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
 NEW_DRAFT = "m_E_LKNI-7jFkAAAAByRHJhZnRz"
 _MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"
@@ -56,6 +57,13 @@ _DRAFT = {
     "subject": "Übersicht",
     "text": "Please see the attachment.",
     "attachments": [{"messageId": MESSAGE, "partId": "2"}],
+}
+_IDENTITY = {
+    "id": "work",
+    "name": "Ann Example",
+    "email": "ann@example.org",
+    "replyTo": [{"email": "office@example.org"}],
+    "signature": {"text": "Ann Example", "html": "<p>Ann Example</p>"},
 }
 _GRANT = {"identifier": "ben@example.org", "rights": "lrs"}
 _ROW = {
@@ -141,6 +149,11 @@ EXAMPLES: dict[str, Any] = {
         "attachments": [_ATTACHMENT],
         "body": {"text": "Please see the attachment.\r\n", "isTruncated": False, "remoteContent": [], "warnings": []},
     },
+    "PartTicket": {
+        "url": f"https://mail.example.org/v1/accounts/me/messages/{MESSAGE}/parts/2?ticket=eyJhbGciOiJkaXIifQ..a.b.c",
+        "expiresAt": "2026-09-02T00:10:00Z",
+    },
+    "ThreadMessages": {"items": [_ROW]},
     "HeaderList": {
         "items": [{"name": "Subject", "value": "Übersicht", "raw": " =?utf-8?Q?=C3=9Cbersicht?="}],
     },
@@ -161,7 +174,11 @@ EXAMPLES: dict[str, Any] = {
         "hasMore": False,
     },
     "EmptyFolderResult": {"removed": 13},
-    "IdentityList": {"items": [{"id": "login", "email": "ann@example.org"}]},
+    "AccountSettings": {"settings": {"identities": [_IDENTITY], "theme": "dark"}},
+    "PersonList": {
+        "items": [{"name": "Ben Example", "email": "ben@example.org", "count": 12, "lastAt": "2026-09-01T08:00:00Z"}]
+    },
+    "IdentityList": {"items": [_IDENTITY]},
     "NewDraft": _DRAFT,
     "ReplyRequest": {"all": True, "text": "At noon?"},
     "ForwardRequest": {"as": "inline", "to": [{"email": "ben@example.org"}], "text": "Please see below."},

@@ -29,8 +29,8 @@ class Account(Value):
     server: str = Field(description="The name of the mail server, as in GET /v1/servers.")
     protocol: OpenProtocol
     capabilities: tuple[str, ...] = Field(
-        description="Some of folders, flags, move, append, search, sort, threads, changes, push, quota, acl, send. "
-        "A request that needs another one is answered 501 `not-supported`."
+        description="Some of folders, flags, move, append, search, sort, threads, changes, push, quota, acl, send, "
+        "settings. A request that needs another one is answered 501 `not-supported`."
     )
     quota: QuotaUsage | None = Field(None, description="The storage quota, if the server reports one.")
     watch: WatchHealth | None = Field(

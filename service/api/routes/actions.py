@@ -1,21 +1,25 @@
 """Append, copy and move messages, bulk actions, and emptying a folder."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, model_validator
 
+from service.api.criteria import SearchFilter
 from service.api.deps import Caller, Mailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, MessageId, response_headers
 from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
+from service.api.responses import array_json, json_octets
 from service.api.routing import api_router
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
-from service.mail.model import MAX_FLAGS, Count, Number, Outcome, Value
+from service.mail.model import MAX_FLAGS, Count, FoundMessages, Number, Outcome, Value
+from service.mail.search.filter import check_filter
 
 router = api_router(
     prefix="/v1/accounts/{account}",
@@ -28,6 +32,8 @@ uploading = api_router(
     responses=problem_responses(*SIGNED_IN, "over-quota"),
 )
 MAX_BULK = 1000
+MAX_FOUND = 10_000
+"""Messages that a filter may match in one request."""
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
 MAX_ID = 3000
 T = TypeVar("T", bound=Value)
@@ -62,17 +68,48 @@ class BulkAction(StrEnum):
 
 
 class BulkRequest(Value):
-    """One action on many messages, of one or several folders."""
+    """One action on many messages: on those with these ids, of one or several folders, or on all messages of a folder
+    that match a filter."""
 
-    ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] = Field(
-        min_length=1, max_length=MAX_BULK, description="The ids of the messages."
+    ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] | None = Field(
+        None, min_length=1, max_length=MAX_BULK, description="The ids of the messages. Send either this or `filter`."
+    )
+    filter: SearchFilter | None = Field(
+        None, description="In place of `ids`: the messages in `folderId` that match. An empty filter matches all."
     )
     action: BulkAction = Field(description="The action to apply to each message.")
     add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to set.")
     remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to clear.")
     folder_id: str | None = Field(
-        None, min_length=1, max_length=MAX_ID, description="With `move` and `copy`: the target folder's id or role."
+        None,
+        min_length=1,
+        max_length=MAX_ID,
+        description="A folder's id or role. With `ids`, and `move` or `copy`: the target. With `filter`: the folder"
+        " that has the messages.",
     )
+    to_folder_id: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_ID,
+        description="With `filter`, and `move` or `copy`: the target folder's id or role.",
+    )
+
+    @model_validator(mode="after")
+    def _names_messages(self) -> Self:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give either ids or filter")
+        if self.filter is None and self.to_folder_id is not None:
+            raise ValueError("toFolderId is for filter; with ids, folderId is the target")
+        if self.filter is not None and self.folder_id is None:
+            raise ValueError("filter needs folderId, the folder that has the messages")
+        if self.action in {BulkAction.MOVE, BulkAction.COPY} and self.target is None:
+            raise ValueError(f"{self.action} needs {'folderId' if self.filter is None else 'toFolderId'}")
+        return self
+
+    @property
+    def target(self) -> str | None:
+        """The folder to move or copy to."""
+        return self.folder_id if self.filter is None else self.to_folder_id
 
 
 class BulkResult(Value):
@@ -85,9 +122,14 @@ class BulkResult(Value):
 
 
 class BulkResponse(Value):
-    """The results of a bulk request, in the order of its ids."""
+    """The results of a bulk request."""
 
-    results: tuple[BulkResult, ...] = Field(description="One result for each id.")
+    results: tuple[BulkResult, ...] = Field(
+        description="One result for each id; with `filter`, for each message that matched, newest first."
+    )
+    has_more: bool | None = Field(
+        None, description=f"With `filter`: true if more than {MAX_FOUND:,} messages match. Send the request again."
+    )
 
 
 @uploading.post(
@@ -176,17 +218,44 @@ async def copy_message(
     )
 
 
-@router.post("/messages/bulk", response_model_exclude_none=True)
+@router.post("/messages/bulk", response_model=BulkResponse)
 async def change_messages(
     request: Request, caller: Caller, mailbox: Mailbox, bulk: BulkRequest, idempotency_key: Key = None
-) -> BulkResponse:
-    """Apply one action to at most 1,000 messages, with one command for each folder. Each message has its own result."""
+) -> Response:
+    """Apply one action to at most 1,000 messages, with one command for each folder; or to all messages of a folder that
+    match a filter, such as `{"unread": true}` to mark all as read. Each message has its own result."""
 
     async def work() -> BulkResponse:
-        outcomes = await _act(mailbox, bulk, once=idempotency_key is not None)
-        return BulkResponse(results=tuple(_result(request, outcome) for outcome in outcomes))
+        found = await _found(mailbox, bulk)
+        outcomes: list[Outcome] = []
+        for at in range(0, len(found.ids), MAX_BULK):
+            ids = found.ids[at : at + MAX_BULK]
+            outcomes += await _act(mailbox, bulk, ids, once=idempotency_key is not None)
+        results = tuple([_result(request, outcome) async for outcome in _paced(outcomes)])
+        return BulkResponse(results=results, has_more=found.has_more or None)
 
-    return await _idempotent(request, caller.account, idempotency_key, work)
+    done = await _idempotent(request, caller.account, idempotency_key, work)
+    more = b',"hasMore":true' if done.has_more else b""
+    return json_octets(b'{"results":%b%b}' % (await array_json(done.results), more))
+
+
+async def _found(mailbox: Backend, bulk: BulkRequest) -> FoundMessages:
+    """The messages that are meant."""
+    if bulk.filter is None or bulk.folder_id is None:
+        return FoundMessages(bulk.ids or ())
+    await mailbox.check()
+    tree = bulk.filter.tree()
+    if tree is not None:
+        check_filter(tree)
+    return await mailbox.find_messages(bulk.folder_id, tree, MAX_FOUND)
+
+
+async def _paced(outcomes: Sequence[Outcome]) -> AsyncIterator[Outcome]:
+    """Thousands of them do not hold the event loop."""
+    for number, outcome in enumerate(outcomes, 1):
+        yield outcome
+        if number % MAX_BULK == 0:
+            await asyncio.sleep(0)
 
 
 class EmptyFolderResult(Value):
@@ -201,17 +270,18 @@ async def empty_folder(mailbox: Mailbox, folder: FolderId) -> EmptyFolderResult:
     return EmptyFolderResult(removed=await mailbox.empty_folder(folder))
 
 
-async def _act(mailbox: Backend, bulk: BulkRequest, *, once: bool) -> Sequence[Outcome]:
+async def _act(mailbox: Backend, bulk: BulkRequest, ids: Sequence[str], *, once: bool) -> Sequence[Outcome]:
     match bulk.action:
         case BulkAction.FLAGS:
-            return await mailbox.change_many(bulk.ids, bulk.add, bulk.remove)
+            return await mailbox.change_many(ids, bulk.add, bulk.remove)
         case BulkAction.DELETE:
-            return await mailbox.delete_messages(bulk.ids)
-    if bulk.folder_id is None:
-        raise InvalidRequest(f"{bulk.action} needs folderId.", location="body.folderId")
+            return await mailbox.delete_messages(ids)
+    if bulk.target is None:
+        name = "folderId" if bulk.ids else "toFolderId"
+        raise InvalidRequest(f"{bulk.action} needs {name}.", location=f"body.{name}")
     if bulk.action is BulkAction.MOVE:
-        return await mailbox.move_messages(bulk.ids, bulk.folder_id, once=once)
-    return await mailbox.copy_messages(bulk.ids, bulk.folder_id)
+        return await mailbox.move_messages(ids, bulk.target, once=once)
+    return await mailbox.copy_messages(ids, bulk.target)
 
 
 async def _only(work: Awaitable[Sequence[Outcome]]) -> MessageRef:

@@ -6,18 +6,20 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, TypeVar
 
-from fastapi import Query, Request
+from fastapi import Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
+from service.api.changed_rows import RowReader
 from service.api.deps import Mailbox, Service, require_live, service_of, session_of
 from service.api.events.account import AccountEvents
 from service.api.events.polling import PollingWatch
 from service.api.events.response import RETRY_MS, STREAM, Folders, LastEventId, Since, event_stream, names_of
 from service.api.parameters import FolderId
 from service.api.problems import SIGNED_IN, problem_responses
+from service.api.responses import json_octets
 from service.api.routing import api_router
 from service.mail.backend import Backend
 from service.mail.changes import Changes, FolderChanges, Watch
@@ -34,6 +36,14 @@ _FOLDER, _ALL = "folder", "account"
 """What a token refers to: the messages of one folder, or all folders of the account."""
 LOOK_SECONDS = 5.0
 """How often a long poll checks a mailbox without push."""
+Fields = Annotated[
+    str | None,
+    Query(
+        max_length=300,
+        description="Names of fields of MessageSummary, separated by commas: `created` has rows with these in place of"
+        " ids. Generated clients read ids; leave it out there.",
+    ),
+]
 Wait = Annotated[float, Query(ge=0, le=60, description="Seconds to wait for a change (long poll). 0: respond at once.")]
 
 
@@ -61,51 +71,53 @@ class AccountChangesPage(Value):
     has_more: bool = Field(False, description="True if there are more changes: send the request again with `token`.")
 
 
-@router.get("/folders/{folder}/changes", response_model_exclude_none=True)
+@router.get("/folders/{folder}/changes", response_model_exclude_none=True, response_model=ChangesPage)
 async def list_changes(
-    request: Request, mailbox: Mailbox, folder: FolderId, since: Since = None, wait: Wait = 0
-) -> ChangesPage:
+    request: Request, mailbox: Mailbox, folder: FolderId, since: Since = None, wait: Wait = 0, fields: Fields = None
+) -> ChangesPage | Response:
     """The messages of the folder that were created, updated or destroyed after the token `since`.
 
     410 `stale-token` if the service cannot tell what changed: get a new token, list the folder again, and continue from
     that token. Get the token before listing, so that no change is missed.
     """
-    service = service_of(request)
+    service, rows = service_of(request), RowReader(mailbox, fields)
     if since is None:
         return ChangesPage(token=_sealed(service, mailbox, _FOLDER, await mailbox.get_sync_token(folder)))
     mark = service.sessions.open_sync_token(mailbox.account, _FOLDER, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_changes(folder, mark), _is_news)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
-    return ChangesPage(
+    page = ChangesPage(
         created=changes.changes.created,
         updated=changes.changes.updated,
         destroyed=changes.changes.destroyed,
         token=_sealed(service, mailbox, _FOLDER, changes.token),
         has_more=changes.has_more,
     )
+    return page if fields is None else json_octets(await rows.with_rows(page))
 
 
-@router.get("/changes", response_model_exclude_none=True)
+@router.get("/changes", response_model_exclude_none=True, response_model=AccountChangesPage)
 async def list_account_changes(
-    request: Request, mailbox: Mailbox, since: Since = None, wait: Wait = 0
-) -> AccountChangesPage:
+    request: Request, mailbox: Mailbox, since: Since = None, wait: Wait = 0, fields: Fields = None
+) -> AccountChangesPage | Response:
     """The changes in all folders after the token `since`, and the folders that were created or destroyed.
 
     A renamed folder is destroyed, and another one is created. A folder with `resync` must be listed again.
     """
-    service = service_of(request)
+    service, rows = service_of(request), RowReader(mailbox, fields)
     if since is None:
         return AccountChangesPage(token=_sealed(service, mailbox, _ALL, await mailbox.get_sync_token(None)))
     mark = service.sessions.open_sync_token(mailbox.account, _ALL, since)
     changes = await _long_poll(service, mailbox, wait, lambda: mailbox.list_all_changes(mark), bool)
     await require_live(request, session_of(request))  # it may have been ended meanwhile
-    return AccountChangesPage(
+    page = AccountChangesPage(
         folders=tuple(changes.folders),
         created_folders=tuple(changes.created_folders),
         destroyed_folders=tuple(changes.destroyed_folders),
         token=_sealed(service, mailbox, _ALL, changes.token),
         has_more=changes.has_more,
     )
+    return page if fields is None else json_octets(await rows.with_folder_rows(page))
 
 
 @router.get("/events", response_class=StreamingResponse, responses=STREAM)

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Response
 from pydantic import Field
 
+from service.api.deps import service_of
 from service.api.idempotency import Key
 from service.api.parameters import MessageId, PartId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routing import api_router
-from service.api.sending import Sender, Sending, identity_of
+from service.api.sending import Sender, Sending
 from service.api.uploads import spooled_content
 from service.mail.model import Header, HtmlMode, Message, Value
 from service.mail.submission.model import Attachment, DraftRef, Identity, NewDraft
@@ -74,9 +75,10 @@ class ChangedDraft(Value):
 
 @router.get("/identities", response_model_exclude_none=True)
 async def list_identities(sending: Sending) -> IdentityList:
-    """The addresses that the account sends from. Empty if its username is not an address."""
-    identity = identity_of(sending.credentials)
-    return IdentityList(items=(identity,) if identity else ())
+    """The addresses that the account sends from: those of its settings, else its username if that is an address. A
+    draft that names no sender is from the first; a reply, from the one that the original was sent to."""
+    identities = service_of(sending.request).identities
+    return IdentityList(items=await identities.read(sending.mailbox, sending.credentials.username))
 
 
 @router.post("/drafts", status_code=201, response_model_exclude_none=True, responses=_CREATED)
@@ -84,7 +86,8 @@ async def create_draft(response: Response, sending: Sending, draft: NewDraft, id
     """Write a draft into Drafts. Any mail program can go on with it."""
 
     async def work() -> DraftRef:
-        return await sending.drafts.create(draft, message_id=sending.message_id(idempotency_key))
+        addressed = await sending.addressed(draft)
+        return await sending.drafts.create(addressed, message_id=sending.message_id(idempotency_key))
 
     return _located(response, await sending.once(idempotency_key, work))
 
@@ -147,8 +150,8 @@ async def reply_to_message(
 
     async def work() -> DraftRef:
         original, headers = await _original(sending, message)
-        own = [identity.email] if (identity := identity_of(sending.credentials)) else []
-        draft = reply(original, all=given.all, own=own, given=_given(given), headers=headers)
+        draft = reply(original, all=given.all, own=await _own(sending), given=_given(given), headers=headers)
+        draft = await sending.addressed(draft, original)
         thread = answering(original, ANSWERED)
         return await sending.drafts.create(draft, message_id=sending.message_id(idempotency_key), thread=thread)
 
@@ -165,6 +168,7 @@ async def forward_message(
     async def work() -> DraftRef:
         original = await sending.mailbox.get_message(message, HtmlMode.SAFE)
         draft = forward(original, as_attachment=given.as_ == "attachment", given=_given(given))
+        draft = await sending.addressed(draft, original)
         thread = answering(original, FORWARDED)
         return await sending.drafts.create(draft, message_id=sending.message_id(idempotency_key), thread=thread)
 
@@ -174,6 +178,11 @@ async def forward_message(
 async def _original(sending: Sender, message: str) -> tuple[Message, tuple[Header, ...]]:
     original = await sending.mailbox.get_message(message, HtmlMode.SAFE)
     return original, await sending.mailbox.list_headers(message, _LISTS)
+
+
+async def _own(sending: Sender) -> list[str]:
+    author = sending.author
+    return [*(identity.email for identity in await sending.identities()), *([author.email] if author else [])]
 
 
 def _given(request: NewDraft) -> NewDraft:

@@ -1,12 +1,14 @@
 """Lists of messages, and single messages."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from pydantic import Field
 
-from service.api.criteria import MAX_TEXT, Criteria, SearchRequest, shown_fields
+from service.api.criteria import INCLUDE, MAX_TEXT, Criteria, SearchRequest, included, row_fields, shown_fields
 from service.api.deps import Mailbox
+from service.api.openapi.examples import THREAD
 from service.api.parameters import FolderId, MessageId
 from service.api.part_links import with_links
 from service.api.problems import SIGNED_IN, problem_responses
@@ -21,7 +23,9 @@ from service.api.responses import (
     strong_etag,
 )
 from service.api.routing import api_router, query_of, query_parameters
+from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest
+from service.mail.mime.parts import with_decoded_size
 from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
 
 router = api_router(
@@ -37,6 +41,14 @@ Html = Annotated[
 ]
 
 
+Fields = Annotated[str | None, Query(max_length=300, description="As in a list.")]
+Include = Annotated[str | None, Query(max_length=100, description=INCLUDE)]
+ThreadId = Annotated[
+    str,
+    Path(alias="thread", max_length=1000, description="A `threadId` of a list.", examples=[THREAD]),
+]
+
+
 class HeaderList(Value):
     """The header fields of a message, in their order."""
 
@@ -48,6 +60,15 @@ class MessageList(Value):
 
     items: tuple[MessageSummary, ...] = Field(description="The messages.")
     not_found: tuple[str, ...] | None = Field(None, description="The ids of messages that do not exist.")
+
+
+class ThreadMessages(Value):
+    """The messages of a conversation, oldest first."""
+
+    items: tuple[MessageSummary, ...] = Field(description="The messages.")
+    unsearched: tuple[str, ...] | None = Field(
+        None, description="The ids of folders that were not searched, or not completely. Absent if all were searched."
+    )
 
 
 @router.get("/folders/{folder}/messages", response_model=Page, responses=CACHEABLE, openapi_extra=_LIST)
@@ -68,7 +89,7 @@ async def list_messages(
             return not_modified({"ETag": etag})
     page = await mailbox.list_messages(folder, query)
     current = list_etag(request, mailbox.account, page.state) if page.state is not None else None
-    return page_response(request, page, current, shown_fields(criteria.fields))
+    return page_response(request, page, current, shown_fields(criteria.fields, criteria.include))
 
 
 @router.post("/search", response_model=Page)
@@ -80,11 +101,12 @@ async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequ
     are correct even then.
     """
     page = await mailbox.search_messages(search.folders or None, search.query())
-    return page_response(request, page, None, shown_fields(search.fields))
+    return page_response(request, page, None, shown_fields(search.fields, search.include))
 
 
-@router.get("/messages", response_model_exclude_none=True)
+@router.get("/messages", response_model=MessageList)
 async def get_messages(
+    request: Request,
     mailbox: Mailbox,
     id: Annotated[  # noqa: A002
         list[str],
@@ -95,25 +117,62 @@ async def get_messages(
             examples=[["m_E_LKNKfd6mIAAAFFSU5CT1g"]],
         ),
     ],
-) -> MessageList:
+    fields: Fields = None,
+    include: Include = None,
+) -> Response:
     """Several messages at once, in the order of `?id=…&id=…`."""
-    messages = await mailbox.get_messages(id)
+    more = included(fields, include)
+    messages = await mailbox.get_messages(id, with_preview="preview" in more, with_thread="thread_id" in more)
     existing = {message.id for message in messages}
     missing = tuple(each[:MAX_TEXT] for each in dict.fromkeys(id) if each not in existing)
-    return MessageList(items=tuple(messages), not_found=missing or None)
+    found = MessageList(items=tuple(messages), not_found=missing or None)
+    return json_response(request, found, include=_shown(fields, include))
+
+
+@router.get("/threads/{thread}", response_model=ThreadMessages)
+async def list_thread(
+    request: Request, mailbox: Mailbox, thread: ThreadId, fields: Fields = None, include: Include = None
+) -> Response:
+    """The messages of a conversation in all folders, oldest first: what was received and what was sent."""
+    page = await mailbox.list_thread(thread)
+    items: Sequence[MessageSummary] = page.items
+    if "preview" in included(fields, include):
+        rows = {row.id: row for row in await _with_previews(mailbox, items)}
+        items = [rows.get(row.id, row) for row in items]
+    found = ThreadMessages(items=tuple(items), unsearched=page.unsearched)
+    return json_response(request, found, include=_shown(fields, include))
+
+
+async def _with_previews(mailbox: Backend, items: Sequence[MessageSummary]) -> list[MessageSummary]:
+    rows: list[MessageSummary] = []
+    for at in range(0, len(items), MAX_IDS):
+        ids = [row.id for row in items[at : at + MAX_IDS]]
+        rows += await mailbox.get_messages(ids, with_preview=True, with_thread=True)
+    return rows
+
+
+def _shown(fields: str | None, include: str | None) -> Any:
+    names = row_fields(fields, include)
+    return {"items": {"__all__": names}, "not_found": True, "unsearched": True} if names else None
 
 
 @router.get("/messages/{message}", response_model=Message, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
 async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlMode.SAFE) -> Response:
     """A message with its body and MIME structure. `html` is sanitized, unless the request has `html=original`.
 
-    Images within the message (`cid:`) become links that work for some minutes without signing in. The ETag is for
+    Images within the message (`cid:`) become links that work without signing in until the day is over. The ETag is for
     `If-Match` when changing flags. It is present if the mail server supports CONDSTORE.
     """
     content = await mailbox.get_message(message, html)
     etag = strong_etag(content.version) if content.version is not None else None
     if etag and etag_matches(request.headers.get("if-none-match", ""), etag):
         return not_modified({"ETag": etag})
+    content = content.model_copy(
+        update={
+            "structure": with_decoded_size(content.structure),
+            "attachments": tuple(map(with_decoded_size, content.attachments)),
+        }
+    )
     if html is HtmlMode.SAFE:
         content = with_links(request, content)
     response = json_response(request, content, etag)

@@ -94,7 +94,7 @@ async def submit_message(
             )
     if media_type != "application/json":
         raise UnsupportedMedia("Send a draft as application/json, or a message as message/rfc822.")
-    draft = await _draft(sending)
+    draft = await sending.addressed(await _draft(sending))
     return await sending.once(
         idempotency_key, lambda: sending.dispatch.submit(draft, options, sending.message_id(idempotency_key))
     )

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from service.mail.mime.charset import Decoded, decode_text, html_charset, is_hint
-from service.mail.mime.html.safe_html import SafeHtml, captures, safe_html, text_from_html
+from service.mail.mime.html.safe_html import Marked, SafeHtml, captures, safe_html, text_from_html
 from service.mail.mime.transfer.decoding import decoder, feed_all
 from service.mail.model import HtmlMode, MessageBody, Part
 
@@ -143,14 +143,15 @@ def read_body(
     converted. Each HTML part is cleaned by itself, so that none can capture what follows it."""
     plain = _read_all(text)
     rich = plain if _is_same(text, html) else _read_all(html)
-    shown = [_html(each, form, is_last=each is rich[-1]) for each in rich] if form is not HtmlMode.NONE else []
+    remote: Marked = {}
+    shown = [_html(each, form, remote, is_last=each is rich[-1]) for each in rich] if form is not HtmlMode.NONE else []
     is_simplified = any(each.is_plain for each in shown)
     found = [*warnings, *(name for each in (*plain, *rich) for name in each.warnings)]
     return MessageBody(
         text="\n".join(map(_text, plain)) if plain else None,
         html="\n".join(each.html for each in shown) if shown else None,
         is_truncated=any(each.is_cut for each in (*plain, *rich)),
-        remote_content=tuple(dict.fromkeys(url for each in shown for url in each.remote)),
+        remote_content=tuple(remote),
         warnings=tuple(dict.fromkeys([*found, *(("html-simplified",) if is_simplified else ())])),
     )
 
@@ -212,9 +213,9 @@ def _decode(octets: bytes, charset: str | None, *, is_cut: bool) -> Decoded:
     return decoded
 
 
-def _html(read: _Read, form: HtmlMode, *, is_last: bool) -> SafeHtml:
+def _html(read: _Read, form: HtmlMode, remote: Marked, *, is_last: bool) -> SafeHtml:
     """The original is cleaned all the same if it would capture the part after it."""
     if not read.is_html:
         return safe_html(f"<div>{escape(_text(read), quote=False).replace(_LINE_END, '<br>')}</div>")
     is_original = form is HtmlMode.ORIGINAL and (is_last or not captures(read.text))
-    return SafeHtml(read.text, ()) if is_original else safe_html(read.text)
+    return SafeHtml(read.text, ()) if is_original else safe_html(read.text, remote)

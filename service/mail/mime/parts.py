@@ -7,6 +7,7 @@ from service.mail.mime.charset import in_utf8, is_hint
 from service.mail.mime.headers.fields import RawHeader, parse_message_ids
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
+from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Part
 
 _WORD = r"[a-z0-9!#$&^_.+'%*`{|}~-]{1,127}"
@@ -76,6 +77,14 @@ def make_part(part_id: str, declared: Declared, size: int | None, children: tupl
         language=language,
         parts=children or None,
     )
+
+
+def with_decoded_size(part: Part) -> Part:
+    """The part and all below it with the sizes of their contents, as far as they are known: what is stored as it is has
+    the size that it is stored with. How much base64 decodes to depends on its line ends and padding."""
+    below = tuple(map(with_decoded_size, part.parts)) if part.parts else part.parts
+    size = part.size if is_identity(part.encoding) else None
+    return part.model_copy(update={"parts": below, "decoded_size": size})
 
 
 def known_type(value: str, default: str) -> str:

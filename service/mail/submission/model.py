@@ -15,6 +15,7 @@ MAX_RECIPIENTS = 1000
 """In each field of a draft. What the operator allows for one message is counted when it is sent."""
 MAX_TEXT = 2 << 20
 MAX_SUBJECT = 4000
+MAX_SIGNATURE = 32 << 10
 MessageId = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 
 
@@ -132,9 +133,18 @@ class Submission(Value):
     )
 
 
+class Signature(Value):
+    """What stands below the text of a message. The app adds it."""
+
+    text: Annotated[str, Field(max_length=MAX_SIGNATURE)] | None = Field(None, description="As text.")
+    html: Annotated[str, Field(max_length=MAX_SIGNATURE)] | None = Field(None, description="As HTML.")
+
+
 class Identity(Value):
     """An address that the user sends from."""
 
     id: str = Field(description="Identifies it among the account's.")
     name: str | None = Field(None, description="The display name.")
     email: str = Field(description="The address.")
+    reply_to: tuple[Address, ...] | None = Field(None, description="The addresses for replies, if not `email`.")
+    signature: Signature | None = Field(None, description="The signature.")

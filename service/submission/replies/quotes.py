@@ -11,6 +11,7 @@ from html import escape
 from typing import NamedTuple
 
 from service.mail.cleaning import clean_text
+from service.mail.mime.html.safe_html import without_marks
 from service.mail.model import Address, Message
 from service.mail.submission.model import MAX_TEXT
 
@@ -99,7 +100,7 @@ def _quoted(line: str) -> str:
 
 
 def _blockquote(original: Message) -> str:
-    html = original.body.html
+    html = None if original.body.html is None else without_marks(original.body.html)
     if html is None or len(html) > MAX_HTML:
         html = f"<div>{escape(chr(10).join(_lines(original)), quote=False).replace(chr(10), '<br>')}</div>"
     elif original.body.is_truncated:

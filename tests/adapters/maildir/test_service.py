@@ -60,7 +60,16 @@ async def test_a_mailbox_is_signed_in_to_and_read(post: Post, connect: Connect) 
         http.headers["Authorization"] = f"Bearer {session.json()['token']}"
         account = (await http.get("/v1/accounts/me")).json()
         assert account["protocol"] == "maildir"
-        assert account["capabilities"] == ["append", "changes", "flags", "folders", "move", "search", "sort"]
+        assert account["capabilities"] == [
+            "append",
+            "changes",
+            "flags",
+            "folders",
+            "move",
+            "search",
+            "settings",
+            "sort",
+        ]
         [row] = (await http.get(INBOX)).json()["items"]
         source = await http.get(f"/v1/accounts/me/messages/{row['id']}/source")
         assert source.content == RICH

@@ -94,7 +94,7 @@ def test_text_is_made_from_html_if_there_is_none() -> None:
         [Leaf(HTML, b"<p>one</p><p>two</p><img src=https://t.example/p>")],
         [Leaf(HTML, b"<p>one</p><p>two</p><img src=https://t.example/p>")],
     )
-    assert (body.text, body.html) == ("one\n\ntwo", "<p>one</p><p>two</p><img>")
+    assert (body.text, body.html) == ("one\n\ntwo", '<p>one</p><p>two</p><img data-remote="0">')
     assert body.remote_content == ("https://t.example/p",)
 
 

@@ -81,6 +81,10 @@ class Gmail(Provider):
             raise Refused("NO [BADCHARSET (UTF-8 US-ASCII)] no")
 
     def own_key(self, key: bytes, rest: Iterator[Argument]) -> keys.Matches | None:
+        if key == b"X-GM-THRID":
+            thread = next(rest)
+            assert isinstance(thread, bytes)
+            return lambda uid, letter: (letter.thread or letter.number) == int(thread)
         if key != b"X-GM-RAW":
             return None
         query = next(rest)

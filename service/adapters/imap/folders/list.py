@@ -12,6 +12,8 @@ from service.mail.errors import NotFound
 from service.mail.model import Namespace
 
 INBOX = b"INBOX"
+OWN_FOLDER = b"Casella-Settings"
+"""Holds the settings on a server without METADATA. No list has it, because it contains no mail."""
 UNSELECTABLE = frozenset({"\\noselect", "\\nonexistent"})
 _BATCH = 100
 """Commands in flight at once: few enough that neither side waits for the other with full buffers."""
@@ -27,7 +29,8 @@ class FolderListing:
     def __init__(
         self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
     ) -> None:
-        self.rows = _with_inbox(rows)
+        own = namespaces.personal + OWN_FOLDER
+        self.rows = [row for row in _with_inbox(rows) if row.name != own]
         self._names = frozenset(row.name for row in self.rows)
         self.counts = {canonical(name): numbers for name, numbers in counts.items()}
         self.namespaces = namespaces

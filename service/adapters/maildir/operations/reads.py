@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 from service.adapters.maildir.disk import content
@@ -10,16 +11,21 @@ from service.adapters.maildir.disk.files import File
 from service.adapters.maildir.disk.threads import ThreadLane, checkpoint
 from service.adapters.maildir.folders.folder import MaildirFolder, version_of
 from service.adapters.maildir.mailbox import Mailbox, missing_message
-from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, row_of
+from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, row_of, row_with_preview
 from service.adapters.shared.parsing import LARGE
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE
-from service.mail.errors import NotFound
+from service.mail.errors import MailError, NotFound
+from service.mail.mime.headers.addresses import parse_addresses
 from service.mail.mime.headers.fields import list_headers as parse_headers
+from service.mail.mime.headers.fields import split_headers
 from service.mail.mime.message import text_charset
-from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Span
+from service.mail.model import Correspondence, Download, Header, HtmlMode, Message, MessageSummary, Span
+from service.mail.search.filter import ListQuery
+
+_RECIPIENTS = frozenset({"to", "cc", "bcc"})
 
 
-def get_messages(mailbox: Mailbox, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+def get_messages(mailbox: Mailbox, messages: Sequence[str], with_preview: bool = False) -> tuple[MessageSummary, ...]:
     """A folder is read once, however many of the messages are in it."""
     folders: dict[MaildirFolder, ListedFolder] = {}
     rows = []
@@ -29,13 +35,45 @@ def get_messages(mailbox: Mailbox, messages: Sequence[str]) -> tuple[MessageSumm
             folder, unique = mailbox.find(message)
             if folder not in folders:
                 folders[folder] = ListedFolder(mailbox.tree.id(folder.stored_name), None, folder, folder.snapshot())
-            rows.append(_row(mailbox, folders[folder], unique))
+            rows.append(_row(mailbox, folders[folder], unique, with_preview))
     return tuple(row for row in rows if row is not None)
 
 
-def _row(mailbox: Mailbox, listed: ListedFolder, unique: str) -> MessageSummary | None:
-    entry = listed.snapshot.entries.get(unique)
-    return row_of(mailbox, ListedMessage(listed, entry)) if entry else None
+def _row(mailbox: Mailbox, listed: ListedFolder, unique: str, with_preview: bool) -> MessageSummary | None:
+    entry, read = listed.snapshot.entries.get(unique), row_with_preview if with_preview else row_of
+    return read(mailbox, ListedMessage(listed, entry)) if entry else None
+
+
+def list_correspondents(
+    mailbox: Mailbox, folder: str, query: ListQuery, recipients: bool
+) -> tuple[Correspondence, ...]:
+    """Those of the newest messages. Nothing is found by a filter: to read a whole folder takes too long while an
+    address is typed."""
+    maildir_folder = mailbox.folder(folder)
+    if query.filter is not None:
+        return ()
+    snapshot = maildir_folder.snapshot()
+    listed = ListedFolder(mailbox.tree.id(maildir_folder.stored_name), None, maildir_folder, snapshot)
+    read = _recipients if recipients else _authors
+    found = []
+    for entry in islice(reversed(list(snapshot.entries.values())), query.limit):
+        checkpoint()
+        with suppress(MailError):
+            found.append(read(mailbox, ListedMessage(listed, entry)))
+    return tuple(each for each in found if each is not None)
+
+
+def _authors(mailbox: Mailbox, message: ListedMessage) -> Correspondence | None:
+    row = row_of(mailbox, message)
+    return Correspondence(row.id, row.received_at, row.from_) if row else None
+
+
+def _recipients(mailbox: Mailbox, message: ListedMessage) -> Correspondence:
+    folder, unique = message.listed.folder, message.entry.unique
+    file = folder.file(unique)
+    headers = split_headers(content.header(file))
+    people = tuple(address for name, raw in headers if name.lower() in _RECIPIENTS for address in parse_addresses(raw))
+    return Correspondence(mailbox.message_id(folder, unique), file.received_at, people)
 
 
 class OpenMessage(NamedTuple):

@@ -8,7 +8,8 @@ import re
 from contextvars import ContextVar
 from html import escape
 from html.entities import html5
-from typing import NamedTuple
+from secrets import token_hex
+from typing import NamedTuple, TypeAlias
 
 import nh3
 from selectolax.lexbor import LexborDocumentOptions, LexborHTMLParser
@@ -26,6 +27,10 @@ _MAX_REFERENCES = 10_000
 _MAX_SLOW = 10_000
 _END_TAG = "x-end-of-part"
 _MAX_ESCAPED = 640 * 1024
+
+
+Marked: TypeAlias = dict[str, int]
+"""URLs of what was taken out, and their numbers in order of appearance."""
 
 
 class SafeHtml(NamedTuple):
@@ -85,20 +90,28 @@ _SLOW = re.compile(rf"&(?:#0{{0,9}}1[2-9][0-9]|#[xX]0{{0,9}}[89aAbB][0-9a-fA-F]|
 _REFERENCE = re.compile(r"&(?!#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});)([a-zA-Z][a-zA-Z0-9]{1,31};)?")
 
 
-def safe_html(html: str) -> SafeHtml:
+def safe_html(html: str, marked: Marked | None = None) -> SafeHtml:
     """HTML that runs nothing, loads nothing and stays in its place. What is too dear to parse comes back as plain text.
 
-    Cleaning what is clean changes nothing.
+    Cleaning what is clean changes nothing. With ``marked``, elements whose content was taken out say so by a mark that
+    has the number of the URL in it, and the URLs are added to it.
     """
     # Without foreign elements there are none of their parsing rules, which most mutation attacks build on.
     html = _FOREIGN.sub(r"<\1x-\2", html[:MAX_CHARACTERS].replace("\0", "\ufffd"))
     html = _few_spaces(html)
     if is_costly(html) or _count_slow(html) > _MAX_SLOW:
         return SafeHtml(_as_text(html), (), is_plain=True)
-    found: dict[str, None] = {}
-    _remote.set(found)
-    cleaned = _CLEANER.clean(_plain_references(html))
-    return SafeHtml(_LINK_TAG.sub(_LINK_END, _settled(cleaned)), tuple(found))
+    found = Found({} if marked is None else marked, is_marked=marked is not None)
+    _found.set(found)
+    cleaned = _settled(_CLEANER.clean(_plain_references(html)))
+    if marked is not None:
+        cleaned = _HELD_STYLE.sub(_style_mark, _HELD.sub(_mark, cleaned))
+    return SafeHtml(_LINK_TAG.sub(_LINK_END, cleaned), tuple(found.urls))
+
+
+def without_marks(html: str) -> str:
+    """Safe HTML without the marks of what was taken out of it."""
+    return _TAG.sub(lambda tag: _MARK.sub("", tag[0]), html) if "data-remote" in html else html
 
 
 def captures(html: str) -> bool:
@@ -151,34 +164,64 @@ def _reference(match: re.Match[str]) -> str:
     return match[0] if match[1] in html5 else f"&amp;{match[1] or ''}"
 
 
-_remote: ContextVar[dict[str, None]] = ContextVar("remote")
-"""What the cleaning under way has taken out."""
+class Found(NamedTuple):
+    """What the cleaning under way has taken out: the number of each URL."""
+
+    urls: Marked
+    is_marked: bool
+
+
+_found: ContextVar[Found] = ContextVar("found")
+# A mark while cleaning goes on: an address that no sender can know. nh3 gives an attribute no other name.
+_HOLD = f"casella-{token_hex(8)}-"
+_HELD = re.compile(rf' (src|background|poster)="cid:{_HOLD}(\d{{1,4}})"')
+_HELD_STYLE = re.compile(rf' style="([^"]*?)[ ]?{_HOLD}(\d{{1,4}})"')
+_TAG = re.compile(r"<[a-z][a-z0-9]*+(?: [^\s\"=<>]++=\"[^\"]*+\")++>")
+_MARK = re.compile(r' data-remote(?:-[a-z]{1,10})?="\d{1,4}"')
+
+
+def _mark(held: re.Match[str]) -> str:
+    return f' data-remote="{held[2]}"' if held[1] == "src" else f' data-remote-{held[1]}="{held[2]}"'
+
+
+def _style_mark(held: re.Match[str]) -> str:
+    kept = f' style="{held[1]}"' if held[1] else ""
+    return f'{kept} data-remote-style="{held[2]}"'
 
 
 def _filter(tag: str, name: str, value: str) -> str | None:
     if name == "style":
-        _list(style_urls(value))
-        return safe_style(value[:_MAX_STYLE])
+        return _style(value)
     if name == "href":
         return value if _LINK.match(value.strip()) else None
-    if name not in _SOURCES:
+    if name not in _SOURCES or (tag == "img" and name == "src" and _is_inline(value.strip())):
         return value
-    if tag == "img" and name == "src" and _is_inline(value.strip()):
+    if value.startswith(f"cid:{_HOLD}"):
         return value
-    _list(_candidates(value) if name == "srcset" else [value])
-    return None
+    number = _list(_candidates(value) if name == "srcset" else [value])
+    return None if number is None or name == "srcset" else f"cid:{_HOLD}{number}"
+
+
+def _style(value: str) -> str | None:
+    own, hold, held = value.rpartition(_HOLD)
+    if hold:
+        return f"{safe_style(own.rstrip()) or ''} {_HOLD}{held}".lstrip()
+    number, kept = _list(style_urls(value)), safe_style(value[:_MAX_STYLE])
+    return kept if number is None else f"{kept or ''} {_HOLD}{number}".lstrip()
 
 
 def _candidates(srcset: str) -> list[str]:
     return [each.lstrip().partition(" ")[0] for each in _BLANK.sub(" ", srcset).split(",")[:20]]
 
 
-def _list(urls: list[str]) -> None:
-    remote = _remote.get()
+def _list(urls: list[str]) -> int | None:
+    """Notes what would have been loaded. Returns the number of the first, if it is to be marked."""
+    found, numbers = _found.get(), []
     for url in urls:
         url = _BLANK.sub("", url[:4000]).strip(_EDGE)
-        if _REMOTE.match(url) and len(remote) < MAX_REMOTE:
-            remote[url[:2000]] = None
+        if _REMOTE.match(url) and (url[:2000] in found.urls or len(found.urls) < MAX_REMOTE):
+            numbers.append(found.urls.setdefault(url[:2000], len(found.urls)))
+    return numbers[0] if numbers and found.is_marked else None
 
 
 def _is_inline(value: str) -> bool:

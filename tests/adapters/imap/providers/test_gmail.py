@@ -57,6 +57,18 @@ async def test_rows_have_labels_in_the_same_round_trips(at: At, mail: Mailbox) -
         assert server.round_trips - before == 1
 
 
+async def test_a_conversation_is_gmails_and_has_each_message_once(at: At, mail: Mailbox) -> None:
+    """R-IMAP-73: though All Mail and labels show it again."""
+    async with at(lambda: Gmail(mail)) as (server, backend):
+        rows = await listed(backend, limit=3, with_thread=True)
+        server.commands.clear()
+        page = await backend.list_thread(rows["Due date"]["threadId"])
+        assert sorted(row.subject or "" for row in page.items) == ["Due date", "Invoice for March"]
+        searches = [command for command in server.commands if b"SEARCH" in command]
+        assert searches
+        assert all(b"X-GM-THRID" in command for command in searches)
+
+
 async def test_labels_are_as_fresh_as_flags(at: At, mail: Mailbox) -> None:
     """R-IMAP-73: a row that is known shows the labels of the moment."""
     async with at(lambda: Gmail(mail)) as (_, backend):

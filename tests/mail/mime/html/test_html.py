@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.mail.mime.html.safe_html import safe_html, text_from_html
+from service.mail.mime.html.safe_html import Marked, safe_html, text_from_html, without_marks
 from service.mail.mime.html.styles import safe_style
 
 ATTACKS = [
@@ -95,6 +95,63 @@ def test_remote_content_is_taken_out_and_listed(html: str, url: str) -> None:
     safe = safe_html(html)
     assert "t.example" not in safe.html
     assert url in safe.remote
+
+
+@pytest.mark.parametrize(
+    ("html", "marked", "plain"),
+    [
+        ("<img src='https://t.example/0' width=1>", '<img width="1" data-remote="0">', '<img width="1">'),
+        ("<img alt=a src='//t.example/0'>", '<img alt="a" data-remote="0">', '<img alt="a">'),
+        ("<video src='https://t.example/0'></video>", '<video data-remote="0"></video>', "<video></video>"),
+        ("<p style='color:red;background:url(https://t.example/0)'>x</p>",
+         '<p style="color:red" data-remote-style="0">x</p>', '<p style="color:red">x</p>'),
+        ("<p style=\"background-image:url('https://t.example/0')\">x</p>", '<p data-remote-style="0">x</p>', "<p>x</p>"),
+        ("<p style='color:red;background:url(cid:a)'>x</p>", '<p style="color:red">x</p>', '<p style="color:red">x</p>'),
+        ("<img srcset='https://t.example/0 1x'>", "<img>", "<img>"),
+        ("<img src='cid:a'>", '<img src="cid:a">', '<img src="cid:a">'),
+        ("<img src='javascript:x'>", "<img>", "<img>"),
+        ("<p data-remote='0' data-remote-style=1>x</p>", "<p>x</p>", "<p>x</p>"),
+        ('<p> data-remote="0"</p>', '<p> data-remote="0"</p>', '<p> data-remote="0"</p>'),
+    ],
+)  # fmt: skip
+def test_what_was_taken_out_can_be_put_back(html: str, marked: str, plain: str) -> None:
+    """R-MIME-13: by a mark with the number of its URL. Only the cleaner sets marks."""
+
+    def sorted_attributes(html: str) -> str:
+        return re.sub(r"<(\w+)((?: [a-z-]+=\"[^\"]*\")+)>", lambda tag: f"<{tag[1]}{sorted(re.findall(r'[a-z-]+=.[^ ]+', tag[2]))}>", html)  # fmt: skip
+
+    remote: Marked = {}
+    cleaned = safe_html(html, remote).html
+    assert sorted_attributes(cleaned) == sorted_attributes(marked)
+    assert without_marks(cleaned) == plain == safe_html(html).html
+    assert list(remote.values()) == list(range(len(remote)))
+
+
+def test_marks_have_the_numbers_of_their_urls() -> None:
+    """R-MIME-13: over several parts; a URL that comes again has its number again. Broken trees are cleaned twice."""
+    remote: Marked = {}
+    first = safe_html(
+        "<img src='https://t.example/a'><img src='https://t.example/b'><table background=//t.example/c><tr><td>", remote
+    )
+    second = safe_html(
+        "<table><img src='https://t.example/b'><p style='background:url(https://t.example/d)'><a href=x><a><li>", remote
+    )
+    assert list(remote) == ["https://t.example/a", "https://t.example/b", "//t.example/c", "https://t.example/d"]
+    assert re.findall(r'data-remote="(\d+)"', first.html) == ["0", "1"]
+    assert re.findall(r'data-remote="(\d+)"', second.html) == ["1"]
+    assert re.findall(r'data-remote-style="(\d+)"', second.html) == ["3"]
+    for cleaned in (first.html, second.html):
+        assert "t.example" not in cleaned
+        assert "casella" not in cleaned
+        assert safe_html(cleaned).html == without_marks(cleaned)
+
+
+def test_a_mark_is_set_for_each_url_that_is_listed() -> None:
+    """R-MIME-13."""
+    remote: Marked = {}
+    html = safe_html("".join(f"<img src='https://t.example/{number}'>" for number in range(1100)), remote).html
+    assert len(remote) == 1000
+    assert re.findall(r'data-remote="(\d+)"', html) == [str(number) for number in range(1000)]
 
 
 def test_images_of_the_mail_itself_stay() -> None:

@@ -1,0 +1,87 @@
+"""Settings as JSON. Their member ``identities`` is ours, all others belong to the apps."""
+
+from collections.abc import Sequence
+from hashlib import blake2s
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from service.mail.errors import InvalidRequest, TooLarge, UpstreamError
+from service.mail.model import Address
+from service.mail.settings import MAX_SETTINGS
+from service.mail.submission.model import Identity, Signature
+
+MAX_IDENTITIES = 100
+MEMBER = "identities"
+
+
+class _StoredIdentity(BaseModel):
+    """An identity as an app stores it. Members that are not known here are the app's."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    name: Annotated[str, Field(max_length=500)] | None = None
+    email: Annotated[str, Field(max_length=320, pattern=r'^[^\s<>,;:"@\x00-\x1f\x7f]+@[^\s<>,;:"@\x00-\x1f\x7f]+$')]
+    reply_to: Annotated[tuple[Address, ...], Field(max_length=20)] | None = None
+    signature: Signature | None = None
+
+
+_IDENTITIES = TypeAdapter(Annotated[tuple[_StoredIdentity, ...], Field(max_length=MAX_IDENTITIES)])
+
+
+def write_settings(settings: dict[str, Any]) -> bytes:
+    """The settings as they are stored. Raises InvalidRequest if their identities are not identities, or if they are
+    not JSON, and TooLarge."""
+    try:
+        octets = to_json(settings, inf_nan_mode="null")
+    except (PydanticSerializationError, ValueError, RecursionError):
+        raise InvalidRequest("The settings cannot be written as JSON.") from None
+    if len(octets) > MAX_SETTINGS:
+        raise TooLarge(f"The settings have at most {MAX_SETTINGS} octets of JSON; these have {len(octets)}.")
+    if MEMBER in settings:
+        _identities(settings[MEMBER])
+    return octets
+
+
+def read_settings(octets: bytes | None) -> dict[str, Any]:
+    """Empty if there are none. Raises UpstreamError if another program wrote something else in their place."""
+    try:
+        settings = {} if octets is None else from_json(octets)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise UpstreamError("The mailbox has something else in place of the settings. Replace it.")
+    return settings
+
+
+def identities_in(settings: dict[str, Any]) -> tuple[Identity, ...]:
+    """The identities, the default one first. Raises InvalidRequest as ``write_settings``."""
+    stored = _identities(settings.get(MEMBER, ()))
+    ids = [each.id or _made_id(each) for each in stored]
+    return tuple(
+        Identity(
+            id=own if own not in ids[:at] else f"{own}-{at}",
+            name=each.name,
+            email=each.email,
+            reply_to=each.reply_to,
+            signature=each.signature,
+        )
+        for at, (own, each) in enumerate(zip(ids, stored, strict=True))
+    )
+
+
+def _identities(value: Any) -> Sequence[_StoredIdentity]:
+    try:
+        return _IDENTITIES.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, (MEMBER, *first["loc"])))
+        raise InvalidRequest(f"settings.{place[:200]}: {first['msg'][:200]}") from None
+
+
+def _made_id(identity: _StoredIdentity) -> str:
+    """The same on every replica, as long as the address is the same."""
+    return f"i_{blake2s(identity.email.lower().encode(errors='replace'), digest_size=8).hexdigest()}"
