@@ -24,6 +24,7 @@ PATH = {
     "identifier": "anyone",
     "name": "busy",
     "provider": "none",
+    "thread": "t_none",
 }
 JSON = "application/json"
 _SCHEMA = "#/components/schemas/"

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from service.api.openapi.examples import EXAMPLES, MARK, MESSAGE, NEW_DRAFT, THREAD, WORK
+from service.api.openapi.examples import EXAMPLES, MARK, MESSAGE, NEW_DRAFT, SETTINGS_ETAG, THREAD, WORK
 from service.api.openapi.samples import HOST
 from service.app import create_app
 from service.settings.model import Settings
@@ -85,12 +85,13 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
         new = {**EXAMPLES["NewDraft"], "attachments": [{"messageId": row["id"], "partId": "2"}]}
         draft = (await client.post(f"{me}/drafts", json=new)).raise_for_status().json()["id"]
         scope = f"{me}/folders/inbox" if operation_id == "listChanges" else me
+        settings = (await client.get(f"{me}/settings")).raise_for_status().headers["etag"]
         ticket = (await client.post("/events/tickets", json={"tokens": [token]})).raise_for_status().json()["ticket"]
         mark = (await client.get(f"{scope}/changes")).raise_for_status().json()["token"]
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
-    values[THREAD] = row["threadId"]
+    values |= {THREAD: row["threadId"], SETTINGS_ETAG.strip('"'): settings.strip('"')}
     values |= {EXAMPLES["Session"]["token"]: token, EXAMPLES["EventTicket"]["ticket"]: ticket}
     return Stage(token, values)
 

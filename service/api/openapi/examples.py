@@ -49,6 +49,7 @@ _CHILD = {
     "isSelectable": True,
 }
 THREAD = "t_MUBleGFtcGxlLm9yZw"
+SETTINGS_ETAG = '"mVx3hJqk8dYt0wRb"'
 MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
 NEW_DRAFT = "m_E_LKNI-7jFkAAAAByRHJhZnRz"
 _MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"

@@ -6,6 +6,7 @@ from fastapi import Header, Request, Response
 from pydantic import Field
 
 from service.api.deps import Mailbox, service_of
+from service.api.openapi.examples import SETTINGS_ETAG
 from service.api.parameters import response_headers
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.responses import CACHEABLE, IF_NONE_MATCH, etag_matches, json_response, not_modified, strong_etag
@@ -56,7 +57,12 @@ async def set_settings(
     new: AccountSettings,
     if_match: Annotated[
         str | None,
-        Header(alias="If-Match", max_length=100, description="The ETag of the settings to replace.", examples=['"…"']),
+        Header(
+            alias="If-Match",
+            max_length=100,
+            description="The ETag of the settings to replace.",
+            examples=[SETTINGS_ETAG],
+        ),
     ] = None,
     if_none_match: Annotated[
         str | None, Header(alias="If-None-Match", max_length=100, description="`*`: store them if there are none.")

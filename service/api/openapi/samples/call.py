@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from service.api.openapi.examples import MARK, WORK
+from service.api.openapi.examples import MARK, SETTINGS_ETAG, WORK
 
 Node = dict[str, Any]
 HOST = "https://casella.example.org"
@@ -21,6 +21,7 @@ _SHOWN: Mapping[str, Mapping[str, Any]] = {
     "deleteGrant": {"folder": WORK},
     "listChanges": {"since": MARK},
     "listAccountChanges": {"since": MARK},
+    "setSettings": {"If-Match": SETTINGS_ETAG},
     "attachFile": {"name": "expenses.csv"},
     "getPart": {"part": "2"},
     "detachFile": {"part": "2"},

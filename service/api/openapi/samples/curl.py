@@ -44,6 +44,9 @@ def _address(call: Call) -> str:
 def _options(call: Call) -> Iterator[str]:
     if call.is_signed_in:
         yield '-H "Authorization: Bearer $TOKEN"'
+    for each in call.arguments:
+        if each.where == "header":
+            yield f"-H {shlex.quote(f'{each.name}: {each.value}')}"
     if call.takes_key:
         yield '-H "Idempotency-Key: $(uuidgen)"'
     if call.body is not None:
