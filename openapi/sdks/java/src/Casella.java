@@ -17,6 +17,8 @@ import org.casella.client.api.FoldersApi;
 import org.casella.client.api.HealthApi;
 import org.casella.client.api.MessagesApi;
 import org.casella.client.api.SendingApi;
+import org.casella.client.api.PeopleApi;
+import org.casella.client.api.SettingsApi;
 import org.casella.client.api.SessionsApi;
 import org.casella.client.model.MessageSummary;
 import org.casella.client.model.NewSession;
@@ -35,6 +37,8 @@ public final class Casella {
   public final HealthApi health;
   public final MessagesApi messages;
   public final SendingApi sending;
+  public final PeopleApi people;
+  public final SettingsApi settings;
   public final SessionsApi sessions;
   private final Http http;
 
@@ -57,6 +61,8 @@ public final class Casella {
     health = new HealthApi(http);
     messages = new MessagesApi(http);
     sending = new SendingApi(http);
+    people = new PeopleApi(http);
+    settings = new SettingsApi(http);
     sessions = new SessionsApi(http);
   }
 

@@ -15,6 +15,8 @@ import org.casella.kotlin.api.FoldersApi
 import org.casella.kotlin.api.HealthApi
 import org.casella.kotlin.api.MessagesApi
 import org.casella.kotlin.api.SendingApi
+import org.casella.kotlin.api.PeopleApi
+import org.casella.kotlin.api.SettingsApi
 import org.casella.kotlin.api.SessionsApi
 import org.casella.kotlin.model.MessageSummary
 import org.casella.kotlin.model.NewSession
@@ -48,6 +50,8 @@ public class Casella(
     public val health: HealthApi = HealthApi(http)
     public val messages: MessagesApi = MessagesApi(http)
     public val sending: SendingApi = SendingApi(http)
+    public val people: PeopleApi = PeopleApi(http)
+    public val settings: SettingsApi = SettingsApi(http)
     public val sessions: SessionsApi = SessionsApi(http)
 
     /** The token in use. */

@@ -16,8 +16,10 @@ from casella_client.api import (
     FoldersApi,
     HealthApi,
     MessagesApi,
+    PeopleApi,
     SendingApi,
     SessionsApi,
+    SettingsApi,
 )
 from casella_client.api_client import ApiClient
 from casella_client.configuration import Configuration
@@ -53,6 +55,8 @@ class Apis:
         self.health = HealthApi(client)
         self.messages = MessagesApi(client)
         self.sending = SendingApi(client)
+        self.people = PeopleApi(client)
+        self.settings = SettingsApi(client)
         self.sessions = SessionsApi(client)
 
 

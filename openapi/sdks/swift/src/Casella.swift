@@ -12,6 +12,8 @@ public final class Casella: Sendable {
     public let health: HealthAPI
     public let messages: MessagesAPI
     public let sending: SendingAPI
+    public let people: PeopleAPI
+    public let settings: SettingsAPI
     public let sessions: SessionsAPI
     private let http: Http
 
@@ -40,6 +42,8 @@ public final class Casella: Sendable {
         health = HealthAPI(http: http)
         messages = MessagesAPI(http: http)
         sending = SendingAPI(http: http)
+        people = PeopleAPI(http: http)
+        settings = SettingsAPI(http: http)
         sessions = SessionsAPI(http: http)
     }
 

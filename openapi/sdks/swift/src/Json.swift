@@ -79,3 +79,23 @@ public enum JsonValue: Codable, Hashable, Sendable {
         return values.compactMap { if case .string(let text) = $0 { text } else { nil } }
     }
 }
+
+extension JsonValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    public init(nilLiteral: ()) { self = .null }
+
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+
+    public init(integerLiteral value: Int) { self = .number(Double(value)) }
+
+    public init(floatLiteral value: Double) { self = .number(value) }
+
+    public init(stringLiteral value: String) { self = .string(value) }
+
+    public init(arrayLiteral elements: JsonValue...) { self = .array(elements) }
+
+    public init(dictionaryLiteral elements: (String, JsonValue)...) {
+        self = .object(Dictionary(elements, uniquingKeysWith: { _, last in last }))
+    }
+}

@@ -1,5 +1,5 @@
 import {
-  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, SendingApi, SessionsApi,
+  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, SendingApi, SessionsApi, SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
 import type { NewSession, Session } from './models/index.js';
@@ -44,6 +44,8 @@ export class Casella {
   readonly health: HealthApi;
   readonly messages: MessagesApi;
   readonly sending: SendingApi;
+  readonly people: PeopleApi;
+  readonly settings: SettingsApi;
   readonly sessions: SessionsApi;
   private readonly connection: Connection;
 
@@ -57,6 +59,8 @@ export class Casella {
     this.health = apis.health;
     this.messages = apis.messages;
     this.sending = apis.sending;
+    this.people = apis.people;
+    this.settings = apis.settings;
     this.sessions = apis.sessions;
   }
 
@@ -116,6 +120,8 @@ function apisOn(connection: Configuration) {
     health: new HealthApi(connection),
     messages: new MessagesApi(connection),
     sending: new SendingApi(connection),
+    people: new PeopleApi(connection),
+    settings: new SettingsApi(connection),
     sessions: new SessionsApi(connection),
   };
 }

@@ -1,11 +1,14 @@
 """The sample in Kotlin, on the generated SDK. Its functions suspend."""
 
-from service.api.openapi.samples.call import HOST, Call
+import json
+
+from service.api.openapi.samples.call import HOST, Call, Node
 from service.api.openapi.samples.names import camel
 from service.api.openapi.samples.sdk import Given, function_of, given
 from service.api.openapi.samples.style import Expression, Style, arguments, sections
 
 _PACKAGE = "org.casella.kotlin"
+_JSON = "kotlinx.serialization.json"
 _OKHTTP = "okhttp3.RequestBody.Companion.toRequestBody"
 _RESERVED = frozenset({"as", "fun", "in", "interface", "is", "object", "val", "var", "when"})
 
@@ -35,6 +38,11 @@ def _style(imports: set[str]) -> Style:
         imports.add(f"{_PACKAGE}.model.{name}")
         return f"{name}.{value.upper()}"
 
+    def json_object(value: Node) -> str:
+        imports.update({f"{_JSON}.Json", f"{_JSON}.jsonObject"})
+        text = json.dumps(value, ensure_ascii=False).replace("$", "${'$'}")
+        return f'Json.parseToJsonElement("""{text}""").jsonObject'
+
     return Style(
         indent="    ",
         array=("listOf(", ")"),
@@ -43,6 +51,7 @@ def _style(imports: set[str]) -> Style:
         member=lambda field: f"{_member(field)} = ",
         choice=choice,
         dollar=r"\$",
+        json_object=json_object,
     )
 
 

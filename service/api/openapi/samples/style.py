@@ -43,6 +43,8 @@ class Style:
     dollar: str = "$"
     quote: str = '"'
     hugs: bool = False
+    json_object: Callable[[Node], Expression] | None = None
+    """An object of any members, if the language does not write it as it writes a table."""
 
     def text(self, value: str) -> str:
         """A text literal."""
@@ -56,6 +58,8 @@ class Style:
         name = name_of(schema)
         schema = schemas.get(name, schema)
         if isinstance(value, dict):
+            if self.json_object is not None and schema.get("additionalProperties") is True:
+                return self.json_object(value)
             if not name or "properties" not in schema:
                 return self._table(value, schemas)
             return self._record(name, value, schema["properties"], schemas)

@@ -19,6 +19,8 @@ class Apis {
       health = HealthApi._(connection),
       messages = MessagesApi._(connection),
       sending = SendingApi._(connection),
+      people = PeopleApi._(connection),
+      settings = SettingsApi._(connection),
       sessions = SessionsApi._(connection);
 
   final AccountsApi accounts;
@@ -28,6 +30,8 @@ class Apis {
   final HealthApi health;
   final MessagesApi messages;
   final SendingApi sending;
+  final PeopleApi people;
+  final SettingsApi settings;
   final SessionsApi sessions;
 }
 
