@@ -22,7 +22,8 @@ from service.accounts.revocation import PATIENCE, Revocations, Store
 from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api import problems
-from service.api.deps import Service
+from service.api.deps import Service, caller_of, is_sealed, opened, require_live, session_of
+from service.api.downloads import respond
 from service.api.event_streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware.compression import Compression
@@ -41,7 +42,11 @@ from service.api.routes import (
     sessions,
     submissions,
 )
+from service.api.sending import Sender, identity_of
 from service.backends import backends, submitters
+from service.jmap.core.limits import Limits
+from service.jmap.host import Host
+from service.jmap.routes import Jmap
 from service.mail.backend import Backend
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
@@ -110,6 +115,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     _add_routes(app, settings.max_message_octets)
+    _add_jmap(app, service, Limits(settings.max_body_octets, settings.max_message_octets))
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
@@ -137,6 +143,26 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.include_router(uploads.uploading, max_body_size=max_upload)
     for module in (actions, drafts, submissions, accounts, sessions, health, site):
         app.router.routes.extend(module.router.routes)
+
+
+def _add_jmap(app: FastAPI, service: Service, limits: Limits) -> None:
+    """JMAP signs in, sends and downloads as the REST API does."""
+    jmap = Jmap(
+        Host(
+            caller=caller_of,
+            opened=lambda request, caller: opened(request, caller, is_sealed=is_sealed(request)),
+            identity=identity_of,
+            sending=lambda request, caller, mailbox: Sender(request, caller, mailbox).outbox(),
+            respond=respond,
+            require_live=lambda request: require_live(request, session_of(request)),
+            sessions=service.sessions,
+            streams=service.streams,
+            limits=limits,
+            public_url=service.public_url,
+        )
+    )
+    app.include_router(jmap.uploading, max_body_size=limits.max_upload)
+    app.router.routes.extend(jmap.router.routes)
 
 
 def _filing(servers: ServerTable) -> dict[str, bool]:

@@ -27,7 +27,7 @@ from service.mail.errors import (
     StaleId,
     StaleToken,
 )
-from service.mail.ids import account_id, account_tag, make_id, read_id
+from service.mail.ids import account_id, account_tag, make_id, read_id, thread_id
 from service.mail.mime import structure
 from service.mail.mime.body import Leaf as Text
 from service.mail.mime.body import choose, has_attachment, read_body
@@ -42,6 +42,7 @@ from service.mail.model import (
     EvaluatedBy,
     Flags,
     Folder,
+    FoundMessages,
     Grant,
     Header,
     HtmlMode,
@@ -307,12 +308,24 @@ class MemoryBackend(Backend):
         query = query if query.sort else replace(query, sort=(Order(SortKey.RECEIVED_AT, is_descending=True),))
         return self._page(boxes, query, " ".join(sorted(box.name for box in boxes)))
 
-    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        await asyncio.sleep(0)
+        box = self._box(folder)
+        matching = (
+            stored for stored in reversed(box.messages.values()) if not tree or self._matches(tree, box, stored)
+        )
+        ids = [self._id(box, stored) for stored in matching]
+        return FoundMessages(ids[:limit], len(ids) > limit)
+
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> tuple[MessageSummary, ...]:
         await asyncio.sleep(0)
         found = []
+        query = ListQuery(with_preview=with_preview, with_thread=with_thread)
         for message in dict.fromkeys(messages):
             with suppress(NotFound, StaleId):
-                found.append(self._summary(*self._find(message)))
+                found.append(self._row(*self._find(message), query))
         return tuple(found)
 
     def _state(self, box: Box) -> str:
@@ -356,7 +369,7 @@ class MemoryBackend(Backend):
     def _row(self, box: Box, stored: Stored, query: ListQuery) -> MessageSummary:
         summary = self._summary(box, stored)
         preview = " ".join(stored.body.split())[:256] or None if query.with_preview else None
-        thread = f"t_{crc32(stored.names[0].encode())}" if query.with_thread and stored.names else None
+        thread = thread_id(stored.names[0]) if query.with_thread and stored.names else None
         return summary.model_copy(update={"preview": preview, "thread_id": thread})
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:

@@ -6,18 +6,20 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import ClassVar
 
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotSupported
+from service.mail.ids import read_thread_id
 from service.mail.model import (
     Capability,
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Grant,
     Header,
     HtmlMode,
@@ -31,8 +33,9 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.search.filter import ListQuery
+from service.mail.search.filter import MAX_PAGE, Filter, ListQuery, Order, SortKey, names_thread
 
+MAX_THREAD = 1000
 ROLES = ("inbox", "sent", "drafts", "trash", "junk", "archive", "all", "flagged")
 
 
@@ -134,10 +137,56 @@ class Backend(ABC):
         searched is named in ``unsearched``."""
         raise self.not_supported(Capability.SEARCH)
 
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        """The ids of the messages of a folder that match (None: of all), newest first, at most ``limit``. IMAP: one
+        round trip, unless something has to be read to decide."""
+        raise self.not_supported(Capability.SEARCH)
+
+    async def list_thread(self, thread: str) -> Page:
+        """The messages of a conversation in all folders, oldest first, at most ``MAX_THREAD``. Raises
+        NotFound("thread"). IMAP: as a search of all folders."""
+        if Capability.THREADS not in self.capabilities:
+            raise self.not_supported(Capability.THREADS)
+        return await self.search_thread(thread, names_thread(read_thread_id(thread)))
+
+    async def search_thread(self, thread: str, tree: Filter) -> Page:
+        """As ``list_thread``, by a filter that holds for all of its messages and perhaps for others."""
+        rows: list[MessageSummary] = []
+        cursor, unsearched = None, dict[str, None]()
+        while len(rows) < MAX_THREAD:
+            page = await self.search_messages(
+                None, ListQuery(MAX_PAGE, cursor, tree, (Order(SortKey.RECEIVED_AT),), with_thread=True)
+            )
+            rows += [row for row in page.items if row.thread_id == thread]
+            unsearched |= dict.fromkeys(page.unsearched or ())
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        if not rows:
+            raise NotFound("thread")
+        return Page(items=tuple(rows[:MAX_THREAD]), unsearched=tuple(unsearched) or None)
+
     @abstractmethod
-    async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> Sequence[MessageSummary]:
         """The rows of several messages, in the order of ``messages``; those that no longer exist are left out. IMAP:
-        one round trip for each folder. POP3: as a page of those."""
+        one round trip for each folder, and those of previews and thread ids. POP3: as a page of those."""
+
+    async def get_email_ids(self, messages: Sequence[str]) -> Mapping[str, str]:
+        """The permanent ids of messages: a message keeps it if it is moved, and shares it with its copies. Without
+        those that no longer exist; empty if the mail server has no such ids. IMAP: one round trip for each folder."""
+        return {}
+
+    async def get_folder_ids(self) -> Mapping[str, str]:
+        """The permanent ids of folders, by their ids: a folder keeps it if it is renamed. Empty if the mail server has
+        no such ids. IMAP: one round trip."""
+        return {}
+
+    async def find_emails(self, email_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The messages with these permanent ids, in all folders; none of those that do not exist. IMAP: the round trips
+        of ``list_folders``, and one for each folder."""
+        return {}
 
     @abstractmethod
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:

@@ -11,6 +11,7 @@ from hashlib import blake2s
 from service.mail.errors import NotFound
 
 TAG_OCTETS = 4
+MAX_THREAD_NAME = 300
 
 
 def account_id(server: str, protocol: str, username: str) -> str:
@@ -39,3 +40,22 @@ def read_id(kind: str, tag: bytes, text: str, what: str) -> bytes:
     if make_id(kind, tag, octets[TAG_OCTETS:]) != text:
         raise NotFound(what)
     return octets[TAG_OCTETS:]
+
+
+def thread_id(name: str) -> str:
+    """The id of a conversation, by the mail server's own id of it or the oldest Message-ID that its messages name; of a
+    longer one the beginning."""
+    octets = name[:MAX_THREAD_NAME].encode(errors="surrogatepass")
+    return f"t_{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
+
+
+def read_thread_id(text: str) -> str:
+    """The name in the id of a conversation. Raises NotFound for anything else."""
+    try:
+        octets = urlsafe_b64decode(text[2:].encode("ascii") + b"=" * (-len(text[2:]) % 4))
+        name = octets.decode(errors="surrogatepass")
+    except (Error, UnicodeError):
+        raise NotFound("thread") from None
+    if not name or thread_id(name) != text or not name.isprintable():
+        raise NotFound("thread")
+    return name

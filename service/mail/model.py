@@ -356,6 +356,13 @@ class PartRef(NamedTuple):
     is_base64: bool
 
 
+class FoundMessages(NamedTuple):
+    """The ids of messages that match. ``has_more``: others match too, or may."""
+
+    ids: Sequence[str]
+    has_more: bool = False
+
+
 class Source(Shape):
     """The octets of a message to be stored. They can be read more than once."""
 

@@ -1,10 +1,11 @@
 """Lists sorted, with previews and threads, rows by id, and the state that changes with a list."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.mail.errors import InvalidRequest, StaleToken
+from service.mail.errors import InvalidRequest, NotFound, NotSupported, StaleToken
 from service.mail.model import Capability, MessageSummary
 from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
 from tests.contract.conftest import WITH_FLAGS, Mailbox, OpenMailbox
@@ -131,6 +132,10 @@ async def test_previews_and_threads_come_if_they_are_requested(open_mailbox: Ope
         assert threads == [None] * 3
     again = await mailbox.backend.list_messages("inbox", query)
     assert again.items == page.items
+    named = await mailbox.backend.get_messages(
+        [row.id for row in page.items], with_preview=True, with_thread=has_threads
+    )
+    assert list(named) == list(page.items)
 
 
 async def test_the_state_of_a_list_changes_with_it(open_mailbox: OpenMailbox) -> None:
@@ -154,3 +159,62 @@ async def test_the_state_of_a_list_changes_with_it(open_mailbox: OpenMailbox) ->
     assert len(set(states)) == 4
     page = await mailbox.backend.list_messages("inbox", ListQuery())
     assert page.state == states[-1]
+
+
+async def test_matching_messages_are_found_by_id(open_mailbox: OpenMailbox) -> None:
+    mailbox = await open_mailbox(*plains(6))
+    ids = await mailbox.ids()
+    newest = [ids[str(number)] for number in (5, 4, 3, 2, 1, 0)]
+    await mailbox.backend.change_flags(ids["4"], ["$flagged"], [])
+    await mailbox.backend.change_flags(ids["1"], ["$flagged"], [])
+    find = mailbox.backend.find_messages
+    assert await find("inbox", None, 10) == (newest, False)
+    assert await find("inbox", None, 4) == (newest[:4], True)
+    flagged = Condition(Criterion.HAS_KEYWORD, "$flagged")
+    assert await find("inbox", flagged, 2) == ([ids["4"], ids["1"]], False)
+    assert await find("inbox", flagged, 1) == ([ids["4"]], True)
+    assert await find("inbox", Condition(Criterion.SUBJECT, "none"), 10) == ([], False)
+    with pytest.raises(NotFound):
+        await find("archive-of-nobody", None, 10)
+
+
+async def test_a_conversation_is_read_from_all_folders(open_mailbox: OpenMailbox) -> None:
+    """Oldest first; without the messages that name one of it for another reason."""
+
+    def answer(name: str, references: str, hours: int) -> Letter:
+        written = letter(name, hours=hours)
+        field = f"References: {references}\r\nMIME-Version".encode()
+        return replace(written, source=written.source.replace(b"MIME-Version", field))
+
+    letters = (
+        letter("root", hours=0),
+        answer("second", "<root@example.org> <first@example.org>", 3),
+        answer("first", "<root@example.org>", 1),
+        answer("other", "<elsewhere@example.org> <root@example.org>", 4),
+        Letter(plain("alone"), (), NOON),
+    )
+    mailbox = await open_mailbox(*letters)
+    if not await mailbox.can(Capability.THREADS):
+        with pytest.raises(NotSupported):
+            await mailbox.backend.list_thread("t_cm9vdEBleGFtcGxlLm9yZw")
+        return
+    folder = await mailbox.backend.create_folder("Answers")
+    ids = await mailbox.ids()
+    copied = (
+        await mailbox.backend.copy_messages([ids["first"]], folder.id) if await mailbox.can(Capability.MOVE) else ()
+    )
+    rows = {
+        row.subject: row for row in (await mailbox.backend.list_messages("inbox", ListQuery(with_thread=True))).items
+    }
+    thread = rows["root"].thread_id
+    assert thread
+    page = await mailbox.backend.list_thread(thread)
+    found = [row.subject for row in page.items]
+    expected = ["root", "first", "second"]
+    assert list(dict.fromkeys(found)) == expected
+    assert len(found) == 3 + len(copied)
+    assert {row.thread_id for row in page.items} == {thread}
+    for unknown in ("t_", "x", "t_bm9uZUBleGFtcGxlLm9yZw", "t_ö", thread[:-1], "t_" + "A" * 900):
+        with pytest.raises(NotFound) as missing:
+            await mailbox.backend.list_thread(unknown)
+        assert missing.value.what == "thread"

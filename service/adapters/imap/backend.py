@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,11 +11,13 @@ from service.accounts.servers import Endpoint
 from service.adapters.imap.folders.acl import Sharing
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
+from service.adapters.imap.lists.email_ids import EmailIds
 from service.adapters.imap.lists.merged import MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.content import Content
 from service.adapters.imap.search.evaluation import FOLDERS
+from service.adapters.imap.search.thread import thread_filter
 from service.adapters.imap.session.access import Access
 from service.adapters.imap.session.capabilities import capabilities_of
 from service.adapters.imap.session.connection import Connection
@@ -32,13 +34,15 @@ from service.adapters.imap.writes.store import FlagChange, FlagStore
 from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
-from service.mail.errors import NotFound, StaleId
+from service.mail.errors import NotFound, NotPermitted, StaleId, UpstreamError
+from service.mail.ids import read_thread_id
 from service.mail.json_rows import JsonRows
 from service.mail.model import (
     Capability,
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Grant,
     Header,
     HtmlMode,
@@ -100,6 +104,7 @@ class ImapBackend(Backend):
         self._sharing = Sharing(access, self._folders)
         self._pages = Pages(access, cache)
         self._content = Content(access, cache)
+        self._email_ids = EmailIds(access)
         self._flags = FlagStore(access)
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
@@ -198,16 +203,44 @@ class ImapBackend(Backend):
         names = dict.fromkeys(self._ids.folder_name(folder.id) for folder in searched)
         return sorted(names, key=self._folders.rank)
 
-    async def get_messages(self, messages: Sequence[str]) -> JsonRows:
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        name = await self._folders.selectable_name(folder)
+        return await self._pages.find(name, (await self._replace_roles(ListQuery(filter=tree))).filter, limit)
+
+    async def list_thread(self, thread: str) -> Page:
+        await self.check()
+        return await self.search_thread(thread, thread_filter(self.offered, read_thread_id(thread)))
+
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> JsonRows:
+        query = ListQuery(with_preview=with_preview, with_thread=with_thread)
         groups, _ = self._writes.group(messages)
         summaries: dict[str, bytes] = {}
         for group in groups:
             try:
-                rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids))
+                rows = await self._pages.rows(group.folder, group.uid_validity, list(group.ids), query)
             except (NotFound, StaleId):
                 continue
             summaries |= {group.ids[uid]: row for uid, row in rows.items()}
         return JsonRows(summaries[message] for message in dict.fromkeys(messages) if message in summaries)
+
+    async def get_email_ids(self, messages: Sequence[str]) -> dict[str, str]:
+        groups, _ = self._writes.group(messages)
+        found: dict[str, str] = {}
+        for group in groups:
+            with suppress(NotFound, StaleId):
+                names = await self._email_ids.read(group.folder, group.uid_validity, list(group.ids))
+                found |= {group.ids[uid]: name for uid, name in names.items()}
+        return found
+
+    async def find_emails(self, email_ids: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for folder in await self._searched(None):
+            with suppress(NotFound, NotPermitted, UpstreamError):
+                for email, messages in (await self._email_ids.find(folder, email_ids)).items():
+                    found.setdefault(email, []).extend(messages)
+        return found
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         ref = self._ids.message_ref(message)

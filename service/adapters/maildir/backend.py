@@ -26,6 +26,7 @@ from service.mail.model import (
     Download,
     Flags,
     Folder,
+    FoundMessages,
     Header,
     HtmlMode,
     Message,
@@ -36,7 +37,7 @@ from service.mail.model import (
     Source,
     Span,
 )
-from service.mail.search.filter import ListQuery, conditions
+from service.mail.search.filter import Filter, ListQuery, conditions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -100,8 +101,15 @@ class MaildirBackend(Backend):
     async def list_all_changes(self, since: bytes) -> AccountChanges:
         return await self._run(changes.list_all_changes, since)
 
-    async def get_messages(self, messages: Sequence[str]) -> Sequence[MessageSummary]:
-        return await self._run(reads.get_messages, messages)
+    async def find_messages(self, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+        self._require_threads(ListQuery(filter=tree))
+        return await self._run_bulk(listing.find_messages, folder, tree, limit)
+
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> Sequence[MessageSummary]:
+        self._require_threads(ListQuery(with_thread=with_thread))
+        return await self._run(reads.get_messages, messages, with_preview)
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         file, fields, parsed = await self._run(reads.open_message, message, html)

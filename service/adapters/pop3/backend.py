@@ -127,7 +127,12 @@ class Pop3Backend(Backend):
     def _ids(self, keys: Iterable[bytes]) -> tuple[str, ...]:
         return tuple(make_id("m", self._tag, key) for key in sorted(keys))
 
-    async def get_messages(self, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+    async def get_messages(
+        self, messages: Sequence[str], *, with_preview: bool = False, with_thread: bool = False
+    ) -> tuple[MessageSummary, ...]:
+        """Without previews, as in lists."""
+        if with_thread:
+            raise self.not_supported(Capability.THREADS)
         keys: dict[str, bytes] = {}
         for message in messages:
             with suppress(NotFound):

@@ -10,6 +10,8 @@ from service.mail.errors import InvalidRequest
 
 MAX_DEPTH = 32
 MAX_CONDITIONS = 256
+MAX_PAGE = 200
+"""Messages of a page of a list."""
 
 
 class Criterion(StrEnum):
@@ -36,6 +38,7 @@ class Criterion(StrEnum):
     MAX_SIZE = "maxSize"  # int, octets, less than
     HAS_ATTACHMENT = "hasAttachment"  # bool
     IN_FOLDER = "inMailbox"  # str, a folder's id or role
+    SERVER_THREAD = "serverThread"  # HeaderText, the server's word for its thread ids, and one of them
     IN_FOLDER_OTHER_THAN = "inMailboxOtherThan"  # tuple of such
 
 
@@ -107,6 +110,13 @@ class ListQuery:
     sort: tuple[Order, ...] = ()
     with_preview: bool = False
     with_thread: bool = False
+
+
+def names_thread(name: str) -> Filter:
+    """Holds for all messages of a thread that is known by the oldest Message-ID which they name, and for some others
+    too."""
+    fields = ("Message-ID", "References", "In-Reply-To")
+    return Operator(Logic.OR, tuple(Condition(Criterion.HEADER, HeaderText(field, name)) for field in fields))
 
 
 def check_filter(tree: Filter) -> None:

@@ -17,16 +17,17 @@ from service.adapters.imap.search.evaluation import Evaluation
 from service.adapters.imap.search.sort import in_order
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
-from service.adapters.imap.session.fetch import folder_numbers
+from service.adapters.imap.session.fetch import find_all, folder_numbers
+from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection, state_of
-from service.adapters.imap.wire.pace import ascending
+from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
 from service.adapters.imap.wire.values.numbers import MAX_UID
 from service.mail.errors import StaleToken, UpstreamFailure, UpstreamProtocol
 from service.mail.json_rows import JsonRows
-from service.mail.model import Page
+from service.mail.model import FoundMessages, Page
 from service.mail.numbers import read_number
-from service.mail.search.filter import ListQuery
+from service.mail.search.filter import Filter, ListQuery
 
 K = TypeVar("K", bound=Hashable)
 ANCHORS = 40
@@ -74,10 +75,26 @@ class Pages:
             return await _page(messages, ids, query, cut)
 
     @again
-    async def rows(self, folder: bytes, uid_validity: int, uids: Sequence[int]) -> JsonOf:
-        """The rows of these messages of one folder. Raises as ``Access.messages``. One round trip."""
+    async def rows(self, folder: bytes, uid_validity: int, uids: Sequence[int], query: ListQuery) -> JsonOf:
+        """The rows of these messages of one folder. Raises as ``Access.messages``. One round trip, and those of
+        ``add_previews`` if the query asks for previews or threads."""
         async with self.access.messages(folder, uid_validity, uids) as selection:
-            return await FolderMessages(self._cache, self.access.ids, selection).summaries(uids)
+            messages = FolderMessages(self._cache, self.access.ids, selection)
+            items = await messages.summaries(uids)
+            is_more = query.with_preview or query.with_thread
+            return await add_previews(messages, items, query) if is_more else items
+
+    @again
+    async def find(self, folder: bytes, tree: Filter | None, limit: int) -> FoundMessages:
+        """See the port."""
+        async with self.access.within(folder, Lane.BULK) as selection:
+            messages = FolderMessages(self._cache, self.access.ids, selection)
+            evaluation = Evaluation(messages)
+            if tree is None or not evaluation.is_remote(tree):  # else the search brings the news
+                await selection.refresh()
+            uids = await find_all(selection) if tree is None else await ascending(await evaluation.find(tree))
+            ids = [messages.id(uid) async for uid in paced(uids[: -limit - 1 : -1])]
+            return FoundMessages(ids, has_more=len(uids) > limit or evaluation.is_partial)
 
     @again
     async def state(self, folder: bytes) -> str | None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.envelope import weight
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
-from service.adapters.imap.messages.items import thread_id
 from service.adapters.imap.search.reader import read_texts
 from service.adapters.imap.search.thread import THREAD_FIELDS, oldest_name, thread_item
 from service.adapters.imap.session.fetch import fetch
 from service.adapters.imap.wire.responses import FetchResponse
 from service.adapters.shared.threads import in_thread
+from service.mail.ids import thread_id
 from service.mail.json_rows import with_text
 from service.mail.search.filter import ListQuery
 

@@ -3,12 +3,11 @@
 Gmail's are asked for in the same FETCH, so they cost no round trip.
 """
 
-from base64 import urlsafe_b64encode
-from hashlib import blake2s
 from typing import NamedTuple
 
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire.responses import FetchResponse
+from service.mail.ids import thread_id
 from service.mail.numbers import read_number
 
 GMAIL = "X-GM-EXT-1"
@@ -51,12 +50,6 @@ WITH_LABELS = Items(
 def items_of(connection: Connection) -> Items:
     """The items that this server can answer."""
     return WITH_LABELS if connection.has(GMAIL) else PLAIN
-
-
-def thread_id(name: str) -> str:
-    """The id of a thread as the API shows it, by the server's id or the Message-ID that its messages share."""
-    digest = blake2s(name.encode(errors="surrogatepass"), digest_size=12).digest()
-    return f"t_{urlsafe_b64encode(digest).decode()}"
 
 
 def gmail_thread(row: FetchResponse) -> str | None:

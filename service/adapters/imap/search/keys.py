@@ -97,6 +97,8 @@ def _compared(condition: Condition) -> list[Piece]:
     if criterion in _DATE_KEYS and isinstance(value, date):
         return [_DATE_KEYS[criterion], write_date(value)]
     if isinstance(value, HeaderText):
+        if criterion is Criterion.SERVER_THREAD:
+            return [value.name.encode(), value.text.encode()]
         return [b"HEADER", string(value.name), string(value.text)]
     return [_TEXT_KEYS[criterion], string(str(value))]
 

@@ -15,10 +15,13 @@ from service.adapters.imap.wire.values.numbers import MAX_UID, number
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotSupported
 from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
+from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, names_thread
 
 MAX_MESSAGES = 10_000
 _BATCH = 1000
 _THREAD_TOKEN = re.compile(rb"[()]|[^()\s]+")
+_OBJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
+_NUMBER = re.compile(r"\d{1,20}\Z", re.ASCII)
 THREAD_FIELDS = b"BODY.PEEK[HEADER.FIELDS (MESSAGE-ID IN-REPLY-TO REFERENCES)]"
 
 
@@ -62,6 +65,15 @@ def thread_item(capabilities: Collection[str]) -> tuple[bytes, Callable[[FetchRe
     if GMAIL in capabilities:
         return b"X-GM-THRID", lambda row: _word(row.get(b"X-GM-THRID"))
     return THREAD_FIELDS, oldest_name
+
+
+def thread_filter(capabilities: Collection[str], name: str) -> Filter:
+    """Holds for all messages of the thread with this name. Servers find their own ids (RFC 8474, Gmail)."""
+    if "OBJECTID" in capabilities and _OBJECT_ID.match(name):
+        return Condition(Criterion.SERVER_THREAD, HeaderText("THREADID", name))
+    if GMAIL in capabilities and _NUMBER.match(name):
+        return Condition(Criterion.SERVER_THREAD, HeaderText("X-GM-THRID", name))
+    return names_thread(name)
 
 
 def oldest_name(row: FetchResponse) -> str:

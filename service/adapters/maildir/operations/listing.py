@@ -12,7 +12,7 @@ from service.adapters.maildir.operations.cursor import MAX_SHOWN, Cursor, read_c
 from service.adapters.maildir.operations.matching import matches
 from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, id_of, row_of, row_with_preview
 from service.mail.errors import NotSupported, StaleToken
-from service.mail.model import Capability, EvaluatedBy, MessageSummary, Page
+from service.mail.model import Capability, EvaluatedBy, FoundMessages, MessageSummary, Page
 from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey
 from service.mail.search.matching import sort_value
 
@@ -39,6 +39,12 @@ def search_messages(mailbox: Mailbox, folders: Sequence[str] | None, query: List
     else:
         searched = [mailbox.folder(folder) for folder in dict.fromkeys(folders)]
     return _List(mailbox, _listed(mailbox, searched, query), query, query.sort or NEWEST_FIRST).page()
+
+
+def find_messages(mailbox: Mailbox, folder: str, tree: Filter | None, limit: int) -> FoundMessages:
+    """The newest messages that match."""
+    query = ListQuery(filter=tree)
+    return _List(mailbox, _listed(mailbox, [mailbox.folder(folder)], query), query, ()).ids(limit)
 
 
 def _listed(mailbox: Mailbox, folders: Sequence[MaildirFolder], query: ListQuery) -> list[ListedFolder]:
@@ -78,6 +84,14 @@ class _List:
             evaluated_by=EvaluatedBy.LOCAL if query.filter or query.sort else None,
             unsearched=unsearched or None,
         )
+
+    def ids(self, limit: int) -> FoundMessages:
+        """The ids of the first messages."""
+        messages, unsearched = _newest_first(self._folders), None
+        if self._query.filter is not None:
+            messages, unsearched = self._matching(messages, self._query.filter)
+        ids = [id_of(self._mailbox, message) for message in messages[:limit]]
+        return FoundMessages(ids, has_more=len(messages) > limit or bool(unsearched))
 
     def _rows(self, messages: Sequence[ListedMessage]) -> tuple[MessageSummary, ...]:
         read = row_with_preview if self._query.with_preview else row_of

@@ -10,7 +10,7 @@ from service.adapters.maildir.disk.files import File
 from service.adapters.maildir.disk.threads import ThreadLane, checkpoint
 from service.adapters.maildir.folders.folder import MaildirFolder, version_of
 from service.adapters.maildir.mailbox import Mailbox, missing_message
-from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, row_of
+from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, row_of, row_with_preview
 from service.adapters.shared.parsing import LARGE
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE
 from service.mail.errors import NotFound
@@ -19,7 +19,7 @@ from service.mail.mime.message import text_charset
 from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Span
 
 
-def get_messages(mailbox: Mailbox, messages: Sequence[str]) -> tuple[MessageSummary, ...]:
+def get_messages(mailbox: Mailbox, messages: Sequence[str], with_preview: bool = False) -> tuple[MessageSummary, ...]:
     """A folder is read once, however many of the messages are in it."""
     folders: dict[MaildirFolder, ListedFolder] = {}
     rows = []
@@ -29,13 +29,13 @@ def get_messages(mailbox: Mailbox, messages: Sequence[str]) -> tuple[MessageSumm
             folder, unique = mailbox.find(message)
             if folder not in folders:
                 folders[folder] = ListedFolder(mailbox.tree.id(folder.stored_name), None, folder, folder.snapshot())
-            rows.append(_row(mailbox, folders[folder], unique))
+            rows.append(_row(mailbox, folders[folder], unique, with_preview))
     return tuple(row for row in rows if row is not None)
 
 
-def _row(mailbox: Mailbox, listed: ListedFolder, unique: str) -> MessageSummary | None:
-    entry = listed.snapshot.entries.get(unique)
-    return row_of(mailbox, ListedMessage(listed, entry)) if entry else None
+def _row(mailbox: Mailbox, listed: ListedFolder, unique: str, with_preview: bool) -> MessageSummary | None:
+    entry, read = listed.snapshot.entries.get(unique), row_with_preview if with_preview else row_of
+    return read(mailbox, ListedMessage(listed, entry)) if entry else None
 
 
 class OpenMessage(NamedTuple):

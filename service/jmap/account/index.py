@@ -1,0 +1,185 @@
+"""Which messages are one Email. A mail server that knows (Dovecot, Gmail, RFC 8474) gives copies of a message one
+permanent id; then that is the Email's id, and its messages are the places where it lies. Otherwise each message is an
+Email of its own.
+
+What was learnt is kept in memory, for all accounts together, and is only a hint: messages are read before anything is
+said of them, and each request first takes over what changed since the last one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from cachetools import LRUCache
+
+from service.mail.backend import Backend
+from service.mail.errors import MailError, NotSupported
+
+KEPT = 50_000
+"""Messages, of all accounts."""
+KEPT_ACCOUNTS = 2_000
+MAX_NEW = 2_000
+"""New messages that are looked at between two requests. After more, places are searched again."""
+
+
+class Index:
+    """Of all accounts of a process. Ids of messages name their account, so accounts cannot mix."""
+
+    def __init__(self) -> None:
+        self._email_of: LRUCache[str, str] = LRUCache(KEPT)
+        self._places: LRUCache[tuple[int, str], tuple[str, ...]] = LRUCache(KEPT)
+        self._tokens: LRUCache[str, bytes] = LRUCache(KEPT_ACCOUNTS)
+        self._mailboxes: LRUCache[str, dict[str, str]] = LRUCache(KEPT_ACCOUNTS)
+        self._epochs: dict[str, int] = {}
+        self._epoch = 0
+
+    def of(self, backend: Backend) -> "AccountIndex":
+        """The part of one account."""
+        return AccountIndex(self, backend)
+
+    def email_of(self, message: str) -> str | None:
+        """The Email's id, if it is known."""
+        return self._email_of.get(message)
+
+    def places_of(self, account: str, email: str) -> tuple[str, ...]:
+        return self._places.get((self._epochs.get(account, 0), email), ())
+
+    def note(self, account: str, message: str, email: str) -> None:
+        """The message is this Email."""
+        self._email_of[message] = email
+        key = self._epochs.get(account, 0), email
+        known = self._places.get(key, ())
+        if message not in known:
+            self._places[key] = (*known, message)
+
+    def drop(self, account: str, message: str) -> None:
+        """The message is gone. Which Email it was is still known."""
+        email = self._email_of.get(message)
+        key = self._epochs.get(account, 0), email or ""
+        if left := tuple(each for each in self._places.get(key, ()) if each != message):
+            self._places[key] = left
+        else:
+            self._places.pop(key, None)
+
+    def forget_places(self, account: str) -> None:
+        """Nothing is known about where the account's messages are now."""
+        self._epoch += 1
+        self._epochs.pop(account, None)
+        self._epochs[account] = self._epoch
+        while len(self._epochs) > KEPT_ACCOUNTS:
+            del self._epochs[next(iter(self._epochs))]
+
+    def mailboxes_of(self, account: str) -> dict[str, str] | None:
+        """The permanent ids of folders, by their ids; None if they are not known, or may have changed."""
+        return self._mailboxes.get(account)
+
+    def keep_mailboxes(self, account: str, mailboxes: dict[str, str] | None) -> None:
+        if mailboxes is None:
+            self._mailboxes.pop(account, None)
+        else:
+            self._mailboxes[account] = mailboxes
+
+    def token_of(self, account: str) -> bytes | None:
+        return self._tokens.get(account)
+
+    def keep_token(self, account: str, token: bytes | None) -> None:
+        if token is None:
+            self._tokens.pop(account, None)
+        else:
+            self._tokens[account] = token
+
+
+class AccountIndex:
+    """The Emails of one account."""
+
+    def __init__(self, index: Index, backend: Backend) -> None:
+        self._index, self._backend = index, backend
+        self._account = backend.account
+
+    async def follow(self, token: bytes) -> None:
+        """Take over what changed up to the present ``token``. No round trip if nothing did."""
+        known = self._index.token_of(self._account)
+        if known == token:
+            return
+        try:
+            if known is not None:
+                await self._take_over(known)
+                return
+        except MailError:
+            pass
+        self._forget()
+        self._index.keep_token(self._account, token)
+
+    def _forget(self) -> None:
+        self._index.forget_places(self._account)
+        self._index.keep_mailboxes(self._account, None)
+
+    async def _take_over(self, known: bytes) -> None:
+        changes = await self._backend.list_all_changes(known)
+        created = [message for folder in changes.folders for message in folder.created]
+        is_unknown = changes.has_more or any(folder.resync for folder in changes.folders)
+        if is_unknown or changes.created_folders or changes.destroyed_folders or len(created) > MAX_NEW:
+            self._forget()
+        else:
+            for folder in changes.folders:
+                for message in folder.destroyed:
+                    self._index.drop(self._account, message)
+            await self.emails_of(created)
+        self._index.keep_token(self._account, changes.token)
+
+    async def emails_of(self, messages: Iterable[str]) -> dict[str, str]:
+        """The Email of each message, in order. One round trip for each folder with messages that are not known yet."""
+        wanted = list(messages)
+        unknown = [message for message in wanted if self._index.email_of(message) is None]
+        found = await self._backend.get_email_ids(unknown) if unknown else {}
+        emails = {message: self._index.email_of(message) or found.get(message, message) for message in wanted}
+        for message, email in emails.items():
+            self._index.note(self._account, message, email)
+        return emails
+
+    async def mailboxes(self) -> dict[str, str]:
+        """The id of each folder as a Mailbox, by the folder's id, as far as they differ. A round trip if not known."""
+        known = self._index.mailboxes_of(self._account)
+        if known is None:
+            known = dict(await self._backend.get_folder_ids())
+            self._index.keep_mailboxes(self._account, known)
+        return known
+
+    def forget_mailboxes(self) -> None:
+        """Folders were just made, renamed or removed."""
+        self._index.keep_mailboxes(self._account, None)
+
+    def note(self, message: str, email: str) -> None:
+        """The message was just made, and is this Email."""
+        self._index.note(self._account, message, email)
+
+    def drop(self, message: str) -> None:
+        """The message was just removed."""
+        self._index.drop(self._account, message)
+
+    def known(self, message: str) -> str | None:
+        """The Email of a message that may be gone; None if that is not known."""
+        return self._index.email_of(message)
+
+    async def places_of(self, emails: Sequence[str], *, search: bool = True) -> Mapping[str, tuple[str, ...]]:
+        """The messages of each Email. Those of which no place is known are searched in all folders. Emails that are
+        not found are left out, unless they are messages themselves."""
+        places = {email: self._index.places_of(self._account, email) for email in emails}
+        missing = [email for email, known in places.items() if not known and is_permanent(email)]
+        if missing and search:
+            places |= await self.search(missing)
+        return {email: known or (email,) for email, known in places.items() if known or not is_permanent(email)}
+
+    async def search(self, emails: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The messages of each, searched in all folders."""
+        try:
+            found = await self._backend.find_emails(emails)
+        except NotSupported:
+            found = {}
+        for email, messages in found.items():
+            for message in messages:
+                self._index.note(self._account, message, email)
+        return {email: tuple(messages) for email, messages in found.items()}
+
+
+def is_permanent(email: str) -> bool:
+    """Whether the id is one that a mail server keeps for a message wherever it lies."""
+    return email.startswith("g_")

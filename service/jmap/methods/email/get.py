@@ -1,0 +1,180 @@
+"""Email/get and Email/parse."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.jmap.account.account import Account
+from service.jmap.account.blobs import read_blob
+from service.jmap.account.emails import Row, read_rows
+from service.jmap.account.sources import WHOLE, Opened, open_email, open_source
+from service.jmap.core.arguments import Arguments
+from service.jmap.core.errors import invalid
+from service.jmap.core.records import get_response
+from service.jmap.values.bodies import DEFAULT_PROPERTIES, Node, body_value, check_properties, described
+from service.jmap.values.emails import DEFAULT, OF_BODIES, Wanted, from_headers, from_rows
+from service.mail.errors import NotFound, TooLarge
+
+MAX_READ = 100
+"""Emails whose bodies are read in one call."""
+BODIES = frozenset(
+    {"bodyProperties", "fetchTextBodyValues", "fetchHTMLBodyValues", "fetchAllBodyValues", "maxBodyValueBytes"}
+)
+_LISTS = {"textBody": "text", "htmlBody": "html", "attachments": "attachments"}
+_NOT_PARSED = frozenset({"id", "mailboxIds", "keywords", "receivedAt", "threadId"})
+_PARSED = tuple(name for name in DEFAULT if name not in {*_NOT_PARSED, "blobId", "size"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Which body values are asked for, and which properties of parts."""
+
+    properties: Sequence[str]
+    text: bool
+    html: bool
+    everything: bool
+    most: int
+
+    @classmethod
+    def read(cls, arguments: Arguments) -> "Bodies":
+        """Raises invalidArguments."""
+        properties = arguments.texts("bodyProperties")
+        if properties is not None:
+            check_properties(properties)
+        return cls(
+            DEFAULT_PROPERTIES if properties is None else properties,
+            arguments.flag("fetchTextBodyValues"),
+            arguments.flag("fetchHTMLBodyValues"),
+            arguments.flag("fetchAllBodyValues"),
+            arguments.number("maxBodyValueBytes") or 0,
+        )
+
+
+async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
+    """Email/get."""
+    account.require(arguments)
+    ids = arguments.ids("ids")
+    if ids is None:
+        raise invalid("ids is required: there may be too many Emails to get all.")
+    wanted, bodies = Wanted(arguments.texts("properties")), Bodies.read(arguments)
+    emails = [account.resolve(each) for each in ids]
+    if wanted.needs_body and len(emails) > MAX_READ:
+        raise invalid(f"Bodies can be asked for of {MAX_READ} Emails at once.")
+    state = await account.state()
+    names = set(wanted.names)
+    rows = await read_rows(account, emails, preview="preview" in names, thread="threadId" in names)
+    mailboxes = await account.index.mailboxes() if "mailboxIds" in names else {}
+    records = []
+    for email in dict.fromkeys(emails):
+        if email in rows:
+            record = from_rows(email, rows[email], mailboxes, wanted)
+            try:
+                await _complete(account, email, rows[email][0], record, wanted, bodies)
+            except NotFound:
+                continue
+            records.append(record)
+    return get_response(account.id, state, records, emails)
+
+
+async def _complete(
+    account: Account, email: str, row: Row, record: dict[str, Any], wanted: Wanted, bodies: Bodies
+) -> None:
+    """Adds what the row does not say."""
+    if wanted.needs_body:
+        opened = await open_email(account, email, row)
+        record |= from_headers(opened.headers, wanted)
+        record |= await body_properties(account, opened, wanted, bodies)
+    elif wanted.needs_headers:
+        headers = await account.backend.list_headers(row["id"], wanted.fields)
+        record |= from_headers(headers, wanted)
+
+
+async def body_properties(account: Account, opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
+    """``bodyStructure``, the lists of parts, and the values of those asked for."""
+    record: dict[str, Any] = {}
+    body = opened.body
+    for name in OF_BODIES:
+        if name not in wanted.names:
+            continue
+        if name == "bodyStructure":
+            record[name] = described(body.root, [*bodies.properties, "subParts"])
+        elif name == "bodyValues":
+            record[name] = await _values(account, opened, bodies)
+        else:
+            nodes: Sequence[Node] = getattr(body, _LISTS[name])
+            record[name] = [described(node, bodies.properties) for node in nodes]
+    return record
+
+
+async def _values(account: Account, opened: Opened, bodies: Bodies) -> dict[str, Any]:
+    body = opened.body
+    chosen: list[Node] = []
+    if bodies.everything:
+        chosen += body.root.walk()
+    if bodies.text:
+        chosen += body.text
+    if bodies.html:
+        chosen += body.html
+    texts = {node.part.id: node for node in chosen if node.part.type.startswith("text/")}
+    values = {}
+    for part, node in texts.items():
+        values[part] = await body_value(node, bodies.most)
+        account.take(len(values[part]["value"]))
+    return values
+
+
+async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
+    """Email/parse: messages that are no Emails, but attached to one, or uploaded."""
+    account.require(arguments)
+    blobs = arguments.ids("blobIds")
+    if blobs is None:
+        raise invalid("blobIds is required.")
+    names = arguments.texts("properties")
+    wanted = Wanted(_PARSED if names is None else [name for name in names if name != "id"])
+    bodies = Bodies.read(arguments)
+    parsed: dict[str, Any] = {}
+    not_parsable, not_found = [], []
+    for blob in dict.fromkeys(blobs):
+        try:
+            source = await read_blob(account, account.resolve(blob), WHOLE)
+        except NotFound:
+            not_found.append(blob)
+            continue
+        except TooLarge:
+            not_parsable.append(blob)
+            continue
+        record = await _parsed(account, blob, source, wanted, bodies)
+        if record is None:
+            not_parsable.append(blob)
+        else:
+            parsed[blob] = record if names is None or "id" in names else {k: v for k, v in record.items() if k != "id"}
+    return {
+        "accountId": account.id,
+        "parsed": parsed or None,
+        "notParsable": not_parsable or None,
+        "notFound": not_found or None,
+    }
+
+
+async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
+    """None if it has no header field, so is no message."""
+    opened = await open_source(source)
+    if not opened.headers:
+        return None
+    record: dict[str, Any] = dict.fromkeys(name for name in wanted.names if name in _NOT_PARSED)
+    given = {"blobId": blob, "size": len(source), "hasAttachment": opened.body.has_attachment}
+    record |= {name: value for name, value in given.items() if name in wanted.names}
+    if "preview" in wanted.names:
+        record["preview"] = await _preview(opened)
+    record |= from_headers(opened.headers, wanted)
+    return record | await body_properties(account, opened, wanted, bodies)
+
+
+async def _preview(opened: Opened) -> str:
+    texts = [node for node in opened.body.text if node.part.type == "text/plain"]
+    value = (await body_value(texts[0], 4096))["value"] if texts else ""
+    return " ".join(value.split())[:256]
+
+
+OF_PARSE = frozenset({"blobIds", "properties", *BODIES})
+OF_GET = frozenset({"ids", "properties", *BODIES})

@@ -1,0 +1,118 @@
+"""Emails as clients see them (RFC 8621, 4.1), from rows and headers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.jmap.core.errors import invalid
+from service.jmap.values.blob_ids import email_blob
+from service.jmap.values.headers import CONVENIENT, HeaderProperty, header_value, raw, read_property
+from service.mail.model import Header
+
+OF_ROWS = (
+    *("id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt"),
+    *("messageId", "inReplyTo", "from", "to", "subject", "sentAt", "hasAttachment", "preview"),
+)
+"""What a row of a list says."""
+OF_HEADERS = ("references", "sender", "cc", "bcc", "replyTo", "headers")
+OF_BODIES = ("bodyStructure", "bodyValues", "textBody", "htmlBody", "attachments")
+PROPERTIES = frozenset((*OF_ROWS, *OF_HEADERS, *OF_BODIES))
+DEFAULT = (
+    *("id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt", "messageId", "inReplyTo"),
+    *("references", "sender", "from", "to", "cc", "bcc", "replyTo", "subject", "sentAt", "hasAttachment", "preview"),
+    *("bodyValues", "textBody", "htmlBody", "attachments"),
+)
+_HIDDEN = frozenset({"$deleted", "$recent"})
+
+
+class Wanted:
+    """The properties of an Email that are asked for. Raises invalidArguments for one that does not exist."""
+
+    def __init__(self, names: Sequence[str] | None) -> None:
+        self.names = DEFAULT if names is None else tuple(dict.fromkeys(("id", *names)))
+        self.headers: dict[str, HeaderProperty] = {}
+        for name in self.names:
+            if name.startswith("header:"):
+                self.headers[name] = read_property(name)
+            elif name not in PROPERTIES:
+                raise invalid(f"There is no property {name[:100]}.")
+
+    @property
+    def needs_body(self) -> bool:
+        return any(name in OF_BODIES for name in self.names)
+
+    @property
+    def needs_headers(self) -> bool:
+        return bool(self.headers) or any(name in OF_HEADERS for name in self.names)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The header fields that are needed; empty means all."""
+        if "headers" in self.names:
+            return ()
+        own = [wanted.name for wanted in self.headers.values()]
+        return tuple(dict.fromkeys([*own, *(CONVENIENT[name].name for name in self.names if name in CONVENIENT)]))
+
+
+def from_rows(
+    email: str, rows: Sequence[Mapping[str, Any]], mailboxes: Mapping[str, str], wanted: Wanted
+) -> dict[str, Any]:
+    """The properties that rows say. An Email has the keywords of all its messages; ``mailboxes`` has the Mailbox id of
+    each folder."""
+    first = rows[0]
+    record: dict[str, Any] = {}
+    for name in wanted.names:
+        match name:
+            case "id":
+                record[name] = email
+            case "blobId":
+                record[name] = email_blob(email)
+            case "threadId":
+                record[name] = first.get("threadId") or f"t_{email}"
+            case "mailboxIds":
+                record[name] = {mailboxes.get(row["folderId"], row["folderId"]): True for row in rows}
+            case "keywords":
+                record[name] = keywords_of(rows)
+            case "messageId":
+                record[name] = [first["messageId"]] if first.get("messageId") else None
+            case "from" | "to":
+                record[name] = [
+                    {"name": each.get("name"), "email": each["email"]} for each in first.get(name, ())
+                ] or None
+            case "receivedAt":
+                record[name] = _utc(first.get(name))
+            case "size":
+                record[name] = first.get(name, 0)
+            case "hasAttachment":
+                record[name] = bool(first.get(name))
+            case "preview":
+                record[name] = first.get(name) or ""
+            case "subject" | "sentAt" | "inReplyTo":
+                record[name] = first.get(name)
+            case _:
+                pass
+    return record
+
+
+def keywords_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
+    """The keywords of all messages of an Email."""
+    return {flag: True for row in rows for flag in row.get("flags", ()) if flag not in _HIDDEN}
+
+
+def _utc(moment: str | None) -> str:
+    """A UTCDate. Servers that do not say when a message came are answered with the earliest date."""
+    if moment is None:
+        return "1970-01-01T00:00:00Z"
+    return moment.partition(".")[0].removesuffix("+00:00").removesuffix("Z") + "Z"
+
+
+def from_headers(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
+    """The properties that header fields say; those that a row says too are taken from here."""
+    record: dict[str, Any] = {}
+    for name in wanted.names:
+        if name in wanted.headers:
+            record[name] = header_value(wanted.headers[name], headers)
+        elif name in CONVENIENT:
+            record[name] = header_value(CONVENIENT[name], headers)
+        elif name == "headers":
+            record[name] = [{"name": header.name, "value": raw(header)} for header in headers]
+    return record
