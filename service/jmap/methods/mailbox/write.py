@@ -79,9 +79,7 @@ async def _create(account: Account, key: str, record: Mapping[str, Any], outcome
     if record.get("isSubscribed") is False:
         folder = await account.backend.change_folder(folder.id, is_subscribed=False)
     _changed(account)
-    created = next(
-        each for each in (await mailboxes_of(account)).values() if each["id"] == await account.mailbox_id(folder.id)
-    )
+    created = (await mailboxes_of(account))[await account.mailbox_id(folder.id)]
     account.created[key] = created["id"]
     outcomes.created[key] = {name: created[name] for name in PROPERTIES if record.get(name) != created[name]}
 
