@@ -173,6 +173,11 @@ class Backend(ABC):
         """The rows of several messages, in the order of ``messages``; those that no longer exist are left out. IMAP:
         one round trip for each folder, and those of previews and thread ids. POP3: as a page of those."""
 
+    @property
+    def has_email_ids(self) -> bool:
+        """Whether the mail server has permanent ids of messages, as far as is known."""
+        return False
+
     async def get_email_ids(self, messages: Sequence[str]) -> Mapping[str, str]:
         """The permanent ids of messages: a message keeps it if it is moved, and shares it with its copies. Without
         those that no longer exist; empty if the mail server has no such ids. IMAP: one round trip for each folder."""

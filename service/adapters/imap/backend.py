@@ -9,13 +9,15 @@ from datetime import datetime
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.folders.acl import Sharing
+from service.adapters.imap.folders.permanent import PermanentFolders
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
-from service.adapters.imap.lists.email_ids import EmailIds
+from service.adapters.imap.lists.email_ids import GUID, EmailIds
 from service.adapters.imap.lists.merged import MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.content import Content
+from service.adapters.imap.messages.items import GMAIL
 from service.adapters.imap.search.evaluation import FOLDERS
 from service.adapters.imap.search.thread import thread_filter
 from service.adapters.imap.session.access import Access
@@ -95,12 +97,14 @@ class ImapBackend(Backend):
             self.capabilities = capabilities_of(self.offered)
             return connection
 
+        self._broken_capabilities = broken_capabilities
         self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host, times)
         self._ids = Ids(self.account)
         self._single_flight = SingleFlight()
         self._access = access = Access(self._pool, self._ids)
         self._cache = cache
         self._folders = Folders(access)
+        self._permanent_folders = PermanentFolders(access, self._ids)
         self._sharing = Sharing(access, self._folders)
         self._pages = Pages(access, cache)
         self._content = Content(access, cache)
@@ -224,6 +228,13 @@ class ImapBackend(Backend):
                 continue
             summaries |= {group.ids[uid]: row for uid, row in rows.items()}
         return JsonRows(summaries[message] for message in dict.fromkeys(messages) if message in summaries)
+
+    async def get_folder_ids(self) -> dict[str, str]:
+        return await self._permanent_folders.read()
+
+    @property
+    def has_email_ids(self) -> bool:
+        return GUID not in self._broken_capabilities or not self.offered.isdisjoint({"OBJECTID", GMAIL})
 
     async def get_email_ids(self, messages: Sequence[str]) -> dict[str, str]:
         groups, _ = self._writes.group(messages)

@@ -51,6 +51,10 @@ class Ids:
             raise NotFound("message")
         return MessageRef(octets[_MESSAGE.size :], uid_validity, uid)
 
+    def permanent_folder(self, name: bytes) -> str:
+        """The permanent id of a folder, by the mail server's own."""
+        return make_id("x", self._tag, name)
+
     def email(self, name: bytes) -> str:
         """The permanent id of a message, by the mail server's own."""
         return make_id("g", self._tag, name)

@@ -8,6 +8,7 @@ from pydantic_core import from_json
 
 from service.jmap.account.account import Account
 from service.jmap.account.index import is_permanent
+from service.jmap.values.emails import thread_of
 from service.mail.json_rows import JsonRows
 from service.mail.model import MessageSummary
 
@@ -56,6 +57,8 @@ async def _rows_at(
         here = [rows[message] for message in lies_at if message in rows]
         if visible := [row for row in here if is_visible(row)]:
             found[email] = visible
+            if thread:
+                account.index.note_thread(email, thread_of(email, visible[0]))
         for message in lies_at:
             if message not in rows:
                 account.index.drop(message)

@@ -26,6 +26,7 @@ class Index:
     def __init__(self) -> None:
         self._email_of: LRUCache[str, str] = LRUCache(KEPT)
         self._places: LRUCache[tuple[int, str], tuple[str, ...]] = LRUCache(KEPT)
+        self._threads: LRUCache[str, str] = LRUCache(KEPT)
         self._tokens: LRUCache[str, bytes] = LRUCache(KEPT_ACCOUNTS)
         self._mailboxes: LRUCache[str, dict[str, str]] = LRUCache(KEPT_ACCOUNTS)
         self._epochs: dict[str, int] = {}
@@ -66,6 +67,12 @@ class Index:
         self._epochs[account] = self._epoch
         while len(self._epochs) > KEPT_ACCOUNTS:
             del self._epochs[next(iter(self._epochs))]
+
+    def note_thread(self, email: str, thread: str) -> None:
+        self._threads[email] = thread
+
+    def thread_of(self, email: str) -> str | None:
+        return self._threads.get(email)
 
     def mailboxes_of(self, account: str) -> dict[str, str] | None:
         """The permanent ids of folders, by their ids; None if they are not known, or may have changed."""
@@ -143,6 +150,14 @@ class AccountIndex:
             self._index.keep_mailboxes(self._account, known)
         return known
 
+    def note_thread(self, email: str, thread: str) -> None:
+        """The Email is of this thread, for the time when it is gone."""
+        self._index.note_thread(email, thread)
+
+    def thread_of(self, email: str) -> str | None:
+        """The thread of an Email that may be gone; None if that is not known."""
+        return self._index.thread_of(email)
+
     def forget_mailboxes(self) -> None:
         """Folders were just made, renamed or removed."""
         self._index.keep_mailboxes(self._account, None)
@@ -157,7 +172,7 @@ class AccountIndex:
 
     def known(self, message: str) -> str | None:
         """The Email of a message that may be gone; None if that is not known."""
-        return self._index.email_of(message)
+        return self._index.email_of(message) or (None if self._backend.has_email_ids else message)
 
     async def places_of(self, emails: Sequence[str], *, search: bool = True) -> Mapping[str, tuple[str, ...]]:
         """The messages of each Email. Those of which no place is known are searched in all folders. Emails that are

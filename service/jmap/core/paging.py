@@ -19,6 +19,8 @@ class Paging(NamedTuple):
     limit: int
     asked: int | None
     with_total: bool
+    counts_all: bool = False
+    """Whether all results are needed, whatever the window is."""
 
     @classmethod
     def read(cls, arguments: Arguments) -> Self:
@@ -36,7 +38,7 @@ class Paging(NamedTuple):
     @property
     def needs_all(self) -> bool:
         """Whether the window is not known before the whole list is."""
-        return self.anchor is not None or self.position < 0
+        return self.counts_all or self.anchor is not None or self.position < 0
 
     def start(self, ids: Sequence[str]) -> int:
         """The index of the first result. Raises anchorNotFound."""

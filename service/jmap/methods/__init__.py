@@ -42,7 +42,7 @@ METHODS = {
     "Mailbox/queryChanges": _method(MAIL, mailbox_read.query_changes, _QUERY_CHANGES, {"sortAsTree", "filterAsTree"}),
     "Mailbox/set": _method(MAIL, mailbox_write.set_mailboxes, SET, {"onDestroyRemoveEmails"}),
     "Thread/get": _method(MAIL, threads.get, GET),
-    "Thread/changes": _method(MAIL, email_changes.thread_changes, CHANGES),
+    "Thread/changes": _method(MAIL, threads.changes, CHANGES),
     "Email/get": _method(MAIL, email_get.get, email_get.OF_GET),
     "Email/changes": _method(MAIL, email_changes.changes, CHANGES),
     "Email/query": _method(MAIL, email_query.query, QUERY, {"collapseThreads"}),

@@ -14,6 +14,7 @@ from service.jmap.core.errors import SetError, invalid_properties
 from service.jmap.core.paging import Paging
 from service.jmap.core.records import Changes, Outcomes, attempt, get_response, wanted_properties
 from service.jmap.methods.identities import identities_of, no_changes
+from service.jmap.values.emails import thread_of
 from service.mail.errors import InvalidRequest, NotPermitted, RecipientsRefused
 from service.mail.mime.compose.addresses import check_address
 from service.submission.outbox import Options, Outbox
@@ -95,7 +96,7 @@ async def _send(account: Account, record: Mapping[str, Any]) -> tuple[dict[str, 
     if not isinstance(record.get("emailId"), str):
         raise invalid_properties("emailId")
     email = account.resolve(record["emailId"])
-    rows = (await read_rows(account, [email])).get(email)
+    rows = (await read_rows(account, [email], thread=True)).get(email)
     if rows is None:
         raise invalid_properties("emailId", why="There is no such Email.")
     outbox = account.sending()
@@ -106,7 +107,7 @@ async def _send(account: Account, record: Mapping[str, Any]) -> tuple[dict[str, 
         await _submit(outbox, message, options)
     created = {
         "id": f"s-{token_hex(12)}",
-        "threadId": rows[0].get("threadId") or f"t_{email}",
+        "threadId": thread_of(email, rows[0]),
         "sendAt": write_utc(datetime.now(UTC)),
         "undoStatus": "final",
         "deliveryStatus": None,

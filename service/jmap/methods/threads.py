@@ -1,12 +1,14 @@
-"""Thread/get, and SearchSnippet/get."""
+"""Thread/get and /changes."""
 
 from typing import Any
 
 from service.jmap.account.account import Account
 from service.jmap.account.emails import is_visible, read_rows, rows_of
 from service.jmap.core.arguments import Arguments
-from service.jmap.core.errors import invalid
+from service.jmap.core.errors import MethodError, invalid
 from service.jmap.core.records import get_response, wanted_properties
+from service.jmap.methods.email.changes import Changed, changed_since
+from service.jmap.values.emails import thread_of
 from service.mail.errors import NotFound, NotSupported
 
 PROPERTIES = ("id", "emailIds")
@@ -27,13 +29,13 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
     state = await account.state()
     records = []
     for thread in dict.fromkeys(ids):
-        if emails := await emails_of(account, thread):
+        if emails := await _emails_of(account, thread):
             record = {"id": thread, "emailIds": emails}
             records.append({name: record[name] for name in properties})
     return get_response(account.id, state, records, ids)
 
 
-async def emails_of(account: Account, thread: str) -> list[str]:
+async def _emails_of(account: Account, thread: str) -> list[str]:
     """Oldest first; empty if there is no such thread."""
     try:
         page = await account.backend.list_thread(thread)
@@ -44,3 +46,28 @@ async def emails_of(account: Account, thread: str) -> list[str]:
     rows = [row for row in rows_of(page.items) if is_visible(row) and row["folderId"] in folders]
     emails = await account.index.emails_of(row["id"] for row in rows)
     return list(dict.fromkeys(emails[row["id"]] for row in rows))
+
+
+async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
+    """Thread/changes: threads that got or lost an Email. Raises cannotCalculateChanges if the thread of one that is gone
+    is not known."""
+    account.require(arguments)
+    since = arguments.required_text("sinceState")
+    found = await changed_since(account, since)
+    rows = await read_rows(account, found.created, thread=True)
+    grown = dict.fromkeys(thread_of(email, each[0]) for email, each in rows.items())
+    shrunk = dict.fromkeys(account.index.thread_of(email) for email in found.destroyed)
+    threads = [thread for thread in {**grown, **shrunk} if thread is not None]
+    if None in shrunk or len(threads) > min(MAX_THREADS, arguments.number("maxChanges", least=1) or MAX_THREADS):
+        raise MethodError("cannotCalculateChanges")
+    new = set(found.created)
+    created, updated, destroyed = [], [], []
+    for thread in threads:
+        emails = await _emails_of(account, thread)
+        if not emails:
+            destroyed.append(thread)
+        elif new.issuperset(emails) and thread not in shrunk:
+            created.append(thread)
+        else:
+            updated.append(thread)
+    return Changed(found.state, found.has_more, created, updated, destroyed).response(account, since)

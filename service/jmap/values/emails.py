@@ -67,7 +67,7 @@ def from_rows(
             case "blobId":
                 record[name] = email_blob(email)
             case "threadId":
-                record[name] = first.get("threadId") or f"t_{email}"
+                record[name] = thread_of(email, first)
             case "mailboxIds":
                 record[name] = {mailboxes.get(row["folderId"], row["folderId"]): True for row in rows}
             case "keywords":
@@ -91,6 +91,11 @@ def from_rows(
             case _:
                 pass
     return record
+
+
+def thread_of(email: str, row: Mapping[str, Any]) -> str:
+    """The thread of an Email; one of its own if the mailbox has no threads."""
+    return str(row.get("threadId") or f"t_{email}")
 
 
 def keywords_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:

@@ -30,6 +30,10 @@ class Comparator(NamedTuple):
     condition: Condition | None = None
 
     @property
+    def is_of_threads(self) -> bool:
+        return self.condition is not None and self.condition.criterion is not Criterion.HAS_KEYWORD
+
+    @property
     def order(self) -> Order:
         assert self.key is not None
         return Order(self.key, is_descending=not self.is_ascending)

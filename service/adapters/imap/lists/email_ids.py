@@ -15,7 +15,7 @@ from service.adapters.imap.wire.status import error_from
 
 MAX_SEARCHED = 100
 """Ids in one SEARCH."""
-_GUID = "X-GUID"
+GUID = "X-GUID"
 """Dovecot has it in all versions and announces it in none, so it is tried once."""
 _NO_SEARCH = "SEARCH=EMAILID"
 """Disabled for servers that fetch the id but do not search it (Cyrus 3.6)."""
@@ -62,18 +62,18 @@ def _item(connection: Connection) -> bytes | None:
         return b"EMAILID"
     if connection.has(GMAIL):
         return b"X-GM-MSGID"
-    return None if connection.is_disabled(_GUID) else _GUID.encode()
+    return None if connection.is_disabled(GUID) else GUID.encode()
 
 
 async def _fetch(selection: Selection, uids: Collection[int], item: bytes) -> dict[int, FetchResponse]:
-    if item != _GUID.encode():
+    if item != GUID.encode():
         return await fetch(selection, uids, item)
     if not uids:
         return {}
     connection = selection.connection
     [answer] = await connection.attempt([b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % item])
     if answer.status.kind == "BAD":
-        connection.disable(_GUID)
+        connection.disable(GUID)
         return {}
     if answer.status.kind != "OK":
         raise error_from(answer.status)

@@ -10,6 +10,7 @@ from service.jmap.account.emails import rows_of
 from service.jmap.core.arguments import read_utc
 from service.jmap.core.errors import SetError, invalid_properties
 from service.jmap.values.blob_ids import email_blob
+from service.jmap.values.emails import thread_of
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.model import Source
 
@@ -80,7 +81,7 @@ async def finish(account: Account, message: str | None, others: list[str]) -> di
     return {
         "id": email,
         "blobId": email_blob(email),
-        "threadId": rows[0].get("threadId") or f"t_{email}",
+        "threadId": thread_of(email, rows[0]),
         "size": rows[0].get("size", 0),
     }
 

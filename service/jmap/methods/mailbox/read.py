@@ -44,14 +44,10 @@ async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
     account.require(arguments)
     since = arguments.required_text("sinceState")
     most = arguments.number("maxChanges", least=1)
-    state = account.host.sessions.open_state(account.id, since)
-    if not state.startswith(b"f"):
-        raise StaleToken("This is no state of mailboxes.")
+    known = _known(account, since)
     mailboxes = await mailboxes_of(account)
     new = state_of(account, mailboxes)
-    created, updated, destroyed, only_counts = (
-        changed(read_state(state), mailboxes) if new != since else ([], [], [], False)
-    )
+    created, updated, destroyed, only_counts = changed(known, mailboxes) if new != since else ([], [], [], False)
     if most is not None and len(created) + len(updated) + len(destroyed) > most:
         raise StaleToken("There are more changes than that.")
     return {
@@ -70,33 +66,62 @@ async def query(account: Account, arguments: Arguments) -> dict[str, Any]:
     """Mailbox/query."""
     account.require(arguments)
     paging = Paging.read(arguments)
-    tree, sort = arguments.object("filter"), _sort(arguments)
-    as_tree, filter_as_tree = arguments.flag("sortAsTree"), arguments.flag("filterAsTree")
     mailboxes = await mailboxes_of(account)
-    matching = {each: record for each, record in mailboxes.items() if not tree or _holds(tree, record, 0)}
-    if filter_as_tree:
-        matching = {each: record for each, record in matching.items() if _has_line(record, mailboxes, matching)}
-    ordered = _ordered(list(matching.values()), sort)
-    if as_tree:
-        ordered = _as_tree(ordered, _ordered(list(mailboxes.values()), sort))
-    page = paging.page([record["id"] for record in ordered])
-    return {"accountId": account.id, "queryState": state_of(account, mailboxes), "canCalculateChanges": False, **page}
+    page = paging.page(_matching(arguments, mailboxes))
+    state = state_of(account, mailboxes)
+    return {"accountId": account.id, "queryState": state, "canCalculateChanges": _can_tell_changes(arguments), **page}
+
+
+def _can_tell_changes(arguments: Arguments) -> bool:
+    """In a tree the place of a mailbox depends on others."""
+    return not (arguments.flag("sortAsTree") or arguments.flag("filterAsTree"))
 
 
 async def query_changes(account: Account, arguments: Arguments) -> dict[str, Any]:
-    """Mailbox/queryChanges: only that nothing changed can be said."""
+    """Mailbox/queryChanges: what changed is taken out, and put in again where it is now."""
     account.require(arguments)
     since = arguments.required_text("sinceQueryState")
-    present = state_of(account, await mailboxes_of(account))
+    most = arguments.number("maxChanges", least=1)
+    mailboxes = await mailboxes_of(account)
+    present = state_of(account, mailboxes)
+    ids = _matching(arguments, mailboxes)
+    touched: set[str] = set()
     if since != present:
-        raise MethodError("cannotCalculateChanges")
+        if not _can_tell_changes(arguments):
+            raise MethodError("cannotCalculateChanges", "In a tree the place of a mailbox depends on others.")
+        created, updated, destroyed, _ = changed(_known(account, since), mailboxes)
+        touched = {*created, *updated, *destroyed}
+    added = [{"id": mailbox, "index": at} for at, mailbox in enumerate(ids) if mailbox in touched]
+    if most is not None and len(touched) + len(added) > most:
+        raise MethodError("tooManyChanges")
     return {
         "accountId": account.id,
         "oldQueryState": since,
         "newQueryState": present,
-        "removed": [],
-        "added": [],
+        **({"total": len(ids)} if arguments.flag("calculateTotal") else {}),
+        "removed": sorted(touched),
+        "added": added,
     }
+
+
+def _known(account: Account, since: str) -> dict[str, list[str]]:
+    """What a state says of the mailboxes at its time. Raises StaleToken."""
+    state = account.host.sessions.open_state(account.id, since)
+    if not state.startswith(b"f"):
+        raise StaleToken("This is no state of mailboxes.")
+    return read_state(state)
+
+
+def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
+    """The ids of all results, in order."""
+    tree, sort = arguments.object("filter"), _sort(arguments)
+    matching = {each: record for each, record in mailboxes.items() if not tree or _holds(tree, record, 0)}
+    if arguments.flag("filterAsTree"):
+        matching = {each: record for each, record in matching.items() if _has_line(record, mailboxes, matching)}
+    ordered = _ordered(list(matching.values()), sort)
+    if arguments.flag("sortAsTree"):
+        ordered = _as_tree(ordered, _ordered(list(mailboxes.values()), sort))
+    return [record["id"] for record in ordered]
 
 
 def _holds(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
