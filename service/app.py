@@ -1,14 +1,14 @@
 """The composition root: the only module that knows all the others."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from secrets import token_bytes
 
 import anyio
 import anyio.lowlevel
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -20,6 +20,7 @@ from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import PATIENCE, Revocations, Store
 from service.accounts.servers import ServerTable
+from service.accounts.states import States
 from service.accounts.tokens import Sessions
 from service.api import problems
 from service.api.deps import Service, caller_of, is_sealed, opened, require_live, session_of
@@ -48,6 +49,7 @@ from service.jmap.core.limits import Limits
 from service.jmap.host import Host
 from service.jmap.routes import Jmap
 from service.mail.backend import Backend
+from service.mail.submission.model import Identity
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
 from service.submission.copies import Filing
@@ -115,7 +117,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.is_ready = False
     problems.install(app)
     _add_routes(app, settings.max_message_octets)
-    _add_jmap(app, service, Limits(settings.max_body_octets, settings.max_message_octets))
+    _add_jmap(app, service, keys, Limits(settings.max_body_octets, settings.max_message_octets))
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
@@ -145,17 +147,17 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         app.router.routes.extend(module.router.routes)
 
 
-def _add_jmap(app: FastAPI, service: Service, limits: Limits) -> None:
+def _add_jmap(app: FastAPI, service: Service, keys: Sequence[bytes], limits: Limits) -> None:
     """JMAP signs in, sends and downloads as the REST API does."""
     jmap = Jmap(
         Host(
             caller=caller_of,
             opened=lambda request, caller: opened(request, caller, is_sealed=is_sealed(request)),
-            identity=identity_of,
+            identities=_identities,
             sending=lambda request, caller, mailbox: Sender(request, caller, mailbox).outbox(),
             respond=respond,
             require_live=lambda request: require_live(request, session_of(request)),
-            sessions=service.sessions,
+            states=States(keys),
             streams=service.streams,
             limits=limits,
             public_url=service.public_url,
@@ -163,6 +165,12 @@ def _add_jmap(app: FastAPI, service: Service, limits: Limits) -> None:
     )
     app.include_router(jmap.uploading, max_body_size=limits.max_upload)
     app.router.routes.extend(jmap.router.routes)
+
+
+async def _identities(_: Request, caller: Credentials, __: Backend) -> Sequence[Identity]:
+    """The addresses that an account sends from."""
+    identity = identity_of(caller)
+    return (identity,) if identity else ()
 
 
 def _filing(servers: ServerTable) -> dict[str, bool]:

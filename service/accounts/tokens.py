@@ -8,15 +8,14 @@ import json
 import time
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b, sha256
-from hmac import compare_digest
+from hashlib import sha256
 from secrets import token_hex
 from typing import Any
 
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
+from joserfc.util import urlsafe_b64decode
 
 from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.revocation import TokenId
@@ -29,8 +28,6 @@ KEPT = 1024
 """How many tokens keep their claims in memory."""
 KEPT_STATES = 64
 """Sync tokens; each has up to 16 KiB."""
-SIGNATURE = 12
-"""Octets of the signature of a state."""
 _ALGORITHMS = ["dir", "A256GCM"]
 _INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
 
@@ -76,27 +73,6 @@ class Sessions:
         if not octets.startswith(head):
             raise StaleToken("This token belongs to another list, or its key is no longer in use. List again.")
         return octets[len(head) :]
-
-    def sign_state(self, account: str, state: bytes) -> str:
-        """Returns ``state`` as text that nobody else can make: the same text for the same state, while the key is."""
-        return urlsafe_b64encode(self._signature(self._sealing, account, state) + state).decode()
-
-    def open_state(self, account: str, text: str) -> bytes:
-        """Returns the state. Raises StaleToken unless one of the keys signed it for this account."""
-        try:
-            octets = urlsafe_b64decode(text.encode("ascii")) if len(text) <= MAX_TOKEN else b""
-        except ValueError:
-            octets = b""
-        signature, state = octets[:SIGNATURE], octets[SIGNATURE:]
-        if not any(compare_digest(signature, self._signature(key, account, state)) for key in self._keys):
-            raise StaleToken("This state belongs to another account, or its key is no longer in use.")
-        return state
-
-    def _signature(self, key: str, account: str, state: bytes) -> bytes:
-        secret = self._keys[key].get_op_key("encrypt")
-        return blake2b(
-            account.encode() + b"\0" + state, key=secret, digest_size=SIGNATURE, person=b"casella state"
-        ).digest()
 
     def _seal(self, claims: dict[str, str | int]) -> str:
         return self._encrypt(json.dumps(claims).encode())

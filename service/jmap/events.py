@@ -70,7 +70,7 @@ class Events:
 
     async def _states(self) -> dict[str, str]:
         account = self._fresh()
-        states = {}
+        states: dict[str, str] = {}
         if self._types & {"Email", "Thread"}:
             state = await account.state()
             states |= {name: state for name in ("Email", "Thread") if name in self._types}

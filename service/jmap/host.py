@@ -1,7 +1,7 @@
 """What the composition root gives to JMAP: the sign-in, the mailbox, sending and downloads are those of the whole
 service."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol as Shape
@@ -10,9 +10,9 @@ from typing import TypeAlias
 from fastapi import Request, Response
 
 from service.accounts.credentials import Credentials
-from service.accounts.tokens import Sessions
-from service.jmap.account.index import Index
+from service.accounts.states import States
 from service.jmap.core.limits import Limits
+from service.jmap.index import Index
 from service.mail.backend import Backend
 from service.mail.changes import Watch
 from service.mail.model import Download, Span
@@ -34,15 +34,16 @@ class Streams(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """``sending`` raises NotSupported if the account cannot send."""
+    """``identities`` are the addresses that the account sends from, the default one first. ``sending`` raises
+    NotSupported if it cannot send."""
 
     caller: Callable[[Request], Awaitable[Credentials]]
     opened: Callable[[Request, Credentials], AbstractAsyncContextManager[Backend]]
-    identity: Callable[[Credentials], Identity | None]
+    identities: Callable[[Request, Credentials, Backend], Awaitable[Sequence[Identity]]]
     sending: Callable[[Request, Credentials, Backend], Outbox]
     respond: Callable[[Request, Open], Awaitable[Response]]
     require_live: Callable[[Request], Awaitable[None]]
-    sessions: Sessions
+    states: States
     streams: Streams
     limits: Limits
     public_url: str | None = None

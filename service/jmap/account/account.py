@@ -1,20 +1,20 @@
 """What the method calls of one request share: the mailbox, its folders and state as of now, the records created so
 far."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from fastapi import Request
 
 from service.accounts.credentials import Credentials
-from service.jmap.account.index import AccountIndex
 from service.jmap.account.uploads import Uploads, is_uploads
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.dispatch import Also
 from service.jmap.core.errors import MethodError
 from service.jmap.core.limits import MAX_RESPONSE
 from service.jmap.host import Host
+from service.jmap.index import AccountIndex
 from service.mail.backend import Backend
 from service.mail.errors import NotFound, NotSupported, StaleToken
 from service.mail.model import Folder
@@ -47,10 +47,9 @@ class Account:
     def id(self) -> str:
         return self.backend.account
 
-    @property
-    def identity(self) -> Identity | None:
-        """The address that the user sends from, if it is known."""
-        return self.host.identity(self._credentials)
+    async def identities(self) -> Sequence[Identity]:
+        """The addresses that the user sends from, the default one first."""
+        return await self.host.identities(self._request, self._credentials, self.backend)
 
     def sending(self) -> Outbox:
         """Raises NotSupported if the account cannot send."""
@@ -98,7 +97,7 @@ class Account:
     async def state(self) -> str:
         """The state of all Emails and Threads."""
         token = await self.token()
-        return self.host.sessions.sign_state(self.id, token)
+        return self.host.states.sign(self.id, token)
 
     async def token(self) -> bytes:
         """The present sync token. What changed since the last request is known afterwards."""
@@ -112,7 +111,7 @@ class Account:
 
     def open_state(self, state: str) -> bytes:
         """The sync token of a state. Raises StaleToken for anything else."""
-        token = self.host.sessions.open_state(self.id, state)
+        token = self.host.states.open(self.id, state)
         if token.startswith(_COUNTS):
             raise StaleToken("This mailbox cannot tell what changed.")
         return token

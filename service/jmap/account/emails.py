@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from pydantic_core import from_json
 
 from service.jmap.account.account import Account
-from service.jmap.account.index import is_permanent
+from service.jmap.index import is_permanent
 from service.jmap.values.emails import thread_of
 from service.mail.json_rows import JsonRows
 from service.mail.model import MessageSummary

@@ -31,7 +31,8 @@ class Arguments(Mapping[str, Any]):
         return len(self._values)
 
     def text(self, name: str) -> str | None:
-        return self._typed(name, str)
+        value: str | None = self._typed(name, str)
+        return value
 
     def required_text(self, name: str) -> str:
         value = self.text(name)
@@ -51,7 +52,8 @@ class Arguments(Mapping[str, Any]):
         return int(value)
 
     def object(self, name: str) -> dict[str, Any] | None:
-        return self._typed(name, dict)
+        value: dict[str, Any] | None = self._typed(name, dict)
+        return value
 
     def ids(self, name: str) -> list[str] | None:
         """Raises requestTooLarge for more than a /get may have."""

@@ -1,6 +1,6 @@
 """What /get and /set of all data types have in common (RFC 8620, 5.1 and 5.3)."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 from service.jmap.core.arguments import Arguments, require_few
@@ -71,16 +71,16 @@ class Changes:
         require_few(self.create, self.update, self.destroy)
 
 
-async def attempt(work: Callable[[], Awaitable[Any]], refused: Callable[[Record], None]) -> None:
+async def attempt(errors: dict[str, Record], key: str, work: Awaitable[None]) -> None:
     """Does the work for one record; an error concerns that record only, unless the sign-in ended."""
     try:
-        await work()
+        await work
     except SetError as error:
-        refused(error.body)
+        errors[key] = error.body
     except (LoginRefused, Unauthenticated):
         raise
     except MailError as error:
-        refused(set_error(error).body)
+        errors[key] = set_error(error).body
 
 
 def patched(record: Record, patch: Mapping[str, Any]) -> Record:

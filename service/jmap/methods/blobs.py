@@ -12,6 +12,7 @@ from service.jmap.core.arguments import Arguments, require_few
 from service.jmap.core.errors import MethodError, SetError, invalid, invalid_properties
 from service.jmap.core.records import Outcomes, attempt
 from service.jmap.values.blob_ids import read_blob_id, upload_blob
+from service.jmap.values.emails import thread_of
 from service.mail.errors import NotFound
 
 MAX_READ = 4 << 20
@@ -89,24 +90,21 @@ async def upload(account: Account, arguments: Arguments) -> dict[str, Any]:
         raise MethodError("requestTooLarge", f"At most {MAX_BLOBS} blobs can be made at once.")
     outcomes = Outcomes()
     for key, record in records.items():
-
-        async def create(key: str = key, record: Mapping[str, Any] = record) -> None:
-            octets = await _joined(account, record)
-            staged, size = await account.uploads.add(_once(octets))
-            account.created[key] = upload_blob(staged)
-            account.has_changed()
-            kind = record.get("type") or "application/octet-stream"
-            outcomes.created[key] = {"id": account.created[key], "type": kind, "size": size}
-
-        def refused(body: dict[str, Any], key: str = key) -> None:
-            outcomes.not_created[key] = body
-
-        await attempt(create, refused)
+        await attempt(outcomes.not_created, key, _create(account, key, record, outcomes))
     return {
         "accountId": account.id,
         "created": outcomes.created or None,
         "notCreated": outcomes.not_created or None,
     }
+
+
+async def _create(account: Account, key: str, record: Mapping[str, Any], outcomes: Outcomes) -> None:
+    octets = await _joined(account, record)
+    staged, size = await account.uploads.add(_once(octets))
+    account.created[key] = upload_blob(staged)
+    account.has_changed()
+    kind = record.get("type") or "application/octet-stream"
+    outcomes.created[key] = {"id": account.created[key], "type": kind, "size": size}
 
 
 async def _once(octets: bytes) -> AsyncIterator[bytes]:
@@ -187,10 +185,10 @@ async def _holders(account: Account, blob: str, types: Sequence[str]) -> dict[st
     if rows is None:
         return None
     mailboxes = await account.index.mailboxes()
-    matched = {
+    matched: dict[str, list[str]] = {
         "Email": [ref.email],
-        "Thread": [rows[0].get("threadId") or f"t_{ref.email}"],
-        "Mailbox": list(dict.fromkeys(mailboxes.get(row["folderId"], row["folderId"]) for row in rows)),
+        "Thread": [thread_of(ref.email, rows[0])],
+        "Mailbox": list({str(mailboxes.get(row["folderId"], row["folderId"])): None for row in rows}),
     }
     return {name: matched[name] for name in types}
 

@@ -1,4 +1,4 @@
-"""Identity/get, /changes and /set. The account's identity is its sign-in; it cannot be changed here."""
+"""Identity/get, /changes and /set. Identities cannot be changed here."""
 
 from hashlib import blake2s
 from typing import Any
@@ -8,43 +8,46 @@ from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import SetError
 from service.jmap.core.records import Changes, Outcomes, get_response, select, wanted_properties
 from service.mail.errors import StaleToken
+from service.mail.submission.model import Identity
 
 PROPERTIES = ("id", "name", "email", "replyTo", "bcc", "textSignature", "htmlSignature", "mayDelete")
 
 
-def identities_of(account: Account) -> dict[str, dict[str, Any]]:
-    """By id; none if the username is no address."""
-    identity = account.identity
-    if identity is None:
-        return {}
+async def identities_of(account: Account) -> dict[str, dict[str, Any]]:
+    """By id; none if the username is no address and the user has named none."""
+    return {each.id: _identity(each) for each in await account.identities()}
+
+
+def _identity(identity: Identity) -> dict[str, Any]:
+    known = identity.model_dump(mode="json", by_alias=True, exclude_none=True)
+    signature = known.get("signature", {})
     return {
-        identity.id: {
-            "id": identity.id,
-            "name": identity.name or "",
-            "email": identity.email,
-            "replyTo": None,
-            "bcc": None,
-            "textSignature": "",
-            "htmlSignature": "",
-            "mayDelete": False,
-        }
+        "id": identity.id,
+        "name": identity.name or "",
+        "email": identity.email,
+        "replyTo": [{"name": each.get("name"), "email": each["email"]} for each in known.get("replyTo", ())] or None,
+        "bcc": None,
+        "textSignature": signature.get("text", ""),
+        "htmlSignature": signature.get("html", ""),
+        "mayDelete": False,
     }
 
 
-def _state(account: Account) -> str:
-    return blake2s(repr(identities_of(account)).encode(), digest_size=8).hexdigest()
+def _state(identities: dict[str, dict[str, Any]]) -> str:
+    return blake2s(repr(identities).encode(), digest_size=8).hexdigest()
 
 
 async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
     """Identity/get."""
     account.require(arguments)
     properties, ids = wanted_properties(arguments, PROPERTIES), arguments.ids("ids")
-    return get_response(account.id, _state(account), select(identities_of(account), ids, properties), ids)
+    identities = await identities_of(account)
+    return get_response(account.id, _state(identities), select(identities, ids, properties), ids)
 
 
 async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
     """Identity/changes."""
-    return no_changes(account, arguments, _state(account))
+    return no_changes(account, arguments, _state(await identities_of(account)))
 
 
 def no_changes(account: Account, arguments: Arguments, state: str) -> dict[str, Any]:
@@ -68,11 +71,13 @@ async def set_identities(account: Account, arguments: Arguments) -> dict[str, An
     """Identity/set."""
     account.require(arguments)
     changes = Changes(arguments)
-    await account.require_state(arguments.text("ifInState"), _state(account))
-    outcomes, known = Outcomes(), identities_of(account)
-    forbidden = SetError("forbidden", "The identity is the sign-in, and cannot be changed.").body
+    known = await identities_of(account)
+    state = _state(known)
+    await account.require_state(arguments.text("ifInState"), state)
+    outcomes = Outcomes()
+    forbidden = SetError("forbidden", "Identities cannot be changed here.").body
     not_found = SetError("notFound").body
     outcomes.not_created = dict.fromkeys(changes.create, forbidden)
     outcomes.not_updated = {each: forbidden if each in known else not_found for each in changes.update}
     outcomes.not_destroyed = {each: forbidden if each in known else not_found for each in changes.destroy}
-    return outcomes.response(account.id, _state(account), _state(account))
+    return outcomes.response(account.id, state, state)

@@ -65,15 +65,7 @@ async def set_submissions(account: Account, arguments: Arguments) -> dict[str, A
     await account.require_state(arguments.text("ifInState"), STATE)
     outcomes, emails = Outcomes(), dict[str, str]()
     for key, record in changes.create.items():
-
-        async def create(key: str = key, record: Mapping[str, Any] = record) -> None:
-            outcomes.created[key], emails[f"#{key}"] = await _send(account, record)
-            account.created[key] = outcomes.created[key]["id"]
-
-        def refused(body: dict[str, Any], key: str = key) -> None:
-            outcomes.not_created[key] = body
-
-        await attempt(create, refused)
+        await attempt(outcomes.not_created, key, _create(account, key, record, outcomes, emails))
     not_found = SetError("notFound").body
     outcomes.not_updated = dict.fromkeys(changes.update, not_found)
     outcomes.not_destroyed = dict.fromkeys(changes.destroy, not_found)
@@ -86,12 +78,19 @@ async def set_submissions(account: Account, arguments: Arguments) -> dict[str, A
     return outcomes.response(account.id, STATE, STATE)
 
 
+async def _create(
+    account: Account, key: str, record: Mapping[str, Any], outcomes: Outcomes, emails: dict[str, str]
+) -> None:
+    outcomes.created[key], emails[f"#{key}"] = await _send(account, record)
+    account.created[key] = outcomes.created[key]["id"]
+
+
 async def _send(account: Account, record: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The properties that the server set, and the Email."""
     if wrong := sorted(record.keys() - _SETTABLE):
         raise invalid_properties(*wrong)
     identity = record.get("identityId")
-    if not isinstance(identity, str) or identity not in identities_of(account):
+    if not isinstance(identity, str) or identity not in await identities_of(account):
         raise invalid_properties("identityId", why="There is no such identity.")
     if not isinstance(record.get("emailId"), str):
         raise invalid_properties("emailId")
@@ -105,7 +104,7 @@ async def _send(account: Account, record: Mapping[str, Any]) -> tuple[dict[str, 
         async for chunk in chunks_of(account, rows[0]["id"]):
             await message.write(chunk)
         await _submit(outbox, message, options)
-    created = {
+    created: dict[str, Any] = {
         "id": f"s-{token_hex(12)}",
         "threadId": thread_of(email, rows[0]),
         "sendAt": write_utc(datetime.now(UTC)),

@@ -49,19 +49,20 @@ async def _emails_of(account: Account, thread: str) -> list[str]:
 
 
 async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
-    """Thread/changes: threads that got or lost an Email. Raises cannotCalculateChanges if the thread of one that is gone
-    is not known."""
+    """Thread/changes: threads that got or lost an Email. Raises cannotCalculateChanges if the thread of one that is
+    gone is not known."""
     account.require(arguments)
     since = arguments.required_text("sinceState")
     found = await changed_since(account, since)
     rows = await read_rows(account, found.created, thread=True)
     grown = dict.fromkeys(thread_of(email, each[0]) for email, each in rows.items())
-    shrunk = dict.fromkeys(account.index.thread_of(email) for email in found.destroyed)
-    threads = [thread for thread in {**grown, **shrunk} if thread is not None]
-    if None in shrunk or len(threads) > min(MAX_THREADS, arguments.number("maxChanges", least=1) or MAX_THREADS):
+    lost = [account.index.thread_of(email) for email in found.destroyed]
+    shrunk = [thread for thread in lost if thread is not None]
+    threads = list(dict.fromkeys((*grown, *shrunk)))
+    if None in lost or len(threads) > min(MAX_THREADS, arguments.number("maxChanges", least=1) or MAX_THREADS):
         raise MethodError("cannotCalculateChanges")
     new = set(found.created)
-    created, updated, destroyed = [], [], []
+    created, updated, destroyed = list[str](), list[str](), list[str]()
     for thread in threads:
         emails = await _emails_of(account, thread)
         if not emails:

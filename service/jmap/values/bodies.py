@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.jmap.core.errors import invalid
 from service.jmap.values.headers import header_value, raw, read_property
@@ -63,7 +63,7 @@ class Body:
     attachments: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        _sort([self.root], "mixed", in_alternative=False, html=self.html, text=self.text, rest=self.attachments)
+        _sort([self.root], "mixed", _Lists(self.attachments, self.text, self.html), in_alternative=False)
 
     @property
     def has_attachment(self) -> bool:
@@ -125,61 +125,66 @@ def _computed(part: Part) -> int:
     return stored // 78 * 57 + stored % 78 * 3 // 4 if part.encoding == "base64" else stored
 
 
-def _sort(
-    parts: Sequence[Node],
-    kind: str,
-    *,
-    in_alternative: bool,
-    html: list[Node] | None,
-    text: list[Node] | None,
-    rest: list[Node],
-) -> None:
-    """The algorithm of RFC 8621, 4.1.4."""
-    texts = len(text) if text is not None else -1
-    htmls = len(html) if html is not None else -1
+class _Lists(NamedTuple):
+    """The lists that parts are sorted into. None: nothing below is put there."""
+
+    rest: list[Node]
+    text: list[Node] | None
+    html: list[Node] | None
+
+    def put(self, node: Node) -> None:
+        """Into both lists that are there; a picture that is missing in one of them is an attachment too."""
+        for each in (self.text, self.html):
+            if each is not None:
+                each.append(node)
+        if (self.text is None or self.html is None) and _is_media(node.part.type):
+            self.rest.append(node)
+
+    def put_alternative(self, node: Node) -> None:
+        """Into the list of its kind."""
+        lists = {"text/plain": self.text, "text/html": self.html}
+        kind = lists.get(node.part.type)
+        (self.rest if kind is None else kind).append(node)
+
+
+def _sort(parts: Sequence[Node], kind: str, lists: _Lists, *, in_alternative: bool) -> None:
+    """The algorithm of RFC 8621, 4.1.4. The tree is at most 100 levels deep."""
+    before = [len(each or ()) for each in (lists.text, lists.html)]
     for number, node in enumerate(parts):
-        part = node.part
-        is_inline = (
-            part.disposition != "attachment"
-            and _is_shown(part.type)
-            and (number == 0 or (kind != "related" and (_is_media(part.type) or not part.name)))
-        )
         if node.is_multipart:
-            subtype = part.type.removeprefix("multipart/")
-            _sort(
-                node.children,
-                subtype,
-                in_alternative=in_alternative or subtype == "alternative",
-                html=html,
-                text=text,
-                rest=rest,
-            )
-        elif not is_inline:
-            rest.append(node)
+            subtype = node.part.type.removeprefix("multipart/")
+            _sort(node.children, subtype, lists, in_alternative=in_alternative or subtype == "alternative")
+        elif not _is_inline(node.part, kind, is_first=number == 0):
+            lists.rest.append(node)
         elif kind == "alternative":
-            if part.type == "text/plain" and text is not None:
-                text.append(node)
-            elif part.type == "text/html" and html is not None:
-                html.append(node)
-            else:
-                rest.append(node)
+            lists.put_alternative(node)
         else:
             if in_alternative:
-                if part.type == "text/plain":
-                    html = None
-                if part.type == "text/html":
-                    text = None
-            if text is not None:
-                text.append(node)
-            if html is not None:
-                html.append(node)
-            if (text is None or html is None) and _is_media(part.type):
-                rest.append(node)
-    if kind == "alternative" and text is not None and html is not None:
-        if len(text) == texts and len(html) > htmls:
-            text += html[htmls:]
-        if len(html) == htmls and len(text) > texts:
-            html += text[texts:]
+                lists = _narrowed(lists, node.part.type)
+            lists.put(node)
+    if kind == "alternative" and lists.text is not None and lists.html is not None:
+        _fill(lists.text, lists.html, *before)
+
+
+def _narrowed(lists: _Lists, kind: str) -> _Lists:
+    """Within an alternative, what follows a text of one kind belongs to that one."""
+    if kind == "text/plain":
+        return lists._replace(html=None)
+    return lists._replace(text=None) if kind == "text/html" else lists
+
+
+def _fill(text: list[Node], html: list[Node], texts: int, htmls: int) -> None:
+    """An alternative of one kind stands for the other too."""
+    if len(text) == texts and len(html) > htmls:
+        text += html[htmls:]
+    elif len(html) == htmls and len(text) > texts:
+        html += text[texts:]
+
+
+def _is_inline(part: Part, kind: str, *, is_first: bool) -> bool:
+    if part.disposition == "attachment" or not _is_shown(part.type):
+        return False
+    return is_first or (kind != "related" and (_is_media(part.type) or not part.name))
 
 
 def _is_media(kind: str) -> bool:

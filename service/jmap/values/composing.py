@@ -180,11 +180,12 @@ class NewEmail:
             raise invalid_properties(name, why=error.detail) from None
 
     def _value(self, part_id: str) -> str:
-        match (self.record.get("bodyValues") or {}).get(part_id):
-            case {"value": str() as text} as value if len(text) <= MAX_TEXT:
-                if value.get("isEncodingProblem") or value.get("isTruncated"):
-                    raise invalid_properties("bodyValues")
-                return text
+        values: Mapping[str, Any] = self.record.get("bodyValues") or {}
+        value: Any = values.get(part_id)
+        if isinstance(value, dict) and isinstance(value.get("value"), str) and len(value["value"]) <= MAX_TEXT:
+            if value.get("isEncodingProblem") or value.get("isTruncated"):
+                raise invalid_properties("bodyValues")
+            return str(value["value"])
         raise invalid_properties("bodyValues", why="A part has no value, or one that is too long.")
 
 

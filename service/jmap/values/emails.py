@@ -1,13 +1,15 @@
 """Emails as clients see them (RFC 8621, 4.1), from rows and headers."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from service.jmap.core.errors import invalid
 from service.jmap.values.blob_ids import email_blob
 from service.jmap.values.headers import CONVENIENT, HeaderProperty, header_value, raw, read_property
 from service.mail.model import Header
 
+Row: TypeAlias = Mapping[str, Any]
+"""A message as the API lists it."""
 OF_ROWS = (
     *("id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt"),
     *("messageId", "inReplyTo", "from", "to", "subject", "sentAt", "hasAttachment", "preview"),
@@ -53,52 +55,30 @@ class Wanted:
         return tuple(dict.fromkeys([*own, *(CONVENIENT[name].name for name in self.names if name in CONVENIENT)]))
 
 
-def from_rows(
-    email: str, rows: Sequence[Mapping[str, Any]], mailboxes: Mapping[str, str], wanted: Wanted
-) -> dict[str, Any]:
+def from_rows(email: str, rows: Sequence[Row], mailboxes: Mapping[str, str], wanted: Wanted) -> dict[str, Any]:
     """The properties that rows say. An Email has the keywords of all its messages; ``mailboxes`` has the Mailbox id of
     each folder."""
     first = rows[0]
-    record: dict[str, Any] = {}
-    for name in wanted.names:
-        match name:
-            case "id":
-                record[name] = email
-            case "blobId":
-                record[name] = email_blob(email)
-            case "threadId":
-                record[name] = thread_of(email, first)
-            case "mailboxIds":
-                record[name] = {mailboxes.get(row["folderId"], row["folderId"]): True for row in rows}
-            case "keywords":
-                record[name] = keywords_of(rows)
-            case "messageId":
-                record[name] = [first["messageId"]] if first.get("messageId") else None
-            case "from" | "to":
-                record[name] = [
-                    {"name": each.get("name"), "email": each["email"]} for each in first.get(name, ())
-                ] or None
-            case "receivedAt":
-                record[name] = _utc(first.get(name))
-            case "size":
-                record[name] = first.get(name, 0)
-            case "hasAttachment":
-                record[name] = bool(first.get(name))
-            case "preview":
-                record[name] = first.get(name) or ""
-            case "subject" | "sentAt" | "inReplyTo":
-                record[name] = first.get(name)
-            case _:
-                pass
-    return record
+    of_email: dict[str, Callable[[], Any]] = {
+        "id": lambda: email,
+        "blobId": lambda: email_blob(email),
+        "threadId": lambda: thread_of(email, first),
+        "mailboxIds": lambda: {mailboxes.get(row["folderId"], row["folderId"]): True for row in rows},
+        "keywords": lambda: keywords_of(rows),
+    }
+    return {
+        name: of_email[name]() if name in of_email else _READERS[name](first)
+        for name in wanted.names
+        if name in of_email or name in _READERS
+    }
 
 
-def thread_of(email: str, row: Mapping[str, Any]) -> str:
+def thread_of(email: str, row: Row) -> str:
     """The thread of an Email; one of its own if the mailbox has no threads."""
     return str(row.get("threadId") or f"t_{email}")
 
 
-def keywords_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
+def keywords_of(rows: Sequence[Row]) -> dict[str, bool]:
     """The keywords of all messages of an Email."""
     return {flag: True for row in rows for flag in row.get("flags", ()) if flag not in _HIDDEN}
 
@@ -108,6 +88,25 @@ def _utc(moment: str | None) -> str:
     if moment is None:
         return "1970-01-01T00:00:00Z"
     return moment.partition(".")[0].removesuffix("+00:00").removesuffix("Z") + "Z"
+
+
+def _people(row: Row, name: str) -> list[dict[str, Any]] | None:
+    return [{"name": each.get("name"), "email": each["email"]} for each in row.get(name, ())] or None
+
+
+_READERS: Mapping[str, Callable[[Row], Any]] = {
+    "messageId": lambda row: [row["messageId"]] if row.get("messageId") else None,
+    "inReplyTo": lambda row: row.get("inReplyTo"),
+    "from": lambda row: _people(row, "from"),
+    "to": lambda row: _people(row, "to"),
+    "subject": lambda row: row.get("subject"),
+    "sentAt": lambda row: row.get("sentAt"),
+    "receivedAt": lambda row: _utc(row.get("receivedAt")),
+    "size": lambda row: row.get("size", 0),
+    "hasAttachment": lambda row: bool(row.get("hasAttachment")),
+    "preview": lambda row: row.get("preview") or "",
+}
+"""What a row says of a property."""
 
 
 def from_headers(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Fields:
     def _add(self, key: str, wanted: HeaderProperty, spelt: str, value: Any, *, of_part: bool) -> None:
         if wanted.name in self.names or wanted.name in _SINGLE or wanted.name.startswith(INTERNAL):
             raise invalid_properties(key, why="A header field can be given once.")
-        if wanted.name.startswith("content-") and not of_part or not is_token(spelt):
+        if (wanted.name.startswith("content-") and not of_part) or not is_token(spelt):
             raise invalid_properties(key, why="This field belongs to the parts.")
         if wanted.name in {"content-type", "content-transfer-encoding", "content-disposition", "content-id"}:
             raise invalid_properties(key, why="The part has a property for it.")

@@ -61,7 +61,7 @@ async def changed_since(account: Account, since: str, most: int = MAX_CHANGES) -
     changed = await _sorted(account, created, folders)
     if sum(map(len, changed)) > most:
         raise MethodError("cannotCalculateChanges", "There are more changes than that.")
-    state = account.host.sessions.sign_state(account.id, found.token)
+    state = account.host.states.sign(account.id, found.token)
     return Changed(state, found.has_more, *changed)
 
 

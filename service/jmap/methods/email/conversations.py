@@ -1,5 +1,5 @@
-"""Conditions on whole threads. A mail server sees the messages of one folder at most, so the threads are found first, by
-a search of all folders, and the results filtered by them."""
+"""Conditions on whole threads. A mail server sees the messages of one folder at most, so the threads are found first,
+by a search of all folders, and the results filtered by them."""
 
 from typing import NamedTuple
 
@@ -45,6 +45,6 @@ def _has_any(tree: Filter) -> bool:
 
 
 def members(condition: Condition) -> tuple[Filter, bool]:
-    """What a message has that decides about its thread, and whether threads with such a message are those that match."""
+    """What a message has that decides about its thread, and whether threads with such a message match."""
     criterion = Criterion.NOT_KEYWORD if condition.criterion is Criterion.ALL_IN_THREAD else Criterion.HAS_KEYWORD
     return Condition(criterion, condition.value), condition.criterion is Criterion.SOME_IN_THREAD

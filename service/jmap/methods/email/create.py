@@ -32,7 +32,7 @@ async def create(account: Account, record: Mapping[str, Any]) -> dict[str, Any]:
     await folders_of(account, record.get("mailboxIds"))
     email = NewEmail(record)
     email.sources = await _sources(account, email)
-    author = Address(email=account.identity.email) if account.identity else None
+    author = next((Address(email=each.email) for each in await account.identities()), None)
     composition = email.compose(author, id_domain(author))
     stored = await _assembled_there(account, composition, record)
     if stored is not None:

@@ -59,8 +59,8 @@ class Walk:
         self._hidden = 0
 
     async def window(self, paging: Paging) -> Found:
-        """The Emails up to the end of the window, or all if they have to be counted. Raises requestTooLarge if that lies
-        too far behind."""
+        """The Emails up to the end of the window, or all if they have to be counted. Raises requestTooLarge if that
+        lies too far behind."""
         if any(each.condition for each in self._wanted.sort):
             return await self._sorted_by_conditions()
         needs_all = paging.needs_all or (paging.with_total and self._is_exact)

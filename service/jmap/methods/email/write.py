@@ -25,17 +25,13 @@ async def set_emails(account: Account, arguments: Arguments) -> dict[str, Any]:
     await account.require_state(arguments.text("ifInState"), old)
     outcomes = Outcomes()
     for key, record in changes.create.items():
-        await attempt(lambda k=key, r=record: _create(account, k, r, outcomes), _into(outcomes.not_created, key))
+        await attempt(outcomes.not_created, key, _create(account, key, record, outcomes))
     if changes.update:
         await update(account, changes.update, outcomes)
     if changes.destroy:
         await destroy(account, changes.destroy, outcomes)
     account.has_changed()
     return outcomes.response(account.id, old, await account.state())
-
-
-def _into(errors: dict[str, Any], key: str) -> Any:
-    return lambda body: errors.__setitem__(key, body)
 
 
 async def _create(account: Account, key: str, record: Mapping[str, Any], outcomes: Outcomes) -> None:
@@ -76,7 +72,7 @@ async def import_emails(account: Account, arguments: Arguments) -> dict[str, Any
     await account.require_state(arguments.text("ifInState"), old)
     outcomes = Outcomes()
     for key, record in records.items():
-        await attempt(lambda k=key, r=record: _import(account, k, r, outcomes), _into(outcomes.not_created, key))
+        await attempt(outcomes.not_created, key, _import(account, key, record, outcomes))
     account.has_changed()
     return {
         "accountId": account.id,

@@ -25,7 +25,7 @@ async def mailboxes_of(account: Account) -> Mailboxes:
 
 
 def state_of(account: Account, mailboxes: Mailboxes) -> str:
-    return account.host.sessions.sign_state(account.id, write_state(mailboxes))
+    return account.host.states.sign(account.id, write_state(mailboxes))
 
 
 async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
@@ -106,7 +106,7 @@ async def query_changes(account: Account, arguments: Arguments) -> dict[str, Any
 
 def _known(account: Account, since: str) -> dict[str, list[str]]:
     """What a state says of the mailboxes at its time. Raises StaleToken."""
-    state = account.host.sessions.open_state(account.id, since)
+    state = account.host.states.open(account.id, since)
     if not state.startswith(b"f"):
         raise StaleToken("This is no state of mailboxes.")
     return read_state(state)
@@ -158,16 +158,19 @@ def _sort(arguments: Arguments) -> list[tuple[str, bool]]:
     comparators = arguments.get("sort")
     if comparators is None:
         return [("sortOrder", True), ("name", True)]
-    keys = []
-    for each in comparators if isinstance(comparators, list) else [None]:
-        match each:
-            case {"property": str() as name} if isinstance(each.get("isAscending", True), bool):
-                if name not in _SORTS:
-                    raise MethodError("unsupportedSort", f"Mailboxes cannot be sorted by {name[:100]}.")
-                keys.append((name, each.get("isAscending", True)))
-            case _:
-                raise invalid("A comparator has a property, and isAscending is true or false.")
-    return keys
+    if not isinstance(comparators, list):
+        raise invalid("sort is a list of comparators.")
+    return [_sort_key(each) for each in comparators]
+
+
+def _sort_key(comparator: Any) -> tuple[str, bool]:
+    wanted = comparator if isinstance(comparator, dict) else {}
+    name, is_ascending = wanted.get("property"), wanted.get("isAscending", True)
+    if not isinstance(name, str) or not isinstance(is_ascending, bool):
+        raise invalid("A comparator has a property, and isAscending is true or false.")
+    if name not in _SORTS:
+        raise MethodError("unsupportedSort", f"Mailboxes cannot be sorted by {name[:100]}.")
+    return name, is_ascending
 
 
 def _ordered(records: list[dict[str, Any]], sort: list[tuple[str, bool]]) -> list[dict[str, Any]]:

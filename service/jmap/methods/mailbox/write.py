@@ -25,20 +25,12 @@ async def set_mailboxes(account: Account, arguments: Arguments) -> dict[str, Any
     await account.require_state(arguments.text("ifInState"), old)
     outcomes = Outcomes()
     for key in _in_order(changes.create):
-        await attempt(
-            lambda key=key: _create(account, key, changes.create[key], outcomes), _into(outcomes.not_created, key)
-        )
+        await attempt(outcomes.not_created, key, _create(account, key, changes.create[key], outcomes))
     for mailbox, patch in changes.update.items():
-        await attempt(lambda m=mailbox, p=patch: _update(account, m, p, outcomes), _into(outcomes.not_updated, mailbox))
+        await attempt(outcomes.not_updated, mailbox, _update(account, mailbox, patch, outcomes))
     for mailbox in await _children_first(account, changes.destroy):
-        await attempt(
-            lambda m=mailbox: _destroy(account, m, outcomes, removes=removes), _into(outcomes.not_destroyed, mailbox)
-        )
+        await attempt(outcomes.not_destroyed, mailbox, _destroy(account, mailbox, outcomes, removes=removes))
     return outcomes.response(account.id, old, state_of(account, await mailboxes_of(account)))
-
-
-def _into(errors: dict[str, Any], key: str) -> Any:
-    return lambda body: errors.__setitem__(key, body)
 
 
 def _in_order(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
