@@ -157,6 +157,7 @@ def _add_jmap(app: FastAPI, service: Service, keys: Sequence[bytes], limits: Lim
             sending=lambda request, caller, mailbox: Sender(request, caller, mailbox).outbox(),
             respond=respond,
             require_live=lambda request: require_live(request, session_of(request)),
+            count=service.rates.account,
             states=States(keys),
             streams=service.streams,
             limits=limits,

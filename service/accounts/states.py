@@ -1,5 +1,5 @@
-"""States that clients keep, such as those of JMAP: readable, but nobody else can make one. The same state is the same
-text each time, so that clients can compare them: what ``tokens`` seals is not."""
+"""States that clients keep, such as those of JMAP: readable, but only the service can make one. The same state is the
+same text each time, so that clients can compare them: what ``tokens`` seals is not."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error

@@ -43,6 +43,7 @@ class Host:
     sending: Callable[[Request, Credentials, Backend], Outbox]
     respond: Callable[[Request, Open], Awaitable[Response]]
     require_live: Callable[[Request], Awaitable[None]]
+    count: Callable[[Credentials], Awaitable[None]]
     states: States
     streams: Streams
     limits: Limits

@@ -61,7 +61,7 @@ class Index:
             self._places.pop(key, None)
 
     def forget_places(self, account: str) -> None:
-        """Nothing is known about where the account's messages are now."""
+        """Forget the places of the account's messages."""
         self._epoch += 1
         self._epochs.pop(account, None)
         self._epochs[account] = self._epoch
@@ -196,5 +196,5 @@ class AccountIndex:
 
 
 def is_permanent(email: str) -> bool:
-    """Whether the id is one that a mail server keeps for a message wherever it lies."""
+    """Whether the id is one that a mail server keeps for a message in all folders."""
     return email.startswith("g_")

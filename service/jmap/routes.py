@@ -52,7 +52,7 @@ class Jmap:
         )
 
     async def discover(self, request: Request) -> Response:
-        """Where the session is (RFC 8620, 2.2)."""
+        """The address of the session (RFC 8620, 2.2)."""
         return RedirectResponse(f"{self._base(request)}/jmap/session", HTTPStatus.TEMPORARY_REDIRECT)
 
     async def session(self, request: Request) -> Response:

@@ -33,9 +33,7 @@ _queued_seconds = Counter(
 )
 _rows = Counter("casella_rows", "Rows of lists, by their source: memory or server.", ("protocol", "source"))
 _messages_sent = Counter("casella_messages_sent", "Messages given to mail servers to send.", ("server", "outcome"))
-_jmap_seconds = Histogram(
-    "casella_jmap_method_seconds", "JMAP method calls.", ("method", "outcome"), buckets=_SECONDS
-)
+_jmap_seconds = Histogram("casella_jmap_method_seconds", "JMAP method calls.", ("method", "outcome"), buckets=_SECONDS)
 _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop in the last ten seconds.")
 _rates_fallback = Gauge(
     "casella_rates_fallback",

@@ -22,7 +22,7 @@ from service.mail.submission.model import Identity
 from service.submission.outbox import Outbox
 
 _COUNTS = b"counts "
-"""Begins the state of a mailbox that has no tokens: it only tells whether the numbers of messages changed."""
+"""Begins the state of a mailbox that has no tokens: it only shows that the numbers of messages changed."""
 
 
 class Account:
@@ -46,6 +46,10 @@ class Account:
     @property
     def id(self) -> str:
         return self.backend.account
+
+    async def count(self) -> None:
+        """Count a method call. Raises TooManyRequests."""
+        await self.host.count(self._credentials)
 
     async def identities(self) -> Sequence[Identity]:
         """The addresses that the user sends from, the default one first."""

@@ -34,8 +34,8 @@ def is_visible(row: Row) -> bool:
 async def read_rows(
     account: Account, emails: Iterable[str], *, preview: bool = False, thread: bool = False
 ) -> dict[str, list[Row]]:
-    """The rows of each Email that exists, one for each message. A round trip for each folder. Emails that left the
-    places where they were known are searched."""
+    """The rows of each Email that exists, one for each message. A round trip for each folder. Emails that left their
+    known places are searched."""
     wanted = list(dict.fromkeys(emails))
     await account.token()
     places = await account.index.places_of(wanted)

@@ -46,21 +46,22 @@ class Dispatch:
 
     async def run(self, request: Request) -> list[list[Any]]:
         """The responses in order. Raises only what concerns the sign-in."""
-        for call in request.calls:
-            await self._answer(call, request.using)
+        for number, call in enumerate(request.calls):
+            await self._answer(call, request.using, is_counted=number == 0)
             while self._context.also:
                 name, arguments = self._context.also.pop(0)
-                await self._answer(Call(name, arguments, call.id), request.using)
+                await self._answer(Call(name, arguments, call.id), request.using, is_counted=True)
         return [list(result) for result in self._results]
 
-    async def _answer(self, call: Call, using: frozenset[str]) -> None:
+    async def _answer(self, call: Call, using: frozenset[str], *, is_counted: bool) -> None:
+        """``is_counted``: against the account's rate, as the request was."""
         began = time.perf_counter()
         try:
             method = self._methods.get(call.name)
             if method is None or method.capability not in using:
                 raise MethodError("unknownMethod")
             arguments = Arguments(self._references.resolve(call.arguments), method.arguments)
-            result = Result(call.name, await self._run(method, arguments), call.id)
+            result = Result(call.name, await self._run(method, arguments, is_counted=is_counted), call.id)
         except MethodError as error:
             result = Result("error", error.body, call.id)
         self._results.append(result)
@@ -68,8 +69,10 @@ class Dispatch:
         outcome = result.arguments["type"] if result.name == "error" else "ok"
         metrics.jmap_method(name, str(outcome), time.perf_counter() - began)
 
-    async def _run(self, method: Method, arguments: Arguments) -> Answer:
+    async def _run(self, method: Method, arguments: Arguments, *, is_counted: bool) -> Answer:
         try:
+            if not is_counted:
+                await self._context.count()
             return await method.run(self._context, arguments)
         except (LoginRefused, Unauthenticated):
             raise

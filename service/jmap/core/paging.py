@@ -20,7 +20,7 @@ class Paging(NamedTuple):
     asked: int | None
     with_total: bool
     counts_all: bool = False
-    """Whether all results are needed, whatever the window is."""
+    """Whether all results are needed, not only those up to the end of the window."""
 
     @classmethod
     def read(cls, arguments: Arguments) -> Self:

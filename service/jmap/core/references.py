@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from service.jmap.core.errors import MethodError, invalid
 from service.jmap.core.limits import MAX_RESOLVED
 
+TEXT = 64
+
 
 class Result(NamedTuple):
     """The response of a call."""
@@ -53,14 +55,13 @@ class References:
             if step == "*" and isinstance(value, list):
                 return self._all(value, steps[number + 1 :])
             value = _step(value, step)
-        self._take(len(value) if isinstance(value, list | dict) else 1)
+        self._take(value)
         return value
 
     def _all(self, values: Sequence[Any], steps: Sequence[str]) -> list[Any]:
         """The rest of the path for each value; lists are joined."""
         found: list[Any] = []
         for value in values:
-            self._take(1)
             one = self._walk(value, steps)
             if isinstance(one, list):
                 found += one
@@ -68,10 +69,19 @@ class References:
                 found.append(one)
         return found
 
-    def _take(self, count: int) -> None:
-        self._left -= count
-        if self._left < 0:
-            raise MethodError("requestTooLarge", f"References bring more than {MAX_RESOLVED} values.")
+    def _take(self, value: Any) -> None:
+        """Count all values in it, and a text as one for each ``TEXT`` characters. What is counted is copied into the
+        response: without a limit, references to references would double it with each call."""
+        pending = [value]
+        while pending:
+            each = pending.pop()
+            self._left -= 1 + len(each) // TEXT if isinstance(each, str) else 1
+            if self._left < len(pending):
+                raise MethodError("requestTooLarge", f"References bring more than {MAX_RESOLVED} values.")
+            if isinstance(each, Mapping):
+                pending.extend(each.values())
+            elif isinstance(each, list):
+                pending.extend(each)
 
 
 def _step(value: Any, step: str) -> Any:

@@ -14,7 +14,7 @@ PROPERTIES = ("id", "name", "email", "replyTo", "bcc", "textSignature", "htmlSig
 
 
 async def identities_of(account: Account) -> dict[str, dict[str, Any]]:
-    """By id; none if the username is no address and the user has named none."""
+    """By id; empty if the username is not an address and the user has added none."""
     return {each.id: _identity(each) for each in await account.identities()}
 
 
@@ -55,7 +55,7 @@ def no_changes(account: Account, arguments: Arguments, state: str) -> dict[str, 
     account.require(arguments)
     arguments.number("maxChanges", least=1)
     if arguments.required_text("sinceState") != state:
-        raise StaleToken("This is no state of these records.")
+        raise StaleToken("This is not a state of these records.")
     return {
         "accountId": account.id,
         "oldState": state,

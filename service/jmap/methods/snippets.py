@@ -1,4 +1,4 @@
-"""SearchSnippet/get (RFC 8621, 5): where the words of a search stand in subject and text."""
+"""SearchSnippet/get (RFC 8621, 5): the words of a search, marked in subject and text."""
 
 import re
 from collections.abc import Iterator

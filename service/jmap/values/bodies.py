@@ -21,6 +21,7 @@ PROPERTIES = frozenset(
 DEFAULT_PROPERTIES = (
     *("partId", "blobId", "size", "name", "type", "charset", "disposition", "cid", "language", "location"),
 )
+MAX_PROPERTIES = 24
 MAX_VALUE = 8 << 20
 """Octets of the text of a part that is returned; longer ones are cut."""
 SHORT = 64 << 10
@@ -67,7 +68,7 @@ class Body:
 
     @property
     def has_attachment(self) -> bool:
-        """Whether there is one that is no picture in the text."""
+        """Whether one of them is more than a picture of the text."""
         return any(
             node.part.disposition == "attachment" or not (node.part.cid and node.part.type.startswith("image/"))
             for node in self.attachments
@@ -197,6 +198,8 @@ def _is_shown(kind: str) -> bool:
 
 def check_properties(properties: Sequence[str]) -> None:
     """Raises invalidArguments for a property that no part has."""
+    if len(properties) > MAX_PROPERTIES:
+        raise invalid(f"At most {MAX_PROPERTIES} properties of a body part can be asked for.")
     for name in properties:
         if name.startswith("header:"):
             read_property(name)

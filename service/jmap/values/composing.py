@@ -48,6 +48,16 @@ class NewEmail:
         """The blobs that parts refer to, in order. Raises invalidProperties for parts that are wrong."""
         return list(dict.fromkeys(part["blobId"] for part in self._parts() if part.get("blobId") is not None))
 
+    @property
+    def length(self) -> int:
+        """Roughly, in characters."""
+        values: Mapping[str, Any] = self.record.get("bodyValues") or {}
+        return sum(
+            len(each["value"])
+            for each in values.values()
+            if isinstance(each, dict) and isinstance(each.get("value"), str)
+        )
+
     def _parts(self) -> Iterator[Mapping[str, Any]]:
         for name, part in self._roots():
             pending = [(part, 0)]

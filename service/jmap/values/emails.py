@@ -23,6 +23,7 @@ DEFAULT = (
     *("references", "sender", "from", "to", "cc", "bcc", "replyTo", "subject", "sentAt", "hasAttachment", "preview"),
     *("bodyValues", "textBody", "htmlBody", "attachments"),
 )
+MAX_PROPERTIES = 100
 _HIDDEN = frozenset({"$deleted", "$recent"})
 
 
@@ -32,6 +33,8 @@ class Wanted:
     def __init__(self, names: Sequence[str] | None) -> None:
         self.names = DEFAULT if names is None else tuple(dict.fromkeys(("id", *names)))
         self.headers: dict[str, HeaderProperty] = {}
+        if len(self.names) > MAX_PROPERTIES:
+            raise invalid(f"At most {MAX_PROPERTIES} properties can be asked for.")
         for name in self.names:
             if name.startswith("header:"):
                 self.headers[name] = read_property(name)

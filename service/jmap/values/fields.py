@@ -93,7 +93,7 @@ def _addresses(name: str, value: list[Any]) -> bytes:
 
 
 def read_addresses(value: Any) -> list[Address]:
-    """Raises ValueError or InvalidRequest for what is no list of addresses."""
+    """Raises ValueError or InvalidRequest for anything but a list of addresses."""
     if not isinstance(value, list) or len(value) > MAX_ADDRESSES:
         raise ValueError
     addresses = []

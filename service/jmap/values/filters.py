@@ -96,7 +96,7 @@ def _phrases(text: str) -> list[str]:
 
 
 def _is_quoted(text: str) -> bool:
-    """Apostrophes within words are no quotes."""
+    """Apostrophes within words are not quotes."""
     return len(text) > 1 and text[0] in "\"'" and text[-1] == text[0] and text.count(text[0]) == 2
 
 

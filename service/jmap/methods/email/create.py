@@ -1,5 +1,6 @@
 """Email/set create: a message composed and stored."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from service.submission.assembly import assembled, parts_of
 from service.submission.drafts import id_domain
 
 MAX_ATTACHED_MESSAGE = 4 << 20
+SHORT = 64 << 10
+"""Characters that are composed at once; more in a thread."""
 _SETTABLE = frozenset(
     {"mailboxIds", "keywords", "receivedAt", "bodyStructure", "bodyValues", "textBody", "htmlBody", "attachments"}
     | CONVENIENT.keys()
@@ -33,7 +36,7 @@ async def create(account: Account, record: Mapping[str, Any]) -> dict[str, Any]:
     email = NewEmail(record)
     email.sources = await _sources(account, email)
     author = next((Address(email=each.email) for each in await account.identities()), None)
-    composition = email.compose(author, id_domain(author))
+    composition = await _composed(email, author)
     stored = await _assembled_there(account, composition, record)
     if stored is not None:
         return stored
@@ -41,8 +44,16 @@ async def create(account: Account, record: Mapping[str, Any]) -> dict[str, Any]:
         return await store(account, message, record)
 
 
+async def _composed(email: NewEmail, author: Address | None) -> Composition:
+    """In a thread if its texts are long."""
+    domain = id_domain(author)
+    if email.length <= SHORT:
+        return email.compose(author, domain)
+    return await asyncio.to_thread(email.compose, author, domain)
+
+
 async def _sources(account: Account, email: NewEmail) -> dict[str, Source]:
-    """Where the octets of each blob are. Raises blobNotFound."""
+    """The source of each blob's octets. Raises blobNotFound."""
     sources: dict[str, Source] = {}
     missing = []
     messages = _attached_messages(email.record)

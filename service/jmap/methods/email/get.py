@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from service.jmap.account.account import Account
 from service.jmap.account.blobs import read_blob
 from service.jmap.account.emails import Row, read_rows
@@ -84,9 +86,11 @@ async def _complete(
         opened = await open_email(account, email, row)
         record |= from_headers(opened.headers, wanted)
         record |= await body_properties(account, opened, wanted, bodies)
+        account.take(len(to_json(record)))
     elif wanted.needs_headers:
         headers = await account.backend.list_headers(row["id"], wanted.fields)
         record |= from_headers(headers, wanted)
+        account.take(len(to_json(record)))
 
 
 async def body_properties(account: Account, opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
@@ -119,12 +123,11 @@ async def _values(account: Account, opened: Opened, bodies: Bodies) -> dict[str,
     values = {}
     for part, node in texts.items():
         values[part] = await body_value(node, bodies.most)
-        account.take(len(values[part]["value"]))
     return values
 
 
 async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
-    """Email/parse: messages that are no Emails, but attached to one, or uploaded."""
+    """Email/parse: messages that are attached to an Email, or uploaded."""
     account.require(arguments)
     blobs = arguments.ids("blobIds")
     if blobs is None:
@@ -157,7 +160,7 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
 
 
 async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
-    """None if it has no header field, so is no message."""
+    """None if it is not a message: it has no header field."""
     opened = await open_source(source)
     if not opened.headers:
         return None

@@ -14,7 +14,7 @@ from service.mail.errors import InvalidRequest, NotFound, NotSupported
 from service.mail.search.filter import Condition, Criterion, Filter, Operator
 
 MAX_COMPARED = 1000
-"""Results of a query whose changes are told: all of them have to be read."""
+"""The longest list whose changes are calculated: all of it has to be read."""
 
 
 async def query(account: Account, arguments: Arguments) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Query:
 
 @dataclass(slots=True)
 class Found:
-    """Emails in order. ``total`` of all that match, None if the walk did not come to the end and nobody says."""
+    """Emails in order. ``total`` of all that match, None if that is unknown before the end of the walk."""
 
     emails: list[str]
     total: int | None = None

@@ -94,7 +94,7 @@ async def _import(account: Account, key: str, record: Mapping[str, Any], outcome
     try:
         async with spooled_blob(account, account.resolve(record["blobId"])) as message:
             if not _has_header(message.header):
-                raise SetError("invalidEmail", "The blob is no message.")
+                raise SetError("invalidEmail", "The blob is not a message.")
             outcomes.created[key] = created = await store(account, message, record)
     except NotFound as error:
         if error.what != "blob":

@@ -14,6 +14,7 @@ Mailboxes = dict[str, dict[str, Any]]
 _FILTERS = frozenset({"parentId", "name", "role", "hasAnyRole", "isSubscribed", "operator", "conditions"})
 _SORTS = frozenset({"name", "sortOrder", "parentId"})
 _MAX_DEPTH = 32
+MAX_CONDITIONS = 256
 
 
 async def mailboxes_of(account: Account) -> Mailboxes:
@@ -78,7 +79,7 @@ def _can_tell_changes(arguments: Arguments) -> bool:
 
 
 async def query_changes(account: Account, arguments: Arguments) -> dict[str, Any]:
-    """Mailbox/queryChanges: what changed is taken out, and put in again where it is now."""
+    """Mailbox/queryChanges: what changed is removed, and added again at its present index."""
     account.require(arguments)
     since = arguments.required_text("sinceQueryState")
     most = arguments.number("maxChanges", least=1)
@@ -108,13 +109,14 @@ def _known(account: Account, since: str) -> dict[str, list[str]]:
     """What a state says of the mailboxes at its time. Raises StaleToken."""
     state = account.host.states.open(account.id, since)
     if not state.startswith(b"f"):
-        raise StaleToken("This is no state of mailboxes.")
+        raise StaleToken("This is not a state of mailboxes.")
     return read_state(state)
 
 
 def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
     """The ids of all results, in order."""
     tree, sort = arguments.object("filter"), _sort(arguments)
+    _check_size(tree)
     matching = {each: record for each, record in mailboxes.items() if not tree or _holds(tree, record, 0)}
     if arguments.flag("filterAsTree"):
         matching = {each: record for each, record in matching.items() if _has_line(record, mailboxes, matching)}
@@ -122,6 +124,18 @@ def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
     if arguments.flag("sortAsTree"):
         ordered = _as_tree(ordered, _ordered(list(mailboxes.values()), sort))
     return [record["id"] for record in ordered]
+
+
+def _check_size(tree: Any) -> None:
+    """Raises unsupportedFilter for a filter that is evaluated too long."""
+    pending, left = [tree], MAX_CONDITIONS
+    while pending:
+        node = pending.pop()
+        left -= len(node) if isinstance(node, dict) else 1
+        inner = node.get("conditions") if isinstance(node, dict) else None
+        pending.extend(inner if isinstance(inner, list) else ())
+        if left < len(pending):
+            raise MethodError("unsupportedFilter", f"A filter has at most {MAX_CONDITIONS} conditions.")
 
 
 def _holds(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
@@ -160,7 +174,7 @@ def _sort(arguments: Arguments) -> list[tuple[str, bool]]:
         return [("sortOrder", True), ("name", True)]
     if not isinstance(comparators, list):
         raise invalid("sort is a list of comparators.")
-    return [_sort_key(each) for each in comparators]
+    return [_sort_key(each) for each in comparators[:10]]
 
 
 def _sort_key(comparator: Any) -> tuple[str, bool]:
@@ -175,7 +189,7 @@ def _sort_key(comparator: Any) -> tuple[str, bool]:
 
 def _ordered(records: list[dict[str, Any]], sort: list[tuple[str, bool]]) -> list[dict[str, Any]]:
     ordered = sorted(records, key=lambda record: record["id"])
-    for name, is_ascending in reversed(sort[:10]):
+    for name, is_ascending in reversed(sort):
         ordered.sort(key=lambda record: _key(record[name]), reverse=not is_ascending)
     return ordered
 
