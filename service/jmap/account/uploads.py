@@ -1,7 +1,7 @@
 """Uploaded blobs. Each is a message in a folder of its own in the mailbox, unsubscribed: so every replica finds it, and
 no disk holds it. Blobs that were not used are removed after a day, by the next upload."""
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -86,7 +86,7 @@ class Uploads:
 
     async def _sweep(self) -> None:
         """Remove old blobs, at most once in an hour. Best effort."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if now - _swept.get(self._backend.account, -SWEEP_SECONDS) < SWEEP_SECONDS:
             return
         if len(_swept) > 10_000:
