@@ -10,7 +10,7 @@ from service.jmap.account.account import Account
 from service.jmap.index import is_permanent
 from service.jmap.values.emails import thread_of
 from service.mail.json_rows import JsonRows
-from service.mail.model import MessageSummary
+from service.mail.model import Capability, MessageSummary
 
 Row: TypeAlias = dict[str, Any]
 """A message as the API lists it."""
@@ -67,6 +67,7 @@ async def _rows_at(
 
 async def _rows(account: Account, messages: Sequence[str], *, preview: bool, thread: bool) -> dict[str, Row]:
     """Rows that this request has read already are used again, if they have all that is asked for."""
+    thread = thread and Capability.THREADS in account.backend.capabilities
     if not (preview or thread) and all(message in account.rows for message in messages):
         return {message: account.rows[message] for message in messages}
     rows: dict[str, Row] = {}

@@ -1,0 +1,84 @@
+"""Requests made to cost much: each is answered, soon, and no event loop is held."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.jmap.clients import Jmap
+from tests.jmap.letters import plain
+
+
+def _deep(depth: int) -> dict[str, Any]:
+    tree: dict[str, Any] = {"subject": "x"}
+    for _ in range(depth):
+        tree = {"operator": "NOT", "conditions": [tree]}
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("Email/query", {"filter": _deep(60)}, "unsupportedFilter"),
+        ("Email/query", {"filter": _deep(80)}, "invalidArguments"),
+        ("Email/query", {"filter": {"operator": "OR", "conditions": [{"text": "x"}] * 5000}}, "unsupportedFilter"),
+        ("Email/query", {"filter": {"text": "x" * 100_000}}, "invalidArguments"),
+        ("Email/query", {"filter": {"before": "99999-99-99T00:00:00Z"}}, "invalidArguments"),
+        ("Email/query", {"filter": {"minSize": -1}}, "invalidArguments"),
+        ("Email/query", {"sort": [{"property": "size"}] * 100}, "invalidArguments"),
+        ("Email/query", {"position": 10**30}, "invalidArguments"),
+        ("Email/get", {"ids": ["x"] * 5000}, "requestTooLarge"),
+        ("Email/get", {"ids": ["x"], "properties": [f"header:X-{n}" for n in range(5000)]}, "invalidArguments"),
+        ("Email/get", {"ids": ["x"], "bodyProperties": ["header:a:all"] * 5000}, "invalidArguments"),
+        ("Email/set", {"destroy": ["x" + str(n) for n in range(5000)]}, "requestTooLarge"),
+        ("Email/set", {"update": {"x": 5}}, "invalidArguments"),
+        ("Mailbox/query", {"filter": _deep(80)}, "invalidArguments"),
+        ("Thread/get", {"ids": ["t_x"] * 400}, "invalidArguments"),
+        ("SearchSnippet/get", {"emailIds": ["x"] * 400, "filter": None}, "invalidArguments"),
+        ("Email/changes", {"sinceState": "A" * 100_000}, "cannotCalculateChanges"),
+        ("Email/changes", {"sinceState": "ä\u0000"}, "cannotCalculateChanges"),
+    ],
+)
+async def test_each_is_bounded(jmap: Jmap, name: str, arguments: dict[str, Any], kind: str) -> None:
+    assert await jmap.error(name, **arguments) == kind
+
+
+async def test_a_position_far_behind_costs_one_page(jmap: Jmap) -> None:
+    await jmap.imported(plain("x"), await jmap.inbox())
+    assert await jmap.query(position=10**15) == []
+    assert await jmap.query(anchor=(await jmap.query())[0], anchorOffset=10**15) == []
+
+
+async def test_ids_of_any_shape_are_not_found(jmap: Jmap) -> None:
+    ids = ["", "x", "m_", "g_", "m_" + "A" * 5000, "g_" + "A" * 5000, "ä", "\u0000", "#", "#x", "f_x", '"\r\n']
+    for name in ("Email/get", "Mailbox/get", "Thread/get"):
+        answer = await jmap.call(name, ids=ids)
+        assert (answer["list"], answer["notFound"]) == ([], ids)
+    answer = await jmap.call("Email/set", destroy=ids)
+    assert answer["notDestroyed"].keys() == set(ids)
+
+
+async def test_the_loop_is_never_held_for_long(jmap: Jmap) -> None:
+    """While a request of a megabyte is read, others are answered."""
+    worst = 0.0
+    is_done = False
+
+    async def watch() -> None:
+        nonlocal worst
+        loop = asyncio.get_running_loop()
+        while not is_done:
+            before = loop.time()
+            await asyncio.sleep(0.001)
+            worst = max(worst, loop.time() - before)
+
+    watching = asyncio.create_task(watch())
+    calls = [["Core/echo", {"a": [[{}] * 1000] * 60}, str(n)] for n in range(3)]
+    reference = {"resultOf": "0", "name": "Core/echo", "path": "/a/*/*"}
+    calls.append(["Core/echo", {"#b": reference}, "9"])
+    body = json.dumps({"using": ["urn:ietf:params:jmap:core"], "methodCalls": calls})
+    answer = await jmap.http.post("/jmap", content=body, headers={"Content-Type": "application/json"})
+    is_done = True
+    await watching
+    assert answer.status_code == 200
+    assert worst < 0.5  # the client is in this process too, and the machine may be busy
