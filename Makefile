@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= auto
 SECONDS ?= 60
 ROUNDS ?= 50
-FUZZED := wire tokens framing mail html search
+FUZZED := wire tokens framing mail html search jmap
 NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 export REDOCLY_TELEMETRY = off

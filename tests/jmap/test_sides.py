@@ -140,7 +140,7 @@ class Sides:
 async def test_both_sides_see_one_mailbox(jmap: Jmap) -> None:
     """Email/changes, too, lead from each state to the next."""
     seed = OPERATIONS if OPERATIONS > 40 else 7
-    sides = Sides(jmap, Random(seed))  # noqa: S311 - which operation comes next is no secret
+    sides = Sides(jmap, Random(seed))
     await sides.begin()
     state, known = (await jmap.call("Email/get", ids=[]))["state"], set[str]()
     for number in range(1, OPERATIONS + 1):
