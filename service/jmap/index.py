@@ -24,7 +24,8 @@ class Index:
     """Of all accounts of a process. Ids of messages name their account, so accounts cannot mix."""
 
     def __init__(self) -> None:
-        self._email_of: LRUCache[str, str] = LRUCache(KEPT)
+        self._email_of: LRUCache[str, tuple[str, int]] = LRUCache(KEPT)
+        """With the epoch at which it is among the Email's places."""
         self._places: LRUCache[tuple[int, str], tuple[str, ...]] = LRUCache(KEPT)
         self._threads: LRUCache[str, str] = LRUCache(KEPT)
         self._tokens: LRUCache[str, bytes] = LRUCache(KEPT_ACCOUNTS)
@@ -38,23 +39,33 @@ class Index:
 
     def email_of(self, message: str) -> str | None:
         """The Email's id, if it is known."""
-        return self._email_of.get(message)
+        known = self._email_of.get(message)
+        return known[0] if known else None
+
+    def is_placed(self, account: str, message: str) -> bool:
+        """Whether the message is among the known places of its Email."""
+        known = self._email_of.get(message)
+        return known is not None and known[1] == self._epochs.get(account, 0)
 
     def places_of(self, account: str, email: str) -> tuple[str, ...]:
         return self._places.get((self._epochs.get(account, 0), email), ())
 
     def note(self, account: str, message: str, email: str) -> None:
         """The message is this Email."""
-        self._email_of[message] = email
-        key = self._epochs.get(account, 0), email
+        epoch = self._epochs.get(account, 0)
+        self._email_of[message] = email, epoch
+        key = epoch, email
         known = self._places.get(key, ())
         if message not in known:
             self._places[key] = (*known, message)
 
     def drop(self, account: str, message: str) -> None:
         """The message is gone. Which Email it was is still known."""
-        email = self._email_of.get(message)
-        key = self._epochs.get(account, 0), email or ""
+        email = self.email_of(message)
+        if email is None:
+            return
+        self._email_of[message] = email, -1
+        key = self._epochs.get(account, 0), email
         if left := tuple(each for each in self._places.get(key, ()) if each != message):
             self._places[key] = left
         else:
@@ -134,13 +145,14 @@ class AccountIndex:
 
     async def emails_of(self, messages: Iterable[str]) -> dict[str, str]:
         """The Email of each message, in order. One round trip for each folder with messages that are not known yet."""
-        wanted = list(messages)
-        unknown = [message for message in wanted if self._index.email_of(message) is None]
+        emails = {message: self._index.email_of(message) for message in messages}
+        unknown = [message for message, email in emails.items() if email is None]
         found = await self._backend.get_email_ids(unknown) if unknown else {}
-        emails = {message: self._index.email_of(message) or found.get(message, message) for message in wanted}
-        for message, email in emails.items():
-            self._index.note(self._account, message, email)
-        return emails
+        known = {message: email or found.get(message, message) for message, email in emails.items()}
+        for message, email in known.items():
+            if not self._index.is_placed(self._account, message):
+                self._index.note(self._account, message, email)
+        return known
 
     async def mailboxes(self) -> dict[str, str]:
         """The id of each folder as a Mailbox, by the folder's id, as far as they differ. A round trip if not known."""

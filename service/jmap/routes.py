@@ -71,6 +71,7 @@ class Jmap:
             return _json(error.body, error.status, "application/problem+json")
         credentials, backend = await self._open(request)
         account = Account(self._host, request, credentials, backend, asked.created or {})
+        account.expect(asked.calls)
         responses = await Dispatch(METHODS, account).run(asked)
         body: dict[str, Any] = {"methodResponses": responses}
         if asked.created is not None:

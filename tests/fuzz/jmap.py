@@ -7,6 +7,7 @@ from pydantic_core import from_json, to_json
 
 from service.accounts.credentials import Credentials
 from service.accounts.states import States
+from service.api.event_streams import EventStreams
 from service.jmap.account.account import Account
 from service.jmap.core.dispatch import Dispatch
 from service.jmap.core.errors import RequestError
@@ -55,7 +56,7 @@ def _host() -> Host:
         require_live=_unused,
         count=_count,
         states=States([bytes(32)]),
-        streams=_unused,
+        streams=EventStreams(),
         limits=Limits(1 << 20, 1 << 20),
     )
 

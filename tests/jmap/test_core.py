@@ -95,7 +95,7 @@ async def test_a_reference_that_leads_nowhere_is_an_error(jmap: Jmap, reference:
 
 
 async def test_references_to_references_cannot_double_the_response(jmap: Jmap) -> None:
-    calls = [("Core/echo", {"a": ["x" * 1000] * 10})]
+    calls: list[tuple[str, dict[str, Any]]] = [("Core/echo", {"a": ["x" * 1000] * 10})]
     for number in range(20):
         reference = {"resultOf": str(number), "name": "Core/echo", "path": ""}
         calls.append(("Core/echo", {"#a": reference, "#b": reference}))

@@ -1,7 +1,7 @@
 """What the method calls of one request share: the mailbox, its folders and state as of now, the records created so
 far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -13,6 +13,7 @@ from service.jmap.core.arguments import Arguments
 from service.jmap.core.dispatch import Also
 from service.jmap.core.errors import MethodError
 from service.jmap.core.limits import MAX_RESPONSE
+from service.jmap.core.request import Call
 from service.jmap.host import Host
 from service.jmap.index import AccountIndex
 from service.mail.backend import Backend
@@ -21,6 +22,8 @@ from service.mail.model import Folder
 from service.mail.submission.model import Identity
 from service.submission.outbox import Outbox
 
+EXTRAS = frozenset({"preview", "threadId"})
+"""Properties of rows that are read only on request."""
 _COUNTS = b"counts "
 """Begins the state of a mailbox that has no tokens: it only shows that the numbers of messages changed."""
 
@@ -37,11 +40,23 @@ class Account:
         self.index: AccountIndex = host.index.of(backend)
         self.uploads = Uploads(backend, host.limits.max_upload)
         self.rows: dict[str, dict[str, Any]] = {}
-        """Rows of messages that this request has read, to be used again by its next call."""
+        """Rows of messages that this request has read, to be used again by its next call. They have ``extras``."""
+        self.extras: frozenset[str] = frozenset()
         self._request, self._credentials = request, credentials
         self._folders: dict[str, Folder] | None = None
         self._token: bytes | None = None
         self._left = MAX_RESPONSE
+
+    def expect(self, calls: Iterable[Call]) -> None:
+        """Look which of the properties that cost more are asked for by calls to come, so that rows are read once."""
+        asked = {
+            name
+            for call in calls
+            if call.name == "Email/get" and isinstance(names := call.arguments.get("properties"), list)
+            for name in names
+            if isinstance(name, str)
+        }
+        self.extras = frozenset(asked) & EXTRAS
 
     @property
     def id(self) -> str:

@@ -68,7 +68,8 @@ async def _rows_at(
 async def _rows(account: Account, messages: Sequence[str], *, preview: bool, thread: bool) -> dict[str, Row]:
     """Rows that this request has read already are used again, if they have all that is asked for."""
     thread = thread and Capability.THREADS in account.backend.capabilities
-    if not (preview or thread) and all(message in account.rows for message in messages):
+    asked = {name for name, is_asked in (("preview", preview), ("threadId", thread)) if is_asked}
+    if asked <= account.extras and all(message in account.rows for message in messages):
         return {message: account.rows[message] for message in messages}
     rows: dict[str, Row] = {}
     for at in range(0, len(messages), BATCH):

@@ -1,5 +1,6 @@
 """The Session object (RFC 8620, 2): what the account can, and where."""
 
+from functools import lru_cache
 from hashlib import blake2s
 from typing import Any
 
@@ -39,7 +40,12 @@ def session(
         "uploadUrl": f"{base}/jmap/upload/{{accountId}}",
         "eventSourceUrl": f"{base}/jmap/eventsource?types={{types}}&closeafter={{closeafter}}&ping={{ping}}",
     }
-    return {**body, "state": blake2s(repr(sorted(body.items())).encode(), digest_size=8).hexdigest()}
+    return {**body, "state": _state(repr(sorted(body.items())))}
+
+
+@lru_cache(maxsize=256)
+def _state(text: str) -> str:
+    return blake2s(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def account_capabilities(

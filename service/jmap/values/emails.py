@@ -32,6 +32,8 @@ class Wanted:
 
     def __init__(self, names: Sequence[str] | None) -> None:
         self.names = DEFAULT if names is None else tuple(dict.fromkeys(("id", *names)))
+        self.set = frozenset(self.names)
+        self.of_rows = tuple((name, _READERS[name]) for name in self.names if name in _READERS)
         self.headers: dict[str, HeaderProperty] = {}
         if len(self.names) > MAX_PROPERTIES:
             raise invalid(f"At most {MAX_PROPERTIES} properties can be asked for.")
@@ -62,18 +64,17 @@ def from_rows(email: str, rows: Sequence[Row], mailboxes: Mapping[str, str], wan
     """The properties that rows say. An Email has the keywords of all its messages; ``mailboxes`` has the Mailbox id of
     each folder."""
     first = rows[0]
-    of_email: dict[str, Callable[[], Any]] = {
-        "id": lambda: email,
-        "blobId": lambda: email_blob(email),
-        "threadId": lambda: thread_of(email, first),
-        "mailboxIds": lambda: {mailboxes.get(row["folderId"], row["folderId"]): True for row in rows},
-        "keywords": lambda: keywords_of(rows),
-    }
-    return {
-        name: of_email[name]() if name in of_email else _READERS[name](first)
-        for name in wanted.names
-        if name in of_email or name in _READERS
-    }
+    record = {name: read(first) for name, read in wanted.of_rows}
+    record["id"] = email
+    if "blobId" in wanted.set:
+        record["blobId"] = email_blob(email)
+    if "threadId" in wanted.set:
+        record["threadId"] = thread_of(email, first)
+    if "mailboxIds" in wanted.set:
+        record["mailboxIds"] = {mailboxes.get(row["folderId"], row["folderId"]): True for row in rows}
+    if "keywords" in wanted.set:
+        record["keywords"] = keywords_of(rows)
+    return record
 
 
 def thread_of(email: str, row: Row) -> str:
@@ -94,7 +95,11 @@ def _utc(moment: str | None) -> str:
 
 
 def _people(row: Row, name: str) -> list[dict[str, Any]] | None:
-    return [{"name": each.get("name"), "email": each["email"]} for each in row.get(name, ())] or None
+    """Addresses without a name get one: the row is read for this request alone."""
+    people: list[dict[str, Any]] | None = row.get(name)
+    for each in people or ():
+        each.setdefault("name", None)
+    return people or None
 
 
 _READERS: Mapping[str, Callable[[Row], Any]] = {

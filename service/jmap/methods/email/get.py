@@ -63,15 +63,16 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
     if wanted.needs_body and len(emails) > MAX_READ:
         raise invalid(f"Bodies can be asked for of {MAX_READ} Emails at once.")
     state = await account.state()
-    names = set(wanted.names)
-    rows = await read_rows(account, emails, preview="preview" in names, thread="threadId" in names)
-    mailboxes = await account.index.mailboxes() if "mailboxIds" in names else {}
+    rows = await read_rows(account, emails, preview="preview" in wanted.set, thread="threadId" in wanted.set)
+    mailboxes = await account.index.mailboxes() if "mailboxIds" in wanted.set else {}
+    needs_more = wanted.needs_body or wanted.needs_headers
     records = []
     for email in dict.fromkeys(emails):
         if email in rows:
             record = from_rows(email, rows[email], mailboxes, wanted)
             try:
-                await _complete(account, email, rows[email][0], record, wanted, bodies)
+                if needs_more:
+                    await _complete(account, email, rows[email][0], record, wanted, bodies)
             except NotFound:
                 continue
             records.append(record)

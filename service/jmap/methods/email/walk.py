@@ -1,6 +1,6 @@
 """A walk through the results of a query, page by page, as far as the window asks for."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 from service.jmap.account.account import Account
@@ -11,7 +11,7 @@ from service.jmap.core.paging import Paging
 from service.jmap.methods.email.conversations import OF_THREADS, ThreadTest, members
 from service.jmap.values.emails import thread_of
 from service.jmap.values.filters import Comparator
-from service.mail.model import Page
+from service.mail.model import Capability, Page
 from service.mail.search.filter import MAX_PAGE, Condition, Filter, ListQuery, Logic, Operator
 
 _TOO_FAR = f"Results can be read up to number {MAX_RESULTS}. Narrow the filter."
@@ -32,9 +32,16 @@ class Query:
     def needs_threads(self) -> bool:
         return self.collapses or bool(self.of_threads) or any(each.is_of_threads for each in self.sort)
 
-    def page_query(self, limit: int, cursor: str | None) -> ListQuery:
+    def page_query(self, limit: int, cursor: str | None, extras: Collection[str] = ()) -> ListQuery:
         order = tuple(each.order for each in self.sort if each.key is not None)
-        return ListQuery(limit, cursor, self.tree, order, with_thread=self.needs_threads)
+        return ListQuery(
+            limit,
+            cursor,
+            self.tree,
+            order,
+            with_preview="preview" in extras,
+            with_thread=self.needs_threads or "threadId" in extras,
+        )
 
 
 @dataclass(slots=True)
@@ -69,9 +76,10 @@ class Walk:
         end = paging.position + paging.limit
         total: int | None = None
         await self._prepare()
-        async for page in self._pages(None if needs_all or self._is_exact else end):
+        reads_all = needs_all or self._is_exact
+        async for page in self._pages(None if reads_all else end, with_extras=not needs_all):
             total = page.total
-            await self._take(rows_of(page.items))
+            await self._take(rows_of(page.items), has_extras=not needs_all)
             if not needs_all and len(self._emails) >= end:
                 break
         else:
@@ -129,13 +137,14 @@ class Walk:
             await inner._take(rows_of(page.items))
         return set(inner._emails)
 
-    async def _pages(self, end: int | None) -> AsyncIterator[Page]:
+    async def _pages(self, end: int | None, *, with_extras: bool = False) -> AsyncIterator[Page]:
         """The pages, each as long as is still needed. Raises requestTooLarge behind ``MAX_RESULTS``."""
         seen, cursor = 0, None
+        extras = self._account.extras if with_extras and self._can_have_threads else frozenset[str]()
         folders = [self._wanted.folder] if self._wanted.folder is not None else await self._all_folders()
         while folders:
             limit = MAX_PAGE if end is None else max(1, min(MAX_PAGE, end - len(self._emails)))
-            asked = self._wanted.page_query(limit, cursor)
+            asked = self._wanted.page_query(limit, cursor, extras)
             if len(folders) == 1:
                 page = await self._account.backend.list_messages(folders[0], asked)
             else:
@@ -152,13 +161,20 @@ class Walk:
         listed = (await self._account.folders()).values()
         return [each.id for each in listed if each.is_selectable and each.total_messages != 0]
 
-    async def _take(self, rows: Sequence[Row]) -> None:
+    @property
+    def _can_have_threads(self) -> bool:
+        """Of a mailbox that has none, rows are read without."""
+        return Capability.THREADS in self._account.backend.capabilities
+
+    async def _take(self, rows: Sequence[Row], *, has_extras: bool = False) -> None:
+        """``has_extras``: they may be used again by a later call."""
         visible = [row for row in rows if is_visible(row)]
         self._hidden += len(rows) - len(visible)
         emails = await self._account.index.emails_of(row["id"] for row in visible)
         for row in visible:
             email = emails[row["id"]]
-            self._account.rows[row["id"]] = row
+            if has_extras:
+                self._account.rows[row["id"]] = row
             if self._wanted.needs_threads and not self._fits(email, row):
                 continue
             self._emails[email] = None
