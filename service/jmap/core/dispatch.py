@@ -50,15 +50,16 @@ class Dispatch:
             await self._answer(call, request.using, is_counted=number == 0)
             while self._context.also:
                 name, arguments = self._context.also.pop(0)
-                await self._answer(Call(name, arguments, call.id), request.using, is_counted=True)
+                await self._answer(Call(name, arguments, call.id), None, is_counted=True)
         return [list(result) for result in self._results]
 
-    async def _answer(self, call: Call, using: frozenset[str], *, is_counted: bool) -> None:
-        """``is_counted``: against the account's rate, as the request was."""
+    async def _answer(self, call: Call, using: frozenset[str] | None, *, is_counted: bool) -> None:
+        """``using`` None: a call that another one implies needs no capability of its own. ``is_counted``: against the
+        account's rate, as the request was."""
         began = time.perf_counter()
         try:
             method = self._methods.get(call.name)
-            if method is None or method.capability not in using:
+            if method is None or (using is not None and method.capability not in using):
                 raise MethodError("unknownMethod")
             arguments = Arguments(self._references.resolve(call.arguments), method.arguments)
             result = Result(call.name, await self._run(method, arguments, is_counted=is_counted), call.id)
