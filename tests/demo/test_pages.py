@@ -100,7 +100,17 @@ def errors(out: str, _: Path) -> None:
     assert answered == expected
 
 
+def jmap(out: str, folder: Path) -> None:
+    session = json.loads((folder / "session.json").read_text())
+    answer = json.loads(out)
+    assert answer["sessionState"] == session["state"]
+    (_, query, _), (_, get, _) = answer["methodResponses"]
+    assert len(query["ids"]) == 3
+    assert [each["id"] for each in get["list"]] == query["ids"]
+
+
 CHECKS = {
+    "docs/jmap.md": jmap,
     "README.md": readme,
     "docs/app.md": app_guide,
     "docs/staying-in-step.md": staying_in_step,

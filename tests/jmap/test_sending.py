@@ -65,6 +65,21 @@ async def test_a_draft_is_sent_and_moved(sender: Jmap, sink: Sink) -> None:
     assert blind.encode() not in delivered.octets
 
 
+async def test_what_a_submission_implies_needs_no_capability(sender: Jmap) -> None:
+    email = await _draft(sender, to=[{"email": f"{token_hex(8)}@example.net"}])
+    [identity] = (await sender.call("Identity/get", ids=None))["list"]
+    arguments = {
+        "accountId": sender.account,
+        "create": {"s": {"emailId": email, "identityId": identity["id"]}},
+        "onSuccessDestroyEmail": ["#s"],
+    }
+    using = ["urn:ietf:params:jmap:core", "urn:ietf:params:jmap:submission"]
+    body = {"using": using, "methodCalls": [["EmailSubmission/set", arguments, "0"]]}
+    answers = (await sender.http.post("/jmap", json=body)).json()["methodResponses"]
+    assert [(name, call) for name, _, call in answers] == [("EmailSubmission/set", "0"), ("Email/set", "0")]
+    assert answers[1][1]["destroyed"] == [email]
+
+
 async def test_what_cannot_be_sent_says_why(sender: Jmap) -> None:
     [identity] = (await sender.call("Identity/get", ids=None))["list"]
     good = {"emailId": await _draft(sender, to=[{"email": "a@example.net"}]), "identityId": identity["id"]}

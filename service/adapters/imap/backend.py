@@ -247,6 +247,8 @@ class ImapBackend(Backend):
 
     async def find_emails(self, email_ids: Sequence[str]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
+        if not any(map(self._ids.email_name, email_ids)):
+            return found
         for folder in await self._searched(None):
             with suppress(NotFound, NotPermitted, UpstreamError):
                 for email, messages in (await self._email_ids.find(folder, email_ids)).items():
