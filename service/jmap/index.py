@@ -144,15 +144,18 @@ class AccountIndex:
         self._index.keep_token(self._account, changes.token)
 
     async def emails_of(self, messages: Iterable[str]) -> dict[str, str]:
-        """The Email of each message, in order. One round trip for each folder with messages that are not known yet."""
+        """The Email of each message, in order. One round trip for each folder with messages that are not known yet. One
+        that no longer exists is an Email of its own, and not kept: it may have been part of another one."""
         emails = {message: self._index.email_of(message) for message in messages}
         unknown = [message for message, email in emails.items() if email is None]
         found = await self._backend.get_email_ids(unknown) if unknown else {}
-        known = {message: email or found.get(message, message) for message, email in emails.items()}
-        for message, email in known.items():
-            if not self._index.is_placed(self._account, message):
-                self._index.note(self._account, message, email)
-        return known
+        is_plain = not self._backend.has_email_ids
+        for message, email in emails.items():
+            known = email or found.get(message) or (message if is_plain else None)
+            if known is not None and not self._index.is_placed(self._account, message):
+                self._index.note(self._account, message, known)
+            emails[message] = known or message
+        return {message: email or message for message, email in emails.items()}
 
     async def mailboxes(self) -> dict[str, str]:
         """The id of each folder as a Mailbox, by the folder's id, as far as they differ. A round trip if not known."""

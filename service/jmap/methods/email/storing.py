@@ -68,11 +68,7 @@ async def finish(account: Account, message: str | None, others: list[str]) -> di
     if message is None:
         raise UpstreamError(_LOST)
     for folder in others:
-        [outcome] = await account.backend.copy_messages([message], folder)
-        if outcome.error is not None:
-            raise outcome.error
-        if outcome.new_id is not None:
-            await account.index.emails_of([outcome.new_id])
+        await _copy(account, message, folder)
     email = (await account.index.emails_of([message]))[message]
     account.has_changed()
     rows = rows_of(await _with_thread(account, message))
@@ -84,6 +80,17 @@ async def finish(account: Account, message: str | None, others: list[str]) -> di
         "threadId": thread_of(email, rows[0]),
         "size": rows[0].get("size", 0),
     }
+
+
+async def _copy(account: Account, message: str, folder: str) -> None:
+    """If it cannot be copied, the message is removed: an Email that was not created is nowhere."""
+    [outcome] = await account.backend.copy_messages([message], folder)
+    if outcome.error is not None:
+        account.has_changed()
+        await account.backend.delete_messages([message])
+        raise outcome.error
+    if outcome.new_id is not None:
+        await account.index.emails_of([outcome.new_id])
 
 
 async def _with_thread(account: Account, message: str) -> Any:

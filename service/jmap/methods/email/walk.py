@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 
 from service.jmap.account.account import Account
-from service.jmap.account.emails import Row, is_visible, rows_of
+from service.jmap.account.emails import DELETED, Row, is_visible, rows_of
 from service.jmap.core.errors import MethodError
 from service.jmap.core.limits import MAX_RESULTS
 from service.jmap.core.paging import Paging
@@ -12,9 +12,13 @@ from service.jmap.methods.email.conversations import OF_THREADS, ThreadTest, mem
 from service.jmap.values.emails import thread_of
 from service.jmap.values.filters import Comparator
 from service.mail.model import Capability, Page
-from service.mail.search.filter import MAX_PAGE, Condition, Filter, ListQuery, Logic, Operator
+from service.mail.search.filter import MAX_PAGE, Condition, Criterion, Filter, ListQuery, Logic, Operator
 
-_TOO_FAR = f"Results can be read up to number {MAX_RESULTS}. Narrow the filter."
+MAX_MERGED = 4000
+"""The same of several folders: each page of them is a search of its own."""
+LEAST = 50
+"""Messages of a page at least, if some may not become results."""
+_TOO_FAR = f"Results can be read up to number {MAX_RESULTS}, over several folders {MAX_MERGED}. Narrow the filter."
 
 
 @dataclass(slots=True)
@@ -70,14 +74,14 @@ class Walk:
         lies too far behind."""
         if any(each.condition for each in self._wanted.sort):
             return await self._sorted_by_conditions()
-        needs_all = paging.needs_all or (paging.with_total and self._is_exact)
+        counts_apart = paging.with_total and not paging.needs_all and self._can_count_apart
+        needs_all = paging.needs_all or (paging.with_total and self._is_exact and not counts_apart)
         if paging.anchor is None and paging.position >= MAX_RESULTS:
             return await self._behind_all(paging.position)
         end = paging.position + paging.limit
         total: int | None = None
         await self._prepare()
-        reads_all = needs_all or self._is_exact
-        async for page in self._pages(None if reads_all else end, with_extras=not needs_all):
+        async for page in self._pages(None if needs_all else end, with_extras=not needs_all):
             total = page.total
             await self._take(rows_of(page.items), has_extras=not needs_all)
             if not needs_all and len(self._emails) >= end:
@@ -85,7 +89,27 @@ class Walk:
         else:
             exact = self._is_exact or total is None
             return Found(list(self._emails), len(self._emails) if exact else (total or 0) - self._hidden)
+        if counts_apart:
+            return Found(list(self._emails), await self._count())
         return Found(list(self._emails), None if total is None else total - self._hidden)
+
+    @property
+    def _can_count_apart(self) -> bool:
+        """Whether the results can be counted by ids alone, without their rows."""
+        return self._wanted.folder is None and not self._wanted.needs_threads
+
+    async def _count(self) -> int:
+        """All results in all folders: one round trip for each, and those of ids that are not known yet."""
+        shown: Filter = Condition(Criterion.NOT_KEYWORD, DELETED)
+        if self._wanted.tree is not None:
+            shown = Operator(Logic.AND, (self._wanted.tree, shown))
+        emails: set[str] = set()
+        for folder in await self._all_folders():
+            found = await self._account.backend.find_messages(folder, shown, MAX_RESULTS)
+            emails.update((await self._account.index.emails_of(found.ids)).values())
+            if found.has_more or len(emails) > MAX_RESULTS:
+                raise MethodError("requestTooLarge", _TOO_FAR)
+        return len(emails)
 
     async def threads(self) -> frozenset[str]:
         """The threads of all results."""
@@ -142,8 +166,10 @@ class Walk:
         seen, cursor = 0, None
         extras = self._account.extras if with_extras and self._can_have_threads else frozenset[str]()
         folders = [self._wanted.folder] if self._wanted.folder is not None else await self._all_folders()
+        least = LEAST if self._is_exact else 1
+        most = MAX_MERGED if len(folders) > 1 else MAX_RESULTS
         while folders:
-            limit = MAX_PAGE if end is None else max(1, min(MAX_PAGE, end - len(self._emails)))
+            limit = MAX_PAGE if end is None else min(MAX_PAGE, max(least, end - len(self._emails)))
             asked = self._wanted.page_query(limit, cursor, extras)
             if len(folders) == 1:
                 page = await self._account.backend.list_messages(folders[0], asked)
@@ -154,7 +180,7 @@ class Walk:
             cursor = page.next_cursor
             if cursor is None:
                 return
-            if seen >= MAX_RESULTS:
+            if seen >= most:
                 raise MethodError("requestTooLarge", _TOO_FAR)
 
     async def _all_folders(self) -> list[str]:
