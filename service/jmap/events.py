@@ -12,7 +12,7 @@ from service.jmap.methods.mailbox.read import mailboxes_of, state_of
 from service.mail.errors import Unauthenticated, UpstreamFailure
 
 TYPES = ("Email", "Mailbox", "Thread")
-MIN_PING, MAX_PING = 5, 900
+MIN_PING, MAX_PING = 1, 900
 WAIT_SECONDS = 15.0
 """The session is looked at so often, and comments keep the connection open."""
 

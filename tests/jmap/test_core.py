@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
+from service.jmap.methods import METHODS
 from tests.jmap.clients import CORE, USING, Jmap
 from tests.jmap.letters import plain
 
@@ -40,6 +42,12 @@ async def test_calls_run_in_order_and_one_error_stops_no_other(jmap: Jmap) -> No
     assert only_core.json()["methodResponses"] == [["error", {"type": "unknownMethod"}, "0"]]
     assert await jmap.error("Mailbox/get", accountId="other") == "accountNotFound"
     assert await jmap.error("Mailbox/get", nothing=1) == "invalidArguments"
+
+
+async def test_metrics_name_the_methods_of_the_rfcs_alone(jmap: Jmap) -> None:
+    await jmap.run(("Core/echo", {}), ("Secret/name", {}), ("error", {}))
+    [family] = [each for each in REGISTRY.collect() if each.name == "casella_jmap_method_seconds"]
+    assert {sample.labels["method"] for sample in family.samples} <= {*METHODS, "other"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -60,17 +61,16 @@ async def test_ids_of_any_shape_are_not_found(jmap: Jmap) -> None:
 
 
 async def test_the_loop_is_never_held_for_long(jmap: Jmap) -> None:
-    """While a request of a megabyte is read, others are answered."""
+    """By a request of half a megabyte, whose references fill the response: in CPU seconds of a turn."""
     worst = 0.0
     is_done = False
 
     async def watch() -> None:
         nonlocal worst
-        loop = asyncio.get_running_loop()
         while not is_done:
-            before = loop.time()
-            await asyncio.sleep(0.001)
-            worst = max(worst, loop.time() - before)
+            before = time.thread_time()
+            await asyncio.sleep(0)
+            worst = max(worst, time.thread_time() - before)
 
     watching = asyncio.create_task(watch())
     calls = [["Core/echo", {"a": [[{}] * 1000] * 60}, str(n)] for n in range(3)]
@@ -81,4 +81,4 @@ async def test_the_loop_is_never_held_for_long(jmap: Jmap) -> None:
     is_done = True
     await watching
     assert answer.status_code == 200
-    assert worst < 0.5  # the client is in this process too, and the machine may be busy
+    assert worst < 0.25  # the client, which writes and reads all that JSON, is in this thread too

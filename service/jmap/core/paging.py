@@ -53,7 +53,7 @@ class Paging(NamedTuple):
         start = self.start(ids)
         shown = list(ids[start : start + self.limit])
         return {
-            "position": start if shown else min(start, len(ids)) if self.needs_all else start,
+            "position": start,
             "ids": shown,
             **({"total": len(ids) if total is None else total} if self.with_total else {}),
             **({"limit": self.limit} if self.asked is None or self.asked > self.limit else {}),

@@ -1,7 +1,7 @@
 """Email/set update: keywords changed, and messages moved, copied and removed, in as few commands as there are kinds of
 change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,10 @@ from service.jmap.account.account import Account
 from service.jmap.account.emails import Row, read_rows
 from service.jmap.core.errors import SetError, invalid_properties, set_error
 from service.jmap.core.records import Outcomes, patched
+from service.jmap.index import is_permanent
 from service.jmap.methods.email.storing import check_keyword, folders_of
 from service.jmap.values.emails import keywords_of
-from service.mail.errors import MailError, NotFound
+from service.mail.errors import MailError
 from service.mail.model import Outcome
 
 _SETTABLE = frozenset({"keywords", "mailboxIds"})
@@ -131,15 +132,12 @@ async def _carry_out(account: Account, plan: Plan) -> None:
     """Keywords first, so that copies have them; removals last."""
     backend = account.backend
     for (add, remove), messages in plan.flags.items():
-        _note(account, plan, await _tried(backend.change_many(messages, add, remove), messages))
+        _note(account, plan, await _tried(backend.change_many, messages, add, remove))
     for folder, messages in plan.copies.items():
-        left = _left(plan, messages)
-        _note(account, plan, await _tried(backend.copy_messages(left, folder), left))
+        _note(account, plan, await _tried(backend.copy_messages, _left(plan, messages), folder))
     for folder, messages in plan.moves.items():
-        left = _left(plan, messages)
-        _note(account, plan, await _tried(backend.move_messages(left, folder), left), is_gone=True)
-    if left := _left(plan, plan.removals):
-        _note(account, plan, await _tried(backend.delete_messages(left), left), is_gone=True)
+        _note(account, plan, await _tried(backend.move_messages, _left(plan, messages), folder), is_gone=True)
+    _note(account, plan, await _tried(backend.delete_messages, _left(plan, plan.removals)), is_gone=True)
     if plan.email_of:
         account.has_changed()
 
@@ -149,17 +147,14 @@ def _left(plan: Plan, messages: Sequence[str]) -> list[str]:
     return [message for message in messages if plan.email_of[message] not in plan.errors]
 
 
-async def _tried(work: Any, messages: Sequence[str]) -> Sequence[Outcome]:
+async def _tried(write: Callable[..., Awaitable[Sequence[Outcome]]], messages: list[str], *more: Any) -> list[Outcome]:
+    """The outcomes of a write; its error, if it has one as a whole, is that of each message."""
     if not messages:
-        work.close()
-        return ()
+        return []
     try:
-        outcomes: Sequence[Outcome] = await work
-    except NotFound as error:
-        return [Outcome(message, error) for message in messages]
+        return list(await write(messages, *more))
     except MailError as error:
         return [Outcome(message, error) for message in messages]
-    return outcomes
 
 
 def _note(account: Account, plan: Plan, outcomes: Sequence[Outcome], *, is_gone: bool = False) -> None:
@@ -168,7 +163,7 @@ def _note(account: Account, plan: Plan, outcomes: Sequence[Outcome], *, is_gone:
         if outcome.error is not None:
             plan.errors.setdefault(email, outcome.error)
             continue
-        if outcome.new_id is not None and email.startswith("g_"):
+        if outcome.new_id is not None and is_permanent(email):
             account.index.note(outcome.new_id, email)
         if is_gone:
             account.index.drop(outcome.id)
