@@ -27,6 +27,8 @@ class Index:
         self._email_of: LRUCache[str, tuple[str, int]] = LRUCache(KEPT)
         """With the epoch at which it is among the Email's places."""
         self._places: LRUCache[tuple[int, str], tuple[str, ...]] = LRUCache(KEPT)
+        self._complete: LRUCache[tuple[int, str], bool] = LRUCache(KEPT)
+        """The Emails of which all places are known: they were searched, and what came since was taken over."""
         self._threads: LRUCache[str, str] = LRUCache(KEPT)
         self._tokens: LRUCache[str, bytes] = LRUCache(KEPT_ACCOUNTS)
         self._mailboxes: LRUCache[str, dict[str, str]] = LRUCache(KEPT_ACCOUNTS)
@@ -58,6 +60,12 @@ class Index:
         known = self._places.get(key, ())
         if message not in known:
             self._places[key] = (*known, message)
+
+    def is_complete(self, account: str, email: str) -> bool:
+        return (self._epochs.get(account, 0), email) in self._complete
+
+    def note_complete(self, account: str, email: str) -> None:
+        self._complete[self._epochs.get(account, 0), email] = True
 
     def drop(self, account: str, message: str) -> None:
         """The message is gone. Which Email it was is still known."""
@@ -177,6 +185,16 @@ class AccountIndex:
         """Folders were just made, renamed or removed."""
         self._index.keep_mailboxes(self._account, None)
 
+    async def complete(self, emails: Iterable[str]) -> None:
+        """Search the other places of Emails, unless they are known. The round trips of ``search``, or none."""
+        missing = [each for each in emails if is_permanent(each) and not self._index.is_complete(self._account, each)]
+        if missing:
+            await self.search(missing)
+
+    def note_new(self, email: str) -> None:
+        """The Email was just made: it has no places but those that are known."""
+        self._index.note_complete(self._account, email)
+
     def note(self, message: str, email: str) -> None:
         """The message was just made, and is this Email."""
         self._index.note(self._account, message, email)
@@ -207,6 +225,7 @@ class AccountIndex:
         for email, messages in found.items():
             for message in messages:
                 self._index.note(self._account, message, email)
+            self._index.note_complete(self._account, email)
         return {email: tuple(messages) for email, messages in found.items()}
 
 

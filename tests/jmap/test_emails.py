@@ -256,3 +256,25 @@ async def test_what_is_marked_as_deleted_is_not_shown(jmap: Jmap) -> None:
     await jmap.http.patch(f"/v1/accounts/me/messages/{rows[0]['id']}/flags", json={"add": ["$deleted"]})
     assert await jmap.query(filter={"inMailbox": inbox}) == []
     assert (await jmap.call("Email/get", ids=[email]))["notFound"] == [email]
+
+
+async def test_copies_that_were_never_seen_are_removed_too(jmap: Jmap, open_jmap: OpenJmap) -> None:
+    """By a replica that has read one mailbox only."""
+    inbox, other = await jmap.inbox(), await jmap.create_mailbox("Other")
+    email = await jmap.imported(plain("twice"), inbox, other)
+    async with open_jmap(jmap.session["username"]) as replica:
+        assert await replica.query(filter={"inMailbox": inbox}) == [email]
+        assert (await replica.call("Email/set", destroy=[email]))["destroyed"] == [email]
+    assert await jmap.query() == []
+
+
+async def test_a_mailbox_named_for_one_with_copies_takes_all_of_them(jmap: Jmap, open_jmap: OpenJmap) -> None:
+    inbox, other = await jmap.inbox(), await jmap.create_mailbox("Other")
+    email = await jmap.imported(plain("twice"), inbox, other)
+    trash = next(each["id"] for each in (await jmap.mailboxes()).values() if each["role"] == "trash")
+    async with open_jmap(jmap.session["username"]) as replica:
+        assert await replica.query(filter={"inMailbox": other}) == [email]
+        await replica.call("Email/set", update={email: {"mailboxIds": {trash: True}}})
+        assert (await replica.email(email, "mailboxIds"))["mailboxIds"] == {trash: True}
+    assert await jmap.query(filter={"inMailbox": inbox}) == []
+    assert await jmap.query() == [email]

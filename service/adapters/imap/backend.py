@@ -13,7 +13,7 @@ from service.adapters.imap.folders.permanent import PermanentFolders
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.email_ids import GUID, EmailIds
-from service.adapters.imap.lists.merged import MergedSearch
+from service.adapters.imap.lists.merged import AT_ONCE, MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.content import Content
@@ -249,10 +249,17 @@ class ImapBackend(Backend):
         found: dict[str, list[str]] = {}
         if not any(map(self._ids.email_name, email_ids)):
             return found
-        for folder in await self._searched(None):
-            with suppress(NotFound, NotPermitted, UpstreamError):
-                for email, messages in (await self._email_ids.find(folder, email_ids)).items():
-                    found.setdefault(email, []).extend(messages)
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def find(folder: bytes) -> dict[str, list[str]]:
+            async with turn:
+                with suppress(NotFound, NotPermitted, UpstreamError):
+                    return await self._email_ids.find(folder, email_ids)
+                return {}
+
+        for each in await asyncio.gather(*map(find, await self._searched(None))):
+            for email, messages in each.items():
+                found.setdefault(email, []).extend(messages)
         return found
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:

@@ -16,6 +16,8 @@ Row: TypeAlias = dict[str, Any]
 """A message as the API lists it."""
 DELETED = "$deleted"
 BATCH = 200
+MAX_FOLDERS = 30
+"""Folders that are searched before an Email is moved or removed."""
 
 
 def rows_of(items: Sequence[MessageSummary]) -> list[Row]:
@@ -45,6 +47,16 @@ async def read_rows(
         again = await account.index.search(missing)
         found |= await _rows_at(account, again, preview=preview, thread=thread)
     return found
+
+
+async def read_all_rows(account: Account, emails: Iterable[str]) -> dict[str, list[Row]]:
+    """As ``read_rows``, for writes that concern all messages of an Email. Places that are not known yet are searched,
+    if there are not too many folders."""
+    wanted = list(dict.fromkeys(emails))
+    await account.token()
+    if sum(folder.is_selectable for folder in (await account.folders()).values()) <= MAX_FOLDERS:
+        await account.index.complete(wanted)
+    return await read_rows(account, wanted)
 
 
 async def _rows_at(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.jmap.account.account import Account
-from service.jmap.account.emails import Row, read_rows
+from service.jmap.account.emails import Row, read_all_rows, read_rows
 from service.jmap.core.errors import SetError, invalid_properties, set_error
 from service.jmap.core.records import Outcomes, patched
 from service.jmap.index import is_permanent
@@ -34,7 +34,8 @@ class Plan:
 async def update(account: Account, patches: Mapping[str, Mapping[str, Any]], outcomes: Outcomes) -> None:
     """All updates of one call."""
     resolved = {account.resolve(key): key for key in patches}
-    rows = await read_rows(account, resolved)
+    moves = any(pointer.startswith("mailboxIds") for patch in patches.values() for pointer in patch)
+    rows = await (read_all_rows if moves else read_rows)(account, resolved)
     mailboxes = await account.index.mailboxes()
     plan = Plan()
     for email, key in resolved.items():

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.jmap.account.account import Account
 from service.jmap.account.blobs import spooled_blob
-from service.jmap.account.emails import read_rows
+from service.jmap.account.emails import read_all_rows
 from service.jmap.core.arguments import Arguments, require_few
 from service.jmap.core.errors import MethodError, SetError, invalid, invalid_properties, set_error
 from service.jmap.core.records import Changes, Outcomes, attempt
@@ -37,12 +37,13 @@ async def set_emails(account: Account, arguments: Arguments) -> dict[str, Any]:
 async def _create(account: Account, key: str, record: Mapping[str, Any], outcomes: Outcomes) -> None:
     outcomes.created[key] = created = await create(account, record)
     account.created[key] = created["id"]
+    account.index.note_new(created["id"])
 
 
 async def destroy(account: Account, ids: Sequence[str], outcomes: Outcomes) -> None:
     """Emails removed with all their messages, for good."""
     emails = {account.resolve(each): each for each in ids}
-    rows = await read_rows(account, emails)
+    rows = await read_all_rows(account, emails)
     email_of = {row["id"]: email for email, each in rows.items() for row in each}
     errors: dict[str, MailError] = {email: NotFound("message") for email in emails if email not in rows}
     if email_of:
