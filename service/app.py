@@ -116,8 +116,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    _add_routes(app, settings.max_message_octets)
-    _add_jmap(app, service, keys, Limits(settings.max_body_octets, settings.max_message_octets))
+    _add_routes(app, settings.max_message_octets, _jmap(service, keys, settings))
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
@@ -136,20 +135,21 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     return app
 
 
-def _add_routes(app: FastAPI, max_upload: int) -> None:
+def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
     """Routes are tried in this order, so the most frequent come first. Those of included routers are searched twice, so
     only uploads, which have a limit of their own, are included."""
     for module in (messages, flags, parts, folders, changes):
         app.router.routes.extend(module.router.routes)
-    for uploads in (submissions, drafts, actions):
+    app.router.routes.extend(jmap.router.routes)
+    for uploads in (jmap, submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
     for module in (actions, drafts, submissions, accounts, sessions, health, site):
         app.router.routes.extend(module.router.routes)
 
 
-def _add_jmap(app: FastAPI, service: Service, keys: Sequence[bytes], limits: Limits) -> None:
+def _jmap(service: Service, keys: Sequence[bytes], settings: Settings) -> Jmap:
     """JMAP signs in, sends and downloads as the REST API does."""
-    jmap = Jmap(
+    return Jmap(
         Host(
             caller=caller_of,
             opened=lambda request, caller: opened(request, caller, is_sealed=is_sealed(request)),
@@ -160,12 +160,10 @@ def _add_jmap(app: FastAPI, service: Service, keys: Sequence[bytes], limits: Lim
             count=service.rates.account,
             states=States(keys),
             streams=service.streams,
-            limits=limits,
+            limits=Limits(settings.max_body_octets, settings.max_message_octets),
             public_url=service.public_url,
         )
     )
-    app.include_router(jmap.uploading, max_body_size=limits.max_upload)
-    app.router.routes.extend(jmap.router.routes)
 
 
 async def _identities(_: Request, caller: Credentials, __: Backend) -> Sequence[Identity]:

@@ -1,6 +1,6 @@
 """Permanent ids of messages, if the server has them: EMAILID (RFC 8474), Gmail's X-GM-MSGID, or Dovecot's X-GUID."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.messages.items import GMAIL
@@ -28,6 +28,8 @@ class EmailIds:
     def __init__(self, access: Access) -> None:
         self.access = access
         self._ids = access.ids
+        self._has_guid = False
+        """Whether the server was seen to have Dovecot's item: then a refusal has another reason."""
 
     @again
     async def read(self, folder: bytes, uid_validity: int, uids: Sequence[int]) -> dict[int, str]:
@@ -36,7 +38,7 @@ class EmailIds:
             item = _item(selection.connection)
             if item is None:
                 return {}
-            return _names(self._ids, await _fetch(selection, uids, item), item)
+            return _names(self._ids, await self._fetch(selection, uids, item), item)
 
     @again
     async def find(self, folder: bytes, emails: Sequence[str]) -> dict[str, list[str]]:
@@ -49,11 +51,27 @@ class EmailIds:
             await selection.refresh()
             uids = await _search(selection, list(names), item)
             found: dict[str, list[str]] = {}
-            for uid, email in _names(self._ids, await _fetch(selection, uids, item), item).items():
+            for uid, email in _names(self._ids, await self._fetch(selection, uids, item), item).items():
                 if self._ids.email_name(email) in names:
                     message = self._ids.message(selection.name, selection.uid_validity, uid)
                     found.setdefault(email, []).append(message)
             return found
+
+    async def _fetch(self, selection: Selection, uids: Collection[int], item: bytes) -> dict[int, FetchResponse]:
+        """Empty if the server refuses the item that it did not announce."""
+        if item != GUID.encode() or self._has_guid:
+            return await fetch(selection, uids, item)
+        if not uids:
+            return {}
+        connection = selection.connection
+        [answer] = await connection.attempt([b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % item])
+        if answer.status.kind != "OK":
+            connection.disable(GUID)
+            return {}
+        wanted = set(uids)
+        rows = {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in wanted}
+        self._has_guid = any(item in row for row in rows.values())
+        return rows
 
 
 def _item(connection: Connection) -> bytes | None:
@@ -63,22 +81,6 @@ def _item(connection: Connection) -> bytes | None:
     if connection.has(GMAIL):
         return b"X-GM-MSGID"
     return None if connection.is_disabled(GUID) else GUID.encode()
-
-
-async def _fetch(selection: Selection, uids: Collection[int], item: bytes) -> dict[int, FetchResponse]:
-    if item != GUID.encode():
-        return await fetch(selection, uids, item)
-    if not uids:
-        return {}
-    connection = selection.connection
-    [answer] = await connection.attempt([b"UID", b"FETCH", uid_set(uids), b"(UID %b)" % item])
-    if answer.status.kind == "BAD":
-        connection.disable(GUID)
-        return {}
-    if answer.status.kind != "OK":
-        raise error_from(answer.status)
-    wanted = set(uids)
-    return {uid: row for uid, row in (await fetch_rows(answer.untagged)).items() if uid in wanted}
 
 
 async def _search(selection: Selection, names: Sequence[bytes], item: bytes) -> list[int]:
@@ -116,8 +118,5 @@ def _names(ids: Ids, rows: dict[int, FetchResponse], item: bytes) -> dict[int, s
 
 def _name(token: object) -> bytes | None:
     """RFC 8474 writes the id in parentheses."""
-    if isinstance(token, list):
-        token = next(iter(token), None)
-    if isinstance(token, Iterable) and isinstance(token, bytes) and 0 < len(token) <= _MAX_NAME:
-        return token
-    return str(token).encode() if isinstance(token, int) else None
+    name = next(iter(token), None) if isinstance(token, list) else token
+    return name if isinstance(name, bytes) and 0 < len(name) <= _MAX_NAME else None
