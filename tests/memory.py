@@ -399,7 +399,7 @@ class MemoryBackend(Backend):
     def _row(self, box: Box, stored: Stored, query: ListQuery) -> MessageSummary:
         summary = self._summary(box, stored)
         preview = " ".join(stored.body.split())[:256] or None if query.with_preview else None
-        thread = thread_id(stored.names[0]) if query.with_thread and stored.names else None
+        thread = thread_id(next(iter(stored.names), self._id(box, stored))) if query.with_thread else None
         return summary.model_copy(update={"preview": preview, "thread_id": thread})
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:

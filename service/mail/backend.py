@@ -162,6 +162,9 @@ class Backend(ABC):
             cursor = page.next_cursor
             if cursor is None:
                 break
+        if not rows:  # a message that names none is known by its id
+            named = await self.get_messages([read_thread_id(thread)], with_thread=True)
+            rows = [row for row in named if row.thread_id == thread]
         if not rows:
             raise NotFound("thread")
         return Page(items=tuple(rows[:MAX_THREAD]), unsearched=tuple(unsearched) or None)

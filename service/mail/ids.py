@@ -11,7 +11,7 @@ from hashlib import blake2s
 from service.mail.errors import NotFound
 
 TAG_OCTETS = 4
-MAX_THREAD_NAME = 300
+MAX_THREAD_NAME = 500
 
 
 def account_id(server: str, protocol: str, username: str) -> str:

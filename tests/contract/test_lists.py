@@ -191,7 +191,7 @@ async def test_a_conversation_is_read_from_all_folders(open_mailbox: OpenMailbox
         answer("second", "<root@example.org> <first@example.org>", 3),
         answer("first", "<root@example.org>", 1),
         answer("other", "<elsewhere@example.org> <root@example.org>", 4),
-        Letter(plain("alone"), (), NOON),
+        Letter(plain("alone").replace(b"Message-ID: <alone@example.org>\r\n", b""), (), NOON),
     )
     mailbox = await open_mailbox(*letters)
     if not await mailbox.can(Capability.THREADS):
@@ -214,6 +214,8 @@ async def test_a_conversation_is_read_from_all_folders(open_mailbox: OpenMailbox
     assert list(dict.fromkeys(found)) == expected
     assert len(found) == 3 + len(copied)
     assert {row.thread_id for row in page.items} == {thread}
+    alone = (await mailbox.backend.list_thread(rows["alone"].thread_id or "")).items
+    assert [row.subject for row in alone] == ["alone"]
     for unknown in ("t_", "x", "t_bm9uZUBleGFtcGxlLm9yZw", "t_ö", thread[:-1], "t_" + "A" * 900):
         with pytest.raises(NotFound) as missing:
             await mailbox.backend.list_thread(unknown)
