@@ -15,6 +15,7 @@ from service.mail.model import HtmlMode
 from service.mail.search.filter import Condition, Criterion, Filter, Logic
 
 MAX_EMAILS = 100
+MAX_WORDS = 32
 MAX_TEXT = 64 << 10
 """Characters of a text that are looked through."""
 _BEFORE, _LONG = 40, 180
@@ -49,7 +50,7 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
 
 def _pattern(tree: Filter | None, criteria: frozenset[Criterion]) -> re.Pattern[str] | None:
     words = sorted({word for word in _words(tree, criteria) if word.strip()}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
+    return re.compile("|".join(map(re.escape, words[:MAX_WORDS])), re.IGNORECASE) if words else None
 
 
 def _words(tree: Filter | None, criteria: frozenset[Criterion]) -> Iterator[str]:

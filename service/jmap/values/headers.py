@@ -13,7 +13,10 @@ from service.mail.model import Address, Header
 
 _NAME = re.compile(r"[!-9;-~]{1,200}\Z")
 _URL = re.compile(r"<\s*([^<>\s]{1,4000})\s*>")
-_GROUP_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)|<[^<>]*+>|[:;]|[^":;(<]++|.', re.DOTALL)
+# What is never closed takes the rest, so that no octet is looked at from two starting points.
+_GROUP_TOKEN = re.compile(
+    rb'"(?>(?:[^"\\]|\\.)*)"?|\((?>(?:[^()\\]|\\.)*)\)?|<(?>[^<>]*)>?|[:;]|(?>[^":;(<]+)|.', re.DOTALL
+)
 _ADDRESSES = frozenset(
     {"from", "sender", "reply-to", "to", "cc", "bcc"}
     | {f"resent-{name}" for name in ("from", "sender", "reply-to", "to", "cc", "bcc")}

@@ -1,5 +1,6 @@
 """Email/get and Email/parse."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,15 @@ from service.jmap.account.sources import WHOLE, Opened, open_email, open_source
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import invalid
 from service.jmap.core.records import get_response
-from service.jmap.values.bodies import DEFAULT_PROPERTIES, Node, body_value, check_properties, described
-from service.jmap.values.emails import DEFAULT, OF_BODIES, Wanted, from_headers, from_rows
+from service.jmap.values.bodies import DEFAULT_PROPERTIES, Body, Node, body_value, check_properties, described
+from service.jmap.values.emails import DEFAULT, Wanted, from_headers, from_rows
 from service.mail.errors import NotFound, TooLarge
+from service.mail.model import Header
 
+LIGHT = 256 << 10
+"""Octets of header fields, once for each property, that are read in the event loop."""
+PART = 20
+"""What the description of a part weighs, beside its header."""
 MAX_READ = 100
 """Emails whose bodies are read in one call."""
 BODIES = frozenset(
@@ -85,33 +91,50 @@ async def _complete(
     """Adds what the row does not say."""
     if wanted.needs_body:
         opened = await open_email(account, email, row)
-        record |= from_headers(opened.headers, wanted)
-        record |= await body_properties(account, opened, wanted, bodies)
+        record |= await _header_properties(opened.headers, wanted)
+        record |= await body_properties(opened, wanted, bodies)
         account.take(len(to_json(record)))
     elif wanted.needs_headers:
         headers = await account.backend.list_headers(row["id"], wanted.fields)
-        record |= from_headers(headers, wanted)
+        record |= await _header_properties(headers, wanted)
         account.take(len(to_json(record)))
 
 
-async def body_properties(account: Account, opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
-    """``bodyStructure``, the lists of parts, and the values of those asked for."""
+async def _header_properties(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
+    """By a thread if there is much to read."""
+    if _octets(headers) * len(wanted.names) <= LIGHT:
+        return from_headers(headers, wanted)
+    return await asyncio.to_thread(from_headers, headers, wanted)
+
+
+def _octets(headers: Sequence[Header]) -> int:
+    return sum(len(header.raw) for header in headers)
+
+
+async def body_properties(opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
+    """``bodyStructure``, the lists of parts, and the values of those asked for. By a thread if there is much."""
+    weight = sum(PART + _octets(node.headers) for node in opened.body.root.walk()) * len(bodies.properties)
+    if weight <= LIGHT:
+        record = _parts(opened.body, wanted, bodies)
+    else:
+        record = await asyncio.to_thread(_parts, opened.body, wanted, bodies)
+    if "bodyValues" in wanted.set:
+        record["bodyValues"] = await _values(opened, bodies)
+    return record
+
+
+def _parts(body: Body, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
     record: dict[str, Any] = {}
-    body = opened.body
-    for name in OF_BODIES:
-        if name not in wanted.names:
-            continue
-        if name == "bodyStructure":
-            record[name] = described(body.root, [*bodies.properties, "subParts"])
-        elif name == "bodyValues":
-            record[name] = await _values(account, opened, bodies)
-        else:
-            nodes: Sequence[Node] = getattr(body, _LISTS[name])
+    if "bodyStructure" in wanted.set:
+        record["bodyStructure"] = described(body.root, [*bodies.properties, "subParts"])
+    for name, attribute in _LISTS.items():
+        if name in wanted.set:
+            nodes: Sequence[Node] = getattr(body, attribute)
             record[name] = [described(node, bodies.properties) for node in nodes]
     return record
 
 
-async def _values(account: Account, opened: Opened, bodies: Bodies) -> dict[str, Any]:
+async def _values(opened: Opened, bodies: Bodies) -> dict[str, Any]:
     body = opened.body
     chosen: list[Node] = []
     if bodies.everything:
@@ -147,10 +170,11 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
         except TooLarge:
             not_parsable.append(blob)
             continue
-        record = await _parsed(account, blob, source, wanted, bodies)
+        record = await _parsed(blob, source, wanted, bodies)
         if record is None:
             not_parsable.append(blob)
         else:
+            account.take(len(to_json(record)))
             parsed[blob] = record if names is None or "id" in names else {k: v for k, v in record.items() if k != "id"}
     return {
         "accountId": account.id,
@@ -160,7 +184,7 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
     }
 
 
-async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
+async def _parsed(blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
     """None if it is not a message: it has no header field."""
     opened = await open_source(source)
     if not opened.headers:
@@ -170,8 +194,8 @@ async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bo
     record |= {name: value for name, value in given.items() if name in wanted.names}
     if "preview" in wanted.names:
         record["preview"] = await _preview(opened)
-    record |= from_headers(opened.headers, wanted)
-    return record | await body_properties(account, opened, wanted, bodies)
+    record |= await _header_properties(opened.headers, wanted)
+    return record | await body_properties(opened, wanted, bodies)
 
 
 async def _preview(opened: Opened) -> str:
