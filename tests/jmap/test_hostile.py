@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from service.jmap.values.headers import FORMS, header_value, read_property
+from service.mail.model import Header
 from tests.jmap.clients import Jmap
 from tests.jmap.letters import plain
 
@@ -82,3 +84,15 @@ async def test_the_loop_is_never_held_for_long(jmap: Jmap) -> None:
     await watching
     assert answer.status_code == 200
     assert worst < 0.25  # the client, which writes and reads all that JSON, is in this thread too
+
+
+@pytest.mark.parametrize(
+    "unit", ['"\\"', "(\\(", "<", "(", '"', "a:b;", ":", ",", "\\", "a@b,", "<https://a>", "=?utf-8?q?a?= "]
+)
+def test_header_forms_take_linear_time(unit: str) -> None:
+    """Of a field of 250 KiB, in all forms. What is not linear would take minutes."""
+    value = unit * ((250 << 10) // len(unit))
+    began = time.thread_time()
+    for form in FORMS:
+        header_value(read_property(f"header:X-Any:{form}"), [Header(name="X-Any", value=value, raw=value)])
+    assert time.thread_time() - began < 3
