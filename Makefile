@@ -8,7 +8,7 @@ SWIFT ?= yes
 PORT ?= 8000
 SECONDS ?= 60
 ROUNDS ?= 50
-FUZZED := wire tokens framing mail html search
+FUZZED := wire tokens framing mail html search jmap
 NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 export REDOCLY_TELEMETRY = off

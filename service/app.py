@@ -1,7 +1,7 @@
 """The composition root: the only module that knows all the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from secrets import token_bytes
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 import structlog
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -21,9 +21,11 @@ from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import PATIENCE, Revocations, Store
 from service.accounts.servers import ServerTable
+from service.accounts.states import States
 from service.accounts.tokens import Sessions
 from service.api import problems
-from service.api.deps import Service
+from service.api.deps import Service, caller_of, is_sealed, opened, require_live, session_of
+from service.api.downloads import respond
 from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware.compression import Compression
@@ -45,9 +47,14 @@ from service.api.routes import (
     submissions,
 )
 from service.api.routes.signing_in import discovery, oauth, sessions
+from service.api.sending import Sender
 from service.backends import backends, submitters
 from service.discovery.finding import Discovery
+from service.jmap.core.limits import Limits
+from service.jmap.host import Host
+from service.jmap.routes import Jmap
 from service.mail.backend import Backend
+from service.mail.submission.model import Identity
 from service.oauth.grants import Grants
 from service.oauth.issuer import TokenClient
 from service.settings.model import KEY_OCTETS, Settings
@@ -123,7 +130,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     app.state.service = service
     app.state.is_ready = False
     problems.install(app)
-    _add_routes(app, settings.max_message_octets)
+    _add_routes(app, settings.max_message_octets, _jmap(service, keys, settings))
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
@@ -142,12 +149,13 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     return app
 
 
-def _add_routes(app: FastAPI, max_upload: int) -> None:
+def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
     """Routes are tried in this order, so the most frequent come first. Those of included routers are searched twice, so
     only uploads, which have a limit of their own, are included."""
     for module in (messages, flags, parts, folders, changes):
         app.router.routes.extend(module.router.routes)
-    for uploads in (submissions, drafts, actions):
+    app.router.routes.extend(jmap.router.routes)
+    for uploads in (jmap, submissions, drafts, actions):
         app.include_router(uploads.uploading, max_body_size=max_upload)
     for module in (
         actions,
@@ -164,6 +172,30 @@ def _add_routes(app: FastAPI, max_upload: int) -> None:
         site,
     ):
         app.router.routes.extend(module.router.routes)
+
+
+def _jmap(service: Service, keys: Sequence[bytes], settings: Settings) -> Jmap:
+    """JMAP signs in, sends and downloads as the REST API does."""
+    return Jmap(
+        Host(
+            caller=caller_of,
+            opened=lambda request, caller: opened(request, caller, is_sealed=is_sealed(request)),
+            identities=_identities,
+            sending=lambda request, caller, mailbox: Sender(request, caller, mailbox).outbox(),
+            respond=respond,
+            require_live=lambda request: require_live(request, session_of(request)),
+            count=service.rates.account,
+            states=States(keys),
+            streams=service.streams,
+            limits=Limits(settings.max_body_octets, settings.max_message_octets),
+            public_url=service.public_url,
+        )
+    )
+
+
+async def _identities(request: Request, caller: Credentials, mailbox: Backend) -> Sequence[Identity]:
+    """The addresses that an account sends from."""
+    return await Sender(request, caller, mailbox).identities()
 
 
 def _filing(servers: ServerTable) -> dict[str, bool]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import count
+from secrets import token_hex
 from typing import Any
 from zlib import crc32
 
@@ -79,6 +80,8 @@ class Stored:
     flags: tuple[str, ...]
     received_at: datetime
     version: int = 0
+    guid: str = field(default_factory=lambda: token_hex(8))
+    """Kept by moves, and shared by copies."""
 
     @cached_property
     def entity(self) -> Entity:
@@ -127,6 +130,7 @@ class Box:
     grants: dict[str, str] = field(default_factory=dict)
     messages: dict[int, Stored] = field(default_factory=dict)
     uids: "count[int]" = field(default_factory=lambda: count(1))
+    guid: str = field(default_factory=lambda: token_hex(8))
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -330,6 +334,32 @@ class MemoryBackend(Backend):
                 found.append(self._row(*self._find(message), query))
         return tuple(found)
 
+    has_email_ids = True
+
+    async def get_email_ids(self, messages: Sequence[str]) -> dict[str, str]:
+        await asyncio.sleep(0)
+        found = {}
+        for message in messages:
+            with suppress(NotFound, StaleId):
+                found[message] = self._email_id(self._find(message)[1])
+        return found
+
+    async def find_emails(self, email_ids: Sequence[str]) -> dict[str, list[str]]:
+        await asyncio.sleep(0)
+        found: dict[str, list[str]] = {}
+        for box in self._boxes:
+            for stored in box.messages.values():
+                if (email := self._email_id(stored)) in email_ids:
+                    found.setdefault(email, []).append(self._id(box, stored))
+        return found
+
+    def _email_id(self, stored: Stored) -> str:
+        return make_id("g", self._tag, stored.guid.encode())
+
+    async def get_folder_ids(self) -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {self._folder_id(box): make_id("x", self._tag, box.guid.encode()) for box in self._boxes}
+
     def _state(self, box: Box) -> str:
         return f"{box.validity} {[(stored.uid, stored.version) for stored in box.messages.values()]}"
 
@@ -488,7 +518,9 @@ class MemoryBackend(Backend):
             _, stored = self._find(message)
         except MailError as error:
             return Outcome(message, error)
-        return Outcome(message, None, self.deliver(stored.source, stored.flags, stored.received_at, folder))
+        new = self.deliver(stored.source, stored.flags, stored.received_at, folder)
+        self._find(new)[1].guid = stored.guid
+        return Outcome(message, None, new)
 
     async def empty_folder(self, folder: str) -> int:
         await asyncio.sleep(0)

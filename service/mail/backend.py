@@ -6,7 +6,7 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -186,6 +186,26 @@ class Backend(ABC):
     ) -> Sequence[MessageSummary]:
         """The rows of several messages, in the order of ``messages``; those that no longer exist are left out. IMAP:
         one round trip for each folder, and those of previews and thread ids. POP3: as a page of those."""
+
+    @property
+    def has_email_ids(self) -> bool:
+        """Whether the mail server has permanent ids of messages, as far as is known."""
+        return False
+
+    async def get_email_ids(self, messages: Sequence[str]) -> Mapping[str, str]:
+        """The permanent ids of messages: a message keeps it if it is moved, and shares it with its copies. Without
+        those that no longer exist; empty if the mail server has no such ids. IMAP: one round trip for each folder."""
+        return {}
+
+    async def get_folder_ids(self) -> Mapping[str, str]:
+        """The permanent ids of folders, by their ids: a folder keeps it if it is renamed. Empty if the mail server has
+        no such ids. IMAP: one round trip."""
+        return {}
+
+    async def find_emails(self, email_ids: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """The messages with these permanent ids, in all folders; none of those that do not exist. IMAP: the round trips
+        of ``list_folders``, and one for each folder."""
+        return {}
 
     @abstractmethod
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:

@@ -36,6 +36,7 @@ _queued_seconds = Counter(
 )
 _rows = Counter("casella_rows", "Rows of lists, by their source: memory or server.", ("protocol", "source"))
 _messages_sent = Counter("casella_messages_sent", "Messages given to mail servers to send.", ("server", "outcome"))
+_jmap_seconds = Histogram("casella_jmap_method_seconds", "JMAP method calls.", ("method", "outcome"), buckets=_SECONDS)
 _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop in the last ten seconds.")
 _rates_fallback = Gauge(
     "casella_rates_fallback",
@@ -83,6 +84,11 @@ def rows(protocol: str, kept: int, read: int) -> None:
 def message_sent(server: str, outcome: str) -> None:
     """A message was given to a mail server: sent, refused, deferred, or of unknown outcome."""
     _messages_sent.labels(server, outcome).inc()
+
+
+def jmap_method(method: str, outcome: str, seconds: float) -> None:
+    """A JMAP method call has ended: ``ok``, or the type of its error. Both are names of the RFCs."""
+    _jmap_seconds.labels(method, outcome).observe(seconds)
 
 
 def rates_fallback(is_alone: bool) -> None:

@@ -133,7 +133,17 @@ def errors(out: str, _: Path) -> None:
     assert answered == expected
 
 
+def jmap(out: str, folder: Path) -> None:
+    session = json.loads((folder / "session.json").read_text())
+    answer = json.loads(out)
+    assert answer["sessionState"] == session["state"]
+    (_, query, _), (_, get, _) = answer["methodResponses"]
+    assert len(query["ids"]) == 3
+    assert [each["id"] for each in get["list"]] == query["ids"]
+
+
 CHECKS = {
+    "docs/jmap.md": jmap,
     "README.md": readme,
     "docs/signing-in.md": signing_in,
     "docs/list-and-read.md": list_and_read,

@@ -16,6 +16,8 @@ from service.mail.mime.headers.fields import split_headers
 from service.mail.mime.html.safe_html import safe_html, text_from_html
 from service.mail.mime.message import read_message
 from service.mail.search.grammar.parser import parse_query
+from tests.fuzz.jmap import SEEDS as JMAP_SEEDS
+from tests.fuzz.jmap import jmap
 from tests.now import now
 from tests.pumps import growth
 
@@ -120,4 +122,5 @@ TARGETS: dict[str, tuple[Target, list[bytes]]] = {
     ]),
     "html": (html, [b'<p style="color:red">a<img src="cid:x"><a href="https://example.org">b</a><svg><style><!--</style><math><mi>']),
     "search": (search, [b'from:anna (subject:"due date" or -is:read) after:2026-01-01 larger:5M newer_than:7d in:inbox']),
+    "jmap": (jmap, JMAP_SEEDS),
 }  # fmt: skip

@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
 
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
 from service.adapters.imap.folders.acl import Sharing
+from service.adapters.imap.folders.permanent import PermanentFolders
 from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.correspondents import Correspondents
-from service.adapters.imap.lists.merged import MergedSearch
+from service.adapters.imap.lists.email_ids import GUID, EmailIds
+from service.adapters.imap.lists.merged import AT_ONCE, MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.content import Content
+from service.adapters.imap.messages.items import GMAIL
 from service.adapters.imap.search.evaluation import FOLDERS
 from service.adapters.imap.search.thread import thread_filter
 from service.adapters.imap.session.access import Access
@@ -36,7 +39,7 @@ from service.adapters.shared.connection_limit import ConnectionLimit
 from service.adapters.shared.sign_in.attempts import signed_in
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
-from service.mail.errors import NotFound, StaleId
+from service.mail.errors import NotFound, NotPermitted, StaleId, UpstreamError
 from service.mail.ids import read_thread_id
 from service.mail.json_rows import JsonRows
 from service.mail.model import (
@@ -101,16 +104,19 @@ class ImapBackend(Backend):
             self.capabilities = capabilities_of(self.offered)
             return connection
 
+        self._broken_capabilities = broken_capabilities
         self._pool = Pool(open_connection, connections, (timing or Timing()).patience, host, times)
         self._ids = Ids(self.account)
         self._single_flight = SingleFlight()
         self._access = access = Access(self._pool, self._ids)
         self._cache = cache
         self._folders = Folders(access)
+        self._permanent_folders = PermanentFolders(access, self._ids)
         self._sharing = Sharing(access, self._folders)
         self._pages = Pages(access, cache)
         self._correspondents = Correspondents(access, cache)
         self._content = Content(access, cache)
+        self._email_ids = EmailIds(access)
         self._flags = FlagStore(access)
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
@@ -237,6 +243,39 @@ class ImapBackend(Backend):
                 continue
             summaries |= {group.ids[uid]: row for uid, row in rows.items()}
         return JsonRows(summaries[message] for message in dict.fromkeys(messages) if message in summaries)
+
+    async def get_folder_ids(self) -> dict[str, str]:
+        return await self._permanent_folders.read()
+
+    @property
+    def has_email_ids(self) -> bool:
+        return GUID not in self._broken_capabilities or not self.offered.isdisjoint({"OBJECTID", GMAIL})
+
+    async def get_email_ids(self, messages: Sequence[str]) -> dict[str, str]:
+        groups, _ = self._writes.group(messages)
+        found: dict[str, str] = {}
+        for group in groups:
+            with suppress(NotFound, StaleId):
+                names = await self._email_ids.read(group.folder, group.uid_validity, list(group.ids))
+                found |= {group.ids[uid]: name for uid, name in names.items()}
+        return found
+
+    async def find_emails(self, email_ids: Sequence[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        if not any(map(self._ids.email_name, email_ids)):
+            return found
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def find(folder: bytes) -> dict[str, list[str]]:
+            async with turn:
+                with suppress(NotFound, NotPermitted, UpstreamError):
+                    return await self._email_ids.find(folder, email_ids)
+                return {}
+
+        for each in await asyncio.gather(*map(find, await self._searched(None))):
+            for email, messages in each.items():
+                found.setdefault(email, []).extend(messages)
+        return found
 
     async def get_message(self, message: str, html: HtmlMode = HtmlMode.SAFE) -> Message:
         ref = self._ids.message_ref(message)

@@ -51,6 +51,21 @@ class Ids:
             raise NotFound("message")
         return MessageRef(octets[_MESSAGE.size :], uid_validity, uid)
 
+    def permanent_folder(self, name: bytes) -> str:
+        """The permanent id of a folder, by the mail server's own."""
+        return make_id("x", self._tag, name)
+
+    def email(self, name: bytes) -> str:
+        """The permanent id of a message, by the mail server's own."""
+        return make_id("g", self._tag, name)
+
+    def email_name(self, email: str) -> bytes | None:
+        """The server's own id; None if it is not a permanent id of this account."""
+        try:
+            return read_id("g", self._tag, email, "message") or None
+        except NotFound:
+            return None
+
     def cursor(self, list_of: bytes, uid_validity: int, numbers: Sequence[int]) -> str:
         """Returns a cursor. ``list_of`` identifies the list that it continues (folder, criteria and sort), ``numbers``
         the position in it."""

@@ -1,0 +1,71 @@
+"""Blobs opened: the source of an Email, a part of it, or an upload."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, closing
+
+from service.jmap.account.account import Account
+from service.jmap.account.uploads import read_all
+from service.jmap.values.blob_ids import BlobId, read_blob_id
+from service.mail.errors import InvalidRequest, NotFound
+from service.mail.model import Download, Span
+from service.submission.spooled import Spooled
+
+
+async def open_blob(account: Account, blob: str, span: Span | None = None) -> Download:
+    """Raises NotFound("blob")."""
+    ref = read_blob_id(blob)
+    if ref is None:
+        raise NotFound("blob")
+    try:
+        if ref.staged is not None:
+            return await account.uploads.open(ref.staged, span)
+        return await _open(account, ref, span)
+    except NotFound:
+        raise NotFound("blob") from None
+
+
+async def _open(account: Account, ref: BlobId, span: Span | None) -> Download:
+    assert ref.email is not None
+
+    async def read(message: str) -> Download:
+        if ref.part is None:
+            return await account.backend.open_source(message, span=span)
+        return await account.backend.open_part(message, ref.part, span=span)
+
+    return await at_a_place(account, ref.email, read)
+
+
+async def at_a_place(account: Account, email: str, read: Callable[[str], Awaitable[Download]]) -> Download:
+    """Reads the Email at a place that is known, else at one that is searched."""
+    known = (await account.index.places_of([email])).get(email, ())
+    for message in known:
+        try:
+            return await read(message)
+        except NotFound as error:
+            if error.what == "part":
+                raise
+            account.index.drop(message)
+    for message in (await account.index.search([email])).get(email, ()):
+        if message not in known:
+            return await read(message)
+    raise NotFound("message")
+
+
+async def read_blob(account: Account, blob: str, limit: int) -> bytes:
+    """All octets. Raises NotFound("blob") and TooLarge."""
+    return await read_all(await open_blob(account, blob), limit)
+
+
+@asynccontextmanager
+async def spooled_blob(account: Account, blob: str) -> AsyncIterator[Spooled]:
+    """A blob as a message to be stored. Raises NotFound("blob"), and InvalidRequest if it has a NUL or nothing."""
+    download = await open_blob(account, blob)
+    with closing(Spooled()) as message:
+        async with aclosing(download.chunks) as chunks:
+            async for chunk in chunks:
+                if b"\0" in chunk:
+                    raise InvalidRequest("A message must not contain NUL.")
+                await message.write(chunk)
+        if not message.size:
+            raise InvalidRequest("The message is empty.")
+        yield message

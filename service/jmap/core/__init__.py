@@ -1,0 +1,1 @@
+"""RFC 8620, without a word about mail: requests, result references, errors, arguments."""

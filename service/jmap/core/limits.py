@@ -1,0 +1,36 @@
+"""What a client may ask for at once (RFC 8620, 2), as the session object says it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+MAX_CALLS = 32
+MAX_OBJECTS_IN_GET = 500
+MAX_OBJECTS_IN_SET = 500
+MAX_RESULTS = 10_000
+"""Rows of a query that are walked through. What lies behind is refused, not guessed."""
+MAX_RESOLVED = 64 << 10
+"""Values that the result references of a request may bring."""
+MAX_RESPONSE = 64 << 20
+"""Octets of text that the responses of a request may hold together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The operator's part: octets of a request and of an upload."""
+
+    max_request: int
+    max_upload: int
+    concurrent: int = 4
+
+    def described(self) -> dict[str, Any]:
+        """The value of the core capability."""
+        return {
+            "maxSizeUpload": self.max_upload,
+            "maxConcurrentUpload": self.concurrent,
+            "maxSizeRequest": self.max_request,
+            "maxConcurrentRequests": self.concurrent,
+            "maxCallsInRequest": MAX_CALLS,
+            "maxObjectsInGet": MAX_OBJECTS_IN_GET,
+            "maxObjectsInSet": MAX_OBJECTS_IN_SET,
+            "collationAlgorithms": ["i;unicode-casemap"],
+        }

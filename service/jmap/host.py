@@ -1,0 +1,52 @@
+"""What the composition root gives to JMAP: the sign-in, the mailbox, sending and downloads are those of the whole
+service."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol as Shape
+from typing import TypeAlias
+
+from fastapi import Request, Response
+
+from service.accounts.credentials import Credentials
+from service.accounts.states import States
+from service.jmap.core.limits import Limits
+from service.jmap.index import Index
+from service.mail.backend import Backend
+from service.mail.changes import Watch
+from service.mail.model import Download, Span
+from service.mail.submission.model import Identity
+from service.submission.outbox import Outbox
+
+Open: TypeAlias = Callable[[Span | None], Awaitable[Download]]
+
+
+class Streams(Shape):
+    """Open responses, which end at shutdown."""
+
+    is_closing: bool
+
+    def opened(self, watch: Watch) -> AbstractContextManager[None]:
+        """Register a watch while the context is open."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """``identities`` are the addresses that the account sends from, the default one first. ``sending`` raises
+    NotSupported if it cannot send."""
+
+    caller: Callable[[Request], Awaitable[Credentials]]
+    opened: Callable[[Request, Credentials], AbstractAsyncContextManager[Backend]]
+    identities: Callable[[Request, Credentials, Backend], Awaitable[Sequence[Identity]]]
+    sending: Callable[[Request, Credentials, Backend], Outbox]
+    respond: Callable[[Request, Open], Awaitable[Response]]
+    require_live: Callable[[Request], Awaitable[None]]
+    count: Callable[[Credentials], Awaitable[None]]
+    states: States
+    streams: Streams
+    limits: Limits
+    public_url: str | None = None
+    index: Index = field(default_factory=Index)
+    """Of all accounts of this process."""

@@ -1,0 +1,71 @@
+"""The event source."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.settings.model import Settings
+from tests.api.served import listening
+from tests.jmap.clients import Jmap
+from tests.jmap.letters import plain
+from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.process import HOST
+
+SECONDS = 20
+
+
+@pytest.fixture
+async def served(dovecot: Dovecot) -> AsyncIterator[Jmap]:
+    """Behind a real listener: events are streamed."""
+    place = {"host": HOST, "port": dovecot.ports.imap, "security": "none"}
+    app = create_app(Settings(servers={"home": {"imap": place}}, default_server="home"))
+    async with listening(app) as port:
+        url = f"http://{HOST}:{port}"
+        async with httpx.AsyncClient(base_url=url, auth=(dovecot.user("events"), PASSWORD), timeout=SECONDS) as http:
+            yield await Jmap(http).begin()
+
+
+async def _next(lines: AsyncIterator[str], event: str) -> str:
+    """The data of the next event of that name."""
+    name = ""
+    async with asyncio.timeout(SECONDS):
+        async for line in lines:
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: ") and name == event:
+                return line.removeprefix("data: ")
+    raise AssertionError("the stream ended")
+
+
+def _url(jmap: Jmap, types: str, closeafter: str, ping: int) -> str:
+    url = str(jmap.session["eventSourceUrl"])
+    return url.replace("{types}", types).replace("{closeafter}", closeafter).replace("{ping}", str(ping))
+
+
+async def test_changes_are_reported_as_they_happen(served: Jmap) -> None:
+    inbox = await served.inbox()
+    async with served.http.stream("GET", _url(served, "*", "state", 0)) as stream:
+        lines = stream.aiter_lines()
+        assert (await anext(lines)).startswith(":")
+        await served.imported(plain("new"), inbox)
+        change = json.loads(await _next(lines, "state"))
+        assert change["@type"] == "StateChange"
+        changed = change["changed"][served.account]
+        assert changed.keys() <= {"Email", "Mailbox", "Thread"}
+        assert "Email" in changed
+        async with asyncio.timeout(SECONDS):
+            assert [line async for line in lines if line.startswith("event: state")] == []
+
+
+async def test_pings_come_and_a_stream_that_resumes_is_told_at_once(served: Jmap) -> None:
+    async with served.http.stream("GET", _url(served, "Mailbox", "no", 1)) as stream:
+        lines = stream.aiter_lines()
+        assert json.loads(await _next(lines, "ping")) == {"interval": 1}
+    headers = {"Last-Event-ID": "older"}
+    async with served.http.stream("GET", _url(served, "Mailbox", "state", 0), headers=headers) as stream:
+        changed = json.loads(await _next(stream.aiter_lines(), "state"))["changed"][served.account]
+    assert changed.keys() == {"Mailbox"}
