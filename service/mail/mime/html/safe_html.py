@@ -176,7 +176,7 @@ _found: ContextVar[Found] = ContextVar("found")
 _HOLD = f"casella-{token_hex(8)}-"
 _HELD = re.compile(rf' (src|background|poster)="cid:{_HOLD}(\d{{1,4}})"')
 _HELD_STYLE = re.compile(rf' style="([^"]*?)[ ]?{_HOLD}(\d{{1,4}})"')
-_TAG = re.compile(r"<[a-z][a-z0-9]*+(?: [^\s\"=<>]++=\"[^\"]*+\")++>")
+_TAG = re.compile(r"<[a-z][a-z0-9]*+(?>(?: [^\s\"=<>]++=\"[^\"]*+\")+)>")
 _MARK = re.compile(r' data-remote(?:-[a-z]{1,10})?="\d{1,4}"')
 
 
