@@ -20,7 +20,7 @@ from service.mail.errors import MailError, NotFound
 from service.mail.model import Capability, Correspondence
 from service.mail.search.filter import Condition, Criterion, Filter, ListQuery, Logic, Operator
 
-NEWEST = 500
+NEWEST = 150
 """Messages of each folder whose people are known without a search."""
 FOUND = 50
 """Messages of a search whose people are taken in."""

@@ -246,7 +246,10 @@ async def test_moves_and_deletes_of_the_same_lose_no_mail(client: httpx.AsyncCli
     assert all(answer.status_code == 200 for answer in answers)
     places = [set(second.messages(folder)) for folder in ("INBOX", "Trash", "Archive")]
     assert set.union(*places) == {f"<m{number}@example.org>".encode() for number in range(30)}
-    assert places[0] == set()
+    # A server may refuse a MOVE if another one removes its messages meanwhile; then everybody who sent one is told.
+    results = [result for answer in answers for result in answer.json()["results"]]
+    moved = {each["id"] for each in results if each["status"] == 200}
+    assert places[0] <= {f"<m{number}@example.org>".encode() for number in range(30) if ids[number] not in moved}
 
 
 async def test_a_list_walked_while_mail_comes_and_goes_has_no_repeat_and_no_gap(

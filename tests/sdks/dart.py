@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import tree_sitter_dart_orchard
-from tree_sitter import Language, Node, Parser
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
 
 _PLATFORM = {
     *("bool", "double", "dynamic", "int", "void", "DateTime", "Duration", "Exception", "Future", "FormatException"),
@@ -29,11 +30,15 @@ _PLATFORM = {
 
 
 @cache
-def _parser() -> Parser:
+def _parser() -> "Parser":
+    """Of a package that `make sdks` alone installs."""
+    import tree_sitter_dart_orchard
+    from tree_sitter import Language, Parser
+
     return Parser(Language(tree_sitter_dart_orchard.language()))
 
 
-def nodes(text: str) -> Iterator[Node]:
+def nodes(text: str) -> "Iterator[Node]":
     waiting = [_parser().parse(text.encode()).root_node]
     while waiting:
         node = waiting.pop()
@@ -41,7 +46,7 @@ def nodes(text: str) -> Iterator[Node]:
         waiting += node.children
 
 
-def text_of(node: Node) -> str:
+def text_of(node: "Node") -> str:
     return (node.text or b"").decode()
 
 
@@ -93,11 +98,11 @@ _DECLARING = {
 }
 
 
-def _is_declaration(node: Node) -> bool:
+def _is_declaration(node: "Node") -> bool:
     return node.type in {"identifier", "type_identifier"} and node.parent is not None and node.parent.type in _DECLARING
 
 
-def _is_prefixed(node: Node) -> bool:
+def _is_prefixed(node: "Node") -> bool:
     """Of `http.Client`: it belongs to the library that is imported as `http`."""
     before = node.prev_sibling
     return before is not None and before.type in {".", "type_identifier"}
