@@ -112,6 +112,8 @@ def _finish(path: str, operation: Node, schemas: Node) -> None:
     operation["parameters"] = _parameters(path, operation.get("parameters", []))
     if not operation["parameters"]:
         del operation["parameters"]
+    if "application/json" in operation.get("requestBody", {}).get("content", {}):  # for a form or another type
+        operation["responses"].setdefault("415", {"$ref": "#/components/responses/Problem415"})
     operation["responses"] = {
         status: _response(status, operation["responses"][status], schemas) for status in sorted(operation["responses"])
     }
