@@ -153,6 +153,8 @@ async def test_workers_share_the_memory_of_what_is_imported() -> None:
         for worker in children(replica.pid):
             used = memory_of(worker)
             assert used["Private_Dirty"] + used["Private_Clean"] < used["Rss"] / 2
+        replica.send(signal.SIGTERM)
+        assert await replica.ended(20) == 0
 
 
 def test_every_process_of_the_supervisor_is_a_worker() -> None:
