@@ -11,7 +11,7 @@ from service.jmap.core.errors import invalid_properties
 from service.jmap.values.fields import Fields
 from service.mail.errors import InvalidRequest
 from service.mail.mime.compose.checks import is_id
-from service.mail.mime.compose.composing import new_boundary
+from service.mail.mime.compose.composing import message_of, new_boundary
 from service.mail.mime.compose.entities import Entity, attachment, multipart, text_part
 from service.mail.mime.compose.header import date_field, id_field
 from service.mail.mime.compose.values import Body, Composition, Piece, Resolved
@@ -102,9 +102,7 @@ class NewEmail:
             header += id_field("Message-ID", message_id)
         if "from" not in fields.names and author is not None:
             header += f"From: {author.email}\r\n".encode()
-        end = b"\r\n" if len(root.body) > 1 else b""
-        pieces = _joined([header, b"MIME-Version: 1.0\r\n", root.head, b"\r\n", *root.body, end])
-        return Composition(tuple(pieces), message_id, root.is_8bit, not header.isascii())
+        return message_of(header + b"MIME-Version: 1.0\r\n", root, message_id)
 
     def _structure(self) -> Entity:
         for name in ("textBody", "htmlBody", "attachments"):
@@ -234,18 +232,3 @@ def _more(name: str, part: Mapping[str, Any]) -> bytes:
             raise invalid_properties(f"{name}/location")
         octets += value_field("Content-Location", location)
     return octets
-
-
-def _joined(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """No two octet strings beside each other."""
-    octets: list[bytes] = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            octets.append(piece)
-            continue
-        if octets:
-            yield b"".join(octets)
-            octets = []
-        yield piece
-    if octets:
-        yield b"".join(octets)

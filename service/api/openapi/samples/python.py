@@ -43,9 +43,9 @@ def _style(used: set[str]) -> Style:
 
 
 def _member(field: str) -> str:
-    """The generator puts ``var_`` before words of the language."""
+    """Words of the language end with an underscore."""
     name = snake(field)
-    return f"var_{name}" if iskeyword(name) else name
+    return f"{name}_" if iskeyword(name) else name
 
 
 def _argument(one: Given) -> tuple[str, Expression]:

@@ -35,10 +35,14 @@ def compose(
     Raises InvalidRequest and TooLarge. It takes up to 0.2 s for the longest text and HTML: run it in a thread.
     """
     header = message_header(draft, identified)
-    content = _content(draft, attachments, boundaries)
+    return message_of(header, _content(draft, attachments, boundaries), identified.message_id)
+
+
+def message_of(header: bytes, content: Entity, message_id: str) -> Composition:
+    """The message of a header, without its Content fields, and of its content."""
     end = b"\r\n" if len(content.body) > 1 else b""
     pieces = _joined([header, content.head, b"\r\n", *content.body, end])
-    return Composition(tuple(pieces), identified.message_id, content.is_8bit, not header.isascii())
+    return Composition(tuple(pieces), message_id, content.is_8bit, not header.isascii())
 
 
 def _content(draft: NewDraft, attachments: Sequence[Resolved], boundaries: Callable[[], str]) -> Entity:
