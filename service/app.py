@@ -24,7 +24,7 @@ from service.accounts.servers import ServerTable
 from service.accounts.states import States
 from service.accounts.tokens import Sessions
 from service.api import problems
-from service.api.deps import Service, caller_of, is_sealed, opened, require_live, session_of
+from service.api.deps import Service, caller_of, is_sealed, opened, require_live, session_of, until_sent
 from service.api.downloads import respond
 from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
@@ -179,7 +179,7 @@ def _jmap(service: Service, keys: Sequence[bytes], settings: Settings) -> Jmap:
     return Jmap(
         Host(
             caller=caller_of,
-            opened=lambda request, caller: opened(request, caller, is_sealed=is_sealed(request)),
+            mailbox=lambda request, caller: until_sent(request, opened(request, caller, is_sealed=is_sealed(request))),
             identities=_identities,
             sending=lambda request, caller, mailbox: Sender(request, caller, mailbox).outbox(),
             respond=respond,

@@ -194,10 +194,10 @@ async def mailbox(request: Request, account: AccountId) -> Backend:
     """The signed-in account's mailbox, kept open until the response is sent."""
     credentials = await caller_of(request)
     _require_own(account, credentials)
-    return await _until_sent(request, opened(request, credentials, is_sealed=is_sealed(request)))
+    return await until_sent(request, opened(request, credentials, is_sealed=is_sealed(request)))
 
 
-async def _until_sent(request: Request, context: AbstractAsyncContextManager[Backend]) -> Backend:
+async def until_sent(request: Request, context: AbstractAsyncContextManager[Backend]) -> Backend:
     """Enters the context, which ends after the response, and sees an error of the route before it becomes one."""
     stack: AsyncExitStack = request.scope[_UNTIL_SENT]
     return await stack.enter_async_context(context)
@@ -221,7 +221,7 @@ async def part_mailbox(
         credentials = with_grant(service_of(request), sessions.open_part_link(ticket, message, part), ticket)
         await require_live(request, sessions.session_of(ticket))
     _require_own(account, credentials)
-    return await _until_sent(request, opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)))
+    return await until_sent(request, opened(request, credentials, is_sealed=ticket is not None or is_sealed(request)))
 
 
 def _require_own(account: str, credentials: Credentials) -> None:

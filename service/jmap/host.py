@@ -2,7 +2,7 @@
 service."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol as Shape
 from typing import TypeAlias
@@ -34,11 +34,11 @@ class Streams(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """``identities`` are the addresses that the account sends from, the default one first. ``sending`` raises
-    NotSupported if it cannot send."""
+    """``mailbox`` is the account's, kept open until the response is sent. ``identities`` are the addresses that it sends
+    from, the default one first. ``sending`` raises NotSupported if it cannot send."""
 
     caller: Callable[[Request], Awaitable[Credentials]]
-    opened: Callable[[Request, Credentials], AbstractAsyncContextManager[Backend]]
+    mailbox: Callable[[Request, Credentials], Awaitable[Backend]]
     identities: Callable[[Request, Credentials, Backend], Awaitable[Sequence[Identity]]]
     sending: Callable[[Request, Credentials, Backend], Outbox]
     respond: Callable[[Request, Open], Awaitable[Response]]

@@ -1,7 +1,6 @@
 """The addresses of JMAP. They are not in the contract of the REST API: RFC 8620 describes them."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -28,8 +27,6 @@ from service.mail.backend import Backend
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import Capability, Download, Span
 
-_UNTIL_SENT = "fastapi_inner_astack"
-"""The key of a request's scope for what ends after the response, as in the REST API."""
 _NO_STORE = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 _KNOWN = frozenset({CORE, MAIL, SUBMISSION, QUOTA, BLOB})
 
@@ -151,8 +148,7 @@ class Jmap:
     async def _open(self, request: Request) -> tuple[Credentials, Backend]:
         """The signed-in account's mailbox, kept open until the response is sent."""
         credentials = await self._host.caller(request)
-        stack: AsyncExitStack = request.scope[_UNTIL_SENT]
-        return credentials, await stack.enter_async_context(self._host.opened(request, credentials))
+        return credentials, await self._host.mailbox(request, credentials)
 
 
 def _json(body: Any, status: int = HTTPStatus.OK, kind: str = "application/json") -> Response:

@@ -49,7 +49,7 @@ def _unused(*_: object) -> Any:
 def _host() -> Host:
     return Host(
         caller=_unused,
-        opened=_unused,
+        mailbox=_unused,
         identities=_identities,
         sending=_sending,
         respond=_unused,
