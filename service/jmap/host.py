@@ -34,8 +34,8 @@ class Streams(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """``mailbox`` is the account's, kept open until the response is sent. ``identities`` are the addresses that it sends
-    from, the default one first. ``sending`` raises NotSupported if it cannot send."""
+    """``mailbox`` is the account's, kept open until the response is sent. ``identities`` are the addresses that it
+    sends from, the default one first. ``sending`` raises NotSupported if it cannot send."""
 
     caller: Callable[[Request], Awaitable[Credentials]]
     mailbox: Callable[[Request, Credentials], Awaitable[Backend]]
