@@ -110,7 +110,8 @@ servers: system $(VENV)/dev  ## The contract suite and more on Cyrus, Courier an
 	@.ci/servers
 	$(BIN)/python -m pytest -m servers -n $(WORKERS) tests/contract tests/others tests/adapters/smtp $(ARGS)
 
-nightly:  ## What takes its time: fuzzing, other and hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
+nightly:  ## What takes its time: properties on new examples, fuzzing, other and hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
+	CASELLA_EXAMPLES=new $(MAKE) test
 	$(MAKE) fuzz SECONDS=600
 	$(MAKE) servers
 	$(MAKE) sdks

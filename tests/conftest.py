@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.servers.courier import Courier
@@ -19,6 +20,11 @@ pytest_plugins = ["tests.canaries"]
 # With these, pytest shows all that differs, and to compare megabytes takes it longer than a test may.
 for name in ("CI", "BUILD_NUMBER"):
     os.environ.pop(name, None)
+
+# The same examples in each run, so that a commit is green or red by what it changed; nightly draws new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("new", print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("CASELLA_EXAMPLES", "same"))
 
 
 @pytest.fixture(scope="session")

