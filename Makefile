@@ -127,8 +127,8 @@ nightly:  ## What takes its time: properties on new examples, fuzzing, other and
 	$(MAKE) drill
 
 requirements:  ## Pin anew, with hashes and without addresses (needs uv).
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra oauth --extra discovery --extra otel -o requirements.txt pyproject.toml
-	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra oauth --extra discovery --extra otel --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra oauth --extra discovery --extra push --extra store --extra otel -o requirements.txt pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --extra demo --extra redis --extra oauth --extra discovery --extra push --extra store --extra otel --group dev --group bench -c requirements.txt -o requirements-dev.txt pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group deploy -c requirements-dev.txt -o requirements-deploy.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group fuzz -c requirements-dev.txt -o requirements-fuzz.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --group sdks -c requirements-dev.txt -o requirements-sdks.txt
