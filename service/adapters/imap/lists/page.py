@@ -14,6 +14,7 @@ from service.adapters.imap.messages.cache import MessageCache
 from service.adapters.imap.messages.folder_messages import FolderMessages, JsonOf
 from service.adapters.imap.messages.repair import is_about_content
 from service.adapters.imap.search.evaluation import Evaluation
+from service.adapters.imap.search.flag_news import FlagNews
 from service.adapters.imap.search.sort import in_order
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.connection import Connection
@@ -255,12 +256,15 @@ async def _count_below(connection: Connection, uid: int) -> int:
 async def _found_page(messages: FolderMessages, query: ListQuery, below: int) -> _Cut:
     """The matches below a UID, newest first."""
     assert query.filter is not None
-    evaluation = Evaluation(messages)
+    news = FlagNews(messages)
+    evaluation = Evaluation(messages, flag_news=news)
     if not evaluation.is_remote(query.filter):  # else the search brings the news
         await messages.selection.refresh()
     uids = (await ascending(await evaluation.find(query.filter)))[::-1]
     older = [uid for uid in uids if uid < below]
-    items, shown = await _filled(messages, older, query.limit)
+    page = older[: query.limit]
+    known = news.rows(page)
+    items, shown = await _filled(messages, older, query.limit) if known is None else (known, len(page))
     return _Cut(items, len(uids), (older[shown - 1],) if shown < len(older) else (), evaluation)
 
 

@@ -1,5 +1,5 @@
-"""Caches what never changes of a message: envelope, structure, dates and size by (UIDVALIDITY, UID). Flags are never
-cached.
+"""Caches what never changes of a message: envelope, structure, dates and size by (UIDVALIDITY, UID). Flags are kept
+with the change up to which they hold, and never shown without asking for later ones.
 
 The cache is bounded by octets over all accounts of the process; the folder used least recently goes first. A folder's
 cache changes only while it is out of the cache of folders, and going back in counts it: so nothing is counted that is
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from cachetools import Cache, LRUCache
 
 from service.adapters.imap.messages.envelope import envelope_of, envelope_values, structure_of
+from service.adapters.imap.messages.known_flags import FlagsRead, KnownFlags
 from service.adapters.imap.messages.opened import SHARE, OpenedMessages
 from service.adapters.imap.wire.usual import read_described
 from service.adapters.imap.wire.values.numbers import MAX_UID
@@ -133,6 +134,7 @@ class FolderCache:
         self.messages: dict[int, CachedMessage] = {}
         self.pages: LRUCache[tuple[int, int], int] = LRUCache(PAGES)
         """The lowest UID of a page, by its limit and the UID that it lies below. A hint, never an answer."""
+        self.flags = KnownFlags()
         self.lowest = MAX_UID + 1
         """No UID below it was read."""
         self._message_octets = 0
@@ -140,7 +142,7 @@ class FolderCache:
     @property
     def octets(self) -> int:
         """Its approximate size in memory."""
-        return self.own_octets + PAGE_COST * len(self.pages) + self._message_octets
+        return self.own_octets + PAGE_COST * len(self.pages) + self.flags.octets + self._message_octets
 
     @property
     def is_empty(self) -> bool:
@@ -214,6 +216,16 @@ class MessageCache(MeasuredCache):
         """Remember the lowest UID of a page."""
         with self._changed(key) as folder:
             folder.pages[limit, below] = lowest
+
+    def note_flags(self, key: FolderKey, read: FlagsRead) -> None:
+        """Keep flags that were read just now."""
+        with self._changed(key) as folder:
+            folder.flags = folder.flags.noting(read)
+
+    def confirm_flags(self, key: FolderKey, earlier: KnownFlags, read: FlagsRead) -> None:
+        """See ``KnownFlags.replacing``."""
+        with self._changed(key) as folder:
+            folder.flags = folder.flags.replacing(earlier, read)
 
     @contextmanager
     def _changed(self, key: FolderKey) -> Iterator[FolderCache]:

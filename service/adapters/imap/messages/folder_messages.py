@@ -24,6 +24,7 @@ from service.adapters.imap.messages.items import (
     gmail_thread,
     items_of,
 )
+from service.adapters.imap.messages.known_flags import FlagsRead, KnownFlags
 from service.adapters.imap.messages.repair import MAX_TEMPORARY, Repair, is_about_content, is_temporary
 from service.adapters.imap.messages.usual_rows import read_usual
 from service.adapters.imap.session.selection import Selection
@@ -117,6 +118,9 @@ class FolderMessages:
         self._key = (ids.account, self.name, self.uid_validity)
         self.folder_id = ids.folder(self.name)
         self.items = items_of(self.connection)
+        self.as_of = selection.last_change if self.items is PLAIN else 0
+        """A change that was known before anything is read here; 0 if labels change without a number, or changes have
+        none."""
 
     def is_unread(self, below: int) -> bool:
         """Whether no message below this UID is cached."""
@@ -204,11 +208,30 @@ class FolderMessages:
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse], cached: Mapping[int, CachedMessage]
     ) -> JsonOf:
         """The rows of these messages with the flags and labels of the responses, in the order of ``uids``."""
-        both = [uid for uid in uids if uid in responses and uid in cached]
-        rows = {
-            uid: with_member(cached[uid].row, b"flags", json_from_wire(responses[uid].get(b"FLAGS"))) for uid in both
+        flags = {
+            uid: json_from_wire(responses[uid].get(b"FLAGS")) for uid in uids if uid in responses and uid in cached
         }
+        if flags and self.as_of:
+            self._cache.note_flags(self._key, FlagsRead(self.as_of, flags))
+        rows = {uid: with_member(cached[uid].row, b"flags", value) for uid, value in flags.items()}
         return rows if self.items is PLAIN else {uid: _with_labels(row, responses[uid]) for uid, row in rows.items()}
+
+    @property
+    def known_flags(self) -> KnownFlags:
+        """The flags that were read lately. They may have changed since."""
+        return self._cache.folder(self._key).flags
+
+    def confirm_flags(self, earlier: KnownFlags, read: FlagsRead) -> None:
+        """Keep what was read instead of what was known earlier."""
+        self._cache.confirm_flags(self._key, earlier, read)
+
+    def known_rows(self, uids: Sequence[int], flags: Mapping[int, bytes]) -> JsonOf | None:
+        """The rows of these messages with these flags, in the order of ``uids``; None if one is not cached."""
+        kept = self._known
+        if any(uid not in kept for uid in uids):
+            return None
+        metrics.rows("imap", len(uids), 0)
+        return {uid: with_member(kept[uid].row, b"flags", flags[uid]) for uid in uids}
 
     async def get(
         self, uids: Iterable[int], responses: Mapping[int, FetchResponse] | None = None

@@ -14,10 +14,12 @@ from service.adapters.imap.messages.cache import CachedMessage
 from service.adapters.imap.messages.folder_messages import FolderMessages
 from service.adapters.imap.messages.items import GMAIL
 from service.adapters.imap.search.errors_of_servers import errs, finds_too_few, may_be_missed, size_superset
+from service.adapters.imap.search.flag_news import FlagNews
 from service.adapters.imap.search.gmail import RAW
 from service.adapters.imap.search.keys import is_ascii, search_keys
 from service.adapters.imap.search.reader import Reader
 from service.adapters.imap.search.thread import threads_of
+from service.adapters.imap.session.connection import Arguments
 from service.adapters.imap.wire.arguments import Piece
 from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.pace import ascending, paced
@@ -61,6 +63,8 @@ class Evaluation:
 
     messages: FolderMessages
     seconds: float = SECONDS
+    flag_news: FlagNews | None = None
+    """Asked for in the round trip of the first search."""
     _by: set[EvaluatedBy] = field(default_factory=set)
     _decided_from: int = 0
     """The lowest UID that was decided, if time ran out: messages are read newest first."""
@@ -264,16 +268,24 @@ class Evaluation:
 
     async def _run(self, keys: list[Piece]) -> Answer:
         """Extended SEARCH (RFC 4731), or plain SEARCH if the server refuses the form that it announces."""
-        connection, ask = self.messages.connection, self.messages.selection.ask
+        connection = self.messages.connection
         charset: list[Piece] = [] if is_ascii(keys) else [b"CHARSET", b"UTF-8"]
         if "ESEARCH" in connection.capabilities:
-            answer = await ask([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
+            answer = await self._ask([b"UID", b"SEARCH", b"RETURN", b"(ALL)", *charset, *keys])
             if answer.status.kind != "BAD":
                 return answer
-        plain = await ask([b"UID", b"SEARCH", *charset, *keys])
+        plain = await self._ask([b"UID", b"SEARCH", *charset, *keys])
         if plain.status.kind != "BAD":  # else the search is refused, not its form
             connection.disable("ESEARCH")
         return plain
+
+    async def _ask(self, search: Arguments) -> Answer:
+        news, self.flag_news = self.flag_news, None
+        if news is None or not news.command:
+            return (await self.messages.selection.ask(search))[-1]
+        of_flags, answer = await self.messages.selection.ask(search, news.command)
+        await news.read(of_flags)
+        return answer
 
 
 def _matching(condition: Condition, known: Mapping[int, KnownMessage]) -> set[int]:

@@ -71,6 +71,8 @@ class Selection:
         """``state_of`` the folder when it was last selected or refreshed."""
         self.numbers: Mapping[bytes, int] = {}
         """The items of ``STATE_ITEMS`` when it was last selected or refreshed, as far as the server reported them."""
+        self.change_before = 0
+        """``last_change`` when the commands of the last ``ask`` were sent: what they brought is not older."""
         self.is_fresh = False
         """Whether the present holder of the connection selected or refreshed the folder: then nothing is newer."""
         self._is_lost = False
@@ -173,14 +175,15 @@ class Selection:
         else:
             (await self.refresh_with()).untagged()
 
-    async def ask(self, command: Arguments) -> Answer:
-        """Run a command on the present state of the folder; the answer may be a refusal. One round trip, and one more
-        if there is news."""
+    async def ask(self, command: Arguments, *before: Arguments) -> Sequence[Answer]:
+        """Run commands on the present state of the folder, the first of them last; returns the answers in the order in
+        which they ran. They may be refusals. One round trip, and one more if there is news."""
+        commands = (*before, command)
         if not self.is_fresh and not self.connection.is_legacy:
-            return (await self.refresh_with(command, repeats=True)).answers[-1]
+            return (await self.refresh_with(*commands, repeats=True)).answers[-len(commands) :]
         await self.refresh()
-        [answer] = await self.connection.attempt(command)
-        return answer
+        self.change_before = self.last_change
+        return await self.connection.attempt(*commands)
 
     async def refresh_with(self, *commands: Arguments, repeats: bool = False) -> "News":
         """Refresh, and run commands in the same round trip.
@@ -191,17 +194,29 @@ class Selection:
         """
         status = [[b"STATUS", arguments.string(self.name), STATE_ITEMS]] if self.counts_changes else []
         was_quiet = self.quiet_since()
+        self.change_before = self.last_change
         answers = await self.connection.attempt([b"NOOP"], *status, *commands)
         is_quiet = was_quiet()
         again = [] if is_quiet else [*status, *(commands if repeats else ())]
-        if again:
-            answers = await self.connection.attempt(*again)
         if status:
-            numbers = self.numbers = (await status_rows(answers[-1].untagged)).get(self.name, {})
-            self.state = state_of(numbers)
-            self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
+            await self._read_status(answers[-1])
+        if again:
+            self.change_before = self.last_change
+            answers = await self.connection.attempt(*again)
+            if status:
+                await self._read_status(answers[-1])
         self.is_fresh = all(answer.status.kind == "OK" for answer in answers)
         return News(answers, is_quiet)
+
+    async def _read_status(self, answer: Answer) -> None:
+        numbers = self.numbers = (await status_rows(answer.untagged)).get(self.name, {})
+        self.state = state_of(numbers)
+        self.uid_next = max(self.uid_next, numbers.get(b"UIDNEXT", 0))
+
+    @property
+    def last_change(self) -> int:
+        """The number of a change that this session has seen (RFC 7162, 3.1); 0 if changes are not counted."""
+        return self.numbers.get(b"HIGHESTMODSEQ", 0) if self.counts_changes else 0
 
     def quiet_since(self) -> Callable[[], bool]:
         """Returns a function that says if the server has reported nothing of the folder by itself since."""

@@ -14,6 +14,7 @@ from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import PAGE_COST, PAGES, CachedMessage, FolderKey, MessageCache
 from service.adapters.imap.messages.folder_messages import FolderMessages
+from service.adapters.imap.messages.known_flags import COST
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.selection import Selection, select
 from service.mail.errors import UpstreamUnavailable
@@ -36,7 +37,10 @@ def cached(octets: int = 100) -> CachedMessage:
 def counted_again(rows: MessageCache) -> int:
     """What all that is kept takes, from its messages up."""
     return sum(
-        folder.own_octets + PAGE_COST * len(folder.pages) + sum(one.cost for one in folder.messages.values())
+        folder.own_octets
+        + PAGE_COST * len(folder.pages)
+        + COST * sum(len(each.flags) for each in folder.flags.reads)
+        + sum(one.cost for one in folder.messages.values())
         for folder in rows.folders
     )
 
