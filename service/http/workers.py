@@ -3,9 +3,11 @@
 import gc
 import os
 import signal
-from multiprocessing import Pipe, get_context
+from multiprocessing import Pipe, get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
 from socket import socket
+from threading import Thread
 
 import structlog
 from fastapi import FastAPI
@@ -49,6 +51,7 @@ class Worker(Process):
         for one in SIGNALS:
             signal.signal(one, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        Thread(target=_end_with_supervisor, daemon=True).start()
         self.config.configure_logging()
         self.target(sockets)
 
@@ -111,6 +114,15 @@ class Supervisor(Multiprocess):
         worker = Worker(self.config, self.sockets)
         worker.start()
         return worker
+
+
+def _end_with_supervisor() -> None:
+    """A worker whose supervisor was killed would serve for ever, and hold the port against the next start. The worker
+    that was forked last notices first, because the others' ends of their pipes are in those forked later."""
+    supervisor = parent_process()
+    if supervisor is not None:
+        wait([supervisor.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def make_app() -> FastAPI:

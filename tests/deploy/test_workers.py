@@ -121,6 +121,26 @@ async def test_workers_share_a_port_and_their_tokens(dovecot: Dovecot) -> None:
         assert "Traceback" not in replica.log
 
 
+async def test_workers_end_with_a_supervisor_that_is_killed() -> None:
+    """R-OPS-24: nobody else would end them, and the next start would find its port taken."""
+    env = NOBODY | {"CASELLA_SECRET_KEYS": token_urlsafe(32), "CASELLA_DRAIN_SECONDS": "0"}
+    async with Replica(env, more=("--workers", "3")) as replica:
+        workers = children(replica.pid)
+        replica.send(signal.SIGKILL)
+        async with asyncio.timeout(40):
+            while not all(map(has_ended, workers)):
+                await asyncio.sleep(0.05)
+        assert len(workers) == 3
+
+
+def has_ended(pid: int) -> bool:
+    """Even if nobody has asked for its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 async def test_workers_are_added_and_replaced_one_by_one() -> None:
     """R-OPS-24: SIGTTIN adds one. SIGHUP replaces each by a new one, which takes over its port of the metrics."""
     first = two_ports()
