@@ -120,7 +120,7 @@ class ImapBackend(Backend):
         self._flags = FlagStore(access)
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
-        self._change_log = ChangeLog(access, self._folders)
+        self._change_log = ChangeLog(access)
         self._settings = SettingsStore(access, self._folders)
 
     async def check(self) -> None:
