@@ -13,6 +13,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.states import States
 from service.jmap.core.limits import Limits
 from service.jmap.index import Index
+from service.jmap.kept import KeptPages
 from service.mail.backend import Backend
 from service.mail.changes import Watch
 from service.mail.model import Download, Span
@@ -49,4 +50,5 @@ class Host:
     limits: Limits
     public_url: str | None = None
     index: Index = field(default_factory=Index)
-    """Of all accounts of this process."""
+    pages: KeptPages = field(default_factory=KeptPages)
+    """Both of all accounts of this process."""

@@ -66,6 +66,10 @@ class ChangeLog:
         self._keep(counted, token)
         return token
 
+    def tells_all(self, token: bytes) -> bool:
+        """See the port: the server counts all changes of all folders."""
+        return self._said is not None and self._said.token == token
+
     def _keep(self, counted: _Counted, token: bytes) -> None:
         """Remember the token, if the same answer of the server would lead to the same one."""
         if counted.digest is not None and counted.is_all and all(state.modseq for state in counted.states.values()):
