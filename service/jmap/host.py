@@ -36,11 +36,13 @@ class Streams(Shape):
 @dataclass(frozen=True, slots=True)
 class Host:
     """``mailbox`` is the account's, kept open until the response is sent. ``identities`` are the addresses that it
-    sends from, the default one first. ``sending`` raises NotSupported if it cannot send."""
+    sends from, the default one first, as of the last minute; ``forget_identities`` of an account that has just changed
+    them. ``sending`` raises NotSupported if it cannot send."""
 
     caller: Callable[[Request], Awaitable[Credentials]]
     mailbox: Callable[[Request, Credentials], Awaitable[Backend]]
     identities: Callable[[Request, Credentials, Backend], Awaitable[Sequence[Identity]]]
+    forget_identities: Callable[[str], None]
     sending: Callable[[Request, Credentials, Backend], Outbox]
     respond: Callable[[Request, Open], Awaitable[Response]]
     require_live: Callable[[Request], Awaitable[None]]

@@ -67,9 +67,17 @@ class Account:
         """Count a method call. Raises TooManyRequests."""
         await self.host.count(self._credentials)
 
+    @property
+    def username(self) -> str:
+        return self._credentials.username
+
     async def identities(self) -> Sequence[Identity]:
-        """The addresses that the user sends from, the default one first."""
+        """The addresses that the user sends from, the default one first, as of the last minute."""
         return await self.host.identities(self._request, self._credentials, self.backend)
+
+    def forget_identities(self) -> None:
+        """They were just changed."""
+        self.host.forget_identities(self.id)
 
     def sending(self) -> Outbox:
         """Raises NotSupported if the account cannot send."""
