@@ -181,6 +181,7 @@ def _jmap(service: Service, keys: Sequence[bytes], settings: Settings) -> Jmap:
             caller=caller_of,
             mailbox=lambda request, caller: until_sent(request, opened(request, caller, is_sealed=is_sealed(request))),
             identities=_identities,
+            forget_identities=service.identities.forget,
             sending=lambda request, caller, mailbox: Sender(request, caller, mailbox).outbox(),
             respond=respond,
             require_live=lambda request: require_live(request, session_of(request)),

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from proxyprotocol.sock import SocketInfo
 from pymap.backend.dict import Config, Login
 from pymap.backend.dict.filter import FilterSet
-from pymap.backend.dict.mailbox import MailboxSet
+from pymap.backend.dict.mailbox import MailboxData, MailboxSet
 from pymap.concurrent import Subsystem
 from pymap.imap import IMAPServer
 from pymap.parsing.message import AppendMessage
-from pymap.parsing.specials import Flag
+from pymap.parsing.specials import Flag, ObjectId
+from pymap.parsing.specials.flag import Wildcard
 from pymap.user import Passwords, UserMetadata
 from pysasl.hashing import BuiltinHash
 
@@ -29,6 +30,25 @@ class _Config(Config):
     @property
     def greeting(self) -> bytes:
         return b"Casella demo mailbox"
+
+
+class _Folder(MailboxData):
+    """Keeps any keyword. pymap's own keeps those that a message has when it comes, and neither adds nor removes any."""
+
+    @property
+    def permanent_flags(self) -> frozenset[Flag]:
+        return super().permanent_flags | {Wildcard}
+
+
+class _Folders(MailboxSet):
+    def __init__(self) -> None:
+        super().__init__()
+        self._inbox = _Folder(self._content_cache, self._thread_cache)
+
+    async def add_mailbox(self, name: str) -> ObjectId:
+        await super().add_mailbox(name)
+        self._set[name] = folder = _Folder(self._content_cache, self._thread_cache)
+        return folder.mailbox_id
 
 
 @asynccontextmanager
@@ -68,7 +88,7 @@ async def _login(config: _Config, username: str, password: str) -> Login:
 
 
 async def _fill(messages: Iterable[DemoMessage]) -> MailboxSet:
-    mailboxes = MailboxSet()
+    mailboxes = _Folders()
     created = {"INBOX"}
     for message in messages:
         if message.folder not in created:

@@ -13,6 +13,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.states import States
 from service.jmap.core.limits import Limits
 from service.jmap.index import Index
+from service.jmap.kept import KeptPages
 from service.mail.backend import Backend
 from service.mail.changes import Watch
 from service.mail.model import Download, Span
@@ -35,11 +36,13 @@ class Streams(Shape):
 @dataclass(frozen=True, slots=True)
 class Host:
     """``mailbox`` is the account's, kept open until the response is sent. ``identities`` are the addresses that it
-    sends from, the default one first. ``sending`` raises NotSupported if it cannot send."""
+    sends from, the default one first, as of the last minute; ``forget_identities`` of an account that has just changed
+    them. ``sending`` raises NotSupported if it cannot send."""
 
     caller: Callable[[Request], Awaitable[Credentials]]
     mailbox: Callable[[Request, Credentials], Awaitable[Backend]]
     identities: Callable[[Request, Credentials, Backend], Awaitable[Sequence[Identity]]]
+    forget_identities: Callable[[str], None]
     sending: Callable[[Request, Credentials, Backend], Outbox]
     respond: Callable[[Request, Open], Awaitable[Response]]
     require_live: Callable[[Request], Awaitable[None]]
@@ -49,4 +52,5 @@ class Host:
     limits: Limits
     public_url: str | None = None
     index: Index = field(default_factory=Index)
-    """Of all accounts of this process."""
+    pages: KeptPages = field(default_factory=KeptPages)
+    """Both of all accounts of this process."""

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from cachetools import LRUCache
 
 from service.mail.backend import Backend
-from service.mail.errors import MailError, NotSupported
+from service.mail.changes import AccountChanges
+from service.mail.errors import LoginRefused, MailError, NotSupported
 
 KEPT = 50_000
 """Messages, of all accounts."""
 KEPT_ACCOUNTS = 2_000
+_UNKNOWN = "", -1
+"""Of a message that is among no Email's places: no epoch is negative."""
 MAX_NEW = 2_000
 """New messages that are looked at between two requests. After more, places are searched again."""
 
@@ -44,13 +47,16 @@ class Index:
         known = self._email_of.get(message)
         return known[0] if known else None
 
-    def is_placed(self, account: str, message: str) -> bool:
-        """Whether the message is among the known places of its Email."""
-        known = self._email_of.get(message)
-        return known is not None and known[1] == self._epochs.get(account, 0)
+    def placed(self, account: str, messages: Iterable[str]) -> dict[str, str]:
+        """The Emails of those messages that are among the known places of theirs."""
+        epoch, known = self._epochs.get(account, 0), self._email_of
+        found = ((message, known.get(message, _UNKNOWN)) for message in messages)
+        return {message: email for message, (email, since) in found if since == epoch}
 
-    def places_of(self, account: str, email: str) -> tuple[str, ...]:
-        return self._places.get((self._epochs.get(account, 0), email), ())
+    def places_of(self, account: str, emails: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """The messages of each Email, as far as they are known."""
+        epoch, known = self._epochs.get(account, 0), self._places
+        return {email: known.get((epoch, email), ()) for email in emails}
 
     def note(self, account: str, message: str, email: str) -> None:
         """The message is this Email."""
@@ -120,28 +126,33 @@ class AccountIndex:
         self._index, self._backend = index, backend
         self._account = backend.account
 
-    async def follow(self, token: bytes) -> None:
-        """Take over what changed up to the present ``token``. No round trip if nothing did."""
+    async def follow(self) -> bytes:
+        """The present sync token. What changed since the last one is taken over. The round trips of
+        ``list_all_changes``, or of ``get_sync_token`` if there is none yet."""
         known = self._index.token_of(self._account)
-        if known == token:
-            return
-        try:
-            if known is not None:
-                await self._take_over(known)
-                return
-        except MailError:
-            pass
-        self._forget()
-        self._index.keep_token(self._account, token)
+        if known is not None:
+            try:
+                changes = await self._backend.list_all_changes(known)
+                if not changes.has_more:
+                    await self._take_over(changes)
+                    return changes.token
+            except LoginRefused:
+                raise
+            except MailError:
+                pass
+        token = await self._backend.get_sync_token(None)
+        if token != known:
+            self._forget()
+            self._index.keep_token(self._account, token)
+        return token
 
     def _forget(self) -> None:
         self._index.forget_places(self._account)
         self._index.keep_mailboxes(self._account, None)
 
-    async def _take_over(self, known: bytes) -> None:
-        changes = await self._backend.list_all_changes(known)
+    async def _take_over(self, changes: AccountChanges) -> None:
         created = [message for folder in changes.folders for message in folder.created]
-        is_unknown = changes.has_more or any(folder.resync for folder in changes.folders)
+        is_unknown = any(folder.resync for folder in changes.folders)
         if is_unknown or changes.created_folders or changes.destroyed_folders or len(created) > MAX_NEW:
             self._forget()
         else:
@@ -154,13 +165,17 @@ class AccountIndex:
     async def emails_of(self, messages: Iterable[str]) -> dict[str, str]:
         """The Email of each message, in order. One round trip for each folder with messages that are not known yet. One
         that no longer exists is an Email of its own, and not kept: it may have been part of another one."""
-        emails = {message: self._index.email_of(message) for message in messages}
+        wanted = dict.fromkeys(messages)
+        placed = self._index.placed(self._account, wanted)
+        if len(placed) == len(wanted):
+            return placed
+        emails = {message: placed.get(message) or self._index.email_of(message) for message in wanted}
         unknown = [message for message, email in emails.items() if email is None]
         found = await self._backend.get_email_ids(unknown) if unknown else {}
         is_plain = not self._backend.has_email_ids
         for message, email in emails.items():
             known = email or found.get(message) or (message if is_plain else None)
-            if known is not None and not self._index.is_placed(self._account, message):
+            if known is not None and message not in placed:
                 self._index.note(self._account, message, known)
             emails[message] = known or message
         return {message: email or message for message, email in emails.items()}
@@ -210,7 +225,7 @@ class AccountIndex:
     async def places_of(self, emails: Sequence[str], *, search: bool = True) -> Mapping[str, tuple[str, ...]]:
         """The messages of each Email. Those of which no place is known are searched in all folders. Emails that are
         not found are left out, unless they are messages themselves."""
-        places = {email: self._index.places_of(self._account, email) for email in emails}
+        places = self._index.places_of(self._account, emails)
         missing = [email for email, known in places.items() if not known and is_permanent(email)]
         if missing and search:
             places |= await self.search(missing)

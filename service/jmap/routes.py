@@ -16,7 +16,7 @@ from service.jmap.account.blobs import open_blob
 from service.jmap.core.dispatch import Dispatch
 from service.jmap.core.errors import RequestError
 from service.jmap.core.request import read_request
-from service.jmap.core.session import BLOB, CORE, MAIL, QUOTA, SUBMISSION, account_capabilities, session
+from service.jmap.core.session import BLOB, CORE, MAIL, QUOTA, SUBMISSION, Facts, session, session_state
 from service.jmap.events import Events, read_ping, read_types
 from service.jmap.host import Host
 from service.jmap.methods import METHODS
@@ -56,7 +56,7 @@ class Jmap:
         """The Session object."""
         credentials, backend = await self._open(request)
         await backend.check()
-        return _json(self._session(request, credentials, backend))
+        return _json(session(self._facts(request, credentials, backend)))
 
     async def call(self, request: Request) -> Response:
         """A request object, and the responses of its calls."""
@@ -73,7 +73,7 @@ class Jmap:
         body: dict[str, Any] = {"methodResponses": responses}
         if asked.created is not None:
             body["createdIds"] = account.created
-        return _json({**body, "sessionState": self._session(request, credentials, backend)["state"]})
+        return _json({**body, "sessionState": session_state(self._facts(request, credentials, backend))})
 
     async def upload(self, request: Request, account: str) -> Response:
         """A blob, staged in the mailbox."""
@@ -113,21 +113,17 @@ class Jmap:
     def _base(self, request: Request) -> str:
         return self._host.public_url or str(request.base_url).rstrip("/")
 
-    def _session(self, request: Request, credentials: Credentials, backend: Backend) -> dict[str, Any]:
+    def _facts(self, request: Request, credentials: Credentials, backend: Backend) -> Facts:
         can = backend.capabilities
-        capabilities = account_capabilities(
-            self._host.limits,
-            SORTS,
-            list(DIGESTS),
+        return Facts(
+            base=self._base(request),
+            account=backend.account,
+            username=credentials.username,
+            limits=self._host.limits,
+            sorts=SORTS,
+            digests=tuple(DIGESTS),
             can_send=self._can_send(request, credentials, backend),
             can_create=Capability.FOLDERS in can,
-        )
-        return session(
-            self._base(request),
-            backend.account,
-            credentials.username,
-            self._host.limits,
-            capabilities,
             is_writable=Capability.APPEND in can,
         )
 

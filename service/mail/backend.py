@@ -116,6 +116,11 @@ class Backend(ABC):
         if the server does not report what vanished."""
         raise self.not_supported(Capability.CHANGES)
 
+    def tells_all(self, token: bytes) -> bool:
+        """Whether a page of a folder stays as it is, flags included, for as long as the mailbox has this token. False
+        if that is not known."""
+        return False
+
     async def list_changes(self, folder: str, since: bytes) -> Changes:
         """The changes of the folder's messages since a sync token of it. Raises StaleToken if they cannot be computed:
         the client lists the folder again. IMAP: one round trip if nothing changed and the server counts changes."""

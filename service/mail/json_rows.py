@@ -41,6 +41,11 @@ class JsonRows(Sequence[MessageSummary]):
         """The array."""
         return b"[" + b",".join(self._rows) + b"]"
 
+    @property
+    def octets(self) -> int:
+        """Octets of all rows."""
+        return sum(map(len, self._rows))
+
     @overload
     def __getitem__(self, at: int) -> MessageSummary: ...
     @overload

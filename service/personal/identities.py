@@ -11,6 +11,8 @@ from service.mail.model import Address, Capability, Message
 from service.mail.submission.model import Identity, NewDraft
 from service.personal.settings import identities_in, read_settings
 
+LOGIN = "login"
+"""The id of the identity that stands for the username."""
 KEPT_SECONDS = 60.0
 """How old the identities may be that a draft is written with, if another replica has changed them."""
 _KEPT = 1000
@@ -20,7 +22,7 @@ _log = structlog.get_logger("service.personal.identities")
 def login_identity(username: str) -> Identity | None:
     """The address that the username is, if it is one."""
     local, at, domain = username.rpartition("@")
-    return Identity(id="login", email=username) if at and local and domain else None
+    return Identity(id=LOGIN, email=username) if at and local and domain else None
 
 
 class Identities:

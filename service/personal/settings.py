@@ -17,7 +17,7 @@ MAX_IDENTITIES = 100
 MEMBER = "identities"
 
 
-class _StoredIdentity(BaseModel):
+class StoredIdentity(BaseModel):
     """An identity as an app stores it. Members that are not known here are the app's."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -29,7 +29,7 @@ class _StoredIdentity(BaseModel):
     signature: Signature | None = None
 
 
-_IDENTITIES = TypeAdapter(Annotated[tuple[_StoredIdentity, ...], Field(max_length=MAX_IDENTITIES)])
+_IDENTITIES = TypeAdapter(Annotated[tuple[StoredIdentity, ...], Field(max_length=MAX_IDENTITIES)])
 
 
 def write_settings(settings: dict[str, Any]) -> bytes:
@@ -73,7 +73,7 @@ def identities_in(settings: dict[str, Any]) -> tuple[Identity, ...]:
     )
 
 
-def _identities(value: Any) -> Sequence[_StoredIdentity]:
+def _identities(value: Any) -> Sequence[StoredIdentity]:
     try:
         return _IDENTITIES.validate_python(value)
     except ValidationError as error:
@@ -82,6 +82,6 @@ def _identities(value: Any) -> Sequence[_StoredIdentity]:
         raise InvalidRequest(f"settings.{place[:200]}: {first['msg'][:200]}") from None
 
 
-def _made_id(identity: _StoredIdentity) -> str:
+def _made_id(identity: StoredIdentity) -> str:
     """The same on every replica, as long as the address is the same."""
     return f"i_{blake2s(identity.email.lower().encode(errors='replace'), digest_size=8).hexdigest()}"

@@ -51,6 +51,7 @@ watch_losses = Counter("casella_watch_losses", "Watches whose connection was los
 # Finding a series by its labels takes three times as long as counting.
 _upstream = lru_cache(maxsize=4096)(_upstream_seconds.labels)
 _rows_of = lru_cache(maxsize=64)(_rows.labels)
+_jmap = lru_cache(maxsize=1024)(_jmap_seconds.labels)
 
 
 @lru_cache(maxsize=4096)
@@ -88,7 +89,7 @@ def message_sent(server: str, outcome: str) -> None:
 
 def jmap_method(method: str, outcome: str, seconds: float) -> None:
     """A JMAP method call has ended: ``ok``, or the type of its error. Both are names of the RFCs."""
-    _jmap_seconds.labels(method, outcome).observe(seconds)
+    _jmap(method, outcome).observe(seconds)
 
 
 def rates_fallback(is_alone: bool) -> None:

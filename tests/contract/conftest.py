@@ -90,11 +90,9 @@ KNOWN = {
     r"test_a_part_may_be_read_as_stored\[imap-pymap": _LINE_BREAK,
     r"test_a_span_of_a_part_is_cut_exactly\[imap-pymap-as stored": _LINE_BREAK,
     r"test_a_span_beyond_the_end_cannot_be_satisfied\[imap-pymap": _LINE_BREAK,
-    r"test_flags_are_replaced_on_one_message_only\[imap-pymap": "pymap 0.36 keeps no new keywords",
     r"test_a_condition_finds_what_it_names\[imap-pymap-subject-\\xe4rger": "pymap 0.36 searches no encoded words",
     r"test_a_condition_finds_what_it_names\[imap-pymap-body-ann": "pymap 0.36 searches headers for BODY too",
     r"test_a_folder_may_have_any_name\[imap-mailutils-\{5\}": "mailutils 3.15 takes a quoted {5} for a literal",
-    r"test_flags_of_many_are_changed_in_the_order_asked\[imap-pymap": "pymap 0.36 keeps no new keywords",
     r"(test_previews_and_threads_come_if_they_are_requested"
     r"|test_a_conversation_is_read_from_all_folders)\[imap-pymap": "pymap 0.36 has thread ids of its own",
     r"(test_a_message_is_deleted_once|test_an_id_given_twice_is_answered_twice"

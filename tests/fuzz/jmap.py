@@ -42,6 +42,10 @@ def _sending(request: Request, credentials: Credentials, backend: Backend) -> Ou
     raise NotSupported(Capability.SEND)
 
 
+def _forget(_: str) -> None:
+    """None are kept."""
+
+
 def _unused(*_: object) -> Any:
     raise AssertionError("only HTTP uses this")
 
@@ -51,6 +55,7 @@ def _host() -> Host:
         caller=_unused,
         mailbox=_unused,
         identities=_identities,
+        forget_identities=_forget,
         sending=_sending,
         respond=_unused,
         require_live=_unused,

@@ -1,4 +1,4 @@
-"""Mailboxes, quotas, identities."""
+"""Mailboxes and quotas."""
 
 from tests.jmap.clients import Jmap
 from tests.jmap.letters import plain
@@ -61,11 +61,5 @@ async def test_mailboxes_are_queried(jmap: Jmap) -> None:
     assert await jmap.error("Mailbox/query", filter=wide) == "unsupportedFilter"
 
 
-async def test_identities_and_quotas(jmap: Jmap) -> None:
-    [identity] = (await jmap.call("Identity/get", ids=None))["list"]
-    assert identity["email"] == jmap.session["username"]
-    refused = await jmap.call("Identity/set", update={identity["id"]: {"name": "x"}, "other": {}})
-    assert {key: each["type"] for key, each in refused["notUpdated"].items()} == {
-        identity["id"]: "forbidden", "other": "notFound",
-    }  # fmt: skip
+async def test_quotas_are_listed(jmap: Jmap) -> None:
     assert isinstance((await jmap.call("Quota/get", ids=None))["list"], list)

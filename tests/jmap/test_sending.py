@@ -103,3 +103,16 @@ async def test_what_cannot_be_sent_says_why(sender: Jmap) -> None:
         "empty": "noRecipients",
     }
     assert len(await sender.query()) == 2
+
+
+async def test_a_new_identity_sends_at_once(sender: Jmap, sink: Sink) -> None:
+    """In the request that makes it, by its creation id."""
+    to = f"{token_hex(8)}@example.net"
+    email = await _draft(sender, to=[{"email": to}])
+    (_, made), (_, answer) = await sender.run(
+        ("Identity/set", {"create": {"new": {"email": "other@example.org", "name": "Other"}}}),
+        ("EmailSubmission/set", {"create": {"s": {"emailId": email, "identityId": "#new"}}}),
+    )
+    assert made["notCreated"] is None
+    assert answer["notCreated"] is None
+    assert sink.wait_for(to)

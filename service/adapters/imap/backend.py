@@ -120,7 +120,7 @@ class ImapBackend(Backend):
         self._flags = FlagStore(access)
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
-        self._change_log = ChangeLog(access, self._folders)
+        self._change_log = ChangeLog(access)
         self._settings = SettingsStore(access, self._folders)
 
     async def check(self) -> None:
@@ -178,6 +178,9 @@ class ImapBackend(Backend):
         if folder is None:
             return await self._change_log.account_token()
         return await self._change_log.folder_token(await self._folders.selectable_name(folder))
+
+    def tells_all(self, token: bytes) -> bool:
+        return self._change_log.tells_all(token)
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
         return await self._change_log.folder_changes(await self._folders.selectable_name(folder), since)

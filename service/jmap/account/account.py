@@ -18,7 +18,8 @@ from service.jmap.host import Host
 from service.jmap.index import AccountIndex
 from service.mail.backend import Backend
 from service.mail.errors import NotFound, NotSupported, StaleToken
-from service.mail.model import Folder
+from service.mail.model import Folder, Page
+from service.mail.search.filter import ListQuery
 from service.mail.submission.model import Identity
 from service.submission.outbox import Outbox
 
@@ -66,9 +67,17 @@ class Account:
         """Count a method call. Raises TooManyRequests."""
         await self.host.count(self._credentials)
 
+    @property
+    def username(self) -> str:
+        return self._credentials.username
+
     async def identities(self) -> Sequence[Identity]:
-        """The addresses that the user sends from, the default one first."""
+        """The addresses that the user sends from, the default one first, as of the last minute."""
         return await self.host.identities(self._request, self._credentials, self.backend)
+
+    def forget_identities(self) -> None:
+        """They were just changed."""
+        self.host.forget_identities(self.id)
 
     def sending(self) -> Outbox:
         """Raises NotSupported if the account cannot send."""
@@ -122,11 +131,21 @@ class Account:
         """The present sync token. What changed since the last request is known afterwards."""
         if self._token is None:
             try:
-                self._token = await self.backend.get_sync_token(None)
-                await self.index.follow(self._token)
+                self._token = await self.index.follow()
             except NotSupported:
                 self._token = await self._counted()
         return self._token
+
+    async def page(self, folder: str, query: ListQuery) -> Page:
+        """A page of a folder; without a round trip if it was read before, and nothing has changed since."""
+        token = await self.token()
+        if query.filter is not None or not self.backend.tells_all(token):
+            return await self.backend.list_messages(folder, query)
+        page = self.host.pages.at(token, self.id, folder, query)
+        if page is None:
+            page = await self.backend.list_messages(folder, query)
+            self.host.pages.keep(token, self.id, folder, query, page)
+        return page
 
     def open_state(self, state: str) -> bytes:
         """The sync token of a state. Raises StaleToken for anything else."""

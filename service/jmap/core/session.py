@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from hashlib import blake2s
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.jmap.core.limits import Limits
 
@@ -13,58 +13,72 @@ QUOTA = "urn:ietf:params:jmap:quota"
 BLOB = "urn:ietf:params:jmap:blob"
 
 
-def session(
-    base: str,
-    account: str,
-    username: str,
-    limits: Limits,
-    capabilities: dict[str, dict[str, Any]],
-    *,
-    is_writable: bool,
-) -> dict[str, Any]:
-    """``capabilities`` are those of the account; ``base`` is the address of the service without a slash at its end."""
-    body: dict[str, Any] = {
-        "capabilities": {CORE: limits.described(), **{name: {} for name in capabilities}},
+class Facts(NamedTuple):
+    """All that a session depends on. ``base`` is the address of the service without a slash at its end."""
+
+    base: str
+    account: str
+    username: str
+    limits: Limits
+    sorts: tuple[str, ...]
+    digests: tuple[str, ...]
+    can_send: bool
+    can_create: bool
+    is_writable: bool
+
+
+def session(facts: Facts) -> dict[str, Any]:
+    """The Session object."""
+    body = _session(facts)
+    return {**body, "state": _digest(body)}
+
+
+@lru_cache(maxsize=256)
+def session_state(facts: Facts) -> str:
+    """The state of the Session object, which every response has."""
+    return _digest(_session(facts))
+
+
+def _digest(body: dict[str, Any]) -> str:
+    return blake2s(repr(sorted(body.items())).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def _session(facts: Facts) -> dict[str, Any]:
+    base, capabilities = facts.base, _account_capabilities(facts)
+    return {
+        "capabilities": {CORE: facts.limits.described(), **{name: {} for name in capabilities}},
         "accounts": {
-            account: {
-                "name": username,
+            facts.account: {
+                "name": facts.username,
                 "isPersonal": True,
-                "isReadOnly": not is_writable,
+                "isReadOnly": not facts.is_writable,
                 "accountCapabilities": capabilities,
             }
         },
-        "primaryAccounts": dict.fromkeys(capabilities, account),
-        "username": username,
+        "primaryAccounts": dict.fromkeys(capabilities, facts.account),
+        "username": facts.username,
         "apiUrl": f"{base}/jmap",
         "downloadUrl": f"{base}/jmap/download/{{accountId}}/{{blobId}}/{{name}}?type={{type}}",
         "uploadUrl": f"{base}/jmap/upload/{{accountId}}",
         "eventSourceUrl": f"{base}/jmap/eventsource?types={{types}}&closeafter={{closeafter}}&ping={{ping}}",
     }
-    return {**body, "state": _state(repr(sorted(body.items())))}
 
 
-@lru_cache(maxsize=256)
-def _state(text: str) -> str:
-    return blake2s(text.encode(errors="replace"), digest_size=8).hexdigest()
-
-
-def account_capabilities(
-    limits: Limits, sorts: tuple[str, ...], digests: list[str], *, can_send: bool, can_create: bool
-) -> dict[str, dict[str, Any]]:
+def _account_capabilities(facts: Facts) -> dict[str, dict[str, Any]]:
     """The account's capabilities with their properties."""
     mail = {
         "maxMailboxesPerEmail": None,
         "maxMailboxDepth": None,
         "maxSizeMailboxName": 255,
-        "maxSizeAttachmentsPerEmail": limits.max_upload,
-        "emailQuerySortOptions": list(sorts),
-        "mayCreateTopLevelMailbox": can_create,
+        "maxSizeAttachmentsPerEmail": facts.limits.max_upload,
+        "emailQuerySortOptions": list(facts.sorts),
+        "mayCreateTopLevelMailbox": facts.can_create,
     }
     blob = {
         "maxSizeBlobSet": 4 << 20,
         "maxDataSources": 64,
         "supportedTypeNames": ["Mailbox", "Thread", "Email"],
-        "supportedDigestAlgorithms": digests,
+        "supportedDigestAlgorithms": list(facts.digests),
     }
-    sending = {SUBMISSION: {"maxDelayedSend": 0, "submissionExtensions": {}}} if can_send else {}
+    sending = {SUBMISSION: {"maxDelayedSend": 0, "submissionExtensions": {}}} if facts.can_send else {}
     return {MAIL: mail, **sending, QUOTA: {}, BLOB: blob}

@@ -90,7 +90,7 @@ async def _send(account: Account, record: Mapping[str, Any]) -> tuple[dict[str, 
     if wrong := sorted(record.keys() - _SETTABLE):
         raise invalid_properties(*wrong)
     identity = record.get("identityId")
-    if not isinstance(identity, str) or identity not in await identities_of(account):
+    if not isinstance(identity, str) or account.resolve(identity) not in await identities_of(account):
         raise invalid_properties("identityId", why="There is no such identity.")
     if not isinstance(record.get("emailId"), str):
         raise invalid_properties("emailId")

@@ -33,6 +33,7 @@ class Wanted:
     def __init__(self, names: Sequence[str] | None) -> None:
         self.names = DEFAULT if names is None else tuple(dict.fromkeys(("id", *names)))
         self.set = frozenset(self.names)
+        self.as_they_are = tuple((name, _AS_THEY_ARE[name]) for name in self.names if name in _AS_THEY_ARE)
         self.of_rows = tuple((name, _READERS[name]) for name in self.names if name in _READERS)
         self.headers: dict[str, HeaderProperty] = {}
         if len(self.names) > MAX_PROPERTIES:
@@ -64,8 +65,10 @@ def from_rows(email: str, rows: Sequence[Row], mailboxes: Mapping[str, str], wan
     """The properties that rows say. An Email has the keywords of all its messages; ``mailboxes`` has the Mailbox id of
     each folder."""
     first = rows[0]
-    record = {name: read(first) for name, read in wanted.of_rows}
+    record = {name: first.get(name, default) for name, default in wanted.as_they_are}
     record["id"] = email
+    for name, read in wanted.of_rows:
+        record[name] = read(first)
     if "blobId" in wanted.set:
         record["blobId"] = email_blob(email)
     if "threadId" in wanted.set:
@@ -97,24 +100,30 @@ def _utc(moment: str | None) -> str:
 def _people(row: Row, name: str) -> list[dict[str, Any]] | None:
     """Addresses without a name get one: the row is read for this request alone."""
     people: list[dict[str, Any]] | None = row.get(name)
-    for each in people or ():
-        each.setdefault("name", None)
-    return people or None
+    if not people:
+        return None
+    for each in people:
+        if "name" not in each:
+            each["name"] = None
+    return people
 
 
+_AS_THEY_ARE: Mapping[str, Any] = {
+    "inReplyTo": None,
+    "subject": None,
+    "sentAt": None,
+    "size": 0,
+    "hasAttachment": False,
+    "preview": "",
+}
+"""What is in a row as it is here, and what a row means that does not have it."""
 _READERS: Mapping[str, Callable[[Row], Any]] = {
     "messageId": lambda row: [row["messageId"]] if row.get("messageId") else None,
-    "inReplyTo": lambda row: row.get("inReplyTo"),
     "from": lambda row: _people(row, "from"),
     "to": lambda row: _people(row, "to"),
-    "subject": lambda row: row.get("subject"),
-    "sentAt": lambda row: row.get("sentAt"),
     "receivedAt": lambda row: _utc(row.get("receivedAt")),
-    "size": lambda row: row.get("size", 0),
-    "hasAttachment": lambda row: bool(row.get("hasAttachment")),
-    "preview": lambda row: row.get("preview") or "",
 }
-"""What a row says of a property."""
+"""What a row says of the other properties."""
 
 
 def from_headers(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:

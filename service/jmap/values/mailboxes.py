@@ -1,12 +1,10 @@
 """Folders as Mailboxes (RFC 8621, 2)."""
 
-import json
-import zlib
 from collections.abc import Mapping
 from hashlib import blake2s
 from typing import Any
 
-from service.mail.errors import StaleToken
+from service.jmap.core.known import write_known
 from service.mail.model import Capability, Folder
 
 PROPERTIES = (
@@ -18,7 +16,8 @@ _ORDER = {role: number for number, role in enumerate(
     ("inbox", "drafts", "sent", "archive", "junk", "trash", "flagged", "all"), 1
 )}  # fmt: skip
 _LAST = 10
-MAX_STATE = 5000
+KIND = b"f"
+"""Begins the states of mailboxes."""
 _RIGHTS = {
     "mayReadItems": "r",
     "mayAddItems": "i",
@@ -69,20 +68,9 @@ def rights(folder: Folder, can: frozenset[Capability]) -> dict[str, bool]:
 
 
 def write_state(mailboxes: Mapping[str, dict[str, Any]]) -> bytes:
-    """A state that says by itself what was there; of very many mailboxes only a digest."""
+    """A state that says by itself what was there."""
     known = {each["id"]: [_digest(each, counts=False), _digest(each, counts=True)] for each in mailboxes.values()}
-    text = json.dumps(known, separators=(",", ":"), sort_keys=True).encode()
-    packed = zlib.compress(text, 9)
-    return b"f" + (packed if len(packed) <= MAX_STATE else blake2s(text, digest_size=16).digest())
-
-
-def read_state(state: bytes) -> dict[str, list[str]]:
-    """Raises StaleToken for a digest."""
-    try:
-        known: dict[str, list[str]] = json.loads(zlib.decompress(state[1:]))
-    except (zlib.error, ValueError):
-        raise StaleToken("This mailbox has too many folders to tell what changed.") from None
-    return known
+    return write_known(KIND, known)
 
 
 def changed(

@@ -1,6 +1,8 @@
 """Reads the folders of a mailbox: names, counts, owners (RFC 9051, 6.3.9; RFC 5819, 2342)."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
+from typing import NamedTuple
 
 from service.adapters.imap.folders.namespace import Namespaces, namespace_lines, read_namespaces, read_rights
 from service.adapters.imap.session.connection import Connection
@@ -27,14 +29,21 @@ class FolderListing:
     """The folders as the server lists them."""
 
     def __init__(
-        self, rows: list[ListedFolder], counts: Counts, namespaces: Namespaces, rights: dict[bytes, str]
+        self,
+        rows: list[ListedFolder],
+        counts: Counts,
+        namespaces: Namespaces,
+        rights: dict[bytes, str],
+        digest: bytes | None = None,
     ) -> None:
+        """``digest`` is that of ``read_new_listing``; None if no single answer says all of it."""
         own = namespaces.personal + OWN_FOLDER
         self.rows = [row for row in _with_inbox(rows) if row.name != own]
         self._names = frozenset(row.name for row in self.rows)
         self.counts = {canonical(name): numbers for name, numbers in counts.items()}
         self.namespaces = namespaces
         self.rights = {canonical(name): letters for name, letters in rights.items()}
+        self.digest = digest
 
     def shown(self, name: bytes) -> bytes:
         """The name without the prefix that all of the user's folders have (``INBOX.`` on Courier and Cyrus). With it if
@@ -74,15 +83,28 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
     connection costs one more for folders of others that the server does not list with the rest. If there are such
     folders, one more for the rights on each hundred of them. If there is news of a folder that is selected,
     one more: Dovecot answers STATUS of that one from what the connection knows already."""
+    listing = await read_new_listing(connection, items, None)
+    assert listing is not None
+    return listing
+
+
+async def read_new_listing(connection: Connection, items: bytes, known: bytes | None) -> FolderListing | None:
+    """As ``read_listing``. None if the server answers, octet by octet, as it did for the listing whose digest is
+    ``known``: then nothing has to be parsed."""
     selection = connection.selection
     was_quiet = selection.quiet_since() if selection is not None else lambda: True
     is_asked = "NAMESPACE" in connection.capabilities and not connection.namespaces
     asked: list[list[Piece]] = [[b"NAMESPACE"]] if is_asked else []
     if selection is not None:
         asked.append([b"NOOP"])
-    rows, counts, untagged = await _list_and_count(connection, asked, items)
+    listed = first = await _list_and_count(connection, asked, items, known=None if is_asked else known)
     if not was_quiet():
-        rows, counts, _ = await _list_and_count(connection, [], items)
+        listed = await _list_and_count(connection, [], items, known=known)
+    if is_asked and first is not None:
+        connection.namespaces = namespace_lines(first.untagged)
+    if listed is None:
+        return None
+    rows, counts, _, digest = listed
     if (
         selection is not None
         and counts
@@ -90,41 +112,64 @@ async def read_listing(connection: Connection, items: bytes) -> FolderListing:
         and _is_open_to(selection.name, rows)
     ):
         raise selection.lost()  # another folder has the name now, and Dovecot counts neither
-    if is_asked:
-        connection.namespaces = namespace_lines(untagged)
     namespaces = read_namespaces(connection.namespaces)
     missing = [prefix for prefix in namespaces.unlisted(row.name for row in rows) if prefix not in connection.unlisted]
     for prefix in missing:
-        more, more_counts, _ = await _list_and_count(connection, [], items, prefix + b"*")
-        known = {row.name for row in rows}
-        rows += [row for row in more if row.name not in known]
-        counts |= more_counts
+        more = await _list_and_count(connection, [], items, prefix + b"*")
+        assert more is not None
+        names = {row.name for row in rows}
+        rows += [row for row in more.rows if row.name not in names]
+        counts |= more.counts
     if connection.capabilities >= _ONE_ROUND_TRIP:
         connection.unlisted += tuple(missing)
     foreign = [row.name async for row in paced(rows) if namespaces.of(row.name) is not Namespace.PERSONAL]
     rights = await _rights(connection, foreign[:_MAX_RIGHTS]) if foreign and "ACL" in connection.capabilities else {}
-    return FolderListing(rows, counts, namespaces, rights)
+    return FolderListing(rows, counts, namespaces, rights, None if missing else digest)
 
 
 def _is_open_to(name: bytes, rows: Sequence[ListedFolder]) -> bool:
     return any(canonical(row.name) == name and not row.attributes & UNSELECTABLE for row in rows)
 
 
+class _Listed(NamedTuple):
+    """The untagged responses, read. ``digest`` is None if they are not those of one command."""
+
+    rows: list[ListedFolder]
+    counts: Counts
+    untagged: list[bytes]
+    digest: bytes | None = None
+
+
 async def _list_and_count(
-    connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes = _ALL
-) -> tuple[list[ListedFolder], Counts, list[bytes]]:
-    """LIST with counts, and the commands ``asked`` in the same round trip; the untagged responses are those of all."""
+    connection: Connection,
+    asked: Sequence[Sequence[Piece]],
+    items: bytes,
+    pattern: bytes = _ALL,
+    known: bytes | None = None,
+) -> _Listed | None:
+    """LIST with counts, and the commands ``asked`` in the same round trip; the untagged responses are those of all.
+    None if their digest is ``known``."""
     if connection.capabilities >= _ONE_ROUND_TRIP:
         wanted = b"(SUBSCRIBED SPECIAL-USE STATUS %b)" % items
         patterns = _patterns(connection) if pattern == _ALL else string(pattern)
         *_, answer = await connection.attempt(*asked, [b"LIST", b'""', patterns, b"RETURN", wanted])
         if answer.status.kind == "OK":
-            return await list_rows(answer.untagged), await status_rows(answer.untagged), answer.untagged
+            untagged = answer.untagged
+            digest = _digest(connection, untagged)
+            if digest == known:
+                return None
+            return _Listed(await list_rows(untagged), await status_rows(untagged), untagged, digest)
         if answer.status.kind == "NO":
             raise error_from(answer.status)
         connection.disable("LIST-STATUS")
         connection.unlisted = ()
     return await _list_then_count(connection, asked, items, pattern)
+
+
+def _digest(connection: Connection, untagged: Sequence[bytes]) -> bytes:
+    """What was answered, and for which selection: what a server says of the folder that is selected may be untrue."""
+    selected = connection.selection.name if connection.selection is not None else b""
+    return blake2b(b"\r\n".join((selected, *untagged)), digest_size=16).digest()
 
 
 def _patterns(connection: Connection) -> Piece:
@@ -135,7 +180,7 @@ def _patterns(connection: Connection) -> Piece:
 
 async def _list_then_count(
     connection: Connection, asked: Sequence[Sequence[Piece]], items: bytes, pattern: bytes
-) -> tuple[list[ListedFolder], Counts, list[bytes]]:
+) -> _Listed:
     listing = [[b"LIST", b'""', string(pattern)], [b"LSUB", b'""', string(pattern)]]
     *_, listed, subscribed = await connection.attempt(*asked, *listing)
     if listed.status.kind != "OK":
@@ -153,7 +198,7 @@ async def _list_then_count(
     counts: Counts = {}
     for at in range(0, len(countable), _BATCH):
         counts.update(await _count(connection, countable[at : at + _BATCH], items))
-    return rows, counts, listed.untagged
+    return _Listed(rows, counts, listed.untagged)
 
 
 async def _count(connection: Connection, names: list[bytes], items: bytes) -> Counts:

@@ -1,8 +1,9 @@
 """Changes of a folder, and of the whole mailbox, since a sync token."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from service.adapters.imap.folders.tree import Folders
+from service.adapters.imap.folders.list import FolderListing, read_new_listing
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import folder_numbers
 from service.adapters.imap.sync.deltas import Delta, changes_since, current_state, state_from
@@ -16,13 +17,29 @@ MAX_IN_ONE = 50
 """Folders whose messages are looked at for one answer; the next answer has the rest."""
 
 
+class _Said(NamedTuple):
+    """What the server said of all folders: the listing's digest, and the token that was made of it and nothing else."""
+
+    digest: bytes
+    token: bytes
+
+
+class _Counted(NamedTuple):
+    """The states of all folders that hold messages, by STATUS."""
+
+    states: dict[bytes, SyncState]
+    digest: bytes | None
+    is_all: bool
+    """Whether the counts are the complete states: the server reports what vanishes."""
+
+
 class ChangeLog:
     """What happened in a mailbox since a token."""
 
-    def __init__(self, access: Access, folders: Folders) -> None:
+    def __init__(self, access: Access) -> None:
         self.access = access
         self._ids = access.ids
-        self._folders = folders
+        self._said: _Said | None = None
 
     async def folder_token(self, folder: bytes) -> bytes:
         """A token for the present state of the folder."""
@@ -39,39 +56,64 @@ class ChangeLog:
 
     async def account_token(self) -> bytes:
         """A token for the present state of all folders."""
-        counted = await self._counted()
-        return write_tokens({name: await self._known(name, state) for name, state in counted.items()})
+        said = self._said
+        counted = await self._counted(said)
+        if counted is None:
+            assert said is not None
+            return said.token
+        states = {name: await self._known(name, state, counted) for name, state in counted.states.items()}
+        token = write_tokens(states)
+        self._keep(counted, token)
+        return token
+
+    def tells_all(self, token: bytes) -> bool:
+        """See the port: the server counts all changes of all folders."""
+        return self._said is not None and self._said.token == token
+
+    def _keep(self, counted: _Counted, token: bytes) -> None:
+        """Remember the token, if the same answer of the server would lead to the same one."""
+        if counted.digest is not None and counted.is_all and all(state.modseq for state in counted.states.values()):
+            self._said = _Said(counted.digest, token)
 
     async def account_changes(self, since: bytes) -> AccountChanges:
         """See the port. One round trip if nothing changed and the server counts changes, and one for each folder that
         did."""
+        said = self._said if self._said and self._said.token == since else None
         before = read_tokens(since)
-        now = await self._counted()
+        counted = await self._counted(said)
+        if counted is None:
+            return AccountChanges(since)
+        now = counted.states
         states: dict[bytes, SyncState] = {}
         changed: list[FolderChanges] = []
         has_more = False
         for name, counts in now.items():
             known = before.get(name)
             if known is None:
-                states[name] = await self._known(name, counts)
+                states[name] = await self._known(name, counts, counted)
             elif known.modseq and known.numbers == counts.numbers:
                 states[name] = known
             elif len(changed) >= MAX_IN_ONE:
                 states[name], has_more = known, True
             else:
-                changes, states[name], more = await self._compare(name, known, counts)
+                changes, states[name], more = await self._compare(name, known, counts, counted)
                 has_more |= more
                 if changes:
                     changed.append(changes)
+        token = write_tokens(states)
+        if states == now:
+            self._keep(counted, token)
         return AccountChanges(
-            write_tokens(states),
+            token,
             changed,
             [self._ids.folder(name) for name in now.keys() - before.keys()],
             [self._ids.folder(name) for name in before.keys() - now.keys()],
             has_more,
         )
 
-    async def _compare(self, name: bytes, known: SyncState, counts: SyncState) -> tuple[FolderChanges, SyncState, bool]:
+    async def _compare(
+        self, name: bytes, known: SyncState, counts: SyncState, counted: _Counted
+    ) -> tuple[FolderChanges, SyncState, bool]:
         """If the changes cannot be computed, the folder has to be listed again; its state is known from now on."""
         folder_id = self._ids.folder(name)
         if not known.modseq and known.flags is None and known.numbers == counts.numbers:
@@ -80,34 +122,22 @@ class ChangeLog:
             delta = await self._delta(name, known, counts.modseq)
             return self._changes(name, delta), delta.state, delta.has_more
         except StaleToken:
-            return FolderChanges(folder_id=folder_id, resync=True), await self._known(name, counts), False
+            return FolderChanges(folder_id=folder_id, resync=True), await self._known(name, counts, counted), False
         except NotFound:  # it was removed just now
             return FolderChanges(folder_id=folder_id), known, False
 
-    async def _counted(self) -> dict[bytes, SyncState]:
-        """The states of all folders that hold messages, by STATUS."""
-        listing = await self._folders.listing(await self._items())
-        return {
-            row.name: state_from(listing.counts[row.name])
-            for row in listing.rows
-            if listing.counts.get(row.name, {}).get(b"UIDVALIDITY")
-        }
-
     @again
-    async def _items(self) -> bytes:
+    async def _counted(self, said: _Said | None) -> _Counted | None:
+        """None if the server answers as it did then."""
         async with self.access.anywhere() as connection:
-            return _COUNTS_WITH_CHANGES if connection.has_modseq else _COUNTS
+            items = _COUNTS_WITH_CHANGES if connection.has_modseq else _COUNTS
+            is_all = connection.has_modseq and connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}
+            listing = await read_new_listing(connection, items, said.digest if said and is_all else None)
+        return None if listing is None else _Counted(_states(listing), listing.digest, is_all)
 
-    async def _known(self, name: bytes, counts: SyncState) -> SyncState:
-        """The complete state. If the server reports what vanishes, the counts are all of it."""
-        if counts.modseq and await self._reports_vanished():
-            return counts
-        return await self._state(name)
-
-    @again
-    async def _reports_vanished(self) -> bool:
-        async with self.access.anywhere() as connection:
-            return connection.has_modseq and connection.capabilities >= {"QRESYNC", "ENABLE", "UNSELECT"}
+    async def _known(self, name: bytes, counts: SyncState, counted: _Counted) -> SyncState:
+        """The complete state."""
+        return counts if counts.modseq and counted.is_all else await self._state(name)
 
     @again
     async def _state(self, folder: bytes) -> SyncState:
@@ -135,3 +165,12 @@ class ChangeLog:
             updated=ids(delta.updated),
             destroyed=ids(delta.destroyed),
         )
+
+
+def _states(listing: FolderListing) -> dict[bytes, SyncState]:
+    """The states of all folders that hold messages, by STATUS."""
+    return {
+        row.name: state_from(listing.counts[row.name])
+        for row in listing.rows
+        if listing.counts.get(row.name, {}).get(b"UIDVALIDITY")
+    }

@@ -102,8 +102,8 @@ async def _apply(selection: Selection, uid: int, change: FlagChange) -> Flags:
 async def change_many(
     selection: Selection, uids: Iterable[int], add: Sequence[str], remove: Sequence[str]
 ) -> dict[int, MailError]:
-    """Returns an error for each message that is not there, or that did not get a flag although the server said OK
-    (Exchange). One round trip for each kind of change, and one more if the server does not report every message."""
+    """Returns an error for each message that is not there, or that did not get a flag (Exchange) or did not lose one
+    (pymap) although the server said OK. One round trip for each kind of change, and one more if the server does not report every message."""
     wanted = set(uids)
     reported: Responses = {}
     for item, flags in FlagChange(add=add, remove=remove).commands:
@@ -111,11 +111,25 @@ async def change_many(
     if silent := wanted - reported.keys():  # not there, or not changed, which some servers do not report
         reported |= await _fetch(selection, silent)
     errors: dict[int, MailError] = {uid: NotFound("message") for uid in wanted - reported.keys()}
-    added = {flag.lower() for flag in add} - {flag.lower() for flag in remove}
+    removed = {flag.lower() for flag in remove}
+    added = {flag.lower() for flag in add} - removed
     for uid, row in reported.items():
         if uid in wanted and b"FLAGS" in row and (dropped := added.difference(from_wire(row[b"FLAGS"]))):
             errors[uid] = _not_kept(min(dropped))
-    return errors
+    return errors | await _stuck(selection, {uid: reported[uid] for uid in wanted & reported.keys()}, removed)
+
+
+async def _stuck(selection: Selection, reported: Responses, removed: set[str]) -> dict[int, MailError]:
+    """An error for each message that still has one of the flags. What was reported may be older than the removal, so
+    those are asked for again."""
+    has = {uid for uid, row in reported.items() if removed.intersection(from_wire(row.get(b"FLAGS")))}
+    rows = await _fetch(selection, has) if has else {}
+    left = {uid: removed.intersection(from_wire(row[b"FLAGS"])) for uid, row in rows.items()}
+    return {
+        uid: NotPermitted(f"The mail server does not remove the flag {min(flags)}.")
+        for uid, flags in left.items()
+        if uid in has and flags
+    }
 
 
 async def _store(

@@ -172,7 +172,7 @@ class Walk:
             limit = MAX_PAGE if end is None else min(MAX_PAGE, max(least, end - len(self._emails)))
             asked = self._wanted.page_query(limit, cursor, extras)
             if len(folders) == 1:
-                page = await self._account.backend.list_messages(folders[0], asked)
+                page = await self._account.page(folders[0], asked)
             else:
                 page = await self._account.backend.search_messages(folders, asked)
             seen += len(page.items)

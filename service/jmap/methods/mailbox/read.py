@@ -5,9 +5,10 @@ from typing import Any
 from service.jmap.account.account import Account
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import MethodError, invalid
+from service.jmap.core.known import read_known
 from service.jmap.core.paging import Paging
 from service.jmap.core.records import get_response, select, wanted_properties
-from service.jmap.values.mailboxes import COUNTS, PROPERTIES, changed, mailbox, read_state, write_state
+from service.jmap.values.mailboxes import COUNTS, KIND, PROPERTIES, changed, mailbox, write_state
 from service.mail.errors import StaleToken
 
 Mailboxes = dict[str, dict[str, Any]]
@@ -107,10 +108,7 @@ async def query_changes(account: Account, arguments: Arguments) -> dict[str, Any
 
 def _known(account: Account, since: str) -> dict[str, list[str]]:
     """What a state says of the mailboxes at its time. Raises StaleToken."""
-    state = account.host.states.open(account.id, since)
-    if not state.startswith(b"f"):
-        raise StaleToken("This is not a state of mailboxes.")
-    return read_state(state)
+    return read_known(KIND, account.host.states.open(account.id, since))
 
 
 def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:

@@ -316,3 +316,30 @@ async def test_listeners_that_the_same_news_woke_are_told_by_one_reading(dovecot
             assert len((await early).folders[0].created) in {1, 2}
         finally:
             await mailbox.aclose()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_token_tells_all_if_the_server_counts_all_changes(dovecot: Dovecot, way: str) -> None:
+    """And then it is another one after each change, also if it is read again and again in between."""
+    user = dovecot.user()
+    dovecot.seed(user, [(b"Subject: x\r\n\r\n", (), None)])
+    async with opened(dovecot, user, WAYS[way]) as mailbox:
+        await mailbox.get_sync_token(None)  # the first one looks for folders of others
+        token = await mailbox.get_sync_token(None)
+        assert mailbox.tells_all(token) == (way == "qresync")
+        assert not mailbox.tells_all(b"")
+        seen = {token}
+        for step in range(6):
+            if step % 3 == 0:
+                dovecot.append(user, b"Subject: y\r\n\r\n")
+            elif step % 3 == 1:
+                await mailbox.create_folder(f"New {step}")
+            else:
+                [row, *_] = (await mailbox.list_messages("inbox", ListQuery())).items
+                await mailbox.change_flags(row.id, ["$flagged"], [])
+            before, token = token, await mailbox.get_sync_token(None)
+            assert token not in seen
+            assert await mailbox.get_sync_token(None) == token
+            assert not await mailbox.list_all_changes(token)
+            assert await mailbox.list_all_changes(before)
+            seen.add(token)

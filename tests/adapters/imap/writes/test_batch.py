@@ -421,3 +421,15 @@ async def test_searches_of_several_folders_name_those_that_fail(scripted: Script
             page = await mailbox.search_messages(None, ListQuery(filter=Condition(Criterion.SUBJECT, "x")))
         assert [row.id for row in page.items] == [FIRST]
         assert set(page.unsearched or ()) == {IDS.folder(b"Bad"), IDS.folder(b"Slow")}
+
+
+async def test_a_flag_that_the_server_does_not_remove_is_an_error(scripted: Scripted) -> None:
+    """It said OK. What it reports of the first change may be older than the removal, so it is asked again."""
+    first = there(1, items=b" FLAGS (one two)") + there(2, items=b" FLAGS (one)")
+    later = there(1, items=b" FLAGS (two)") + there(2, items=b" FLAGS (one)")
+    answers = {"UID STORE": after(1, first + OK, OK), "UID FETCH": later + OK}
+    async with scripted(answers) as (server, mailbox):
+        gone, stuck = await mailbox.change_many([FIRST, SECOND], [], ["one"])
+        assert gone.error is None
+        assert isinstance(stuck.error, NotPermitted)
+        assert server.verbs.count("UID FETCH") == 1
