@@ -1,6 +1,7 @@
 """A database of SQLite or PostgreSQL: its connections, and its failures as StoreUnavailable."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ _BUSY_MS = 4000
 _TEXT = "The service's database does not answer at the moment. Try again shortly."
 _FAILURES = (DBAPIError, NoConnection, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 _log = structlog.get_logger("service.store")
+logging.getLogger("aiosqlite").setLevel(logging.INFO)  # at DEBUG it logs each step with its values
 
 
 class Database:

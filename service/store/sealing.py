@@ -48,7 +48,7 @@ class Seal:
             raise Unreadable
         try:
             return cipher.decrypt(sealed[KEY : KEY + _VECTOR], sealed[KEY + _VECTOR :], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # changed, or too short
             raise Unreadable from None
 
     def names(self, *parts: str) -> list[str]:

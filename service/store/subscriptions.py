@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, true, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, literal, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -91,6 +91,8 @@ class Subscriptions:
         if watched.mark is not None:
             values["mark"] = self._seal.seal(watched.mark, mark_place(id))
         if found:
+            if "mark" in values:  # only its watch moves a mark
+                values["mark"] = func.coalesce(work.c.mark, literal(values["mark"], work.c.mark.type))
             await connection.execute(update(work).where(work.c.id == id).values(values))
             return id
         values |= {"id": id, "kind": WATCH, "name": "", "state": State.WAITING, "due_at": now()}

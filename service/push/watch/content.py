@@ -2,14 +2,22 @@
 
 import json
 import time
-from base64 import b64decode, b64encode
-from datetime import UTC, datetime
-from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
 
 from service.accounts.credentials import Credentials, SealedGrant, SecretKind
 from service.mail.model import Protocol
 from service.oauth.grants import Grants
-from service.push.model import DeviceKeys, Event, Kind, Subscription
+from service.push.model import Subscription
+
+
+@checked(frozen=True, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))
+class _Row:
+    subscription: Subscription
+
+
+_ROW = TypeAdapter(_Row)
 
 
 def write_credentials(credentials: Credentials) -> bytes:
@@ -54,37 +62,8 @@ def with_grant(octets: bytes, sealed: SealedGrant) -> bytes:
 
 
 def write_subscription(subscription: Subscription) -> bytes:
-    keys = subscription.keys
-    values = {
-        "id": subscription.id,
-        "kind": subscription.kind,
-        "endpoint": subscription.endpoint,
-        "device": subscription.device,
-        "expires": subscription.expires_at.timestamp(),
-        "code": subscription.code,
-        "verified": subscription.is_verified,
-        "keys": [b64encode(keys.p256dh).decode(), b64encode(keys.auth).decode()] if keys else None,
-        "folders": subscription.folders,
-        "events": sorted(subscription.events),
-        "alert": subscription.with_alert,
-        "vapid": subscription.vapid_key,
-    }
-    return json.dumps(values).encode()
+    return _ROW.dump_json(_Row(subscription), exclude_defaults=True)
 
 
 def read_subscription(octets: bytes) -> Subscription:
-    values: dict[str, Any] = json.loads(octets)
-    return Subscription(
-        id=values["id"],
-        kind=Kind(values["kind"]),
-        endpoint=values["endpoint"],
-        device=values["device"],
-        expires_at=datetime.fromtimestamp(values["expires"], UTC),
-        code=values["code"],
-        is_verified=values["verified"],
-        keys=DeviceKeys(*map(b64decode, values["keys"])) if values["keys"] else None,
-        folders=tuple(values["folders"]),
-        events=frozenset(map(Event, values["events"])),
-        with_alert=values["alert"],
-        vapid_key=values["vapid"],
-    )
+    return _ROW.validate_json(octets).subscription

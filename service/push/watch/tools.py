@@ -26,7 +26,7 @@ class Timing:
     """Between two looks at a mailbox whose server reports nothing."""
     retry: float = 300.0
     """Between a push that failed and the next to the same device, at first. Doubled each time."""
-    hand_over: float = 20.0
+    hand_over: float = 30.0
     """For one push, with its retries."""
     backoff: tuple[float, float] = (5.0, 300.0)
     """Until a mailbox that cannot be opened is tried again: the first time, and at most."""

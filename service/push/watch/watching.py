@@ -5,13 +5,23 @@ import asyncio
 import structlog
 
 from service.accounts.credentials import Credentials, SealedGrant
+from service.accounts.live import Accounts
+from service.accounts.rates import Rates
+from service.accounts.servers import ServerTable
+from service.accounts.tokens import ALL_FOLDERS, Sessions
 from service.mail.errors import StoreUnavailable
+from service.oauth.grants import Grants
+from service.push.model import Pusher
 from service.push.watch.content import read_grant, with_grant
 from service.push.watch.keeper import WatchKeeper
-from service.push.watch.tools import Tools
+from service.push.watch.starts import Starts
+from service.push.watch.tools import Lease, Timing, Tools
 from service.push.watch.worker import Worker
 from service.store.grants import GrantStates
+from service.store.opened import Store
 
+STANDING = 4
+"""One in so many connections to a mail server may be that of a watch: each needs another one now and then."""
 _log = structlog.get_logger("service.push.watch")
 
 
@@ -54,6 +64,35 @@ class Watching:
             if count:
                 _log.info("rows were sealed with the present key", count=count)
             await asyncio.sleep(self._tools.timing.rotation)
+
+
+def open_watching(
+    store: Store,
+    accounts: Accounts,
+    rates: Rates,
+    grants: Grants,
+    sessions: Sessions,
+    servers: ServerTable,
+    pusher: Pusher,
+    *,
+    timing: Timing,
+    logins_per_second: float,
+    server_connections: int,
+) -> Watching:
+    """Joins them. Nothing runs yet."""
+    tools = Tools(
+        store,
+        accounts,
+        rates,
+        grants,
+        pusher,
+        Starts(logins_per_second, max(1, server_connections // STANDING)),
+        Lease(timing.dead),
+        servers.key_of,
+        lambda account, state: sessions.seal_sync_token(account, ALL_FOLDERS, state),
+        timing,
+    )
+    return Watching(tools)
 
 
 class SharedStates:

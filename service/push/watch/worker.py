@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from math import ceil
 from random import uniform
 from secrets import token_hex
@@ -22,6 +23,8 @@ MOST_AT_ONCE = 500
 """Mailboxes claimed in one round, and a fifth of it given back."""
 SLACK = 1.1
 """How far above its share a worker may be, so that mailboxes do not go to and fro."""
+LAST_SECONDS = 5.0
+"""For the marks of watches that end. A mark that is not kept leads to pushes that say the same again."""
 SWEEP_SECONDS = 60.0
 SETTLE_SECONDS = 0.05
 """Between two rounds: subscriptions that come together need one."""
@@ -131,7 +134,9 @@ class Worker:
         for _, task in ending:
             task.cancel()
         await asyncio.gather(*(task for _, task in ending), return_exceptions=True)
-        await asyncio.gather(*(watch.aclose() for watch, _ in ending))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS):
+                await asyncio.gather(*(watch.aclose() for watch, _ in ending))
 
 
 def _is_same(watch: MailboxWatch, held: Held | None) -> bool:

@@ -34,14 +34,20 @@ def upgrade(connection: Connection, target: str = "head") -> None:
     if is_newer(connection, config):
         _log.info("the store's tables are of a newer release")
         return
+    before = _present(connection)
     command.upgrade(config, target)
+    if (after := _present(connection)) != before:
+        _log.info("the store's tables have a new form", before=before, after=after)
 
 
 def is_newer(connection: Connection, config: Config) -> bool:
     """Whether this release does not know the present form."""
-    present = MigrationContext.configure(connection, opts={"version_table": VERSIONS}).get_current_revision()
     try:
-        ScriptDirectory.from_config(config).get_revision(present or "base")
+        ScriptDirectory.from_config(config).get_revision(_present(connection) or "base")
     except CommandError:
         return True
     return False
+
+
+def _present(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table": VERSIONS}).get_current_revision()
