@@ -96,12 +96,17 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def file_url(tmp_path: Path) -> str:
+    """A database of its own, in a file."""
+    return f"sqlite:///{tmp_path / 'casella.db'}"
+
+
+@pytest.fixture(params=["file_url", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
     """A database of its own, of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'casella.db'}"
-    return str(request.getfixturevalue("postgres").url())
+    found = request.getfixturevalue(request.param)
+    return str(found.url() if isinstance(found, Postgres) else found)
 
 
 @pytest.fixture(scope="session")

@@ -93,11 +93,13 @@ class Queue:
                 await connection.execute(update(work).where(same).values(owner=None, due_at=now() + seconds))
             await self._bell.ring(connection)
 
-    async def require(self, claim: Claim) -> None:
-        """Raises Lost if another worker may have the work: the fence before each effect. One round trip."""
+    async def require(self, claim: Claim) -> int:
+        """The fence before each effect. Returns the revision of the work. Raises Lost if another worker may have it."""
         async with self._database.begin() as connection:
-            if await connection.scalar(select(work.c.epoch).where(_is_held(claim))) is None:
-                raise Lost
+            revision: int | None = await connection.scalar(select(work.c.revision).where(_is_held(claim)))
+        if revision is None:
+            raise Lost
+        return revision
 
     async def advance(self, claim: Claim, mark: bytes) -> None:
         """Note up to where the work was done. Raises Lost."""

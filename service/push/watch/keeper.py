@@ -5,7 +5,7 @@ from functools import partial
 from typing import Literal
 
 from service.accounts.credentials import Credentials, SecretKind
-from service.mail.errors import LoginRefused, MailError, NotSupported
+from service.mail.errors import InUse, TooManyRequests, UpstreamFailure
 from service.mail.model import Capability
 from service.push.model import Subscription
 from service.push.watch.content import read_subscription, write_credentials, write_subscription
@@ -51,7 +51,5 @@ class WatchKeeper:
                 if Capability.CHANGES not in mailbox.capabilities:
                     raise mailbox.not_supported(Capability.CHANGES)
                 return await mailbox.get_sync_token(None)
-        except (NotSupported, LoginRefused):
-            raise
-        except MailError:
+        except (UpstreamFailure, TooManyRequests, InUse):
             return None

@@ -201,8 +201,15 @@ class MailboxWatch:
             changes, token, has_more = await self._changes(mailbox)
             before = self._tools.seal_token(mailbox.account, self._mark or b"")
             news = News(mailbox.account, changes, before)
-            is_pushed = bool(news) and await self._devices.push(news, mailbox)
+            is_pushed = bool(news) and await self._push(news, mailbox)
             await self._advance(token, is_pushed=is_pushed)
+
+    async def _push(self, news: News, mailbox: Backend) -> bool:
+        """Also to devices that subscribed just now: the news may be from after that. Returns whether any wanted it."""
+        revision = await self._tools.require_held(self.claim)
+        if revision not in (None, self.revision):
+            await self._refresh()
+        return await self._devices.push(news, mailbox)
 
     async def _changes(self, mailbox: Backend) -> tuple[AccountChanges | None, bytes, bool]:
         """The changes since the mark; None if they cannot be computed."""

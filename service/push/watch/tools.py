@@ -67,11 +67,13 @@ class Tools:
     """A sync token of an account, as the API returns it."""
     timing: Timing = field(default_factory=Timing)
 
-    async def require_held(self, claim: Claim) -> None:
-        """The fence before each effect. Raises Lost if another worker may have the mailbox. While the store fails, the
-        lease decides: until it ends no other worker can have taken the mailbox. Then raises StoreUnavailable."""
+    async def require_held(self, claim: Claim) -> int | None:
+        """The fence before each effect. Returns the revision of the row. Raises Lost if another worker may have the
+        mailbox. While the store fails, the lease decides: until it ends no other worker can have taken the mailbox, and
+        this returns None. Then raises StoreUnavailable."""
         try:
-            await self.store.watches.require(claim)
+            return await self.store.watches.require(claim)
         except StoreUnavailable:
             if not self.lease.is_sure:
                 raise
+            return None
