@@ -45,7 +45,8 @@ async def test_mail_by_append_wakes_the_phone(dovecot: Dovecot, store_url: str) 
             pushed = await site.recorder.next(phone, number, SECONDS)
             assert pushed.at - done_at < SECONDS
             change = change_of(pushed.notice)
-            assert (change.account, change.events) == (credentials.account, {Event.CREATED})
+            assert change.account == credentials.account
+            assert change.events == {Event.CREATED}
             assert len(change.folders) == 1
             assert change.token
         assert len(site.recorder.pushed) == 3
