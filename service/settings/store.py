@@ -17,16 +17,16 @@ class StoreSettings(BaseModel):
         examples=["postgresql://casella@db.example.org/casella"],
     )
     heartbeat_seconds: float = Field(
-        5, ge=0.1, le=60, description="How often a process reports to the store that it is alive."
+        3, ge=0.1, le=60, description="How often a process reports to the store that it is alive."
     )
     dead_seconds: float = Field(
-        15,
+        10,
         ge=0.3,
         le=600,
         description="After this time without a report, other processes take over the mailboxes that a process watches.",
     )
     logins_per_second: float = Field(
-        20, gt=0, le=1000, description="How many watches a process begins in a second on one mail server."
+        25, gt=0, le=1000, description="How many watches a process begins in a second on one mail server."
     )
 
     @model_validator(mode="after")

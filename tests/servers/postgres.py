@@ -99,20 +99,9 @@ class Postgres(Started):
         if self._owner is not None:
             for path in (self.folder, password):
                 os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
-        words = [
-            "-D",
-            self.folder / "data",
-            "-U",
-            USER,
-            "-A",
-            "scram-sha-256",
-            f"--pwfile={password}",
-            "-N",
-            "-E",
-            "UTF8",
-        ]
+        words = ["-U", USER, "-A", "scram-sha-256", f"--pwfile={password}", "-N", "-E", "UTF8", "--locale=C"]
         subprocess.run(
-            [_program("initdb"), *words, "--locale=C"],
+            [_program("initdb"), "-D", self.folder / "data", *words],
             check=True,
             capture_output=True,
             cwd=self.folder,

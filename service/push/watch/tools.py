@@ -18,9 +18,9 @@ from service.store.opened import Store
 class Timing:
     """In seconds."""
 
-    beat: float = 5.0
+    beat: float = 3.0
     """Between two reports of a worker."""
-    dead: float = 15.0
+    dead: float = 10.0
     """Without a report, after which a worker's mailboxes go to others."""
     poll: float = 300.0
     """Between two looks at a mailbox whose server reports nothing."""

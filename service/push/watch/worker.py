@@ -44,7 +44,7 @@ class Worker:
         self._tools, self._queue = tools, tools.store.watches
         self._name = ""
         self._watches: dict[str, tuple[MailboxWatch, asyncio.Task[None]]] = {}
-        self._swept_at = 0.0
+        self._swept_at = self._reported_at = self._steady_since = 0.0
         _watched.add(self)
 
     def modes(self) -> Mapping[str, float]:
@@ -83,11 +83,21 @@ class Worker:
         held = await self._queue.report(self._name)
         self._tools.lease.renew(began)
         await self._follow(held)
-        metrics.mailboxes_taken_over(await self._queue.reap(self._tools.timing.dead))
+        if self._is_steady(began):
+            metrics.mailboxes_taken_over(await self._queue.reap(self._tools.timing.dead))
         await self._balance()
         if began > self._swept_at + SWEEP_SECONDS:
             self._swept_at = began
             await self._tools.store.subscriptions.sweep()
+
+    def _is_steady(self, began: float) -> bool:
+        """Whether this worker has reported for long enough to tell who is dead. After the store was away all have been
+        silent, and the first to come back must not free the mailboxes of all others."""
+        dead = self._tools.timing.dead
+        if began > self._reported_at + dead:
+            self._steady_since = began
+        self._reported_at = began
+        return began >= self._steady_since + dead
 
     async def _follow(self, held: Iterable[Held]) -> None:
         """Watches what the store says that this worker holds, and nothing else."""

@@ -9,6 +9,7 @@ import json
 import random
 import sys
 import time
+from base64 import urlsafe_b64decode
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -19,13 +20,15 @@ from typing import Any, Self
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.push.watch.content import write_credentials, write_subscription
+from service.app import create_app
+from service.oauth.grants import Grants
+from service.push.watch.content import read_credentials, write_credentials, write_subscription
 from service.store.model import Item
 from service.store.opened import Store
 from service.store.subscriptions import Watched
 from tests.deploy.replica import Replica, environment
 from tests.push.watch.replica import PORT
-from tests.push.watch.site import KEYS, credentials_of, subscription_of
+from tests.push.watch.site import KEYS, credentials_of, settings_of, subscription_of
 from tests.servers.dovecot import Dovecot
 from tests.servers.process import HOST
 
@@ -138,6 +141,24 @@ class Drill:
     def _pushes(self, user: str) -> list[float]:
         return [at + 0.2 for at, _ in self.pushed[user]]  # an append is noted later than the server has it
 
+    async def behind(self) -> list[str]:
+        """The users whose mailbox has changed since its mark. For when no replica runs."""
+        settings = settings_of(self.dovecot, self.url)
+        store, accounts = Store(self.url, [b64(KEYS[0])]), create_app(settings).state.service.accounts
+        found = []
+        await store.watches.join("drill")
+        while claims := await store.watches.claim("drill", 500):
+            for claim in claims:
+                work = await store.subscriptions.load(claim)
+                assert work is not None
+                credentials = read_credentials(work.content, Grants({}, 0))
+                async with accounts.mailbox(credentials) as mailbox:
+                    if work.mark is None or await mailbox.list_all_changes(work.mark):
+                        found.append(credentials.username)
+                await accounts.close(credentials)
+        await store.aclose()
+        return found
+
     async def all_told(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while missing := self.untold():
@@ -151,8 +172,7 @@ async def _close(server: asyncio.Server) -> None:
 
 
 def b64(key: str) -> bytes:
-    from base64 import urlsafe_b64decode
-
+    """The octets of a key."""
     return urlsafe_b64decode(key + "=")
 
 

@@ -34,6 +34,10 @@ async def test_one_of_three_is_killed_and_another_is_paused(dovecot: Dovecot, po
         await delivering
         await drill.all_told(30)
         assert sum(await drill.watched([paused, left])) == 30
+        for replica in (paused, left):
+            replica.send(signal.SIGTERM)
+        await asyncio.gather(*(replica.ended(30) for replica in (paused, left)))
+        assert await drill.behind() == []
 
 
 async def _until_balanced(drill: Drill, counts: list[int]) -> None:
