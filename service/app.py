@@ -55,8 +55,9 @@ from service.jmap.host import Host
 from service.jmap.routes import Jmap
 from service.mail.backend import Backend
 from service.mail.submission.model import Identity
-from service.oauth.grants import Grants
+from service.oauth.grants import Grants, Shared
 from service.oauth.issuer import TokenClient
+from service.push.model import Pusher
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
 from service.submission.copies import Filing
@@ -64,6 +65,8 @@ from service.telemetry import metrics
 
 if TYPE_CHECKING:
     from service.discovery.network import Network
+    from service.push.watch.watching import Watching
+    from service.store.opened import Store as WorkStore
 
 _DESCRIPTION = """
 An HTTP/JSON API for any mailbox: over IMAP, over POP3 or on disk. Sign in with the mailbox's own credentials, either
@@ -83,8 +86,9 @@ _TELEMETRY: TelemetryConfig = {
 _log = structlog.get_logger("service.app")
 
 
-def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
-    """Returns the application. ``table`` replaces the servers of the settings: the demo makes its own at run time."""
+def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pusher | None = None) -> FastAPI:
+    """Returns the application. ``table`` replaces the servers of the settings: the demo makes its own at run time.
+    ``pusher`` wakes devices."""
     servers = table or settings.server_table()
     adapters = backends(settings, servers)
 
@@ -100,6 +104,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         _log.warning("no secret_keys: session tokens end with this process, and no other replica accepts them")
     if servers.default and not settings.default_server:
         _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
+    store = _work_store(settings, keys)
     service = Service(
         servers,
         Accounts(open_backend, settings.account_idle_seconds, submitters(settings, servers)),
@@ -109,7 +114,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         rates,
         Revocations(_store(url) if url else None),
         filing=Filing(_filing(servers)),
-        grants=Grants(_issuers(settings), settings.session_seconds),
+        grants=Grants(_issuers(settings), settings.session_seconds, _shared_states(store)),
         discovery=Discovery(servers, _network(settings, servers)),
         max_recipients=settings.max_recipients,
         max_body_octets=settings.max_body_octets,
@@ -128,6 +133,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         telemetry=_TELEMETRY,
     )
     app.state.service = service
+    app.state.watching = _watching(settings, service, store, pusher) if store and pusher else None
     app.state.is_ready = False
     problems.install(app)
     _add_routes(app, settings.max_message_octets, _jmap(service, keys, settings))
@@ -238,11 +244,52 @@ def _store(url: str) -> Store:
     return RedisStore(url, PATIENCE)
 
 
+def _work_store(settings: Settings, keys: Sequence[bytes]) -> "WorkStore | None":
+    if settings.store.url is None:
+        return None
+    from service.store.opened import Store  # noqa: PLC0415 - its libraries are an extra
+
+    return Store(settings.store.url.get_secret_value(), keys)
+
+
+def _shared_states(store: "WorkStore | None") -> Shared | None:
+    if store is None:
+        return None
+    from service.push.watch.watching import SharedStates  # noqa: PLC0415
+
+    return SharedStates(store.grants)
+
+
+def _watching(settings: Settings, service: Service, store: "WorkStore", pusher: Pusher) -> "Watching":
+    from service.push.watch.tools import Timing  # noqa: PLC0415
+    from service.push.watch.watching import open_watching  # noqa: PLC0415
+
+    return open_watching(
+        store,
+        service.accounts,
+        service.rates,
+        service.grants,
+        service.sessions,
+        service.servers,
+        pusher,
+        timing=Timing(settings.store.heartbeat_seconds, settings.store.dead_seconds),
+        logins_per_second=settings.store.logins_per_second,
+        server_connections=settings.server_connections,
+    )
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    watching: Watching | None = app.state.watching
     tasks = [
-        asyncio.create_task(work) for work in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+        asyncio.create_task(work)
+        for work in (
+            service.accounts.sweep(),
+            metrics.watch_loop(),
+            service.rates.watch(),
+            *([watching.run()] if watching else []),
+        )
     ]
     # anyio loads most of itself on first use: 30 ms of delay for the first request, if not done here.
     await anyio.lowlevel.checkpoint()
@@ -254,6 +301,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if watching is not None:
+            await watching.aclose()
         await service.accounts.aclose()
         await service.discovery.aclose()
         await service.grants.aclose()

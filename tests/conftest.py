@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,6 +13,7 @@ from tests.servers.dovecot import METADATA, Dovecot
 from tests.servers.dovecot24 import Dovecot24
 from tests.servers.exim import Exim
 from tests.servers.mailutils import Mailutils
+from tests.servers.postgres import Postgres
 from tests.servers.sink import Sink
 from tests.servers.submission import Postfix, SendingDovecot, is_root
 
@@ -85,6 +87,26 @@ def exim(sink: Sink, submission: SendingDovecot) -> Iterator[Exim]:
     """Exim, with the certificate of ``submission``."""
     with Exim(sink.port, submission.certificates) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Fails, with what to install, if there is no PostgreSQL."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def file_url(tmp_path: Path) -> str:
+    """A database of its own, in a file."""
+    return f"sqlite:///{tmp_path / 'casella.db'}"
+
+
+@pytest.fixture(params=["file_url", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A database of its own, of each kind."""
+    found = request.getfixturevalue(request.param)
+    return str(found.url() if isinstance(found, Postgres) else found)
 
 
 @pytest.fixture(scope="session")

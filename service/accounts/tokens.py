@@ -29,6 +29,8 @@ MAX_TOKEN = 16 << 10
 MAX_SECRETS = 4 << 10
 """Octets of refresh and access token in a session token: proxies allow 8 KiB for a header field."""
 PART_LINK_SECONDS = 600
+ALL_FOLDERS = "account"
+"""The scope of a sync token of the whole mailbox."""
 EVENT_TICKET_SECONDS = 600
 _DAY = 86400
 _VECTOR_OCTETS = 12

@@ -12,6 +12,7 @@ from contextlib import suppress
 from copy import copy
 from random import uniform
 from secrets import token_hex
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
@@ -31,11 +32,24 @@ PATIENCE = 3.0
 _NO_REFRESH = "The provider gave no way to renew the access. Sign in again; ask the provider for offline access."
 
 
+class Shared(Protocol):
+    """The states of grants that others work with too, without any request. Its methods raise MailError if it fails."""
+
+    async def newest(self, session: str) -> SealedGrant | None:
+        """The newest state that is known there."""
+
+    async def keep(self, session: str, sealed: SealedGrant) -> None:
+        """A grant has a new state."""
+
+
 class SessionGrant:
     """The grant of one session."""
 
-    def __init__(self, client: TokenClient, sealed: SealedGrant) -> None:
+    def __init__(
+        self, client: TokenClient, sealed: SealedGrant, session: str = "", shared: Shared | None = None
+    ) -> None:
         self._client = client
+        self._session, self._shared = session, shared
         self._state = sealed
         self._refresh: asyncio.Task[None] | None = None
         self._gone: ConsentRequired | None = None
@@ -126,14 +140,17 @@ class SessionGrant:
             raise copy(self._gone)
 
     async def _run(self) -> None:
+        """Looks for a newer state first: the issuer may have ended the refresh token when others used it."""
+        if await self._is_renewed():
+            return
         used = self._state.refresh
         try:
             if not self._can_refresh:
                 raise ConsentRequired(None if used else _NO_REFRESH)
             tokens = await self._client.refresh(used)
         except ConsentRequired as gone:
-            if self._state.refresh != used:
-                return  # meanwhile a request brought what another replica got
+            if self._state.refresh != used or await self._is_renewed():
+                return  # meanwhile a request brought what another replica got, or it is shared
             self._spent = used
             if not self._is_good:
                 self._gone = gone
@@ -143,13 +160,28 @@ class SessionGrant:
             raise
         self._state = _next(self._state, tokens)
         self._measure()
+        if self._shared is not None:
+            with suppress(MailError):  # the session token has it too
+                await self._shared.keep(self._session, self._state)
+
+    async def _is_renewed(self) -> bool:
+        """Whether others have made a newer state whose access token is still good. Adopts it."""
+        if self._shared is None:
+            return False
+        with suppress(MailError):
+            newest = await self._shared.newest(self._session)
+            if newest is not None and newest.generation > self._state.generation:
+                self.adopt(newest)
+                return self._is_good
+        return False
 
 
 class Grants:
     """The grants by session, and who is asked for their tokens. A grant lives as long as anything uses it."""
 
-    def __init__(self, clients: Mapping[str, TokenClient], lifetime: float) -> None:
+    def __init__(self, clients: Mapping[str, TokenClient], lifetime: float, shared: Shared | None = None) -> None:
         self._clients = clients
+        self._shared = shared
         self._kept: TTLCache[str, SessionGrant] = TTLCache(KEPT, lifetime)
         self._alive: WeakValueDictionary[str, SessionGrant] = WeakValueDictionary()
 
@@ -174,7 +206,7 @@ class Grants:
             client = self._clients.get(sealed.issuer)
             if client is None:
                 raise Unauthenticated("This session's provider is no longer served here. Sign in again.")
-            grant = self._alive[session] = SessionGrant(client, sealed)
+            grant = self._alive[session] = SessionGrant(client, sealed, session, self._shared)
         else:
             grant.adopt(sealed)
         self._kept[session] = grant

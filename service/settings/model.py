@@ -36,6 +36,7 @@ from service.discovery.providers import submission_of
 from service.mail.model import Protocol
 from service.oauth.issuer import Issuer
 from service.settings.issuers import IssuerSettings
+from service.settings.store import StoreSettings
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
 
 __all__ = [
@@ -267,6 +268,11 @@ class Settings(BaseSettings):
         examples=["10.0.0.0/8", "192.0.2.7"],
     )
     rates: RateSettings = Field(default_factory=RateSettings, description="Rate limits.")
+    store: StoreSettings = Field(
+        default_factory=StoreSettings,
+        validate_default=True,
+        description="A database of the mailboxes that are watched for sleeping phones. Without it nothing is stored.",
+    )
     allowed_origins: Annotated[tuple[Origin, ...], Commas] = Field(
         (),
         description="Origins of web pages that may call the API from a browser (CORS).",
@@ -304,6 +310,13 @@ class Settings(BaseSettings):
             if row.oauth is not None and row.oauth not in issuers:
                 raise ValueError(f"servers.{name}.oauth is the name of one of these tables")
         return issuers
+
+    @field_validator("store")
+    @classmethod
+    def _store_is_sealed(cls, store: StoreSettings, info: ValidationInfo) -> StoreSettings:
+        if store.url is not None and not info.data.get("secret_keys", [b""]):
+            raise ValueError("a store needs secret_keys, which seal what is in it")
+        return store
 
     @field_validator("default_server")
     @classmethod

@@ -16,6 +16,7 @@ from service.accounts.domains import normal_domain
 KEY_OCTETS = 32
 _URL_SAFE = str.maketrans("-_", "+/")
 _ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s,]+")
+_DATABASES = ("postgresql", "postgres")
 _REDIS = ("redis", "rediss", "redis+unix")
 
 
@@ -80,6 +81,20 @@ def _store(url: SecretStr) -> SecretStr:
 
 
 StoreUrl = Annotated[SecretStr, AfterValidator(_store)]
+
+
+def _database(url: SecretStr) -> SecretStr:
+    """The errors do not show the URL, which may contain a password."""
+    parts = urlsplit(url.get_secret_value())
+    is_file = parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1
+    if not (is_file or (parts.scheme in _DATABASES and parts.netloc)):
+        raise ValueError("it is the URL of a database: postgresql://USER:PASSWORD@HOST/NAME, or sqlite:////PATH")
+    if any(find_spec(name) is None for name in ("sqlalchemy", "alembic", "aiosqlite", "asyncpg")):
+        raise ValueError("a database needs an extra: pip install 'casella[store]'")
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 
 
 def _domain(text: str) -> str:

@@ -42,6 +42,10 @@ _rates_fallback = Gauge(
     "casella_rates_fallback",
     "1 while the store that replicas share for rates fails and this process counts alone.",
 )
+_store_down = Gauge("casella_store_down", "1 while the database of `store.url` does not answer this process.")
+_claims = Counter("casella_mailbox_claims", "Mailboxes that this process began to watch, for phones that sleep.")
+_takeovers = Counter("casella_mailbox_takeovers", "Mailboxes of dead processes that this process freed for others.")
+_watch_pushes = Counter("casella_watch_pushes", "Pushes of watched mailboxes handed over, by outcome.", ("outcome",))
 Info("casella_build", "The version of Casella and of Python.").info(
     {"version": __version__, "python": python_version()}
 )
@@ -95,6 +99,26 @@ def jmap_method(method: str, outcome: str, seconds: float) -> None:
 def rates_fallback(is_alone: bool) -> None:
     """Whether the shared store of rates fails, so that this process counts by itself."""
     _rates_fallback.set(is_alone)
+
+
+def store_down(is_down: bool) -> None:
+    """Whether the database of standing work fails."""
+    _store_down.set(is_down)
+
+
+def mailboxes_claimed(count: int) -> None:
+    """This process took mailboxes to watch."""
+    _claims.inc(count)
+
+
+def mailboxes_taken_over(count: int) -> None:
+    """A process was declared dead that watched so many mailboxes."""
+    _takeovers.inc(count)
+
+
+def watch_push(outcome: str) -> None:
+    """A push of a watched mailbox was delivered, failed, or found its device gone."""
+    _watch_pushes.labels(outcome).inc()
 
 
 async def watch_loop() -> None:

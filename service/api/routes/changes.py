@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import StreamingResponse
 
+from service.accounts.tokens import ALL_FOLDERS
 from service.api.changed_rows import RowReader
 from service.api.deps import Mailbox, Service, require_live, service_of, session_of
 from service.api.events.account import AccountEvents
@@ -32,7 +33,7 @@ router = api_router(
     responses=problem_responses(*SIGNED_IN, "stale-token", "not-supported"),
 )
 T = TypeVar("T")
-_FOLDER, _ALL = "folder", "account"
+_FOLDER, _ALL = "folder", ALL_FOLDERS
 """What a token refers to: the messages of one folder, or all folders of the account."""
 LOOK_SECONDS = 5.0
 """How often a long poll checks a mailbox without push."""

@@ -1,0 +1,110 @@
+"""`make watchers`: three replicas watch 500 mailboxes while mail arrives; one is killed, another is paused for a minute.
+
+Prints what was measured, and ends with 1 if a message was not told, or if two replicas still watch a mailbox after 30 s.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+from tests.deploy.replica import Replica
+from tests.push.watch.drill import Drill
+from tests.servers.dovecot import Dovecot
+from tests.servers.postgres import Postgres
+
+WHOLE_SECONDS = 30.0
+"""After which no mailbox may be watched by two."""
+
+
+async def main(mailboxes: int, pause: float, seconds: float) -> int:
+    with Dovecot(settings=_MANY) as dovecot, Postgres() as postgres:
+        async with Drill(dovecot, postgres.url(), mailboxes) as drill:
+            return await run(drill, pause, seconds)
+
+
+async def run(drill: Drill, pause: float, seconds: float) -> int:
+    killed, paused, left = drill.replicas
+    began = time.monotonic()
+    await drill.all_watched(drill.replicas, 300)
+    print(f"{drill.mailboxes} mailboxes watched by three replicas after {time.monotonic() - began:.1f} s")
+    print("mailboxes of each:", await balanced(drill, 120))
+    over = asyncio.Event()
+    delivering = asyncio.create_task(drill.deliver_until(over, 0.02))
+    await asyncio.sleep(seconds)
+    killed.send(signal.SIGKILL)
+    paused.send(signal.SIGSTOP)
+    at = time.monotonic()
+    await drill.all_watched([left], 120)
+    print(f"one killed, one paused: the third watches all after {time.monotonic() - at:.1f} s")
+    await asyncio.sleep(max(0, at + pause - time.monotonic()))
+    paused.send(signal.SIGCONT)
+    await no_two(drill, [paused, left])
+    await drill.all_watched([paused, left], 60)
+    over.set()
+    await delivering
+    await drill.all_told(60)
+    return await report(drill, [paused, left])
+
+
+async def balanced(drill: Drill, seconds: float) -> list[int]:
+    deadline = time.monotonic() + seconds
+    while min(counts := await drill.watched(drill.replicas)) < drill.mailboxes / 4:
+        assert time.monotonic() < deadline, counts
+        await asyncio.sleep(0.2)
+    return counts
+
+
+async def no_two(drill: Drill, replicas: Sequence[Replica]) -> None:
+    """Looks from the end of the pause on. Raises AssertionError if two still watch a mailbox after WHOLE_SECONDS."""
+    began, most, last = time.monotonic(), 0, 0.0
+    while (passed := time.monotonic() - began) < WHOLE_SECONDS:
+        more = sum(await drill.watched(replicas)) - drill.mailboxes
+        if more > 0:
+            most, last = max(most, more), passed
+        await asyncio.sleep(0.05)
+    print(f"after the pause: at most {most} mailboxes watched by two, the last time {last:.2f} s after its end")
+    assert last < WHOLE_SECONDS - 1
+
+
+async def report(drill: Drill, replicas: Sequence[Replica]) -> int:
+    messages = sum(map(len, drill.appended.values()))
+    pushes, delays = sum(map(len, drill.pushed.values())), drill.delays()
+    middle, late = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
+    print(f"{messages} messages to {len(drill.appended)} mailboxes, {pushes} pushes; not told: {len(drill.untold())}")
+    print(f"from message to push: median {middle:.2f} s, 99 of 100 within {late:.1f} s, the longest {delays[-1]:.1f} s")
+    for replica in replicas:
+        replica.send(signal.SIGTERM)
+    print("exit codes:", await asyncio.gather(*(replica.ended(60) for replica in replicas)))
+    behind = await drill.behind()
+    print(f"mailboxes whose mark is behind their state: {len(behind)}")
+    return 1 if behind or drill.untold() else 0
+
+
+_MANY = """
+service imap-login {
+  client_limit = 4000
+}
+service imap {
+  process_limit = 4000
+}
+service anvil {
+  client_limit = 10000
+}
+service auth {
+  client_limit = 10000
+}
+service stats {
+  client_limit = 10000
+}
+"""
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mailboxes", type=int, default=500)
+    parser.add_argument("--pause", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=15, help="Mail arrives for so long before anything happens.")
+    arguments = parser.parse_args()
+    sys.exit(asyncio.run(main(arguments.mailboxes, arguments.pause, arguments.seconds)))
