@@ -47,6 +47,7 @@ from service.api.routes import (
     submissions,
 )
 from service.api.routes.signing_in import discovery, oauth, sessions
+from service.api.routes.waking import hooks, subscriptions
 from service.api.sending import Sender
 from service.backends import backends, submitters
 from service.discovery.finding import Discovery
@@ -57,6 +58,7 @@ from service.mail.backend import Backend
 from service.mail.submission.model import Identity
 from service.oauth.grants import Grants
 from service.oauth.issuer import TokenClient
+from service.pushers import push_of
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
 from service.submission.copies import Filing
@@ -111,6 +113,7 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
         filing=Filing(_filing(servers)),
         grants=Grants(_issuers(settings), settings.session_seconds),
         discovery=Discovery(servers, _network(settings, servers)),
+        push=push_of(settings, keys),
         max_recipients=settings.max_recipients,
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
@@ -165,6 +168,8 @@ def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
         people,
         accounts,
         events,
+        subscriptions,
+        hooks,
         sessions,
         discovery,
         oauth,
@@ -241,7 +246,8 @@ def _store(url: str) -> Store:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     tasks = [
-        asyncio.create_task(work) for work in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch())
+        asyncio.create_task(work)
+        for work in (service.accounts.sweep(), metrics.watch_loop(), service.rates.watch(), service.push.work())
     ]
     # anyio loads most of itself on first use: 30 ms of delay for the first request, if not done here.
     await anyio.lowlevel.checkpoint()
@@ -253,6 +259,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await service.push.aclose()
         await service.accounts.aclose()
         await service.discovery.aclose()
         await service.grants.aclose()

@@ -306,6 +306,15 @@ class Backend(ABC):
         that replace the same settings at the same time, one does."""
         raise self.not_supported(Capability.SETTINGS)
 
+    async def get_delivery_note(self) -> bytes | None:
+        """What the mail server adds to its report of each delivery, for whoever gets the reports; None if there is
+        none. Other programs may have written it. IMAP: one round trip, if the server has METADATA."""
+        raise self.not_supported(Capability.PUSH)
+
+    async def set_delivery_note(self, note: bytes | None, *, replaces: bytes | None) -> None:
+        """Replace that note (None: remove it). Raises Changed if it is no longer ``replaces``."""
+        raise self.not_supported(Capability.PUSH)
+
     @abstractmethod
     async def check(self) -> None:
         """Log in if no connection is open. Raises LoginRefused, UpstreamUnavailable and other errors of signing in."""
