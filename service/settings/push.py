@@ -1,5 +1,6 @@
 """Settings of what wakes phones."""
 
+import re
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPv
 
 from service.settings.types import Commas, Key
 
-_HOOK = r"^[A-Za-z0-9_-]{24,200}$"
+_HOOK = re.compile(r"[A-Za-z0-9_-]{24,200}")
 _EXTRA = "pip install 'casella[push]'"
 
 
@@ -20,6 +21,13 @@ def _vapid(key: Key) -> Key:
     return key
 
 
+def _hook(secret: SecretStr) -> SecretStr:
+    if not _HOOK.fullmatch(secret.get_secret_value()):
+        raise ValueError("it has 24 to 200 letters, digits, - and _")
+    return secret
+
+
+HookSecret = Annotated[SecretStr, AfterValidator(_hook)]
 VapidKey = Annotated[Key, AfterValidator(_vapid)]
 
 
@@ -28,7 +36,7 @@ class DovecotSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    secrets: Annotated[tuple[Annotated[SecretStr, Field(pattern=_HOOK)], ...], Commas] = Field(
+    secrets: Annotated[tuple[HookSecret, ...], Commas] = Field(
         min_length=1,
         description="What the address of the hook ends with: 24 letters and digits or more. Several, so that they can"
         " be replaced: all are accepted.",
