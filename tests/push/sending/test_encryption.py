@@ -31,9 +31,7 @@ def test_the_example_of_rfc_8291() -> None:
         octets("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
         octets("BTBZMqHH6r4Tts7J_aSIgg"),
     )
-    body = encrypt(
-        b"When I grow up, I want to be a watermelon", keys, own=own, salt=octets("DGv6ra1nlYgDCS1FRnbzlw")
-    )
+    body = encrypt(b"When I grow up, I want to be a watermelon", keys, own=own, salt=octets("DGv6ra1nlYgDCS1FRnbzlw"))
     assert body == octets(
         "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
     )

@@ -16,7 +16,7 @@ from service.push.model import Event, Kind
 from service.push.origins import MAX_ENDPOINT
 from service.push.subscribing import MOST, Kept, NewSubscription
 
-router = api_router(prefix="/v1", tags=["subscriptions"])
+router = api_router(prefix="/v1", tags=["push"])
 _RESPONSES = problem_responses(*SIGNED_IN)
 SubscriptionId = Annotated[
     str, Path(max_length=100, description="The subscription's id.", examples=["p_5f2c9a7be0d14c38"])
@@ -43,7 +43,7 @@ class PushService(Value):
 class SubscriptionKeys(Value):
     """For whom pushes are encrypted (RFC 8291)."""
 
-    p256dh: str = Field(max_length=100, description="The device's public key, as base64url.")
+    p256dh: str = Field(alias="p256dh", max_length=100, description="The device's public key, as base64url.")
     auth: str = Field(max_length=40, description="The device's secret, as base64url.")
 
 
@@ -88,13 +88,15 @@ class PushSubscription(Value):
     """A subscription of the account."""
 
     id: str = Field(description="The subscription's id.")
-    kind: Kind = Field(description="By whom the device is woken.")
+    kind: str = Field(description="By whom the device is woken: see `kinds` of GET /v1/push.")
     device: str = Field(description="What the app calls the device.")
     expires_at: datetime = Field(description="When it ends, unless it is renewed.")
     is_verified: bool = Field(description="Whether the device has shown that pushes reach it.")
     source: str = Field(description="`server`: the mail server reports new mail. `watch`: Casella watches the mailbox.")
     folders: tuple[str, ...] | None = Field(None, description="The folders whose changes it hears of; absent for all.")
-    events: tuple[Event, ...] = Field(description="What it is woken for.")
+    events: tuple[str, ...] = Field(
+        description="What it is woken for: `created`, `updated`, `destroyed`. Later versions may add others."
+    )
     alert: bool = Field(description="Whether sender and subject of new mail come with the push.")
     vapid_key: str | None = Field(None, description="With `webpush`: the id of the key that signs for it.")
 
