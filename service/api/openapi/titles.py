@@ -21,7 +21,7 @@ _TITLES = {
     "getMessages": "Get several messages",
     "getPart": "Download a part",
     "getPartTicket": "Get a link to a part",
-    "getPush": "Get the key for Web Push",
+    "getPush": "Get the push key",
     "getReadiness": "Check that the service is ready",
     "getSource": "Download the source",
     "listAccountChanges": "List changes of the account",
