@@ -6,7 +6,7 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -311,8 +311,9 @@ class Backend(ABC):
         none. Other programs may have written it. IMAP: one round trip, if the server has METADATA."""
         raise self.not_supported(Capability.PUSH)
 
-    async def set_delivery_note(self, note: bytes | None, *, replaces: bytes | None) -> None:
-        """Replace that note (None: remove it). Raises Changed if it is no longer ``replaces``."""
+    async def change_delivery_note(self, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace that note by what ``change`` makes of the present one; None is no note. Of several processes one
+        after the other does it, and what ``change`` raises is raised. IMAP: a second, and a few round trips."""
         raise self.not_supported(Capability.PUSH)
 
     @abstractmethod

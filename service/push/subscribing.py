@@ -20,6 +20,7 @@ from service.mail.errors import InvalidRequest, MailError, NotFound, NotSupporte
 from service.push.dispatch import Dispatcher
 from service.push.model import LIFE_SECONDS, DeviceKeys, Event, Keeper, Kind, Subscription, Verification
 from service.push.origins import endpoint_fault
+from service.push.room import without
 from service.push.sealing import Seals
 from service.push.sending.encryption import is_device_key
 from service.push.server.entry import UNAVAILABLE
@@ -28,8 +29,6 @@ from service.push.server.keeper import MetadataKeeper
 from service.push.vapid import VapidKeys
 from service.push.webhook_secrets import new_secret
 
-MOST = 10
-"""Subscriptions of an account."""
 NOT_HERE = (
     "This service cannot wake devices for this mailbox: the mail server would have to report deliveries and to keep"
     " METADATA, or the operator to configure a store. Listen to events while the app is open, or request changes."
@@ -108,7 +107,7 @@ class Push:
             keepers.sort(key=lambda keeper: keeper.source == "server")
         for number, keeper in enumerate(keepers):
             try:
-                await _require_room(keeper, subscription)
+                without(await keeper.all(), subscription)
                 if keeper.source == "server" and Event.CREATED not in subscription.events:
                     raise NotSupported(UNAVAILABLE, _NEW_MAIL_ONLY)
                 await keeper.keep(subscription)
@@ -221,15 +220,6 @@ class Push:
             with_alert=new.with_alert,
             vapid_key=self.keys.current.id if new.kind is Kind.WEB_PUSH else "",
             secret=new_secret() if new.kind is Kind.WEBHOOK else "",
-        )
-
-
-async def _require_room(keeper: Keeper, subscription: Subscription) -> None:
-    device = subscription.device, subscription.kind
-    if sum((each.device, each.kind) != device for each in await keeper.all()) >= MOST:
-        raise InvalidRequest(
-            f"This account has {MOST} subscriptions, the most possible. Delete one that is no longer used.",
-            location="body.device",
         )
 
 

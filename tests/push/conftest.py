@@ -1,17 +1,28 @@
 """A Dovecot that reports deliveries to an address that passes them to one of several replicas."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from secrets import token_urlsafe
+from typing import Any
 
+import httpx
 import pytest
 
+from service.app import create_app
+from service.settings.model import RateSettings, Settings
+from service.settings.push import PushSettings
+from tests.api.conftest import settings_for
+from tests.api.served import listening
 from tests.deploy.replica import environment
+from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
 from tests.servers.push import PushDouble
 from tests.servers.reporting import ReportingDovecot
 
 SECRET = token_urlsafe(24)
+KEYS = token_urlsafe(32)
+HOOK = f"http://casella.example.org/v1/hooks/dovecot/{SECRET}"
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +76,34 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
     finally:
         writer.close()
+
+
+@asynccontextmanager
+async def serving(
+    server: Dovecot,
+    user: str,
+    *,
+    keys: str = KEYS,
+    port: int | None = None,
+    rates: Mapping[str, str] | None = None,
+    **push: Any,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a replica in this process, which takes reports at ``port``."""
+    given = {"dovecot": {"secrets": SECRET}, "networks": "127.0.0.0/8"} | push
+    own = {
+        "secret_keys": Settings(secret_keys=keys).secret_keys,
+        "push": PushSettings(**given),
+        "rates": RateSettings(**(rates or {})),
+    }
+    app = create_app(settings_for(server).model_copy(update=own))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncExitStack() as stack:
+        if port is None:
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        else:
+            taken = await stack.enter_async_context(listening(app))
+            await stack.enter_async_context(Balancer(port, [taken]))
+        client = httpx.AsyncClient(
+            transport=transport, base_url="http://casella.example.org/v1/accounts/me", auth=(user, PASSWORD), timeout=60
+        )
+        yield await stack.enter_async_context(client)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import time
 from contextlib import AsyncExitStack
 from secrets import token_urlsafe
@@ -12,8 +13,7 @@ import pytest
 
 from tests.deploy.replica import Replica
 from tests.ops.sending import client_of
-from tests.push.conftest import SECRET, Balancer, push_environment
-from tests.servers.process import HOST
+from tests.push.conftest import Balancer, push_environment
 from tests.servers.push import Phone, PushDouble
 from tests.servers.reporting import ReportingDovecot
 
@@ -48,12 +48,13 @@ async def test_three_phones_are_woken_though_all_replicas_were_restarted_meanwhi
     phones = [Phone(double) for _ in range(3)]
     seconds: list[float] = []
     async with AsyncExitStack() as stack:
-        replicas = [await stack.enter_async_context(Replica(env)) for _ in range(3)]
+        replicas = [Replica(env) for _ in range(3)]
+        await asyncio.gather(*map(stack.enter_async_context, replicas))
         for phone, replica in zip(phones, replicas, strict=True):
             async with client_of(replica.url, user) as client:
                 await subscribed(client, phone, alert=phone is phones[0])
         for replica in replicas:
-            replica.send(15)
+            replica.send(signal.SIGTERM)
         assert [await replica.ended(30) for replica in replicas] == [0, 0, 0]
         await asyncio.gather(*(replica.start() for replica in replicas))
         await stack.enter_async_context(Balancer(hook_port, [replica.port for replica in replicas]))

@@ -64,7 +64,7 @@ async def test_the_samples_in_python_work(complete_dovecot: SendingDovecot, tmp_
     assert _is_complete(told, files)
 
 
-async def test_the_samples_in_typescript_work(submission: SendingDovecot) -> None:
+async def test_the_samples_in_typescript_work(complete_dovecot: SendingDovecot) -> None:
     """They are checked strictly, and run."""
     app = await to_thread(typescript_app)
     (app / "samples.mjs").write_text(_NODE)

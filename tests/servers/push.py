@@ -105,8 +105,8 @@ class PushDouble:
                 return f"HTTP/1.1 307 x\r\nLocation: {self.url}/elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
             case "endless":
                 return b"HTTP/1.1 201 x\r\nContent-Length: 1000000000\r\n\r\n" + bytes(1 << 20)
-            case status if status.isdigit():
-                return f"HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n".encode()
+            case step if step.isdigit():
+                return f"HTTP/1.1 {step} x\r\nContent-Length: 0\r\n\r\n".encode()
         return b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 
 

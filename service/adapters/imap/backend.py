@@ -351,8 +351,8 @@ class ImapBackend(Backend):
     async def get_delivery_note(self) -> bytes | None:
         return await self._delivery_note.read()
 
-    async def set_delivery_note(self, note: bytes | None, *, replaces: bytes | None) -> None:
-        await self._delivery_note.write(note, replaces)
+    async def change_delivery_note(self, change: Callable[[bytes | None], bytes | None]) -> None:
+        await self._delivery_note.change(change)
 
     async def empty_folder(self, folder: str) -> int:
         return await self._writes.empty(await self._folders.selectable_name(folder))

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from service.mail.backend import Backend
-from service.mail.errors import Changed, InUse
 from service.push.losses import Losses
 from service.push.model import Subscription
+from service.push.room import without
 from service.push.sealing import Note, Seals
 from service.push.server.entry import read, written
 
-_TRIES = 5
 Subscriptions = Sequence[Subscription]
 
 
@@ -30,9 +29,7 @@ class MetadataKeeper:
         return self._living(await self._mailbox.get_delivery_note())
 
     async def keep(self, subscription: Subscription) -> None:
-        await self._change(
-            lambda present: [*(each for each in present if not _replaces(subscription, each)), subscription]
-        )
+        await self._change(lambda present: [*without(present, subscription), subscription])
 
     async def remove(self, id: str) -> bool:  # noqa: A002 - the name in the contract
         if id not in {each.id for each in await self.all()}:
@@ -43,28 +40,16 @@ class MetadataKeeper:
     async def clean(self) -> None:
         """Removes those that are over."""
         await self._change(lambda present: present)
+        self._losses.removed(self._mailbox.account)
 
     async def _change(self, change: Callable[[Subscriptions], Subscriptions]) -> None:
         account = self._mailbox.account
-        for _ in range(_TRIES):
-            value = await self._mailbox.get_delivery_note()
-            new = written(self._seals, value, Note(account, tuple(change(self._living(value)))))
-            if new is None and value is None:
-                return
-            try:
-                await self._mailbox.set_delivery_note(new, replaces=value)
-            except Changed:
-                continue
-            self._losses.removed(account)
-            return
-        raise InUse("Other devices are changing the subscriptions. Try again shortly.", retry_after=5)
+        await self._mailbox.change_delivery_note(
+            lambda value: written(self._seals, value, Note(account, tuple(change(self._living(value)))))
+        )
 
     def _living(self, value: bytes | None) -> Subscriptions:
         note, now = read(self._seals, value), datetime.now(UTC)
         if note is None or note.account != self._mailbox.account:
             return ()
         return [each for each in note.subscriptions if each.expires_at > now and not self._losses.is_over(each.id)]
-
-
-def _replaces(new: Subscription, old: Subscription) -> bool:
-    return new.id == old.id or (new.device, new.kind) == (old.device, old.kind)

@@ -12,9 +12,9 @@ import pytest
 import standardwebhooks
 
 from service.accounts.address_policy import AddressPolicy, OnlyNetworks
-from service.push.model import Alert, Event, Kind, Outcome, SignInAgain, Verification
+from service.push.model import Alert, Event, Kind, Notice, Outcome, SignInAgain, Verification
 from service.push.sending import pusher, transport
-from service.push.sending.exchange import Post
+from service.push.sending.exchange import Post, Unreachable
 from service.push.sending.pusher import Sender
 from service.push.sending.transport import HttpTransport
 from service.push.sending.webpush import WebPush
@@ -147,7 +147,7 @@ async def test_a_name_that_changes_its_address_leads_nowhere_else(double: PushDo
     assert (await carrier.post(request)).status == 201
     await _closed(double)
     for _ in range(2):
-        with pytest.raises(transport.Unreachable):
+        with pytest.raises(Unreachable):
             await carrier.post(request)
     assert (await carrier.post(request)).status == 201
     assert [received.headers["host"] for received in double.received] == [f"push.example.org:{double.port}"] * 2
@@ -174,9 +174,9 @@ async def test_the_certificate_has_to_be_the_names(tmp_path: Path) -> None:
     async with PushDouble(certificate.server_context()) as double:
         right, wrong = (f"https://{name}:{double.port}/push/a" for name in ("localhost", "push.example.org"))
         assert (await carrier.post(Post(right, {}, b"x"))).status == 201
-        with pytest.raises(transport.Unreachable):
+        with pytest.raises(Unreachable):
             await carrier.post(Post(wrong, {}, b"x"))
-        with pytest.raises(transport.Unreachable):
+        with pytest.raises(Unreachable):
             await HttpTransport(policy).post(Post(right, {}, b"x"))
     await carrier.aclose()
 
@@ -186,7 +186,13 @@ async def test_what_a_push_service_is_told(double: PushDouble) -> None:
     phone, sending = Phone(double), sender()
     plain, alert = of(phone), Alert("Ann", "Lunch")
     flags = replace(CHANGE, events=frozenset({Event.UPDATED}))
-    notices = [CHANGE, flags, replace(CHANGE, alert=alert), Verification("p_1", "code"), SignInAgain("account", NOW)]
+    notices: list[Notice] = [
+        CHANGE,
+        flags,
+        replace(CHANGE, alert=alert),
+        Verification("p_1", "code"),
+        SignInAgain("account", NOW),
+    ]
     for notice in notices:
         assert await sending.push(plain, notice) is Outcome.DELIVERED
     heads = [received.headers for received in double.received]

@@ -1,7 +1,9 @@
 """The entry that Dovecot's push_notification plugin returns to a hook with each delivery."""
 
+from collections.abc import Callable
+
 from service.adapters.imap.settings.metadata import Metadata, Unavailable
-from service.mail.errors import Changed, NotSupported
+from service.mail.errors import NotSupported
 
 ENTRY = b"/private/vendor/vendor.dovecot/http-notify"
 _ADVICE = "List what is stored to see whether it was."
@@ -22,15 +24,12 @@ class DeliveryNote:
         except Unavailable:
             raise _not_supported() from None
 
-    async def write(self, note: bytes | None, replaces: bytes | None) -> None:
+    async def change(self, change: Callable[[bytes | None], bytes | None]) -> None:
         """See the port."""
-
-        async def require() -> None:
-            if await self.read() != replaces:
-                raise Changed("It has changed meanwhile.")
-
+        if not await self._metadata.is_announced():
+            raise _not_supported()
         try:
-            await self._metadata.write(ENTRY, note, require, _ADVICE)
+            await self._metadata.change(ENTRY, change, _ADVICE)
         except Unavailable:
             raise _not_supported() from None
 

@@ -22,10 +22,9 @@ class EntrySettings:
         """Store the settings if the present ones have ``version`` (None: any). ``moved`` are the present ones if there
         is no entry. Raises Changed."""
 
-        async def require() -> None:
-            if version is not None:
-                present = await self.read()
-                if settings_version(moved if present is None else present) != version:
-                    raise Changed("The settings have changed meanwhile. Read them again.")
+        def replaced(present: bytes | None) -> bytes:
+            if version is not None and settings_version(moved if present is None else present) != version:
+                raise Changed("The settings have changed meanwhile. Read them again.")
+            return settings
 
-        await self._metadata.write(ENTRY, settings, require, _ADVICE)
+        await self._metadata.change(ENTRY, replaced, _ADVICE)

@@ -8,7 +8,7 @@ not enter if it was too slow. So clocks need not agree, and no delay of the netw
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 
@@ -61,16 +61,15 @@ class Metadata:
                 raise _refusal(answer.status)
             return _value(answer.untagged, entry)
 
-    async def write(
-        self, entry: bytes, value: bytes | None, require: Callable[[], Awaitable[None]], advice: str
-    ) -> None:
-        """Set the entry, or remove it, if ``require`` does not raise. A second, and a few round trips; writers that
-        come meanwhile share the turn. Raises Unavailable. ``advice`` is for a client that cannot know what was
-        stored."""
-        await require()  # a writer that is too late need not wait for a turn
+    async def change(self, entry: bytes, change: Callable[[bytes | None], bytes | None], advice: str) -> None:
+        """Replace the value of the entry by what ``change`` makes of it; None is no entry. A second, and a few round
+        trips; writers that come meanwhile share the turn. What ``change`` raises is raised, without a turn if it raises
+        at once. Raises Unavailable. ``advice`` is for a client that cannot know what was stored."""
+        present = await self.read(entry)
+        if change(present) == present:
+            return
         async with self._turn():
-            await require()
-            await self._set_in_turn(entry, value, advice)
+            await self._set_in_turn(entry, change(await self.read(entry)), advice)
 
     async def _set_in_turn(self, entry: bytes, value: bytes | None, advice: str) -> None:
         """Raises InUse if the turn is over, and UpstreamError ``outcomeUnknown`` if it ends before the answer comes."""

@@ -14,7 +14,8 @@ from service.api.routing import api_router
 from service.mail.model import Value
 from service.push.model import Event, Kind
 from service.push.origins import MAX_ENDPOINT
-from service.push.subscribing import MOST, Kept, NewSubscription
+from service.push.room import MOST
+from service.push.subscribing import Kept, NewSubscription
 
 router = api_router(prefix="/v1", tags=["push"])
 _RESPONSES = problem_responses(*SIGNED_IN)
