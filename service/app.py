@@ -47,6 +47,7 @@ from service.api.routes import (
     submissions,
 )
 from service.api.routes.signing_in import discovery, oauth, sessions
+from service.api.routes.waking import hooks, subscriptions
 from service.api.sending import Sender
 from service.backends import backends, submitters
 from service.discovery.finding import Discovery
@@ -55,18 +56,19 @@ from service.jmap.host import Host
 from service.jmap.routes import Jmap
 from service.mail.backend import Backend
 from service.mail.submission.model import Identity
-from service.oauth.grants import Grants, Shared
+from service.oauth.grants import Grants
 from service.oauth.issuer import TokenClient
 from service.push.model import Pusher
+from service.pushers import push_of
 from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
 from service.submission.copies import Filing
 from service.telemetry import metrics
+from service.watchers import Watchers, shared_states, store_of
 
 if TYPE_CHECKING:
     from service.discovery.network import Network
     from service.push.watch.watching import Watching
-    from service.store.opened import Store as WorkStore
 
 _DESCRIPTION = """
 An HTTP/JSON API for any mailbox: over IMAP, over POP3 or on disk. Sign in with the mailbox's own credentials, either
@@ -104,7 +106,8 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         _log.warning("no secret_keys: session tokens end with this process, and no other replica accepts them")
     if servers.default and not settings.default_server:
         _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
-    store = _work_store(settings, keys)
+    store = store_of(settings, keys)
+    watchers = Watchers(store)
     service = Service(
         servers,
         Accounts(open_backend, settings.account_idle_seconds, submitters(settings, servers)),
@@ -114,8 +117,9 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         rates,
         Revocations(_store(url) if url else None),
         filing=Filing(_filing(servers)),
-        grants=Grants(_issuers(settings), settings.session_seconds, _shared_states(store)),
+        grants=Grants(_issuers(settings), settings.session_seconds, shared_states(store)),
         discovery=Discovery(servers, _network(settings, servers)),
+        push=push_of(settings, keys, watchers.keeper, pusher),
         max_recipients=settings.max_recipients,
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
@@ -133,7 +137,8 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         telemetry=_TELEMETRY,
     )
     app.state.service = service
-    app.state.watching = _watching(settings, service, store, pusher) if store and pusher else None
+    watchers.join(settings, service, service.push.pusher)
+    app.state.watching = watchers.watching
     app.state.is_ready = False
     problems.install(app)
     _add_routes(app, settings.max_message_octets, _jmap(service, keys, settings))
@@ -171,6 +176,8 @@ def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
         people,
         accounts,
         events,
+        subscriptions,
+        hooks,
         sessions,
         discovery,
         oauth,
@@ -244,40 +251,6 @@ def _store(url: str) -> Store:
     return RedisStore(url, PATIENCE)
 
 
-def _work_store(settings: Settings, keys: Sequence[bytes]) -> "WorkStore | None":
-    if settings.store.url is None:
-        return None
-    from service.store.opened import Store  # noqa: PLC0415 - its libraries are an extra
-
-    return Store(settings.store.url.get_secret_value(), keys)
-
-
-def _shared_states(store: "WorkStore | None") -> Shared | None:
-    if store is None:
-        return None
-    from service.push.watch.watching import SharedStates  # noqa: PLC0415
-
-    return SharedStates(store.grants)
-
-
-def _watching(settings: Settings, service: Service, store: "WorkStore", pusher: Pusher) -> "Watching":
-    from service.push.watch.tools import Timing  # noqa: PLC0415
-    from service.push.watch.watching import open_watching  # noqa: PLC0415
-
-    return open_watching(
-        store,
-        service.accounts,
-        service.rates,
-        service.grants,
-        service.sessions,
-        service.servers,
-        pusher,
-        timing=Timing(settings.store.heartbeat_seconds, settings.store.dead_seconds),
-        logins_per_second=settings.store.logins_per_second,
-        server_connections=settings.server_connections,
-    )
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
@@ -288,6 +261,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             service.accounts.sweep(),
             metrics.watch_loop(),
             service.rates.watch(),
+            service.push.work(),
             *([watching.run()] if watching else []),
         )
     ]
@@ -303,6 +277,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
         if watching is not None:
             await watching.aclose()
+        await service.push.aclose()
         await service.accounts.aclose()
         await service.discovery.aclose()
         await service.grants.aclose()

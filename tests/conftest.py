@@ -74,6 +74,13 @@ def submission(sink: Sink) -> Iterator[SendingDovecot]:
 
 
 @pytest.fixture(scope="session")
+def complete_dovecot(sink: Sink) -> Iterator[SendingDovecot]:
+    """One that also keeps METADATA, so that every operation of the contract works on it."""
+    with SendingDovecot(sink.port, METADATA) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def postfix(sink: Sink, submission: SendingDovecot) -> Iterator[Postfix]:
     """Postfix, which asks ``submission`` for passwords."""
     if not is_root():

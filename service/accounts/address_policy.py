@@ -87,3 +87,10 @@ class AddressPolicy:
     def allows(self, address: Address) -> bool:
         """Whether a connection may go to this address."""
         return is_public(address) or any(address in network for network in self._networks)
+
+
+class OnlyNetworks(AddressPolicy):
+    """Allows the operator's ``networks`` and no public address."""
+
+    def allows(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)

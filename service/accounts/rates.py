@@ -59,6 +59,7 @@ class Bounds:
     server_failures: str | None = "1000/minute"
     account_messages: str | None = "1000/day"
     account_recipients: str | None = "5000/day"
+    account_subscriptions: str | None = "60/hour"
     address_lookups: str | None = "60/minute"
 
 
@@ -111,6 +112,12 @@ class Rates:
         key = _mailbox(self._key_of(credentials.server), credentials.username)
         await self._count("account_messages", key)
         await self._count("account_recipients", key, recipients)
+
+    async def subscribing(self, credentials: Credentials) -> None:
+        """Count a device that is subscribed: it gets a push at an address that the app names. Raises TooManyRequests
+        beyond the bound."""
+        key = _mailbox(self._key_of(credentials.server), credentials.username)
+        await self._count("account_subscriptions", key)
 
     @asynccontextmanager
     async def login(self, address: str, credentials: Credentials) -> AsyncIterator[None]:

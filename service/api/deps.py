@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from secrets import token_bytes
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
@@ -26,6 +27,8 @@ from service.mail.model import PROTOCOLS, Protocol
 from service.oauth.grants import Grants, SessionGrant
 from service.personal.identities import Identities
 from service.personal.people import People
+from service.push.subscribing import Push
+from service.push.vapid import KEY_OCTETS, VapidKeys
 from service.submission.claims import Turns
 from service.submission.copies import Filing
 
@@ -56,6 +59,7 @@ class Service:
     discovery: Discovery = field(default_factory=lambda: Discovery(ServerTable({})))
     identities: Identities = field(default_factory=Identities)
     people: People = field(default_factory=People)
+    push: Push = field(default_factory=lambda: Push(VapidKeys([token_bytes(KEY_OCTETS)])))
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None
@@ -187,6 +191,7 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
         else partial(service.rates.login, address_of(request.scope), credentials)
     )
     async with service.accounts.mailbox(credentials, admission) as backend:
+        service.push.clean_soon(credentials.account, lambda: service.accounts.mailbox(credentials))
         yield backend
 
 

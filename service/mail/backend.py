@@ -6,7 +6,7 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -310,6 +310,16 @@ class Backend(ABC):
         ``settings_version``; None: in place of any). Raises Changed if there are others meanwhile: of several processes
         that replace the same settings at the same time, one does."""
         raise self.not_supported(Capability.SETTINGS)
+
+    async def get_delivery_note(self) -> bytes | None:
+        """What the mail server adds to its report of each delivery, for whoever gets the reports; None if there is
+        none. Other programs may have written it. IMAP: one round trip, if the server has METADATA."""
+        raise self.not_supported(Capability.PUSH)
+
+    async def change_delivery_note(self, change: Callable[[bytes | None], bytes | None]) -> None:
+        """Replace that note by what ``change`` makes of the present one; None is no note. Of several processes one
+        after the other does it, and what ``change`` raises is raised. IMAP: a second, and a few round trips."""
+        raise self.not_supported(Capability.PUSH)
 
     @abstractmethod
     async def check(self) -> None:

@@ -57,6 +57,8 @@ class Subscription:
     """Sender and subject of new mail come with the push, which has to be encrypted."""
     vapid_key: str = ""
     """The id of the key that signs for it (RFC 8292, 4.2); empty if none does."""
+    secret: str = ""
+    """With webhooks: what signs them, as the back end was told when it subscribed."""
 
 
 @dataclass(frozen=True, slots=True)

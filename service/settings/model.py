@@ -36,6 +36,7 @@ from service.discovery.providers import submission_of
 from service.mail.model import Protocol
 from service.oauth.issuer import Issuer
 from service.settings.issuers import IssuerSettings
+from service.settings.push import PushSettings
 from service.settings.store import StoreSettings
 from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
 
@@ -168,6 +169,7 @@ class RateSettings(BaseModel):
     server_failures: Rate = Field("1000/minute", description="Refused logins on one mail server.")
     account_messages: Rate = Field("1000/day", description="Messages that one account may send.")
     account_recipients: Rate = Field("5000/day", description="Recipients that one account may send to.")
+    account_subscriptions: Rate = Field("60/hour", description="Devices that one account may subscribe.")
     address_lookups: Rate = Field(
         "60/minute", description="Discoveries, and sign-ins begun by a device code, from one address."
     )
@@ -219,6 +221,7 @@ class Settings(BaseSettings):
     oauth: dict[str, IssuerSettings] = Field(
         default_factory=dict, validate_default=True, description="The issuers of access tokens (OAuth 2.0)."
     )
+    push: PushSettings = Field(default_factory=PushSettings, description="Waking phones that sleep.")
     secret_keys: Annotated[tuple[Key, ...], Commas] = Field(
         (), description="Keys of session tokens: base64url of 32 octets each. The first seals, all open."
     )

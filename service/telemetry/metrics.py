@@ -36,6 +36,17 @@ _queued_seconds = Counter(
 )
 _rows = Counter("casella_rows", "Rows of lists, by their source: memory or server.", ("protocol", "source"))
 _messages_sent = Counter("casella_messages_sent", "Messages given to mail servers to send.", ("server", "outcome"))
+_pushes = Counter("casella_pushes", "Pushes to devices and back ends, by what came of them.", ("kind", "outcome"))
+_pushes_lost = Counter("casella_pushes_lost", "Pushes that were not sent because too many were under way.")
+_subscriptions_ended = Counter(
+    "casella_push_subscriptions_ended", "Subscriptions that ended without the app.", ("reason",)
+)
+_deliveries_reported = Counter(
+    "casella_deliveries_reported",
+    "Deliveries that mail servers reported: taken, ignored (another event), unknown (not sealed by a key in use),"
+    " unreadable, or lost (too many waited).",
+    ("outcome",),
+)
 _jmap_seconds = Histogram("casella_jmap_method_seconds", "JMAP method calls.", ("method", "outcome"), buckets=_SECONDS)
 _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop in the last ten seconds.")
 _rates_fallback = Gauge(
@@ -89,6 +100,26 @@ def rows(protocol: str, kept: int, read: int) -> None:
 def message_sent(server: str, outcome: str) -> None:
     """A message was given to a mail server: sent, refused, deferred, or of unknown outcome."""
     _messages_sent.labels(server, outcome).inc()
+
+
+def pushed(kind: str, outcome: str) -> None:
+    """A push was delivered, its subscription is gone, or it failed for good."""
+    _pushes.labels(kind, outcome).inc()
+
+
+def push_lost() -> None:
+    """A push was not sent, because too many are under way."""
+    _pushes_lost.inc()
+
+
+def subscription_ended(reason: str) -> None:
+    """A subscription is over: gone, failed or expired."""
+    _subscriptions_ended.labels(reason).inc()
+
+
+def delivery_reported(outcome: str) -> None:
+    """A mail server reported a delivery."""
+    _deliveries_reported.labels(outcome).inc()
 
 
 def jmap_method(method: str, outcome: str, seconds: float) -> None:

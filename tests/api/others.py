@@ -18,6 +18,7 @@ OF_NOBODY = frozenset(
         "delete /v1/sessions/current",
         "get /v1/servers",
         "get /v1/discovery",
+        "get /v1/push",
         "post /v1/oauth/{provider}/device",
         "post /v1/events/tickets",
         "get /v1/events",
@@ -152,9 +153,10 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
-WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings")
+WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/subscriptions")
 """Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. And
-settings, whose ETag says what they replace: ``test_account_settings`` has theirs."""
+settings, whose ETag says what they replace: ``test_account_settings`` has theirs. And subscriptions, which need a mail
+server that reports: ``tests/push`` has theirs."""
 
 
 def operations() -> Iterator[Operation]:

@@ -9,7 +9,18 @@ from typing import Any
 
 import httpx
 
-from service.api.openapi.examples import EXAMPLES, MARK, MESSAGE, NEW_DRAFT, SETTINGS_ETAG, THREAD, WORK
+from service.api.openapi.examples import (
+    CODE,
+    ENDPOINT,
+    EXAMPLES,
+    MARK,
+    MESSAGE,
+    NEW_DRAFT,
+    SETTINGS_ETAG,
+    SUBSCRIPTION,
+    THREAD,
+    WORK,
+)
 from service.api.openapi.samples import HOST
 from service.app import create_app
 from service.settings.model import Settings
@@ -17,6 +28,7 @@ from tests.api.conftest import PARTS
 from tests.deploy.replica import Replica, environment
 from tests.servers.dovecot import PASSWORD
 from tests.servers.process import HOST as LOOPBACK
+from tests.servers.push import Phone, PushDouble
 from tests.servers.submission import SendingDovecot
 
 Operation = dict[str, Any]
@@ -25,6 +37,9 @@ FILES = {
     "expenses.csv": b"date,amount\r\n",
 }
 """The files that samples send."""
+NO_ENDPOINT = f"http://{LOOPBACK}:65534/push"
+"""Nobody answers there."""
+OF_SUBSCRIPTIONS = {"verifySubscription", "deleteSubscription"}
 
 
 @cache
@@ -49,9 +64,10 @@ def sample(operation: Operation, label: str) -> str:
 
 
 def sending_service(dovecot: SendingDovecot) -> Replica:
-    """Casella in front of Dovecot, which also sends."""
+    """Casella in front of a Dovecot that also sends and keeps METADATA."""
     smtp = {"HOST": LOOPBACK, "PORT": str(dovecot.submission), "SECURITY": "none"}
     env = {f"CASELLA_SERVERS__HOME__SMTP__{name}": value for name, value in smtp.items()}
+    env |= {"CASELLA_PUSH__DOVECOT__SECRETS": token_urlsafe(24), "CASELLA_PUSH__NETWORKS": f"{LOOPBACK}/32"}
     return Replica(environment(dovecot, secret_keys=token_urlsafe(32)) | env)
 
 
@@ -70,7 +86,8 @@ class Stage:
 
 
 async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Stage:
-    """A new mailbox with a message that has an attachment, a draft with one, and the folder Work with a grant."""
+    """A new mailbox with a message that has an attachment, a draft with one, and the folder Work with a grant; and with
+    a phone that is not verified yet, if the operation needs one."""
     user = dovecot.user("sample")
     dovecot.seed(user, [(PARTS, (), None)])
     async with httpx.AsyncClient(base_url=f"{url}/v1", timeout=30) as client:
@@ -88,12 +105,23 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
         settings = (await client.get(f"{me}/settings")).raise_for_status().headers["etag"]
         ticket = (await client.post("/events/tickets", json={"tokens": [token]})).raise_for_status().json()["ticket"]
         mark = (await client.get(f"{scope}/changes")).raise_for_status().json()["token"]
+        subscription, code = await _subscribed(client) if operation_id in OF_SUBSCRIPTIONS else ("", "")
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
     values |= {THREAD: row["threadId"], SETTINGS_ETAG.strip('"'): settings.strip('"')}
     values |= {EXAMPLES["Session"]["token"]: token, EXAMPLES["EventTicket"]["ticket"]: ticket}
+    values |= {ENDPOINT: NO_ENDPOINT, SUBSCRIPTION: subscription, CODE: code}
     return Stage(token, values)
+
+
+async def _subscribed(client: httpx.AsyncClient) -> tuple[str, str]:
+    """The id of a subscription, and the code that its phone got."""
+    async with PushDouble() as double:
+        phone = Phone(double)
+        made = await client.post("/accounts/me/subscriptions", json=phone.subscription)
+        code = (await phone.next())["verification"]["code"]
+        return made.raise_for_status().json()["id"], code
 
 
 def write_files(folder: Path) -> None:

@@ -63,14 +63,14 @@ def curl(source: str, token: str, folder: Path) -> str:
 
 
 @pytest.mark.dovecot
-async def test_the_samples_in_curl_work(submission: SendingDovecot, tmp_path: Path) -> None:
+async def test_the_samples_in_curl_work(complete_dovecot: SendingDovecot, tmp_path: Path) -> None:
     """All of them: nothing that one does is needed by the next."""
     write_files(tmp_path)
-    async with sending_service(submission) as replica:
+    async with sending_service(complete_dovecot) as replica:
         for name, operation in operations().items():
             if name in WITHOUT_ISSUER:
                 continue
-            stage = await stage_for(name, replica.url, submission)
+            stage = await stage_for(name, replica.url, complete_dovecot)
             told = await to_thread(curl, stage.set(sample(operation, "curl")), stage.token, tmp_path)
             if operation["x-codeSamples"][0]["source"].endswith("-N"):
                 assert "event: ping" in told

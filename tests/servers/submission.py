@@ -48,9 +48,10 @@ service auth {{
 class SendingDovecot(Dovecot):
     """A Dovecot with its submission service, and one for passwords that other servers ask."""
 
-    def __init__(self, sink: int) -> None:
+    def __init__(self, sink: int, settings: str = "") -> None:
         self.submission, self.sasl = free_ports(2)
-        super().__init__(settings=_DOVECOT.format(host=HOST, sink=sink, submission=self.submission, sasl=self.sasl))
+        own = _DOVECOT.format(host=HOST, sink=sink, submission=self.submission, sasl=self.sasl)
+        super().__init__(settings=own + settings)
 
     def start(self) -> None:
         super().start()

@@ -26,6 +26,8 @@ from service.adapters.imap.session.capabilities import capabilities_of
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.session.pool import Pool
 from service.adapters.imap.session.single_flight import SingleFlight
+from service.adapters.imap.settings.delivery_note import DeliveryNote
+from service.adapters.imap.settings.metadata import Metadata
 from service.adapters.imap.settings.store import SettingsStore
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.news_record import NewsRecord
@@ -121,7 +123,9 @@ class ImapBackend(Backend):
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
         self._change_log = ChangeLog(access)
-        self._settings = SettingsStore(access, self._folders)
+        metadata = Metadata(access)
+        self._settings = SettingsStore(access, self._folders, metadata)
+        self._delivery_note = DeliveryNote(metadata)
 
     async def check(self) -> None:
         async with self._access.anywhere():
@@ -346,6 +350,12 @@ class ImapBackend(Backend):
 
     async def set_settings(self, settings: bytes, *, version: str | None = None) -> None:
         await self._settings.write(settings, version)
+
+    async def get_delivery_note(self) -> bytes | None:
+        return await self._delivery_note.read()
+
+    async def change_delivery_note(self, change: Callable[[bytes | None], bytes | None]) -> None:
+        await self._delivery_note.change(change)
 
     async def empty_folder(self, folder: str) -> int:
         return await self._writes.empty(await self._folders.selectable_name(folder))

@@ -48,6 +48,7 @@ TAGS = [
         "x-displayName": "Changes",
         "description": "Synchronization: changes since a token, by request or as events.",
     },
+    {"name": "push", "x-displayName": "Push", "description": "Waking devices that sleep."},
     {"name": "health", "x-displayName": "Health", "description": "Health checks."},
 ]
 _SERVERS = [{"url": "/", "description": "The host that served this document."}]

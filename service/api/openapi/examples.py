@@ -51,6 +51,11 @@ _CHILD = {
 THREAD = "t_MUBleGFtcGxlLm9yZw"
 SETTINGS_ETAG = '"mVx3hJqk8dYt0wRb"'
 MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
+SUBSCRIPTION = "p_5f2c9a7be0d14c38"
+CODE = "Vt3nq0yJxWc5mS1bVg7oQb"
+ENDPOINT = "https://push.example.org/wpush/v2/gAAAAABm"
+_VAPID = "q1w2e3r4"
+_DEVICE = "Ann's phone"
 NEW_DRAFT = "m_E_LKNI-7jFkAAAAByRHJhZnRz"
 _MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"
 _DRAFT = {
@@ -89,6 +94,17 @@ _ATTACHMENT = {
     "disposition": "attachment",
 }
 _TEXT = {"id": "1", "type": "text/plain", "size": 22, "encoding": "7bit", "charset": "utf-8"}
+_SUBSCRIPTION = {
+    "id": SUBSCRIPTION,
+    "kind": "webpush",
+    "device": _DEVICE,
+    "expiresAt": "2026-09-08T08:00:00Z",
+    "isVerified": True,
+    "source": "server",
+    "events": ["created"],
+    "alert": False,
+    "vapidKey": _VAPID,
+}
 _PAGE = {"items": [_ROW], "nextCursor": "dus6x6fd6mIAAAFEAAAA4PehrSA", "total": 225}
 
 _TOKEN = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..ikyXJEFg8uATr8Ny.ZBFe.o4FYgSyIx7JH-lI0uyJzrA"  # noqa: S105 - an example
@@ -179,6 +195,32 @@ EXAMPLES: dict[str, Any] = {
     "PersonList": {
         "items": [{"name": "Ben Example", "email": "ben@example.org", "count": 12, "lastAt": "2026-09-01T08:00:00Z"}]
     },
+    "PushService": {
+        "vapid": {
+            "id": _VAPID,
+            "publicKey": "BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8",
+        },
+        "kinds": ["webpush", "webhook"],
+    },
+    "SubscriptionRequest": {
+        "kind": "webpush",
+        "endpoint": ENDPOINT,
+        "keys": {
+            "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+        },
+        "device": _DEVICE,
+        "events": ["created"],
+    },
+    "CreatedSubscription": {
+        "id": SUBSCRIPTION,
+        "expiresAt": "2026-09-08T08:00:00Z",
+        "isVerified": False,
+        "source": "server",
+    },
+    "SubscriptionCode": {"code": CODE},
+    "PushSubscription": _SUBSCRIPTION,
+    "PushSubscriptionList": {"items": [_SUBSCRIPTION]},
     "IdentityList": {"items": [_IDENTITY]},
     "NewDraft": _DRAFT,
     "ReplyRequest": {"all": True, "text": "At noon?"},

@@ -18,6 +18,7 @@ import org.casella.client.api.HealthApi;
 import org.casella.client.api.MessagesApi;
 import org.casella.client.api.SendingApi;
 import org.casella.client.api.PeopleApi;
+import org.casella.client.api.PushApi;
 import org.casella.client.api.SettingsApi;
 import org.casella.client.api.SessionsApi;
 import org.casella.client.model.MessageSummary;
@@ -38,6 +39,7 @@ public final class Casella {
   public final MessagesApi messages;
   public final SendingApi sending;
   public final PeopleApi people;
+  public final PushApi push;
   public final SettingsApi settings;
   public final SessionsApi sessions;
   private final Http http;
@@ -62,6 +64,7 @@ public final class Casella {
     messages = new MessagesApi(http);
     sending = new SendingApi(http);
     people = new PeopleApi(http);
+    push = new PushApi(http);
     settings = new SettingsApi(http);
     sessions = new SessionsApi(http);
   }

@@ -16,6 +16,7 @@ import org.casella.kotlin.api.HealthApi
 import org.casella.kotlin.api.MessagesApi
 import org.casella.kotlin.api.SendingApi
 import org.casella.kotlin.api.PeopleApi
+import org.casella.kotlin.api.PushApi
 import org.casella.kotlin.api.SettingsApi
 import org.casella.kotlin.api.SessionsApi
 import org.casella.kotlin.model.MessageSummary
@@ -51,6 +52,7 @@ public class Casella(
     public val messages: MessagesApi = MessagesApi(http)
     public val sending: SendingApi = SendingApi(http)
     public val people: PeopleApi = PeopleApi(http)
+    public val push: PushApi = PushApi(http)
     public val settings: SettingsApi = SettingsApi(http)
     public val sessions: SessionsApi = SessionsApi(http)
 

@@ -17,6 +17,7 @@ from casella_client.api import (
     HealthApi,
     MessagesApi,
     PeopleApi,
+    PushApi,
     SendingApi,
     SessionsApi,
     SettingsApi,
@@ -56,6 +57,7 @@ class Apis:
         self.messages = MessagesApi(client)
         self.sending = SendingApi(client)
         self.people = PeopleApi(client)
+        self.push = PushApi(client)
         self.settings = SettingsApi(client)
         self.sessions = SessionsApi(client)
 

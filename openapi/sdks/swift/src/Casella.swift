@@ -13,6 +13,7 @@ public final class Casella: Sendable {
     public let messages: MessagesAPI
     public let sending: SendingAPI
     public let people: PeopleAPI
+    public let push: PushAPI
     public let settings: SettingsAPI
     public let sessions: SessionsAPI
     private let http: Http
@@ -43,6 +44,7 @@ public final class Casella: Sendable {
         messages = MessagesAPI(http: http)
         sending = SendingAPI(http: http)
         people = PeopleAPI(http: http)
+        push = PushAPI(http: http)
         settings = SettingsAPI(http: http)
         sessions = SessionsAPI(http: http)
     }

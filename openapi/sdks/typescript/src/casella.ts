@@ -1,5 +1,6 @@
 import {
-  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, SendingApi, SessionsApi, SettingsApi,
+  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, PushApi, SendingApi, SessionsApi,
+  SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
 import type { NewSession, Session } from './models/index.js';
@@ -45,6 +46,7 @@ export class Casella {
   readonly messages: MessagesApi;
   readonly sending: SendingApi;
   readonly people: PeopleApi;
+  readonly push: PushApi;
   readonly settings: SettingsApi;
   readonly sessions: SessionsApi;
   private readonly connection: Connection;
@@ -60,6 +62,7 @@ export class Casella {
     this.messages = apis.messages;
     this.sending = apis.sending;
     this.people = apis.people;
+    this.push = apis.push;
     this.settings = apis.settings;
     this.sessions = apis.sessions;
   }
@@ -121,6 +124,7 @@ function apisOn(connection: Configuration) {
     messages: new MessagesApi(connection),
     sending: new SendingApi(connection),
     people: new PeopleApi(connection),
+    push: new PushApi(connection),
     settings: new SettingsApi(connection),
     sessions: new SessionsApi(connection),
   };

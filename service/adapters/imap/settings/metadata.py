@@ -1,4 +1,4 @@
-"""Settings in the server's METADATA (RFC 5464). Entries are read by name: Dovecot finds none by ``DEPTH infinity``.
+"""Entries of the server's METADATA (RFC 5464). They are read by name: Dovecot finds none by ``DEPTH infinity``.
 
 No command sets an entry under a condition. So a process takes a turn before it compares and writes. The turn is an
 entry too, and is taken by Fischer's algorithm: a process that reads that the turn is free writes its own name, waits
@@ -8,7 +8,7 @@ not enter if it was too slow. So clocks need not agree, and no delay of the netw
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from secrets import token_hex
 
@@ -16,10 +16,8 @@ from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.wire.arguments import string
 from service.adapters.imap.wire.status import Status, error_from, lost
 from service.adapters.imap.wire.tokens import parse
-from service.mail.errors import Changed, InUse, MailError, NotPermitted, TooLarge, UpstreamTimeout
-from service.mail.settings import settings_version
+from service.mail.errors import InUse, MailError, NotPermitted, TooLarge, UpstreamTimeout
 
-ENTRY = b"/private/vendor/vendor.casella/settings"
 _TURN = b"/private/vendor/vendor.casella/turn"
 METADATA = frozenset({"METADATA", "METADATA-SERVER"})
 TAKING_SECONDS = 0.8
@@ -39,8 +37,8 @@ class Unavailable(Exception):
     """The server announces METADATA and refuses private entries."""
 
 
-class MetadataSettings:
-    """The settings of one mailbox in its METADATA."""
+class Metadata:
+    """The entries of one mailbox."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -48,33 +46,40 @@ class MetadataSettings:
         self._writers = 0
         self._held_until = 0.0
 
-    async def read(self) -> bytes | None:
-        """The settings; None if there are none. One round trip."""
-        return await self._get(ENTRY)
+    @again
+    async def is_announced(self) -> bool:
+        """Whether the server says that it has METADATA."""
+        async with self.access.anywhere() as connection:
+            return not METADATA.isdisjoint(connection.capabilities)
 
-    async def write(self, settings: bytes, version: str | None, moved: bytes | None) -> None:
-        """Store the settings if the present ones have ``version`` (None: any). ``moved`` are the present ones if there
-        is no entry. A second, and a few round trips; writers that come meanwhile share the turn. Raises Changed."""
-        await self._require(version, moved)  # a writer that is too late need not wait for a turn
+    @again
+    async def read(self, entry: bytes) -> bytes | None:
+        """The value; None if there is none. One round trip. Raises Unavailable."""
+        async with self.access.anywhere() as connection:
+            [answer] = await connection.attempt([b"GETMETADATA", b'""', entry])
+            if answer.status.kind != "OK":
+                raise _refusal(answer.status)
+            return _value(answer.untagged, entry)
+
+    async def change(self, entry: bytes, change: Callable[[bytes | None], bytes | None], advice: str) -> None:
+        """Replace the value of the entry by what ``change`` makes of it; None is no entry. A second, and a few round
+        trips; writers that come meanwhile share the turn. What ``change`` raises is raised, without a turn if it raises
+        at once. Raises Unavailable. ``advice`` is for a client that cannot know what was stored."""
+        present = await self.read(entry)
+        if change(present) == present:
+            return
         async with self._turn():
-            await self._require(version, moved)
-            await self._set_in_turn(settings)
+            await self._set_in_turn(entry, change(await self.read(entry)), advice)
 
-    async def _require(self, version: str | None, moved: bytes | None) -> None:
-        if version is not None:
-            present = await self._get(ENTRY)
-            if settings_version(moved if present is None else present) != version:
-                raise Changed("The settings have changed meanwhile. Read them again.")
-
-    async def _set_in_turn(self, settings: bytes) -> None:
+    async def _set_in_turn(self, entry: bytes, value: bytes | None, advice: str) -> None:
         """Raises InUse if the turn is over, and UpstreamError ``outcomeUnknown`` if it ends before the answer comes."""
         if self._now() > self._held_until + 0.5 * _SLACK_SECONDS:
             raise InUse("The mail server was too slow. Nothing was stored. Try again.", retry_after=1)
         try:
             async with asyncio.timeout_at(self._held_until + _SLACK_SECONDS):
-                await self._set(ENTRY, settings)
+                await self._set(entry, value)
         except TimeoutError:
-            raise lost(UpstreamTimeout(protocol="imap"), "Read the settings to see whether they were stored.") from None
+            raise lost(UpstreamTimeout(protocol="imap"), advice) from None
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -95,7 +100,7 @@ class MetadataSettings:
         seen, since = None, self._now()
         end = since + _PATIENCE_SECONDS
         while (began := self._now()) < end:
-            present = await self._get(_TURN)
+            present = await self.read(_TURN)
             if present != seen:
                 seen, since = present, began
             if present and began < since + _LEASE_SECONDS:
@@ -107,10 +112,10 @@ class MetadataSettings:
                 continue
             await asyncio.sleep(_WAIT_SECONDS)
             checked = self._now()
-            if await self._get(_TURN) == own:
+            if await self.read(_TURN) == own:
                 self._held_until = checked + _HELD_SECONDS
                 return
-        raise InUse("Other requests are changing the settings. Try again shortly.", retry_after=5)
+        raise InUse("Other requests are changing what is stored. Try again shortly.", retry_after=5)
 
     async def _leave(self) -> None:
         """If that is too late or fails, the lease ends the turn."""
@@ -119,14 +124,6 @@ class MetadataSettings:
             with suppress(MailError, Unavailable, TimeoutError):
                 async with asyncio.timeout_at(end + _SLACK_SECONDS):
                     await self._set(_TURN, None)
-
-    @again
-    async def _get(self, entry: bytes) -> bytes | None:
-        async with self.access.anywhere() as connection:
-            [answer] = await connection.attempt([b"GETMETADATA", b'""', entry])
-            if answer.status.kind != "OK":
-                raise _refusal(answer.status)
-            return _value(answer.untagged, entry)
 
     @again
     async def _set(self, entry: bytes, value: bytes | None) -> None:
@@ -149,7 +146,7 @@ def _refusal(status: Status) -> Exception:
     if status.kind == "BAD" or is_denied:
         return Unavailable()
     if status.code == "METADATA" and words[:1] == [b"MAXSIZE"]:
-        return TooLarge("The mail server keeps settings of fewer octets.")
+        return TooLarge("The mail server keeps fewer octets in an entry.")
     return error
 
 

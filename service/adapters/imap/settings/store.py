@@ -1,9 +1,10 @@
 """Settings in METADATA if the server has it, else in a message."""
 
 from service.adapters.imap.folders.tree import Folders
-from service.adapters.imap.session.access import Access, again
+from service.adapters.imap.session.access import Access
+from service.adapters.imap.settings.entry import EntrySettings
 from service.adapters.imap.settings.message import MessageSettings
-from service.adapters.imap.settings.metadata import METADATA, MetadataSettings, Unavailable
+from service.adapters.imap.settings.metadata import Metadata, Unavailable
 from service.mail.errors import NotPermitted
 
 
@@ -11,9 +12,9 @@ class SettingsStore:
     """The settings of one mailbox. A server may get METADATA after a message was written: that counts until there is an
     entry."""
 
-    def __init__(self, access: Access, folders: Folders) -> None:
-        self.access = access
-        self._metadata = MetadataSettings(access)
+    def __init__(self, access: Access, folders: Folders, metadata: Metadata) -> None:
+        self._metadata = metadata
+        self._stored = EntrySettings(metadata)
         self._message = MessageSettings(access, folders)
         self._is_refused = False
         """Whether the server was seen to refuse METADATA that it announces."""
@@ -26,11 +27,11 @@ class SettingsStore:
     async def write(self, settings: bytes, version: str | None) -> None:
         """See the port."""
         entry = await self._entry()
-        if self._is_refused or not await self._has_metadata():
+        if self._is_refused or not await self._metadata.is_announced():
             return await self._message.write(settings, version)
         moved = await self._message.read() if entry is None else None
         try:
-            return await self._metadata.write(settings, version, moved)
+            return await self._stored.write(settings, version, moved)
         except Unavailable:
             if entry is not None:  # a message would not count
                 raise NotPermitted("The mail server does not let the settings be changed.") from None
@@ -39,15 +40,10 @@ class SettingsStore:
 
     async def _entry(self) -> bytes | None:
         """The settings in METADATA; None if there are none."""
-        if self._is_refused or not await self._has_metadata():
+        if self._is_refused or not await self._metadata.is_announced():
             return None
         try:
-            return await self._metadata.read()
+            return await self._stored.read()
         except Unavailable:
             self._is_refused = True
             return None
-
-    @again
-    async def _has_metadata(self) -> bool:
-        async with self.access.anywhere() as connection:
-            return not METADATA.isdisjoint(connection.capabilities)

@@ -20,6 +20,7 @@ class Apis {
       messages = MessagesApi._(connection),
       sending = SendingApi._(connection),
       people = PeopleApi._(connection),
+      push = PushApi._(connection),
       settings = SettingsApi._(connection),
       sessions = SessionsApi._(connection);
 
@@ -31,6 +32,7 @@ class Apis {
   final MessagesApi messages;
   final SendingApi sending;
   final PeopleApi people;
+  final PushApi push;
   final SettingsApi settings;
   final SessionsApi sessions;
 }

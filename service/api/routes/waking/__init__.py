@@ -1,0 +1,1 @@
+"""Waking phones: subscriptions, and what mail servers report."""

@@ -1,0 +1,76 @@
+"""Mail arrives at a Dovecot that reports it, and phones that sleep are woken."""
+
+import asyncio
+import logging
+import signal
+import time
+from contextlib import AsyncExitStack
+from secrets import token_urlsafe
+from statistics import median
+
+import httpx
+import pytest
+
+from tests.deploy.replica import Replica
+from tests.ops.sending import client_of
+from tests.push.conftest import Balancer, push_environment
+from tests.servers.push import Phone, PushDouble
+from tests.servers.reporting import ReportingDovecot
+
+pytestmark = pytest.mark.dovecot
+MAIL = "From: Ann Exämple <ann@example.org>\r\nSubject: Lünch {}\r\n\r\nAt noon?\r\n"
+DELIVERIES = 10
+_log = logging.getLogger(__name__)
+
+
+def mail(number: int = 0) -> bytes:
+    return MAIL.format(number).encode()
+
+
+async def subscribed(client: httpx.AsyncClient, phone: Phone, **more: object) -> str:
+    """Subscribed and verified; the id."""
+    answer = await client.post("/subscriptions", json=phone.subscription | more)
+    assert answer.status_code == 201, answer.text
+    created = answer.json()
+    assert (created["isVerified"], created["source"]) == (False, "server")
+    verification = (await phone.next())["verification"]
+    assert verification["id"] == created["id"]
+    verified = await client.post(f"/subscriptions/{created['id']}", json={"code": verification["code"]})
+    assert verified.status_code == 200, verified.text
+    assert verified.json()["isVerified"]
+    return str(created["id"])
+
+
+async def test_three_phones_are_woken_though_all_replicas_were_restarted_meanwhile(
+    reporting: ReportingDovecot, hook_port: int, double: PushDouble
+) -> None:
+    user, env = reporting.user(), push_environment(reporting, token_urlsafe(32))
+    phones = [Phone(double) for _ in range(3)]
+    seconds: list[float] = []
+    async with AsyncExitStack() as stack:
+        replicas = [Replica(env) for _ in range(3)]
+        await asyncio.gather(*map(stack.enter_async_context, replicas))
+        for phone, replica in zip(phones, replicas, strict=True):
+            async with client_of(replica.url, user) as client:
+                await subscribed(client, phone, alert=phone is phones[0])
+        for replica in replicas:
+            replica.send(signal.SIGTERM)
+        assert [await replica.ended(30) for replica in replicas] == [0, 0, 0]
+        await asyncio.gather(*(replica.start() for replica in replicas))
+        await stack.enter_async_context(Balancer(hook_port, [replica.port for replica in replicas]))
+        async with client_of(replicas[0].url, user) as client:
+            account = (await client.get(f"{replicas[0].url}/v1/accounts/me")).json()["id"]
+            inbox = (await client.get("/folders/inbox")).json()["id"]
+        for number in range(DELIVERIES):
+            began = time.monotonic()
+            await asyncio.to_thread(reporting.deliver, user, mail(number))
+            pushes = [await phone.double.next(phone.path) for phone in phones]
+            seconds += [push.at - began for push in pushes]
+            first, *others = [phone.opened(push) for phone, push in zip(phones, pushes, strict=True)]
+            for said in (first, *others):
+                assert (said["account"], said["folders"]) == (account, [inbox])
+            assert (first["from"], first["subject"]) == ("Ann Exämple <ann@example.org>", f"Lünch {number}")
+            assert all(said.keys() == {"account", "folders", "at"} for said in others)
+        assert all(replica.log.count("push") == 0 for replica in replicas)
+    assert max(seconds) < 1, seconds
+    _log.warning("woken: median %.0f ms, at most %.0f ms", median(seconds) * 1000, max(seconds) * 1000)
