@@ -47,6 +47,7 @@ from service.api.routes import (
     submissions,
 )
 from service.api.routes.signing_in import discovery, oauth, sessions
+from service.api.routes.transfers import imports
 from service.api.sending import Sender
 from service.backends import backends, submitters
 from service.discovery.finding import Discovery
@@ -163,6 +164,7 @@ def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
         submissions,
         settings,
         people,
+        imports,
         accounts,
         events,
         sessions,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request
 
@@ -28,7 +28,9 @@ from service.personal.identities import Identities
 from service.personal.people import People
 from service.submission.claims import Turns
 from service.submission.copies import Filing
+from service.transfer.turns import ImportTurns
 
+T = TypeVar("T")
 MAX_USERNAME = 1000
 MAX_SECRET = 8192
 MAX_TICKET = 16 << 10
@@ -56,6 +58,7 @@ class Service:
     discovery: Discovery = field(default_factory=lambda: Discovery(ServerTable({})))
     identities: Identities = field(default_factory=Identities)
     people: People = field(default_factory=People)
+    imports: ImportTurns = field(default_factory=ImportTurns)
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None
@@ -197,7 +200,7 @@ async def mailbox(request: Request, account: AccountId) -> Backend:
     return await until_sent(request, opened(request, credentials, is_sealed=is_sealed(request)))
 
 
-async def until_sent(request: Request, context: AbstractAsyncContextManager[Backend]) -> Backend:
+async def until_sent(request: Request, context: AbstractAsyncContextManager[T]) -> T:
     """Enters the context, which ends after the response, and sees an error of the route before it becomes one."""
     stack: AsyncExitStack = request.scope[_UNTIL_SENT]
     return await stack.enter_async_context(context)

@@ -36,6 +36,7 @@ _queued_seconds = Counter(
 )
 _rows = Counter("casella_rows", "Rows of lists, by their source: memory or server.", ("protocol", "source"))
 _messages_sent = Counter("casella_messages_sent", "Messages given to mail servers to send.", ("server", "outcome"))
+_imported = Counter("casella_imported_messages", "Messages of imports, by what became of them.", ("outcome",))
 _jmap_seconds = Histogram("casella_jmap_method_seconds", "JMAP method calls.", ("method", "outcome"), buckets=_SECONDS)
 _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop in the last ten seconds.")
 _rates_fallback = Gauge(
@@ -84,6 +85,12 @@ def rows(protocol: str, kept: int, read: int) -> None:
 def message_sent(server: str, outcome: str) -> None:
     """A message was given to a mail server: sent, refused, deferred, or of unknown outcome."""
     _messages_sent.labels(server, outcome).inc()
+
+
+def imported(copied: int, skipped: int, failed: int) -> None:
+    """Count the messages that a burst of an import copied, found at the destination, or left at the source."""
+    for outcome, count in (("copied", copied), ("skipped", skipped), ("failed", failed)):
+        _imported.labels(outcome).inc(count)
 
 
 def jmap_method(method: str, outcome: str, seconds: float) -> None:

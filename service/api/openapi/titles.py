@@ -21,6 +21,7 @@ _TITLES = {
     "getPartTicket": "Get a link to a part",
     "getReadiness": "Check that the service is ready",
     "getSource": "Download the source",
+    "importMail": "Import mail of another mailbox",
     "listAccountChanges": "List changes of the account",
     "listChanges": "List changes of a folder",
     "listGrants": "List access rights",
