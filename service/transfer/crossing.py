@@ -70,7 +70,7 @@ class _Crossing:
         for letter in batch:
             if fault := fault_of(letter):
                 self._note(letter, letter.error or UpstreamError(fault[1]))
-            elif (copy := await self._index.take(letter)) is not None:
+            elif (copy := await self._index.take(letter, is_only=False)) is not None:
                 await self._require_distinct(letter)
                 copies.append(self._copied(letter, copy))
             else:

@@ -12,7 +12,7 @@ from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, MailError
 from service.mail.inventory import Item, NewMessage
 from service.transfer.model import Reason
-from service.transfer.reading import Letter, digest_of
+from service.transfer.reading import Letter, marks_of
 
 SAME_MAILBOX = "Source and destination are the same mailbox. Nothing was deleted."
 
@@ -29,8 +29,8 @@ class Copy(NamedTuple):
 async def verified_among(mailbox: Backend, copies: Sequence[Copy]) -> list[Copy]:
     """Those whose octets the mail server gives now."""
     items = [Item(copy.id, b"", copy.size, None, ()) for copy in copies if copy.id]
-    digests = await digest_of(mailbox, items)
-    return [copy for copy in copies if copy.id and digests.get(copy.id) == copy.digest]
+    read = await marks_of(mailbox, items)
+    return [copy for copy in copies if copy.id and (marks := read.get(copy.id)) and marks.whole == copy.digest]
 
 
 async def are_distinct(source: Backend, source_folder: str, destination: Backend, target: str, letter: Letter) -> bool:

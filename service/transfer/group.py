@@ -20,7 +20,7 @@ from service.transfer.deleting import (
 from service.transfer.index import LISTED_AT_ONCE, Index
 from service.transfer.links import SOURCE, concerns_all, named
 from service.transfer.model import Failure, Job, Reason, short
-from service.transfer.reading import Letter, ahead, digest_of, in_pieces, letters
+from service.transfer.reading import Letter, Marks, ahead, in_pieces, letters, marks_of
 from service.transfer.writing import Writer, fault_of, reason_of
 
 Alike = tuple[bytes, int | None]
@@ -70,6 +70,7 @@ class GroupRun:
         self._is_over, self._report = is_over, report
         self._items: list[Item] = []
         self._counts: list[Count] = []  # of each item, its folder's
+        self._names: Counter[bytes] = Counter()
         self._before: set[str] = set()
         self._appended: dict[str, Item] = {}
         self._late: list[Copy] = []
@@ -78,6 +79,7 @@ class GroupRun:
         """Whether all is done. ``target`` is None if the folder is yet to be made, which a dry run does not do; of
         ``elsewhere`` nothing is copied that is there."""
         await self._list(counts)
+        self._names.update(item.name for item in self._items)
         index, others = Index(self._destination), Index(self._destination)
         if target is not None:
             self._before = set(await index.read(target))
@@ -176,7 +178,7 @@ class GroupRun:
         for letter in batch:
             if fault := fault_of(letter):
                 self._fail(letter, *fault)
-            elif (copy := await index.take(letter) or await others.take(letter)) is not None:
+            elif (copy := await self._copy_of(letter, index, others)) is not None:
                 self._skip(letter.place)
                 there.append((letter, copy))
             else:
@@ -186,6 +188,14 @@ class GroupRun:
             if there:
                 await self._require_distinct(there[0][0], writer.folder)
             await self._delete_early([*there, *written])
+
+    async def _copy_of(self, letter: Letter, *indexes: Index) -> str | None:
+        """The id of a copy that is there."""
+        is_only = self._names[letter.item.name] == 1
+        for index in indexes:
+            if (copy := await index.take(letter, is_only=is_only)) is not None:
+                return copy
+        return None
 
     async def _require_distinct(self, letter: Letter, target: str) -> None:
         """Before a message is deleted whose copy this import may not have made."""
@@ -219,7 +229,7 @@ class GroupRun:
         key = short(count.folder.id)
         progress.begun[key] = progress.begun.get(key, 0) + 1
         if copy is not None:
-            self._appended[copy] = letter.item
+            self._appended[copy] = letter.item._replace(id=copy)
 
     def _fail(self, letter: Letter, reason: Reason, detail: str) -> None:
         count = self._counts[letter.place]
@@ -254,12 +264,12 @@ class GroupRun:
         doubtful = {_alike(item) for item in foreign.values()}
         own = {message: item for message, item in self._appended.items() if _alike(item) in doubtful}
         items = {**foreign, **own, **index.alike(doubtful)}
-        digests = await digest_of(self._destination, list(items.values()))
+        marks = await marks_of(self._destination, list(items.values()))
         wanted = Counter(map(_alike, self._items))
-        kept: Counter[tuple[Alike, bytes | None]] = Counter()
+        kept: Counter[tuple[Alike, Marks | None]] = Counter()
         surplus = []
         for message in [message for message in now if message in items]:
-            key = _alike(items[message]), digests[message]
+            key = _alike(items[message]), marks[message]
             if message in own and kept[key] >= wanted[key[0]]:
                 surplus.append(message)
             else:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from service.mail.backend import MAX_ITEMS, Backend
 from service.mail.inventory import Item
-from service.transfer.reading import Letter, digest_of, in_pieces
+from service.transfer.reading import Letter, Marks, in_pieces, marks_of
 
 _Key = tuple[bytes, int | None, int | None]
 LISTED_AT_ONCE = MAX_ITEMS // 2
@@ -31,8 +31,9 @@ class Index:
         self._named: dict[bytes, list[str]] = {}
         self._dated: dict[tuple[int | None, int | None], list[str]] = {}
         self._sizes: dict[str, int | None] = {}
+        self._seconds: dict[str, int | None] = {}
         self._taken: set[str] = set()
-        self._digests: dict[str, bytes | None] = {}
+        self._marks: dict[str, Marks | None] = {}
 
     async def read(self, folder: str) -> Sequence[str]:
         """Add the messages of the folder; returns their ids."""
@@ -45,7 +46,8 @@ class Index:
         """More messages."""
         for item in items:
             self._sizes[item.id] = item.size
-            self._dated.setdefault((item.size, _second(item)), []).append(item.id)
+            self._seconds[item.id] = second = _second(item)
+            self._dated.setdefault((item.size, second), []).append(item.id)
             if item.name:
                 self._same.setdefault(_key(item), []).append(item.id)
                 self._named.setdefault(item.name, []).append(item.id)
@@ -78,24 +80,35 @@ class Index:
         """Whether there is one like it, taken or not."""
         return bool(item.name) and _key(item) in self._same
 
-    async def take(self, letter: Letter) -> str | None:
-        """The id of a copy of these octets that was not taken before, which is taken now; None if there is none."""
+    async def take(self, letter: Letter, *, is_only: bool) -> str | None:
+        """The id of a copy of these octets that was not taken before, which is taken now; None if there is none.
+
+        If name and time of arrival are the same, and this is the only message of that name, its body alone decides:
+        some servers add fields to the header of what they store."""
         if not self._sizes:
             return None
-        candidates = dict.fromkeys(self._candidates(letter))
-        await self._learn([message for message in candidates if message not in self._digests])
+        item = letter.item
+        names, second = {each for each in (item.name, letter.name) if each}, _second(item)
+        named = self._free(self._named.get(each, ()) for each in names)
+        dated = self._free(self._dated.get((each, second), ()) for each in {item.size, letter.source.size})
+        if not (named or dated):
+            return None
+        await self._learn([*named, *dated])
         digest = letter.source.digest
-        found = next((message for message in candidates if self._digests[message] == digest), None)
+        candidates = [(each, self._marks[each]) for each in (*named, *dated)]
+        found = next((each for each, marks in candidates if marks and marks.whole == digest), None)
+        if found is None and is_only and second is not None:
+            alike = [message for message in named if self._seconds[message] == second]
+            body = (await letter.marks()).body if alike else b""
+            found = next((each for each in alike if (known := self._marks[each]) and known.body == body), None)
         if found is not None:
             self._taken.add(found)
         return found
 
-    def _candidates(self, letter: Letter) -> Iterable[str]:
-        item, second = letter.item, _second(letter.item)
-        lists = [self._named.get(each, ()) for each in {item.name, letter.name} if each]
-        lists += [self._dated.get((each, second), ()) for each in {item.size, letter.source.size}]
-        return (message for ids in lists for message in ids if message not in self._taken)
+    def _free(self, lists: Iterable[Iterable[str]]) -> list[str]:
+        """Those that were not taken, each once."""
+        return list(dict.fromkeys(message for ids in lists for message in ids if message not in self._taken))
 
     async def _learn(self, messages: Sequence[str]) -> None:
-        sized = [Item(message, b"", self._sizes[message], None, ()) for message in messages]
-        self._digests |= await digest_of(self._mailbox, sized)
+        new = [message for message in dict.fromkeys(messages) if message not in self._marks]
+        self._marks |= await marks_of(self._mailbox, [Item(each, b"", self._sizes[each], None, ()) for each in new])

@@ -1,7 +1,7 @@
 """Reads messages of a mailbox for another one: many small ones at once, large ones alone and into a file."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from service.mail.backend import Backend
 from service.mail.errors import MailError, NotFound, UpstreamProtocol
 from service.mail.inventory import BEGINNING, Item, name_of
+from service.mail.line_ends import BLANK
 from service.mail.mime.digest import Digest
 from service.spooled import Spooled
 from service.transfer.links import SOURCE, concerns_all, is_lost, named
@@ -20,9 +21,18 @@ BATCH = 1 << 20
 """Octets that are read at once. Two batches are in memory, and a third on its way out."""
 MOST = 200
 """Messages that are read at once."""
+MAX_HEADER = 1 << 20
+"""Octets in which a body has to begin."""
 MAX_LOSSES = 3
 """How often the connection may be lost while one message is read. Then it is left at the source."""
 T = TypeVar("T")
+
+
+class Marks(NamedTuple):
+    """The digest of a message, and that of its body alone."""
+
+    whole: bytes
+    body: bytes
 
 
 @dataclass(slots=True)
@@ -39,6 +49,10 @@ class Letter:
     def name(self) -> bytes:
         """By the octets. That in the inventory is by what the mail server took for the header."""
         return name_of(self.source.header[:BEGINNING])
+
+    async def marks(self) -> Marks:
+        """Of its octets."""
+        return await _marks(self.source.chunks())
 
     async def write(self, octets: bytes) -> None:
         """More of its octets."""
@@ -146,32 +160,45 @@ class LineEnds:
         return b"\n" + changed if begins_within else changed
 
 
-async def digest_of(mailbox: Backend, items: Sequence[Item]) -> dict[str, bytes | None]:
-    """The digests of messages as they are stored; None for those that no longer exist or cannot be read."""
-    digests: dict[str, bytes | None] = {item.id: None for item in items}
+async def marks_of(mailbox: Backend, items: Sequence[Item]) -> dict[str, Marks | None]:
+    """The marks of messages as they are stored; None for those that no longer exist."""
+    marks: dict[str, Marks | None] = {item.id: None for item in items}
     for batch in batches(list(enumerate(items))):
         read = await _read(mailbox, batch)
         for _, item in batch:
             octets = read.get(item.id)
-            digests[item.id] = _digest(octets) if octets is not None else await _stored_digest(mailbox, item.id)
-    return digests
+            marks[item.id] = await (_stored_marks(mailbox, item.id) if octets is None else _marks(_only(octets)))
+    return marks
 
 
-def _digest(octets: bytes) -> bytes:
-    digest = Digest()
-    digest.feed(octets)
-    return digest.finish()
-
-
-async def _stored_digest(mailbox: Backend, message: str) -> bytes | None:
-    digest = Digest()
+async def _stored_marks(mailbox: Backend, message: str) -> Marks | None:
     try:
         async with aclosing((await mailbox.open_source(message)).chunks) as chunks:
-            async for chunk in chunks:
-                digest.feed(chunk)
+            return await _marks(chunks)
     except NotFound:
         return None
-    return digest.finish()
+
+
+async def _only(octets: bytes) -> AsyncIterator[bytes]:
+    yield octets
+
+
+async def _marks(chunks: AsyncIterator[bytes]) -> Marks:
+    whole, body, head = Digest(), Digest(), b""
+    is_body = False
+    async for chunk in chunks:
+        whole.feed(chunk)
+        if is_body:
+            body.feed(chunk)
+            continue
+        searched = max(0, len(head) - 2)
+        head += chunk
+        end = BLANK.search(head, searched)
+        is_body = end is not None or len(head) > MAX_HEADER
+        if is_body:
+            body.feed(head[end.end() if end else len(head) :])
+            head = b""
+    return Marks(whole.finish(), body.finish())
 
 
 async def ahead(stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
