@@ -47,6 +47,7 @@ from service.api.routes import (
     submissions,
 )
 from service.api.routes.signing_in import discovery, oauth, sessions
+from service.api.routes.transfers import imports
 from service.api.routes.waking import hooks, subscriptions
 from service.api.sending import Sender
 from service.backends import backends, submitters
@@ -174,6 +175,7 @@ def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
         submissions,
         settings,
         people,
+        imports,
         accounts,
         events,
         subscriptions,

@@ -29,6 +29,7 @@ from service.mail.errors import (
     StaleToken,
 )
 from service.mail.ids import account_id, account_tag, make_id, read_id, thread_id
+from service.mail.inventory import Item, name_of
 from service.mail.mime import structure
 from service.mail.mime.body import Leaf as Text
 from service.mail.mime.body import choose, has_attachment, read_body
@@ -491,6 +492,21 @@ class MemoryBackend(Backend):
     ) -> str | None:
         octets = b"".join([chunk async for chunk in source.chunks()])
         return self.deliver(octets, flags, received_at, folder)
+
+    async def list_ids(self, folder: str) -> list[str]:
+        await asyncio.sleep(0)
+        box = self._box(folder)
+        return [self._id(box, stored) for stored in box.messages.values()]
+
+    async def get_items(self, messages: Sequence[str]) -> list[Item]:
+        await asyncio.sleep(0)
+        items = []
+        for message in messages:
+            with suppress(NotFound, StaleId):
+                octets = (stored := self._find(message)[1]).source
+                size = len(octets) + octets.count(b"\n") - octets.count(b"\r\n")
+                items.append(Item(message, name_of(octets), size, stored.received_at, stored.flags))
+        return items
 
     async def append_once(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None

@@ -32,6 +32,8 @@ PART_LINK_SECONDS = 600
 ALL_FOLDERS = "account"
 """The scope of a sync token of the whole mailbox."""
 EVENT_TICKET_SECONDS = 600
+MAX_IMPORT = 256 << 10
+"""Characters of the token of an import, which travels in bodies."""
 _DAY = 86400
 _VECTOR_OCTETS = 12
 KEPT = 1024
@@ -41,6 +43,8 @@ KEPT_STATES = 64
 _ALGORITHMS = ["dir", "A256GCM"]
 _EVENTS = "events"
 """The purpose of a ticket for a stream of events. That of a part link has a slash."""
+_IMPORT = "import"
+_NO_IMPORT = "This token is not of an import into this account, or has expired. Begin the import again: it goes on."
 _EXPIRED = "This token has expired. Sign in again with POST /v1/sessions."
 _INVALID = "This token is not valid here, or no longer. Sign in again with POST /v1/sessions."
 
@@ -55,6 +59,14 @@ class Listener(NamedTuple):
         """Raises Unauthenticated if the session's time is over."""
         if self.session.expires <= time.time():
             raise Unauthenticated(_EXPIRED)
+
+
+class SealedImport(NamedTuple):
+    """What the token of an import holds: see ``seal_import``."""
+
+    source: str
+    job: Mapping[str, Any]
+    is_own: bool
 
 
 class Sessions:
@@ -102,6 +114,22 @@ class Sessions:
         """Returns the accounts. Raises Unauthenticated unless this is an unexpired ticket for a stream of events."""
         accounts = self._valid_claims(token, _EVENTS, now)["accounts"]
         return tuple(Listener(_credentials(each), TokenId(each["jti"], each["exp"])) for each in accounts)
+
+    def seal_import(self, account: str, source: str, job: Mapping[str, Any], *, is_own: bool) -> str:
+        """Returns a token by which this account, and no other, goes on with an import. ``source`` is a session token of
+        the other mailbox; with ``is_own`` it was made for the import, and is made anew as often as this token."""
+        claims = {"account": account, "source": source, "own": is_own, "job": job}
+        return self._seal({"for": _IMPORT, "exp": int(time.time()) + self.lifetime, **claims})
+
+    def open_import(self, token: str, account: str) -> SealedImport:
+        """Returns what ``seal_import`` got. Raises StaleToken unless it is an unexpired token of this account."""
+        try:
+            claims = self._checked(json.loads(self._decrypt(token)), _IMPORT, None) if len(token) <= MAX_IMPORT else {}
+        except (JoseError, ValueError, KeyError, TypeError, Unauthenticated):
+            claims = {}
+        if claims.get("account") != account:
+            raise StaleToken(_NO_IMPORT)
+        return SealedImport(claims["source"], claims["job"], claims["own"])
 
     def seal_sync_token(self, account: str, scope: str, state: bytes) -> str:
         """Returns ``state`` as a sync token, for one account and one scope in it. It does not expire: the reader of the
@@ -168,13 +196,16 @@ class Sessions:
         if len(token) > MAX_TOKEN:
             raise Unauthenticated(_INVALID)
         try:
-            claims = self._claims_of(token)
-            if claims.get("for") != purpose:
-                raise Unauthenticated(_INVALID)
-            if claims["exp"] <= (time.time() if now is None else now):
-                raise Unauthenticated(_EXPIRED)
+            return self._checked(self._claims_of(token), purpose, now)
         except (JoseError, ValueError, KeyError, TypeError):
             raise Unauthenticated(_INVALID) from None
+
+    def _checked(self, claims: Mapping[str, Any], purpose: str | None, now: float | None) -> Mapping[str, Any]:
+        """The claims. Raises Unauthenticated unless they are for this purpose and unexpired."""
+        if claims.get("for") != purpose:
+            raise Unauthenticated(_INVALID)
+        if claims["exp"] <= (time.time() if now is None else now):
+            raise Unauthenticated(_EXPIRED)
         return claims
 
     def _read_claims(self, token: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from secrets import token_bytes
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request
 
@@ -31,7 +31,9 @@ from service.push.subscribing import Push
 from service.push.vapid import KEY_OCTETS, VapidKeys
 from service.submission.claims import Turns
 from service.submission.copies import Filing
+from service.transfer.turns import ImportTurns
 
+T = TypeVar("T")
 MAX_USERNAME = 1000
 MAX_SECRET = 8192
 MAX_TICKET = 16 << 10
@@ -60,6 +62,7 @@ class Service:
     identities: Identities = field(default_factory=Identities)
     people: People = field(default_factory=People)
     push: Push = field(default_factory=lambda: Push(VapidKeys([token_bytes(KEY_OCTETS)])))
+    imports: ImportTurns = field(default_factory=ImportTurns)
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None
@@ -202,7 +205,7 @@ async def mailbox(request: Request, account: AccountId) -> Backend:
     return await until_sent(request, opened(request, credentials, is_sealed=is_sealed(request)))
 
 
-async def until_sent(request: Request, context: AbstractAsyncContextManager[Backend]) -> Backend:
+async def until_sent(request: Request, context: AbstractAsyncContextManager[T]) -> T:
     """Enters the context, which ends after the response, and sees an error of the route before it becomes one."""
     stack: AsyncExitStack = request.scope[_UNTIL_SENT]
     return await stack.enter_async_context(context)

@@ -132,6 +132,9 @@ class Problem(Value):
     recipients: tuple[Rejected, ...] | None = Field(
         None, description="With `recipients-refused`: the recipients that the mail server refuses."
     )
+    token: str | None = Field(
+        None, description="With `over-quota` of an import: the token to go on with, once there is room."
+    )
 
 
 SIGNED_IN = (
@@ -255,6 +258,8 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
     match error:
         case errors.NotFound():
             more["what"] = error.what
+        case errors.OverQuota(token=str(token)):
+            more["token"] = token
         case errors.RecipientsRefused():
             more["recipients"] = tuple(map(Rejected.of, error.recipients))
         case errors.NotSupported():

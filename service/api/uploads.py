@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, closing
 from fastapi import Request
 
 from service.mail.errors import InvalidRequest
-from service.submission.spooled import Spooled
+from service.spooled import Spooled
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from service.demo.messages import arriving_message
 from service.demo.smtp import Deliver
 from service.mail.errors import MailError
 from service.mail.model import Protocol
-from service.submission.spooled import Spooled
+from service.spooled import Spooled
 
 
 @asynccontextmanager

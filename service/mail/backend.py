@@ -6,15 +6,28 @@ no line about what it cannot do. Ids are opaque to all but the adapter that made
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
-from service.mail.errors import NotFound, NotSupported
+from service.mail.errors import (
+    InUse,
+    LoginRefused,
+    MailError,
+    NotFound,
+    NotSupported,
+    OverQuota,
+    ServerBusy,
+    TooManyRequests,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from service.mail.ids import read_thread_id
+from service.mail.inventory import Appended, Item, NewMessage
 from service.mail.model import (
     Capability,
     Correspondence,
@@ -38,6 +51,10 @@ from service.mail.model import (
 from service.mail.search.filter import MAX_PAGE, Filter, ListQuery, Order, SortKey, names_thread
 
 MAX_THREAD = 1000
+MAX_ITEMS = 1000
+_CONCERNS_ALL = (
+    OverQuota, TooManyRequests, InUse, ServerBusy, UpstreamUnavailable, UpstreamTimeout, UpstreamProtocol, LoginRefused,
+)  # fmt: skip
 ROLES = ("inbox", "sent", "drafts", "trash", "junk", "archive", "all", "flagged")
 
 
@@ -281,6 +298,48 @@ class Backend(ABC):
         """``append_message``, unless the folder already has a message of the same octets: then returns its id. For
         requests that are sent again because their answer was lost, perhaps to another replica."""
         raise self.not_supported(Capability.APPEND)
+
+    async def list_ids(self, folder: str) -> Sequence[str]:
+        """The ids of all messages of the folder, oldest arrival first. One round trip, or two. Raises
+        NotFound("folder")."""
+        raise self.not_supported(Capability.IMPORT)
+
+    async def get_items(self, messages: Sequence[str]) -> Sequence[Item]:
+        """What tells these messages apart in another mailbox too, in this order; those that no longer exist are left
+        out. At most ``MAX_ITEMS``. IMAP: one round trip for each folder, and one for those without a Message-ID."""
+        raise self.not_supported(Capability.IMPORT)
+
+    async def read_sources(self, messages: Sequence[str]) -> Mapping[str, bytes]:
+        """The octets of several small messages, as ``open_source`` has them. Those that no longer exist are left out.
+        IMAP: one round trip for each folder."""
+        return {message: octets for message in messages if (octets := await self._octets(message)) is not None}
+
+    async def _octets(self, message: str) -> bytes | None:
+        try:
+            download = await self.open_source(message)
+        except NotFound:
+            return None
+        return b"".join([chunk async for chunk in download.chunks])
+
+    async def kept_flags(self, folder: str, flags: Collection[str]) -> frozenset[str]:
+        """Those of the flags that a message appended to the folder keeps, as far as the mail server says. IMAP: one
+        round trip."""
+        return frozenset(flags)
+
+    async def append_many(self, folder: str, messages: Sequence[NewMessage]) -> Sequence[Appended]:
+        """Append messages in this order. After an error that concerns all of them, such as a full mailbox, the rest
+        have the same error. Raises UpstreamFailure if the answer was lost: then ``list_ids`` shows what is there. IMAP:
+        one round trip with MULTIAPPEND, else those of ``append_message`` for each."""
+        outcomes: list[Appended] = []
+        for message in messages:
+            try:
+                outcomes.append(Appended(await self.append_message(folder, *message)))
+            except MailError as error:
+                stops = isinstance(error, _CONCERNS_ALL)
+                outcomes += [Appended(None, error)] * (len(messages) - len(outcomes) if stops else 1)
+                if stops:
+                    break
+        return outcomes
 
     async def copy_messages(self, messages: Sequence[str], folder: str) -> tuple[Outcome, ...]:
         """Copy messages. Outcomes in the order of ``messages``. One command for each source folder."""

@@ -110,6 +110,8 @@ class OverQuota(MailError):
     """The user's quota is used up."""
 
     default = "The mailbox is full."
+    token: str | None = None
+    """Of an import: with it, the import goes on once there is room."""
 
 
 class InvalidRequest(MailError):

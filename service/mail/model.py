@@ -49,6 +49,7 @@ class Capability(StrEnum):
     ACL = "acl"
     SEND = "send"
     SETTINGS = "settings"
+    IMPORT = "import"
 
 
 PROTOCOLS = ", ".join(f"`{each}`" for each in Protocol)

@@ -8,7 +8,7 @@ from service.mail.mime.compose.base64_lines import Base64Lines
 from service.mail.mime.compose.outgoing import Outgoing
 from service.mail.mime.compose.values import Composition, Copied, Uploaded
 from service.mail.model import PartRef, Source
-from service.submission.spooled import Spooled
+from service.spooled import Spooled
 
 PIECE = 128 << 10
 

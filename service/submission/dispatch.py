@@ -13,10 +13,10 @@ from service.mail.mime.compose.header import date_field, id_field
 from service.mail.mime.headers.fields import first, split_headers
 from service.mail.model import Capability
 from service.mail.submission.model import NewDraft, Submission
+from service.spooled import Spooled
 from service.submission.drafts import Drafts
 from service.submission.folders import DRAFTS, SENT, find, remove
 from service.submission.outbox import Options, Outbox
-from service.submission.spooled import Spooled
 
 Opened: TypeAlias = Callable[[], AbstractAsyncContextManager[Spooled]]
 """Opens the message to send, which may have to be composed first."""

@@ -17,12 +17,12 @@ from service.mail.mime.compose.drafts import read_draft
 from service.mail.mime.compose.values import Composition, Identified, Resolved, Uploaded
 from service.mail.model import Address, Header, HtmlMode, Message, Source
 from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
+from service.spooled import Spooled
 from service.submission.assembly import assembled, parts_of
 from service.submission.attachments import Attachments
 from service.submission.folders import DRAFTS, find, remove, within
 from service.submission.letter import ANSWERED, ORIGINAL, require_draft
 from service.submission.replies.threads import forward_thread, reply_thread
-from service.submission.spooled import Spooled
 
 FLAGS = ("$draft", "$seen")
 _BODY = {"text", "html"}

@@ -9,8 +9,8 @@ from service.mail.mime.compose.envelope import envelope_of, make_envelope
 from service.mail.mime.compose.header import internal_fields
 from service.mail.model import Address, Header, HtmlMode, Message, Part
 from service.mail.submission.submitter import Envelope
+from service.spooled import Spooled
 from service.submission.folders import DRAFTS
-from service.submission.spooled import Spooled
 
 ORIGINAL = "X-Casella-Original"
 """The field of a draft that names the message it answers or forwards. It is not sent."""

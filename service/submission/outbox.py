@@ -21,12 +21,12 @@ from service.mail.errors import (
 from service.mail.model import MessageSummary
 from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
+from service.spooled import Spooled
 from service.submission.assembly import outgoing
 from service.submission.claims import AlreadySent, Claim, TakenOver, Turns, Unclaimed, take_claim
 from service.submission.copies import Filing, file_copy
 from service.submission.folders import SENT, find, remove
 from service.submission.letter import Left, Letter, read_letter, read_message
-from service.submission.spooled import Spooled
 from service.telemetry import metrics
 
 NO_LOGIN = "The server that sends refuses the login, which the mailbox accepts."

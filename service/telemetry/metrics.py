@@ -47,6 +47,7 @@ _deliveries_reported = Counter(
     " unreadable, or lost (too many waited).",
     ("outcome",),
 )
+_imported = Counter("casella_imported_messages", "Messages of imports, by what became of them.", ("outcome",))
 _jmap_seconds = Histogram("casella_jmap_method_seconds", "JMAP method calls.", ("method", "outcome"), buckets=_SECONDS)
 _loop_lag = Gauge("casella_loop_lag_seconds", "The worst delay of the event loop in the last ten seconds.")
 _rates_fallback = Gauge(
@@ -120,6 +121,12 @@ def subscription_ended(reason: str) -> None:
 def delivery_reported(outcome: str) -> None:
     """A mail server reported a delivery."""
     _deliveries_reported.labels(outcome).inc()
+
+
+def imported(copied: int, skipped: int, failed: int) -> None:
+    """Count the messages that a burst of an import copied, found at the destination, or left at the source."""
+    for outcome, count in (("copied", copied), ("skipped", skipped), ("failed", failed)):
+        _imported.labels(outcome).inc(count)
 
 
 def jmap_method(method: str, outcome: str, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """A mailbox by IMAP: turns names and ids into folders and UIDs, and calls the operations of the packages below."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +14,7 @@ from service.adapters.imap.folders.tree import Folders
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.lists.correspondents import Correspondents
 from service.adapters.imap.lists.email_ids import GUID, EmailIds
+from service.adapters.imap.lists.inventory import Inventory
 from service.adapters.imap.lists.merged import AT_ONCE, MergedSearch
 from service.adapters.imap.lists.page import Pages
 from service.adapters.imap.messages.cache import MessageCache
@@ -32,8 +33,10 @@ from service.adapters.imap.settings.store import SettingsStore
 from service.adapters.imap.sync.changes import ChangeLog
 from service.adapters.imap.sync.news_record import NewsRecord
 from service.adapters.imap.sync.watch import Watcher
+from service.adapters.imap.wire.arguments import is_flag
 from service.adapters.imap.wire.commands import AnswerTimes, Timing
 from service.adapters.imap.wire.octets.framing import Limits
+from service.adapters.imap.wire.values.flags import to_wire
 from service.adapters.imap.writes.assembling import Section
 from service.adapters.imap.writes.batch import Writes
 from service.adapters.imap.writes.store import FlagChange, FlagStore
@@ -43,6 +46,7 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotPermitted, StaleId, UpstreamError
 from service.mail.ids import read_thread_id
+from service.mail.inventory import Appended, Item, NewMessage
 from service.mail.json_rows import JsonRows
 from service.mail.model import (
     Capability,
@@ -119,6 +123,7 @@ class ImapBackend(Backend):
         self._correspondents = Correspondents(access, cache)
         self._content = Content(access, cache)
         self._email_ids = EmailIds(access)
+        self._inventory = Inventory(access)
         self._flags = FlagStore(access)
         self._writes = Writes(access)
         self._watcher = Watcher(self._pool, news)
@@ -315,6 +320,34 @@ class ImapBackend(Backend):
         self, messages: Sequence[str], add: Sequence[str], remove: Sequence[str]
     ) -> tuple[Outcome, ...]:
         return await self._writes.change(messages, add, remove)
+
+    async def list_ids(self, folder: str) -> Sequence[str]:
+        return await self._inventory.ids(await self._folders.selectable_name(folder))
+
+    async def get_items(self, messages: Sequence[str]) -> Sequence[Item]:
+        groups, _ = self._writes.group(messages)
+        found: dict[str, Item] = {}
+        for group in groups:
+            with suppress(NotFound, StaleId):
+                found |= await self._inventory.items(group)
+        return [found[message] for message in messages if message in found]
+
+    async def read_sources(self, messages: Sequence[str]) -> dict[str, bytes]:
+        groups, _ = self._writes.group(messages)
+        found: dict[str, bytes] = {}
+        for group in groups:
+            with suppress(NotFound, StaleId):
+                found |= await self._inventory.sources(group)
+        return found
+
+    async def kept_flags(self, folder: str, flags: Collection[str]) -> frozenset[str]:
+        written = [flag for flag in flags if is_flag(to_wire(flag))]
+        name = await self._folders.selectable_name(folder)
+        return await self._inventory.kept_flags(name, written, list(map(to_wire, written)))
+
+    async def append_many(self, folder: str, messages: Sequence[NewMessage]) -> Sequence[Appended]:
+        appended = await self._writes.append_many(await self._folders.name(folder), messages)
+        return await super().append_many(folder, messages) if appended is None else appended
 
     async def append_message(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None

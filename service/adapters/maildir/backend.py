@@ -15,13 +15,14 @@ from service.adapters.maildir.disk.keywords import flag_names
 from service.adapters.maildir.disk.threads import ThreadLane
 from service.adapters.maildir.folders.delivery import Delivery
 from service.adapters.maildir.mailbox import Mailbox
-from service.adapters.maildir.operations import changes, folder_changes, listing, reads, writes
+from service.adapters.maildir.operations import changes, folder_changes, inventory, listing, reads, writes
 from service.adapters.maildir.operations import settings as stored_settings
 from service.adapters.maildir.sign_in import PasswordChanged, Proof, SignIn
 from service.adapters.shared.cache import RowCache
 from service.adapters.shared.parsing import parse_message, parse_structure
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes
+from service.mail.inventory import Item
 from service.mail.model import (
     Capability,
     Correspondence,
@@ -45,7 +46,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 CAPABILITIES = frozenset({
     Capability.FOLDERS, Capability.FLAGS, Capability.MOVE, Capability.APPEND, Capability.SEARCH, Capability.SORT,
-    Capability.CHANGES, Capability.SETTINGS,
+    Capability.CHANGES, Capability.SETTINGS, Capability.IMPORT,
 })  # fmt: skip
 
 
@@ -175,6 +176,15 @@ class MaildirBackend(Backend):
                 await self._lane.run(delivery.discard)
             raise
         return self._entered.message_id(target, delivery.unique)
+
+    async def list_ids(self, folder: str) -> Sequence[str]:
+        return await self._run(inventory.list_ids, folder)
+
+    async def get_items(self, messages: Sequence[str]) -> Sequence[Item]:
+        return await self._run_bulk(inventory.get_items, messages)
+
+    async def read_sources(self, messages: Sequence[str]) -> dict[str, bytes]:
+        return await self._run_bulk(inventory.read_sources, messages)
 
     async def append_once(
         self, folder: str, source: Source, flags: Sequence[str] = (), received_at: datetime | None = None

@@ -9,6 +9,7 @@ from cachetools import LRUCache
 
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint
+from service.adapters.pop3 import inventory
 from service.adapters.pop3.changes import read_sync_token, write_sync_token
 from service.adapters.pop3.cursor import read_cursor
 from service.adapters.pop3.listing import Listing, hides_charset
@@ -25,6 +26,7 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
+from service.mail.inventory import Item
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import text_charset
@@ -48,6 +50,8 @@ SOURCE_LIMIT = 1024 * 1024 * 1024
 """Octets of the largest message that is passed on. It lies in a temporary file meanwhile."""
 UNSURE = 5_000
 """How many unconfirmed deletions are remembered."""
+KEPT_ITEMS = 20_000
+"""How many messages of an inventory are remembered: about 8 MB."""
 CUTS = 4
 """On a server without TOP, how many logins a list may cost for headers of large messages."""
 
@@ -75,6 +79,7 @@ class Pop3Backend(Backend):
         self._listing = Listing(account, self._inbox, rows or RowCache(Protocol.POP3))
         self._sources = SourceCache(timing.keep)
         self._unsure: LRUCache[bytes, bool] = LRUCache(UNSURE)
+        self._items: LRUCache[bytes, Item] = LRUCache(KEPT_ITEMS)
 
     async def list_folders(self) -> tuple[Folder, ...]:
         maildrop = await self._queue.run(Session.maildrop)
@@ -133,10 +138,7 @@ class Pop3Backend(Backend):
         """Without previews, as in lists."""
         if with_thread:
             raise self.not_supported(Capability.THREADS)
-        keys: dict[str, bytes] = {}
-        for message in messages:
-            with suppress(NotFound):
-                keys[message] = self._key(message)
+        keys = self._keys(messages)
         rows = await self._queue.run(partial(self._listing.rows_at, tuple(keys.values()))) if keys else {}
         return tuple(rows[key] for key in keys.values() if key in rows)
 
@@ -154,6 +156,33 @@ class Pop3Backend(Backend):
             block, beginning = await self._queue.run(partial(_header, key))
         reading = partial(_list_headers, block, names, beginning)
         return await in_thread(reading, len(block) + (len(beginning) if is_foreign(block) else 0))
+
+    async def list_ids(self, folder: str) -> Sequence[str]:
+        self._require_inbox(folder)
+        keys = await self._queue.run(inventory.list_keys)
+        return [make_id("m", self._tag, key) for key in keys]
+
+    async def get_items(self, messages: Sequence[str]) -> Sequence[Item]:
+        keys = self._keys(messages)
+        new = [key for key in dict.fromkeys(keys.values()) if key not in self._items]
+        if new:
+            for key, read in (await self._queue.run(partial(inventory.get_items, new))).items():
+                self._items[key] = read._replace(id=make_id("m", self._tag, key))
+        found = {message: self._items.get(key) for message, key in keys.items()}
+        return [item for message in messages if (item := found.get(message))]
+
+    async def read_sources(self, messages: Sequence[str]) -> dict[str, bytes]:
+        keys = self._keys(messages)
+        found = await self._queue.run(partial(inventory.read_sources, tuple(keys.values()))) if keys else {}
+        return {message: found[key] for message, key in keys.items() if key in found}
+
+    def _keys(self, messages: Sequence[str]) -> dict[str, bytes]:
+        """Without those that are no ids of this account."""
+        keys: dict[str, bytes] = {}
+        for message in messages:
+            with suppress(NotFound):
+                keys[message] = self._key(message)
+        return keys
 
     async def open_part(self, message: str, part: str, *, encoded: bool = False, span: Span | None = None) -> Download:
         source = await self._source(message, MAX_PARSED)

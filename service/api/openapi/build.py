@@ -43,6 +43,7 @@ TAGS = [
         "description": "Settings that follow the user over all devices.",
     },
     {"name": "people", "x-displayName": "People", "description": "The people of the mailbox."},
+    {"name": "imports", "x-displayName": "Imports", "description": "Mail of another mailbox into this one."},
     {
         "name": "changes",
         "x-displayName": "Changes",

@@ -58,6 +58,7 @@ _VAPID = "q1w2e3r4"
 _DEVICE = "Ann's phone"
 NEW_DRAFT = "m_E_LKNI-7jFkAAAAByRHJhZnRz"
 _MESSAGE_ID = "7c2e4b0a-6a0e-4b8e-9a55-0f6d3f6f9d1e@example.org"
+_IMPORT = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..d1uGx7hTq0bVnYcE.Zm9v.aP4kLw8sQe2rTy6uIo0pXg"
 _DRAFT = {
     "to": [{"name": "Ben Example", "email": "ben@example.org"}],
     "subject": "Übersicht",
@@ -189,6 +190,30 @@ EXAMPLES: dict[str, Any] = {
         "destroyedFolders": [],
         "token": MARK,
         "hasMore": False,
+    },
+    "NewImport": {
+        "from": {"username": "ann@old.example", "password": "old horse old staple", "server": "old"},
+        "seconds": 20,
+    },
+    "Import": {
+        "token": _IMPORT,
+        "isDone": False,
+        "copied": 1250,
+        "skipped": 3,
+        "failed": [
+            {
+                "folder": "INBOX",
+                "id": MESSAGE,
+                "reason": "tooLarge",
+                "detail": "The mail server takes messages of at most 26214400 octets.",
+            }
+        ],
+        "left": 8746,
+        "octets": 73400320,
+        "folders": [
+            {"name": "INBOX", "copied": 1250, "skipped": 3, "left": 8000},
+            {"name": "Archive/Work", "copied": 0, "skipped": 0, "left": 746},
+        ],
     },
     "EmptyFolderResult": {"removed": 13},
     "AccountSettings": {"settings": {"identities": [_IDENTITY], "theme": "dark"}},

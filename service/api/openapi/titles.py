@@ -24,6 +24,7 @@ _TITLES = {
     "getPush": "Get the push key",
     "getReadiness": "Check that the service is ready",
     "getSource": "Download the source",
+    "importMail": "Import mail of another mailbox",
     "listAccountChanges": "List changes of the account",
     "listChanges": "List changes of a folder",
     "listGrants": "List access rights",

@@ -8,18 +8,21 @@ from typing import Annotated, Any, Self, TypeVar
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, Field, model_validator
 
+from service.accounts.credentials import Credentials
 from service.api.criteria import SearchFilter
-from service.api.deps import Caller, Mailbox, service_of
+from service.api.deps import Caller, Mailbox, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, MessageId, response_headers
 from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
 from service.api.responses import array_json, json_octets
+from service.api.routes.transfers.other import OtherFolder, opened_other, other_of
 from service.api.routing import api_router
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
 from service.mail.model import MAX_FLAGS, Count, FoundMessages, Number, Outcome, Value
 from service.mail.search.filter import check_filter
+from service.transfer.crossing import TARGET, cross
 
 router = api_router(
     prefix="/v1/accounts/{account}",
@@ -93,6 +96,9 @@ class BulkRequest(Value):
         max_length=MAX_ID,
         description="With `filter`, and `move` or `copy`: the target folder's id or role.",
     )
+    into: OtherFolder | None = Field(
+        None, description="With `move` or `copy`, in place of a target folder: a folder of another mailbox."
+    )
 
     @model_validator(mode="after")
     def _names_messages(self) -> Self:
@@ -102,7 +108,10 @@ class BulkRequest(Value):
             raise ValueError("toFolderId is for filter; with ids, folderId is the target")
         if self.filter is not None and self.folder_id is None:
             raise ValueError("filter needs folderId, the folder that has the messages")
-        if self.action in {BulkAction.MOVE, BulkAction.COPY} and self.target is None:
+        takes_target = self.action in {BulkAction.MOVE, BulkAction.COPY}
+        if self.into is not None and not (takes_target and self.target is None):
+            raise ValueError("into is for move and copy, in place of a target folder")
+        if takes_target and self.target is None and self.into is None:
             raise ValueError(f"{self.action} needs {'folderId' if self.filter is None else 'toFolderId'}")
         return self
 
@@ -223,20 +232,37 @@ async def change_messages(
     request: Request, caller: Caller, mailbox: Mailbox, bulk: BulkRequest, idempotency_key: Key = None
 ) -> Response:
     """Apply one action to at most 1,000 messages, with one command for each folder; or to all messages of a folder that
-    match a filter, such as `{"unread": true}` to mark all as read. Each message has its own result."""
+    match a filter, such as `{"unread": true}` to mark all as read. Each message has its own result.
+
+    With `into`, messages are copied or moved to another mailbox, unaltered, and new ids are of that one. A message is
+    moved by deleting it here after its copy was read back with the same octets."""
+    other = await _opened_other(request, caller, bulk)
 
     async def work() -> BulkResponse:
         found = await _found(mailbox, bulk)
         outcomes: list[Outcome] = []
         for at in range(0, len(found.ids), MAX_BULK):
             ids = found.ids[at : at + MAX_BULK]
-            outcomes += await _act(mailbox, bulk, ids, once=idempotency_key is not None)
+            once = idempotency_key is not None
+            if other is not None and bulk.into is not None:
+                moves = bulk.action is BulkAction.MOVE
+                outcomes += await cross(mailbox, ids, other, bulk.into.folder_id, moves=moves, once=once)
+            else:
+                outcomes += await _act(mailbox, bulk, ids, once=once)
         results = tuple([_result(request, outcome) async for outcome in _paced(outcomes)])
         return BulkResponse(results=results, has_more=found.has_more or None)
 
     done = await _idempotent(request, caller.account, idempotency_key, work)
     more = b',"hasMore":true' if done.has_more else b""
     return json_octets(b'{"results":%b%b}' % (await array_json(done.results), more))
+
+
+async def _opened_other(request: Request, caller: Credentials, bulk: BulkRequest) -> Backend | None:
+    """The mailbox of ``into``, until the response is sent."""
+    if bulk.into is None:
+        return None
+    other = await other_of(request, bulk.into, TARGET)
+    return await until_sent(request, opened_other(request, other, caller, TARGET))
 
 
 async def _found(mailbox: Backend, bulk: BulkRequest) -> FoundMessages:

@@ -8,7 +8,7 @@ from service.jmap.account.uploads import read_all
 from service.jmap.values.blob_ids import BlobId, read_blob_id
 from service.mail.errors import InvalidRequest, NotFound
 from service.mail.model import Download, Span
-from service.submission.spooled import Spooled
+from service.spooled import Spooled
 
 
 async def open_blob(account: Account, blob: str, span: Span | None = None) -> Download:

@@ -12,7 +12,7 @@ from service.mail.errors import AlreadyExists, MailError, TooLarge, UpstreamErro
 from service.mail.mime.compose.base64_lines import Base64Lines
 from service.mail.model import Download, Folder, Span
 from service.mail.search.filter import Condition, Criterion, ListQuery
-from service.submission.spooled import Spooled
+from service.spooled import Spooled
 
 NAME = "Casella uploads"
 KEPT = timedelta(days=1)

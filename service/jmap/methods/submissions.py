@@ -17,8 +17,8 @@ from service.jmap.methods.identities import identities_of, no_changes
 from service.jmap.values.emails import thread_of
 from service.mail.errors import InvalidRequest, NotPermitted, RecipientsRefused
 from service.mail.mime.compose.addresses import check_address
+from service.spooled import Spooled
 from service.submission.outbox import Options, Outbox
-from service.submission.spooled import Spooled
 
 PROPERTIES = (
     *("id", "identityId", "emailId", "threadId", "envelope", "sendAt", "undoStatus", "deliveryStatus", "dsnBlobIds"),

@@ -5,7 +5,7 @@ from service.mail.model import Capability
 # What plain IMAP4rev1 has, and what this adapter builds on it.
 _ALWAYS = frozenset({
     Capability.FOLDERS, Capability.FLAGS, Capability.APPEND, Capability.SEARCH, Capability.SORT, Capability.THREADS,
-    Capability.CHANGES, Capability.PUSH, Capability.SETTINGS,
+    Capability.CHANGES, Capability.PUSH, Capability.SETTINGS, Capability.IMPORT,
 })  # fmt: skip
 _OFFERED = {
     "MOVE": Capability.MOVE,

@@ -51,6 +51,11 @@ def flag_list(flags: Iterable[str]) -> bytes:
     return b"(" + " ".join(words).encode() + b")"
 
 
+def is_flag(flag: str) -> bool:
+    """Whether ``flag_list`` can write it."""
+    return _FLAG.match(flag) is not None
+
+
 def uid_set(uids: Iterable[int]) -> bytes:
     """Returns ``1:3,7``: ascending, without repeats, runs as ranges."""
     runs: list[list[int]] = []

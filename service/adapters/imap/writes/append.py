@@ -50,12 +50,16 @@ def appended_at(status: Status) -> tuple[int, int] | None:
 
 
 def _refuse_too_large(connection: Connection, size: int) -> None:
-    """RFC 7889."""
-    for word in connection.capabilities:
-        name, _, limit = word.partition("=")
-        most = read_number(limit.encode()) if name == "APPENDLIMIT" else None
-        if most is not None and size > most:
-            raise TooLarge(f"The mail server takes messages of at most {limit} octets.")
+    limit = limit_of(connection)
+    if limit is not None and size > limit:
+        raise TooLarge(f"The mail server takes messages of at most {limit} octets.")
+
+
+def limit_of(connection: Connection) -> int | None:
+    """How long a message may be (RFC 7889); None if the server does not say."""
+    words = (word.partition("=") for word in connection.capabilities)
+    limits = (read_number(limit.encode()) for name, _, limit in words if name == "APPENDLIMIT")
+    return next((limit for limit in limits if limit is not None), None)
 
 
 async def find_same(selection: Selection, source: Source) -> int | None:

@@ -15,6 +15,7 @@ from service.adapters.imap.session.pool import Lane
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.status import SignedOut, lost
 from service.adapters.imap.writes import append as appending
+from service.adapters.imap.writes import append_many as many
 from service.adapters.imap.writes import assembling
 from service.adapters.imap.writes import move as moving
 from service.adapters.imap.writes import store as storing
@@ -22,7 +23,8 @@ from service.adapters.imap.writes.assembling import Section
 from service.adapters.imap.writes.expunge import BATCH, delete
 from service.adapters.imap.writes.move import Moved
 from service.adapters.imap.writes.once import MoveOnce
-from service.mail.errors import MailError, NotFound, UpstreamTimeout, UpstreamUnavailable
+from service.mail.errors import MailError, NotFound, TooManyRequests, UpstreamTimeout, UpstreamUnavailable
+from service.mail.inventory import Appended, NewMessage
 from service.mail.model import Outcome, Source
 
 _GONE = (UpstreamUnavailable, UpstreamTimeout)
@@ -128,6 +130,24 @@ class Writes:
         if new_ref is not None:
             return self._ids.message(folder, *new_ref)
         return await self._find(folder, source)
+
+    @once_more
+    async def append_many(self, folder: bytes, messages: Sequence[NewMessage]) -> Sequence[Appended] | None:
+        """All by one command. None if the server cannot do that, or takes them only one by one, if at all: then it has
+        appended none."""
+        async with self.access.anywhere(Lane.BULK) as connection:
+            if not many.can_append(connection, folder, messages):
+                return None
+            try:
+                appended = await many.append_many(connection, folder, messages)
+            except many.Refused as refused:
+                if isinstance(refused.error, NotFound | TooManyRequests | UpstreamUnavailable):
+                    raise refused.error from None
+                return None
+        if appended is None:
+            return [Appended(None)] * len(messages)
+        validity, uids = appended
+        return [Appended(self._ids.message(folder, validity, uid)) for uid in uids]
 
     @once_more
     async def append_assembled(

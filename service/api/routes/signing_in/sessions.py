@@ -41,13 +41,15 @@ def _printable(secret: SecretStr) -> SecretStr:
 
 
 Granted = Annotated[SecretStr, AfterValidator(_printable)]
-_SECRETS = ("password", "access_token", "refresh_token", "code", "device_code")
+SECRETS = ("password", "access_token", "refresh_token", "code", "device_code")
 
 
-class NewSession(Value):
-    """The credentials of a mailbox: a password, or what its provider gave the app (OAuth 2.0)."""
+Username = Annotated[Text, Field(min_length=1, max_length=MAX_USERNAME, description="The username at the mail server.")]
 
-    username: Text = Field(min_length=1, max_length=MAX_USERNAME, description="The username at the mail server.")
+
+class Secrets(Value):
+    """One secret of a mailbox, and where it is sent."""
+
     password: SecretStr | None = Field(
         None,
         max_length=MAX_SECRET,
@@ -81,13 +83,23 @@ class NewSession(Value):
     )
     protocol: str | None = Field(None, description=f"{PROTOCOLS}. Default: the first of them that the server has.")
 
-    @model_validator(mode="after")
-    def _has_one_secret(self) -> "NewSession":
-        if sum(getattr(self, name) is not None for name in _SECRETS) != 1:
+    def require_one(self) -> None:
+        """Raises InvalidField unless there is exactly one secret."""
+        if sum(getattr(self, name) is not None for name in SECRETS) != 1:
             raise InvalidField("Send one of `password`, `accessToken`, `refreshToken`, `code` and `deviceCode`.")
         with_code = [self.code, self.code_verifier, self.redirect_uri]
         if any(value is not None for value in with_code) and None in with_code:
             raise InvalidField("Send `code`, `codeVerifier` and `redirectUri` together.")
+
+
+class NewSession(Secrets):
+    """The credentials of a mailbox: a password, or what its provider gave the app (OAuth 2.0)."""
+
+    username: Username
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> "NewSession":
+        self.require_one()
         return self
 
 
@@ -130,7 +142,7 @@ async def create_session(request: Request, new: NewSession) -> Session:
     grant is gone, 401 `consent-required`.
     """
     service = service_of(request)
-    credentials = await _credentials(request, new)
+    credentials = await credentials_from(request, new.username, new)
     async with opened(request, credentials) as backend:
         await backend.check()
         token, expires = service.sessions.seal(credentials)
@@ -139,12 +151,13 @@ async def create_session(request: Request, new: NewSession) -> Session:
         return Session(token=token, expires_at=datetime.fromtimestamp(expires, UTC), account=account)
 
 
-async def _credentials(request: Request, new: NewSession) -> Credentials:
+async def credentials_from(request: Request, username: str, new: Secrets) -> Credentials:
+    """The credentials that a body has, within the rate limits. Raises InvalidRequest, and NotFound("server")."""
     service = service_of(request)
     for secret, kind in ((new.password, SecretKind.PASSWORD), (new.access_token, SecretKind.ACCESS_TOKEN)):
         if secret is not None:
-            return sign_in(service, new.username, secret.get_secret_value(), new.server, new.protocol, kind)
-    credentials = sign_in(service, new.username, "", new.server, new.protocol, SecretKind.GRANT)
+            return sign_in(service, username, secret.get_secret_value(), new.server, new.protocol, kind)
+    credentials = sign_in(service, username, "", new.server, new.protocol, SecretKind.GRANT)
     issuer = service.servers.named(credentials.server).oauth
     if issuer is None:
         raise InvalidRequest("This mail server has no provider of tokens here. Send a password or an accessToken.")
@@ -154,7 +167,7 @@ async def _credentials(request: Request, new: NewSession) -> Credentials:
     return replace(credentials, secret=session, grant=grant)
 
 
-async def _tokens(client: TokenClient, new: NewSession) -> Tokens:
+async def _tokens(client: TokenClient, new: Secrets) -> Tokens:
     """What the provider gives for what the app brought. Raises ConsentRequired or AuthorizationPending."""
     if new.refresh_token is not None:
         given = new.refresh_token.get_secret_value()

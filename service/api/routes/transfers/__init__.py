@@ -1,0 +1,1 @@
+"""Mail between this mailbox and another one."""

@@ -1,0 +1,186 @@
+"""One burst of an import: as much as is done within its time."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, MailError, NotFound, UpstreamProtocol
+from service.mail.model import Capability, Folder
+from service.telemetry import metrics
+from service.transfer.group import Count, Found, GroupRun
+from service.transfer.links import SOURCE, Paused, is_lost, named, wants_pause
+from service.transfer.model import Failure, FolderProgress, ImportProgress, Job, Reason, Report, short
+from service.transfer.targets import Group, Targets
+
+TRIES = 2
+"""How often a folder is tried in a burst if connections are lost."""
+Listener = Callable[[ImportProgress], None]
+
+
+def _ignore(_: ImportProgress) -> None:
+    """The default listener."""
+
+
+async def run_burst(
+    source: Backend, destination: Backend, job: Job, seconds: float, listen: Listener = _ignore
+) -> Report:
+    """Go on with the import for so many seconds, and note in ``job`` how far it is. What is not done then, another call
+    does, in this process or another one: the same job, or a new one with the same options.
+
+    Raises OverQuota if the destination is full, and an error of signing in, or of the first look at the two mailboxes.
+    Errors after that end the burst early: its report says when to go on.
+    """
+    burst = Burst(source, destination, job, listen)
+    return await burst.run(asyncio.get_running_loop().time() + seconds)
+
+
+@dataclass(eq=False)
+class _Plan:
+    """The folders of both sides."""
+
+    groups: Sequence[Group]
+    targets: Targets
+    counts: dict[str, Count]
+    """Of the folders of the source, by their ids."""
+
+
+class Burst:
+    """See ``run_burst``."""
+
+    def __init__(self, source: Backend, destination: Backend, job: Job, listen: Listener) -> None:
+        self._source, self._destination, self._job = source, destination, job
+        self._listen = listen
+        self._found = Found()
+        self._until = 0.0
+        self._current: str | None = None
+
+    async def run(self, until: float) -> Report:
+        """Until then, by the clock of the event loop. At least one batch is copied."""
+        self._until = until
+        plan = await self._look()
+        retry_after = None
+        try:
+            is_done = await self._copy(plan)
+        except Paused as pause:
+            is_done, retry_after = False, pause.retry_after
+        finally:
+            metrics.imported(self._found.copied, self._found.skipped, len(self._found.failed))
+        self._current = None
+        return Report(
+            is_done,
+            self._progress(plan),
+            tuple(map(_shown, plan.counts.values())),
+            tuple(self._found.failed),
+            self._found.deleted,
+            tuple(self._found.dropped),
+            retry_after,
+        )
+
+    async def _look(self) -> _Plan:
+        """The folders. Raises InvalidRequest and NotFound for options that do not fit."""
+        await self._destination.check()
+        if Capability.IMPORT not in self._destination.capabilities:
+            raise self._destination.not_supported(Capability.IMPORT)
+        async with named(SOURCE):
+            listed = await self._source.list_folders()
+            wanted = self._wanted(listed)
+        targets = Targets(self._destination, await self._destination.list_folders())
+        if self._job.options.into is not None:
+            groups = [Group(targets.named(self._job.options.into), wanted)] if wanted else []
+        else:
+            groups = targets.groups(wanted, listed)
+        return _Plan(groups, targets, {folder.id: self._first_count(folder) for folder in wanted})
+
+    def _wanted(self, listed: Sequence[Folder]) -> list[Folder]:
+        """The folders to copy. Raises NotFound."""
+        names = self._job.options.folders
+        if names is None:
+            return [folder for folder in listed if folder.is_selectable and folder.namespace is None]
+        by_name = {name: folder for folder in listed for name in (folder.id, folder.role) if name}
+        if missing := [name for name in names if name not in by_name or not by_name[name].is_selectable]:
+            raise NotFound("folder", f"There is no folder {missing[0][:200]}.")
+        return list({folder.id: folder for folder in (by_name[name] for name in names)}.values())
+
+    def _first_count(self, folder: Folder) -> Count:
+        """By what earlier bursts noted."""
+        key, progress = short(folder.id), self._job.progress
+        count = Count(folder)
+        if key in progress.done:
+            count.copied, count.skipped, count.left = progress.done[key]
+        else:
+            count.copied = progress.begun.get(key, 0)
+            count.left = max(0, (folder.total_messages or 0) - count.copied)
+        return count
+
+    async def _copy(self, plan: _Plan) -> bool:
+        """Whether all is done."""
+        is_first = True
+        for group in plan.groups:
+            counts = [plan.counts[folder.id] for folder in group.sources]
+            if all(short(count.folder.id) in self._job.progress.done for count in counts):
+                continue
+            if not is_first and self._is_over():
+                return False
+            if not await self._copy_group(plan, group, counts):
+                return False
+            is_first = False
+        return True
+
+    async def _copy_group(self, plan: _Plan, group: Group, counts: Sequence[Count]) -> bool:
+        self._current = counts[0].name
+        for last in (False,) * (TRIES - 1) + (True,):
+            try:
+                is_done = await self._try_group(plan, group, counts)
+                break
+            except MailError as error:
+                if last and isinstance(error, UpstreamProtocol):  # it would be the same in the next burst
+                    self._refuse(counts, Reason.UNREADABLE, error)
+                    is_done = True
+                elif wants_pause(error) or (is_lost(error) and last):
+                    raise Paused(error) from error
+                elif not is_lost(error):
+                    raise
+        if is_done:
+            for count in counts:
+                key = short(count.folder.id)
+                self._job.progress.begun.pop(key, None)
+                self._job.progress.done[key] = count.copied, count.skipped, count.left
+        return is_done
+
+    async def _try_group(self, plan: _Plan, group: Group, counts: Sequence[Count]) -> bool:
+        target = group.target.folder.id if group.target.folder and group.target.folder.is_selectable else None
+        if target is None and not self._job.options.is_dry:
+            try:
+                target = (await plan.targets.make(group.target)).id
+            except InvalidRequest as error:
+                self._refuse(counts, Reason.NO_FOLDER, error)
+                return True
+        others = [other.target.folder.id for other in plan.groups if other is not group and other.target.folder]
+        run = GroupRun(self._source, self._destination, self._job, self._found, self._is_over, lambda: self._tell(plan))
+        return await run.run(counts, target, others if group.is_view else ())
+
+    def _refuse(self, counts: Sequence[Count], reason: Reason, error: MailError) -> None:
+        """The messages that are left in these folders stay where they are."""
+        for count in counts:
+            self._found.failed.append(Failure(folder=count.name, reason=reason, detail=error.detail))
+
+    def _is_over(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._until
+
+    def _tell(self, plan: _Plan) -> None:
+        self._listen(self._progress(plan))
+
+    def _progress(self, plan: _Plan) -> ImportProgress:
+        counts = plan.counts.values()
+        return ImportProgress(
+            copied=sum(count.copied for count in counts),
+            skipped=sum(count.skipped for count in counts),
+            left=sum(count.left for count in counts),
+            octets=self._job.progress.octets,
+            folder=self._current,
+        )
+
+
+def _shown(count: Count) -> FolderProgress:
+    return FolderProgress(name=count.name, copied=count.copied, skipped=count.skipped, left=count.left)

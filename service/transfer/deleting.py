@@ -1,0 +1,67 @@
+"""Deletes at the source what is verified at the destination, and nothing else.
+
+A message is deleted if its copy, read back, has the same octets. That says nothing if both mailboxes are the same one
+by two names: then the copy is the message. So before the first deletion of a message that this import did not append
+itself, a second copy is appended: if the source gets it, it is the same mailbox.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from service.mail.backend import Backend
+from service.mail.errors import InvalidRequest, MailError
+from service.mail.inventory import Item, NewMessage
+from service.transfer.model import Reason
+from service.transfer.reading import Letter, marks_of
+
+SAME_MAILBOX = "Source and destination are the same mailbox. Nothing was deleted."
+
+
+class Copy(NamedTuple):
+    """The copy of a message of the source, by its place in the list there; ``id`` is None if it is not known."""
+
+    place: int
+    id: str | None
+    size: int
+    digest: bytes
+
+
+async def verified_among(mailbox: Backend, copies: Sequence[Copy]) -> list[Copy]:
+    """Those whose octets the mail server gives now."""
+    items = [Item(copy.id, b"", copy.size, None, ()) for copy in copies if copy.id]
+    read = await marks_of(mailbox, items)
+    return [copy for copy in copies if copy.id and (marks := read.get(copy.id)) and marks.whole == copy.digest]
+
+
+async def are_distinct(source: Backend, source_folder: str, destination: Backend, target: str, letter: Letter) -> bool:
+    """Whether a message that is appended to the destination does not appear at the source. At the end the destination
+    is as it was. False if that cannot be seen."""
+    before = set(await source.list_ids(source_folder))
+    [appended] = await destination.append_many(target, [NewMessage(letter.source, (), letter.item.received_at)])
+    if appended.error is not None:
+        raise appended.error
+    if appended.id is None:
+        return False
+    try:
+        new = [message for message in await source.list_ids(source_folder) if message not in before]
+        items = await source.get_items(new)
+    finally:
+        [removed] = await destination.delete_messages([appended.id])
+    if removed.error is not None:
+        raise removed.error
+    return not any(item.size == letter.source.size and item.name in {letter.item.name, letter.name} for item in items)
+
+
+def require_distinct(*, is_distinct: bool) -> None:
+    """Raises InvalidRequest if the mailboxes may be the same."""
+    if not is_distinct:
+        raise InvalidRequest(SAME_MAILBOX, location="body.deleteSource")
+
+
+async def delete(source: Backend, messages: Sequence[str]) -> dict[str, MailError]:
+    """Delete the messages; returns the errors of those that are still there."""
+    outcomes = await source.delete_messages(messages)
+    return {outcome.id: outcome.error for outcome in outcomes if outcome.error is not None}
+
+
+NOT_VERIFIED = (Reason.NOT_VERIFIED, "The copy could not be read back with the same octets. The message is kept.")
