@@ -15,8 +15,11 @@ from service.jmap.account.account import Account
 from service.jmap.account.blobs import open_blob
 from service.jmap.core.dispatch import Dispatch
 from service.jmap.core.errors import RequestError
+from service.jmap.core.request import Request as Asked
 from service.jmap.core.request import read_request
 from service.jmap.core.session import BLOB, CORE, MAIL, QUOTA, SUBMISSION, Facts, session, session_state
+from service.jmap.core.turns import Places
+from service.jmap.core.writing import write
 from service.jmap.events import Events, read_ping, read_types
 from service.jmap.host import Host
 from service.jmap.methods import METHODS
@@ -32,21 +35,22 @@ _KNOWN = frozenset({CORE, MAIL, SUBMISSION, QUOTA, BLOB})
 
 
 class Jmap:
-    """The routes on one ``Host``. ``router`` has most of them, ``uploading`` the one with large bodies."""
+    """The routes on one ``Host``. ``router`` has most of them, ``uploading`` those that limit the body themselves."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._running = Places(host.limits.requests, "maxConcurrentRequests")
+        self._uploading = Places(host.limits.uploads, "maxConcurrentUpload")
         self.router = APIRouter()
         self.uploading = APIRouter()
         add = partial(self.router.add_api_route, include_in_schema=False, response_model=None)
         add("/.well-known/jmap", self.discover, methods=["GET"])
         add("/jmap/session", self.session, methods=["GET"])
-        add("/jmap", self.call, methods=["POST"])
         add("/jmap/download/{account}/{blob}/{name:path}", self.download, methods=["GET", "HEAD"])
         add("/jmap/eventsource", self.events, methods=["GET"])
-        self.uploading.add_api_route(
-            "/jmap/upload/{account}", self.upload, methods=["POST"], include_in_schema=False, response_model=None
-        )
+        large = partial(self.uploading.add_api_route, include_in_schema=False, response_model=None, methods=["POST"])
+        large("/jmap", self.call)
+        large("/jmap/upload/{account}", self.upload)
 
     async def discover(self, request: Request) -> Response:
         """The address of the session (RFC 8620, 2.2)."""
@@ -63,22 +67,40 @@ class Jmap:
         try:
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise RequestError("notJSON", "Send Content-Type: application/json.")
-            asked = read_request(await request.body(), _KNOWN)
+            asked = read_request(await self._body(request), _KNOWN)
+            credentials, backend = await self._open(request)
+            with self._running.of(backend.account):
+                return await self._answer(request, credentials, backend, asked)
         except RequestError as error:
             return _json(error.body, error.status, "application/problem+json")
-        credentials, backend = await self._open(request)
+
+    async def _body(self, request: Request) -> bytes:
+        """Raises RequestError if it is too large."""
+        most, body = self._host.limits.max_request, bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                detail = f"A request has at most {most} octets."
+                raise RequestError("limit", detail, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, limit="maxSizeRequest")
+        return bytes(body)
+
+    async def _answer(self, request: Request, credentials: Credentials, backend: Backend, asked: Asked) -> Response:
         account = Account(self._host, request, credentials, backend, asked.created or {})
         account.expect(asked.calls)
-        responses = await Dispatch(METHODS, account).run(asked)
-        body: dict[str, Any] = {"methodResponses": responses}
-        if asked.created is not None:
-            body["createdIds"] = account.created
-        return _json({**body, "sessionState": session_state(self._facts(request, credentials, backend))})
+        responses = await write(await Dispatch(METHODS, account).run(asked), account.taken)
+        state = session_state(self._facts(request, credentials, backend))
+        rest = {} if asked.created is None else {"createdIds": account.created}
+        body = b'{"methodResponses":%b,%b' % (responses, to_json({**rest, "sessionState": state})[1:])
+        return Response(body, HTTPStatus.OK, _NO_STORE, "application/json")
 
     async def upload(self, request: Request, account: str) -> Response:
         """A blob, staged in the mailbox."""
         shared = await self._account(request, account)
-        staged, size = await shared.uploads.add(request.stream())
+        try:
+            with self._uploading.of(shared.id):
+                staged, size = await shared.uploads.add(request.stream())
+        except RequestError as error:
+            return _json(error.body, error.status, "application/problem+json")
         kind = request.headers.get("content-type", "application/octet-stream")
         body = {"accountId": shared.id, "blobId": upload_blob(staged), "type": kind, "size": size}
         return _json(body, HTTPStatus.CREATED)

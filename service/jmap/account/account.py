@@ -94,6 +94,11 @@ class Account:
         if self._left < 0:
             raise MethodError("requestTooLarge", f"The response would have more than {MAX_RESPONSE} octets.")
 
+    @property
+    def taken(self) -> int:
+        """Octets that were counted."""
+        return MAX_RESPONSE - self._left
+
     def resolve(self, record: str) -> str:
         """The id of a record that a creation id with # may stand for."""
         return self.created.get(record[1:], record) if record.startswith("#") else record

@@ -12,6 +12,7 @@ from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import MethodError, method_error
 from service.jmap.core.references import References, Result
 from service.jmap.core.request import Call, Request
+from service.jmap.core.turns import Turns
 from service.mail.errors import LoginRefused, MailError, Unauthenticated
 from service.telemetry import metrics
 
@@ -46,7 +47,9 @@ class Dispatch:
 
     async def run(self, request: Request) -> list[list[Any]]:
         """The responses in order. Raises only what concerns the sign-in."""
+        turns = Turns()
         for number, call in enumerate(request.calls):
+            await turns.pause()
             await self._answer(call, request.using, is_counted=number == 0)
             while self._context.also:
                 name, arguments = self._context.also.pop(0)

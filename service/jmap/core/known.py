@@ -1,4 +1,4 @@
-"""States that say by themselves which records there were, so that changes can be told without storing anything."""
+"""States that say by themselves which records there were, so that nothing has to be stored to compare them with those of now."""
 
 import json
 import zlib
@@ -25,5 +25,5 @@ def read_known(kind: bytes, state: bytes) -> dict[str, Any]:
     try:
         known: dict[str, Any] = json.loads(zlib.decompress(state[len(kind) :]))
     except (zlib.error, ValueError):
-        raise StaleToken("There were too many records to tell what changed.") from None
+        raise StaleToken("There were too many records to say what changed.") from None
     return known

@@ -9,7 +9,9 @@ MAX_OBJECTS_IN_SET = 500
 MAX_RESULTS = 10_000
 """Rows of a query that are walked through. What lies behind is refused, not guessed."""
 MAX_RESOLVED = 64 << 10
-"""Values that the result references of a request may bring."""
+"""Values that the result references of a request may bring, or look at."""
+MAX_CONDITIONS = 256
+"""Conditions of a filter."""
 MAX_RESPONSE = 64 << 20
 """Octets of text that the responses of a request may hold together."""
 
@@ -20,15 +22,17 @@ class Limits:
 
     max_request: int
     max_upload: int
-    concurrent: int = 4
+    requests: int = 16
+    """At once, of an account in a process."""
+    uploads: int = 4
 
     def described(self) -> dict[str, Any]:
         """The value of the core capability."""
         return {
             "maxSizeUpload": self.max_upload,
-            "maxConcurrentUpload": self.concurrent,
+            "maxConcurrentUpload": self.uploads,
             "maxSizeRequest": self.max_request,
-            "maxConcurrentRequests": self.concurrent,
+            "maxConcurrentRequests": self.requests,
             "maxCallsInRequest": MAX_CALLS,
             "maxObjectsInGet": MAX_OBJECTS_IN_GET,
             "maxObjectsInSet": MAX_OBJECTS_IN_SET,

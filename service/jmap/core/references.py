@@ -62,6 +62,7 @@ class References:
         """The rest of the path for each value; lists are joined."""
         found: list[Any] = []
         for value in values:
+            self._spend(1)
             one = self._walk(value, steps)
             if isinstance(one, list):
                 found += one
@@ -75,13 +76,17 @@ class References:
         pending = [value]
         while pending:
             each = pending.pop()
-            self._left -= 1 + len(each) // TEXT if isinstance(each, str) else 1
-            if self._left < len(pending):
-                raise MethodError("requestTooLarge", f"References bring more than {MAX_RESOLVED} values.")
+            self._spend(1 + len(each) // TEXT if isinstance(each, str) else 1, len(pending))
             if isinstance(each, Mapping):
                 pending.extend(each.values())
             elif isinstance(each, list):
                 pending.extend(each)
+
+    def _spend(self, values: int, pending: int = 0) -> None:
+        """Values that were looked at, whether or not they bring anything, and those that will be."""
+        self._left -= values
+        if self._left < pending:
+            raise MethodError("requestTooLarge", f"References bring more than {MAX_RESOLVED} values.")
 
 
 def _step(value: Any, step: str) -> Any:

@@ -6,8 +6,19 @@ from typing import Any, NamedTuple
 
 from service.jmap.core.arguments import MAX_INT, read_utc
 from service.jmap.core.errors import MethodError, invalid
-from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, Logic, Operator, Order, SortKey
-from service.mail.search.filter import check_filter as check_size
+from service.jmap.core.filters import check_size
+from service.jmap.core.limits import MAX_CONDITIONS
+from service.mail.search.filter import (
+    Condition,
+    Criterion,
+    Filter,
+    HeaderText,
+    Logic,
+    Operator,
+    Order,
+    SortKey,
+    check_filter,
+)
 
 EVERYTHING = Condition(Criterion.MIN_SIZE, 0)
 NOTHING = Operator(Logic.NOT, (EVERYTHING,))
@@ -43,8 +54,9 @@ def read_filter(value: Any) -> Filter | None:
     """None: everything matches. Raises unsupportedFilter or invalidArguments."""
     if value is None or value == {}:
         return None
+    check_size(value, 4 * MAX_CONDITIONS)
     tree = _filter(value, 0)
-    check_size(tree)
+    check_filter(tree)
     return tree
 
 
@@ -134,6 +146,8 @@ def _mailbox(name: str, value: Any) -> Filter:
 def _mailboxes(name: str, value: Any) -> Filter:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise invalid(f"{name} is a list of ids.")
+    if len(value) > MAX_CONDITIONS:
+        raise MethodError("unsupportedFilter", f"{name} has at most {MAX_CONDITIONS} ids.")
     return Condition(Criterion.IN_FOLDER_OTHER_THAN, tuple(value)) if value else EVERYTHING
 
 

@@ -103,7 +103,8 @@ async def change_many(
     selection: Selection, uids: Iterable[int], add: Sequence[str], remove: Sequence[str]
 ) -> dict[int, MailError]:
     """Returns an error for each message that is not there, or that did not get a flag (Exchange) or did not lose one
-    (pymap) although the server said OK. One round trip for each kind of change, and one more if the server does not report every message."""
+    (pymap) although the server said OK. One round trip for each kind of change, and one more if the server does not
+    report every message."""
     wanted = set(uids)
     reported: Responses = {}
     for item, flags in FlagChange(add=add, remove=remove).commands:

@@ -5,7 +5,9 @@ from typing import Any
 from service.jmap.account.account import Account
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import MethodError, invalid
+from service.jmap.core.filters import check_size
 from service.jmap.core.known import read_known
+from service.jmap.core.limits import MAX_CONDITIONS
 from service.jmap.core.paging import Paging
 from service.jmap.core.records import get_response, select, wanted_properties
 from service.jmap.values.mailboxes import COUNTS, KIND, PROPERTIES, changed, mailbox, write_state
@@ -15,7 +17,6 @@ Mailboxes = dict[str, dict[str, Any]]
 _FILTERS = frozenset({"parentId", "name", "role", "hasAnyRole", "isSubscribed", "operator", "conditions"})
 _SORTS = frozenset({"name", "sortOrder", "parentId"})
 _MAX_DEPTH = 32
-MAX_CONDITIONS = 256
 
 
 async def mailboxes_of(account: Account) -> Mailboxes:
@@ -114,7 +115,7 @@ def _known(account: Account, since: str) -> dict[str, list[str]]:
 def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
     """The ids of all results, in order."""
     tree, sort = arguments.object("filter"), _sort(arguments)
-    _check_size(tree)
+    check_size(tree, MAX_CONDITIONS)
     matching = {each: record for each, record in mailboxes.items() if not tree or _holds(tree, record, 0)}
     if arguments.flag("filterAsTree"):
         matching = {each: record for each, record in matching.items() if _has_line(record, mailboxes, matching)}
@@ -122,18 +123,6 @@ def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
     if arguments.flag("sortAsTree"):
         ordered = _as_tree(ordered, _ordered(list(mailboxes.values()), sort))
     return [record["id"] for record in ordered]
-
-
-def _check_size(tree: Any) -> None:
-    """Raises unsupportedFilter for a filter that is evaluated too long."""
-    pending, left = [tree], MAX_CONDITIONS
-    while pending:
-        node = pending.pop()
-        left -= len(node) if isinstance(node, dict) else 1
-        inner = node.get("conditions") if isinstance(node, dict) else None
-        pending.extend(inner if isinstance(inner, list) else ())
-        if left < len(pending):
-            raise MethodError("unsupportedFilter", f"A filter has at most {MAX_CONDITIONS} conditions.")
 
 
 def _holds(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
