@@ -31,10 +31,11 @@ COMMANDS = [
 EXECUTED_ELSEWHERE = {
     *(("docs/sdks.md", language) for language in ("ts", "python", "dart", "kotlin", "java", "swift")),
     ("docs/stay-in-step.md", "js"),
+    ("docs/notifications.md", "js"),
     ("docs/signing-in.md", "python"),
     ("docs/operator.md", "console"),
 }
-"""Executed by tests/sdks, tests/ops/test_phone.py, tests/oauth/test_guide.py and tests/deploy/test_compose.py; Dart is parsed."""
+"""Executed by tests/sdks, tests/push/test_browser.py, tests/ops/test_phone.py, tests/oauth/test_guide.py and tests/deploy/test_compose.py; Dart is parsed."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 
