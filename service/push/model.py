@@ -29,7 +29,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceKeys:
-    """The keys that pushes are encrypted with (RFC 8291, 2.1): a point of P-256, 65 octets, and a secret of 16 octets."""
+    """The keys that pushes are encrypted with (RFC 8291, 2.1): a point of P-256 and a secret of 16 octets."""
 
     p256dh: bytes
     auth: bytes

@@ -218,7 +218,9 @@ def test_pods_reach_what_is_configured_and_dns(full: list[Object]) -> None:
 
 
 def test_the_secrets_of_the_hook_come_from_a_secret() -> None:
-    [container] = one(render({"pushSecret": {"name": "hook", "key": "secrets"}}), "Deployment")["spec"]["template"]["spec"]["containers"]
+    [container] = one(render({"pushSecret": {"name": "hook", "key": "secrets"}}), "Deployment")["spec"]["template"][
+        "spec"
+    ]["containers"]
     secret = {"secretKeyRef": {"name": "hook", "key": "secrets"}}
     assert {"name": "CASELLA_PUSH__DOVECOT__SECRETS", "valueFrom": secret} in container["env"]
 

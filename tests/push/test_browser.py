@@ -92,7 +92,7 @@ async def test_chromium_subscribes_and_shows_a_notification_when_mail_arrives(
     user = reporting.user()
     async with GcmDouble() as google, app_of_the_guide() as origin, async_playwright() as playwright:
         lead_to(google, monkeypatch)
-        push = PushSettings(dovecot={"secrets": SECRET}, networks="127.0.0.0/8")  # type: ignore[arg-type]
+        push = PushSettings(dovecot={"secrets": SECRET}, networks="127.0.0.0/8")
         app = create_app(settings_for(reporting, allowed_origins=[origin]).model_copy(update={"push": push}))
         context = await playwright.chromium.launch_persistent_context(
             tmp_path,
