@@ -180,7 +180,7 @@ assumed to have the usual port. */ -}}
 {{ include "casella.portList" $ports }}
 {{- end }}
 
-{{- /* The ports of the issuers of access tokens, and of domains that describe their mail servers, as JSON. */ -}}
+{{- /* The ports of the issuers of access tokens, of domains that describe their mail servers, and of push services, as JSON. */ -}}
 {{- define "casella.webPorts" -}}
 {{- $ports := list -}}
 {{- range .Values.config.oauth -}}
@@ -188,9 +188,9 @@ assumed to have the usual port. */ -}}
     {{- $ports = concat $ports (include "casella.portsOf" . | fromJsonArray) -}}
   {{- end -}}
 {{- end -}}
-{{- if .Values.config.any_server }}{{ $ports = append $ports 443 }}{{ end -}}
+{{- if or .Values.config.any_server .Values.config.push .Values.pushSecret.name }}{{ $ports = append $ports 443 }}{{ end -}}
 {{- range .Values.extraEnv -}}
-  {{- if regexMatch "(?i)^CASELLA_OAUTH__" .name }}{{ $ports = append $ports 443 }}{{ end -}}
+  {{- if regexMatch "(?i)^CASELLA_(OAUTH|PUSH)__" .name }}{{ $ports = append $ports 443 }}{{ end -}}
 {{- end -}}
 {{ include "casella.portList" $ports }}
 {{- end }}

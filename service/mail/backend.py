@@ -371,12 +371,12 @@ class Backend(ABC):
         raise self.not_supported(Capability.SETTINGS)
 
     async def get_delivery_note(self) -> bytes | None:
-        """What the mail server adds to its report of each delivery, for whoever gets the reports; None if there is
-        none. Other programs may have written it. IMAP: one round trip, if the server has METADATA."""
+        """The text that the mail server adds to its report of each delivery; None if there is none. Other programs may
+        have written it. IMAP: one round trip, if the server has METADATA."""
         raise self.not_supported(Capability.PUSH)
 
     async def change_delivery_note(self, change: Callable[[bytes | None], bytes | None]) -> None:
-        """Replace that note by what ``change`` makes of the present one; None is no note. Of several processes one
+        """Replace that note with the result of ``change``; None means no note. Of several processes one
         after the other does it, and what ``change`` raises is raised. IMAP: a second, and a few round trips."""
         raise self.not_supported(Capability.PUSH)
 

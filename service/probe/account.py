@@ -16,8 +16,14 @@ from service.adapters.smtp.session.login import sign_in
 from service.adapters.smtp.wire.replies import PROTOCOL as SMTP
 from service.adapters.smtp.wire.timing import DEFAULT_TIMING as SMTP_TIMING
 from service.mail.backend import ROLES, Backend
+from service.mail.errors import NotSupported
 from service.mail.model import Capability, Folder, Protocol, Quota
 from service.probe.capabilities import announced_by, extensions_of
+
+_METADATA = "METADATA works: this mailbox can keep subscriptions of phones (push.dovecot)"
+_NO_METADATA = (
+    "no METADATA: this server cannot wake phones by itself; Dovecot needs imap_metadata and mail_attribute_dict"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,8 @@ class Account:
     folders: int
     roles: tuple[str, ...]
     quotas: Sequence[Quota] = ()
+    has_metadata: bool | None = None
+    """Whether the mailbox keeps what wakes phones; None if its protocol has nothing like it."""
 
     @property
     def lines(self) -> list[str]:
@@ -39,6 +47,8 @@ class Account:
         folders = "1 folder" if self.folders == 1 else f"{self.folders} folders"
         lines.append(f"{folders}; roles: {', '.join(self.roles) or 'none'}")
         lines.append(f"quota: {'; '.join(map(_quota, self.quotas)) or 'none reported'}")
+        if self.has_metadata is not None:
+            lines.append(_METADATA if self.has_metadata else _NO_METADATA)
         return lines
 
 
@@ -69,19 +79,36 @@ def words(capabilities: frozenset[str] | None) -> str:
 
 async def _imap(row: MailServer, credentials: Credentials) -> Account:
     backend = ImapBackend(row.endpoint(Protocol.IMAP), credentials, connections=1)
-    return await _account(backend, lambda: backend.offered)
+    return await _account(backend, lambda: backend.offered, has_metadata=_keeps_notes)
 
 
 async def _maildir(row: MailServer, credentials: Credentials) -> Account:
     return await _account(MaildirBackend(SignIns().sign_in(row, credentials), credentials.account), lambda: None)
 
 
-async def _account(backend: Backend, announced: Callable[[], frozenset[str] | None]) -> Account:
+async def _keeps_notes(backend: Backend) -> bool:
+    try:
+        await backend.get_delivery_note()
+    except NotSupported:
+        return False
+    return True
+
+
+async def _no_answer(_: Backend) -> None:
+    return None
+
+
+async def _account(
+    backend: Backend,
+    announced: Callable[[], frozenset[str] | None],
+    has_metadata: Callable[[Backend], Awaitable[bool | None]] = _no_answer,
+) -> Account:
     try:
         await backend.check()
         folders = await backend.list_folders()
         quotas = await backend.list_quotas() if Capability.QUOTA in backend.capabilities else ()
-        return Account(announced(), backend.capabilities, len(folders), _roles(folders), quotas)
+        metadata = await has_metadata(backend)
+        return Account(announced(), backend.capabilities, len(folders), _roles(folders), quotas, metadata)
     finally:
         await backend.aclose()
 

@@ -31,6 +31,7 @@ async def plan(settings: Settings, table: ServerTable, around: Surroundings) -> 
         yield line
     async for line in _store(settings):
         yield line
+    yield _push(settings)
     yield _metrics(settings, around)
     for line in _clients(settings, around):
         yield line
@@ -98,6 +99,15 @@ async def _store(settings: Settings) -> AsyncIterator[Line]:
         yield Line(f"  do: {_STORE_ADVICE}")
         return
     yield Line("all replicas share refused logins and ended sessions in the Redis of rates.url")
+
+
+def _push(settings: Settings) -> Line:
+    if settings.push.dovecot is None:
+        return Line("no push.dovecot: phones are not woken by what a mail server reports")
+    servers = ", ".join(settings.push.dovecot.servers) or "each server that has METADATA"
+    if not settings.secret_keys:
+        return Line(f"phones are woken for {servers}, until this process ends: no key is set", "!")
+    return Line(f"phones are woken for {servers}; --login USER says whether METADATA works")
 
 
 def _metrics(settings: Settings, around: Surroundings) -> Line:

@@ -31,7 +31,7 @@ class Dispatcher:
         self._next: dict[str, tuple[Subscription, Notice]] = {}
 
     def change(self, account: str, subscription: Subscription, change: Change) -> None:
-        """Tells a device of a change if it asked for such."""
+        """Pushes a change to a device that subscribed to such changes."""
         if (notice := wanted(subscription, change)) is not None:
             self.tell(account, subscription, notice)
 

@@ -13,7 +13,7 @@ from service.telemetry import metrics
 MOST_FAILURES = 10
 """Without a success between them."""
 SPACING = 15 * 60.0
-"""Failures within so many seconds count once: a push service that is down for an hour ends no subscription."""
+"""Failures within these seconds count once: a push service that is down for an hour ends no subscription."""
 _REMEMBERED = 100_000
 
 
@@ -45,7 +45,7 @@ class Losses:
             self._end(account, id, failures, "gone" if outcome is Outcome.GONE else "failed")
 
     def expired(self, account: str, id: str) -> None:  # noqa: A002
-        """A subscription was seen that nobody has renewed."""
+        """A subscription was seen that was not renewed in time."""
         self._end(account, id, self._failures.setdefault(id, _Failures()), "expired")
 
     def _end(self, account: str, id: str, failures: _Failures, reason: str) -> None:  # noqa: A002

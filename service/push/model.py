@@ -11,7 +11,7 @@ LIFE_SECONDS = 7 * 24 * 3600
 
 
 class Kind(StrEnum):
-    """By whom a device is woken."""
+    """The kind of push."""
 
     WEB_PUSH = "webpush"
     WEBHOOK = "webhook"
@@ -29,7 +29,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceKeys:
-    """For whom pushes are encrypted (RFC 8291, 2.1): a point of P-256 (65 octets), and a secret of 16 octets."""
+    """The keys that pushes are encrypted with (RFC 8291, 2.1): a point of P-256 and a secret of 16 octets."""
 
     p256dh: bytes
     auth: bytes
@@ -37,7 +37,7 @@ class DeviceKeys:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A device, or a back end, that hears of one account."""
+    """A device, or a back end, that gets the pushes of one account."""
 
     id: str
     kind: Kind
@@ -58,7 +58,7 @@ class Subscription:
     vapid_key: str = ""
     """The id of the key that signs for it (RFC 8292, 4.2); empty if none does."""
     secret: str = ""
-    """With webhooks: what signs them, as the back end was told when it subscribed."""
+    """With webhooks: the key of their signatures. The back end got it when it subscribed."""
 
 
 @dataclass(frozen=True, slots=True)

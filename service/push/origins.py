@@ -1,4 +1,4 @@
-"""What an endpoint may look like, before anybody looks at its address."""
+"""The form of an endpoint. Its address is checked when a push is sent."""
 
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit

@@ -1,4 +1,4 @@
-"""Subscriptions as octets, and sealed under the service's keys: whoever holds them learns nothing without a key.
+"""Subscriptions as octets, and sealed under the service's keys: without a key they reveal nothing.
 
 The first key seals and all keys open, so keys rotate without ending any subscription.
 """

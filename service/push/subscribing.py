@@ -1,4 +1,4 @@
-"""Subscriptions of an account: where they are kept, and how a device shows that pushes reach it."""
+"""Subscriptions of an account: their keepers, and how a device shows that pushes reach it."""
 
 import asyncio
 import re

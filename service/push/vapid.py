@@ -1,7 +1,7 @@
 """The keys by which push services know this service (RFC 8292).
 
 A browser binds each subscription to the key that it was made with. So the first key signs for new subscriptions, and
-the others go on signing for those that they were given to: no rotation silences anybody.
+the others go on signing for those that they were given to: a rotation silences no device.
 """
 
 import time

@@ -85,7 +85,7 @@ class PushSettings(BaseModel):
         None,
         pattern=r"^(mailto:[^\s@]+@[^\s@]+|https://\S+)$",
         max_length=500,
-        description="Where push services reach the operator. Apple's demands it.",
+        description="The address at which push services reach the operator. Apple's demands it.",
         examples=["mailto:postmaster@example.org"],
     )
     networks: Annotated[tuple[IPvAnyNetwork, ...], Commas] = Field(

@@ -31,10 +31,11 @@ COMMANDS = [
 EXECUTED_ELSEWHERE = {
     *(("docs/sdks.md", language) for language in ("ts", "python", "dart", "kotlin", "java", "swift")),
     ("docs/stay-in-step.md", "js"),
+    ("docs/notifications.md", "js"),
     ("docs/signing-in.md", "python"),
     ("docs/operator.md", "console"),
 }
-"""Executed by tests/sdks, tests/ops/test_phone.py, tests/oauth/test_guide.py and tests/deploy/test_compose.py; Dart is parsed."""
+"""Executed by tests/sdks, tests/push/test_browser.py, tests/ops/test_phone.py, tests/oauth/test_guide.py and tests/deploy/test_compose.py; Dart is parsed."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 
@@ -204,7 +205,7 @@ def test_a_page_s_settings_are_settings(page: str, tmp_path: Path) -> None:
     assert read_settings(file).default_server == "home"
     for example in others:
         file.write_text(example)
-        assert read_settings(file).servers
+        assert read_settings(file).model_fields_set
 
 
 def test_the_line_that_makes_a_key_works() -> None:

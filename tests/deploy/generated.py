@@ -60,7 +60,11 @@ def settings_schema() -> tuple[dict[str, Any], dict[str, Any]]:
     schema["properties"] = {
         name: value for name, value in schema["properties"].items() if "writeOnly" not in json.dumps(value)
     }
-    del schema["$defs"]["IssuerSettings"]["properties"]["client_secret"]
+    definitions = schema["$defs"]
+    del definitions["IssuerSettings"]["properties"]["client_secret"]
+    del definitions["PushSettings"]["properties"]["vapid_keys"]
+    hook = definitions["DovecotSettings"]
+    del hook["properties"]["secrets"], hook["required"]
     return schema, schema.pop("$defs")
 
 

@@ -217,6 +217,14 @@ def test_pods_reach_what_is_configured_and_dns(full: list[Object]) -> None:
     assert own == {"ports": [{"port": 443}]}
 
 
+def test_the_secrets_of_the_hook_come_from_a_secret() -> None:
+    [container] = one(render({"pushSecret": {"name": "hook", "key": "secrets"}}), "Deployment")["spec"]["template"][
+        "spec"
+    ]["containers"]
+    secret = {"secretKeyRef": {"name": "hook", "key": "secrets"}}
+    assert {"name": "CASELLA_PUSH__DOVECOT__SECRETS", "valueFrom": secret} in container["env"]
+
+
 def env(name: str, value: str | None = None) -> Object:
     """A variable; without a value, one from a secret."""
     return {"name": name, **({"value": value} if value else {"valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}})}
@@ -231,6 +239,9 @@ def env(name: str, value: str | None = None) -> Object:
         ({"config": {"oauth": {"google": {"issuer": "https://accounts.google.com", "client_id": "x"}}}}, {443}),
         ({"config": {"oauth": {"own": {"token_endpoint": "https://sso.example.org:8443/token", "client_id": "x"}}}}, {8443}),
         ({"extraEnv": [env("CASELLA_OAUTH__GOOGLE__CLIENT_SECRET")]}, {443}),
+        ({"extraEnv": [env("CASELLA_PUSH__DOVECOT__SECRETS")]}, {443}),
+        ({"pushSecret": {"name": "hook"}}, {443}),
+        ({"config": {"servers": SERVERS, "push": {"dovecot": {"servers": ["home"]}}}}, {993, 443}),
         ({"config": {"servers": {"home": SERVERS["home"] | {"smtp": {"host": "smtp.example.org", "port": 2525}}}}}, {993, 2525}),
         ({"networkPolicy": {"mailPorts": [993, 465]}}, {993, 465}),
         ({"config": {"servers": SERVERS, "rates": {"url": "redis://redis.example.org"}}}, {993, 6379}),

@@ -45,6 +45,10 @@ SWITCHES: dict[str, dict[str, Object]] = {
         **{name: {"httpRoute": ROUTE | {"affinity": name}} for name in ("", "envoy-gateway", "istio")},
     },
     "certificate": {"none": {}, "tls": {"ingress": {"tls": [{"secretName": "tls", "hosts": ["casella.example.org"]}]}}},
+    "push": {
+        "off": {},
+        "on": {"pushSecret": {"name": "hook"}, "config": {"push": {"subject": "mailto:a@example.org"}}},
+    },
     "policy": {"on": {}, "off": {"networkPolicy": {"enabled": False}}},
     "monitor": {
         "off": {},

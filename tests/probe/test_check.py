@@ -104,6 +104,23 @@ def test_a_login_shows_the_rest(limited: Dovecot, file: Path) -> None:
 
 
 @pytest.mark.dovecot
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [("metadata_dovecot", "METADATA works"), ("dovecot", "no METADATA: this server cannot wake phones")],
+)
+def test_a_login_shows_whether_phones_can_be_woken(
+    request: pytest.FixtureRequest, file: Path, server: str, words: str
+) -> None:
+    dovecot: Dovecot = request.getfixturevalue(server)
+    file.write_text(server_in("home", ("imap", dovecot.ports.imap), ("pop3", dovecot.ports.pop3)))
+    code, output = checked(file, "--login", dovecot.user(), **{ENVIRONMENT: PASSWORD})
+    assert code == 0, output
+    assert output.count("METADATA") - output.count("METADATA-SERVER") >= 1
+    assert words in output.partition("home pop3")[0]
+    assert words not in output.partition("home pop3")[2]
+
+
+@pytest.mark.dovecot
 def test_a_wrong_password_fails_and_is_tried_once(dovecot: Dovecot, file: Path) -> None:
     """R-OPS-27: once for each protocol, so that no account is locked."""
     user = dovecot.user()

@@ -47,6 +47,7 @@ def test_a_good_configuration_has_a_tick_on_every_line(dovecot: Dovecot, redis: 
     expected = (
         rf"settings are read from {re.escape(str(file))} and CASELLA_SECRET_KEYS", "sealed by the first of 2 keys.*7 days",
         r"users of example\.org sign in on home \(IMAP, cannot send\)", "all other users sign in on home", "all replicas share",
+        "no push.dovecot",
         f"metrics are served on 127.0.0.1, port {port}", "100 clients at once", r"web pages of https://app\.example\.org",
         r"the proxies 10\.0\.0\.0/8", "on SIGTERM", f"home imap {HOST}:{dovecot.ports.imap} none: ok",
     )  # fmt: skip
@@ -75,6 +76,19 @@ def test_what_an_operator_should_know_has_a_reason(dovecot: Dovecot, file: Path)
     assert "✓ all other users are refused, unless they name a server" in output
     file.write_text(home(dovecot, domains="[]"))
     assert "all users sign in on home (IMAP, cannot send): it is the only server" in checked(file)[1]
+
+
+def test_what_wakes_phones_is_said(dovecot: Dovecot, file: Path) -> None:
+    secret = token_urlsafe(24)
+    file.write_text(f'[push.dovecot]\nsecrets = ["{secret}"]\n' + home(dovecot))
+    code, output = checked(file)
+    assert code == 0, output
+    assert "! phones are woken for each server that has METADATA, until this process ends" in output
+    assert (
+        "✓ phones are woken for each server that has METADATA"
+        in checked(file, CASELLA_SECRET_KEYS=token_urlsafe(32))[1]
+    )
+    assert secret not in output
 
 
 def test_a_redis_that_does_not_answer_fails(dovecot: Dovecot, file: Path) -> None:

@@ -40,10 +40,12 @@ class Received:
 
 
 class PushDouble:
-    """Takes pushes on a free port. ``answer`` may be replaced: it gets a request and returns a status and a body."""
+    """Takes pushes on a free port. ``answer`` may be replaced: it gets a request and returns a status and a body. The
+    answer to a path in ``hold`` waits for the event."""
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
+        self.hold: dict[str, asyncio.Event] = {}
         self.answer: Callable[[Received], tuple[int, bytes]] | None = None
         self._queues: dict[str, asyncio.Queue[Received]] = defaultdict(asyncio.Queue)
         self._context = context
@@ -95,6 +97,8 @@ class PushDouble:
         writer.close()
 
     async def _answer(self, received: Received) -> bytes:
+        if received.path in self.hold:
+            await self.hold[received.path].wait()
         if self.answer is not None:
             status, body = self.answer(received)
             return b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body

@@ -13,7 +13,7 @@ MAX_ANSWER = 4 << 10
 
 
 class Unreachable(Exception):
-    """No answer: the network, the time, TLS, or an address that may not be reached. Which it was is not told."""
+    """No answer: the network, the time, TLS, or an address that may not be reached. The reason is not shown."""
 
 
 class NotPossible(Exception):

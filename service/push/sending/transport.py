@@ -51,7 +51,7 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Raises OSError if no address is allowed: that looks the same as if nobody answers."""
+        """Raises OSError if no address is allowed: that looks the same as a host that does not answer."""
         *others, last = (await self._addresses(host))[:_MOST_ADDRESSES]
         for address in others:
             try:

@@ -50,6 +50,6 @@ def _members(value: bytes | None) -> list[bytes]:
 
 
 def _sealed(member: bytes) -> str | None:
-    """What is sealed in a member of ours; None if it is another program's."""
+    """The sealed text in our member; None for a member of another program."""
     head = _USER + _OURS
     return member[len(head) :].decode("ascii", "replace") if member.startswith(head) else None

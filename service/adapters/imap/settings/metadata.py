@@ -62,7 +62,7 @@ class Metadata:
             return _value(answer.untagged, entry)
 
     async def change(self, entry: bytes, change: Callable[[bytes | None], bytes | None], advice: str) -> None:
-        """Replace the value of the entry by what ``change`` makes of it; None is no entry. A second, and a few round
+        """Replace the value of the entry with the result of ``change``; None means no entry. A second, and a few round
         trips; writers that come meanwhile share the turn. What ``change`` raises is raised, without a turn if it raises
         at once. Raises Unavailable. ``advice`` is for a client that cannot know what was stored."""
         present = await self.read(entry)

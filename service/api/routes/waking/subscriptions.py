@@ -42,7 +42,7 @@ class PushService(Value):
 
 
 class SubscriptionKeys(Value):
-    """For whom pushes are encrypted (RFC 8291)."""
+    """The keys that pushes are encrypted with (RFC 8291)."""
 
     p256dh: str = Field(alias="p256dh", max_length=100, description="The device's public key, as base64url.")
     auth: str = Field(max_length=40, description="The device's secret, as base64url.")
@@ -51,11 +51,11 @@ class SubscriptionKeys(Value):
 class SubscriptionRequest(Value):
     """A device, or a back end, to wake."""
 
-    kind: Kind = Field(description="By whom the device is woken.")
+    kind: Kind = Field(description="The kind of push.")
     endpoint: str = Field(
         min_length=1,
         max_length=MAX_ENDPOINT,
-        description="Where pushes are sent: the URL of the browser's or UnifiedPush's subscription, or of a back end;"
+        description="The target of pushes: the URL of the browser's or UnifiedPush's subscription, or of a back end;"
         " with `fcm` and `apns` the device's token.",
     )
     keys: SubscriptionKeys | None = Field(None, description="With `webpush`: the keys of the device's subscription.")
@@ -89,12 +89,12 @@ class PushSubscription(Value):
     """A subscription of the account."""
 
     id: str = Field(description="The subscription's id.")
-    kind: str = Field(description="By whom the device is woken: see `kinds` of GET /v1/push.")
+    kind: str = Field(description="The kind of push: see `kinds` of GET /v1/push.")
     device: str = Field(description="What the app calls the device.")
     expires_at: datetime = Field(description="When it ends, unless it is renewed.")
     is_verified: bool = Field(description="Whether the device has shown that pushes reach it.")
     source: str = Field(description="`server`: the mail server reports new mail. `watch`: Casella watches the mailbox.")
-    folders: tuple[str, ...] | None = Field(None, description="The folders whose changes it hears of; absent for all.")
+    folders: tuple[str, ...] | None = Field(None, description="The folders whose changes wake it; absent for all.")
     events: tuple[str, ...] = Field(
         description="What it is woken for: `created`, `updated`, `destroyed`. Later versions may add others."
     )
