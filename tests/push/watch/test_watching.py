@@ -301,9 +301,9 @@ async def test_a_mailbox_without_push_is_polled(dovecot: Dovecot, file_url: str)
 
 
 async def test_watches_leave_connections_to_requests(dovecot: Dovecot, file_url: str) -> None:
-    """A quarter of the server's connections may be of watches. Other mailboxes are polled."""
+    """Half of the server's connections may be of watches. Other mailboxes are polled."""
     users = [credentials_of(dovecot.user()) for _ in range(3)]
-    async with running(settings_of(dovecot, file_url, server_connections=8), poll=0.2) as site:
+    async with running(settings_of(dovecot, file_url, server_connections=4), poll=0.2) as site:
         phones = [await site.subscribe(each) for each in users]
         assert site.watching._worker.modes() == {"push": 2, "poll": 1}
         for each, phone in zip(users, phones, strict=True):
