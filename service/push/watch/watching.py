@@ -21,7 +21,7 @@ from service.store.grants import GrantStates
 from service.store.opened import Store
 
 STANDING = 2
-"""One in so many connections to a mail server may be that of a watch."""
+"""One in two connections to a mail server may be that of a watch."""
 _log = structlog.get_logger("service.push.watch")
 
 

@@ -58,7 +58,9 @@ class Drill:
         server = await asyncio.start_server(self._take, HOST, 0, backlog=1000)
         self._stack.push_async_callback(_close, server)
         await self._subscribe()
-        env = environment(self.dovecot, secret_keys=KEYS[0], drain_seconds=0, access_log="false", server_connections=3000)
+        env = environment(
+            self.dovecot, secret_keys=KEYS[0], drain_seconds=0, access_log="false", server_connections=3000
+        )
         env |= {PORT: str(server.sockets[0].getsockname()[1]), "CASELLA_STORE__URL": self.url}
         env |= {f"CASELLA_STORE__{name.upper()}": str(value) for name, value in self.settings.items()}
         self.replicas = [Replica(env, ENTRYPOINT) for _ in range(self.count)]

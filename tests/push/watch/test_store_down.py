@@ -35,7 +35,7 @@ async def requests_work(site: Site, user: str) -> None:
 
 
 async def test_requests_and_pushes_go_on_while_it_is_away(dovecot: Dovecot, server: Postgres) -> None:
-    """R-OPS-32: what needs it is refused until later; it is logged once. Mailboxes are watched as long as no other
+    """R-OPS-43: what needs it is refused until later; it is logged once. Mailboxes are watched as long as no other
     replica can have taken them."""
     credentials = credentials_of(dovecot.user())
     settings = settings_of(dovecot, server.url(), store={"heartbeat_seconds": 0.2, "dead_seconds": 60})
@@ -58,7 +58,7 @@ async def test_requests_and_pushes_go_on_while_it_is_away(dovecot: Dovecot, serv
 
 
 async def test_what_came_while_it_was_away_is_told_later(dovecot: Dovecot, server: Postgres) -> None:
-    """R-OPS-32: when others might have taken the mailbox, pushes wait. The watch stays, and needs no new login."""
+    """R-OPS-43: when others might have taken the mailbox, pushes wait. The watch stays, and needs no new login."""
     credentials = credentials_of(dovecot.user())
     async with running(settings_of(dovecot, server.url())) as site:
         phone = await site.subscribe(credentials)
@@ -75,7 +75,7 @@ async def test_what_came_while_it_was_away_is_told_later(dovecot: Dovecot, serve
 
 
 async def test_a_service_starts_while_it_is_away(dovecot: Dovecot, server: Postgres) -> None:
-    """R-OPS-32: the tables are made when it comes."""
+    """R-OPS-43: the tables are made when it comes."""
     url, credentials, phone = server.url(), credentials_of(dovecot.user()), subscription_of()
     server.stop()
     async with running(settings_of(dovecot, url), Recorder()) as site:
