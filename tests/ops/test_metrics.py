@@ -7,8 +7,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import service.push.watch.worker  # noqa: F401 - its gauge is there once it is imported, which takes a store
 from service.http import metrics_port
-from service.telemetry.metrics import jmap_method, message_sent
+from service.telemetry.metrics import jmap_method, message_sent, watch_push
 from service.telemetry.upstream import queued
 from tests.api.conftest import Connect, connect
 from tests.deploy.documented import metrics
@@ -47,6 +48,7 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
         pass
     message_sent("home", "sent")
     jmap_method("Email/get", "ok", 0.0)
+    watch_push("delivered")
     async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
         for client in (imap, pop3):
             assert (await client.get(LIST)).status_code == 200
@@ -54,7 +56,8 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
         await imap.get(f"{ME}/changes", params={"since": token, "wait": 0.1})
         text = await measured()
     found = exposed(text)
-    found["casella_watches"] |= {"mode"}  # has no series without listeners
+    for name in ("casella_watches", "casella_mailboxes_watched"):  # have no series without listeners
+        found[name] |= {"mode"}
     assert found == metrics()
 
 

@@ -88,10 +88,11 @@ class Drill:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            said: dict[str, Any] = json.loads(await reader.readline())
-            self.pushed[said["device"]].append((time.monotonic(), said["pid"]))
-            writer.write(b"taken\n")
-            await writer.drain()
+            if line := await reader.readline():  # empty if the push was given up before it began
+                said: dict[str, Any] = json.loads(line)
+                self.pushed[said["device"]].append((time.monotonic(), said["pid"]))
+                writer.write(b"taken\n")
+                await writer.drain()
         writer.close()
 
     async def watched(self, replicas: Sequence[Replica]) -> list[int]:
@@ -132,11 +133,11 @@ class Drill:
         """The users who got mail after their last push."""
         return [user for user, times in self.appended.items() if max(self._pushes(user), default=0) < times[-1]]
 
-    def delays(self) -> list[float]:
-        """From each message to the push that told of it, in seconds, sorted."""
+    def delays(self, since: float = 0, until: float = float("inf")) -> list[float]:
+        """From each message of that time to the push that told of it, in seconds, sorted."""
         found = []
-        for user, times in self.appended.items():
-            pushes = self._pushes(user)
+        for user, all_times in self.appended.items():
+            pushes, times = self._pushes(user), [at for at in all_times if since <= at < until]
             found += [min((push - at for push in pushes if push >= at), default=float("inf")) for at in times]
         return sorted(found)
 
