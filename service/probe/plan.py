@@ -11,6 +11,10 @@ from service.settings.shown import given_variables
 
 _STORE_ADVICE = "Check `rates.url`, whether Redis runs, and in a cluster the network policy."
 
+_DATABASE_ADVICE = (
+    "Check `store.url`, whether the database runs, its user's password, and in a cluster the network policy."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -30,6 +34,8 @@ async def plan(settings: Settings, table: ServerTable, around: Surroundings) -> 
     for line in _sign_in(settings, table):
         yield line
     async for line in _store(settings):
+        yield line
+    async for line in _database(settings):
         yield line
     yield _metrics(settings, around)
     for line in _clients(settings, around):
@@ -98,6 +104,23 @@ async def _store(settings: Settings) -> AsyncIterator[Line]:
         yield Line(f"  do: {_STORE_ADVICE}")
         return
     yield Line("all replicas share refused logins and ended sessions in the Redis of rates.url")
+
+
+async def _database(settings: Settings) -> AsyncIterator[Line]:
+    """Looks whether it answers, and changes nothing."""
+    if settings.store.url is None:
+        return
+    from service.store.database import Database  # noqa: PLC0415 - its libraries are an extra
+
+    database = Database(settings.store.url.get_secret_value())
+    fault = await database.fault()
+    await database.aclose()
+    if fault is not None:
+        yield Line(f"the database of store.url cannot be used: {fault}", "✗")
+        yield Line(f"  do: {_DATABASE_ADVICE}")
+        return
+    kind = "PostgreSQL, which replicas share" if database.is_shared else "SQLite file, for a single process"
+    yield Line(f"mailboxes are watched for sleeping phones; the store is a {kind}")
 
 
 def _metrics(settings: Settings, around: Surroundings) -> Line:

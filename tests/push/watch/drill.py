@@ -101,6 +101,14 @@ class Drill:
             pages = await asyncio.gather(*(client.get(replica.metrics_url) for replica in replicas))
         return [int(_value(page.text, "casella_mailboxes_watched", mode="push")) for page in pages]
 
+    async def all_claimed(self, replica: Replica, seconds: float) -> None:
+        """Returns once one replica has all mailboxes, connected or in turn to log in."""
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient(timeout=10) as client:
+            while _value((await client.get(replica.metrics_url)).text, "casella_mailboxes_watched") < self.mailboxes:
+                assert time.monotonic() < deadline, replica.log[-2000:]
+                await asyncio.sleep(0.1)
+
     async def all_watched(self, replicas: Sequence[Replica], seconds: float) -> list[int]:
         """Returns once each mailbox is watched, by one of them."""
         counts: list[int] = []
