@@ -15,7 +15,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -110,6 +110,9 @@ servers: system $(VENV)/dev  ## The contract suite and more on Cyrus, Courier an
 	@.ci/servers
 	$(BIN)/python -m pytest -m servers -n $(WORKERS) tests/contract tests/others tests/adapters/smtp $(ARGS)
 
+watchers: system $(VENV)/dev  ## Three replicas watch 500 mailboxes; one is killed, one paused for a minute: all mail is told (four minutes).
+	$(BIN)/python -m tests.push.watch $(ARGS)
+
 nightly:  ## What takes its time: properties on new examples, fuzzing, other and hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
 	CASELLA_EXAMPLES=new $(MAKE) test
 	$(MAKE) fuzz SECONDS=600
@@ -122,6 +125,7 @@ nightly:  ## What takes its time: properties on new examples, fuzzing, other and
 	$(MAKE) growth
 	$(MAKE) pressure
 	$(MAKE) listeners
+	$(MAKE) watchers
 	$(MAKE) image
 	$(MAKE) cluster
 	$(MAKE) drill

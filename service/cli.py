@@ -136,6 +136,8 @@ def serve(
     if workers > 1 and not settings.secret_keys:
         typer.echo("Several workers need common secret_keys, or each would refuse the tokens of the others.", err=True)
         raise typer.Exit(2)
+    if workers > 1 and settings.store.url and settings.store.url.get_secret_value().startswith("sqlite:"):
+        _log.warning("store.url names SQLite, which is for a single process: workers notice subscriptions late")
     if workers > 1 and settings.rates.url is None:
         _log.warning("no rates.url: a session that is ended stays valid in the other workers until its token expires")
     try:

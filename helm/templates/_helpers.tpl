@@ -169,6 +169,7 @@ assumed to have the usual port. */ -}}
 {{- define "casella.storePorts" -}}
 {{- $ports := list -}}
 {{- $urls := list ((.Values.config.rates).url) ((.Values.config.store).url) -}}
+{{- if .Values.storeSecret.name }}{{ $urls = append $urls "postgresql://secret" }}{{ end -}}
 {{- range .Values.extraEnv -}}
   {{- if regexMatch "(?i)^CASELLA_RATES__URL$" .name }}{{ $urls = append $urls (.value | default "redis://secret") }}{{ end -}}
   {{- if regexMatch "(?i)^CASELLA_STORE__URL$" .name }}{{ $urls = append $urls (.value | default "postgresql://secret") }}{{ end -}}
@@ -224,6 +225,13 @@ assumed to have the usual port. */ -}}
 {{- $hasKeys := or .Values.secretKeys .Values.existingSecret.name .Values.extraEnv .Values.extraEnvFrom -}}
 {{- if and (gt (include "casella.maxReplicas" . | int) 1) .Values.config.servers (not $hasKeys) -}}
 {{ fail "Several pods need secretKeys or existingSecret.name, or a pod cannot open the session tokens of another." }}
+{{- end -}}
+{{- $hasStore := or .Values.storeSecret.name (.Values.config.store).url -}}
+{{- if and $hasStore (not $hasKeys) -}}
+{{ fail "A store needs secretKeys or existingSecret.name, which seal what is in it." }}
+{{- end -}}
+{{- if and (gt (include "casella.maxReplicas" . | int) 1) (hasPrefix "sqlite:" ((.Values.config.store).url | default "")) -}}
+{{ fail "config.store.url: several pods cannot share a file. Name a PostgreSQL." }}
 {{- end -}}
 {{- range $section := list "rates" "store" -}}
 {{- if regexMatch "//[^/?#]*:[^/?#]+@" (dig $section "url" "" $.Values.config) -}}

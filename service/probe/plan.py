@@ -11,6 +11,10 @@ from service.settings.shown import given_variables
 
 _STORE_ADVICE = "Check `rates.url`, whether Redis runs, and in a cluster the network policy."
 
+_DATABASE_ADVICE = (
+    "Check `store.url`, whether the database runs, its user's password, and in a cluster the network policy."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -32,6 +36,8 @@ async def plan(settings: Settings, table: ServerTable, around: Surroundings) -> 
     async for line in _store(settings):
         yield line
     yield _push(settings)
+    async for line in _database(settings):
+        yield line
     yield _metrics(settings, around)
     for line in _clients(settings, around):
         yield line
@@ -108,6 +114,23 @@ def _push(settings: Settings) -> Line:
     if not settings.secret_keys:
         return Line(f"phones are woken for {servers}, until this process ends: no key is set", "!")
     return Line(f"phones are woken for {servers}; --login USER says whether METADATA works")
+
+
+async def _database(settings: Settings) -> AsyncIterator[Line]:
+    """Looks whether it answers, and changes nothing."""
+    if settings.store.url is None:
+        return
+    from service.store.database import Database  # noqa: PLC0415 - its libraries are an extra
+
+    database = Database(settings.store.url.get_secret_value())
+    fault = await database.fault()
+    await database.aclose()
+    if fault is not None:
+        yield Line(f"the database of store.url cannot be used: {fault}", "✗")
+        yield Line(f"  do: {_DATABASE_ADVICE}")
+        return
+    kind = "PostgreSQL, which replicas share" if database.is_shared else "SQLite file, for a single process"
+    yield Line(f"mailboxes are watched for sleeping phones; the store is a {kind}")
 
 
 def _metrics(settings: Settings, around: Surroundings) -> Line:

@@ -26,7 +26,7 @@ class StoreSettings(BaseModel):
         description="After this time without a report, other processes take over the mailboxes that a process watches.",
     )
     logins_per_second: float = Field(
-        25, gt=0, le=1000, description="How many watches a process begins in a second on one mail server."
+        40, gt=0, le=1000, description="How many watches a process begins in a second on one mail server."
     )
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ _log = structlog.get_logger("service.store.bell")
 
 
 class Bell:
-    """One for each process. ``listen`` hears those of other processes."""
+    """One for each process. With ``listen`` it rings when that of another process does."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

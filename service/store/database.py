@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -53,6 +53,15 @@ class Database:
                     yield connection
         self._note(is_down=False)
 
+    async def fault(self) -> str | None:
+        """The kind of failure; None if it answers. Changes nothing in it."""
+        try:
+            async with asyncio.timeout(self._patience), self._engine.connect() as connection:
+                await connection.execute(select(1))
+        except _FAILURES as error:
+            return _kind(error)
+        return None
+
     async def listener(self) -> asyncpg.Connection:
         """A connection of PostgreSQL of its own, to listen on. Raises OSError and errors of asyncpg."""
         return await connect(self._url)
@@ -79,7 +88,7 @@ class Database:
         except IntegrityError:
             raise
         except _FAILURES as error:
-            self._note(is_down=True, why=type(getattr(error, "orig", None) or error).__name__)
+            self._note(is_down=True, why=_kind(error))
             raise StoreUnavailable(_TEXT, retry_after=RETRY_AFTER) from None
 
     def _note(self, *, is_down: bool, why: str = "") -> None:
@@ -87,6 +96,11 @@ class Database:
             self._is_down = is_down
             metrics.store_down(is_down)
             _log.warning("the store fails", kind=why) if is_down else _log.info("the store answers again")
+
+
+def _kind(error: BaseException) -> str:
+    """Without its text, which may name users."""
+    return type(getattr(error, "orig", None) or error).__name__
 
 
 def open_engine(url: str) -> AsyncEngine:

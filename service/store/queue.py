@@ -102,11 +102,11 @@ class Queue:
         return revision
 
     async def advance(self, claim: Claim, mark: bytes) -> None:
-        """Note up to where the work was done. Raises Lost."""
+        """Note how far the work was done. Raises Lost."""
         await self._change(claim, {"mark": self._seal.seal(mark, mark_place(claim.id))})
 
     async def fail(self, claim: Claim) -> None:
-        """Nobody claims it again before its user has changed it. Raises Lost."""
+        """It is not claimed again before its user has changed it. Raises Lost."""
         await self._change(claim, {"state": State.FAILED, "owner": None})
 
     async def _change(self, claim: Claim, values: dict[str, object]) -> None:
@@ -121,7 +121,7 @@ class Queue:
 
 
 async def _beat(connection: AsyncConnection, worker: str) -> None:
-    """Locks the worker's row to the end of the transaction, so that nobody declares it dead meanwhile."""
+    """Locks the worker's row to the end of the transaction, so that it is not declared dead meanwhile."""
     done = await connection.execute(update(workers).where(workers.c.id == worker).values(beat_at=now()))
     if not done.rowcount:
         raise Dead
@@ -137,7 +137,7 @@ def _parts(values: Sequence[T]) -> Iterable[Sequence[T]]:
 
 
 def content_place(id: str) -> str:  # noqa: A002
-    """Where the content of work is stored, for the seal."""
+    """The place of the content of work, for the seal."""
     return f"work/{id}/content"
 
 

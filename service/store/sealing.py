@@ -1,7 +1,7 @@
 """Seals what is written: without one of the keys, a stolen database opens nothing.
 
 AES-256-GCM, by a key derived from each of `secret_keys`. The first seals and all open. The place of a value is
-authenticated with it, so that nobody who can write to the database moves it to another row.
+authenticated with it, so that it opens in its own row only.
 """
 
 import json

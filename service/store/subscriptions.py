@@ -28,7 +28,7 @@ class Watched:
     content: bytes
     session: str | None = None
     mark: bytes | None = None
-    """Up to where the app knows the mailbox, if it is not watched yet."""
+    """The state of the mailbox that the app knows, if it is not watched yet."""
 
 
 class Subscriptions:
@@ -174,5 +174,5 @@ class Subscriptions:
 
 
 def item_place(id: str) -> str:  # noqa: A002
-    """Where the content of a subscription is stored, for the seal."""
+    """The place of the content of a subscription, for the seal."""
     return f"subscriptions/{id}/content"

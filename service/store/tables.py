@@ -38,7 +38,7 @@ work = Table(
     Column("name", String(NAME), nullable=False),  # distinguishes the work of this kind in one account
     Column("grant", String(NAME)),  # a keyed digest of the session whose grant signs in
     Column("content", LargeBinary, nullable=False),  # sealed
-    Column("mark", LargeBinary),  # sealed: up to where it was done
+    Column("mark", LargeBinary),  # sealed: how far it was done
     Column("state", String(16), nullable=False),
     Column("due_at", Double, nullable=False),
     Column("expires_at", Double),

@@ -150,7 +150,7 @@ def mailboxes_claimed(count: int) -> None:
 
 
 def mailboxes_taken_over(count: int) -> None:
-    """A process was declared dead that watched so many mailboxes."""
+    """Processes were declared dead that watched these mailboxes."""
     _takeovers.inc(count)
 
 

@@ -17,6 +17,7 @@ from service.mail.model import Capability
 from service.mail.search.grammar.help import HELP
 from service.settings.issuers import IssuerSettings
 from service.settings.model import RateSettings, ServerSettings, Settings
+from service.settings.store import StoreSettings
 from service.site.causes import CAUSES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -83,7 +84,12 @@ def test_what_an_adapter_claims_it_has(backend: type[Backend]) -> None:
         assert has == {capability in claimed}, capability
 
 
-MODELS: dict[str, type[BaseModel]] = {"": Settings, "rates": RateSettings, "oauth.NAME": IssuerSettings}
+MODELS: dict[str, type[BaseModel]] = {
+    "": Settings,
+    "rates": RateSettings,
+    "store": StoreSettings,
+    "oauth.NAME": IssuerSettings,
+}
 
 
 def settings() -> dict[str, tuple[str, str]]:
@@ -102,6 +108,9 @@ def test_every_setting_is_explained() -> None:
     )
     assert {key.removeprefix("rates.") for key in settings() if key.startswith("rates.")} == set(
         RateSettings.model_fields
+    )
+    assert {key.removeprefix("store.") for key in settings() if key.startswith("store.")} == set(
+        StoreSettings.model_fields
     )
 
 

@@ -7,8 +7,16 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import service.push.watch.worker  # noqa: F401 - its gauge is there once it is imported, which takes a store
 from service.http import metrics_port
-from service.telemetry.metrics import delivery_reported, jmap_method, message_sent, pushed, subscription_ended
+from service.telemetry.metrics import (
+    delivery_reported,
+    jmap_method,
+    message_sent,
+    pushed,
+    subscription_ended,
+    watch_push,
+)
 from service.telemetry.upstream import queued
 from tests.api.conftest import Connect, connect
 from tests.deploy.documented import metrics
@@ -50,6 +58,7 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
     pushed("webpush", "delivered")
     subscription_ended("gone")
     delivery_reported("taken")
+    watch_push("delivered")
     async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
         for client in (imap, pop3):
             assert (await client.get(LIST)).status_code == 200
@@ -57,7 +66,8 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
         await imap.get(f"{ME}/changes", params={"since": token, "wait": 0.1})
         text = await measured()
     found = exposed(text)
-    found["casella_watches"] |= {"mode"}  # has no series without listeners
+    for name in ("casella_watches", "casella_mailboxes_watched"):  # have no series without listeners
+        found[name] |= {"mode"}
     assert found == metrics()
 
 

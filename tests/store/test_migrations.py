@@ -23,7 +23,7 @@ def differences(connection: Connection) -> list[object]:
 
 
 async def test_an_empty_database_gets_the_present_form(store_url: str) -> None:
-    """R-OPS-29"""
+    """R-OPS-40"""
     engine = open_engine(store_url)
     async with engine.begin() as connection:
         await connection.run_sync(upgrade)
@@ -33,7 +33,7 @@ async def test_an_empty_database_gets_the_present_form(store_url: str) -> None:
 
 
 async def test_an_older_form_keeps_its_rows(store_url: str) -> None:
-    """R-OPS-29"""
+    """R-OPS-40"""
     engine = open_engine(store_url)
     async with engine.begin() as connection:
         await connection.run_sync(partial(upgrade, target="s01"))
@@ -48,7 +48,7 @@ async def test_an_older_form_keeps_its_rows(store_url: str) -> None:
 
 
 async def test_a_newer_form_is_left_alone(store_url: str) -> None:
-    """R-OPS-29: an older release goes on while a newer one is rolled out, or taken back."""
+    """R-OPS-40: an older release goes on while a newer one is rolled out, or taken back."""
     engine = open_engine(store_url)
     async with engine.begin() as connection:
         await connection.run_sync(upgrade)
@@ -61,7 +61,7 @@ async def test_a_newer_form_is_left_alone(store_url: str) -> None:
 
 
 async def test_processes_that_start_at_once_migrate_once(store_url: str) -> None:
-    """R-OPS-29"""
+    """R-OPS-40"""
     code = "import asyncio, sys; from service.store.database import migrate; asyncio.run(migrate(sys.argv[1]))"
     started = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", code, store_url, stderr=asyncio.subprocess.PIPE)

@@ -34,7 +34,7 @@ def require_sealed(octets: bytes) -> None:
 
 
 async def test_a_stolen_file_shows_nothing(tmp_path: Path) -> None:
-    """R-HTTP-40: SQLite's files, with the log of what was written."""
+    """R-HTTP-17: SQLite's files, with the log of what was written."""
     file = tmp_path / "casella.db"
     async with opened(f"sqlite:///{file}") as store:
         await written(store)
@@ -44,7 +44,7 @@ async def test_a_stolen_file_shows_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_stolen_database_shows_nothing(postgres: Postgres) -> None:
-    """R-HTTP-40"""
+    """R-HTTP-17"""
     url = postgres.url()
     async with opened(url) as store:
         await written(store)
@@ -54,7 +54,7 @@ async def test_a_stolen_database_shows_nothing(postgres: Postgres) -> None:
 
 
 async def test_other_keys_open_nothing(store_url: str) -> None:
-    """R-HTTP-40: nor find an account, nor fail."""
+    """R-HTTP-17: nor find an account, nor fail."""
     async with opened(store_url) as store:
         await written(store)
     async with opened(store_url, [NEW]) as thief:
@@ -67,7 +67,7 @@ async def test_other_keys_open_nothing(store_url: str) -> None:
 
 
 async def test_a_value_is_bound_to_its_row(store_url: str) -> None:
-    """R-HTTP-40: who can write to the database, but has no key, cannot make one account watch with another's login."""
+    """R-HTTP-17: who can write to the database, but has no key, cannot make one account watch with another's login."""
     async with opened(store_url) as store:
         await keep(store, "ann")
         await keep(store, "eve")
@@ -89,7 +89,7 @@ def test_changed_octets_do_not_open() -> None:
 
 
 async def test_rotation_seals_all_with_the_first_key(store_url: str) -> None:
-    """R-HTTP-41: afterwards the old key can be left out of the settings. Nothing is lost, nobody has to subscribe again."""
+    """R-HTTP-51: afterwards the old key can be left out of the settings. Nothing is lost, nobody has to subscribe again."""
     async with opened(store_url, [OLD]) as store:
         for number in range(250):
             await keep(store, f"user{number}")
@@ -115,7 +115,7 @@ async def test_rotation_seals_all_with_the_first_key(store_url: str) -> None:
 
 
 async def test_replicas_with_another_first_key_share_the_mailbox_in_the_end(store_url: str) -> None:
-    """R-HTTP-41: two of them added it under two names at the same moment; the subscriptions of both stay."""
+    """R-HTTP-51: two of them added it under two names at the same moment; the subscriptions of both stay."""
     async with opened(store_url, [OLD]) as old:  # it does not know the new key yet, which is the same as being first
         await keep(old, "ann", name="phone")
         await keep(old, "ann", name="watch")

@@ -30,7 +30,7 @@ from service.store.sealing import Unreadable
 LOOK_SECONDS = 60.0
 """Between two looks at whether a watch still runs: a request with wrong credentials ends all of the account."""
 SAVE_SECONDS = 60.0
-"""How old a mark in the store may be if nobody was woken since."""
+"""How old a mark in the store may be if no device was woken since."""
 UNREADABLE_SECONDS = 3600.0
 """Until a row that no key opens is claimed again."""
 _log = structlog.get_logger("service.push.watch")

@@ -35,7 +35,7 @@ class Timing:
 
 
 class Lease:
-    """Until when nobody else can have this process's mailboxes, whatever the store says."""
+    """Until when no other process can have this one's mailboxes, even if the store does not answer."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

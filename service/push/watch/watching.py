@@ -20,8 +20,8 @@ from service.push.watch.worker import Worker
 from service.store.grants import GrantStates
 from service.store.opened import Store
 
-STANDING = 4
-"""One in so many connections to a mail server may be that of a watch: each needs another one now and then."""
+STANDING = 2
+"""One in two connections to a mail server may be that of a watch."""
 _log = structlog.get_logger("service.push.watch")
 
 

@@ -27,7 +27,7 @@ def upgrade(connection: Connection, target: str = "head") -> None:
     """Upgrades within the connection's transaction. A second process waits, and then finds nothing to do: SQLite's
     transactions exclude each other, and PostgreSQL has a lock that ends with the transaction.
 
-    Tables of a newer release stay as they are: that release knows that this one may still run."""
+    Tables of a newer release stay as they are: that release can share them with this one."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("select pg_advisory_xact_lock(:number)"), {"number": _LOCK})
     config = configuration(connection)

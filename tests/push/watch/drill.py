@@ -58,7 +58,9 @@ class Drill:
         server = await asyncio.start_server(self._take, HOST, 0, backlog=1000)
         self._stack.push_async_callback(_close, server)
         await self._subscribe()
-        env = environment(self.dovecot, secret_keys=KEYS[0], drain_seconds=0, access_log="false")
+        env = environment(
+            self.dovecot, secret_keys=KEYS[0], drain_seconds=0, access_log="false", server_connections=3000
+        )
         env |= {PORT: str(server.sockets[0].getsockname()[1]), "CASELLA_STORE__URL": self.url}
         env |= {f"CASELLA_STORE__{name.upper()}": str(value) for name, value in self.settings.items()}
         self.replicas = [Replica(env, ENTRYPOINT) for _ in range(self.count)]
@@ -86,10 +88,11 @@ class Drill:
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            said: dict[str, Any] = json.loads(await reader.readline())
-            self.pushed[said["device"]].append((time.monotonic(), said["pid"]))
-            writer.write(b"taken\n")
-            await writer.drain()
+            if line := await reader.readline():  # empty if the push was given up before it began
+                said: dict[str, Any] = json.loads(line)
+                self.pushed[said["device"]].append((time.monotonic(), said["pid"]))
+                writer.write(b"taken\n")
+                await writer.drain()
         writer.close()
 
     async def watched(self, replicas: Sequence[Replica]) -> list[int]:
@@ -97,6 +100,14 @@ class Drill:
         async with httpx.AsyncClient(timeout=10) as client:
             pages = await asyncio.gather(*(client.get(replica.metrics_url) for replica in replicas))
         return [int(_value(page.text, "casella_mailboxes_watched", mode="push")) for page in pages]
+
+    async def all_claimed(self, replica: Replica, seconds: float) -> None:
+        """Returns once one replica has all mailboxes, connected or in turn to log in."""
+        deadline = time.monotonic() + seconds
+        async with httpx.AsyncClient(timeout=10) as client:
+            while _value((await client.get(replica.metrics_url)).text, "casella_mailboxes_watched") < self.mailboxes:
+                assert time.monotonic() < deadline, replica.log[-2000:]
+                await asyncio.sleep(0.1)
 
     async def all_watched(self, replicas: Sequence[Replica], seconds: float) -> list[int]:
         """Returns once each mailbox is watched, by one of them."""
@@ -130,11 +141,11 @@ class Drill:
         """The users who got mail after their last push."""
         return [user for user, times in self.appended.items() if max(self._pushes(user), default=0) < times[-1]]
 
-    def delays(self) -> list[float]:
-        """From each message to the push that told of it, in seconds, sorted."""
+    def delays(self, since: float = 0, until: float = float("inf")) -> list[float]:
+        """From each message of that time to the push that told of it, in seconds, sorted."""
         found = []
-        for user, times in self.appended.items():
-            pushes = self._pushes(user)
+        for user, all_times in self.appended.items():
+            pushes, times = self._pushes(user), [at for at in all_times if since <= at < until]
             found += [min((push - at for push in pushes if push >= at), default=float("inf")) for at in times]
         return sorted(found)
 

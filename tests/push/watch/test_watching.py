@@ -147,7 +147,7 @@ async def keep_with(site: Site, user: str, password: str, phone: Subscription) -
 
 
 async def test_a_wrong_password_is_tried_once(dovecot: Dovecot, store_url: str) -> None:
-    """R-OPS-30: one push says so. Neither beats nor restarts try again: mail servers lock accounts. The app subscribes
+    """R-OPS-41: one push says so. Neither beats nor restarts try again: mail servers lock accounts. The app subscribes
     with the new password, and all goes on."""
     user, phone, recorder = dovecot.user("changed"), subscription_of(), Recorder()
     settings = settings_of(dovecot, store_url)
@@ -172,7 +172,7 @@ def failures(dovecot: Dovecot, user: str) -> int:
 
 
 async def test_a_password_that_changes_while_it_is_watched_ends_the_watch(dovecot: Dovecot, file_url: str) -> None:
-    """R-OPS-30: with the next connection."""
+    """R-OPS-41: with the next connection."""
     user, recorder = dovecot.user("changing"), Recorder()
     async with running(settings_of(dovecot, file_url), recorder) as site:
         phone = await site.subscribe(credentials_of(user))
@@ -301,9 +301,9 @@ async def test_a_mailbox_without_push_is_polled(dovecot: Dovecot, file_url: str)
 
 
 async def test_watches_leave_connections_to_requests(dovecot: Dovecot, file_url: str) -> None:
-    """A quarter of the server's connections may be of watches. Other mailboxes are polled."""
+    """Half of the server's connections may be of watches. Other mailboxes are polled."""
     users = [credentials_of(dovecot.user()) for _ in range(3)]
-    async with running(settings_of(dovecot, file_url, server_connections=8), poll=0.2) as site:
+    async with running(settings_of(dovecot, file_url, server_connections=4), poll=0.2) as site:
         phones = [await site.subscribe(each) for each in users]
         assert site.watching._worker.modes() == {"push": 2, "poll": 1}
         for each, phone in zip(users, phones, strict=True):
@@ -349,7 +349,7 @@ async def test_replicas_share_the_mailboxes(dovecot: Dovecot, postgres: Postgres
 
 
 async def test_logins_begin_at_a_bounded_rate() -> None:
-    """R-OPS-31: the first at once, others in turn, by host."""
+    """R-OPS-42: the first at once, others in turn, by host."""
     starts = Starts(rate=100, standing=1)
     began = time.monotonic()
     await asyncio.gather(*(starts.turn("home") for _ in range(30)), starts.turn("elsewhere"))
