@@ -67,11 +67,12 @@ class _Crossing:
     async def _take(self, batch: Sequence[Letter]) -> None:
         copies: list[Copy] = []
         new: list[Letter] = []
+        if self._moves and batch:
+            await self._require_distinct(batch[0])
         for letter in batch:
             if fault := fault_of(letter):
                 self._note(letter, letter.error or UpstreamError(fault[1]))
             elif (copy := await self._index.take(letter, is_only=False)) is not None:
-                await self._require_distinct(letter)
                 copies.append(self._copied(letter, copy))
             else:
                 new.append(letter)
@@ -97,7 +98,7 @@ class _Crossing:
 
     async def _require_distinct(self, letter: Letter) -> None:
         """See ``deleting``."""
-        if self._moves and not self._is_distinct:
+        if not self._is_distinct:
             [summary] = await self._source.get_messages([letter.item.id])
             require_distinct(
                 is_distinct=await are_distinct(self._source, summary.folder_id, self._destination, self._target, letter)

@@ -1,8 +1,8 @@
 """Deletes at the source what is verified at the destination, and nothing else.
 
 A message is deleted if its copy, read back, has the same octets. That says nothing if both mailboxes are the same one
-by two names: then the copy is the message. So before the first deletion of a message that this import did not append
-itself, a second copy is appended: if the source gets it, it is the same mailbox.
+by two names: then the copy is the message. So first a copy of one message is appended for a moment: if the source gets
+it, it is the same mailbox.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from service.mail.inventory import Item, NewMessage
 from service.transfer.model import Reason
 from service.transfer.reading import Letter, marks_of
 
+NO_IDS = "The destination does not say what it has stored, so it cannot be verified. Nothing was deleted."
 SAME_MAILBOX = "Source and destination are the same mailbox. Nothing was deleted."
 
 
@@ -35,13 +36,13 @@ async def verified_among(mailbox: Backend, copies: Sequence[Copy]) -> list[Copy]
 
 async def are_distinct(source: Backend, source_folder: str, destination: Backend, target: str, letter: Letter) -> bool:
     """Whether a message that is appended to the destination does not appear at the source. At the end the destination
-    is as it was. False if that cannot be seen."""
+    is as it was. Raises InvalidRequest if that cannot be seen."""
     before = set(await source.list_ids(source_folder))
     [appended] = await destination.append_many(target, [NewMessage(letter.source, (), letter.item.received_at)])
     if appended.error is not None:
         raise appended.error
     if appended.id is None:
-        return False
+        raise InvalidRequest(NO_IDS, location="body.deleteSource")
     try:
         new = [message for message in await source.list_ids(source_folder) if message not in before]
         items = await source.get_items(new)

@@ -173,6 +173,8 @@ class GroupRun:
 
     async def _take(self, batch: Sequence[Letter], index: Index, others: Index, writer: Writer) -> None:
         """What is not there is appended."""
+        if self._job.options.deletes_source and batch:
+            await self._require_distinct(batch[0], writer.folder)
         new: list[Letter] = []
         there: list[tuple[Letter, str | None]] = []
         for letter in batch:
@@ -185,8 +187,6 @@ class GroupRun:
                 new.append(letter)
         written = await self._write(new, writer)
         if self._job.options.deletes_source:
-            if there:
-                await self._require_distinct(there[0][0], writer.folder)
             await self._delete_early([*there, *written])
 
     async def _copy_of(self, letter: Letter, *indexes: Index) -> str | None:
@@ -198,7 +198,7 @@ class GroupRun:
         return None
 
     async def _require_distinct(self, letter: Letter, target: str) -> None:
-        """Before a message is deleted whose copy this import may not have made."""
+        """Once, before anything is written or deleted."""
         if not self._job.progress.is_distinct:
             folder = self._counts[letter.place].folder.id
             require_distinct(is_distinct=await are_distinct(self._source, folder, self._destination, target, letter))
