@@ -99,9 +99,9 @@ class _Crossing:
     async def _see_that_distinct(self, batch: Sequence[Letter]) -> None:
         """Once, before anything is copied."""
         if not self._is_distinct:
-            [summary] = await self._source.get_messages([batch[0].item.id])
-            folder = summary.folder_id
-            self._is_distinct = await are_distinct(self._source, folder, self._destination, self._target, batch)
+            rows = await self._source.get_messages([item.id for item in self._items])
+            folders = {row.folder_id for row in rows}
+            self._is_distinct = await are_distinct(self._source, folders, self._destination, self._target, batch)
 
     async def _remove(self, copies: Sequence[Copy]) -> None:
         verified = await verified_among(self._destination, copies) if self._is_distinct else []

@@ -199,8 +199,8 @@ class GroupRun:
     async def _see_that_distinct(self, batch: Sequence[Letter], target: str) -> None:
         """Once, before anything is written or deleted."""
         if not self._job.progress.is_distinct:
-            folder = self._counts[batch[0].place].folder.id
-            is_distinct = await are_distinct(self._source, folder, self._destination, target, batch)
+            folders = {count.folder.id for count in self._counts}
+            is_distinct = await are_distinct(self._source, folders, self._destination, target, batch)
             self._job.progress.is_distinct = is_distinct
 
     async def _write(self, batch: Sequence[Letter], writer: Writer) -> list[tuple[Letter, str | None]]:
