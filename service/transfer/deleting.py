@@ -40,8 +40,8 @@ async def are_distinct(
     source: Backend, folders: Collection[str], destination: Backend, target: str, batch: Sequence[Letter]
 ) -> bool:
     """Whether a message that is appended to the destination does not appear at the source, in none of the ``folders``
-    from which messages are taken. At the end the destination is as it was. False if the destination takes none of the messages. Raises InvalidRequest if it is the same mailbox,
-    or if that cannot be seen."""
+    from which messages are taken. At the end the destination is as it was. False if the destination takes none of the
+    messages. Raises InvalidRequest if it is the same mailbox, or if that cannot be seen."""
     for letter in batch:
         if fault_of(letter) is not None:
             continue

@@ -193,7 +193,7 @@ async def test_the_same_mailbox_by_two_names_loses_nothing(connect: Connect, dov
             status, told = await problem(client, **{"from": login(user, **given)}, deleteSource=True)
             assert status == 422, (given, told)
             assert "the same mailbox" in told["detail"]
-        into = {"into": "archive", "deleteSource": True}
+        into = {"into": "junk", "deleteSource": True}
         assert (await problem(client, **{"from": login(user, server="tls")}, **into))[0] == 422
     assert octets(dovecot, user) == before  # not the flags: to read by POP3 sets one
 
