@@ -54,10 +54,10 @@ def test_passwords_come_from_a_pipe_and_are_not_printed(config: Path, dovecot: D
     old, new = seeded(dovecot), dovecot.user("new")
     arguments = ["import", old, new, "--config", str(config), "--from-protocol", "pop3"]
     assert not os.environ.keys() & SECRETS.keys()
-    done = invoke(arguments, input=f"{PASSWORD}\n{PASSWORD}\n")
+    done = invoke(arguments, text=f"{PASSWORD}\n{PASSWORD}\n")
     assert done.exit_code == 0, done.output
     assert PASSWORD not in done.output
-    wrong = invoke(arguments, input="canary-wrong\nx\n")
+    wrong = invoke(arguments, text="canary-wrong\nx\n")
     assert wrong.exit_code == 1
     assert "canary" not in wrong.output
     assert "The source: The mail server rejected these credentials." in wrong.output
