@@ -1,4 +1,4 @@
-"""The commands ``casella serve``, ``casella demo``, ``casella check`` and ``casella openapi``."""
+"""The commands ``casella serve``, ``casella demo``, ``casella check``, ``casella import`` and ``casella openapi``."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
@@ -20,20 +21,24 @@ import uvicorn
 from pydantic import SecretBytes, ValidationError
 
 from service import __version__, probe
+from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, MailServer, Security, ServerTable, trusting
 from service.app import create_app
+from service.backends import backends
 from service.http import run as serving
 from service.http.metrics_port import MetricsAddress, PortUnavailable
 from service.http.open_files import affordable
 from service.http.servers import ApiServer
 from service.http.workers import CONFIG
 from service.mail.errors import MailError
+from service.mail.model import Protocol
 from service.probe.line import Line
 from service.probe.plan import Surroundings, plan
 from service.settings import errors as setting_errors
 from service.settings.model import KEY_OCTETS, Settings, read_settings
 from service.settings.shown import effective
 from service.telemetry import logs
+from service.transfer.model import Options
 
 app = typer.Typer(
     name="casella", help="One HTTP/JSON API in front of any mailbox.", no_args_is_help=True, add_completion=False
@@ -54,6 +59,8 @@ MetricsHost = Annotated[
     str | None, typer.Option(help="Address for /metrics, instead of the setting metrics_host (127.0.0.1).")
 ]
 _PASSWORD = "CASELLA_CHECK_PASSWORD"  # noqa: S105 - the variable's name
+_FROM_PASSWORD = "CASELLA_FROM_PASSWORD"  # noqa: S105
+_TO_PASSWORD = "CASELLA_TO_PASSWORD"  # noqa: S105
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -276,6 +283,67 @@ def check(
     raise typer.Exit(asyncio.run(_check_all(before, described)))
 
 
+@app.command(name="import")
+def import_(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="Login of the mailbox to copy from.")],
+    destination: Annotated[str, typer.Argument(metavar="TO", help="Login of the mailbox to copy into.")],
+    config: Config = None,
+    from_server: Annotated[
+        str | None, typer.Option(help="Mail server of FROM: a name of the configuration, or a host without one.")
+    ] = None,
+    to_server: Annotated[str | None, typer.Option(help="Mail server of TO, in the same way.")] = None,
+    from_protocol: Annotated[str | None, typer.Option(help="imap, pop3 or maildir; by default what there is.")] = None,
+    folder: Annotated[
+        list[str] | None, typer.Option(help="Role or id of a folder of FROM, again for more. By default all.")
+    ] = None,
+    into: Annotated[str | None, typer.Option(help="Role or id of the folder of TO that gets all messages.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="Only messages that were received since then (UTC).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Copy nothing, and say what would be copied.")] = False,
+    delete_source: Annotated[
+        bool, typer.Option("--delete-source", help="Delete messages from FROM whose copies were read back unaltered.")
+    ] = False,
+) -> None:
+    """Copy the mail of one mailbox into another.
+
+    What is there already is not copied again, so it can be broken off at any moment and run again. The passwords are
+    read from CASELLA_FROM_PASSWORD and CASELLA_TO_PASSWORD, or asked for; without a terminal they are the first two
+    lines of the input. The exit code is 1 if something could not be copied.
+    """
+    from rich.console import Console  # noqa: PLC0415 - 60 ms that other commands need not take
+
+    from service.importing import explain, run_import  # noqa: PLC0415
+
+    settings = _settings(config)
+    if not (settings.servers or settings.any_server):
+        settings = settings.model_copy(update={"any_server": True})
+    logs.configure("ERROR")
+    table = settings.server_table()
+    adapters = backends(settings, table)
+    start = since.replace(tzinfo=UTC) if since else None
+    options = Options(tuple(folder) if folder else None, into, start, dry_run, delete_source)
+    try:
+        rows = table.pick(source, from_server), table.pick(destination, to_server)
+        protocol = Protocol(from_protocol.lower()) if from_protocol else rows[0].protocol
+        rows[0].require(protocol)
+    except (MailError, ValueError) as error:
+        typer.echo(error.detail if isinstance(error, MailError) else "There is no such protocol.", err=True)
+        raise typer.Exit(2) from None
+    old = Credentials(rows[0].name, protocol, source, _password(_FROM_PASSWORD, f"Password of {source}"))
+    new = Credentials(
+        rows[1].name, rows[1].protocol, destination, _password(_TO_PASSWORD, f"Password of {destination}")
+    )
+    console = Console()
+    try:
+        code = asyncio.run(run_import(adapters.__getitem__, old, new, options, console))
+    except MailError as error:
+        typer.echo(explain(error), err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("Broken off. The same command goes on.", err=True)
+        raise typer.Exit(130) from None
+    raise typer.Exit(code)
+
+
 def _surroundings(settings: Settings, config: Path | None) -> Surroundings:
     fault = None
     try:
@@ -307,15 +375,15 @@ async def _lines(before: AsyncIterator[Line] | None, checks: Sequence[Awaitable[
             yield line
 
 
-def _password() -> str:
-    """Returns the password from the environment, else from a hidden prompt, or the first line of a pipe."""
-    password = os.environ.get(_PASSWORD)
+def _password(variable: str = _PASSWORD, prompt: str = "Password") -> str:
+    """Returns the password from the environment, else from a hidden prompt, or the next line of a pipe."""
+    password = os.environ.get(variable)
     if password is None and sys.stdin.isatty():
-        password = typer.prompt("Password", hide_input=True, err=True)
+        password = typer.prompt(prompt, hide_input=True, err=True)
     elif password is None:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        typer.echo(f"There is no password: set {_PASSWORD}, or type it at the prompt.", err=True)
+        typer.echo(f"There is no password: set {variable}, or type it at the prompt.", err=True)
         raise typer.Exit(2)
     return str(password)
 

@@ -73,6 +73,10 @@ class Credentials:
     ends_at: float | None = field(default=None, compare=False)
     """When the secret ends, by the monotonic clock, if that is known."""
 
+    def is_like(self, other: "Credentials") -> bool:
+        """Whether both may be of the same mailbox, by two protocols."""
+        return self.server == other.server and self.username.casefold() == other.username.casefold()
+
     @property
     def account(self) -> str:
         """The account's id. It does not depend on the secret."""

@@ -6,7 +6,7 @@ from service.mail.backend import MAX_ITEMS, Backend
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.inventory import Item
 from service.mail.model import Capability, Outcome, Protocol
-from service.transfer.deleting import NOT_VERIFIED, Copy, are_distinct, delete, require_distinct, verified_among
+from service.transfer.deleting import NOT_VERIFIED, Copy, are_distinct, delete, verified_among
 from service.transfer.index import Index
 from service.transfer.links import concerns_all, told
 from service.transfer.reading import Letter, in_pieces, letters
@@ -67,11 +67,12 @@ class _Crossing:
     async def _take(self, batch: Sequence[Letter]) -> None:
         copies: list[Copy] = []
         new: list[Letter] = []
+        if self._moves and batch:
+            await self._see_that_distinct(batch)
         for letter in batch:
             if fault := fault_of(letter):
                 self._note(letter, letter.error or UpstreamError(fault[1]))
             elif (copy := await self._index.take(letter, is_only=False)) is not None:
-                await self._require_distinct(letter)
                 copies.append(self._copied(letter, copy))
             else:
                 new.append(letter)
@@ -95,17 +96,15 @@ class _Crossing:
         self.outcomes[letter.item.id] = Outcome(letter.item.id, new_id=copy)
         return Copy(letter.place, copy, letter.source.size, letter.source.digest)
 
-    async def _require_distinct(self, letter: Letter) -> None:
-        """See ``deleting``."""
-        if self._moves and not self._is_distinct:
-            [summary] = await self._source.get_messages([letter.item.id])
-            require_distinct(
-                is_distinct=await are_distinct(self._source, summary.folder_id, self._destination, self._target, letter)
-            )
-            self._is_distinct = True
+    async def _see_that_distinct(self, batch: Sequence[Letter]) -> None:
+        """Once, before anything is copied."""
+        if not self._is_distinct:
+            rows = await self._source.get_messages([item.id for item in self._items])
+            folders = {row.folder_id for row in rows}
+            self._is_distinct = await are_distinct(self._source, folders, self._destination, self._target, batch)
 
     async def _remove(self, copies: Sequence[Copy]) -> None:
-        verified = await verified_among(self._destination, copies)
+        verified = await verified_among(self._destination, copies) if self._is_distinct else []
         for copy in copies:
             if copy not in verified:
                 message = self._items[copy.place].id

@@ -14,7 +14,6 @@ from service.transfer.deleting import (
     Copy,
     are_distinct,
     delete,
-    require_distinct,
     verified_among,
 )
 from service.transfer.index import LISTED_AT_ONCE, Index
@@ -173,6 +172,8 @@ class GroupRun:
 
     async def _take(self, batch: Sequence[Letter], index: Index, others: Index, writer: Writer) -> None:
         """What is not there is appended."""
+        if self._job.options.deletes_source and batch:
+            await self._see_that_distinct(batch, writer.folder)
         new: list[Letter] = []
         there: list[tuple[Letter, str | None]] = []
         for letter in batch:
@@ -185,8 +186,6 @@ class GroupRun:
                 new.append(letter)
         written = await self._write(new, writer)
         if self._job.options.deletes_source:
-            if there:
-                await self._require_distinct(there[0][0], writer.folder)
             await self._delete_early([*there, *written])
 
     async def _copy_of(self, letter: Letter, *indexes: Index) -> str | None:
@@ -197,12 +196,12 @@ class GroupRun:
                 return copy
         return None
 
-    async def _require_distinct(self, letter: Letter, target: str) -> None:
-        """Before a message is deleted whose copy this import may not have made."""
+    async def _see_that_distinct(self, batch: Sequence[Letter], target: str) -> None:
+        """Once, before anything is written or deleted."""
         if not self._job.progress.is_distinct:
-            folder = self._counts[letter.place].folder.id
-            require_distinct(is_distinct=await are_distinct(self._source, folder, self._destination, target, letter))
-            self._job.progress.is_distinct = True
+            folders = {count.folder.id for count in self._counts}
+            is_distinct = await are_distinct(self._source, folders, self._destination, target, batch)
+            self._job.progress.is_distinct = is_distinct
 
     async def _write(self, batch: Sequence[Letter], writer: Writer) -> list[tuple[Letter, str | None]]:
         """The messages that were appended, with the ids of their copies."""
@@ -286,7 +285,8 @@ class GroupRun:
 
     async def _delete(self, copies: Sequence[Copy]) -> None:
         """Delete those messages at the source whose copies are verified."""
-        verified = await verified_among(self._destination, copies)
+        is_distinct = self._job.progress.is_distinct
+        verified = await verified_among(self._destination, copies) if is_distinct else []
         for copy in copies:
             if copy not in verified:
                 self._tell(copy.place, *NOT_VERIFIED)

@@ -14,7 +14,7 @@ from service.accounts.tokens import MAX_IMPORT, Sessions
 from service.api.deps import Caller, Mailbox, service_of, until_sent
 from service.api.events.response import event_stream
 from service.api.problems import SIGNED_IN, fault_of, problem_of, problem_responses
-from service.api.routes.transfers.other import Other, OtherMailbox, are_alike, by_token, opened_other, other_of
+from service.api.routes.transfers.other import Other, OtherMailbox, by_token, opened_other, other_of
 from service.api.routing import api_router
 from service.mail.backend import Backend
 from service.mail.errors import InvalidField, InvalidRequest, MailError, OverQuota
@@ -202,7 +202,7 @@ async def _open(request: Request, caller: Credentials, mailbox: Backend, new: Ne
     else:
         assert new.from_ is not None
         other, job, is_own = await other_of(request, new.from_, SOURCE), new.job(), new.from_.token is None
-    if job.options.deletes_source and are_alike(caller, other.credentials):
+    if job.options.deletes_source and caller.is_like(other.credentials):
         raise InvalidRequest("Source and destination are the same mailbox.", location="body.deleteSource")
     await until_sent(request, service.imports.turn(caller.account))
     source = await until_sent(request, opened_other(request, other, caller, SOURCE))

@@ -84,8 +84,3 @@ async def opened_other(request: Request, other: Other, own: Credentials, side: s
         async with named(side):
             await mailbox.check()
         yield mailbox
-
-
-def are_alike(one: Credentials, other: Credentials) -> bool:
-    """Whether both may be the same mailbox, by two protocols."""
-    return one.server == other.server and one.username.casefold() == other.username.casefold()
