@@ -61,6 +61,7 @@ from service.settings.model import KEY_OCTETS, Settings
 from service.site import routes as site
 from service.submission.copies import Filing
 from service.telemetry import metrics
+from service.web import routes as web
 
 if TYPE_CHECKING:
     from service.discovery.network import Network
@@ -129,8 +130,11 @@ def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
     )
     app.state.service = service
     app.state.is_ready = False
+    app.state.has_page = settings.page
     problems.install(app)
     _add_routes(app, settings.max_message_octets, _jmap(service, keys, settings))
+    if settings.page:
+        app.router.routes.extend(web.router.routes)
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
