@@ -21,17 +21,22 @@ export function withRole(role: string): Folder | undefined {
   return folders.value.find((one) => one.role === role);
 }
 
-/** Folders with a role first, in the usual order; then the others by name. */
+/** Folders with a role first, in the usual order; then the others by name. Each is followed by those in it. */
 export const ordered = computed(() => {
-  const rank = (one: Folder): number => {
-    const at = ORDER.indexOf(one.role ?? '');
-    return at < 0 ? ORDER.length : at;
-  };
-  const path = (one: Folder): string => one.path.join('/');
-  return folders.value
-    .filter((one) => one.isSelectable || folders.value.some((other) => other.parentId === one.id))
-    .sort((a, b) => rank(a) - rank(b) || path(a).localeCompare(path(b)));
+  const all = folders.value;
+  const known = new Set(all.map((one) => one.id));
+  const below = (parent?: string): Folder[] =>
+    all
+      .filter((one) => (one.parentId && known.has(one.parentId) ? one.parentId : undefined) === parent)
+      .sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
+      .flatMap((one) => [one, ...below(one.id)]);
+  return below();
 });
+
+function rank({ role }: Folder): number {
+  const at = ORDER.indexOf(role ?? '');
+  return at < 0 ? ORDER.length : at;
+}
 
 export async function loadFolders(): Promise<void> {
   const { id, casella } = mailbox();

@@ -30,17 +30,15 @@ const hidden = signal<ReadonlySet<string>>(new Set());
 export const rows = computed(() => list.value.rows.filter((row) => !hidden.value.has(row.id)));
 export const conversations = computed(() => conversationsOf(rows.value, preferences.value.conversations));
 
-/** Name the list of a route: account, folder and query. */
-export function nameOf(id: string, folderId: string, query?: string): string {
-  return `${id}/list/${folderId}/${query ?? ''}`;
+/** Name the list of a route. */
+function nameOf(id: string, folderName: string, query?: string): string {
+  return `${id}/list/${folderName}/${query ?? ''}`;
 }
 
 /** Show the list of the route; at once if it was seen before. */
 export async function openList(): Promise<void> {
   const { id } = mailbox();
-  const { query } = route.value;
-  const folderId = folder.value?.id ?? route.value.folder;
-  const name = nameOf(id, folderId, query);
+  const name = nameOf(id, route.value.folder, route.value.query);
   if (list.value.name !== name) {
     list.value = { ...EMPTY, name };
     void showSeen(name, id);
@@ -90,8 +88,7 @@ async function pageOf(box: Mailbox, limit: number, cursor?: string): Promise<Pag
   if (query && can('search') && !folder.value?.role?.match(/^(trash|junk)$/)) {
     return messages.searchMessages({ account, searchRequest: { q: query, limit, cursor, include: included() } });
   }
-  const name = folder.value?.id ?? route.value.folder;
-  return messages.listMessages({ account, folder: name, limit, cursor, q: query, include: included() });
+  return messages.listMessages({ account, folder: route.value.folder, limit, cursor, q: query, include: included() });
 }
 
 async function showSeen(name: string, id: string): Promise<void> {

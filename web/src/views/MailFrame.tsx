@@ -19,9 +19,11 @@ export function MailFrame({ html, remote }: Props) {
   useEffect(() => {
     const element = frame.current!;
     const watch = new ResizeObserver(() => fit(element));
+    let isShown = false;
     const show = (): void => {
       const page = element.contentDocument!;
-      if (page.URL === 'about:blank' || page.body.childNodes.length) return;
+      if (isShown || page.URL === 'about:blank') return;
+      isShown = true;
       page.body.innerHTML = html;
       remote.forEach((url, number) => load(page, url, number));
       page.addEventListener('click', onClick);

@@ -25,6 +25,7 @@ export function MessageRow({ conversation, top, position, count }: Props) {
     selected.value.has(key) && 'selected',
     focused.value === key && 'focused',
     opened()?.key === key && 'current',
+    rows.some((row) => row.hasAttachment) && 'has-clip',
   ];
   return (
     <li

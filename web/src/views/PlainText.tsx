@@ -15,7 +15,9 @@ export function PlainText({ text }: { text: string }) {
           <summary aria-label={t().quoted}>
             <Icon of={Ellipsis} />
           </summary>
-          <Linked text={quoted} />
+          <div>
+            <Linked text={quoted} />
+          </div>
         </details>
       )}
     </div>

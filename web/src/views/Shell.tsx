@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { t } from '../i18n';
 import { can, mailbox, refresh } from '../state/accounts';
 import { writing } from '../state/compose';
-import { folder, loadFolders } from '../state/folders';
+import { loadFolders } from '../state/folders';
 import { isHelp, listenToKeys } from '../state/keys';
 import { openList } from '../state/list';
 import { isOnline } from '../state/live';
@@ -25,11 +25,10 @@ import { Sidebar } from './Sidebar';
 /** The page of one account. */
 export function Shell() {
   useEffect(start, []);
-  const shown = folder.value?.id;
-  const { query, message, panel } = route.value;
+  const { folder, query, message, panel } = route.value;
   useEffect(() => {
     if (!panel) void openList();
-  }, [shown, query, panel]);
+  }, [folder, query, panel]);
   useEffect(() => {
     if (message) void openMessage(message);
     else closeMessage();
