@@ -43,6 +43,7 @@ const LOCAL = 'writing';
 export const writing = signal<Writing>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let work: Promise<void> = Promise.resolve();
+let unfinished = 0;
 
 function blank(accountId: string): Writing {
   const [key, sendKey] = [newKey(), newKey()];
@@ -88,9 +89,15 @@ export function close(): void {
 
 /** One change of the draft after the other, for each gives it a new id. */
 function queued(act: () => Promise<void>): Promise<void> {
-  work = work.then(act, act);
+  unfinished++;
+  work = work.then(act, act).finally(() => unfinished--);
   return work;
 }
+
+/** What is being sent has to be saved first: the user is asked to wait. */
+addEventListener('beforeunload', (event) => {
+  if (unfinished && latest?.isSending) event.preventDefault();
+});
 
 function boxOf({ accountId }: Writing): Mailbox {
   return mailboxes.value.find((one) => one.id === accountId) ?? mailbox();
@@ -163,7 +170,7 @@ export async function continueDraft(id: string): Promise<void> {
   try {
     const draft = await mailbox().casella.drafts.getDraft({ account: 'me', message: id });
     const { to = [], cc = [], bcc = [], subject = '', from } = draft;
-    const text = draft.text ?? (await plainText(id));
+    const text = (draft.text ?? (await plainText(id))).replace(/\r\n?/g, '\n');
     compose({ draft: id, from, to, cc, bcc, subject, text, attachments: (draft.attachments ?? []).map(attachedOf) });
   } catch (error) {
     notify(wordsOf(error, t().offline), true);

@@ -37,9 +37,12 @@ export async function loadPreferences(): Promise<void> {
   if (stored && typeof stored === 'object') apply({ ...DEFAULT, ...stored });
 }
 
+let storing: Promise<void> = Promise.resolve();
+
+/** Change something here, and in the mailbox: one change after the other. */
 export async function prefer(change: Partial<Preferences>): Promise<void> {
   apply({ ...preferences.value, ...change });
-  if (can('settings')) await store(change, 3);
+  if (can('settings')) await (storing = storing.then(() => store(change, 3), () => store(change, 3)));
 }
 
 function apply(next: Preferences): void {
