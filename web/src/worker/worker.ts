@@ -5,7 +5,14 @@ declare const VERSION: string;
 const CACHE = `shell-${VERSION}`;
 const worker = self as unknown as ServiceWorkerGlobalScope;
 
+interface Routing {
+  addRoutes?(rules: { condition: { urlPattern: string }; source: 'network' }[]): Promise<void>;
+}
+
 worker.addEventListener('install', (event) => {
+  // What the page sends while it is left reaches the service without this worker, which may have to start first.
+  const api = new URL('../v1/*', worker.registration.scope).href;
+  void (event as Routing).addRoutes?.([{ condition: { urlPattern: api }, source: 'network' }]);
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(SHELL.map((file) => new Request(file, { cache: 'no-cache' })))));
   void worker.skipWaiting();
 });
