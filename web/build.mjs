@@ -1,7 +1,7 @@
-// Builds the page into OUT (default: service/web/files). The same source gives the same octets.
+// Builds the page into OUT (default: service/web/files). The same source gives the same octets; built-from names the source.
 import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -51,3 +51,12 @@ await build({
   format: 'iife',
   define: { SHELL: JSON.stringify(shell), VERSION: JSON.stringify(version.digest('hex').slice(0, 16)) },
 });
+
+const source = createHash('sha256');
+for (const file of ['build.mjs', 'package-lock.json', ...(await readdir(join(here, 'src'), { recursive: true, withFileTypes: true }))
+  .filter((entry) => entry.isFile())
+  .map((entry) => relative(here, join(entry.parentPath, entry.name)))
+  .sort()]) {
+  source.update(`${file}\0`).update(await readFile(join(here, file)));
+}
+if (!process.env.OUT) await writeFile(join(here, 'built-from'), `${source.digest('hex')}\n`);
