@@ -7,8 +7,8 @@ import { build } from 'esbuild';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const out = process.env.OUT ?? join(here, '../service/web/files');
-const sdk = process.env.SDK ?? join(here, '../build/web/sdks/typescript/dist/index.js');
 const common = {
+  absWorkingDir: here, // names of files with a hash depend on the paths of their sources
   bundle: true,
   minify: true,
   target: ['chrome111', 'firefox115', 'safari16.4'],
@@ -30,7 +30,6 @@ const page = await build({
   chunkNames: '[name]-[hash]',
   jsx: 'automatic',
   jsxImportSource: 'preact',
-  alias: { 'casella-client': sdk },
   metafile: true,
 });
 const made = Object.entries(page.metafile.outputs);

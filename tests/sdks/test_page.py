@@ -12,7 +12,7 @@ pytestmark = pytest.mark.sdks
 
 
 def test_the_page_is_built_of_its_source(tmp_path: Path) -> None:
-    sdk = ROOT / "build" / "sdks" / "typescript" / "dist" / "index.js"
+    sdk = ROOT / "build" / "sdks" / "typescript"
     tools = Path(sys.executable).parent
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
     env = os.environ | {"OUT": str(tmp_path / "files"), "SDK": str(sdk), "PATH": path}
