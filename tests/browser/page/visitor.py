@@ -1,5 +1,6 @@
 """A person at the page: a window of the browser, what they do there, and what must not happen meanwhile."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,6 +55,13 @@ class Visitor:
         """A notice says so."""
         await expect(self.page.locator(".notice", has_text=text)).to_be_visible()
 
+    async def until(self, condition: str, arg: object = None) -> Any:
+        """The first value of an expression or function that is true. Playwright's own wait needs eval, which the page forbids."""
+        async with asyncio.timeout(30):
+            while not (value := await self.page.evaluate(condition, arg)):
+                await asyncio.sleep(0.01)
+        return value
+
     async def wide(self) -> bool:
         """Whether the page is wider than the screen."""
         return bool(await self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
@@ -80,7 +88,7 @@ async def visiting(
 
 
 def _note(visitor: Visitor, url: str, asked: str) -> None:
-    if not asked.startswith((url, "blob:", "data:", "about:")):
+    if not asked.startswith((url, "blob:", "data:", "about:", "cid:")):
         visitor.strayed.append(asked)
 
 
