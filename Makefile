@@ -15,7 +15,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean
+.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean web
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -77,11 +77,16 @@ contract: $(VENV)/sdks  ## Lint the contract by spectral and redocly.
 	$(NODE_BIN)/spectral lint --fail-severity hint -r openapi/spectral.yaml openapi/openapi.json
 	$(NODE_BIN)/redocly lint --config openapi/redocly.yaml openapi/openapi.json
 
-sdks: $(VENV)/sdks  ## Make SDKs in six languages, pack them into build/dist, and run them on a real Dovecot.
+sdks: $(VENV)/web  ## Make SDKs in six languages, pack them into build/dist, and run them on a real Dovecot.
 	@.ci/system packages-sdks
 	@[ "$$(id -u)" -ne 0 ] || [ "$(SWIFT)" = no ] || .ci/servers swift
 	BIN=$(BIN) .ci/sdks
 	$(BIN)/python -m pytest -m sdks tests/sdks $(ARGS)
+
+web: $(VENV)/web  ## Build the page of web/ into service/web/files.
+	BIN=$(BIN) BUILD=build/web ONLY=typescript .ci/sdks > /dev/null
+	PATH=$(BIN):$$PATH npm run --silent --prefix web types
+	PATH=$(BIN):$$PATH npm run --silent --prefix web build
 
 image:  ## Build the image by buildah, on Debian packages alone where BASE names no other image, and start it.
 	.ci/image
@@ -168,4 +173,8 @@ $(VENV)/deploy: requirements-deploy.txt .ci/tools $(VENV)/dev
 $(VENV)/sdks: requirements-sdks.txt openapi/package-lock.json $(VENV)/dev
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-sdks.txt
 	@PATH=$(BIN):$$PATH npm ci --silent --prefix openapi
+	@touch $@
+
+$(VENV)/web: web/package-lock.json $(VENV)/sdks
+	@PATH=$(BIN):$$PATH npm ci --silent --prefix web
 	@touch $@

@@ -66,6 +66,7 @@ from service.site import routes as site
 from service.submission.copies import Filing
 from service.telemetry import metrics
 from service.watchers import Watchers, shared_states, store_of
+from service.web import routes as web
 
 if TYPE_CHECKING:
     from service.discovery.network import Network
@@ -141,8 +142,11 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
     watchers.join(settings, service, service.push.pusher)
     app.state.watching = watchers.watching
     app.state.is_ready = False
+    app.state.has_page = settings.page
     problems.install(app)
     _add_routes(app, settings.max_message_octets, _jmap(service, keys, settings))
+    if settings.page:
+        app.router.routes.extend(web.router.routes)
     if settings.metrics_public:
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)

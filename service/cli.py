@@ -61,6 +61,9 @@ MetricsHost = Annotated[
 _PASSWORD = "CASELLA_CHECK_PASSWORD"  # noqa: S105 - the variable's name
 _FROM_PASSWORD = "CASELLA_FROM_PASSWORD"  # noqa: S105
 _TO_PASSWORD = "CASELLA_TO_PASSWORD"  # noqa: S105
+_PAGE = """
+Mail in your browser: {url}/app/
+"""
 _WELCOME = """
 Casella shows a demo mailbox of {count} messages on {url}
 Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
@@ -212,14 +215,14 @@ async def _demo(settings: Settings, host: str, port: int, live_seconds: float | 
         metrics = MetricsAddress.of(settings)
         if metrics:
             metrics.require_free(port)
-        welcome = partial(_welcome, count=len(messages), live_seconds=live_seconds)
+        welcome = partial(_welcome, count=len(messages), live_seconds=live_seconds, has_page=settings.page)
         await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve()
 
 
-def _welcome(url: str, count: int, live_seconds: float | None) -> str:
+def _welcome(url: str, count: int, live_seconds: float | None, has_page: bool) -> str:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
 
-    text = _WELCOME + (_LIVE if live_seconds else "")
+    text = (_PAGE if has_page else "") + _WELCOME + (_LIVE if live_seconds else "")
     return text.format(url=url, login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=count, seconds=live_seconds)
 
 

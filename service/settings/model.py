@@ -281,6 +281,7 @@ class Settings(BaseSettings):
         description="Origins of web pages that may call the API from a browser (CORS).",
         examples=["https://app.example.org", "https://beta.example.org"],
     )
+    page: bool = Field(True, description="Serve mail in a browser at /app/.")
     metrics_port: int | None = Field(
         None,
         ge=1,

@@ -13,7 +13,7 @@ _HOME = """<h1>Casella</h1>
 <p>One HTTP/JSON API in front of any mailbox, over IMAP, over POP3 or in a Maildir. Apps speak HTTP to this service, and
 it speaks to the mail server. It stores no mail and no password.</p>
 <ul class="cards">
-<li><a href="guides/quick-start">Quick start</a><span>A first request, in five minutes.</span></li>
+{page}<li><a href="guides/quick-start">Quick start</a><span>A first request, in five minutes.</span></li>
 <li><a href="guides">Guides</a><span>Short pages for app developers, operators and contributors.</span></li>
 <li><a href="docs">API reference</a><span>Every call, with samples in five languages.</span></li>
 <li><a href="docs/try">Try it</a><span>Send requests from the browser.</span></li>
@@ -24,15 +24,20 @@ it speaks to the mail server. It stores no mail and no password.</p>
 """
 
 
+_MAIL = '<li><a href="app/">Mail</a><span>Your mailbox in this browser.</span></li>\n'
+
+
 @cache
-def home() -> Document:
-    """The page at ``/``."""
-    return html(page("Casella: any mailbox over HTTP", f"<main>\n{_HOME}</main>", "./"), POLICY)
+def home(has_page: bool) -> Document:
+    """The page at ``/``. ``has_page``: whether the service shows mail at ``/app/``."""
+    body = _HOME.replace("{page}", _MAIL if has_page else "")
+    return html(page("Casella: any mailbox over HTTP", f"<main>\n{body}</main>", "./"), POLICY)
 
 
-def links() -> dict[str, str]:
+def links(has_page: bool) -> dict[str, str]:
     """What ``/`` is for programs that ask for JSON."""
-    return {
+    mail = {"page": "/app/"} if has_page else {}
+    return mail | {
         "name": "Casella",
         "version": __version__,
         "openapi": "/openapi.json",

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse, Response
 
 from service.site import pages
 from service.site.assets import asset
-from service.site.documents import Document
+from service.site.documents import shown
 from service.site.problems import problem
 from service.site.reference import reference, trying
 
@@ -18,7 +18,8 @@ def show_home(request: Request) -> Response:
     """A page; its links as JSON for a program that accepts JSON and not HTML."""
     accepted = request.headers.get("accept", "")
     wants_json = "application/json" in accepted and "text/html" not in accepted
-    response = JSONResponse(pages.links()) if wants_json else _shown(request, pages.home())
+    has_page: bool = request.app.state.has_page
+    response = JSONResponse(pages.links(has_page)) if wants_json else shown(request, pages.home(has_page))
     response.headers["Vary"] = "Accept"
     return response
 
@@ -27,48 +28,34 @@ def show_home(request: Request) -> Response:
 @router.api_route("/guides", methods=_METHODS)
 def show_guides(request: Request) -> Response:
     """The list of guides."""
-    return _shown(request, pages.index())
+    return shown(request, pages.index())
 
 
 @router.api_route("/guides/{name}", methods=_METHODS)
 def show_guide(request: Request, name: str) -> Response:
     """One guide."""
-    return _shown(request, pages.guide(name))
+    return shown(request, pages.guide(name))
 
 
 @router.api_route("/problems/{name}", methods=_METHODS)
 def show_problem(request: Request, name: str) -> Response:
     """What a problem type means."""
-    return _shown(request, problem(name))
+    return shown(request, problem(name))
 
 
 @router.api_route("/docs", methods=_METHODS)
 def show_reference(request: Request) -> Response:
     """The API reference."""
-    return _shown(request, reference())
+    return shown(request, reference())
 
 
 @router.api_route("/docs/try", methods=_METHODS)
 def show_trying(request: Request) -> Response:
     """The API reference that sends requests."""
-    return _shown(request, trying())
+    return shown(request, trying())
 
 
 @router.api_route("/docs/assets/{name}", methods=_METHODS)
 def show_asset(request: Request, name: str) -> Response:
     """A script or a style of the reference."""
-    return _shown(request, asset(name))
-
-
-def _shown(request: Request, document: Document) -> Response:
-    """With an ETag, or 304 if the client has this version. ``no-cache``: browsers keep it and ask each time."""
-    headers = {"ETag": document.etag, "Cache-Control": "no-cache", "Content-Security-Policy": document.policy}
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if document.etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    content = document.content
-    if document.packed is not None:
-        headers["Vary"] = "Accept-Encoding"
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            content, headers["Content-Encoding"] = document.packed, "gzip"
-    return Response(content, headers=headers, media_type=document.media_type)
+    return shown(request, asset(name))

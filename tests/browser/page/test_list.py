@@ -1,0 +1,85 @@
+"""The list of messages and the folders."""
+
+import pytest
+from playwright.async_api import Browser, ViewportSize, expect
+
+from tests.browser.page.mails import BOB, NEWEST, mail, many
+from tests.browser.page.visitor import DESKTOP, PHONE, TABLET, visiting
+from tests.servers.submission import SendingDovecot
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.dovecot]
+_SIZES = (ViewportSize(width=320, height=568), PHONE, TABLET, DESKTOP, ViewportSize(width=3840, height=2160))
+
+
+async def test_folders_have_counts_and_rows_have_marks(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, [
+        (mail("Older", sender=BOB, number=2), ("$seen",), NEWEST),
+        (mail("With a file", file=("plan.bin", b"x"), number=1), ("$flagged",), NEWEST),
+        (mail("Newest", text="What it is about.", number=0), (), NEWEST),
+    ])  # fmt: skip
+    async with visiting(browser, url) as visitor:
+        await visitor.sign_in(user)
+        page, inbox = visitor.page, visitor.page.get_by_role("link", name="Inbox")
+        await expect(inbox.get_by_label("2 unread")).to_be_visible()
+        await expect(inbox).to_have_attribute("aria-current", "page")
+        assert await page.locator(".sidebar .entry").count() == 6
+        await expect(visitor.rows()).to_have_count(3)
+        newest, filed, older = (visitor.row(name) for name in ("Newest", "With a file", "Older"))
+        await expect(newest.locator(".preview")).to_have_text("What it is about.")
+        await expect(newest.locator(".avatar")).to_have_text("AE")
+        await expect(newest.locator("a")).to_contain_text("unread")
+        await expect(filed.locator("a")).to_contain_text("starred, has attachment")
+        await expect(older.locator("a")).not_to_contain_text("unread")
+        assert await page.title() == "(2) Casella"
+
+
+async def test_the_list_has_no_end_until_all_is_seen(browser: Browser, url: str, post: SendingDovecot) -> None:
+    """Pages are read as one scrolls, and only what is seen is in the tree."""
+    user = post.user()
+    post.seed(user, many(420))
+    async with visiting(browser, url, PHONE) as visitor:
+        await visitor.sign_in(user)
+        bottom = visitor.page.locator("#list")
+        for _ in range(100):
+            await bottom.evaluate("list => list.scrollTo(0, list.scrollHeight)")
+            if await visitor.row("Message 419").count():
+                break
+            await visitor.page.wait_for_timeout(50)
+        await expect(visitor.row("Message 419")).to_be_visible()
+        assert await visitor.rows().count() < 40
+
+
+async def test_it_fits_every_screen(browser: Browser, url: str, post: SendingDovecot) -> None:
+    """From 320 px to 4K: the list, a message and the folders, with words longer than the screen; from right to left too."""
+    user = post.user()
+    long = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
+    post.seed(user, [(mail(long, text=f"{long} https://example.net/{long}", html=f"<p>{long}</p>"), (), NEWEST)])
+    async with visiting(browser, url) as visitor:
+        await visitor.sign_in(user)
+        for direction in ("ltr", "rtl"):
+            for size in _SIZES:
+                await visitor.page.set_viewport_size(size)
+                await visitor.page.evaluate("direction => document.documentElement.dir = direction", direction)
+                assert not await visitor.wide(), size
+                await visitor.row(long).locator(".words").click()
+                await expect(visitor.mail().locator("p")).to_be_visible()
+                assert not await visitor.wide(), size
+                await visitor.page.keyboard.press("u")
+                await expect(visitor.row(long)).to_be_visible()
+
+
+async def test_folders_open_over_the_list_on_a_phone(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, many(1))
+    post.seed(user, many(2), "Archive")
+    async with visiting(browser, url, PHONE) as visitor:
+        await visitor.sign_in(user)
+        archive = visitor.page.get_by_role("link", name="Archive")
+        await expect(archive).not_to_be_visible()
+        await visitor.page.get_by_role("button", name="Folders").click()
+        await archive.click()
+        await expect(visitor.rows()).to_have_count(2)
+        await expect(archive).not_to_be_visible()
+        await visitor.page.go_back()
+        await expect(visitor.rows()).to_have_count(1)

@@ -1,0 +1,49 @@
+import { effect } from '@preact/signals';
+import { render } from 'preact';
+import { returned } from './api/oauth';
+import { mailboxes, restore, signIn } from './state/accounts';
+import { restoreWriting, compose } from './state/compose';
+import { withRole } from './state/folders';
+import { listen } from './state/live';
+import { restorePreferences } from './state/preferences';
+import { App } from './views/App';
+import { fromMailto } from './views/MailFrame';
+import { signInError } from './views/SignIn';
+import { registerWorker } from './worker/register';
+
+async function start(): Promise<void> {
+  await Promise.all([restorePreferences(), restore()]);
+  const session = await returned();
+  if (session) await signIn(session).catch((error: unknown) => (signInError.value = error));
+  render(<App />, document.querySelector('#app')!);
+  listenToAll();
+  await restoreWriting();
+  composeFromLink();
+  await registerWorker();
+}
+
+/** One stream for all accounts: opened again if one comes, goes, or is known to have push. */
+function listenToAll(): void {
+  let before = '';
+  effect(() => {
+    const now = mailboxes.value.map(({ id, account }) => id + account?.capabilities.includes('push')).join();
+    if (now === before) return;
+    before = now;
+    void listen();
+  });
+}
+
+/** The browser opens links to addresses by this page, if the user said so. */
+function composeFromLink(): void {
+  const link = new URLSearchParams(location.search).get('mailto');
+  if (!link || !mailboxes.value.length) return;
+  history.replaceState(null, '', location.pathname);
+  compose(fromMailto(link));
+}
+
+effect(() => {
+  const unread = withRole('inbox')?.unreadMessages ?? 0;
+  document.title = unread ? `(${unread}) Casella` : 'Casella';
+});
+
+void start();

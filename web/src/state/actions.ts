@@ -1,0 +1,139 @@
+import { type BulkRequest, newKey } from 'casella-client';
+import { wordsOf } from '../api/service';
+import { t } from '../i18n';
+import { can, type Mailbox, mailbox } from './accounts';
+import { countUnread, folder, loadFoldersSoon, withRole } from './folders';
+import { change, hide, isFlagged, isUnread, list, reload, type Row } from './list';
+import { later, notify } from './outbox';
+
+/** One request for all, with a key: a repetition does nothing twice. */
+async function bulk({ casella }: Mailbox, bulkRequest: BulkRequest, isLeaving = false): Promise<void> {
+  const call = { account: 'me', bulkRequest, idempotencyKey: newKey() };
+  const { results } = await casella.messages.changeMessages(call, { keepalive: isLeaving });
+  const failed = results.find((one) => one.status >= 400 && one.status !== 404);
+  if (failed) throw new Error(failed.problem?.detail ?? failed.problem?.title ?? String(failed.status));
+}
+
+function failed(error: unknown, restore: () => void): void {
+  restore();
+  notify(wordsOf(error, t().offline), true);
+}
+
+function rowsOf(ids: string[]): Row[] {
+  const wanted = new Set(ids);
+  return list.value.rows.filter((row) => wanted.has(row.id));
+}
+
+/** Set or remove a flag at once; what fails is taken back. */
+async function flag(ids: string[], name: string, isSet: boolean): Promise<void> {
+  const box = mailbox();
+  const wanted = new Set(ids);
+  const restore = flagRows(wanted, name, isSet);
+  try {
+    await bulk(box, { ids, action: 'flags', ...(isSet ? { add: [name] } : { remove: [name] }) });
+  } catch (error) {
+    failed(error, restore);
+  }
+}
+
+function flagRows(ids: ReadonlySet<string>, name: string, isSet: boolean): () => void {
+  const before = new Map(rowsOf([...ids]).map((row) => [row.id, row.flags]));
+  change(ids, (row) => withFlag(row, name, isSet));
+  return () => change(ids, (row) => ({ ...row, flags: before.get(row.id) ?? row.flags }));
+}
+
+export function withFlag<T extends { flags?: string[] }>(row: T, name: string, isSet: boolean): T {
+  const others = (row.flags ?? []).filter((one) => one !== name);
+  return { ...row, flags: isSet ? [...others, name] : others };
+}
+
+export function star(ids: string[]): void {
+  if (!can('flags')) return;
+  void flag(ids, '$flagged', !rowsOf(ids).some(isFlagged));
+}
+
+export function markRead(ids: string[], isRead: boolean): void {
+  if (!can('flags')) return;
+  const changed = rowsOf(ids).filter((row) => isUnread(row) === isRead);
+  if (!changed.length) return;
+  for (const row of changed) countUnread(row.folderId, isRead ? -1 : 1);
+  void flag(changed.map((row) => row.id), '$seen', isRead);
+}
+
+/** Mark all of the folder as read, in one request, after a while. */
+export function markAllRead(): void {
+  const shown = folder.value;
+  if (!shown || !can('flags')) return;
+  const box = mailbox();
+  const unread = list.value.rows.filter(isUnread).map((row) => row.id);
+  const restoreRows = flagRows(new Set(unread), '$seen', true);
+  const count = shown.unreadMessages ?? 0;
+  countUnread(shown.id, -count);
+  const restore = (): void => {
+    restoreRows();
+    countUnread(shown.id, count);
+  };
+  const request: BulkRequest = { folderId: shown.id, filter: { unread: true }, action: 'flags', add: ['$seen'] };
+  const commit = async (isLeaving: boolean): Promise<void> => {
+    await bulk(box, request, isLeaving).catch((error: unknown) => failed(error, restore));
+    loadFoldersSoon();
+  };
+  later(t().allRead, commit, restore);
+}
+
+/** Move messages out of the list, after a while. */
+export function move(ids: string[], folderId: string, label: string): void {
+  if (!can('move')) return;
+  takeAway(ids, label, (isLeaving, box) => bulk(box, { ids, action: 'move', folderId }, isLeaving));
+}
+
+export function archive(ids: string[]): void {
+  const target = withRole('archive') ?? withRole('all');
+  if (target && target.id !== folder.value?.id) move(ids, target.id, t().archived(ids.length));
+}
+
+/** To the trash; for good if there is none, or from the trash. */
+export function discard(ids: string[]): void {
+  const trash = withRole('trash');
+  const isForGood = !can('move') || !trash || folder.value?.id === trash.id;
+  if (!isForGood) return move(ids, trash.id, t().trashed(ids.length));
+  takeAway(ids, t().deleted(ids.length), (isLeaving, box) => bulk(box, { ids, action: 'delete' }, isLeaving));
+}
+
+export function canArchive(): boolean {
+  const target = withRole('archive') ?? withRole('all');
+  return can('move') && Boolean(target) && target?.id !== folder.value?.id;
+}
+
+function takeAway(ids: string[], label: string, request: (isLeaving: boolean, box: Mailbox) => Promise<void>): void {
+  const box = mailbox();
+  const unread = rowsOf(ids).filter(isUnread);
+  for (const row of unread) countUnread(row.folderId, -1);
+  const settle = hide(ids);
+  const restore = (): void => {
+    settle(false);
+    for (const row of unread) countUnread(row.folderId, 1);
+  };
+  const commit = async (isLeaving: boolean): Promise<void> => {
+    try {
+      await request(isLeaving, box);
+      settle(true);
+    } catch (error) {
+      failed(error, restore);
+      void reload();
+    }
+    loadFoldersSoon();
+  };
+  later(label, commit, restore);
+}
+
+/** Messages that were opened are read. No word of it: the next time will do. */
+export function markSeen(messages: Row[]): void {
+  const unread = messages.filter((one) => !one.flags?.includes('$seen'));
+  if (!unread.length || !can('flags')) return;
+  const ids = unread.map((one) => one.id);
+  const shown = rowsOf(ids).filter(isUnread);
+  for (const row of shown) countUnread(row.folderId, -1);
+  flagRows(new Set(ids), '$seen', true);
+  void bulk(mailbox(), { ids, action: 'flags', add: ['$seen'] }).then(loadFoldersSoon, () => undefined);
+}

@@ -1,0 +1,78 @@
+import { effect, signal } from '@preact/signals';
+import { isProblem } from '../api/service';
+import { keep, kept } from '../storage/kept';
+import { can, mailbox } from './accounts';
+
+/** What the user chose. It follows them in the settings of their mailbox. */
+export interface Preferences {
+  theme: 'system' | 'light' | 'dark';
+  language: 'system' | 'en' | 'it' | 'de';
+  direction: 'ltr' | 'rtl';
+  density: 'comfortable' | 'compact';
+  conversations: boolean;
+  pictures: 'ask' | 'always';
+}
+
+const DEFAULT: Preferences = {
+  theme: 'system',
+  language: 'system',
+  direction: 'ltr',
+  density: 'comfortable',
+  conversations: true,
+  pictures: 'ask',
+};
+const MEMBER = 'page';
+export const preferences = signal<Preferences>(DEFAULT);
+
+/** Those of the last visit, at once. */
+export async function restorePreferences(): Promise<void> {
+  preferences.value = { ...DEFAULT, ...(await kept<Preferences>(MEMBER)) };
+}
+
+/** Those of the mailbox. */
+export async function loadPreferences(): Promise<void> {
+  if (!can('settings')) return;
+  const { settings } = await mailbox().casella.settings.getSettings({ account: 'me' });
+  const stored = settings[MEMBER];
+  if (stored && typeof stored === 'object') apply({ ...DEFAULT, ...stored });
+}
+
+let storing: Promise<void> = Promise.resolve();
+
+/** Change something here, and in the mailbox: one change after the other. */
+export async function prefer(change: Partial<Preferences>): Promise<void> {
+  apply({ ...preferences.value, ...change });
+  if (can('settings')) await (storing = storing.then(() => store(change, 3), () => store(change, 3)));
+}
+
+function apply(next: Preferences): void {
+  preferences.value = next;
+  void keep(MEMBER, next);
+}
+
+/** Change what is stored, and nothing that another device has changed meanwhile. */
+async function store(change: Partial<Preferences>, attempts: number): Promise<void> {
+  const { casella } = mailbox();
+  const read = await casella.ifChanged(undefined, (apis) => apis.settings.getSettings({ account: 'me' }));
+  const settings = { ...read.value?.settings };
+  settings[MEMBER] = { ...DEFAULT, ...(settings[MEMBER] as object), ...change };
+  try {
+    await casella.settings.setSettings({ account: 'me', accountSettings: { settings }, ifMatch: read.etag });
+  } catch (error) {
+    if (!isProblem(error, 'changed') || attempts <= 1) throw error;
+    await store(change, attempts - 1);
+  }
+}
+
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const isSystemDark = signal(dark.matches);
+dark.addEventListener('change', () => (isSystemDark.value = dark.matches));
+
+effect(() => {
+  const { theme, direction, density } = preferences.value;
+  const root = document.documentElement;
+  const system = isSystemDark.value ? 'dark' : 'light';
+  root.dataset.theme = theme === 'system' ? system : theme;
+  root.dataset.density = density;
+  root.dir = direction;
+});
