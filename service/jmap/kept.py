@@ -25,8 +25,7 @@ class KeptPages:
         return kept[1] if kept is not None and kept[0] == token else None
 
     def keep(self, token: bytes, account: str, folder: str, query: ListQuery, page: Page) -> None:
-        """Keep a page that was read after the mailbox had this token. If something happened in between, the token
-        never comes again."""
+        """Keep a page that shows what was there when the mailbox had this token."""
         if isinstance(page.items, JsonRows) and _weight((token, page)) <= MAX_OCTETS:
             self._pages[account, folder, query] = token, page
 

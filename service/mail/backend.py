@@ -133,9 +133,9 @@ class Backend(ABC):
         if the server does not report what vanished."""
         raise self.not_supported(Capability.CHANGES)
 
-    def tells_all(self, token: bytes) -> bool:
-        """Whether a page of a folder stays as it is, flags included, for as long as the mailbox has this token. False
-        if that is not known."""
+    def is_shown_at(self, token: bytes, folder: str, page: Page) -> bool:
+        """Whether the folder's page stays as it is, flags included, for as long as the mailbox has this token, which
+        is the last one that was read. False if that is not known."""
         return False
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:

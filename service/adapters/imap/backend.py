@@ -188,8 +188,8 @@ class ImapBackend(Backend):
             return await self._change_log.account_token()
         return await self._change_log.folder_token(await self._folders.selectable_name(folder))
 
-    def tells_all(self, token: bytes) -> bool:
-        return self._change_log.tells_all(token)
+    def is_shown_at(self, token: bytes, folder: str, page: Page) -> bool:
+        return self._change_log.is_state(token, self._ids.folder_name(folder), page.state)
 
     async def list_changes(self, folder: str, since: bytes) -> Changes:
         return await self._change_log.folder_changes(await self._folders.selectable_name(folder), since)

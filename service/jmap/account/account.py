@@ -144,11 +144,11 @@ class Account:
     async def page(self, folder: str, query: ListQuery) -> Page:
         """A page of a folder; without a round trip if it was read before, and nothing has changed since."""
         token = await self.token()
-        if query.filter is not None or not self.backend.tells_all(token):
-            return await self.backend.list_messages(folder, query)
-        page = self.host.pages.at(token, self.id, folder, query)
-        if page is None:
-            page = await self.backend.list_messages(folder, query)
+        kept = self.host.pages.at(token, self.id, folder, query)
+        if kept is not None:
+            return kept
+        page = await self.backend.list_messages(folder, query)
+        if query.filter is None and self.backend.is_shown_at(token, folder, page):
             self.host.pages.keep(token, self.id, folder, query, page)
         return page
 

@@ -1,4 +1,5 @@
-"""States that say by themselves which records there were: nothing is stored to compare them with those of now."""
+"""States that say by themselves which records there were: nothing has to be stored to compare them with those of
+now."""
 
 import json
 import zlib

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from service.adapters.imap.folders.list import FolderListing, read_new_listing
 from service.adapters.imap.session.access import Access, again
 from service.adapters.imap.session.fetch import folder_numbers
+from service.adapters.imap.session.selection import state_of
 from service.adapters.imap.sync.deltas import Delta, changes_since, current_state, state_from
 from service.adapters.imap.sync.token import SyncState, read_token, read_tokens, write_token, write_tokens
 from service.mail.changes import AccountChanges, Changes, FolderChanges
@@ -13,6 +14,8 @@ from service.mail.errors import NotFound, StaleToken
 
 _COUNTS = b"(MESSAGES UIDNEXT UIDVALIDITY)"
 _COUNTS_WITH_CHANGES = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
+_ITEMS = (b"UIDVALIDITY", b"UIDNEXT", b"HIGHESTMODSEQ", b"MESSAGES")
+"""In the order of ``SyncState.numbers``."""
 MAX_IN_ONE = 50
 """Folders whose messages are looked at for one answer; the next answer has the rest."""
 
@@ -66,9 +69,13 @@ class ChangeLog:
         self._keep(counted, token)
         return token
 
-    def tells_all(self, token: bytes) -> bool:
-        """See the port: the server counts all changes of all folders."""
-        return self._said is not None and self._said.token == token
+    def is_state(self, token: bytes, folder: bytes, state: str | None) -> bool:
+        """Whether the server counts all changes of all folders, and had counted those of this one up to the selection's
+        ``state`` when it said what the token says."""
+        if self._said is None or self._said.token != token or state is None:
+            return False
+        known = read_tokens(token).get(folder)
+        return known is not None and state == state_of(dict(zip(_ITEMS, known.numbers, strict=True)))
 
     def _keep(self, counted: _Counted, token: bytes) -> None:
         """Remember the token, if the same answer of the server would lead to the same one."""

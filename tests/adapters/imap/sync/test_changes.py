@@ -319,15 +319,20 @@ async def test_listeners_that_the_same_news_woke_are_told_by_one_reading(dovecot
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_token_tells_all_if_the_server_counts_all_changes(dovecot: Dovecot, way: str) -> None:
+async def test_a_token_says_what_a_page_shows_if_the_server_counts_all_changes(dovecot: Dovecot, way: str) -> None:
     """And then it is another one after each change, also if it is read again and again in between."""
     user = dovecot.user()
     dovecot.seed(user, [(b"Subject: x\r\n\r\n", (), None)])
     async with opened(dovecot, user, WAYS[way]) as mailbox:
         await mailbox.get_sync_token(None)  # the first one looks for folders of others
         token = await mailbox.get_sync_token(None)
-        assert mailbox.tells_all(token) == (way == "qresync")
-        assert not mailbox.tells_all(b"")
+        inbox = next(folder.id for folder in await mailbox.list_folders() if folder.role == "inbox")
+        page = await mailbox.list_messages(inbox, ListQuery())
+        assert mailbox.is_shown_at(token, inbox, page) == (way == "qresync")
+        assert not mailbox.is_shown_at(b"", inbox, page)
+        await mailbox.change_flags(page.items[0].id, ["work"], [])
+        assert not mailbox.is_shown_at(token, inbox, await mailbox.list_messages(inbox, ListQuery()))
+        token = await mailbox.get_sync_token(None)
         seen = {token}
         for step in range(6):
             if step % 3 == 0:
