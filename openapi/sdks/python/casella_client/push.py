@@ -36,7 +36,7 @@ class Push(NamedTuple):
 
 
 def read_push(octets: bytes | str) -> Push:
-    """A push as the platform gives it, or the member ``casella`` of FCM and APNs. Raises ValueError for anything else."""
+    """A push as the platform gives it, or the member ``casella`` of FCM and APNs. Raises ValueError if it is none."""
     said = json.loads(octets)
     if not isinstance(said, dict):
         raise ValueError("this is no push")
@@ -68,8 +68,8 @@ def verify_webhook(secret: str, headers: Mapping[str, str], body: bytes, now: fl
 
 
 class PushKeys:
-    """The keys of a device (RFC 8291). Needs the package ``cryptography``. Store ``export()``: ``PushKeys(text)`` goes on
-    with the same keys."""
+    """The keys of a device (RFC 8291). Needs the package ``cryptography``. Store ``export()``: ``PushKeys(text)`` has
+    the same keys again."""
 
     def __init__(self, exported: str | None = None) -> None:
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - few need it
