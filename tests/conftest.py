@@ -1,7 +1,7 @@
 """One server of each kind a process of the test run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -14,6 +14,7 @@ from tests.servers.dovecot24 import Dovecot24
 from tests.servers.exim import Exim
 from tests.servers.mailutils import Mailutils
 from tests.servers.postgres import Postgres
+from tests.servers.push import PushDouble
 from tests.servers.sink import Sink
 from tests.servers.submission import Postfix, SendingDovecot, is_root
 
@@ -77,6 +78,13 @@ def submission(sink: Sink) -> Iterator[SendingDovecot]:
 def complete_dovecot(sink: Sink) -> Iterator[SendingDovecot]:
     """One that also keeps METADATA, so that every operation of the contract works on it."""
     with SendingDovecot(sink.port, METADATA) as server:
+        yield server
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[PushDouble]:
+    """Where pushes go."""
+    async with PushDouble() as server:
         yield server
 
 

@@ -17,7 +17,6 @@ from tests.api.served import listening
 from tests.deploy.replica import environment
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST, free_ports
-from tests.servers.push import PushDouble
 from tests.servers.reporting import ReportingDovecot
 
 SECRET = token_urlsafe(24)
@@ -34,12 +33,6 @@ def hook_port() -> int:
 @pytest.fixture(scope="session")
 def reporting(hook_port: int) -> Iterator[ReportingDovecot]:
     with ReportingDovecot(f"http://{HOST}:{hook_port}", SECRET) as server:
-        yield server
-
-
-@pytest.fixture
-async def double() -> AsyncIterator[PushDouble]:
-    async with PushDouble() as server:
         yield server
 
 

@@ -25,6 +25,7 @@ import org.casella.client.model.MessageSummary;
 import org.casella.client.model.NewSession;
 import org.casella.client.model.Page;
 import org.casella.client.model.Session;
+import org.casella.client.model.SubscriptionCode;
 
 /**
  * A client of one service and one session. It may be shared by threads. Calls wait for their answers; a lost connection is an
@@ -107,6 +108,27 @@ public final class Casella {
 
   private static Page next(Page page, Function<String, Page> call) {
     return page.getNextCursor() == null ? null : call.apply(page.getNextCursor());
+  }
+
+  /** Verifies the subscription if the push asks for it. Store what is returned, or null, and {@link #renew} with it. */
+  public Push.Verification confirm(Push push) {
+    if (push.verification() != null) verify(push.verification());
+    return push.verification();
+  }
+
+  /** Lets the subscription live seven days more. False if it has ended: subscribe again. */
+  public boolean renew(Push.Verification verification) {
+    try {
+      verify(verification);
+      return true;
+    } catch (ApiProblem problem) {
+      if (problem.status() != 404) throw problem;
+      return false;
+    }
+  }
+
+  private void verify(Push.Verification verification) {
+    push.verifySubscription("me", verification.id(), new SubscriptionCode().code(verification.code()));
   }
 
   /**

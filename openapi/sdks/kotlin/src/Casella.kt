@@ -23,6 +23,7 @@ import org.casella.kotlin.model.MessageSummary
 import org.casella.kotlin.model.NewSession
 import org.casella.kotlin.model.Page
 import org.casella.kotlin.model.Session
+import org.casella.kotlin.model.SubscriptionCode
 
 /**
  * A client of one service and one session. It may be shared by coroutines.
@@ -96,6 +97,23 @@ public class Casella(
     /** The messages on all pages of a list. */
     public fun items(call: suspend (cursor: String?) -> Page): Flow<MessageSummary> = flow {
         pages(call).collect { page -> page.items.forEach { emit(it) } }
+    }
+
+    /** Verifies the subscription if the push asks for it. Store what is returned, and [renew] with it. */
+    public suspend fun confirm(push: Push, account: String = "me"): Verification? =
+        push.verification?.also { verify(account, it) }
+
+    /** Lets the subscription live seven days more. False if it has ended: subscribe again. */
+    public suspend fun renew(verification: Verification, account: String = "me"): Boolean = try {
+        verify(account, verification)
+        true
+    } catch (problem: ApiProblem) {
+        if (problem.status != 404) throw problem
+        false
+    }
+
+    private suspend fun verify(account: String, verification: Verification) {
+        push.verifySubscription(account, verification.id, SubscriptionCode(verification.code))
     }
 
     /**

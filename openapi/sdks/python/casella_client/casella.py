@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
+from http import HTTPStatus
 from itertools import count
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -25,8 +26,9 @@ from casella_client.api import (
 from casella_client.api_client import ApiClient
 from casella_client.configuration import Configuration
 from casella_client.events import AccountEvent, read_events
-from casella_client.models import NewSession, Session
-from casella_client.problem import problem_of
+from casella_client.models import NewSession, Session, SubscriptionCode
+from casella_client.problem import ApiProblem, problem_of
+from casella_client.push import Push, Verification
 from casella_client.rest import RESTResponse
 from casella_client.retries import RETRIES, Retries
 from casella_client.version import __version__
@@ -113,6 +115,22 @@ class Casella(Apis):
         except _Unchanged:
             return Answer(None, etag, is_unchanged=True)
         return Answer(value, client.etag, is_unchanged=False)
+
+    def confirm(self, push: Push, account: str = "me") -> Verification | None:
+        """Verify the subscription if the push asks for it. Store what is returned, and ``renew`` with it."""
+        if push.verification is not None:
+            self.push.verify_subscription(account, push.verification.id, SubscriptionCode(code=push.verification.code))
+        return push.verification
+
+    def renew(self, verification: Verification, account: str = "me") -> bool:
+        """Let the subscription live seven days more. False if it has ended: subscribe again."""
+        try:
+            self.push.verify_subscription(account, verification.id, SubscriptionCode(code=verification.code))
+        except ApiProblem as problem:
+            if problem.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
 
     def events(
         self, account: str = "me", folders: Iterable[str] = (), last_event_id: str = ""

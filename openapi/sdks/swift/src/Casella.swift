@@ -89,6 +89,27 @@ public final class Casella: Sendable {
         Items(pages: Pages(call: call))
     }
 
+    /// Verifies the subscription if the push asks for it. Store what is returned, and `renew` with it.
+    public func confirm(_ push: Push, account: String = "me") async throws -> Push.Verification? {
+        if let verification = push.verification { try await verify(verification, account) }
+        return push.verification
+    }
+
+    /// Lets the subscription live seven days more. False if it has ended: subscribe again.
+    public func renew(_ verification: Push.Verification, account: String = "me") async throws -> Bool {
+        do {
+            try await verify(verification, account)
+            return true
+        } catch let problem as ApiProblem where problem.status == 404 {
+            return false
+        }
+    }
+
+    private func verify(_ verification: Push.Verification, _ account: String) async throws {
+        let code = SubscriptionCode(code: verification.code)
+        _ = try await push.verifySubscription(account: account, subscription: verification.id, subscriptionCode: code)
+    }
+
     /// Changes of the account as they happen, without end: a connection that breaks is opened again behind the last event.
     /// Throws ``ApiProblem`` if waiting does not help.
     ///

@@ -3,8 +3,9 @@ import {
   SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
-import type { NewSession, Session } from './models/index.js';
-import { problemOf } from './problem.js';
+import type { CreatedSubscription, NewSession, Session, SubscriptionRequest } from './models/index.js';
+import { ApiProblem, problemOf } from './problem.js';
+import type { Push, Verification } from './push.js';
 import { pause, RETRIES, type Retries, waitAfter } from './retries.js';
 import type { Configuration } from './runtime.js';
 
@@ -32,6 +33,10 @@ export interface EventsOptions extends Omit<StreamOptions, 'retries'> {
   account?: string;
   /** Ids or roles. Default: all folders. */
   folders?: string[];
+}
+
+export interface WakeOptions extends Pick<SubscriptionRequest, 'device' | 'folders' | 'events' | 'alert'> {
+  account?: string;
 }
 
 const REPEATABLE = ['GET', 'HEAD', 'PUT', 'DELETE'];
@@ -99,6 +104,40 @@ export class Casella {
       if (!(error instanceof Unchanged)) throw error;
       return { etag, isUnchanged: true };
     }
+  }
+
+  /** Subscribe this browser, by its service worker. Ask in a click: the browser asks the user. The first push then comes to the worker. */
+  async subscribe(registration: ServiceWorkerRegistration, options: WakeOptions): Promise<CreatedSubscription> {
+    const { account = 'me', ...rest } = options;
+    const { vapid } = await this.push.getPush();
+    await (await registration.pushManager.getSubscription())?.unsubscribe();
+    const key = { userVisibleOnly: true, applicationServerKey: vapid.publicKey };
+    const { endpoint, keys } = (await registration.pushManager.subscribe(key)).toJSON();
+    if (!endpoint || !keys?.p256dh || !keys.auth) throw new Error('The browser gave no keys.');
+    const subscriptionRequest = { kind: 'webpush' as const, endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth }, ...rest };
+    return this.push.createSubscription({ account, subscriptionRequest });
+  }
+
+  /** Verify the subscription if the push asks for it. Store what is returned, and `renew` with it. */
+  async confirm(push: Push, account = 'me'): Promise<Verification | undefined> {
+    const { verification } = push;
+    if (verification) await this.verify(account, verification);
+    return verification;
+  }
+
+  /** Let the subscription live seven days more. False if it has ended: subscribe again. */
+  async renew(verification: Verification, account = 'me'): Promise<boolean> {
+    try {
+      await this.verify(account, verification);
+      return true;
+    } catch (error) {
+      if (error instanceof ApiProblem && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  private async verify(account: string, { id, code }: Verification): Promise<void> {
+    await this.push.verifySubscription({ account, subscription: id, subscriptionCode: { code } });
   }
 
   /** The changes of an account, without end: a stream that breaks is continued after its last event. */

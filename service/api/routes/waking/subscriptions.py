@@ -1,6 +1,7 @@
 """Devices that are woken if the mailbox changes."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Path, Request, Response
@@ -22,6 +23,23 @@ _RESPONSES = problem_responses(*SIGNED_IN)
 SubscriptionId = Annotated[
     str, Path(max_length=100, description="The subscription's id.", examples=["p_5f2c9a7be0d14c38"])
 ]
+
+
+class PushKind(StrEnum):
+    """How a device is woken."""
+
+    WEBPUSH = Kind.WEB_PUSH.value
+    WEBHOOK = Kind.WEBHOOK.value
+    FCM = Kind.FCM.value
+    APNS = Kind.APNS.value
+
+
+class PushEvent(StrEnum):
+    """The changes that wake a device."""
+
+    CREATED = Event.CREATED.value
+    UPDATED = Event.UPDATED.value
+    DESTROYED = Event.DESTROYED.value
 
 
 class VapidPublicKey(Value):
@@ -51,7 +69,7 @@ class SubscriptionKeys(Value):
 class SubscriptionRequest(Value):
     """A device, or a back end, to wake."""
 
-    kind: Kind = Field(description="The kind of push.")
+    kind: PushKind = Field(description="The kind of push.")
     endpoint: str = Field(
         min_length=1,
         max_length=MAX_ENDPOINT,
@@ -65,8 +83,9 @@ class SubscriptionRequest(Value):
     folders: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20)] = Field(
         (), description="Only changes of these folders, by id or role. Default: all."
     )
-    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=3)] = Field(
-        (Event.CREATED,), description="What to wake for. A mail server that reports by itself reports new mail alone."
+    events: Annotated[tuple[PushEvent, ...], Field(min_length=1, max_length=3)] = Field(
+        (PushEvent.CREATED,),
+        description="What to wake for. A mail server that reports by itself reports new mail alone.",
     )
     alert: bool = Field(
         False, description="With `webpush`: sender and subject of new mail come with the push, encrypted."
@@ -161,25 +180,26 @@ async def create_subscription(
 async def verify_subscription(
     request: Request, caller: Caller, mailbox: Mailbox, subscription: SubscriptionId, verification: SubscriptionCode
 ) -> PushSubscription:
-    """Verify a subscription by the code of its first push. The same again, whenever the app is opened, renews it."""
+    """The code of its first push shows that pushes reach the device. The same again, whenever the app is opened, renews
+    the subscription."""
     return _shown(await service_of(request).push.verify(caller, mailbox, subscription, verification.code))
 
 
 @router.delete("/accounts/{account}/subscriptions/{subscription}", status_code=204, responses=_RESPONSES)
 async def delete_subscription(request: Request, caller: Caller, mailbox: Mailbox, subscription: SubscriptionId) -> None:
-    """End a subscription."""
+    """The device is not woken any more."""
     await service_of(request).push.remove(caller, mailbox, subscription)
 
 
 def _wanted(new: SubscriptionRequest) -> NewSubscription:
     return NewSubscription(
-        new.kind,
+        Kind(new.kind),
         new.endpoint,
         new.device,
         new.keys.p256dh if new.keys else None,
         new.keys.auth if new.keys else None,
         new.folders,
-        new.events,
+        [Event(each) for each in new.events],
         with_alert=new.alert,
     )
 

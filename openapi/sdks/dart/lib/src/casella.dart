@@ -92,6 +92,27 @@ class Casella extends Apis {
     }
   }
 
+  /// Verify the subscription if the push asks for it. Store what is returned, and [renew] with it.
+  Future<Verification?> confirm(Push message, {String account = 'me'}) async {
+    final verification = message.verification;
+    if (verification != null) await _verify(account, verification);
+    return verification;
+  }
+
+  /// Let the subscription live seven days more. False if it has ended: subscribe again.
+  Future<bool> renew(Verification verification, {String account = 'me'}) async {
+    try {
+      await _verify(account, verification);
+      return true;
+    } on ApiProblem catch (problem) {
+      if (problem.status != 404) rethrow;
+      return false;
+    }
+  }
+
+  Future<void> _verify(String account, Verification verification) =>
+      push.verifySubscription(account, verification.id, SubscriptionCode(code: verification.code));
+
   /// The changes of an account, without end: a stream that breaks is continued after its last event.
   Stream<AccountEvent> events({String account = 'me', List<String> folders = const [], String? lastEventId}) {
     return readEvents(
