@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from service import app as composition
 from service.accounts.servers import ServerTable
+from service.push.model import Pusher
 from service.settings.model import Settings
 from tests.unheld import Watch
 
@@ -42,9 +43,9 @@ class Measuring:
         draft.rename(file)
 
 
-def create_app(settings: Settings, table: ServerTable | None = None) -> FastAPI:
+def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pusher | None = None) -> FastAPI:
     """The application, with the signals."""
-    app = _create_app(settings, table)
+    app = _create_app(settings, table, pusher)
     lifespan = app.router.lifespan_context
 
     @asynccontextmanager
