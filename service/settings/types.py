@@ -87,7 +87,8 @@ def _database(url: SecretStr) -> SecretStr:
     """The errors do not show the URL, which may contain a password."""
     parts = urlsplit(url.get_secret_value())
     is_file = parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1
-    if not (is_file or (parts.scheme in _DATABASES and parts.netloc)):
+    is_server = parts.scheme in _DATABASES and bool(parts.netloc or "host=" in parts.query)
+    if not (is_file or is_server):
         raise ValueError("it is the URL of a database: postgresql://USER:PASSWORD@HOST/NAME, or sqlite:////PATH")
     if any(find_spec(name) is None for name in ("sqlalchemy", "alembic", "aiosqlite", "asyncpg")):
         raise ValueError("a database needs an extra: pip install 'casella[store]'")

@@ -36,7 +36,7 @@ class Database:
 
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
         self._url = url
-        self.is_shared = make_url(url).get_backend_name() == "postgresql"
+        self.is_shared = not _is_file(url)
         """Whether other processes may use it, which is the case with PostgreSQL."""
         self._patience = patience
         self._engine = open_engine(url)
@@ -73,7 +73,7 @@ class Database:
     async def _migrated(self) -> None:
         """One migration for all who wait. It goes on if the first of them leaves."""
         if self._migrating is None:
-            self._migrating = asyncio.create_task(asyncio.to_thread(asyncio.run, migrate(self._url)))
+            self._migrating = asyncio.create_task(asyncio.to_thread(lambda: asyncio.run(migrate(self._url))))
         try:
             await asyncio.shield(self._migrating)
         except BaseException:
@@ -105,9 +105,9 @@ def _kind(error: BaseException) -> str:
 
 def open_engine(url: str) -> AsyncEngine:
     """The connections to a database. Opens none yet."""
-    address = make_url(url)
-    if address.get_backend_name() == "sqlite":
-        engine = create_async_engine(address.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0)
+    if _is_file(url):
+        address = make_url(url).set(drivername="sqlite+aiosqlite")
+        engine = create_async_engine(address, pool_size=1, max_overflow=0)
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
@@ -119,6 +119,10 @@ def open_engine(url: str) -> AsyncEngine:
         pool_timeout=PATIENCE,
         pool_pre_ping=True,  # a connection that PostgreSQL closed meanwhile is not a failure
     )
+
+
+def _is_file(url: str) -> bool:
+    return url.startswith("sqlite:")
 
 
 async def connect(url: str) -> asyncpg.Connection:

@@ -152,10 +152,11 @@ class Subscriptions:
             await self._settle(connection, claim.id)
 
     async def sweep(self) -> None:
-        """Remove what has expired."""
+        """Remove what has expired. In two transactions, so that it never holds one row while it waits for another."""
         left = exists().where(subscriptions.c.work == work.c.id)
         async with self._database.begin() as connection:
             await connection.execute(delete(subscriptions).where(subscriptions.c.expires_at <= now()))
+        async with self._database.begin() as connection:
             await connection.execute(delete(work).where(work.c.kind == WATCH, ~left, work.c.expires_at <= now()))
 
     def _is_of(self, account: str) -> ColumnElement[bool]:

@@ -144,6 +144,14 @@ def test_keys_are_only_in_a_secret(full: list[Object]) -> None:
     assert container(own)["env"][0]["valueFrom"] == {"secretKeyRef": {"name": "ours", "key": "keys"}}
 
 
+def test_the_address_of_the_database_is_in_a_secret_of_the_operator(full: list[Object]) -> None:
+    assert {
+        "name": "CASELLA_STORE__URL",
+        "valueFrom": {"secretKeyRef": {"name": "database", "key": "address"}},
+    } in container(full)["env"]
+    assert "CASELLA_STORE__URL" not in {each["name"] for each in container(render(None, MINIMAL)).get("env", [])}
+
+
 def test_without_servers_the_demo_is_served() -> None:
     objects = render()
     assert container(objects)["args"][0] == "demo"
@@ -213,7 +221,7 @@ def test_pods_reach_what_is_configured_and_dns(full: list[Object]) -> None:
     assert {(each["port"], each["protocol"]) for each in dns["ports"]} == {(53, "UDP"), (53, "TCP")}
     assert {each["port"] for each in mail["ports"]} == {143, 993, 465, 2110, 4190}
     assert mail["to"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
-    assert stores == {"ports": [{"port": 6380}], "to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}
+    assert stores == {"ports": [{"port": 6380}, {"port": 5432}], "to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}]}
     assert own == {"ports": [{"port": 443}]}
 
 
@@ -254,6 +262,7 @@ def env(name: str, value: str | None = None) -> Object:
         ({"extraEnv": [env("CASELLA_STORE__URL", "postgresql://u:p@a.example.org,b.example.org:5433/casella")]}, {5432, 5433}),
         ({"extraEnv": [env("CASELLA_STORE__URL")]}, {5432}),
         ({"extraEnv": [env("CASELLA_STORE__URL", "sqlite:////var/lib/casella")]}, set()),
+        ({"storeSecret": {"name": "database"}, "secretKeys": [KEY]}, {5432}),
         ({"extraEnv": [env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")]}, {4318}),
         ({"extraEnv": [env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector.example.org/v1/traces")]}, {443}),
         ({"extraEnv": [env("CASELLA_SERVERS__HOME__IMAP__PORT", "1143"), env("CASELLA_ANY_SERVER", "false")]}, {1143}),

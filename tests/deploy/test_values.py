@@ -215,6 +215,9 @@ def test_the_schema_refuses(values: Object) -> None:
     [
         (SEVERAL | {"existingSecret": {"name": "ours"}}, "set only one of them"),
         (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
+        ({"storeSecret": {"name": "database"}}, "A store needs secretKeys"),
+        (SEVERAL | {"config": {"servers": SERVERS, "store": {"url": "sqlite:////data/x.db"}}}, "cannot share a file"),
+        ({"secretKeys": [KEY], "config": {"store": {"url": "postgresql://u:p@h/d"}}}, "CASELLA_STORE__URL"),
         ({"terminationGracePeriodSeconds": 30}, "at least 35"),
         ({"config": {"drain_seconds": 20}}, "at least 50"),
         ({"config": {"rates": {"url": "redis://:secret@redis.example.org"}}}, "CASELLA_RATES__URL"),

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from service.settings.model import Settings
+from service.store.database import Database
 from tests.push.watch.site import KEYS
 
 PASSWORD = "canary-of-the-settings"
@@ -11,13 +12,28 @@ POSTGRESQL = f"postgresql://casella:{PASSWORD}@db.example.org/casella"
 
 
 @pytest.mark.parametrize(
-    "url", [POSTGRESQL, "postgres://db.example.org/casella", "sqlite:////var/lib/casella.db", "sqlite:///x"]
+    "url",
+    [
+        POSTGRESQL,
+        "postgres://db.example.org/casella",
+        "sqlite:////var/lib/casella.db",
+        "sqlite:///x",
+        "postgresql://a.example.org:5432,b.example.org:5433/casella?sslmode=require",
+        "postgresql:///casella?host=/run/postgresql",
+    ],
 )
 def test_addresses_of_databases(url: str) -> None:
     store = Settings(secret_keys=KEYS[:1], store={"url": url}).store
     assert store.url is not None
     assert store.url.get_secret_value() == url
     assert PASSWORD not in repr(store)
+
+
+async def test_only_files_are_of_one_process() -> None:
+    for url, is_shared in ((POSTGRESQL, True), ("postgres://db.example.org/x", True), ("sqlite:///x", False)):
+        database = Database(url)
+        assert database.is_shared is is_shared
+        await database.aclose()
 
 
 @pytest.mark.parametrize(

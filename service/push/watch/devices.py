@@ -49,7 +49,7 @@ class Devices:
 
     def replace(self, items: Iterable[Item]) -> None:
         """The subscriptions as the store has them now."""
-        before, self._devices = self._devices, {}
+        before, self._devices, self._is_over = self._devices, {}, False
         for item in items:
             subscription = read_subscription(item.content)
             known = before.get(item.id)
@@ -151,12 +151,15 @@ class Devices:
             device.news.clear()
             await asyncio.sleep(min(timing.retry, due - time.monotonic()))
             await _either(device.news, due)
-            with suppress(StoreUnavailable, Lost):  # the worker ends a watch that is lost
+            try:
                 await self._tools.require_held(self._claim)
-                is_due = time.monotonic() >= due
-                await self._push(device, self._anything(device), counts=is_due)
-                if is_due:
-                    due = time.monotonic() + min(timing.retry * 2**device.failures, _LONGEST)
+            except (StoreUnavailable, Lost):  # the worker ends a watch that is lost
+                due = time.monotonic() + timing.retry
+                continue
+            is_due = time.monotonic() >= due
+            await self._push(device, self._anything(device), counts=is_due)
+            if is_due:
+                due = time.monotonic() + min(timing.retry * 2**device.failures, _LONGEST)
 
     def _anything(self, device: _Device) -> Notice:
         change = News(self.account).for_subscription(device.subscription)

@@ -49,7 +49,7 @@ class MailboxWatch:
         self.mode = "waiting"
         """``push`` or ``poll``; ``waiting`` before it is open."""
         self._devices = Devices(tools, claim)
-        self._content = b""
+        self._content = self._refused = b""
         self._mark: bytes | None = None
         self._saved: bytes | None = None
         self._saved_at = 0.0
@@ -107,14 +107,18 @@ class MailboxWatch:
         """One time of the mailbox being open. Returns False if there is nothing to watch any more."""
         credentials = await self._load()
         if credentials is None:
+            await self._tools.store.watches.release([self.claim])
             return False
-        try:
-            await self._open(credentials)
-        except LoginRefused:
-            if not await self._has_other_credentials():
-                await self._give_up()
-                return False
-        return True
+        if self._refused != self._content:
+            try:
+                await self._open(credentials)
+                return True
+            except LoginRefused:
+                if await self._has_other_credentials():
+                    return True
+        self._refused = self._content  # not tried again if the store fails just now
+        await self._give_up()
+        return False
 
     async def _load(self) -> Credentials | None:
         """The row as it is now. The mark is that of the row the first time only."""
@@ -170,12 +174,15 @@ class MailboxWatch:
         async with mailbox.watch() as watch:
             self._watch = watch
             try:
+                is_due = True
                 while True:
                     seconds = LOOK_SECONDS
                     try:
                         if self._is_old:
                             await self._refresh()
-                        await self._look(mailbox)
+                        if is_due:
+                            await self._look(mailbox)
+                            is_due = False
                     except StoreUnavailable as error:  # the mark has not moved
                         seconds = error.retry_after or LOOK_SECONDS
                     except UpstreamFailure:
@@ -183,6 +190,7 @@ class MailboxWatch:
                     woken = await watch.wait(seconds)
                     if not woken and mailbox.watch_health() is None:
                         return
+                    is_due |= woken
             finally:
                 self._watch = None
 

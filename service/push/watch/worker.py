@@ -146,7 +146,7 @@ class Worker:
         await asyncio.gather(*(task for _, task in ending), return_exceptions=True)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):
-                await asyncio.gather(*(watch.aclose() for watch, _ in ending))
+                await asyncio.gather(*(watch.aclose() for watch, _ in ending), return_exceptions=True)
 
 
 def _is_same(watch: MailboxWatch, held: Held | None) -> bool:

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.deploy.replica import Replica
 from tests.push.watch.drill import Drill
@@ -35,6 +36,7 @@ async def run(drill: Drill, pause: float, seconds: float) -> int:
     await drill.all_watched(drill.replicas, 300)
     print(f"{drill.mailboxes} mailboxes watched by three replicas after {time.monotonic() - began:.1f} s")
     print("mailboxes of each:", await balanced(drill, 120))
+    before = megabytes(left)
     over = asyncio.Event()
     delivering = asyncio.create_task(drill.deliver_until(over, 0.02))
     await asyncio.sleep(seconds)
@@ -45,6 +47,7 @@ async def run(drill: Drill, pause: float, seconds: float) -> int:
     print(f"one killed, one paused: the third has claimed all after {time.monotonic() - at:.1f} s")
     await drill.all_watched([left], 120)
     whole = time.monotonic()
+    print(f"memory of the third: {before:.0f} MB with its share, {megabytes(left):.0f} MB with all")
     print(f"and watches all after {time.monotonic() - at:.1f} s")
     await asyncio.sleep(max(0, at + pause - time.monotonic()))
     paused.send(signal.SIGCONT)
@@ -56,6 +59,12 @@ async def run(drill: Drill, pause: float, seconds: float) -> int:
     for phase, times in (("before", (0, at)), ("until it was whole", (at, whole)), ("after", (whole, float("inf")))):
         print(f"from message to push, {phase}:", quantiles(drill.delays(*times)))
     return await report(drill, [paused, left])
+
+
+def megabytes(replica: Replica) -> float:
+    """In memory now."""
+    [line] = [line for line in Path(f"/proc/{replica.pid}/status").read_text().splitlines() if "VmRSS" in line]
+    return int(line.split()[1]) / 1024
 
 
 async def balanced(drill: Drill, seconds: float) -> list[int]:

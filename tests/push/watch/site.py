@@ -15,7 +15,7 @@ from service.accounts.credentials import Credentials
 from service.app import create_app
 from service.mail.model import Protocol
 from service.push.model import Change, Kind, Notice, Outcome, Subscription
-from service.push.watch.tools import Timing, Tools
+from service.push.watch.tools import Tools
 from service.push.watch.watching import Watching
 from service.settings.model import Settings
 from tests.servers.dovecot import PASSWORD, Dovecot
@@ -127,6 +127,3 @@ async def until(is_so: Callable[[], bool], seconds: float = SECONDS) -> None:
     async with asyncio.timeout(seconds):
         while not is_so():
             await asyncio.sleep(0.005)
-
-
-__all__ = ["Timing"]
