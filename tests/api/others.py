@@ -95,6 +95,18 @@ NEUTRAL = frozenset(
         "noneInThreadHaveKeyword",
         "part",
         "identifier",
+        "into",
+        "token",
+        "username",
+        "password",
+        "accessToken",
+        "refreshToken",
+        "code",
+        "codeVerifier",
+        "redirectUri",
+        "deviceCode",
+        "server",
+        "protocol",
     ]
 )
 TOKENS = ("/changes", "/events")
@@ -152,9 +164,10 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
-WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings")
-"""Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. And
-settings, whose ETag says what they replace: ``test_account_settings`` has theirs."""
+WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/imports")
+"""Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. Settings,
+whose ETag says what they replace: ``test_account_settings`` has theirs. And imports, which sign in to another account on
+purpose: ``test_imports`` has theirs."""
 
 
 def operations() -> Iterator[Operation]:

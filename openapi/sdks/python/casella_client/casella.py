@@ -15,6 +15,7 @@ from casella_client.api import (
     DraftsApi,
     FoldersApi,
     HealthApi,
+    ImportsApi,
     MessagesApi,
     PeopleApi,
     SendingApi,
@@ -24,7 +25,7 @@ from casella_client.api import (
 from casella_client.api_client import ApiClient
 from casella_client.configuration import Configuration
 from casella_client.events import AccountEvent, read_events
-from casella_client.models import NewSession, Session
+from casella_client.models import ImportResult, NewImport, NewSession, Session
 from casella_client.problem import problem_of
 from casella_client.rest import RESTResponse
 from casella_client.retries import RETRIES, Retries
@@ -53,6 +54,7 @@ class Apis:
         self.drafts = DraftsApi(client)
         self.folders = FoldersApi(client)
         self.health = HealthApi(client)
+        self.imports = ImportsApi(client)
         self.messages = MessagesApi(client)
         self.sending = SendingApi(client)
         self.people = PeopleApi(client)
@@ -111,6 +113,19 @@ class Casella(Apis):
         except _Unchanged:
             return Answer(None, etag, is_unchanged=True)
         return Answer(value, client.etag, is_unchanged=False)
+
+    def import_all(
+        self, new_import: NewImport, each: Callable[[ImportResult], object] = lambda _: None, account: str = "me"
+    ) -> ImportResult:
+        """Import mail of another mailbox to the end, in as many requests as it takes. ``each`` gets the result of each.
+        If this is broken off, the same import goes on later: nothing is copied twice."""
+        while True:
+            result: ImportResult = self.imports.import_mail(account, new_import)
+            each(result)
+            if result.is_done:
+                return result
+            time.sleep(result.retry_after or 0)
+            new_import = NewImport(token=result.token, seconds=new_import.seconds)
 
     def events(
         self, account: str = "me", folders: Iterable[str] = (), last_event_id: str = ""

@@ -1,8 +1,9 @@
 import {
-  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, SendingApi, SessionsApi, SettingsApi,
+  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, ImportsApi, MessagesApi, PeopleApi, SendingApi, SessionsApi,
+  SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
-import type { NewSession, Session } from './models/index.js';
+import type { ImportResult, NewImport, NewSession, Session } from './models/index.js';
 import { problemOf } from './problem.js';
 import { pause, RETRIES, type Retries, waitAfter } from './retries.js';
 import type { Configuration } from './runtime.js';
@@ -42,6 +43,7 @@ export class Casella {
   readonly drafts: DraftsApi;
   readonly folders: FoldersApi;
   readonly health: HealthApi;
+  readonly imports: ImportsApi;
   readonly messages: MessagesApi;
   readonly sending: SendingApi;
   readonly people: PeopleApi;
@@ -57,6 +59,7 @@ export class Casella {
     this.drafts = apis.drafts;
     this.folders = apis.folders;
     this.health = apis.health;
+    this.imports = apis.imports;
     this.messages = apis.messages;
     this.sending = apis.sending;
     this.people = apis.people;
@@ -98,6 +101,22 @@ export class Casella {
     }
   }
 
+  /** Import mail of another mailbox to the end, in as many requests as it takes. `each` gets the result of each. If this is broken
+   * off, the same import goes on later: nothing is copied twice. */
+  async importAll(
+    newImport: NewImport,
+    each: (result: ImportResult) => void = () => {},
+    account = 'me',
+  ): Promise<ImportResult> {
+    for (let next = newImport; ; ) {
+      const result = await this.imports.importMail({ account, newImport: next });
+      each(result);
+      if (result.isDone) return result;
+      await pause(1000 * (result.retryAfter ?? 0));
+      next = { token: result.token, seconds: newImport.seconds };
+    }
+  }
+
   /** The changes of an account, without end: a stream that breaks is continued after its last event. */
   events({ account = 'me', folders = [], ...options }: EventsOptions = {}): AsyncGenerator<AccountEvent> {
     const query = folders.length ? `?${new URLSearchParams({ folders: folders.join(',') })}` : '';
@@ -118,6 +137,7 @@ function apisOn(connection: Configuration) {
     drafts: new DraftsApi(connection),
     folders: new FoldersApi(connection),
     health: new HealthApi(connection),
+    imports: new ImportsApi(connection),
     messages: new MessagesApi(connection),
     sending: new SendingApi(connection),
     people: new PeopleApi(connection),
