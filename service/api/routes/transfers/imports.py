@@ -230,7 +230,11 @@ async def _events(running: _Running) -> AsyncIterator[bytes]:
     burst.add_done_callback(lambda _: latest.wake())
     try:
         while not burst.done():
-            yield _event("progress", _json(progress)) if (progress := await latest.next()) else b": ping\n\n"
+            progress = await latest.next()
+            if progress is not None:
+                yield _event("progress", _json(progress))
+            elif not burst.done():
+                yield b": ping\n\n"
             await asyncio.wait([burst], timeout=PROGRESS_SECONDS)
         yield _last(running.request, burst.result)
     finally:
