@@ -103,7 +103,7 @@ class ImportResult(Value):
         None, description="The flags that this mailbox does not keep, and that copies of this request lack."
     )
     retry_after: Number | None = Field(
-        None, description="A mail server wants to be left alone for so many seconds, or was lost. Go on after that."
+        None, description="Wait this many seconds before you go on: a mail server asked for it, or was lost."
     )
     source_token: str | None = Field(
         None, description="The session token of the other mailbox from now on, if its provider gave new tokens."
@@ -247,7 +247,7 @@ def _last(request: Request, result: Callable[[], ImportResult]) -> bytes:
         return _event("done", _json(result()))
     except MailError as error:
         return _event("error", _json(problem_of(request, error)))
-    except Exception as error:  # the response has begun, so the client is told here
+    except Exception as error:  # the response has begun, so this is an event too
         return _event("error", _json(fault_of(request, error)))
 
 
