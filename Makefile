@@ -15,7 +15,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean web
+.PHONY: help run serve test check format openapi bench contract sdks imports fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean web
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -57,6 +57,11 @@ pressure: system $(VENV)/dev  ## What a part of 1 GB, 200 slow readers and messa
 
 listeners: system $(VENV)/dev  ## How soon events come, and what eight thousand idle listeners cost (four minutes).
 	$(BIN)/python -m tests.bench.listeners $(ARGS)
+
+imports: system $(VENV)/dev  ## Ten thousand messages from each kind of mailbox, killed twenty times on the way; then beside mbsync (ten minutes).
+	@.ci/system packages-imports
+	$(BIN)/python -m tests.transfer $(ARGS)
+	$(BIN)/python -m tests.bench.imports
 
 fuzz: $(FUZZED:%=fuzz-%) fuzz-contract  ## Make up octets, mail, searches and requests, 60 s of each (SECONDS=600 for more; -j 2 for two at a time).
 
@@ -131,6 +136,7 @@ nightly:  ## What takes its time: properties on new examples, fuzzing, other and
 	$(MAKE) pressure
 	$(MAKE) listeners
 	$(MAKE) watchers
+	$(MAKE) imports
 	$(MAKE) image
 	$(MAKE) cluster
 	$(MAKE) drill

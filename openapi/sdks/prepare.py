@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 CONTRACT = Path(__file__).parents[1] / "openapi.json"
+_EVENTS = "text/event-stream"
 _BY_HAND = {"If-None-Match", "Last-Event-ID"}
 Json = dict[str, Any]
 
@@ -20,7 +21,7 @@ def prepared(contract: Json) -> Json:
     for path, methods in contract["paths"].items():
         for method, operation in methods.items():
             if not _is_stream(operation):
-                for suffix, one in _one_body_each(operation):
+                for suffix, one in _one_body_each(_without_events(operation)):
                     paths.setdefault(path + suffix, {})[method] = _extended(one)
     return dict(_plain(contract | {"paths": paths}))
 
@@ -40,7 +41,18 @@ def _plain(node: Any) -> Any:
 
 
 def _is_stream(operation: Json) -> bool:
-    return any("text/event-stream" in response.get("content", {}) for response in operation["responses"].values())
+    return any(response.get("content", {}).keys() == {_EVENTS} for response in operation["responses"].values())
+
+
+def _without_events(operation: Json) -> Json:
+    """An answer that may also come as events: the clients take the other form."""
+    responses = {
+        status: response | {"content": {kind: body for kind, body in response["content"].items() if kind != _EVENTS}}
+        if "content" in response
+        else response
+        for status, response in operation["responses"].items()
+    }
+    return operation | {"responses": responses}
 
 
 def _one_body_each(operation: Json) -> list[tuple[str, Json]]:

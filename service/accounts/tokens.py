@@ -117,7 +117,7 @@ class Sessions:
 
     def seal_import(self, account: str, source: str, job: Mapping[str, Any], *, is_own: bool) -> str:
         """Returns a token by which this account, and no other, goes on with an import. ``source`` is a session token of
-        the other mailbox; with ``is_own`` it was made for the import, and is made anew as often as this token."""
+        the other mailbox; with ``is_own`` it was made for the import, and a new one is made with each new token."""
         claims = {"account": account, "source": source, "own": is_own, "job": job}
         return self._seal({"for": _IMPORT, "exp": int(time.time()) + self.lifetime, **claims})
 

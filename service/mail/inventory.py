@@ -1,4 +1,4 @@
-"""Messages on their way to another mailbox: what tells them apart there, and what is written."""
+"""Messages on their way to another mailbox: by what they are known there, and what is written."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -25,7 +25,7 @@ def _ignore(_: ImportProgress) -> None:
 async def run_burst(
     source: Backend, destination: Backend, job: Job, seconds: float, listen: Listener = _ignore
 ) -> Report:
-    """Go on with the import for so many seconds, and note in ``job`` how far it is. What is not done then, another call
+    """Go on with the import for this many seconds, and note the progress in ``job``. What is not done then, another call
     does, in this process or another one: the same job, or a new one with the same options.
 
     Raises OverQuota if the destination is full, and an error of signing in, or of the first look at the two mailboxes.
@@ -161,7 +161,7 @@ class Burst:
         return await run.run(counts, target, others if group.is_view else ())
 
     def _refuse(self, counts: Sequence[Count], reason: Reason, error: MailError) -> None:
-        """The messages that are left in these folders stay where they are."""
+        """The messages that are left in these folders stay at the source."""
         for count in counts:
             self._found.failed.append(Failure(folder=count.name, reason=reason, detail=error.detail))
 

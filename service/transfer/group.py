@@ -43,7 +43,7 @@ class Count:
 
 @dataclass
 class Found:
-    """What the user is told of besides the counts."""
+    """The results besides the counts."""
 
     failed: list[Failure] = field(default_factory=list)
     copied: int = 0

@@ -1,4 +1,4 @@
-"""An import: what is wanted, how far it is, and what its user is told."""
+"""An import: its options, its progress and its results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

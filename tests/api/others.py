@@ -96,6 +96,18 @@ NEUTRAL = frozenset(
         "noneInThreadHaveKeyword",
         "part",
         "identifier",
+        "into",
+        "token",
+        "username",
+        "password",
+        "accessToken",
+        "refreshToken",
+        "code",
+        "codeVerifier",
+        "redirectUri",
+        "deviceCode",
+        "server",
+        "protocol",
     ]
 )
 TOKENS = ("/changes", "/events")
@@ -153,10 +165,10 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
-WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/subscriptions")
+WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/subscriptions", "/imports")
 """Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. And
-settings, whose ETag says what they replace: ``test_account_settings`` has theirs. And subscriptions, which need a mail
-server that reports: ``tests/push`` has theirs."""
+settings, whose ETag says what they replace: ``test_account_settings`` has theirs. Subscriptions need a mail server that
+reports: ``tests/push`` has theirs. Imports sign in to another account on purpose: ``test_imports`` has theirs."""
 
 
 def operations() -> Iterator[Operation]:

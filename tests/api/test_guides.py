@@ -58,6 +58,7 @@ SHORT = {
     "push (server-sent events)": {Capability.PUSH},
     "rights (ACL), quota": {Capability.ACL, Capability.QUOTA},
     "settings that follow the user": {Capability.SETTINGS},
+    "import of another mailbox's mail": {Capability.IMPORT},
     "send": {Capability.SEND},
 }
 

@@ -118,6 +118,17 @@ def send(out: str, _: Path) -> None:
     assert [row["messageId"] for row in received["items"]] == [submission["messageId"]]
 
 
+def bring_mail(out: str, folder: Path) -> None:
+    """All mail of the maildrop is in the archive once, and the third import adds nothing."""
+    dry, _ = json.JSONDecoder().raw_decode(out)
+    first, last, again = (json.loads((folder / f"{name}.json").read_text()) for name in ("first", "last", "again"))
+    assert (dry["copied"], dry["isDone"]) == (0, True)
+    assert (last["isDone"], last["copied"], last["failed"]) == (True, dry["left"], [])
+    assert first["copied"] > 100
+    assert (again["copied"], again["skipped"]) == (0, dry["left"] + dry["skipped"])
+    assert "event: done" in out
+
+
 def signing_in(out: str, _: Path) -> None:
     """The candidates are those that the page shows, and the session is the account's."""
     found, account = (json.loads(line) for line in out.replace("}{", "}\n{").splitlines())
@@ -151,6 +162,7 @@ CHECKS = {
     "docs/conversations.md": conversations,
     "docs/write.md": write,
     "docs/send.md": send,
+    "docs/import.md": bring_mail,
     "docs/stay-in-step.md": stay_in_step,
     "docs/notifications.md": notifications,
     "docs/errors.md": errors,

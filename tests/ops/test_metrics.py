@@ -11,6 +11,7 @@ import service.push.watch.worker  # noqa: F401 - its gauge is there once it is i
 from service.http import metrics_port
 from service.telemetry.metrics import (
     delivery_reported,
+    imported,
     jmap_method,
     message_sent,
     pushed,
@@ -59,6 +60,7 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
     subscription_ended("gone")
     delivery_reported("taken")
     watch_push("delivered")
+    imported(1, 1, 1)
     async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
         for client in (imap, pop3):
             assert (await client.get(LIST)).status_code == 200

@@ -1,5 +1,6 @@
 """A service between old mailboxes and a new one, which may be killed at any moment."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -115,8 +116,11 @@ class Stage:
     async def _request(self, replica: Replica, user: str, body: JSON) -> JSON | None:
         """None if the service was killed."""
         try:
-            async with client_of(replica.url, user) as client:
+            async with client_of(replica.url, user) as client, asyncio.timeout(60):
                 answer = await client.post(f"{ME}/imports", json=body)
+                while answer.status_code >= 400 and answer.json()["retryable"]:  # pop3d holds its lock for a while
+                    await asyncio.sleep(0.1)
+                    answer = await client.post(f"{ME}/imports", json=body)
         except httpx.TransportError:
             return None
         assert answer.status_code == 200, answer.text

@@ -177,7 +177,7 @@ class Pop3Backend(Backend):
         return {message: found[key] for message, key in keys.items() if key in found}
 
     def _keys(self, messages: Sequence[str]) -> dict[str, bytes]:
-        """Without those that are no ids of this account."""
+        """By id, without what is not an id of this account."""
         keys: dict[str, bytes] = {}
         for message in messages:
             with suppress(NotFound):

@@ -1,4 +1,4 @@
-"""What tells messages from others, and the octets of several."""
+"""The inventory of a maildrop, and the octets of several messages."""
 
 import asyncio
 from collections.abc import Sequence

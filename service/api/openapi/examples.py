@@ -195,7 +195,7 @@ EXAMPLES: dict[str, Any] = {
         "from": {"username": "ann@old.example", "password": "old horse old staple", "server": "old"},
         "seconds": 20,
     },
-    "Import": {
+    "ImportResult": {
         "token": _IMPORT,
         "isDone": False,
         "copied": 1250,

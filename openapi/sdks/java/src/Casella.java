@@ -15,13 +15,16 @@ import org.casella.client.api.ChangesApi;
 import org.casella.client.api.DraftsApi;
 import org.casella.client.api.FoldersApi;
 import org.casella.client.api.HealthApi;
+import org.casella.client.api.ImportsApi;
 import org.casella.client.api.MessagesApi;
 import org.casella.client.api.SendingApi;
 import org.casella.client.api.PeopleApi;
 import org.casella.client.api.PushApi;
 import org.casella.client.api.SettingsApi;
 import org.casella.client.api.SessionsApi;
+import org.casella.client.model.ImportResult;
 import org.casella.client.model.MessageSummary;
+import org.casella.client.model.NewImport;
 import org.casella.client.model.NewSession;
 import org.casella.client.model.Page;
 import org.casella.client.model.Session;
@@ -37,6 +40,7 @@ public final class Casella {
   public final DraftsApi drafts;
   public final FoldersApi folders;
   public final HealthApi health;
+  public final ImportsApi imports;
   public final MessagesApi messages;
   public final SendingApi sending;
   public final PeopleApi people;
@@ -62,6 +66,7 @@ public final class Casella {
     drafts = new DraftsApi(http);
     folders = new FoldersApi(http);
     health = new HealthApi(http);
+    imports = new ImportsApi(http);
     messages = new MessagesApi(http);
     sending = new SendingApi(http);
     people = new PeopleApi(http);
@@ -129,6 +134,24 @@ public final class Casella {
 
   private void verify(Push.Verification verification) {
     push.verifySubscription("me", verification.id(), new SubscriptionCode().code(verification.code()));
+  }
+
+  /**
+   * Imports mail of another mailbox to the end, in as many requests as it takes. If this is broken off, the same import goes on
+   * later: nothing is copied twice.
+   *
+   * @param each gets the result of each request
+   */
+  public ImportResult importAll(String account, NewImport newImport, Consumer<ImportResult> each)
+      throws InterruptedException {
+    NewImport next = newImport;
+    while (true) {
+      ImportResult result = imports.importMail(account, next);
+      each.accept(result);
+      if (result.getIsDone()) return result;
+      if (result.getRetryAfter() != null) Thread.sleep(1000L * result.getRetryAfter());
+      next = new NewImport().token(result.getToken()).seconds(newImport.getSeconds());
+    }
   }
 
   /**

@@ -2,6 +2,7 @@ package org.casella.kotlin
 
 import java.time.Duration
 import java.util.concurrent.Executors
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.withContext
@@ -13,13 +14,16 @@ import org.casella.kotlin.api.ChangesApi
 import org.casella.kotlin.api.DraftsApi
 import org.casella.kotlin.api.FoldersApi
 import org.casella.kotlin.api.HealthApi
+import org.casella.kotlin.api.ImportsApi
 import org.casella.kotlin.api.MessagesApi
 import org.casella.kotlin.api.SendingApi
 import org.casella.kotlin.api.PeopleApi
 import org.casella.kotlin.api.PushApi
 import org.casella.kotlin.api.SettingsApi
 import org.casella.kotlin.api.SessionsApi
+import org.casella.kotlin.model.ImportResult
 import org.casella.kotlin.model.MessageSummary
+import org.casella.kotlin.model.NewImport
 import org.casella.kotlin.model.NewSession
 import org.casella.kotlin.model.Page
 import org.casella.kotlin.model.Session
@@ -50,6 +54,7 @@ public class Casella(
     public val drafts: DraftsApi = DraftsApi(http)
     public val folders: FoldersApi = FoldersApi(http)
     public val health: HealthApi = HealthApi(http)
+    public val imports: ImportsApi = ImportsApi(http)
     public val messages: MessagesApi = MessagesApi(http)
     public val sending: SendingApi = SendingApi(http)
     public val people: PeopleApi = PeopleApi(http)
@@ -114,6 +119,25 @@ public class Casella(
 
     private suspend fun verify(account: String, verification: Verification) {
         push.verifySubscription(account, verification.id, SubscriptionCode(verification.code))
+    }
+
+    /**
+     * Imports mail of another mailbox to the end, in as many requests as it takes. If this is broken off, the same import goes on
+     * later: nothing is copied twice.
+     *
+     * @param each gets the result of each request
+     */
+    public suspend fun importAll(
+        newImport: NewImport, account: String = "me", each: (ImportResult) -> Unit = {},
+    ): ImportResult {
+        var next = newImport
+        while (true) {
+            val result = imports.importMail(account, next)
+            each(result)
+            if (result.isDone) return result
+            delay(1000L * (result.retryAfter ?: 0))
+            next = NewImport(token = result.token, seconds = newImport.seconds)
+        }
     }
 
     /**

@@ -16,6 +16,7 @@ from casella_client.api import (
     DraftsApi,
     FoldersApi,
     HealthApi,
+    ImportsApi,
     MessagesApi,
     PeopleApi,
     PushApi,
@@ -26,7 +27,7 @@ from casella_client.api import (
 from casella_client.api_client import ApiClient
 from casella_client.configuration import Configuration
 from casella_client.events import AccountEvent, read_events
-from casella_client.models import NewSession, Session, SubscriptionCode
+from casella_client.models import ImportResult, NewImport, NewSession, Session, SubscriptionCode
 from casella_client.problem import ApiProblem, problem_of
 from casella_client.push import Push, Verification
 from casella_client.rest import RESTResponse
@@ -56,6 +57,7 @@ class Apis:
         self.drafts = DraftsApi(client)
         self.folders = FoldersApi(client)
         self.health = HealthApi(client)
+        self.imports = ImportsApi(client)
         self.messages = MessagesApi(client)
         self.sending = SendingApi(client)
         self.people = PeopleApi(client)
@@ -131,6 +133,19 @@ class Casella(Apis):
                 raise
             return False
         return True
+
+    def import_all(
+        self, new_import: NewImport, each: Callable[[ImportResult], object] = lambda _: None, account: str = "me"
+    ) -> ImportResult:
+        """Import mail of another mailbox to the end, in as many requests as it takes. ``each`` gets the result of each.
+        If this is broken off, the same import goes on later: nothing is copied twice."""
+        while True:
+            result: ImportResult = self.imports.import_mail(account, new_import)
+            each(result)
+            if result.is_done:
+                return result
+            time.sleep(result.retry_after or 0)
+            new_import = NewImport(token=result.token, seconds=new_import.seconds)
 
     def events(
         self, account: str = "me", folders: Iterable[str] = (), last_event_id: str = ""

@@ -10,6 +10,7 @@ public final class Casella: Sendable {
     public let drafts: DraftsAPI
     public let folders: FoldersAPI
     public let health: HealthAPI
+    public let imports: ImportsAPI
     public let messages: MessagesAPI
     public let sending: SendingAPI
     public let people: PeopleAPI
@@ -41,6 +42,7 @@ public final class Casella: Sendable {
         drafts = DraftsAPI(http: http)
         folders = FoldersAPI(http: http)
         health = HealthAPI(http: http)
+        imports = ImportsAPI(http: http)
         messages = MessagesAPI(http: http)
         sending = SendingAPI(http: http)
         people = PeopleAPI(http: http)
@@ -108,6 +110,24 @@ public final class Casella: Sendable {
     private func verify(_ verification: Push.Verification, _ account: String) async throws {
         let code = SubscriptionCode(code: verification.code)
         _ = try await push.verifySubscription(account: account, subscription: verification.id, subscriptionCode: code)
+    }
+
+    /// Imports mail of another mailbox to the end, in as many requests as it takes. If this is broken off, the same import goes
+    /// on later: nothing is copied twice.
+    ///
+    /// - Parameter each: gets the result of each request
+    @discardableResult
+    public func importAll(
+        _ newImport: NewImport, account: String = "me", each: @Sendable (ImportResult) -> Void = { _ in }
+    ) async throws -> ImportResult {
+        var next = newImport
+        while true {
+            let result = try await imports.importMail(account: account, newImport: next)
+            each(result)
+            if result.isDone { return result }
+            try await Task.sleep(nanoseconds: UInt64(result.retryAfter ?? 0) * 1_000_000_000)
+            next = NewImport(token: result.token, seconds: newImport.seconds)
+        }
     }
 
     /// Changes of the account as they happen, without end: a connection that breaks is opened again behind the last event.

@@ -1,9 +1,9 @@
 import {
-  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, PushApi, SendingApi, SessionsApi,
-  SettingsApi,
+  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, ImportsApi, MessagesApi, PeopleApi, PushApi, SendingApi,
+  SessionsApi, SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
-import type { CreatedSubscription, NewSession, Session, SubscriptionRequest } from './models/index.js';
+import type { CreatedSubscription, ImportResult, NewImport, NewSession, Session, SubscriptionRequest } from './models/index.js';
 import { ApiProblem, problemOf } from './problem.js';
 import type { Push, Verification } from './push.js';
 import { pause, RETRIES, type Retries, waitAfter } from './retries.js';
@@ -48,6 +48,7 @@ export class Casella {
   readonly drafts: DraftsApi;
   readonly folders: FoldersApi;
   readonly health: HealthApi;
+  readonly imports: ImportsApi;
   readonly messages: MessagesApi;
   readonly sending: SendingApi;
   readonly people: PeopleApi;
@@ -64,6 +65,7 @@ export class Casella {
     this.drafts = apis.drafts;
     this.folders = apis.folders;
     this.health = apis.health;
+    this.imports = apis.imports;
     this.messages = apis.messages;
     this.sending = apis.sending;
     this.people = apis.people;
@@ -140,6 +142,22 @@ export class Casella {
     await this.push.verifySubscription({ account, subscription: id, subscriptionCode: { code } });
   }
 
+  /** Import mail of another mailbox to the end, in as many requests as it takes. `each` gets the result of each. If this is broken
+   * off, the same import goes on later: nothing is copied twice. */
+  async importAll(
+    newImport: NewImport,
+    each: (result: ImportResult) => void = () => {},
+    account = 'me',
+  ): Promise<ImportResult> {
+    for (let next = newImport; ; ) {
+      const result = await this.imports.importMail({ account, newImport: next });
+      each(result);
+      if (result.isDone) return result;
+      await pause(1000 * (result.retryAfter ?? 0));
+      next = { token: result.token, seconds: newImport.seconds };
+    }
+  }
+
   /** The changes of an account, without end: a stream that breaks is continued after its last event. */
   events({ account = 'me', folders = [], ...options }: EventsOptions = {}): AsyncGenerator<AccountEvent> {
     const query = folders.length ? `?${new URLSearchParams({ folders: folders.join(',') })}` : '';
@@ -160,6 +178,7 @@ function apisOn(connection: Configuration) {
     drafts: new DraftsApi(connection),
     folders: new FoldersApi(connection),
     health: new HealthApi(connection),
+    imports: new ImportsApi(connection),
     messages: new MessagesApi(connection),
     sending: new SendingApi(connection),
     people: new PeopleApi(connection),

@@ -1,4 +1,4 @@
-"""What tells the messages of a folder from others, and the octets of many small messages at once."""
+"""The inventory of a folder, and the octets of many small messages at once."""
 
 from collections.abc import Collection, Sequence
 

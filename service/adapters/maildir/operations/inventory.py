@@ -1,4 +1,4 @@
-"""What tells messages from others, and the octets of several. Each function runs whole in a thread."""
+"""The inventory of a folder, and the octets of several messages. Each function runs whole in a thread."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -48,7 +48,7 @@ Username = Annotated[Text, Field(min_length=1, max_length=MAX_USERNAME, descript
 
 
 class Secrets(Value):
-    """One secret of a mailbox, and where it is sent."""
+    """One secret of a mailbox, and the server that gets it."""
 
     password: SecretStr | None = Field(
         None,

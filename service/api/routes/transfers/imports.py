@@ -79,7 +79,7 @@ class NewImport(Value):
         return Job(Options(self.folders, self.into, since, self.dry_run, self.delete_source))
 
 
-class Import(Value):
+class ImportResult(Value):
     """What an import has done so far, over all of its requests."""
 
     token: str = Field(
@@ -103,7 +103,7 @@ class Import(Value):
         None, description="The flags that this mailbox does not keep, and that copies of this request lack."
     )
     retry_after: Number | None = Field(
-        None, description="A mail server wants to be left alone for so many seconds, or was lost. Go on after that."
+        None, description="Wait this many seconds before you go on: a mail server asked for it, or was lost."
     )
     source_token: str | None = Field(
         None, description="The session token of the other mailbox from now on, if its provider gave new tokens."
@@ -122,7 +122,7 @@ class _Running(NamedTuple):
     job: Job
     seconds: float
 
-    async def burst(self, listen: Listener) -> Import:
+    async def burst(self, listen: Listener) -> ImportResult:
         """Raises OverQuota with a token."""
         try:
             report = await run_burst(self.source, self.destination, self.job, self.seconds, listen)
@@ -131,9 +131,9 @@ class _Running(NamedTuple):
             raise
         return self._import(report)
 
-    def _import(self, report: Report) -> Import:
+    def _import(self, report: Report) -> ImportResult:
         renewed = self._session() if not self.is_own and self.other.is_renewed(self.request) else None
-        return Import(
+        return ImportResult(
             token=self._token(),
             is_done=report.is_done,
             copied=report.progress.copied,
@@ -172,7 +172,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/imports", response_model=Import, responses=_RESPONSES)
+@router.post("/imports", response_model=ImportResult, responses=_RESPONSES)
 async def import_mail(request: Request, caller: Caller, mailbox: Mailbox, new: NewImport) -> Response:
     """Copy the mail of another mailbox into this one. A request works for `seconds` at most; send its `token` to go on,
     until `isDone`.
@@ -185,12 +185,18 @@ async def import_mail(request: Request, caller: Caller, mailbox: Mailbox, new: N
     response is 507 `over-quota` with a `token` to go on with.
 
     With `Accept: text/event-stream` the response has events: `progress` with ImportProgress as often as it changes, and
-    at the end `done` with Import, or `error` with a Problem.
+    at the end `done` with ImportResult, or `error` with a Problem.
     """
     running = await _open(request, caller, mailbox, new)
-    if "text/event-stream" in request.headers.get("accept", ""):
+    if _wants_events(request):
         return event_stream(_events(running))
     return Response(_json(await running.burst(lambda _: None)), media_type="application/json")
+
+
+def _wants_events(request: Request) -> bool:
+    """Whether only events will do. Generated clients name every type of the contract."""
+    types = {each.partition(";")[0].strip().lower() for each in request.headers.get("accept", "").split(",")}
+    return "text/event-stream" in types and "application/json" not in types
 
 
 async def _open(request: Request, caller: Credentials, mailbox: Backend, new: NewImport) -> _Running:
@@ -224,7 +230,11 @@ async def _events(running: _Running) -> AsyncIterator[bytes]:
     burst.add_done_callback(lambda _: latest.wake())
     try:
         while not burst.done():
-            yield _event("progress", _json(progress)) if (progress := await latest.next()) else b": ping\n\n"
+            progress = await latest.next()
+            if progress is not None:
+                yield _event("progress", _json(progress))
+            elif not burst.done():
+                yield b": ping\n\n"
             await asyncio.wait([burst], timeout=PROGRESS_SECONDS)
         yield _last(running.request, burst.result)
     finally:
@@ -232,12 +242,12 @@ async def _events(running: _Running) -> AsyncIterator[bytes]:
         await asyncio.gather(burst, return_exceptions=True)
 
 
-def _last(request: Request, result: Callable[[], Import]) -> bytes:
+def _last(request: Request, result: Callable[[], ImportResult]) -> bytes:
     try:
         return _event("done", _json(result()))
     except MailError as error:
         return _event("error", _json(problem_of(request, error)))
-    except Exception as error:  # the response has begun, so the client is told here
+    except Exception as error:  # the response has begun, so this is an event too
         return _event("error", _json(fault_of(request, error)))
 
 

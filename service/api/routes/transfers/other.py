@@ -1,4 +1,4 @@
-"""The other mailbox of a request: who signs in there, and where."""
+"""The other mailbox of a request: its credentials, and signing in."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -43,7 +43,7 @@ class OtherFolder(OtherMailbox):
 
 
 class Other(NamedTuple):
-    """Who signs in. ``token`` is that of a session; None: these credentials have not been tried yet."""
+    """The credentials. ``token`` is that of a session; None: they have not been tried yet."""
 
     credentials: Credentials
     token: str | None

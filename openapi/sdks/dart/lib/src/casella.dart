@@ -17,6 +17,7 @@ class Apis {
       drafts = DraftsApi._(connection),
       folders = FoldersApi._(connection),
       health = HealthApi._(connection),
+      imports = ImportsApi._(connection),
       messages = MessagesApi._(connection),
       sending = SendingApi._(connection),
       people = PeopleApi._(connection),
@@ -29,6 +30,7 @@ class Apis {
   final DraftsApi drafts;
   final FoldersApi folders;
   final HealthApi health;
+  final ImportsApi imports;
   final MessagesApi messages;
   final SendingApi sending;
   final PeopleApi people;
@@ -112,6 +114,23 @@ class Casella extends Apis {
 
   Future<void> _verify(String account, Verification verification) =>
       push.verifySubscription(account, verification.id, SubscriptionCode(code: verification.code));
+
+  /// Import mail of another mailbox to the end, in as many requests as it takes. [each] gets the result of each. If this is
+  /// broken off, the same import goes on later: nothing is copied twice.
+  Future<ImportResult> importAll(
+    NewImport newImport, {
+    void Function(ImportResult result)? each,
+    String account = 'me',
+  }) async {
+    var next = newImport;
+    while (true) {
+      final result = await imports.importMail(account, next);
+      each?.call(result);
+      if (result.isDone) return result;
+      await Future<void>.delayed(Duration(seconds: result.retryAfter ?? 0));
+      next = NewImport(token: result.token, seconds: newImport.seconds);
+    }
+  }
 
   /// The changes of an account, without end: a stream that breaks is continued after its last event.
   Stream<AccountEvent> events({String account = 'me', List<String> folders = const [], String? lastEventId}) {
