@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 HTML = "text/html; charset=utf-8"
 NOTHING = "default-src 'none'"
-"""The policy of what is no page."""
+"""The policy of files that are not pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,7 @@ class Document:
     policy: str = NOTHING
 
 
-def document(
-    content: bytes, media_type: str, *, packed: bytes | None = None, policy: str = NOTHING
-) -> Document:
+def document(content: bytes, media_type: str, *, packed: bytes | None = None, policy: str = NOTHING) -> Document:
     """A file beside the pages: a script, a style or an image."""
     return Document(content, media_type, _etag(content), packed, policy)
 

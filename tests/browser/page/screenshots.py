@@ -16,7 +16,7 @@ from tests.servers.sink import Sink
 from tests.servers.submission import SendingDovecot
 
 FOLDER = Path(__file__).parents[3] / "docs" / "screens"
-_QUALITY = 72
+_QUALITY = 60
 _LARGEST = 1 << 20
 
 
@@ -61,8 +61,12 @@ def furnish(server: Dovecot, user: str) -> None:
     messages = [one for one in demo_messages() if len(one.source) < _LARGEST]
     for folder in sorted({one.folder for one in messages}):
         chosen = [one for one in messages if one.folder == folder]
-        flags = [tuple(f"${flag[1:].lower()}" if flag.startswith("\\") else flag for flag in one.flags) for one in chosen]
-        server.seed(user, ((one.source, each, one.received_at) for one, each in zip(chosen, flags, strict=True)), folder)
+        flags = [
+            tuple(f"${flag[1:].lower()}" if flag.startswith("\\") else flag for flag in one.flags) for one in chosen
+        ]
+        server.seed(
+            user, ((one.source, each, one.received_at) for one, each in zip(chosen, flags, strict=True)), folder
+        )
 
 
 async def shoot(browser: Browser, url: str, user: str, scheme: str) -> None:

@@ -17,7 +17,9 @@ _RUN = "axe.run(document, { iframes: false }).then(({ violations }) => violation
 
 
 async def findings(visitor: Visitor) -> list[Any]:
-    await visitor.page.evaluate("Promise.all(document.getAnimations().map(one => one.effect.getTiming().iterations === 1 && one.finished))")
+    await visitor.page.evaluate(
+        "Promise.all(document.getAnimations().map(one => one.effect.getTiming().iterations === 1 && one.finished))"
+    )
     await visitor.page.evaluate(_AXE.read_text())
     found = await visitor.page.evaluate(_RUN)
     return [(one["id"], node["html"], node.get("failureSummary")) for one in found for node in one["nodes"]]
@@ -25,9 +27,7 @@ async def findings(visitor: Visitor) -> list[Any]:
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(
-    browser: Browser, url: str, post: SendingDovecot, size: Any, scheme: str
-) -> None:
+async def test_axe_finds_nothing(browser: Browser, url: str, post: SendingDovecot, size: Any, scheme: str) -> None:
     user = post.user()
     furnish(post, user)
     async with visiting(browser, url, size, color_scheme=scheme) as visitor:

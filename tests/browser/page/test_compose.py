@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from secrets import token_hex
 
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, FilePayload, Route, expect
 
 from tests.browser.page.mails import NEWEST, mail, many
 from tests.browser.page.test_actions import count, until
@@ -48,8 +48,8 @@ async def test_a_message_is_a_draft_as_it_is_typed_and_leaves_once(
         await write(visitor, to, "Plan", "Here it is. Grüße")
         await expect(page.get_by_text("Draft saved")).to_be_visible()
         assert count(post, user, "Drafts") == 1
-        file = {"name": "plan.txt", "mimeType": "text/plain", "buffer": b"first\nsecond\n"}
-        await page.set_input_files("input[type=file]", [file])  # type: ignore[list-item]
+        file = FilePayload(name="plan.txt", mimeType="text/plain", buffer=b"first\nsecond\n")
+        await page.set_input_files("input[type=file]", file)
         await expect(page.get_by_role("button", name="Remove plan.txt")).to_be_visible()
         await page.get_by_role("button", name="Send").click()
         await page.get_by_role("button", name="Undo").click()

@@ -69,7 +69,7 @@ async def test_nothing_runs_and_nothing_is_fetched(
 
     sink.hosts.clear()
     async with visiting(browser, url) as visitor:
-        await visitor.context.expose_binding("told", lambda _, number: ran.append(cast(int, number)))
+        await visitor.context.expose_binding("told", lambda _, number: ran.append(cast("int", number)))
         await visitor.context.add_init_script(_CANARY)
         visitor.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         visitor.page.on("popup", lambda popup: dialogs.append(popup.url))

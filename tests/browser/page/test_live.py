@@ -111,7 +111,9 @@ async def test_settings_follow_the_user(browser: Browser, url: str, post: Sendin
         await visitor.sign_in(user)
         other = {"settings": {"otherApp": {"kept": True}}}
         headers = _basic(user)
-        answer = await page.request.put(f"{url}/v1/accounts/me/settings", data=other, headers=headers | {"If-None-Match": "*"})
+        answer = await page.request.put(
+            f"{url}/v1/accounts/me/settings", data=other, headers=headers | {"If-None-Match": "*"}
+        )
         assert answer.ok
         await page.get_by_role("button", name="Account:").click()
         await page.get_by_role("button", name="Settings").click()
@@ -119,7 +121,9 @@ async def test_settings_follow_the_user(browser: Browser, url: str, post: Sendin
         await expect(page.get_by_role("heading", name="Impostazioni")).to_be_visible()
         for label, value in (("Aspetto", "dark"), ("Densità", "compact"), ("Disposizione", "rtl")):
             await page.get_by_label(label).select_option(value)
-        while "rtl" not in (now := await (await page.request.get(f"{url}/v1/accounts/me/settings", headers=headers)).text()):
+        while "rtl" not in (
+            now := await (await page.request.get(f"{url}/v1/accounts/me/settings", headers=headers)).text()
+        ):
             await page.wait_for_timeout(50)
         assert json.loads(now)["settings"]["otherApp"] == {"kept": True}
     async with visiting(browser, url, locale="de") as visitor:
@@ -131,7 +135,6 @@ async def test_settings_follow_the_user(browser: Browser, url: str, post: Sendin
         await expect(root).to_have_attribute("dir", "rtl")
         await expect(root).to_have_attribute("data-theme", "dark")
         await expect(root).to_have_attribute("lang", "it")
-
 
 
 def _basic(user: str) -> dict[str, str]:

@@ -13,7 +13,16 @@ from tests.servers.process import HOST
 from tests.servers.submission import SendingDovecot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.dovecot]
-_IMPOSSIBLE = ("Archive", "Star", "Remove star", "Mark as unread", "Mark all as read", "Move to folder", "Reply", "New message")
+_IMPOSSIBLE = (
+    "Archive",
+    "Star",
+    "Remove star",
+    "Mark as unread",
+    "Mark all as read",
+    "Move to folder",
+    "Reply",
+    "New message",
+)
 
 
 async def test_a_maildrop_shows_what_it_can_and_nothing_else(browser: Browser, post: SendingDovecot) -> None:

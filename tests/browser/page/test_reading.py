@@ -56,7 +56,9 @@ async def test_a_conversation_is_one_row_and_reads_as_one(browser: Browser, url:
         (mail("Tea", text="Tea or coffee?", number=3), ("$seen",), NEWEST),
         (mail("Re: Tea", sender=BOB, text="Coffee!", number=1, answers=3), (), NEWEST),
     ])  # fmt: skip
-    post.seed(user, [(mail("Re: Tea", sender=user, to=ADA, text="Tea.", number=2, answers=3), ("$seen",), NEWEST)], "Sent")
+    post.seed(
+        user, [(mail("Re: Tea", sender=user, to=ADA, text="Tea.", number=2, answers=3), ("$seen",), NEWEST)], "Sent"
+    )
     async with visiting(browser, url) as visitor:
         await visitor.sign_in(user)
         await expect(visitor.rows()).to_have_count(1)

@@ -12,7 +12,9 @@ from tests.servers.dovecot import PASSWORD
 
 PHONE, TABLET, DESKTOP = (ViewportSize(width=390, height=844), ViewportSize(width=820, height=1180), ViewportSize(width=1440, height=900))  # fmt: skip
 expect.set_options(timeout=20_000)  # ms; the machine may be busy
-_REFUSED = "addEventListener('securitypolicyviolation', event => refuse(`${event.violatedDirective} ${event.blockedURI}`))"
+_REFUSED = (
+    "addEventListener('securitypolicyviolation', event => refuse(`${event.violatedDirective} ${event.blockedURI}`))"
+)
 
 
 @dataclass
@@ -68,9 +70,7 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visiting(
-    browser: Browser, url: str, size: ViewportSize = DESKTOP, **options: Any
-) -> AsyncIterator[Visitor]:
+async def visiting(browser: Browser, url: str, size: ViewportSize = DESKTOP, **options: Any) -> AsyncIterator[Visitor]:
     """A browser that was never here."""
     context = await browser.new_context(viewport=size, locale=options.pop("locale", "en"), **options)
     try:
@@ -90,5 +90,3 @@ async def visiting(
 def _note(visitor: Visitor, url: str, asked: str) -> None:
     if not asked.startswith((url, "blob:", "data:", "about:", "cid:")):
         visitor.strayed.append(asked)
-
-
