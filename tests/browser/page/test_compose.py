@@ -82,6 +82,7 @@ async def test_people_are_completed_and_an_answer_is_prepared(
         await expect(page.get_by_label("Subject", exact=True)).to_have_value("Re: Question")
         await page.get_by_label("Text", exact=True).press_sequentially("Me.")
         await page.get_by_role("button", name="Send").click()
+        await visitor.leave()
         await visitor.said("Message sent")
         answer = await received(outside, to)
         body = answer.get_body()
@@ -137,6 +138,7 @@ async def test_a_lost_answer_sends_nothing_twice(
         await expect(visitor.page.get_by_text("Draft saved")).to_be_visible()
         await visitor.page.route("**/send", lose)
         await visitor.page.get_by_role("button", name="Send").click()
+        await visitor.leave()
         await visitor.said("Message sent")
         await received(outside, to)
         assert len(attempts) >= 2
