@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 HTML = "text/html; charset=utf-8"
 NOTHING = "default-src 'none'"
-"""The policy of what is no page."""
+"""The policy of files that are not pages."""
 
 
 @dataclass(frozen=True, slots=True)

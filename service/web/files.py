@@ -28,7 +28,7 @@ _FRAME = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:{pictures}; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
-"""What shows a message: styles of the mail, but no script, no form, and pictures of others only if the reader wants them."""
+"""The frame of a message: its styles, but no script, no form, and pictures of others only if the reader wants them."""
 _POLICIES = {
     "index.html": _PAGE,
     "frame.html": _FRAME.format(pictures=""),

@@ -73,9 +73,11 @@ async def test_many_at_once(browser: Browser, url: str, post: SendingDovecot) ->
         await visitor.page.get_by_role("button", name="Move to folder").click()
         await visitor.page.get_by_role("button", name="Junk").click()
         await visitor.said("3 messages moved to Junk")
+        await visitor.leave()
         await until(visitor, post, user, "Junk", 3)
         await visitor.page.get_by_role("button", name="Mark all as read").click()
         await visitor.said("All marked as read")
+        await visitor.leave()
         await until(visitor, post, user, "INBOX", 0, "UNSEEN")
         await expect(visitor.page.locator(".row.unread")).to_have_count(0)
 

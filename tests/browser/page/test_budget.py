@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from playwright.async_api import Browser, CDPSession, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.page.mails import HTML, NEWEST, mail, many
-from tests.browser.page.visitor import PHONE, Visitor, visiting
+from tests.browser.page.mails import many
+from tests.browser.page.visitor import PHONE, visiting
 from tests.servers.submission import SendingDovecot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.dovecot]
@@ -21,9 +21,6 @@ _PAINTED = """new MutationObserver((_, watch) => {
 _DELAYS = """window.delays = [];
 new PerformanceObserver(list => delays.push(...list.getEntries().filter(one => /^key|click|pointer/.test(one.name)).map(one => one.duration)))
   .observe({ type: 'event', durationThreshold: 16, buffered: true })"""
-_TURNED = """title => document.querySelector('.conversation h1').innerText !== title
-  && Boolean(document.querySelector('.card.opened iframe.mail')?.contentDocument?.querySelector('p'))"""
-_MEGABYTE = 1 << 20
 
 
 async def test_the_first_list_is_painted_within_a_second(browser: Browser, url: str, post: SendingDovecot) -> None:
@@ -69,34 +66,3 @@ async def test_ten_thousand_messages_do_not_delay_a_key(browser: Browser, url: s
             if best < INPUT:
                 break
         assert best < INPUT
-
-
-async def test_memory_is_flat_over_two_hundred_messages(browser: Browser, url: str, post: SendingDovecot) -> None:
-    user = post.user()
-    post.seed(user, ((mail(f"Message {age}", html=HTML * 20, number=age), ("$seen",), NEWEST) for age in range(230)))
-    async with visiting(browser, url) as visitor:
-        await visitor.sign_in(user)
-        devtools = await visitor.context.new_cdp_session(visitor.page)
-        await devtools.send("Performance.enable")
-        await visitor.open("Message 229")
-        await turn(visitor, 25)
-        before = await used(devtools)
-        await turn(visitor, 200)
-        after = await used(devtools)
-        assert after["JSHeapUsedSize"] - before["JSHeapUsedSize"] < 4 * _MEGABYTE, (before, after)
-        assert after["Documents"] <= before["Documents"] + 4
-        assert after["Nodes"] < before["Nodes"] * 1.5
-
-
-async def turn(visitor: Visitor, count: int) -> None:
-    """Read the next so many messages."""
-    for _ in range(count):
-        title = await visitor.page.locator(".conversation h1").inner_text()
-        await visitor.page.keyboard.press("j")
-        await visitor.until(_TURNED, title)
-
-
-async def used(devtools: CDPSession) -> dict[str, float]:
-    await devtools.send("HeapProfiler.collectGarbage")
-    metrics = await devtools.send("Performance.getMetrics")
-    return {metric["name"]: metric["value"] for metric in metrics["metrics"]}

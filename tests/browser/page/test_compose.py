@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from secrets import token_hex
 
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, FilePayload, Route, expect
 
 from tests.browser.page.mails import NEWEST, mail, many
 from tests.browser.page.test_actions import count, until
@@ -32,8 +32,8 @@ async def received(sink: Sink, recipient: str) -> EmailMessage:
 async def write(visitor: Visitor, to: str, subject: str, text: str) -> None:
     await visitor.page.get_by_role("button", name="New message").locator("visible=true").click()
     await visitor.page.get_by_label("To", exact=True).fill(f"{to},")
-    await visitor.page.get_by_label("Subject").fill(subject)
-    await visitor.page.get_by_label("Text").fill(text)
+    await visitor.page.get_by_label("Subject", exact=True).fill(subject)
+    await visitor.page.get_by_label("Text", exact=True).fill(text)
 
 
 async def test_a_message_is_a_draft_as_it_is_typed_and_leaves_once(
@@ -48,13 +48,13 @@ async def test_a_message_is_a_draft_as_it_is_typed_and_leaves_once(
         await write(visitor, to, "Plan", "Here it is. Grüße")
         await expect(page.get_by_text("Draft saved")).to_be_visible()
         assert count(post, user, "Drafts") == 1
-        file = {"name": "plan.txt", "mimeType": "text/plain", "buffer": b"first\nsecond\n"}
-        await page.set_input_files("input[type=file]", [file])  # type: ignore[list-item]
+        file = FilePayload(name="plan.txt", mimeType="text/plain", buffer=b"first\nsecond\n")
+        await page.set_input_files("input[type=file]", file)
         await expect(page.get_by_role("button", name="Remove plan.txt")).to_be_visible()
         await page.get_by_role("button", name="Send").click()
         await page.get_by_role("button", name="Undo").click()
-        await expect(page.get_by_label("Text")).to_have_value("Here it is. Grüße")
-        await page.get_by_label("Text").press("Control+Enter")
+        await expect(page.get_by_label("Text", exact=True)).to_have_value("Here it is. Grüße")
+        await page.get_by_label("Text", exact=True).press("Control+Enter")
         await visitor.said("Message sent")
         message = await received(outside, to)
         body, attached = message.get_body(), [*message.iter_attachments()]
@@ -79,9 +79,10 @@ async def test_people_are_completed_and_an_answer_is_prepared(
         await page.get_by_role("button", name="Discard").click()
         await visitor.open("Question")
         await page.locator(".answers").get_by_role("button", name="Reply", exact=True).click()
-        await expect(page.get_by_label("Subject")).to_have_value("Re: Question")
-        await page.get_by_label("Text").press_sequentially("Me.")
+        await expect(page.get_by_label("Subject", exact=True)).to_have_value("Re: Question")
+        await page.get_by_label("Text", exact=True).press_sequentially("Me.")
         await page.get_by_role("button", name="Send").click()
+        await visitor.leave()
         await visitor.said("Message sent")
         answer = await received(outside, to)
         body = answer.get_body()
@@ -105,10 +106,10 @@ async def test_a_draft_outlives_the_window_and_the_network(browser: Browser, url
         await expect(page.get_by_text("Draft saved")).to_be_visible()
         await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
         await visitor.context.set_offline(True)
-        await page.get_by_label("Text").fill("Begun and finished")
+        await page.get_by_label("Text", exact=True).fill("Begun and finished")
         await page.wait_for_timeout(300)  # the browser writes it to its disk
         await page.reload()
-        await expect(page.get_by_label("Text")).to_have_value("Begun and finished")
+        await expect(page.get_by_label("Text", exact=True)).to_have_value("Begun and finished")
         await visitor.context.set_offline(False)
         await page.get_by_role("button", name="Save and close").click()
         await until(visitor, post, user, "Drafts", 1, 'TEXT "Begun and finished"')
@@ -137,6 +138,7 @@ async def test_a_lost_answer_sends_nothing_twice(
         await expect(visitor.page.get_by_text("Draft saved")).to_be_visible()
         await visitor.page.route("**/send", lose)
         await visitor.page.get_by_role("button", name="Send").click()
+        await visitor.leave()
         await visitor.said("Message sent")
         await received(outside, to)
         assert len(attempts) >= 2
@@ -160,4 +162,4 @@ async def test_a_window_that_closes_while_it_sends_has_sent(
         await visitor.page.goto(visitor.url)
         await expect(visitor.rows()).to_have_count(1)
         await until(visitor, post, user, "Sent", 1)
-        await expect(visitor.page.get_by_label("Text")).not_to_be_visible()
+        await expect(visitor.page.get_by_label("Text", exact=True)).not_to_be_visible()

@@ -1,4 +1,5 @@
-"""Every vector of the HTML suite, opened in the page: nothing runs, and nothing is fetched.
+"""Every vector of the HTML suite, opened in the page: nothing runs, and nothing is fetched, and
+memory does not grow with what was read.
 
 Once as the service gives it, and once as it came, as if the service let all of it pass: the frame's sandbox and policy
 hold alone.
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, CDPSession, Route, expect
 
 from tests.browser.page.mails import NEWEST, mail
 from tests.browser.page.visitor import visiting
@@ -22,6 +23,9 @@ _TOGETHER = 20
 """Vectors in a conversation: their messages are all unread, so opening one opens all."""
 _BASE = 700_000
 """No other test has these numbers."""
+_MEASURED = (200, 400)
+_GROWTH = 4 << 20
+"""Octets of memory that 200 more messages may take."""
 _CANARY = "window.ran = n => told(n)"
 # Open a conversation, and wait until each of its messages is in its frame; answers how many there are.
 _READ = """async ([subject, many]) => {
@@ -73,14 +77,26 @@ async def test_nothing_runs_and_nothing_is_fetched(
         await visitor.sign_in(user)
         await visitor.page.set_viewport_size({"width": 1440, "height": 2400})  # so that no row is beyond the list
         await expect(visitor.rows()).to_have_count(-(-len(VECTORS) // _TOGETHER))
-        shown = 0
+        devtools = await visitor.context.new_cdp_session(visitor.page)
+        await devtools.send("Performance.enable")
+        shown, memory = 0, list[float]()
         for first in range(0, len(VECTORS), _TOGETHER):
             many = min(_TOGETHER, len(VECTORS) - first)
             shown += await visitor.page.evaluate(_READ, [f"Vector {first}", many])
+            if shown in _MEASURED:
+                memory.append(await used(devtools))
         await visitor.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         assert shown == len(VECTORS)
+        assert memory[-1] - memory[0] < _GROWTH, memory
         assert (names(ran), dialogs) == (set(), [])
         assert {host for host in sink.hosts if host.startswith("v70")} == set()
         if html == "original":
             visitor.faults.clear()  # the policy had to refuse
             visitor.strayed.clear()
+
+
+async def used(devtools: CDPSession) -> float:
+    """Octets of the page's memory that are in use."""
+    await devtools.send("HeapProfiler.collectGarbage")
+    metrics = await devtools.send("Performance.getMetrics")
+    return float(next(metric["value"] for metric in metrics["metrics"] if metric["name"] == "JSHeapUsedSize"))

@@ -42,5 +42,6 @@ async def test_a_maildrop_shows_what_it_can_and_nothing_else(browser: Browser, p
             await expect(page.get_by_role("button", name=label, exact=True, include_hidden=True)).to_have_count(0)
         await page.get_by_role("button", name="Delete").click()
         await visitor.said("1 message deleted")
+        await visitor.leave()
         await until(visitor, post, user, "INBOX", 2)
         await expect(visitor.rows()).to_have_count(2)

@@ -57,6 +57,10 @@ class Visitor:
         """A notice says so."""
         await expect(self.page.locator(".notice", has_text=text)).to_be_visible()
 
+    async def leave(self) -> None:
+        """As a window that is closed: what waits is sent now."""
+        await self.page.evaluate("dispatchEvent(new Event('pagehide'))")
+
     async def until(self, condition: str, arg: object = None) -> Any:
         """The first value of an expression or function that is true. Playwright's own wait needs eval, which the page forbids."""
         async with asyncio.timeout(30):

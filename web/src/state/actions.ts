@@ -127,13 +127,26 @@ function takeAway(ids: string[], label: string, request: (isLeaving: boolean, bo
   later(label, commit, restore);
 }
 
-/** Messages that were opened are read. No word of it: the next time will do. */
+const SEEN_AFTER = 300; // ms: a conversation that opens is one request
+let seen: { box: Mailbox; ids: Set<string>; timer: ReturnType<typeof setTimeout> } | undefined;
+
+/** Messages that were opened are read. No word of it if that fails: the next time will do. */
 export function markSeen(messages: Row[]): void {
-  const unread = messages.filter((one) => !one.flags?.includes('$seen'));
-  if (!unread.length || !can('flags')) return;
-  const ids = unread.map((one) => one.id);
-  const shown = rowsOf(ids).filter(isUnread);
-  for (const row of shown) countUnread(row.folderId, -1);
+  const ids = messages.filter((one) => !one.flags?.includes('$seen')).map((one) => one.id);
+  if (!ids.length || !can('flags')) return;
+  for (const row of rowsOf(ids).filter(isUnread)) countUnread(row.folderId, -1);
   flagRows(new Set(ids), '$seen', true);
-  void bulk(mailbox(), { ids, action: 'flags', add: ['$seen'] }).then(loadFoldersSoon, () => undefined);
+  if (seen && seen.box.id !== mailbox().id) sendSeen();
+  seen ??= { box: mailbox(), ids: new Set(), timer: setTimeout(sendSeen, SEEN_AFTER) };
+  for (const id of ids) seen.ids.add(id);
 }
+
+function sendSeen(isLeaving = false): void {
+  if (!seen) return;
+  const { box, ids, timer } = seen;
+  seen = undefined;
+  clearTimeout(timer);
+  void bulk(box, { ids: [...ids], action: 'flags', add: ['$seen'] }, isLeaving).then(loadFoldersSoon, () => undefined);
+}
+
+addEventListener('pagehide', () => sendSeen(true));

@@ -3,7 +3,7 @@ import { type Address, ApiProblem, type Attachment, type DraftRef, type NewDraft
 import { isProblem, wordsOf } from '../api/service';
 import { t } from '../i18n';
 import { drop, keep, kept } from '../storage/kept';
-import { can, type Mailbox, mailbox, mailboxes } from './accounts';
+import { type Mailbox, mailbox, mailboxes } from './accounts';
 import { loadFoldersSoon } from './folders';
 import { later, notify } from './outbox';
 
@@ -74,7 +74,7 @@ export function edit(change: Partial<Writing>): void {
   writing.value = { ...writing.value, ...change, state: 'dirty' };
   void keep(LOCAL, writing.value);
   clearTimeout(timer);
-  if (can('append')) timer = setTimeout(() => void save(), SAVE_AFTER);
+  if (keepsDrafts(writing.value)) timer = setTimeout(() => void save(), SAVE_AFTER);
 }
 
 /** Save and close. */
@@ -82,7 +82,7 @@ export function close(): void {
   const left = writing.value;
   if (!left) return;
   clearTimeout(timer);
-  if (left.state !== 'clean' && can('append')) void save();
+  if (left.state !== 'clean' && keepsDrafts(left)) void save();
   writing.value = undefined;
   void work.then(() => drop(LOCAL));
 }
@@ -98,6 +98,11 @@ function queued(act: () => Promise<void>): Promise<void> {
 addEventListener('beforeunload', (event) => {
   if (unfinished && latest?.isSending) event.preventDefault();
 });
+
+/** Whether its mailbox keeps drafts. */
+function keepsDrafts(now: Writing): boolean {
+  return boxOf(now).account?.capabilities.includes('append') ?? false;
+}
 
 function boxOf({ accountId }: Writing): Mailbox {
   return mailboxes.value.find((one) => one.id === accountId) ?? mailbox();
@@ -257,7 +262,7 @@ export function send(): void {
   const now = writing.value;
   if (!now) return;
   clearTimeout(timer);
-  if (can('append')) void save();
+  if (keepsDrafts(now)) void save();
   else current(now.key);
   note(now.key, { isSending: true });
   void keep(LOCAL, current(now.key));
@@ -280,7 +285,7 @@ async function sent(key: string, isLeaving: boolean): Promise<void> {
   const now = current(key);
   if (!now) return;
   try {
-    if (now.state !== 'clean' && can('append')) throw new Error(t().notSaved);
+    if (now.state !== 'clean' && keepsDrafts(now)) throw new Error(t().notSaved);
     await submit(now, isLeaving);
     await drop(LOCAL);
     notify(t().sent);

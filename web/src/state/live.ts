@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { SERVICE, visitor } from '../api/service';
+import { isProblem, SERVICE, visitor } from '../api/service';
 import { current, isSessionEnd, leave, type Mailbox, mailboxes } from './accounts';
 import { folder, loadFoldersSoon } from './folders';
 import { included, list, put, reload, remove } from './list';
@@ -19,6 +19,8 @@ export const onArrival = signal<(accountId: string, ids: string[]) => void>(() =
 const AGAIN = 3000; // ms before a stream is opened again; up to a minute if it goes on
 const LONGEST = 60_000;
 const MOST = 100; // ids in one request
+const LOOK = 30_000; // ms between two looks at a mailbox without push
+const tokens = new Map<string, string>();
 let stream: EventSource | undefined;
 let position = '';
 let failures = 0;
@@ -28,7 +30,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export async function listen(): Promise<void> {
   stop();
   const able = mailboxes.value.filter(hasPush);
-  if (!able.length) return poll();
+  if (!able.length) return;
   try {
     const tokens = able.map(({ casella }) => casella.token ?? '');
     const made = await visitor.changes.createEventTicket({ newEventTicket: { tokens } });
@@ -74,12 +76,26 @@ function again(): void {
   timer = setTimeout(() => void listen(), Math.min(LONGEST, AGAIN * 2 ** failures++));
 }
 
-/** For mailboxes without push: look now and then. */
-function poll(): void {
-  timer = setTimeout(() => {
-    if (document.visibilityState === 'visible') void catchUp();
-    poll();
-  }, LONGEST / 2);
+/** Mailboxes without push are asked what changed, while they are looked at. */
+setInterval(() => {
+  const box = current.value;
+  if (box?.account && !hasPush(box) && document.visibilityState === 'visible') void look(box);
+}, LOOK);
+
+async function look(box: Mailbox): Promise<void> {
+  const { changes } = box.casella;
+  try {
+    const page = await changes.listAccountChanges({ account: 'me', since: tokens.get(box.id) });
+    tokens.set(box.id, page.token);
+    for (const { folderId, created, updated, destroyed, resync } of page.folders ?? []) {
+      if (resync) void catchUp();
+      else void applied({ accountId: box.id, folderId, created, updated, destroyed });
+    }
+  } catch (error) {
+    if (!isProblem(error, 'stale-token')) return;
+    tokens.delete(box.id);
+    void catchUp();
+  }
 }
 
 /** Read what is shown again. */
@@ -121,8 +137,8 @@ async function applied({ accountId, folderId, created, updated, destroyed }: Cha
 addEventListener('online', () => {
   isOnline.value = true;
   failures = 0;
-  void listen();
-  void catchUp();
+  void listen(); // continues after the last event
+  if (list.value.error) void catchUp();
 });
 addEventListener('offline', () => (isOnline.value = false));
 document.addEventListener('visibilitychange', () => {

@@ -43,11 +43,11 @@ export function Composer() {
       onDrop={onDrop}
       onKeyDown={onKeyDown}
     >
-      <header>
+      <div class="head">
         <h2>{now.subject || t().compose}</h2>
         <Saved state={now.state} />
         <IconButton of={X} label={can('append') ? t().saveAndClose : t().close} keys="Escape" onClick={close} />
-      </header>
+      </div>
       <Recipients />
       <input
         class="subject"
@@ -65,7 +65,7 @@ export function Composer() {
         onInput={(event) => edit({ text: event.currentTarget.value })}
       />
       {now.attachments.length > 0 && <Files files={now.attachments} />}
-      <footer>
+      <div class="foot">
         <button type="button" class="primary" aria-keyshortcuts="Control+Enter" onClick={sendNow}>
           <Icon of={SendHorizontal} className="mirrored" />
           {t().send}
@@ -73,7 +73,7 @@ export function Composer() {
         {canAttach && <AttachButton />}
         <span class="grow" />
         <IconButton of={Trash2} label={t().discard} onClick={discardWriting} />
-      </footer>
+      </div>
       {isOver && <p class="drop-here">{t().dropHere}</p>}
     </section>
   );

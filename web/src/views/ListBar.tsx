@@ -43,7 +43,7 @@ export function SelectionBar() {
   return (
     <header class="bar selecting">
       <IconButton of={X} label={t().clear} onClick={clearSelection} />
-      <strong class="title">{t().selected(chosen.value.length)}</strong>
+      <h1 class="title">{t().selected(chosen.value.length)}</h1>
       {chosen.value.length < conversations.value.length && (
         <IconButton of={SquareCheckBig} label={t().selectAll} keys="* a" onClick={selectAll} />
       )}

@@ -36,7 +36,7 @@ export function MailFrame({ html, remote }: Props) {
       watch.disconnect();
       element.removeEventListener('load', show);
     };
-  }, []);
+  }, [html]);
   return (
     <iframe
       ref={frame}

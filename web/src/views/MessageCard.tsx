@@ -70,7 +70,7 @@ function Recipients({ row, message }: { row: Row; message?: Message }) {
   const all = [...(row.to ?? []), ...(message?.cc ?? [])];
   return (
     <details class="recipients">
-      <summary aria-label={t().showMore}>
+      <summary title={t().showMore}>
         <bdi>{t().toList(namesOf(all.slice(0, 3), own) + (all.length > 3 ? ` +${all.length - 3}` : ''))}</bdi>
       </summary>
       <dl>

@@ -35,9 +35,11 @@ export function Shell() {
   }, [message]);
   return (
     <div class={isMenuOpen.value ? 'shell with-menu' : 'shell'}>
-      <a class="skip" href="#list" onClick={focusList}>
-        {t().skip}
-      </a>
+      {!panel && (
+        <a class="skip" href="#list" onClick={focusList}>
+          {t().skip}
+        </a>
+      )}
       <Top />
       <Sidebar />
       <main class="panes">
