@@ -17,6 +17,7 @@ from service.mail.model import Capability
 from service.mail.search.grammar.help import HELP
 from service.settings.issuers import IssuerSettings
 from service.settings.model import RateSettings, ServerSettings, Settings
+from service.settings.push import ApnsSettings, DovecotSettings, FcmSettings, PushSettings
 from service.site.causes import CAUSES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -83,7 +84,15 @@ def test_what_an_adapter_claims_it_has(backend: type[Backend]) -> None:
         assert has == {capability in claimed}, capability
 
 
-MODELS: dict[str, type[BaseModel]] = {"": Settings, "rates": RateSettings, "oauth.NAME": IssuerSettings}
+MODELS: dict[str, type[BaseModel]] = {
+    "": Settings,
+    "rates": RateSettings,
+    "oauth.NAME": IssuerSettings,
+    "push": PushSettings,
+    "push.dovecot": DovecotSettings,
+    "push.fcm": FcmSettings,
+    "push.apns": ApnsSettings,
+}
 
 
 def settings() -> dict[str, tuple[str, str]]:
@@ -103,6 +112,14 @@ def test_every_setting_is_explained() -> None:
     assert {key.removeprefix("rates.") for key in settings() if key.startswith("rates.")} == set(
         RateSettings.model_fields
     )
+
+
+def test_every_setting_of_pushes_is_named() -> None:
+    text = (DOCS / "settings.md").read_text()
+    tables = {"push.dovecot": DovecotSettings, "push.fcm": FcmSettings, "push.apns": ApnsSettings}
+    own = {f"push.{name}" for name in PushSettings.model_fields} - tables.keys()
+    own |= {f"{table}.{name}" for table, model in tables.items() for name in model.model_fields}
+    assert {name for name in own if f"`{name}`" not in text} == set()
 
 
 def test_every_setting_has_its_variable_and_its_default() -> None:

@@ -35,9 +35,9 @@ SECRET = "canary-hook-secret-4f1d-2b77"
 def test_a_wrong_setting_is_named_and_not_shown(push: dict[str, Any], place: tuple[str | int, ...]) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(servers=HOME, push=push)
-    [error] = caught.value.errors(include_input=False, include_url=False)
-    assert error["loc"] == place
-    assert "canary" not in error["msg"]
+    errors = caught.value.errors(include_input=False, include_url=False)
+    assert place in [error["loc"] for error in errors]
+    assert not any("canary" in error["msg"] for error in errors)
 
 
 def test_no_secret_is_shown() -> None:
