@@ -116,7 +116,11 @@ def test_every_setting_is_explained() -> None:
 
 def test_every_setting_of_pushes_is_named() -> None:
     text = (DOCS / "settings.md").read_text()
-    tables = {"push.dovecot": DovecotSettings, "push.fcm": FcmSettings, "push.apns": ApnsSettings}
+    tables: dict[str, type[BaseModel]] = {
+        "push.dovecot": DovecotSettings,
+        "push.fcm": FcmSettings,
+        "push.apns": ApnsSettings,
+    }
     own = {f"push.{name}" for name in PushSettings.model_fields} - tables.keys()
     own |= {f"{table}.{name}" for table, model in tables.items() for name in model.model_fields}
     assert {name for name in own if f"`{name}`" not in text} == set()
