@@ -10,7 +10,7 @@ from service.accounts.credentials import Credentials
 from service.adapters.imap.ids import Ids
 from service.adapters.shared.folder_names import encode_name
 from service.push.dispatch import Dispatcher
-from service.push.model import Keeper, Kind
+from service.push.model import Keeper, Kind, Pusher
 from service.push.sealing import Seals
 from service.push.server.hook import Hook
 from service.push.subscribing import Parts, Push
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from service.push.sending.exchange import Courier
     from service.push.sending.pusher import Sender
 
-Watching = Callable[[Credentials], Keeper]
+Watching = Callable[[Pusher], Callable[[Credentials], Keeper]]
+"""Given what sends, returns what keeps the subscriptions of a mailbox that is watched."""
 _log = structlog.get_logger("service.pushers")
 
 
 def push_of(settings: Settings, keys: Sequence[bytes], watching: Watching | None = None) -> Push:
-    """``keys`` are those that seal sessions; ``watching`` keeps the subscriptions of mailboxes that are watched. What
-    sends is imported only if something of it is configured."""
+    """``keys`` are those that seal sessions. What sends is imported only if something of it is configured."""
     own = settings.push
     vapid = VapidKeys([*(key.get_secret_value() for key in own.vapid_keys), *map(derived, keys)], own.subject)
     if own.dovecot is None and watching is None:
@@ -50,7 +50,7 @@ def push_of(settings: Settings, keys: Sequence[bytes], watching: Watching | None
             hook,
             _reporting(settings),
             allows_http=bool(own.networks),
-            watching=watching,
+            watching=watching(sender) if watching else None,
             aclose=sender.aclose,
         ),
     )

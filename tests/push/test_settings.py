@@ -40,6 +40,19 @@ def test_a_wrong_setting_is_named_and_not_shown(push: dict[str, Any], place: tup
     assert not any("canary" in error["msg"] for error in errors)
 
 
+@pytest.mark.parametrize(
+    "content", ["", "{}", "canary", '{"private_key": "canary"}', "-----BEGIN PRIVATE KEY-----\ncanary"]
+)
+def test_a_file_that_holds_no_key_is_named_and_not_shown(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(content)
+    apns = {"key_file": file, "key_id": "a", "team_id": "b", "topic": "c"}
+    for push in ({"fcm": {"service_account": file}}, {"apns": apns}):
+        with pytest.raises(ValidationError) as caught:
+            Settings(servers=HOME, push=push)
+        assert "canary" not in str(caught.value)
+
+
 def test_no_secret_is_shown() -> None:
     key = token_urlsafe(32)
     settings = Settings(servers=HOME, push={"dovecot": {"secrets": f"{SECRET},{SECRET}x"}, "vapid_keys": key})
