@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from service.push.sending.pusher import Sender
 
 Watching = Callable[[Credentials], Keeper]
+"""Returns what keeps the subscriptions of a mailbox that is watched."""
 _log = structlog.get_logger("service.pushers")
 
 

@@ -61,7 +61,8 @@ class NotPermitted(MailError):
 
 
 class NotFound(MailError):
-    """The thing does not exist. ``what`` is its kind: folder, message, part, account, server, provider."""
+    """The thing does not exist. ``what`` is its kind: folder, message, part, account, server, provider,
+    subscription."""
 
     def __init__(self, what: str, detail: str | None = None) -> None:
         super().__init__(detail or f"There is no such {what}.")

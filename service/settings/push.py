@@ -1,10 +1,13 @@
 """Settings of what wakes phones."""
 
+import json
 import re
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from joserfc.jwk import ECKey, RSAKey
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, IPvAnyNetwork, SecretStr, model_validator
 
 from service.settings.types import Commas, Key
@@ -31,6 +34,28 @@ HookSecret = Annotated[SecretStr, AfterValidator(_hook)]
 VapidKey = Annotated[Key, AfterValidator(_vapid)]
 
 
+def _service_account(file: Path) -> Path:
+    try:
+        values = json.loads(file.read_text())
+        RSAKey.import_key(values["private_key"])
+        is_whole = all(values[name] for name in ("project_id", "client_email", "private_key_id"))
+    except Exception:  # of many kinds, and their texts may hold the key
+        is_whole = False
+    if not is_whole:
+        raise ValueError("it is the JSON file of a service account's key")
+    return file
+
+
+def _team_key(file: Path) -> Path:
+    try:
+        is_key = ECKey.import_key(file.read_text()).is_private
+    except Exception:  # of many kinds, and their texts may hold the key
+        is_key = False
+    if not is_key:
+        raise ValueError("it is a .p8 file with a private key")
+    return file
+
+
 class DovecotSettings(BaseModel):
     """Deliveries that Dovecot reports."""
 
@@ -53,7 +78,9 @@ class FcmSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    service_account: FilePath = Field(description="The JSON file of a service account's key.")
+    service_account: Annotated[FilePath, AfterValidator(_service_account)] = Field(
+        description="The JSON file of a service account's key."
+    )
 
 
 class ApnsSettings(BaseModel):
@@ -61,7 +88,7 @@ class ApnsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    key_file: FilePath = Field(description="The .p8 file of a key for tokens.")
+    key_file: Annotated[FilePath, AfterValidator(_team_key)] = Field(description="The .p8 file of a key for tokens.")
     key_id: str = Field(min_length=1, max_length=40, description="The id of the key.")
     team_id: str = Field(min_length=1, max_length=40, description="The id of the team.")
     topic: str = Field(

@@ -18,6 +18,7 @@ from service.mail.search.grammar.help import HELP
 from service.settings.issuers import IssuerSettings
 from service.settings.model import RateSettings, ServerSettings, Settings
 from service.settings.store import StoreSettings
+from service.settings.push import ApnsSettings, DovecotSettings, FcmSettings, PushSettings
 from service.site.causes import CAUSES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -90,6 +91,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "rates": RateSettings,
     "store": StoreSettings,
     "oauth.NAME": IssuerSettings,
+    "push": PushSettings,
+    "push.dovecot": DovecotSettings,
+    "push.fcm": FcmSettings,
+    "push.apns": ApnsSettings,
 }
 
 
@@ -113,6 +118,18 @@ def test_every_setting_is_explained() -> None:
     assert {key.removeprefix("store.") for key in settings() if key.startswith("store.")} == set(
         StoreSettings.model_fields
     )
+
+
+def test_every_setting_of_pushes_is_named() -> None:
+    text = (DOCS / "settings.md").read_text()
+    tables: dict[str, type[BaseModel]] = {
+        "push.dovecot": DovecotSettings,
+        "push.fcm": FcmSettings,
+        "push.apns": ApnsSettings,
+    }
+    own = {f"push.{name}" for name in PushSettings.model_fields} - tables.keys()
+    own |= {f"{table}.{name}" for table, model in tables.items() for name in model.model_fields}
+    assert {name for name in own if f"`{name}`" not in text} == set()
 
 
 def test_every_setting_has_its_variable_and_its_default() -> None:

@@ -44,9 +44,12 @@ class MetadataKeeper:
 
     async def _change(self, change: Callable[[Subscriptions], Subscriptions]) -> None:
         account = self._mailbox.account
-        await self._mailbox.change_delivery_note(
-            lambda value: written(self._seals, value, Note(account, tuple(change(self._living(value)))))
-        )
+
+        def changed(value: bytes | None) -> bytes | None:
+            present, wanted = read(self._seals, value), Note(account, tuple(change(self._living(value))))
+            return value if present == wanted else written(self._seals, value, wanted)
+
+        await self._mailbox.change_delivery_note(changed)
 
     def _living(self, value: bytes | None) -> Subscriptions:
         note, now = read(self._seals, value), datetime.now(UTC)

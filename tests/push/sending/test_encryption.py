@@ -92,7 +92,7 @@ def test_a_new_key_first_in_the_list_silences_nobody() -> None:
         ("ftp://push.example.org/", False),
         ("https://push.example.org:25/", False),
         ("https://push.example.org:993/", False),
-        ("https://ann:secret@push.example.org/", False),
+        ("https://ann@push.example.org/", False),
         ("https://push.example.org/#a", False),
         ("https://push/", False),
         ("https://127.1/", False),

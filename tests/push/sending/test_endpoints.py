@@ -52,7 +52,7 @@ async def outcome(phone: Phone, sending: Sender | None = None) -> Outcome:
     ],
 )
 async def test_what_an_answer_means(double: PushDouble, kind: str, expected: Outcome, tries: int) -> None:
-    """A redirect leads nowhere, and of an answer without end only the beginning is read."""
+    """R-HTTP-03: a redirect leads nowhere, and of an answer without end only the beginning is read."""
     phone = Phone(double, kind)
     assert await outcome(phone) is expected
     assert [received.path for received in double.received] == [phone.path] * tries
@@ -101,7 +101,7 @@ async def test_a_connection_that_was_closed_meanwhile_loses_no_push(double: Push
 async def test_no_push_goes_to_this_machine_or_to_a_network_inside(
     double: PushDouble, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is even connected to."""
+    """R-HTTP-03: nothing is even connected to."""
     asked: list[str] = []
 
     async def connect(_: object, address: str, *__: object) -> None:
@@ -135,7 +135,7 @@ async def test_http_goes_to_the_operators_networks_alone(double: PushDouble, mon
 
 
 async def test_a_name_that_changes_its_address_leads_nowhere_else(double: PushDouble) -> None:
-    """Each connection goes to an address that was checked for it."""
+    """R-HTTP-03: each connection goes to an address that was checked for it."""
     answers: list[Collection[str]] = [["127.0.0.1"], ["127.0.0.2"], ["169.254.169.254", "127.0.0.2"], ["127.0.0.1"]]
 
     async def resolve(_: str) -> Collection[str]:
