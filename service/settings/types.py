@@ -89,7 +89,7 @@ def _database(url: SecretStr) -> SecretStr:
     is_file = parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1
     is_server = parts.scheme in _DATABASES and bool(parts.netloc or "host=" in parts.query)
     if not (is_file or is_server):
-        raise ValueError("it is the URL of a database: postgresql://USER:PASSWORD@HOST/NAME, or sqlite:////PATH")
+        raise ValueError("it is the URL of a database: postgresql://USER@HOST/NAME, or sqlite:////PATH")
     if any(find_spec(name) is None for name in ("sqlalchemy", "alembic", "aiosqlite", "asyncpg")):
         raise ValueError("a database needs an extra: pip install 'casella[store]'")
     return url

@@ -106,12 +106,13 @@ def test_a_database_that_does_not_answer_fails(dovecot: Dovecot, file: Path, tmp
     """R-OPS-27: it is not touched if it answers, and its password is not shown."""
     [nobody] = free_ports(1)
     key = f'secret_keys = "{token_urlsafe(32)}"\n'
-    url = f"postgresql://casella:canary-3b41-password@{HOST}:{nobody}/casella"
+    password = "canary-3b41-password"
+    url = f"postgresql://casella:{password}@{HOST}:{nobody}/casella"
     file.write_text(f'{key}[store]\nurl = "{url}"\n' + home(dovecot))
     code, output = checked(file)
     assert code == 1
     assert "✗ the database of store.url cannot be used: ConnectionRefusedError\n  do: " in output
-    assert "canary-3b41-password" not in output
+    assert password not in output
     place = tmp_path / "casella.db"
     file.write_text(f'{key}[store]\nurl = "sqlite:///{place}"\n' + home(dovecot))
     code, output = checked(file)

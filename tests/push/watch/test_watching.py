@@ -20,7 +20,7 @@ from service.settings.model import Settings
 from service.store.model import Item
 from service.store.opened import Store
 from service.store.subscriptions import Watched
-from tests.push.watch.site import Recorder, Site, credentials_of, running, settings_of, subscription_of, until
+from tests.push.watch.site import KEYS, Recorder, Site, credentials_of, running, settings_of, subscription_of, until
 from tests.servers.dovecot import Dovecot
 from tests.servers.postgres import Postgres
 
@@ -322,6 +322,18 @@ async def test_credentials_that_do_not_work_subscribe_nothing(dovecot: Dovecot, 
         nowhere = replace(credentials, server="unknown")
         with pytest.raises(NotFound):
             await site.watching.keeper(nowhere).keep(subscription_of())
+
+
+async def test_a_row_that_no_key_opens_is_left_alone(dovecot: Dovecot, file_url: str) -> None:
+    """R-HTTP-17: and what other keys sealed does not hold up the rest."""
+    async with running(settings_of(dovecot, file_url)) as site:
+        await site.subscribe(credentials_of(dovecot.user()))
+    async with running(settings_of(dovecot, file_url, secret_keys=KEYS[1:])) as site:
+        phone = await site.subscribe(credentials := credentials_of(dovecot.user()))
+        dovecot.append(credentials.username, MAIL)
+        await site.recorder.next(phone)
+        await until(lambda: len(site.watching._worker._watches) == 1)
+        assert {each.subscription.id for each in site.recorder.pushed} == {phone.id}
 
 
 async def test_replicas_share_the_mailboxes(dovecot: Dovecot, postgres: Postgres) -> None:
