@@ -306,7 +306,8 @@ class Backend(ABC):
 
     async def get_items(self, messages: Sequence[str]) -> Sequence[Item]:
         """The inventory of these messages, by which another mailbox knows them too, in this order; those that no longer
-        exist are left out. At most ``MAX_ITEMS``. IMAP: one round trip for each folder, and one for those without a Message-ID."""
+        exist are left out. At most ``MAX_ITEMS``. IMAP: one round trip for each folder, and one for those without a
+        Message-ID."""
         raise self.not_supported(Capability.IMPORT)
 
     async def read_sources(self, messages: Sequence[str]) -> Mapping[str, bytes]:

@@ -25,8 +25,8 @@ def _ignore(_: ImportProgress) -> None:
 async def run_burst(
     source: Backend, destination: Backend, job: Job, seconds: float, listen: Listener = _ignore
 ) -> Report:
-    """Go on with the import for this many seconds, and note the progress in ``job``. What is not done then, another call
-    does, in this process or another one: the same job, or a new one with the same options.
+    """Go on with the import for this many seconds, and note the progress in ``job``. Another call does what is left
+    then, in this process or another one: with the same job, or with a new one that has the same options.
 
     Raises OverQuota if the destination is full, and an error of signing in, or of the first look at the two mailboxes.
     Errors after that end the burst early: its report says when to go on.

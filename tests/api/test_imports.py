@@ -91,7 +91,7 @@ async def test_a_session_token_signs_in_and_ends_the_import_when_it_ends(connect
         session = (await client.post("/v1/sessions", json=login(old))).json()["token"]
         first = await burst(client, **{"from": {"token": session}})
         assert first["copied"] == 40
-        ended = await client.delete("/v1/sessions/current", headers={"Authorization": f"Bearer {session}"}, auth=None)
+        ended = await client.delete("/v1/sessions/current", headers={"Authorization": f"Bearer {session}"}, auth=httpx.Auth())
         assert ended.status_code == 204
         status, told = await problem(client, token=first["token"])
         assert (status, told["type"]) == (401, "/problems/unauthenticated")
@@ -105,7 +105,7 @@ async def test_the_token_is_for_one_account_and_for_nothing_else(connect: Connec
         token = (await burst(client, **{"from": login(old)}))["token"]
         assert PASSWORD not in token
         bearer = {"Authorization": f"Bearer {token}"}
-        assert (await client.get(ME, headers=bearer, auth=None)).status_code == 401
+        assert (await client.get(ME, headers=bearer, auth=httpx.Auth())).status_code == 401
         session = (await client.post("/v1/sessions", json=login(new))).json()["token"]
         assert (await problem(client, token=session))[0] == 410
         assert (await problem(client, token=token[:-2] + "AA"))[0] == 410

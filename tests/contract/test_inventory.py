@@ -30,7 +30,8 @@ async def test_all_messages_are_listed_oldest_first_with_what_names_them(open_ma
 
 async def test_a_name_is_that_of_the_octets(open_mailbox: OpenMailbox) -> None:
     """So the same message has the same name on each server."""
-    mailbox = await open_mailbox(Letter(plain("one", Message_ID="<one@example.org>")), Letter(plain("two")))
+    without = plain("two").replace(b"Message-ID", b"X-Id")
+    mailbox = await open_mailbox(Letter(plain("one")), Letter(without))
     ids = await mailbox.backend.list_ids("inbox")
     sources = await mailbox.backend.read_sources(ids)
     one, two = await mailbox.backend.get_items(ids)
@@ -66,7 +67,8 @@ async def test_several_messages_are_appended_in_order(open_mailbox: OpenMailbox)
             pass
     assert [outcome.error for outcome in outcomes] == [None] * 4
     assert [row.subject for row in reversed(await mailbox.all())] == [f"number {number}" for number in range(4)]
-    assert [outcome.id for outcome in outcomes] == list(await backend.list_ids("inbox"))
+    ids = [outcome.id for outcome in outcomes]
+    assert ids == list(await backend.list_ids("inbox")) or set(ids) == {None}  # not all servers report them
 
 
 async def test_flags_that_are_kept_are_named(open_mailbox: OpenMailbox) -> None:

@@ -108,6 +108,9 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
         subscription, code = await _subscribed(client) if operation_id in OF_SUBSCRIPTIONS else ("", "")
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
+    if operation_id == "importMail":
+        old = EXAMPLES["NewImport"]["from"]
+        signing_in |= {old["username"]: dovecot.user("old"), old["password"]: PASSWORD}
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
     values |= {THREAD: row["threadId"], SETTINGS_ETAG.strip('"'): settings.strip('"')}
     values |= {EXAMPLES["Session"]["token"]: token, EXAMPLES["EventTicket"]["ticket"]: ticket}

@@ -14,7 +14,7 @@ from tests.sdks.swift import swift_mains
 
 pytestmark = [pytest.mark.sdks, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
-NAMES = ("First", "More", "Listen")
+NAMES = ("First", "More", "Listen", "Bring")
 Commands = list[list[str | Path]]
 
 
@@ -58,9 +58,10 @@ LANGUAGES: dict[str, Callable[[Path, dict[str, str]], Commands]] = {"java": java
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_guide_s_programs_run(language: str, demo: Demo, tmp_path: Path) -> None:
     commands = LANGUAGES[language](tmp_path, snippets(language, demo.url))
-    first, more, listen = [await output(*command) for command in commands]
+    first, more, listen, bring = [await output(*command) for command in commands]
     total, _, subject = first.strip().partition(" ")
     assert subject in more.splitlines()
     assert more.splitlines()[-2] == total
     assert re.fullmatch(r"/problems/not-found .+ \w+", more.splitlines()[-1])
     assert listen.startswith("ping ")
+    assert int(bring.split()[-1]) > 100

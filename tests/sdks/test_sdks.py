@@ -151,15 +151,16 @@ def test_the_guide_names_what_is_there_to_be_installed() -> None:
 
 @pytest.mark.parametrize("language", ["typescript", "python"])
 async def test_the_guide_s_programs_work(language: str, tmp_path: Path) -> None:
-    call, helpers, listen = snippets({"typescript": "ts", "python": "python"}[language])
+    call, helpers, listen, bring = snippets({"typescript": "ts", "python": "python"}[language])
     demo = Demo()
     try:
         told = [
             await run_snippet(language, text.replace("http://127.0.0.1:8000", demo.url), tmp_path)
-            for text in (call, helpers, listen)
+            for text in (call, helpers, listen, bring)
         ]
     finally:
         demo.end()
     assert re.match(r"\d+ \S", told[0])
     assert "/problems/not-found" in told[1].splitlines()[-1]
     assert told[2].startswith("ping ")
+    assert int(told[3].split()[-1]) > 100

@@ -192,7 +192,7 @@ EXAMPLES: dict[str, Any] = {
         "hasMore": False,
     },
     "NewImport": {
-        "from": {"username": "ann@old.example", "password": "old horse old staple", "server": "old"},
+        "from": {"username": "ann@old.example", "password": "old horse old staple"},
         "seconds": 20,
     },
     "ImportResult": {

@@ -69,7 +69,8 @@ class NewImport(Value):
     def _is_new_or_not(self) -> Self:
         if (self.token is None) == (self.from_ is None):
             raise InvalidField("Send either `token` or `from`.")
-        if self.token is not None and self.model_fields_set - {"token", "seconds"}:
+        has_options = any((self.folders, self.into, self.since, self.dry_run, self.delete_source))
+        if self.token is not None and has_options:  # what is as by default, generated clients may send
             raise InvalidField("With `token` only `seconds` can be sent: the rest is in the token.")
         return self
 
