@@ -201,8 +201,10 @@ async def _create(request: Request, caller: Credentials, mailbox: Backend, new: 
     other = await other_of(request, new.from_, SOURCE)
     if plan.deletes_source and are_alike(caller, other.credentials):
         raise InvalidRequest("Source and destination are the same mailbox.", location="body.deleteSource")
-    source = await until_sent(request, opened_other(request, other, caller, SOURCE))
+    if other.credentials.account == caller.account:
+        raise InvalidRequest("Source and destination are the same mailbox.", location="body.from")
     async with named(SOURCE):
+        source = await until_sent(request, opened_other(request, other, caller, SOURCE))
         for folder in plan.folders or ():
             await source.get_folder(folder)
         return await desk.keep(other.credentials, source, plan)
