@@ -153,10 +153,10 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
-WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/subscriptions")
+WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/subscriptions", "/fetches")
 """Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. And
 settings, whose ETag says what they replace: ``test_account_settings`` has theirs. And subscriptions, which need a mail
-server that reports: ``tests/push`` has theirs."""
+server that reports: ``tests/push`` has theirs. And fetches, which need a store: ``tests/fetches`` has theirs."""
 
 
 def operations() -> Iterator[Operation]:

@@ -13,6 +13,7 @@ from casella_client.api import (
     AccountsApi,
     ChangesApi,
     DraftsApi,
+    FetchesApi,
     FoldersApi,
     HealthApi,
     MessagesApi,
@@ -52,6 +53,7 @@ class Apis:
         self.accounts = AccountsApi(client)
         self.changes = ChangesApi(client)
         self.drafts = DraftsApi(client)
+        self.fetches = FetchesApi(client)
         self.folders = FoldersApi(client)
         self.health = HealthApi(client)
         self.messages = MessagesApi(client)

@@ -1,6 +1,6 @@
 import {
-  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, PushApi, SendingApi, SessionsApi,
-  SettingsApi,
+  AccountsApi, ChangesApi, DraftsApi, FetchesApi, FoldersApi, HealthApi, MessagesApi, PeopleApi, PushApi, SendingApi,
+  SessionsApi, SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
 import type { NewSession, Session } from './models/index.js';
@@ -41,6 +41,7 @@ export class Casella {
   readonly accounts: AccountsApi;
   readonly changes: ChangesApi;
   readonly drafts: DraftsApi;
+  readonly fetches: FetchesApi;
   readonly folders: FoldersApi;
   readonly health: HealthApi;
   readonly messages: MessagesApi;
@@ -57,6 +58,7 @@ export class Casella {
     this.accounts = apis.accounts;
     this.changes = apis.changes;
     this.drafts = apis.drafts;
+    this.fetches = apis.fetches;
     this.folders = apis.folders;
     this.health = apis.health;
     this.messages = apis.messages;
@@ -119,6 +121,7 @@ function apisOn(connection: Configuration) {
     accounts: new AccountsApi(connection),
     changes: new ChangesApi(connection),
     drafts: new DraftsApi(connection),
+    fetches: new FetchesApi(connection),
     folders: new FoldersApi(connection),
     health: new HealthApi(connection),
     messages: new MessagesApi(connection),
