@@ -13,9 +13,9 @@ from service.push.watch.content import write_credentials
 from service.store.sealing import pack, unpack
 
 KEY = 8
-"""Octets of the digest of a message's id, and of what tells the message from others."""
+"""Octets of the digest of a message's id, and of its fingerprint, which stays the same under any id."""
 MAX_SEEN = 100_000
-"""Messages that are remembered: 1.6 MB. Of those forgotten the destination tells whether they are there."""
+"""Messages that are remembered: 1.6 MB. Whether others were fetched, only the destination shows."""
 _PLAN, _RECORD = TypeAdapter(Plan), TypeAdapter(Record)
 
 
@@ -43,14 +43,14 @@ _WRITTEN = TypeAdapter(Written)
 
 @dataclass
 class Mark:
-    """Up to where mail was fetched."""
+    """The state of the source after the last run, and what came of it."""
 
     record: Record = field(default_factory=Record)
     token: bytes | None = None
     """The state of a source that reports its changes."""
     seen: dict[bytes, bytes] = field(default_factory=dict)
-    """Messages of the source that were handled, by the digests of their ids: what tells them from others, if known. Of
-    POP3 all that it lists."""
+    """The fingerprints (if known) of the source's messages that were handled, by the digests of their ids. With POP3 all
+    that it lists."""
     owed: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Messages that could not be copied: their folder, and how often that was tried."""
     is_begun: bool = False

@@ -15,7 +15,7 @@ from service.push.watch.content import write_credentials
 from service.store.fetches import FetchRow, Login
 
 _TOO_MANY = f"This account has {MOST} fetches, the most possible. Delete one that is no longer used."
-_ENDS = "An access token ends soon, and nobody could renew it. Send a password, a refresh token, or a code."
+_ENDS = "An access token ends soon, and cannot be renewed. Send a password, a refresh token, or a code."
 
 
 class StoreDesk:

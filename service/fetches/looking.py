@@ -1,8 +1,8 @@
 """What the source has that it did not have before.
 
 A server that reports changes is asked for them. Otherwise (POP3) the list of messages is compared with the last one: by
-unique-ids, and if a message has a new one, by what else tells it from others. So a server that gives all messages new
-ids has no new mail.
+unique-ids, and if a message has a new one, by its fingerprint: a digest of Message-ID and size. So a server that gives
+all messages new ids has no new mail.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from service.transfer.reading import in_pieces
 LEFT_OUT = frozenset({"drafts", "trash", "junk"})
 """Unless they are named: what is moved there is not new, and each draft is stored many times."""
 LEARNT = 200
-"""Messages of which a run learns what tells them from others, besides the new ones."""
+"""Messages whose fingerprints a run reads, besides those of new ones."""
 KEPT = 10_000
 """Messages that are remembered of a source that reports its changes: those moved later are not new."""
 SLACK = timedelta(days=1)
@@ -43,7 +43,7 @@ class News:
 
 @dataclass
 class _Listed:
-    """What may be new, by folder, and the messages that went, by what told them from others."""
+    """What may be new, by folder, and the fingerprints of the messages that are gone."""
 
     candidates: Mapping[str, Sequence[str]]
     gone: Counter[bytes]
@@ -66,7 +66,7 @@ async def first_mark(source: Backend, plan: Plan) -> Mark:
 
 
 async def look(source: Backend, written: Written, mark: Mark) -> News:
-    """Changes ``mark`` only by what is true whatever comes of the run."""
+    """What to copy. ``mark`` stays as it is: the run may fail."""
     folders = await _wanted(source, written.plan)
     listed = await (_by_changes if _reports(source) else _by_ids)(source, folders, mark)
     news = News(mark, names={folder.id: "/".join(folder.path) for folder in folders})
@@ -74,8 +74,8 @@ async def look(source: Backend, written: Written, mark: Mark) -> News:
     seen: dict[bytes, bytes] = {}
     for folder, messages in _with_owed(listed.candidates, mark, news.names).items():
         for item in await _items(source, messages):
-            key = seen[digest_of(item.id)] = _key(item)
-            if item.id in mark.owed or _is_wanted(item, since, key, listed.gone):
+            fingerprint = seen[digest_of(item.id)] = _fingerprint(item)
+            if item.id in mark.owed or _is_wanted(item, since, fingerprint, listed.gone):
                 news.found.setdefault(folder, []).append(item.id)
     news.mark = Mark(mark.record, listed.token, {}, {}, True, mark.is_distinct)
     if listed.present is None:
@@ -98,19 +98,19 @@ def digest_of(message: str) -> bytes:
     return blake2b(message.encode(errors="surrogatepass"), digest_size=KEY).digest()
 
 
-def _key(item: Item) -> bytes:
-    """What tells the message from others under any id."""
+def _fingerprint(item: Item) -> bytes:
+    """The fingerprint of a message, which stays the same under any id."""
     if item.name == UNNAMED or item.size is None:
         return NAMELESS
     return blake2b(item.name + item.size.to_bytes(8, "big"), digest_size=KEY).digest()
 
 
-def _is_wanted(item: Item, since: datetime | None, key: bytes, gone: Counter[bytes]) -> bool:
+def _is_wanted(item: Item, since: datetime | None, fingerprint: bytes, gone: Counter[bytes]) -> bool:
     """Not if it was received before, or is one that was handled under another id."""
     if since is not None and item.received_at is not None and item.received_at < since:
         return False
-    if gone[key] > 0:
-        gone[key] -= 1
+    if gone[fingerprint] > 0:
+        gone[fingerprint] -= 1
         return False
     return True
 
@@ -177,9 +177,9 @@ async def _items(source: Backend, messages: Iterable[str]) -> list[Item]:
 
 
 async def _learn(source: Backend, present: Mapping[str, bytes], seen: dict[bytes, bytes]) -> None:
-    """What tells messages from others, some in each run, so that it is known when their ids change."""
+    """Read the fingerprints of a few more old messages: they are recognized if their ids change."""
     unknown = [message for message, digest in present.items() if seen[digest] == UNKNOWN][-LEARNT:]
-    seen.update({digest_of(item.id): _key(item) for item in await _items(source, unknown)})
+    seen.update({digest_of(item.id): _fingerprint(item) for item in await _items(source, unknown)})
 
 
 async def _all(source: Backend, folders: Sequence[Folder]) -> list[str]:

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from random import uniform
 
 import structlog
 
 from service.accounts.credentials import Credentials
-from service.fetches.content import Mark, Written, now, read_fetch, read_mark, write_mark
+from service.fetches.content import Mark, Written, read_fetch, read_mark, write_mark
 from service.fetches.guarded import Guarded, Selected
 from service.fetches.looking import News, look
 from service.fetches.model import MAX_SHOWN, Fault, Record
@@ -95,7 +96,7 @@ class FetchRun:
             await self._note_error(row, written, mark, MailError(_BROKEN))
         else:
             metrics.fetch_run("copied" if self._copied else "nothing")
-            await self._write(replace_record(done, self._record(mark)), 0, written.plan.every_seconds * _jitter())
+            await self._write(_with_record(done, self._record(mark)), 0, written.plan.every_seconds * _jitter())
 
     async def _fetch(self, row: FetchRow, written: Written, mark: Mark) -> Mark:
         """Returns the mark of afterwards."""
@@ -135,14 +136,14 @@ class FetchRun:
                 break
             if report.retry_after is not None:
                 raise UpstreamUnavailable(_PAUSED, retry_after=report.retry_after)
-            shown = replace_record(before, self._record(before))
+            shown = _with_record(before, self._record(before))
             await self._tools.store.fetch_queue.advance(self._claim, await asyncio.to_thread(write_mark, shown))
         news.mark.is_distinct = job.progress.is_distinct
         news.mark.owed = _owed(self._failed, news, before)
 
     async def _note_error(self, row: FetchRow, written: Written, mark: Mark, error: MailError) -> None:
         """Back off, or stop if it would be the same again. The mark stays: the next run looks again."""
-        noted = replace_record(mark, self._record(mark, Fault(type(error).__name__, error.detail)))
+        noted = _with_record(mark, self._record(mark, Fault(type(error).__name__, error.detail)))
         if isinstance(error, _LASTING):
             if isinstance(error, LoginRefused) and await self._has_other_credentials(row):
                 await self._write(mark, row.failures, 0)
@@ -173,10 +174,10 @@ class FetchRun:
 
     def _record(self, mark: Mark, fault: Fault | None = None) -> Record:
         failed = tuple(self._failed[:MAX_SHOWN])
-        return Record(mark.record.copied + self._copied, now(), self._copied, failed, fault)
+        return Record(mark.record.copied + self._copied, datetime.now(UTC), self._copied, failed, fault)
 
 
-def replace_record(mark: Mark, record: Record) -> Mark:
+def _with_record(mark: Mark, record: Record) -> Mark:
     return replace(mark, record=record)
 
 

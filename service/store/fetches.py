@@ -64,7 +64,7 @@ class Fetches:
         self, owner: Login, source: Login, mark: bytes, most: int, same: Callable[[FetchRow], bool]
     ) -> FetchRow | None:
         """Adds a fetch that is due now, or replaces the one that is the same, of which the mark stays. None if the
-        account has so many already."""
+        account has ``most`` already."""
         try:
             return await self._keep(owner, source, mark, most, same)
         except IntegrityError:  # another replica added the same one just now
@@ -123,7 +123,7 @@ class Fetches:
         }
 
     async def remove(self, account: str, id: str) -> bool:  # noqa: A002
-        """Whether there was one. Whoever runs it finds it lost."""
+        """Whether there was one. A run that is under way finds it lost."""
         async with self._database.begin() as connection:
             done = await connection.execute(delete(work).where(self._is_of(account), work.c.id == id))
             if done.rowcount:
@@ -139,8 +139,8 @@ class Fetches:
         return None if row is None or source is None else self._row(row, source)
 
     async def finish(self, claim: Claim, mark: bytes, failures: int, seconds: float | None) -> None:
-        """A run has ended. It is due again after these seconds; None: nobody runs it again before its user has changed
-        it. Raises Lost."""
+        """A run has ended. It is due again after these seconds; None: not before its user has changed it. Raises
+        Lost."""
         values: dict[str, Any] = {"failures": failures, "owner": None}
         values["mark"] = self._seal.seal(mark, mark_place(claim.id))
         values |= {"state": State.FAILED} if seconds is None else {"due_at": now() + seconds}
