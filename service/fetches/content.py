@@ -49,8 +49,8 @@ class Mark:
     token: bytes | None = None
     """The state of a source that reports its changes."""
     seen: dict[bytes, bytes] = field(default_factory=dict)
-    """The fingerprints (if known) of the source's messages that were handled, by the digests of their ids. With POP3 all
-    that it lists."""
+    """The fingerprints (if known) of the messages that were handled, by the digests of their ids. With POP3 all that are
+    listed."""
     owed: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Messages that could not be copied: their folder, and how often that was tried."""
     is_begun: bool = False
