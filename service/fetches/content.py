@@ -49,12 +49,10 @@ class Mark:
     token: bytes | None = None
     """The state of a source that reports its changes."""
     seen: dict[bytes, bytes] = field(default_factory=dict)
-    """The fingerprints (if known) of the messages that were handled, by the digests of their ids. With POP3 all that are
+    """The messages that were handled: their fingerprints, if known, by the digests of their ids. With POP3 all that are
     listed."""
     owed: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Messages that could not be copied: their folder, and how often that was tried."""
-    is_begun: bool = False
-    """Whether the source was looked at."""
     is_distinct: bool = False
     """See ``transfer.model.Progress``."""
 
@@ -75,7 +73,6 @@ def write_mark(mark: Mark) -> bytes:
         "record": _RECORD.dump_python(mark.record, mode="json", by_alias=False),
         "token": None if mark.token is None else mark.token.hex(),
         "owed": mark.owed,
-        "begun": mark.is_begun,
         "distinct": mark.is_distinct,
     }
     newest = list(mark.seen.items())[-MAX_SEEN:]
@@ -91,7 +88,6 @@ def read_mark(octets: bytes) -> Mark:
         None if head["token"] is None else bytes.fromhex(head["token"]),
         {pair[:KEY]: pair[KEY:] for pair in pairs},
         {message: (folder, tries) for message, (folder, tries) in head["owed"].items()},
-        head["begun"],
         head["distinct"],
     )
 

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from service.accounts.credentials import Credentials, SecretKind
-from service.fetches.content import now, read_fetch, read_mark, write_fetch, write_mark
+from service.fetches.content import Mark, now, read_fetch, read_mark, write_fetch, write_mark
 from service.fetches.looking import first_mark
 from service.fetches.model import MOST, Fetch, Plan, State
 from service.fetches.tools import Tools
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest
 from service.push.watch.content import write_credentials
-from service.store.fetches import FetchRow, Login
+from service.store.fetches import FetchRow, Login, Made
 
 _TOO_MANY = f"This account has {MOST} fetches, the most possible. Delete one that is no longer used."
 _ENDS = "An access token ends soon, and cannot be renewed. Send a password, a refresh token, or a code."
@@ -32,18 +33,26 @@ class StoreDesk:
         for credentials, location in ((source, "body.from"), (self._credentials, None)):
             if credentials.kind is SecretKind.ACCESS_TOKEN:
                 raise InvalidRequest(_ENDS, location=location)
-        content = write_fetch(self._credentials, source, plan, now())
-        mark = write_mark(await first_mark(mailbox, plan))
+        first = write_mark(await first_mark(mailbox, plan))
         row = await self._tools.store.fetches.keep(
-            _login(self._credentials, content),
             _login(source, write_credentials(source)),
-            mark,
             MOST,
             lambda each: read_fetch(each.content).origin.account == source.account,
+            partial(self._made, source, plan, first),
         )
         if row is None:
             raise InvalidRequest(_TOO_MANY, location="body.from")
         return await _fetch(row)
+
+    def _made(self, source: Credentials, plan: Plan, first: bytes, known: FetchRow | None) -> Made:
+        """One that is replaced goes on where it was, unless older mail is wanted now."""
+        created_at, mark = now(), first
+        if known is not None:
+            before = read_fetch(known.content)
+            created_at, mark = before.created_at, known.mark
+            if plan.since not in (None, before.plan.since):
+                mark = write_mark(Mark(read_mark(known.mark).record))
+        return Made(_login(self._credentials, write_fetch(self._credentials, source, plan, created_at)), mark)
 
     async def remove(self, id: str) -> bool:  # noqa: A002 - as in the protocol
         return await self._tools.store.fetches.remove(self._credentials.account, id)

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from service.fetches.content import KEY, MAX_SEEN, Mark, Written
 from service.fetches.model import Plan
 from service.mail.backend import MAX_ITEMS, Backend
-from service.mail.errors import StaleToken
+from service.mail.errors import NotFound, StaleToken
 from service.mail.inventory import UNNAMED, Item
 from service.mail.model import Capability, Folder, Protocol
 from service.transfer.reading import in_pieces
@@ -56,7 +56,6 @@ async def first_mark(source: Backend, plan: Plan) -> Mark:
     """Of a new fetch: what is there now is not new, unless the plan says since when mail is wanted."""
     mark = Mark()
     if plan.since is None:
-        mark.is_begun = True
         if _reports(source):
             mark.token = await source.get_sync_token(None)
         else:
@@ -77,7 +76,7 @@ async def look(source: Backend, written: Written, mark: Mark) -> News:
             fingerprint = seen[digest_of(item.id)] = _fingerprint(item)
             if item.id in mark.owed or _is_wanted(item, since, fingerprint, listed.gone):
                 news.found.setdefault(folder, []).append(item.id)
-    news.mark = Mark(mark.record, listed.token, {}, {}, True, mark.is_distinct)
+    news.mark = Mark(mark.record, listed.token, is_distinct=mark.is_distinct)
     if listed.present is None:
         news.mark.seen = dict([*mark.seen.items(), *seen.items()][-KEPT:])
     else:
@@ -187,11 +186,14 @@ async def _all(source: Backend, folders: Sequence[Folder]) -> list[str]:
 
 
 async def _wanted(source: Backend, plan: Plan) -> list[Folder]:
-    """Those of the plan that exist."""
+    """Those of the plan that exist. Raises NotFound if none does."""
     listed = [folder for folder in await source.list_folders() if folder.is_selectable]
     if plan.folders is None:
         return [folder for folder in listed if folder.namespace is None and folder.role not in LEFT_OUT]
-    return [folder for folder in listed if {folder.id, folder.role} & set(plan.folders)]
+    found = [folder for folder in listed if {folder.id, folder.role} & set(plan.folders)]
+    if not found:
+        raise NotFound("folder", "There is none of the folders to fetch.")
+    return found
 
 
 def _reports(source: Backend) -> bool:

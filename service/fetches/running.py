@@ -36,6 +36,8 @@ from service.transfer.links import SOURCE, named
 from service.transfer.model import Failure, Job, Options, Reason
 
 BURST_SECONDS = 60.0
+MOST_BURSTS = 5
+"""In one run. Then others have their turn, and this one goes on after them."""
 LONGEST_SECONDS = 3600.0
 """Between two tries of a fetch that fails, unless it is run less often."""
 UNREADABLE_SECONDS = 3600.0
@@ -52,6 +54,10 @@ _PAUSED = (
 )
 _BROKEN = "The run has failed. The operator of this service finds the reason in its log."
 _log = structlog.get_logger("service.fetches")
+
+
+class _More(Exception):
+    """There is more to copy."""
 
 
 class FetchRun:
@@ -89,6 +95,9 @@ class FetchRun:
             done = await self._fetch(row, written, mark)
         except (Lost, StoreUnavailable):
             raise
+        except _More:
+            metrics.fetch_run("copied")
+            await self._write(_with_record(mark, self._record(mark)), 0, 0)
         except MailError as error:
             await self._note_error(row, written, mark, error)
         except Exception as error:
@@ -128,7 +137,7 @@ class FetchRun:
         job.progress.is_distinct = before.is_distinct
         selected = Selected(source, fence, news.found, is_exact=not plan.deletes_source)
         guarded = Guarded(destination, fence)
-        while True:
+        for last in (False,) * (MOST_BURSTS - 1) + (True,):
             report = await run_burst(selected, guarded, job, BURST_SECONDS)
             self._copied = report.progress.copied
             self._failed += report.failed
@@ -136,6 +145,8 @@ class FetchRun:
                 break
             if report.retry_after is not None:
                 raise UpstreamUnavailable(_PAUSED, retry_after=report.retry_after)
+            if last:
+                raise _More
             shown = _with_record(before, self._record(before))
             await self._tools.store.fetch_queue.advance(self._claim, await asyncio.to_thread(write_mark, shown))
         news.mark.is_distinct = job.progress.is_distinct

@@ -13,7 +13,7 @@ from service.store.model import Claim
 from service.store.opened import Store
 from service.transfer.turns import ImportTurns
 
-AT_ONCE = 8
+AT_ONCE = 16
 """Fetches that one process runs at a time."""
 
 

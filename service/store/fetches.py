@@ -7,7 +7,7 @@ is never claimed: it has the credentials of the other mailbox, so that a grant t
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -32,6 +32,13 @@ class Login:
     account: str
     content: bytes
     session: str | None = None
+
+
+class Made(NamedTuple):
+    """What a fetch is to be: the login of its owner, with the rest of its content, and its mark."""
+
+    owner: Login
+    mark: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,50 +68,52 @@ class Fetches:
             return await self._opened(connection, self._is_of(account))
 
     async def keep(
-        self, owner: Login, source: Login, mark: bytes, most: int, same: Callable[[FetchRow], bool]
+        self, source: Login, most: int, same: Callable[[FetchRow], bool], made: Callable[[FetchRow | None], Made]
     ) -> FetchRow | None:
-        """Adds a fetch that is due now, or replaces the one that is the same, of which the mark stays. None if the
-        account has ``most`` already."""
+        """Adds a fetch that is due now, or replaces the one that is the same. ``made`` is given that one, if there is
+        one. None if the account has ``most`` already."""
         try:
-            return await self._keep(owner, source, mark, most, same)
+            return await self._keep(source, most, same, made)
         except IntegrityError:  # another replica added the same one just now
-            return await self._keep(owner, source, mark, most, same)
+            return await self._keep(source, most, same, made)
 
     async def _keep(
-        self, owner: Login, source: Login, mark: bytes, most: int, same: Callable[[FetchRow], bool]
+        self, source: Login, most: int, same: Callable[[FetchRow], bool], made: Callable[[FetchRow | None], Made]
     ) -> FetchRow | None:
+        owner = made(None).owner
         async with self._database.begin() as connection:
             locked = select(work.c.id).where(self._is_of(owner.account)).order_by(work.c.id).with_for_update()
             await connection.execute(locked)
             present = await self._opened(connection, self._is_of(owner.account))
             known = next((row for row in present if same(row)), None)
             if known is not None:
-                await self._replace(connection, known.id, owner, source)
+                await self._replace(connection, known.id, made(known), source)
             elif len(present) >= most:
                 return None
             else:
-                await self._insert(connection, owner, source, mark)
+                await self._insert(connection, made(None), source)
             await self._bell.ring(connection)
             return next(row for row in await self._opened(connection, self._is_of(owner.account)) if same(row))
 
-    async def _insert(self, connection: AsyncConnection, owner: Login, source: Login, mark: bytes) -> None:
+    async def _insert(self, connection: AsyncConnection, made: Made, source: Login) -> None:
         id = f"f_{token_hex(12)}"  # noqa: A001
         common = {
-            "account": self._seal.name("account", owner.account),
-            "name": self._seal.name("fetch", owner.account, source.account),
+            "account": self._seal.name("account", made.owner.account),
+            "name": self._seal.name("fetch", made.owner.account, source.account),
             "due_at": now(),
             "epoch": 0,
             "revision": 0,
             "failures": 0,
         }
-        own = self._login(id, owner) | {"mark": self._seal.seal(mark, mark_place(id)), "state": State.LIVE}
+        own = self._login(id, made.owner) | {"mark": self._seal.seal(made.mark, mark_place(id)), "state": State.LIVE}
         other = self._login(_source_of(id), source) | {"state": State.WAITING}
         await connection.execute(insert(work).values(kind=FETCH, **common, **own))
         await connection.execute(insert(work).values(kind=SOURCE, **common, **other))
 
-    async def _replace(self, connection: AsyncConnection, id: str, owner: Login, source: Login) -> None:  # noqa: A002
+    async def _replace(self, connection: AsyncConnection, id: str, made: Made, source: Login) -> None:  # noqa: A002
         """A run that is under way loses it."""
-        values = self._login(id, owner) | {
+        values = self._login(id, made.owner) | {
+            "mark": self._seal.seal(made.mark, mark_place(id)),
             "state": State.LIVE,
             "due_at": now(),
             "failures": 0,

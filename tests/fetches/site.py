@@ -19,7 +19,7 @@ from service.fetches.tools import Tools
 from service.mail.model import Protocol
 from service.push.watch.content import write_credentials
 from service.settings.model import Settings
-from service.store.fetches import Login
+from service.store.fetches import Login, Made
 from tests.push.watch.site import KEYS, QUICK
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.mailutils import Mailutils
@@ -130,7 +130,8 @@ class Site:
         owner = Credentials("home", Protocol.IMAP, user, PASSWORD)
         rows = self.tools.store.fetches
         [row] = await rows.all(owner.account)
-        await rows.keep(Login(owner.account, row.content), login, row.mark, MOST, lambda each: each.id == row.id)
+        made = Made(Login(owner.account, row.content), row.mark)
+        await rows.keep(login, MOST, lambda each: each.id == row.id, lambda _: made)
 
     async def execute(self, statement: str) -> Any:
         async with self.tools.store.database.begin() as connection:

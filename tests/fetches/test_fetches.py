@@ -60,7 +60,10 @@ async def test_mail_from_before_is_fetched_if_the_user_says_since_when(dovecot: 
         fetch = await site.create(user, old, "imap", since="2024-01-01T00:00:00Z")
         assert fetch["copied"] == 1
         assert (await site.again(user, fetch["id"]))["lastCopied"] == 0
-    assert subjects(dovecot, user) == told(2024, 2025)
+        assert subjects(dovecot, user) == told(2024, 2025)
+        assert (await site.create(user, old, "imap", since="2020-01-01T00:00:00Z"))["copied"] == 2
+        assert (await site.create(user, old, "imap"))["copied"] == 2
+    assert subjects(dovecot, user) == told(2020, 2024, 2025)
 
 
 @pytest.mark.parametrize("protocol", ["pop3", "imap"])
@@ -144,6 +147,7 @@ async def test_a_wrong_password_stops_it_and_is_not_tried_again(dovecot: Dovecot
         assert (site.old.connections - before, await site.runs(fetch["id"])) == (1, runs)
         again = await site.create(user, old)
         assert (again["id"], again["copied"], again["state"]) == (fetch["id"], 1, "waiting")
+        assert again["createdAt"] == fetch["createdAt"]  # what came while it was stopped is not too old
         assert "problem" not in again
         assert len(await site.all(user)) == 1
         async with site.client(user) as client:

@@ -109,7 +109,7 @@ class Fetch(Value):
     since: datetime | None = Field(None, description="Since when mail is fetched; absent if since `createdAt`.")
     delete_source: bool = Field(description="Whether messages are deleted from the other mailbox.")
     every_seconds: Number = Field(description="Between two runs, about.")
-    created_at: datetime = Field(description="When it was created, or replaced.")
+    created_at: datetime = Field(description="When it was first created.")
     state: str = Field(
         description=f"{_STATES}. Later versions may add others. It is `stopped` if only its user can help, as with a"
         " wrong password: create it again."
