@@ -47,11 +47,12 @@ from service.api.routes import (
     submissions,
 )
 from service.api.routes.signing_in import discovery, oauth, sessions
-from service.api.routes.transfers import imports
+from service.api.routes.transfers import fetches, imports
 from service.api.routes.waking import hooks, subscriptions
 from service.api.sending import Sender
 from service.backends import backends, submitters
 from service.discovery.finding import Discovery
+from service.fetchers import Fetchers
 from service.jmap.core.limits import Limits
 from service.jmap.host import Host
 from service.jmap.routes import Jmap
@@ -70,6 +71,7 @@ from service.web import routes as web
 
 if TYPE_CHECKING:
     from service.discovery.network import Network
+    from service.fetches.fetching import Fetching
     from service.push.watch.watching import Watching
 
 _DESCRIPTION = """
@@ -109,7 +111,7 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
     if servers.default and not settings.default_server:
         _log.info("the only server states no domains: every username is sent to it", server=servers.default.name)
     store = store_of(settings, keys)
-    watchers = Watchers(store)
+    watchers, fetchers = Watchers(store), Fetchers(store)
     service = Service(
         servers,
         Accounts(open_backend, settings.account_idle_seconds, submitters(settings, servers)),
@@ -122,6 +124,7 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         grants=Grants(_issuers(settings), settings.session_seconds, shared_states(store)),
         discovery=Discovery(servers, _network(settings, servers)),
         push=push_of(settings, keys, watchers.keeper, pusher),
+        fetches=fetchers.desk,
         max_recipients=settings.max_recipients,
         max_body_octets=settings.max_body_octets,
         public_url=settings.public_url,
@@ -140,7 +143,8 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
     )
     app.state.service = service
     watchers.join(settings, service, service.push.pusher)
-    app.state.watching = watchers.watching
+    fetchers.join(settings, service, watchers.watching)
+    app.state.watching, app.state.fetching = watchers.watching, fetchers.fetching
     app.state.is_ready = False
     app.state.has_page = settings.page
     problems.install(app)
@@ -180,6 +184,7 @@ def _add_routes(app: FastAPI, max_upload: int, jmap: Jmap) -> None:
         settings,
         people,
         imports,
+        fetches,
         accounts,
         events,
         subscriptions,
@@ -261,6 +266,7 @@ def _store(url: str) -> Store:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     watching: Watching | None = app.state.watching
+    fetching: Fetching | None = app.state.fetching
     tasks = [
         asyncio.create_task(work)
         for work in (
@@ -268,7 +274,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             metrics.watch_loop(),
             service.rates.watch(),
             service.push.work(),
-            *([watching.run()] if watching else []),
+            *(standing.run() for standing in (watching, fetching) if standing),
         )
     ]
     # anyio loads most of itself on first use: 30 ms of delay for the first request, if not done here.
@@ -281,8 +287,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if watching is not None:
-            await watching.aclose()
+        for standing in (fetching, watching):
+            if standing is not None:
+                await standing.aclose()
         await service.push.aclose()
         await service.accounts.aclose()
         await service.discovery.aclose()

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from binascii import Error
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,6 +21,7 @@ from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.parameters import AccountId, MessageId, PartId
 from service.discovery.finding import Discovery
+from service.fetches.model import Desk
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
@@ -63,6 +64,8 @@ class Service:
     people: People = field(default_factory=People)
     push: Push = field(default_factory=lambda: Push(VapidKeys([token_bytes(KEY_OCTETS)])))
     imports: ImportTurns = field(default_factory=ImportTurns)
+    fetches: Callable[[Credentials], Desk] | None = None
+    """The standing fetches of an account. None: the service has no store."""
     max_recipients: int = 100
     max_body_octets: int = 1 << 20
     public_url: str | None = None

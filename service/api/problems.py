@@ -249,7 +249,17 @@ def _shown(path: str) -> str:
 
 def problem_type_of(error: errors.MailError) -> ProblemType:
     """The problem type of the error's class, or of the nearest base class that has one."""
-    return next((_ALL_TYPES[leaf] for leaf in type(error).__mro__ if leaf in _ALL_TYPES), _INTERNAL_ERROR)
+    return _type_of(type(error))
+
+
+def _type_of(error: type) -> ProblemType:
+    return next((_ALL_TYPES[leaf] for leaf in error.__mro__ if leaf in _ALL_TYPES), _INTERNAL_ERROR)
+
+
+def problem_type_named(name: str) -> ProblemType:
+    """The problem type of an error whose class has this name, as stored by this release or another one."""
+    leaf = getattr(errors, name, None)
+    return _type_of(leaf) if isinstance(leaf, type) else _INTERNAL_ERROR
 
 
 def problem_of(request: Request, error: errors.MailError) -> Problem:

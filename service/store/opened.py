@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.store.bell import Bell
 from service.store.database import PATIENCE, Database
+from service.store.fetches import FETCH, Fetches
 from service.store.grants import GrantStates
 from service.store.queue import Queue
 from service.store.rotation import Rotation
@@ -20,6 +21,8 @@ class Store:
         self.bell = Bell(self.database)
         self.watches = self.queue(WATCH)
         self.subscriptions = Subscriptions(self.database, self.seal, self.bell)
+        self.fetch_queue = self.queue(FETCH)
+        self.fetches = Fetches(self.database, self.seal, self.bell)
         self.grants = GrantStates(self.database, self.seal)
         self.rotation = Rotation(self.database, self.seal)
 

@@ -89,14 +89,14 @@ class Queue:
         """Leave work to others; it is due again after these seconds."""
         async with self._database.begin() as connection:
             for part in _parts(claims):
-                same = or_(*(_is_held(claim) for claim in part))
+                same = or_(*(is_held(claim) for claim in part))
                 await connection.execute(update(work).where(same).values(owner=None, due_at=now() + seconds))
             await self._bell.ring(connection)
 
     async def require(self, claim: Claim) -> int:
         """The fence before each effect. Returns the revision of the work. Raises Lost if another worker may have it."""
         async with self._database.begin() as connection:
-            revision: int | None = await connection.scalar(select(work.c.revision).where(_is_held(claim)))
+            revision: int | None = await connection.scalar(select(work.c.revision).where(is_held(claim)))
         if revision is None:
             raise Lost
         return revision
@@ -111,7 +111,7 @@ class Queue:
 
     async def _change(self, claim: Claim, values: dict[str, object]) -> None:
         async with self._database.begin() as connection:
-            done = await connection.execute(update(work).where(_is_held(claim)).values(values))
+            done = await connection.execute(update(work).where(is_held(claim)).values(values))
             if not done.rowcount:
                 raise Lost
 
@@ -127,7 +127,7 @@ async def _beat(connection: AsyncConnection, worker: str) -> None:
         raise Dead
 
 
-def _is_held(claim: Claim) -> ColumnElement[bool]:
+def is_held(claim: Claim) -> ColumnElement[bool]:
     """The epoch is enough: each claim has another one. Without an owner, the work was left to others."""
     return and_(work.c.id == claim.id, work.c.epoch == claim.epoch, work.c.owner.is_not(None))
 

@@ -58,6 +58,12 @@ _store_down = Gauge("casella_store_down", "1 while the database of `store.url` d
 _claims = Counter("casella_mailbox_claims", "Mailboxes that this process began to watch, for phones that sleep.")
 _takeovers = Counter("casella_mailbox_takeovers", "Mailboxes of dead processes that this process freed for others.")
 _watch_pushes = Counter("casella_watch_pushes", "Pushes of watched mailboxes handed over, by outcome.", ("outcome",))
+_fetch_runs = Counter(
+    "casella_fetch_runs",
+    "Runs of standing fetches: copied (some messages), nothing (new), failed (tried again), stopped (until its user"
+    " changes it).",
+    ("outcome",),
+)
 Info("casella_build", "The version of Casella and of Python.").info(
     {"version": __version__, "python": python_version()}
 )
@@ -157,6 +163,11 @@ def mailboxes_taken_over(count: int) -> None:
 def watch_push(outcome: str) -> None:
     """A push of a watched mailbox was delivered, failed, or found its device gone."""
     _watch_pushes.labels(outcome).inc()
+
+
+def fetch_run(outcome: str) -> None:
+    """A run of a standing fetch has ended."""
+    _fetch_runs.labels(outcome).inc()
 
 
 async def watch_loop() -> None:

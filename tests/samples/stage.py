@@ -13,6 +13,7 @@ from service.api.openapi.examples import (
     CODE,
     ENDPOINT,
     EXAMPLES,
+    FETCH,
     MARK,
     MESSAGE,
     NEW_DRAFT,
@@ -37,8 +38,11 @@ FILES = {
     "expenses.csv": b"date,amount\r\n",
 }
 """The files that samples send."""
+OLD: dict[str, str] = EXAMPLES["NewFetch"]["from"]
+"""The mailbox that mail comes from."""
 NO_ENDPOINT = f"http://{LOOPBACK}:65534/push"
 """Nobody answers there."""
+OF_FETCHES = {"getFetch", "deleteFetch"}
 OF_SUBSCRIPTIONS = {"verifySubscription", "deleteSubscription"}
 
 
@@ -63,11 +67,15 @@ def sample(operation: Operation, label: str) -> str:
     return source
 
 
-def sending_service(dovecot: SendingDovecot) -> Replica:
-    """Casella in front of a Dovecot that also sends and keeps METADATA."""
+def sending_service(dovecot: SendingDovecot, folder: Path) -> Replica:
+    """Casella in front of a Dovecot that also sends and keeps METADATA, with a store in this folder. The same Dovecot by
+    POP3 is the server ``old``."""
     smtp = {"HOST": LOOPBACK, "PORT": str(dovecot.submission), "SECURITY": "none"}
     env = {f"CASELLA_SERVERS__HOME__SMTP__{name}": value for name, value in smtp.items()}
     env |= {"CASELLA_PUSH__DOVECOT__SECRETS": token_urlsafe(24), "CASELLA_PUSH__NETWORKS": f"{LOOPBACK}/32"}
+    env |= {"CASELLA_STORE__URL": f"sqlite:///{folder / 'casella.db'}"}
+    old = {"HOST": LOOPBACK, "PORT": str(dovecot.ports.pop3), "SECURITY": "none"}
+    env |= {f"CASELLA_SERVERS__OLD__POP3__{name}": value for name, value in old.items()}
     return Replica(environment(dovecot, secret_keys=token_urlsafe(32)) | env)
 
 
@@ -106,6 +114,7 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
         ticket = (await client.post("/events/tickets", json={"tokens": [token]})).raise_for_status().json()["ticket"]
         mark = (await client.get(f"{scope}/changes")).raise_for_status().json()["token"]
         subscription, code = await _subscribed(client) if operation_id in OF_SUBSCRIPTIONS else ("", "")
+        fetch = await _fetching(client, dovecot.user("old")) if operation_id in OF_FETCHES else ""
     login = EXAMPLES["NewSession"] if operation_id == "createSession" else {}
     signing_in = {value: {"username": user, "password": PASSWORD}[name] for name, value in login.items()}
     if operation_id == "importMail":
@@ -114,6 +123,7 @@ async def stage_for(operation_id: str, url: str, dovecot: SendingDovecot) -> Sta
     values = {HOST: url, MESSAGE: row["id"], NEW_DRAFT: draft, WORK: folder, MARK: mark, **signing_in}
     values |= {THREAD: row["threadId"], SETTINGS_ETAG.strip('"'): settings.strip('"')}
     values |= {EXAMPLES["Session"]["token"]: token, EXAMPLES["EventTicket"]["ticket"]: ticket}
+    values |= {OLD["username"]: dovecot.user("old"), OLD["password"]: PASSWORD, FETCH: fetch}
     values |= {ENDPOINT: NO_ENDPOINT, SUBSCRIPTION: subscription, CODE: code}
     return Stage(token, values)
 
@@ -125,6 +135,13 @@ async def _subscribed(client: httpx.AsyncClient) -> tuple[str, str]:
         made = await client.post("/accounts/me/subscriptions", json=phone.subscription)
         code = (await phone.next())["verification"]["code"]
         return made.raise_for_status().json()["id"], code
+
+
+async def _fetching(client: httpx.AsyncClient, user: str) -> str:
+    """The id of a standing fetch."""
+    new = {"from": {**OLD, "username": user, "password": PASSWORD}}
+    made = await client.post("/accounts/me/fetches", json=new)
+    return str(made.raise_for_status().json()["id"])
 
 
 def write_files(folder: Path) -> None:

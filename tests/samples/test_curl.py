@@ -66,7 +66,7 @@ def curl(source: str, token: str, folder: Path) -> str:
 async def test_the_samples_in_curl_work(complete_dovecot: SendingDovecot, tmp_path: Path) -> None:
     """All of them: nothing that one does is needed by the next."""
     write_files(tmp_path)
-    async with sending_service(complete_dovecot) as replica:
+    async with sending_service(complete_dovecot, tmp_path) as replica:
         for name, operation in operations().items():
             if name in WITHOUT_ISSUER:
                 continue

@@ -58,17 +58,17 @@ def _is_complete(told: str, files: list[Path]) -> bool:
 
 async def test_the_samples_in_python_work(complete_dovecot: SendingDovecot, tmp_path: Path) -> None:
     [wheel] = (ROOT / "build" / "dist" / "pypi").glob("casella_client-*.whl")
-    async with sending_service(complete_dovecot) as replica:
+    async with sending_service(complete_dovecot, tmp_path) as replica:
         files = await _write(tmp_path, ".py", _python, replica.url, complete_dovecot)
         told = await output(sys.executable, "-c", _PYTHON, *files, PYTHONPATH=str(wheel))
     assert _is_complete(told, files)
 
 
-async def test_the_samples_in_typescript_work(complete_dovecot: SendingDovecot) -> None:
+async def test_the_samples_in_typescript_work(complete_dovecot: SendingDovecot, tmp_path: Path) -> None:
     """They are checked strictly, and run."""
     app = await to_thread(typescript_app)
     (app / "samples.mjs").write_text(_NODE)
-    async with sending_service(complete_dovecot) as replica:
+    async with sending_service(complete_dovecot, tmp_path) as replica:
         files = await _write(app, ".mts", _typescript, replica.url, complete_dovecot)
         await to_thread(compile_typescript, *files)
         compiled = [file.with_suffix(".mjs") for file in files]

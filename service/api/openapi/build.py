@@ -45,6 +45,11 @@ TAGS = [
     {"name": "people", "x-displayName": "People", "description": "The people of the mailbox."},
     {"name": "imports", "x-displayName": "Imports", "description": "Mail of another mailbox into this one."},
     {
+        "name": "fetches",
+        "x-displayName": "Standing fetches",
+        "description": "New mail of another mailbox into this one, every few minutes.",
+    },
+    {
         "name": "changes",
         "x-displayName": "Changes",
         "description": "Synchronization: changes since a token, by request or as events.",

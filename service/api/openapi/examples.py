@@ -48,6 +48,20 @@ _CHILD = {
     "isSubscribed": True,
     "isSelectable": True,
 }
+FETCH = "f_8f14e45fceea167a5a36dedd"
+_FETCH = {
+    "id": FETCH,
+    "from": {"username": "ann@old.example", "server": "old", "protocol": "pop3"},
+    "deleteSource": False,
+    "everySeconds": 900,
+    "createdAt": "2026-09-01T08:00:00Z",
+    "state": "waiting",
+    "nextRunAt": "2026-09-01T08:30:00Z",
+    "lastRunAt": "2026-09-01T08:15:00Z",
+    "lastCopied": 2,
+    "copied": 17,
+    "failed": [],
+}
 THREAD = "t_MUBleGFtcGxlLm9yZw"
 SETTINGS_ETAG = '"mVx3hJqk8dYt0wRb"'
 MARK = "vC0q3yYt0nJxWc5mS1bVg7oQb2kq8mZr4HfXw2u9PpA1cKdE"
@@ -215,6 +229,12 @@ EXAMPLES: dict[str, Any] = {
             {"name": "Archive/Work", "copied": 0, "skipped": 0, "left": 746},
         ],
     },
+    "NewFetch": {
+        "from": {"username": "ann@old.example", "password": "old horse old staple", "server": "old"},
+        "everySeconds": 900,
+    },
+    "Fetch": _FETCH,
+    "FetchList": {"items": [_FETCH]},
     "EmptyFolderResult": {"removed": 13},
     "AccountSettings": {"settings": {"identities": [_IDENTITY], "theme": "dark"}},
     "PersonList": {

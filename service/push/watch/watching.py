@@ -36,6 +36,11 @@ class Watching:
         """The subscriptions of an account. These credentials watch its mailbox."""
         return WatchKeeper(self._tools, credentials)
 
+    @property
+    def worker_name(self) -> str:
+        """See ``Worker.name``. Other standing work of this process goes by it too."""
+        return self._worker.name
+
     async def run(self) -> None:
         """Watches until cancelled, at shutdown."""
         async with asyncio.TaskGroup() as tasks:

@@ -47,6 +47,11 @@ class Worker:
         self._swept_at = self._reported_at = self._steady_since = 0.0
         _watched.add(self)
 
+    @property
+    def name(self) -> str:
+        """What this process is called in the store; empty while it has no name there."""
+        return self._name
+
     def modes(self) -> Mapping[str, float]:
         """How many mailboxes are watched in each mode."""
         return Counter(watch.mode for watch, _ in self._watches.values())

@@ -13,6 +13,7 @@ import java.util.stream.Stream;
 import org.casella.client.api.AccountsApi;
 import org.casella.client.api.ChangesApi;
 import org.casella.client.api.DraftsApi;
+import org.casella.client.api.FetchesApi;
 import org.casella.client.api.FoldersApi;
 import org.casella.client.api.HealthApi;
 import org.casella.client.api.ImportsApi;
@@ -38,6 +39,7 @@ public final class Casella {
   public final AccountsApi accounts;
   public final ChangesApi changes;
   public final DraftsApi drafts;
+  public final FetchesApi fetches;
   public final FoldersApi folders;
   public final HealthApi health;
   public final ImportsApi imports;
@@ -64,6 +66,7 @@ public final class Casella {
     accounts = new AccountsApi(http);
     changes = new ChangesApi(http);
     drafts = new DraftsApi(http);
+    fetches = new FetchesApi(http);
     folders = new FoldersApi(http);
     health = new HealthApi(http);
     imports = new ImportsApi(http);

@@ -12,6 +12,7 @@ import okhttp3.OkHttpClient
 import org.casella.kotlin.api.AccountsApi
 import org.casella.kotlin.api.ChangesApi
 import org.casella.kotlin.api.DraftsApi
+import org.casella.kotlin.api.FetchesApi
 import org.casella.kotlin.api.FoldersApi
 import org.casella.kotlin.api.HealthApi
 import org.casella.kotlin.api.ImportsApi
@@ -52,6 +53,7 @@ public class Casella(
     public val accounts: AccountsApi = AccountsApi(http)
     public val changes: ChangesApi = ChangesApi(http)
     public val drafts: DraftsApi = DraftsApi(http)
+    public val fetches: FetchesApi = FetchesApi(http)
     public val folders: FoldersApi = FoldersApi(http)
     public val health: HealthApi = HealthApi(http)
     public val imports: ImportsApi = ImportsApi(http)

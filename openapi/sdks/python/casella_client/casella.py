@@ -14,6 +14,7 @@ from casella_client.api import (
     AccountsApi,
     ChangesApi,
     DraftsApi,
+    FetchesApi,
     FoldersApi,
     HealthApi,
     ImportsApi,
@@ -55,6 +56,7 @@ class Apis:
         self.accounts = AccountsApi(client)
         self.changes = ChangesApi(client)
         self.drafts = DraftsApi(client)
+        self.fetches = FetchesApi(client)
         self.folders = FoldersApi(client)
         self.health = HealthApi(client)
         self.imports = ImportsApi(client)

@@ -8,6 +8,7 @@ public final class Casella: Sendable {
     public let accounts: AccountsAPI
     public let changes: ChangesAPI
     public let drafts: DraftsAPI
+    public let fetches: FetchesAPI
     public let folders: FoldersAPI
     public let health: HealthAPI
     public let imports: ImportsAPI
@@ -40,6 +41,7 @@ public final class Casella: Sendable {
         accounts = AccountsAPI(http: http)
         changes = ChangesAPI(http: http)
         drafts = DraftsAPI(http: http)
+        fetches = FetchesAPI(http: http)
         folders = FoldersAPI(http: http)
         health = HealthAPI(http: http)
         imports = ImportsAPI(http: http)

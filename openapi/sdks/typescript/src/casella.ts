@@ -1,5 +1,5 @@
 import {
-  AccountsApi, ChangesApi, DraftsApi, FoldersApi, HealthApi, ImportsApi, MessagesApi, PeopleApi, PushApi, SendingApi,
+  AccountsApi, ChangesApi, DraftsApi, FetchesApi, FoldersApi, HealthApi, ImportsApi, MessagesApi, PeopleApi, PushApi, SendingApi,
   SessionsApi, SettingsApi,
 } from './apis/index.js';
 import { type AccountEvent, readEvents, type StreamOptions } from './events.js';
@@ -46,6 +46,7 @@ export class Casella {
   readonly accounts: AccountsApi;
   readonly changes: ChangesApi;
   readonly drafts: DraftsApi;
+  readonly fetches: FetchesApi;
   readonly folders: FoldersApi;
   readonly health: HealthApi;
   readonly imports: ImportsApi;
@@ -63,6 +64,7 @@ export class Casella {
     this.accounts = apis.accounts;
     this.changes = apis.changes;
     this.drafts = apis.drafts;
+    this.fetches = apis.fetches;
     this.folders = apis.folders;
     this.health = apis.health;
     this.imports = apis.imports;
@@ -176,6 +178,7 @@ function apisOn(connection: Configuration) {
     accounts: new AccountsApi(connection),
     changes: new ChangesApi(connection),
     drafts: new DraftsApi(connection),
+    fetches: new FetchesApi(connection),
     folders: new FoldersApi(connection),
     health: new HealthApi(connection),
     imports: new ImportsApi(connection),

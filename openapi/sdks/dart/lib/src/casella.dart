@@ -15,6 +15,7 @@ class Apis {
     : accounts = AccountsApi._(connection),
       changes = ChangesApi._(connection),
       drafts = DraftsApi._(connection),
+      fetches = FetchesApi._(connection),
       folders = FoldersApi._(connection),
       health = HealthApi._(connection),
       imports = ImportsApi._(connection),
@@ -28,6 +29,7 @@ class Apis {
   final AccountsApi accounts;
   final ChangesApi changes;
   final DraftsApi drafts;
+  final FetchesApi fetches;
   final FoldersApi folders;
   final HealthApi health;
   final ImportsApi imports;
