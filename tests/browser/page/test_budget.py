@@ -46,10 +46,11 @@ async def test_ten_thousand_messages_do_not_delay_a_key(browser: Browser, url: s
     post.seed(user, many(10_000))
     async with visiting(browser, url) as visitor:
         page = visitor.page
+        await visitor.prefer(user, density="compact")
         await visitor.sign_in(user)
-        end = "list => { list.scrollTo(0, list.scrollHeight); return Math.round(list.firstChild.clientHeight / 79) }"
-        async with asyncio.timeout(120):
-            while await page.locator("#list").evaluate(end) < 9_500:
+        end = "list => { list.scrollTo(0, list.scrollHeight); return +list.querySelector('.row').ariaSetSize }"
+        async with asyncio.timeout(100):
+            while await page.locator("#list").evaluate(end) < 10_000:
                 await page.wait_for_timeout(20)
         await page.locator("#list").evaluate("list => list.scrollTo(0, 0)")
         await expect(visitor.row("Message 0")).to_be_visible()

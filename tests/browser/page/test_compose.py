@@ -163,3 +163,22 @@ async def test_a_window_that_closes_while_it_sends_has_sent(
         await expect(visitor.rows()).to_have_count(1)
         await until(visitor, post, user, "Sent", 1)
         await expect(visitor.page.get_by_label("Text", exact=True)).not_to_be_visible()
+
+
+async def test_files_are_dropped_into_a_message(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, many(1))
+    async with visiting(browser, url) as visitor:
+        page = visitor.page
+        await visitor.sign_in(user)
+        await page.get_by_role("button", name="New message").locator("visible=true").click()
+        files = await page.evaluate_handle(
+            "() => { const data = new DataTransfer(); data.items.add(new File(['x'], 'dropped.txt')); return data; }"
+        )
+        await page.dispatch_event(".composer", "dragover", {"dataTransfer": files})
+        await expect(page.get_by_text("Drop files to attach them")).to_be_visible()
+        await page.dispatch_event(".composer", "drop", {"dataTransfer": files})
+        await page.get_by_role("button", name="Remove dropped.txt").click()
+        await expect(page.locator(".files")).to_have_count(0)
+        await page.get_by_role("button", name="Discard").click()
+        await until(visitor, post, user, "Drafts", 0)

@@ -60,6 +60,7 @@ def names(numbers: Sequence[int]) -> set[str]:
 async def test_nothing_runs_and_nothing_is_fetched(
     browser: Browser, url: str, post: SendingDovecot, sink: Sink, html: str
 ) -> None:
+    """R-MIME-14."""
     user = post.user()
     post.seed(user, conversations())
     ran, dialogs = list[int](), list[str]()

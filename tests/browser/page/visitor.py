@@ -1,6 +1,7 @@
 """A person at the page: a window of the browser, what they do there, and what must not happen meanwhile."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -56,6 +57,14 @@ class Visitor:
     async def said(self, text: str) -> None:
         """A notice says so."""
         await expect(self.page.locator(".notice", has_text=text)).to_be_visible()
+
+    async def prefer(self, username: str, **preferences: object) -> None:
+        """Settings that another device has stored."""
+        login = b64encode(f"{username}:{PASSWORD}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "If-None-Match": "*"}
+        settings = {"settings": {"page": preferences}}
+        place = self.url.replace("/app/", "/v1/accounts/me/settings")
+        assert (await self.page.request.put(place, data=settings, headers=headers)).ok
 
     async def leave(self) -> None:
         """As a window that is closed: what waits is sent now."""

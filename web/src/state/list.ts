@@ -76,9 +76,10 @@ export async function loadMore(): Promise<void> {
   }
 }
 
-/** What is added to the usual row, as far as the mailbox has it. */
-export function included(): string {
-  return can('threads') ? 'preview,threadId' : 'preview';
+/** What is added to the usual row, as far as the mailbox has it and it is shown. */
+export function included(): string | undefined {
+  const wanted = [can('threads') && 'threadId', preferences.value.density === 'comfortable' && 'preview'];
+  return wanted.filter(Boolean).join(',') || undefined;
 }
 
 async function pageOf(box: Mailbox, limit: number, cursor?: string): Promise<Page> {
