@@ -165,7 +165,17 @@ class Ask:
         return f"{self.operation.name} with {', '.join(sorted(self.foreign)) or 'nothing'} of theirs"
 
 
-WRITING = ("/drafts", "/submissions", "/reply", "/forward", "/identities", "/settings", "/subscriptions", "/imports", "/fetches")
+WRITING = (
+    "/drafts",
+    "/submissions",
+    "/reply",
+    "/forward",
+    "/identities",
+    "/settings",
+    "/subscriptions",
+    "/imports",
+    "/fetches",
+)
 """Operations that write and send drafts, whose ids change with every request: ``test_sending`` has their sweep. And
 settings, whose ETag says what they replace: ``test_account_settings`` has theirs. Subscriptions need a mail server that
 reports: ``tests/push`` has theirs. Imports sign in to another account on purpose: ``test_imports`` has theirs.

@@ -17,8 +17,8 @@ from service.mail.model import Capability
 from service.mail.search.grammar.help import HELP
 from service.settings.issuers import IssuerSettings
 from service.settings.model import RateSettings, ServerSettings, Settings
-from service.settings.store import StoreSettings
 from service.settings.push import ApnsSettings, DovecotSettings, FcmSettings, PushSettings
+from service.settings.store import StoreSettings
 from service.site.causes import CAUSES
 
 DOCS = Path(__file__).parents[2] / "docs"
