@@ -1,7 +1,7 @@
 """The flags of a folder's messages as they were at a change (RFC 7162, 3.1): valid until a later one.
 
-What is read together has the number of a change that was known before, so it can only be newer than it says. Whoever
-asks what changed since that number knows which values still hold.
+What is read together has the number of a change that was known before, so it can only be newer than it says. What the
+server reports as changed since that number shows which values still hold.
 """
 
 from collections.abc import Mapping, Sequence
