@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from service.mail.model import Address
+
 LIFE_SECONDS = 7 * 24 * 3600
 """How long a subscription lives unless the app renews it: a lost phone stops to cost anything."""
 
@@ -66,7 +68,13 @@ class Alert:
     """What a notification may show of a new message."""
 
     sender: str
+    """The author's name, or the address if there is none."""
     subject: str
+
+    @classmethod
+    def of(cls, authors: Sequence[Address], subject: str) -> "Alert":
+        author = authors[0] if authors else None
+        return cls((author.name or author.email) if author else "", subject)
 
 
 @dataclass(frozen=True, slots=True)

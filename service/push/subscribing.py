@@ -16,7 +16,7 @@ from cachetools import TTLCache
 
 from service.accounts.credentials import Credentials
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, MailError, NotFound, NotSupported
+from service.mail.errors import InvalidRequest, MailError, NotFound, NotSupported, StoreUnavailable
 from service.push.dispatch import Dispatcher
 from service.push.model import LIFE_SECONDS, DeviceKeys, Event, Keeper, Kind, Pusher, Subscription, Verification
 from service.push.origins import endpoint_fault
@@ -128,10 +128,12 @@ class Push:
         raise NotSupported(UNAVAILABLE, NOT_HERE)
 
     async def list_all(self, credentials: Credentials, mailbox: Backend) -> list[Kept]:
-        """Those that have not expired."""
-        return [
-            Kept(each, keeper.source) for keeper, found in await self._found(credentials, mailbox) for each in found
-        ]
+        """Those that have not expired. Without those in the store while it is away, if there are others."""
+        found, away = await self._found(credentials, mailbox)
+        kept = [Kept(each, keeper.source) for keeper, those in found for each in those]
+        if away is not None and not kept:
+            raise away
+        return kept
 
     async def remove(self, credentials: Credentials, mailbox: Backend, id: str) -> None:  # noqa: A002 - the name in the contract
         """Raises NotFound("subscription")."""
@@ -193,23 +195,29 @@ class Push:
             keepers.append(parts.watching(credentials))
         return keepers
 
-    async def _found(self, credentials: Credentials, mailbox: Backend) -> list[tuple[Keeper, Sequence[Subscription]]]:
-        found = []
+    async def _found(
+        self, credentials: Credentials, mailbox: Backend
+    ) -> tuple[list[tuple[Keeper, Sequence[Subscription]]], StoreUnavailable | None]:
+        """What each place has, and the error of the store if it is away."""
+        found, away = [], None
         for keeper in self._keepers(credentials, mailbox, self._parts()):
             try:
                 found.append((keeper, await keeper.all()))
             except NotSupported:
                 continue
-        if not found:
+            except StoreUnavailable as error:
+                away = error
+        if not found and away is None:
             raise NotSupported(UNAVAILABLE, NOT_HERE)
-        return found
+        return found, away
 
     async def _one(self, credentials: Credentials, mailbox: Backend, id: str) -> tuple[Keeper, Subscription]:  # noqa: A002
-        for keeper, found in await self._found(credentials, mailbox):
-            for subscription in found:
+        found, away = await self._found(credentials, mailbox)
+        for keeper, those in found:
+            for subscription in those:
                 if subscription.id == id:
                     return keeper, subscription
-        raise NotFound("subscription")
+        raise away or NotFound("subscription")
 
     def _checked(self, new: NewSubscription, parts: Parts) -> Subscription:
         _require_endpoint(new, parts)
@@ -234,13 +242,10 @@ async def _forget_elsewhere(keepers: Sequence[Keeper], chosen: Keeper, subscript
     """A device is subscribed once, even if its subscription is now kept in another place."""
     for keeper in keepers:
         if keeper is not chosen:
-            try:
-                present = await keeper.all()
-            except NotSupported:
-                continue
-            for each in present:
-                if (each.device, each.kind) == (subscription.device, subscription.kind):
-                    await keeper.remove(each.id)
+            with suppress(NotSupported, StoreUnavailable):  # of two that stay, each wakes the device
+                for each in await keeper.all():
+                    if (each.device, each.kind) == (subscription.device, subscription.kind):
+                        await keeper.remove(each.id)
 
 
 def _require_endpoint(new: NewSubscription, parts: Parts) -> None:

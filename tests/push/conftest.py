@@ -8,10 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from service.app import create_app
 from service.settings.model import RateSettings, Settings
 from service.settings.push import PushSettings
+from service.settings.store import StoreSettings
 from tests.api.conftest import settings_for
 from tests.api.served import listening
 from tests.deploy.replica import environment
@@ -79,6 +81,7 @@ async def serving(
     keys: str = KEYS,
     port: int | None = None,
     rates: Mapping[str, str] | None = None,
+    store: str | None = None,
     **push: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a replica in this process, which takes reports at ``port``."""
@@ -87,6 +90,7 @@ async def serving(
         "secret_keys": Settings(secret_keys=keys).secret_keys,
         "push": PushSettings(**given),
         "rates": RateSettings(**(rates or {})),
+        "store": StoreSettings(url=SecretStr(store) if store else None, heartbeat_seconds=0.2, dead_seconds=1),
     }
     app = create_app(settings_for(server).model_copy(update=own))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -117,10 +117,7 @@ async def test_chromium_subscribes_and_shows_a_notification_when_mail_arrives(
                 await page.close()
                 await asyncio.to_thread(reporting.deliver, user, mail(7))
                 await other.goto(origin)
-                assert await shown(other, "Ann Exämple <ann@example.org>") == [
-                    "Ann Exämple <ann@example.org>",
-                    "Lünch 7",
-                ]
+                assert await shown(other, "Ann Exämple") == ["Ann Exämple", "Lünch 7"]
                 await other.evaluate(START, [casella, token])
                 [renewed] = (await client.get("/accounts/me/subscriptions")).json()["items"]
                 assert renewed["id"] == listed["id"]

@@ -10,6 +10,7 @@ from hmac import compare_digest
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.mail.mime.headers.addresses import parse_addresses
 from service.push.dispatch import Dispatcher
 from service.push.model import Alert, Change, Event
 from service.push.sealing import Seals
@@ -100,7 +101,8 @@ class Hook:
         if event is None:
             return "ignored"
         folders = (self._folder_id(note.account, report.folder),) if report.folder else ()
-        alert = Alert(report.sender, report.subject) if report.sender or report.subject else None
+        authors = parse_addresses(report.sender, 1)
+        alert = Alert.of(authors, report.subject) if report.sender or report.subject else None
         change = Change(note.account, at, folders=folders, events=frozenset({event}), alert=alert)
         for subscription in note.subscriptions:
             if subscription.expires_at > at:

@@ -69,5 +69,4 @@ async def alert_of(mailbox: Backend, changes: AccountChanges, folders: Collectio
 
 
 def _alert(row: MessageSummary) -> Alert:
-    author = row.from_[0] if row.from_ else None
-    return Alert((author.name or author.email or "") if author else "", row.subject or "")
+    return Alert.of(row.from_ or (), row.subject or "")
