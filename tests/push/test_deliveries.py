@@ -50,14 +50,14 @@ async def test_three_phones_are_woken_though_all_replicas_were_restarted_meanwhi
     phones = [Phone(double) for _ in range(3)]
     seconds: list[float] = []
     async with AsyncExitStack() as stack:
-        replicas = [Replica(env) for _ in range(3)]
-        await asyncio.gather(*map(stack.enter_async_context, replicas))
+        replicas = [await stack.enter_async_context(Replica(env)) for _ in range(3)]
         async with client_of(replicas[0].url, user) as client:
             await asyncio.gather(*(subscribed(client, phone, alert=phone is phones[0]) for phone in phones))
         for replica in replicas:
             replica.send(signal.SIGTERM)
         assert [await replica.ended(30) for replica in replicas] == [0, 0, 0]
-        await asyncio.gather(*(replica.start() for replica in replicas))
+        for replica in replicas:
+            await replica.start()
         await stack.enter_async_context(Balancer(hook_port, [replica.port for replica in replicas]))
         async with client_of(replicas[0].url, user) as client:
             account = (await client.get(f"{replicas[0].url}/v1/accounts/me")).json()["id"]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import standardwebhooks
 
+from service.adapters.imap.settings import metadata
 from service.push import subscribing
 from tests.push.conftest import HOOK, KEYS, SECRET, serving
 from tests.push.test_deliveries import mail, subscribed
@@ -20,6 +21,13 @@ from tests.servers.reporting import ReportingDovecot
 
 pytestmark = pytest.mark.dovecot
 ENTRY = "/private/vendor/vendor.dovecot/http-notify"
+
+
+@pytest.fixture(autouse=True)
+def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All processes here are in this one, which takes its turn sooner."""
+    monkeypatch.setattr(metadata, "TAKING_SECONDS", 0.3)
+    monkeypatch.setattr(metadata, "_WAIT_SECONDS", 0.4)
 
 
 def stored(dovecot: Dovecot, user: str) -> str | None:
