@@ -40,8 +40,18 @@ def mail(
     return message.as_bytes().replace(b"\n", b"\r\n")
 
 
+_LINES = """From: {sender}\r
+To: user@example.org\r
+Subject: Message {age}\r
+Date: {date:%a, %d %b %Y %H:%M:%S +0000}\r
+Message-ID: <{age}.page@example.org>\r
+\r
+Text of {age}.\r
+"""
+
+
 def many(count: int, flags: Sequence[str] = ("$seen",)) -> Iterator[Mail]:
-    """Messages of as many days, the oldest first. Their subjects are numbered by age: the newest is 0."""
+    """Messages an hour apart, the oldest first. Their subjects are numbered by age: the newest is 0."""
     for age in reversed(range(count)):
-        source = mail(f"Message {age}", sender=(ADA, BOB)[age % 2], text=f"Text of {age}.", number=age)
-        yield source, flags, NEWEST - timedelta(hours=age)
+        date = NEWEST - timedelta(hours=age)
+        yield _LINES.format(age=age, sender=(ADA, BOB)[age % 2], date=date).encode(), flags, date

@@ -72,7 +72,7 @@ def furnish(server: Dovecot, user: str) -> None:
 async def shoot(browser: Browser, url: str, user: str, scheme: str) -> None:
     async with visiting(browser, url, DESKTOP, color_scheme=scheme) as visitor:
         await visitor.page.goto(visitor.url)
-        await visitor.page.set_viewport_size(DESKTOP)
+        await visitor.page.wait_for_load_state("networkidle")
         await visitor.page.screenshot(path=FOLDER / f"desktop-sign-in-{scheme}.jpg", type="jpeg", quality=_QUALITY)
         await visitor.sign_in(user)
         for name, size, lead in SHOTS:

@@ -38,6 +38,9 @@ async def test_the_first_list_is_painted_within_a_second(browser: Browser, url: 
             times.append(await visitor.until("window.painted"))
             if times[-1] < FIRST_LIST:
                 break
+        await devtools.send(
+            "Emulation.setCPUThrottlingRate", {"rate": 1}
+        )  # or the browser takes half a minute to close
         assert min(times) < FIRST_LIST, times
 
 
