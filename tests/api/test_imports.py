@@ -91,7 +91,9 @@ async def test_a_session_token_signs_in_and_ends_the_import_when_it_ends(connect
         session = (await client.post("/v1/sessions", json=login(old))).json()["token"]
         first = await burst(client, **{"from": {"token": session}})
         assert first["copied"] == 40
-        ended = await client.delete("/v1/sessions/current", headers={"Authorization": f"Bearer {session}"}, auth=httpx.Auth())
+        ended = await client.delete(
+            "/v1/sessions/current", headers={"Authorization": f"Bearer {session}"}, auth=httpx.Auth()
+        )
         assert ended.status_code == 204
         status, told = await problem(client, token=first["token"])
         assert (status, told["type"]) == (401, "/problems/unauthenticated")
