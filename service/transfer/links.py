@@ -10,6 +10,7 @@ from service.mail.errors import (
     MailError,
     OverQuota,
     ServerBusy,
+    StaleId,
     TooManyRequests,
     UpstreamError,
     UpstreamProtocol,
@@ -20,7 +21,7 @@ from service.mail.errors import (
 LOST_SECONDS = 5
 """When an import goes on whose connection was lost."""
 _ASIDE = (TooManyRequests, InUse, ServerBusy)
-_LOST = (UpstreamUnavailable, UpstreamTimeout, UpstreamProtocol)
+_LOST = (UpstreamUnavailable, UpstreamTimeout, UpstreamProtocol, StaleId)
 _UNKNOWN = "outcomeUnknown"
 
 
@@ -34,7 +35,7 @@ class Paused(Exception):
 
 
 def is_lost(error: MailError | None) -> bool:
-    """Whether the connection is gone, and with it perhaps an answer."""
+    """Whether the connection is gone, and with it perhaps an answer, or the folder was renumbered: look again."""
     return isinstance(error, _LOST) or (isinstance(error, UpstreamError) and error.code == _UNKNOWN)
 
 
