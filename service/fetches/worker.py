@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from random import uniform
 
@@ -12,15 +12,8 @@ from service.fetches.running import FetchRun
 from service.fetches.tools import AT_ONCE, Tools
 from service.mail.errors import StoreUnavailable
 from service.store.model import Claim, Dead
-from service.telemetry.metrics import Live
 
 _log = structlog.get_logger("service.fetches")
-_running = Live(
-    "casella_fetches_running",
-    "Fetches that run at the moment, of standing ones.",
-    "state",
-    lambda worker: worker.counts() if isinstance(worker, Worker) else {},
-)
 
 
 class Worker:
@@ -30,10 +23,6 @@ class Worker:
     def __init__(self, tools: Tools) -> None:
         self._tools, self._queue = tools, tools.store.fetch_queue
         self._runs: dict[Claim, asyncio.Task[None]] = {}
-        _running.add(self)
-
-    def counts(self) -> Mapping[str, float]:
-        return {"running": len(self._runs)}
 
     async def run(self) -> None:
         """A round whenever the bell rings, and at each beat."""

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.http import metrics_port
-from service.telemetry.metrics import jmap_method, message_sent
+from service.telemetry.metrics import fetch_run, jmap_method, message_sent
 from service.telemetry.upstream import queued
 from tests.api.conftest import Connect, connect
 from tests.deploy.documented import metrics
@@ -47,6 +47,7 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
         pass
     message_sent("home", "sent")
     jmap_method("Email/get", "ok", 0.0)
+    fetch_run("nothing")
     async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
         for client in (imap, pop3):
             assert (await client.get(LIST)).status_code == 200

@@ -12,7 +12,7 @@ from service.api.idempotency import Key, fingerprint
 from service.api.parameters import response_headers
 from service.api.problems import SIGNED_IN, problem_responses, problem_type_named
 from service.api.routes.transfers.imports import MAX_FOLDERS, FolderName
-from service.api.routes.transfers.other import OtherMailbox, are_alike, opened_other, other_of
+from service.api.routes.transfers.other import OtherMailbox, opened_other, other_of
 from service.api.routing import api_router
 from service.fetches.model import (
     LEAST_SECONDS,
@@ -199,8 +199,6 @@ async def _create(request: Request, caller: Credentials, mailbox: Backend, new: 
     if plan.into is not None:
         await mailbox.get_folder(plan.into)
     other = await other_of(request, new.from_, SOURCE)
-    if plan.deletes_source and are_alike(caller, other.credentials):
-        raise InvalidRequest("Source and destination are the same mailbox.", location="body.deleteSource")
     if other.credentials.account == caller.account:
         raise InvalidRequest("Source and destination are the same mailbox.", location="body.from")
     async with named(SOURCE):
