@@ -45,7 +45,7 @@ class StoreDesk:
         return await _fetch(row)
 
     def _made(self, source: Credentials, plan: Plan, first: bytes, known: FetchRow | None) -> Made:
-        """One that is replaced goes on where it was, unless older mail is wanted now."""
+        """One that is replaced continues with the same mark, unless older mail is wanted now."""
         created_at, mark = now(), first
         if known is not None:
             before = read_fetch(known.content)

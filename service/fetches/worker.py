@@ -41,8 +41,9 @@ class Worker:
         """Ends all runs. What they have not written, others find at the destination."""
         claims = list(self._runs)
         await self._end(claims)
-        with suppress(StoreUnavailable):
-            await self._queue.release(claims)
+        if claims:
+            with suppress(StoreUnavailable):
+                await self._queue.release(claims)
 
     async def _round(self) -> None:
         name = self._tools.worker()
