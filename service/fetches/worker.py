@@ -25,7 +25,7 @@ class Worker:
         self._runs: dict[Claim, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """A round whenever the bell rings, and at each beat."""
+        """A round whenever a fetch may be due, and at each beat."""
         while True:
             try:
                 await self._round()
@@ -35,7 +35,13 @@ class Worker:
                 await self._end(list(self._runs))
             except Exception as error:
                 _log.exception("a round failed", kind=type(error).__name__)
-            await self._tools.store.bell.wait(self._tools.beat * uniform(0.8, 1.0))  # noqa: S311
+            await self._rest(self._tools.beat * uniform(0.8, 1.0))  # noqa: S311
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._tools.due.wait()
+        self._tools.due.clear()
 
     async def aclose(self) -> None:
         """Ends all runs. What they have not written, others find at the destination."""
@@ -68,7 +74,7 @@ class Worker:
     def _ended(self, claim: Claim, task: "asyncio.Task[None]") -> None:
         if self._runs.get(claim) is task:
             del self._runs[claim]
-            self._tools.store.bell.wake()  # others may be due
+            self._tools.due.set()  # others may wait for its place
 
     async def _end(self, claims: Iterable[Claim]) -> None:
         ending = [self._runs.pop(claim) for claim in claims]
