@@ -42,6 +42,7 @@ class StoreDesk:
         )
         if row is None:
             raise InvalidRequest(_TOO_MANY, location="body.from")
+        self._tools.due.set()
         return await _fetch(row)
 
     def _made(self, source: Credentials, plan: Plan, first: bytes, known: FetchRow | None) -> Made:

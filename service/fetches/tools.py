@@ -1,7 +1,8 @@
 """What all fetches of a process share."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.accounts.live import Accounts
 from service.accounts.rates import Rates
@@ -34,6 +35,8 @@ class Tools:
     """The name of this process in the store; empty while it has none."""
     beat: float
     """Seconds between two reports."""
+    due: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set if a fetch may be due. Those of other processes are seen at the next report."""
 
     async def require_held(self, claim: Claim) -> None:
         """The fence before each change of a mailbox. Raises Lost if another process may have the fetch. While the store

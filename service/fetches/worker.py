@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from random import uniform
 
@@ -12,15 +12,8 @@ from service.fetches.running import FetchRun
 from service.fetches.tools import AT_ONCE, Tools
 from service.mail.errors import StoreUnavailable
 from service.store.model import Claim, Dead
-from service.telemetry.metrics import Live
 
 _log = structlog.get_logger("service.fetches")
-_running = Live(
-    "casella_fetches_running",
-    "Fetches that run at the moment, of standing ones.",
-    "state",
-    lambda worker: worker.counts() if isinstance(worker, Worker) else {},
-)
 
 
 class Worker:
@@ -30,13 +23,9 @@ class Worker:
     def __init__(self, tools: Tools) -> None:
         self._tools, self._queue = tools, tools.store.fetch_queue
         self._runs: dict[Claim, asyncio.Task[None]] = {}
-        _running.add(self)
-
-    def counts(self) -> Mapping[str, float]:
-        return {"running": len(self._runs)}
 
     async def run(self) -> None:
-        """A round whenever the bell rings, and at each beat."""
+        """A round whenever a fetch may be due, and at each beat."""
         while True:
             try:
                 await self._round()
@@ -46,14 +35,21 @@ class Worker:
                 await self._end(list(self._runs))
             except Exception as error:
                 _log.exception("a round failed", kind=type(error).__name__)
-            await self._tools.store.bell.wait(self._tools.beat * uniform(0.8, 1.0))  # noqa: S311
+            await self._rest(self._tools.beat * uniform(0.8, 1.0))  # noqa: S311
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._tools.due.wait()
+        self._tools.due.clear()
 
     async def aclose(self) -> None:
         """Ends all runs. What they have not written, others find at the destination."""
         claims = list(self._runs)
         await self._end(claims)
-        with suppress(StoreUnavailable):
-            await self._queue.release(claims)
+        if claims:
+            with suppress(StoreUnavailable):
+                await self._queue.release(claims)
 
     async def _round(self) -> None:
         name = self._tools.worker()
@@ -78,7 +74,7 @@ class Worker:
     def _ended(self, claim: Claim, task: "asyncio.Task[None]") -> None:
         if self._runs.get(claim) is task:
             del self._runs[claim]
-            self._tools.store.bell.wake()  # others may be due
+            self._tools.due.set()  # others may wait for its place
 
     async def _end(self, claims: Iterable[Claim]) -> None:
         ending = [self._runs.pop(claim) for claim in claims]

@@ -13,7 +13,6 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.store.bell import Bell
 from service.store.database import Database
 from service.store.model import Claim, Lost, State
 from service.store.queue import content_place, is_held, mark_place
@@ -59,8 +58,8 @@ class FetchRow:
 class Fetches:
     """All of them."""
 
-    def __init__(self, database: Database, seal: Seal, bell: Bell) -> None:
-        self._database, self._seal, self._bell = database, seal, bell
+    def __init__(self, database: Database, seal: Seal) -> None:
+        self._database, self._seal = database, seal
 
     async def all(self, account: str) -> list[FetchRow]:
         """Those of an account, oldest first. Without those that no key opens any more."""
@@ -92,7 +91,6 @@ class Fetches:
                 return None
             else:
                 await self._insert(connection, made(None), source)
-            await self._bell.ring(connection)
             return next(row for row in await self._opened(connection, self._is_of(owner.account)) if same(row))
 
     async def _insert(self, connection: AsyncConnection, made: Made, source: Login) -> None:
@@ -137,7 +135,6 @@ class Fetches:
             done = await connection.execute(delete(work).where(self._is_of(account), work.c.id == id))
             if done.rowcount:
                 await connection.execute(delete(work).where(work.c.id == _source_of(id)))
-                await self._bell.ring(connection)
             return bool(done.rowcount)
 
     async def load(self, claim: Claim) -> FetchRow | None:

@@ -22,7 +22,7 @@ class Store:
         self.watches = self.queue(WATCH)
         self.subscriptions = Subscriptions(self.database, self.seal, self.bell)
         self.fetch_queue = self.queue(FETCH)
-        self.fetches = Fetches(self.database, self.seal, self.bell)
+        self.fetches = Fetches(self.database, self.seal)
         self.grants = GrantStates(self.database, self.seal)
         self.rotation = Rotation(self.database, self.seal)
 

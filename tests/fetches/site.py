@@ -27,7 +27,7 @@ from tests.servers.process import HOST
 from tests.servers.proxy import Proxy, passing
 
 ME = "/v1/accounts/me"
-SECONDS = 20.0
+SECONDS = 60.0
 JSON = dict[str, Any]
 
 

@@ -58,7 +58,7 @@ async def test_one_of_two_is_killed_while_it_copies_and_each_mail_comes_once(
         is_armed = True
         try:
             await _be_due(postgres, url)
-            await _until(_holds(lambda: passed > 0), 30)
+            await _until(_holds(lambda: passed > 0), 60)
         finally:
             left.send(signal.SIGCONT)
         assert await victim.ended(60) == -signal.SIGKILL

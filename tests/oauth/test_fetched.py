@@ -45,7 +45,7 @@ async def run(client: Replica, device: Device, seen: str | None) -> dict[str, An
     """The fetch after another run."""
     async with client.app.state.fetching._tools.store.database.begin() as connection:
         await connection.execute(text("update casella_work set due_at = 0 where kind = 'fetch'"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             [fetch] = (await device.get(client, FETCHES)).json()["items"]
             if fetch["state"] != "running" and fetch.get("lastRunAt") != seen:

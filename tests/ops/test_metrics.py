@@ -11,6 +11,7 @@ import service.push.watch.worker  # noqa: F401 - its gauge is there once it is i
 from service.http import metrics_port
 from service.telemetry.metrics import (
     delivery_reported,
+    fetch_run,
     imported,
     jmap_method,
     message_sent,
@@ -61,6 +62,7 @@ async def test_the_table_has_exactly_the_exposed_metrics(connect: Connect, dovec
     delivery_reported("taken")
     watch_push("delivered")
     imported(1, 1, 1)
+    fetch_run("nothing")
     async with connect(user) as imap, connect(user, Casella_Protocol="pop3") as pop3:
         for client in (imap, pop3):
             assert (await client.get(LIST)).status_code == 200

@@ -143,7 +143,7 @@ async def create_fetch(
     idempotency_key: Key = None,
 ) -> Fetch:
     """Fetch new mail of another mailbox from now on, every `everySeconds`. 501 `not-supported` if this service has no
-    store. The first run begins at once.
+    store. The first run begins within seconds.
 
     The credentials of both mailboxes are stored, encrypted; those of this one are the ones of this request. Mail is
     copied as POST /v1/accounts/me/imports copies it, and stays in the other mailbox unless `deleteSource` says
