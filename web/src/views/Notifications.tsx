@@ -9,24 +9,36 @@ import { Switch } from './Settings';
 /** Notifications of new mail, if the service can send them for this mailbox. */
 export function Notifications() {
   const box = mailbox();
-  const { state, alert } = wakingOf(box);
+  const now = wakingOf(box);
   const [isPossible, setPossible] = useState(false);
-  const [isBusy, setBusy] = useState(false);
+  const [wanted, setWanted] = useState<{ isOn: boolean; alert: boolean }>(); // while it is being done
   const [isBlocked, setBlocked] = useState(() => 'Notification' in window && Notification.permission === 'denied');
   useEffect(() => void canWake(box).then(setPossible), [box.id]);
   if (!isPossible) return null;
-  const change = (isOn: boolean, withAlert: boolean): void => {
-    setBusy(true);
-    const done = isOn ? wake(box, withAlert).then((isAllowed) => setBlocked(!isAllowed)) : stopWaking(box);
-    done.catch((error: unknown) => notify(wordsOf(error, t().offline), true)).finally(() => setBusy(false));
+  const { isOn, alert } = wanted ?? { isOn: now.state !== 'off', alert: now.alert };
+  const change = (next: { isOn: boolean; alert: boolean }): void => {
+    setWanted(next);
+    const done = next.isOn ? wake(box, next.alert).then((isAllowed) => setBlocked(!isAllowed)) : stopWaking(box);
+    done.catch((error: unknown) => notify(wordsOf(error, t().offline), true)).finally(() => setWanted(undefined));
   };
-  const isOn = state !== 'off';
   return (
     <>
-      <Switch label={t().notifications} isOn={isOn} isDisabled={isBusy || isBlocked} onChange={(wanted) => change(wanted, alert)} />
-      {isOn && <Switch label={t().notificationsNamed} isOn={alert} isDisabled={isBusy} onChange={(wanted) => change(true, wanted)} />}
+      <Switch
+        label={t().notifications}
+        isOn={isOn}
+        isDisabled={wanted !== undefined || isBlocked}
+        onChange={(next) => change({ isOn: next, alert })}
+      />
+      {isOn && (
+        <Switch
+          label={t().notificationsNamed}
+          isOn={alert}
+          isDisabled={wanted !== undefined}
+          onChange={(next) => change({ isOn, alert: next })}
+        />
+      )}
       <p class="hint" role="status">
-        {isBlocked ? t().notificationsBlocked : state === 'waiting' ? t().notificationsWaiting : ''}
+        {isBlocked ? t().notificationsBlocked : now.state === 'waiting' ? t().notificationsWaiting : ''}
       </p>
     </>
   );

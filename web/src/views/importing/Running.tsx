@@ -60,8 +60,9 @@ function Headline({ job: { state, folder, failed } }: { job: Job }) {
 
 /** Without a value as long as nobody knows how much there is. */
 function Bar({ job: { copied, skipped, left, state } }: { job: Job }) {
-  if (state === 'done') return <progress aria-label={t().importProgress} value={1} />;
+  const label = t().importProgress;
   const done = copied + skipped;
-  const known = left === undefined ? {} : { max: Math.max(1, done + left), value: done };
-  return <progress aria-label={t().importProgress} {...known} />;
+  if (state === 'done') return <progress aria-label={label} max={1} value={1} />;
+  if (left === undefined) return <progress key="unknown" aria-label={label} />;
+  return <progress aria-label={label} max={Math.max(1, done + left)} value={done} />;
 }
