@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
@@ -14,6 +15,7 @@ from service.settings.push import PushSettings
 from tests.api.conftest import settings_for
 from tests.api.served import listening
 from tests.browser.conftest import ARGUMENTS, CHROMIUM
+from tests.browser.page.test_accessible import findings
 from tests.browser.page.visitor import Visitor
 from tests.push.conftest import SECRET, Balancer
 from tests.push.test_browser import lead_to
@@ -34,6 +36,7 @@ CLICK = """async (body) => {
   const notification = shown.find((one) => one.body.startsWith(body));
   dispatchEvent(new NotificationEvent('notificationclick', { notification }));
 }"""
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SWITCH, NAMED = "Notifications of new mail on this device", "Show sender and subject in notifications"
 
 
@@ -155,6 +158,45 @@ async def test_a_mailbox_whose_server_reports_nothing_has_no_switch(
             assert (await asked.value).status == 501
             await expect(page.get_by_role("switch")).not_to_have_count(0)
             await expect(page.get_by_role("switch", name=SWITCH)).to_have_count(0)
+
+
+async def found_by_axe(visitor: Visitor) -> list[object]:
+    found: list[object] = []
+    for scheme in SCHEMES:
+        await visitor.page.emulate_media(color_scheme=scheme)
+        await expect(visitor.page.locator("html")).to_have_attribute("data-theme", scheme)
+        found += await findings(visitor)
+    return found
+
+
+@pytest.mark.sdks
+async def test_axe_finds_nothing_in_the_switches(
+    reporting: ReportingDovecot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off, on, and while the browser blocks notifications."""
+    async with GcmDouble() as google, chromium(google, tmp_path) as context:
+        lead_to(google, monkeypatch)
+        push = PushSettings(dovecot={"secrets": SECRET}, networks="127.0.0.0/8")
+        app = create_app(settings_for(reporting).model_copy(update={"push": push}))
+        async with listening(app) as port:
+            origin = f"http://{HOST}:{port}"
+            await context.grant_permissions(["notifications"], origin=origin)
+            visitor = Visitor(await context.new_page(), context, f"{origin}/app/")
+            page = visitor.page
+            await visitor.sign_in(reporting.user())
+            await open_settings(page)
+            await expect(page.get_by_role("switch", name=SWITCH)).to_be_visible()
+            assert await found_by_axe(visitor) == []
+            await page.get_by_role("switch", name=SWITCH).check()
+            await expect(page.get_by_role("switch", name=SWITCH)).to_be_enabled()
+            assert await found_by_axe(visitor) == []
+            devtools = await context.new_cdp_session(page)
+            refused = {"permission": {"name": "notifications"}, "setting": "denied", "origin": origin}
+            await devtools.send("Browser.setPermission", refused)
+            await page.reload()
+            await expect(page.get_by_text("Your browser blocks notifications")).to_be_visible()
+            await expect(page.get_by_role("switch", name=SWITCH)).to_be_disabled()
+            assert await found_by_axe(visitor) == []
 
 
 async def sign_out(page: Page) -> None:

@@ -17,7 +17,7 @@ from tests.servers.process import HOST
 from tests.servers.submission import SendingDovecot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.dovecot]
-MANY = 1500
+MANY = 800
 
 
 async def open_import(page: Page) -> None:

@@ -41,11 +41,9 @@ export async function canWake({ casella }: Mailbox): Promise<boolean> {
   }
 }
 
-/** Subscribe. Called in a click, for the browser asks the user; false if they or the browser refuse. */
-export async function wake(box: Mailbox, alert: boolean): Promise<boolean> {
-  if ((await Notification.requestPermission()) !== 'granted') return false;
-  await subscribe(box, alert);
-  return true;
+/** Subscribe, if the user allows it. Called in a click, for the browser asks them. */
+export async function wake(box: Mailbox, alert: boolean): Promise<void> {
+  if ((await Notification.requestPermission()) === 'granted') await subscribe(box, alert);
 }
 
 export async function stopWaking(box: Mailbox): Promise<void> {

@@ -12,14 +12,18 @@ export function Notifications() {
   const now = wakingOf(box);
   const [isPossible, setPossible] = useState(false);
   const [wanted, setWanted] = useState<{ isOn: boolean; alert: boolean }>(); // while it is being done
-  const [isBlocked, setBlocked] = useState(() => 'Notification' in window && Notification.permission === 'denied');
+  const [isBlocked, setBlocked] = useState(isDenied);
   useEffect(() => void canWake(box).then(setPossible), [box.id]);
   if (!isPossible) return null;
   const { isOn, alert } = wanted ?? { isOn: now.state !== 'off', alert: now.alert };
   const change = (next: { isOn: boolean; alert: boolean }): void => {
     setWanted(next);
-    const done = next.isOn ? wake(box, next.alert).then((isAllowed) => setBlocked(!isAllowed)) : stopWaking(box);
-    done.catch((error: unknown) => notify(wordsOf(error, t().offline), true)).finally(() => setWanted(undefined));
+    const done = next.isOn ? wake(box, next.alert) : stopWaking(box);
+    const end = (): void => {
+      setWanted(undefined);
+      setBlocked(isDenied());
+    };
+    done.catch((error: unknown) => notify(wordsOf(error, t().offline), true)).finally(end);
   };
   return (
     <>
@@ -42,4 +46,8 @@ export function Notifications() {
       </p>
     </>
   );
+}
+
+function isDenied(): boolean {
+  return 'Notification' in window && Notification.permission === 'denied';
 }

@@ -58,7 +58,7 @@ export function Choice({ source, onBack, onStarted }: Props) {
         <fieldset disabled={isCounting}>
           <legend>{t().folders}</legend>
           {folders.map((one) => (
-            <label key={one.id} class="tick">
+            <label key={one.id} class="pick">
               <input type="checkbox" checked={chosen.has(one.id)} onChange={() => setChosen(toggled(chosen, one.id))} />
               <bdi class="grow">{folderName(one)}</bdi>
               {one.totalMessages !== undefined && <small>{one.totalMessages}</small>}
@@ -136,6 +136,7 @@ interface SummaryProps {
 
 function Summary({ source, counted, onStart, onBack }: SummaryProps) {
   const total = counted.left ?? counted.copied;
+  const folders = counted.folders.filter(({ left, skipped }) => left + skipped > 0);
   return (
     <>
       <p class="lead">{t().importFrom(source.username)}</p>
@@ -143,7 +144,7 @@ function Summary({ source, counted, onStart, onBack }: SummaryProps) {
         <h2>{t().importWill(total, size(counted.octets))}</h2>
       </div>
       {counted.skipped > 0 && <p>{t().importThere(counted.skipped)}</p>}
-      <table class="counts">
+      <table class="counts" hidden={!folders.length}>
         <thead>
           <tr>
             <th scope="col">{t().importFolder}</th>
@@ -152,12 +153,12 @@ function Summary({ source, counted, onStart, onBack }: SummaryProps) {
           </tr>
         </thead>
         <tbody>
-          {counted.folders.map(({ name, copied, left, skipped }) => (
+          {folders.map(({ name, left, skipped }) => (
             <tr key={name}>
               <th scope="row">
                 <bdi>{name}</bdi>
               </th>
-              <td>{copied + left}</td>
+              <td>{left}</td>
               <td>{skipped}</td>
             </tr>
           ))}
