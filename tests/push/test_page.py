@@ -83,11 +83,11 @@ async def test_new_mail_is_shown_while_the_page_is_closed_and_a_click_opens_it(
 ) -> None:
     """For two accounts, with sender and subject and without; what opens the page renews, and a sign-out ends it."""
     first, second = reporting.user("first"), reporting.user("second")
-    async with GcmDouble() as google, chromium(google, tmp_path) as context:
+    async with GcmDouble() as google:
         lead_to(google, monkeypatch)
         push = PushSettings(dovecot={"secrets": SECRET}, networks="127.0.0.0/8")
         app = create_app(settings_for(reporting).model_copy(update={"push": push}))
-        async with listening(app) as port, Balancer(hook_port, [port]):
+        async with listening(app) as port, Balancer(hook_port, [port]), chromium(google, tmp_path) as context:
             origin = f"http://{HOST}:{port}"
             await context.grant_permissions(["notifications"], origin=origin)
             visitor = Visitor(await context.new_page(), context, f"{origin}/app/")
@@ -145,11 +145,11 @@ async def test_a_mailbox_whose_server_reports_nothing_has_no_switch(
     dovecot: Dovecot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service sends pushes, but not for this account. It may be asked: 501."""
-    async with GcmDouble() as google, chromium(google, tmp_path) as context:
+    async with GcmDouble() as google:
         lead_to(google, monkeypatch)
         push = PushSettings(dovecot={"secrets": SECRET}, networks="127.0.0.0/8")
         app = create_app(settings_for(dovecot).model_copy(update={"push": push}))
-        async with listening(app) as port:
+        async with listening(app) as port, chromium(google, tmp_path) as context:
             page = await context.new_page()
             visitor = Visitor(page, context, f"http://{HOST}:{port}/app/")
             await visitor.sign_in(dovecot.user())
@@ -174,11 +174,11 @@ async def test_axe_finds_nothing_in_the_switches(
     reporting: ReportingDovecot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Off, on, and while the browser blocks notifications."""
-    async with GcmDouble() as google, chromium(google, tmp_path) as context:
+    async with GcmDouble() as google:
         lead_to(google, monkeypatch)
         push = PushSettings(dovecot={"secrets": SECRET}, networks="127.0.0.0/8")
         app = create_app(settings_for(reporting).model_copy(update={"push": push}))
-        async with listening(app) as port:
+        async with listening(app) as port, chromium(google, tmp_path) as context:
             origin = f"http://{HOST}:{port}"
             await context.grant_permissions(["notifications"], origin=origin)
             visitor = Visitor(await context.new_page(), context, f"{origin}/app/")

@@ -1,6 +1,7 @@
 // Pushes, whether the page is open or not: the first one is answered, the others are shown.
 import { keep, kept, type KeptAccount, nameFor, SESSIONS } from '../storage/kept';
 import { CODE, type Code, OPENING, type Push, WAKING_WORDS, type WakingWords, type WorkerMessage } from '../storage/waking';
+import { renewKey } from '../storage/vault';
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
 const WORDS: WakingWords = { newMail: 'New mail', signInAgain: 'Sign in again' };
@@ -13,6 +14,7 @@ worker.addEventListener('notificationclick', (event) => {
 });
 
 async function received(push: Push = {}): Promise<void> {
+  renewKey();
   if (push.verification) return verify(push.verification);
   const sessions = (await kept<KeptAccount[]>(SESSIONS)) ?? [];
   const account = sessions.find(({ id }) => id === push.account);
@@ -65,6 +67,7 @@ async function renewed(id: string, token: string): Promise<void> {
 
 /** Show what a notification is about in the page that was used last, else in a new one. */
 async function opened(push: Push): Promise<void> {
+  renewKey();
   await keep(OPENING, push);
   const [page] = await worker.clients.matchAll({ type: 'window' });
   if (!page) {
