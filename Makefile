@@ -86,7 +86,7 @@ sdks: $(VENV)/web  ## Make SDKs in six languages, pack them into build/dist, and
 	@.ci/system packages-sdks
 	@[ "$$(id -u)" -ne 0 ] || [ "$(SWIFT)" = no ] || .ci/servers swift
 	BIN=$(BIN) .ci/sdks
-	$(BIN)/python -m pytest -m sdks tests/sdks tests/browser/page $(ARGS)
+	$(BIN)/python -m pytest -m sdks tests/sdks tests/browser/page tests/push $(ARGS)
 
 web: $(VENV)/web  ## Build the page of web/ into service/web/files.
 	BIN=$(BIN) BUILD=build/web ONLY=typescript .ci/sdks > /dev/null

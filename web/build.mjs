@@ -34,7 +34,16 @@ const page = await build({
 });
 const made = Object.entries(page.metafile.outputs);
 const assetOf = (name) => `assets/${basename(made.find(([path]) => basename(path).startsWith(`${name}-`))[0])}`;
-const fill = (text) => text.replace(/@(\w+)@/g, (_, name) => assetOf(name));
+// What the page's script imports is loaded beside it, not after it.
+const importsOf = (path, found = new Set()) => {
+  for (const { path: next, kind } of page.metafile.outputs[path].imports) {
+    if (kind === 'import-statement' && !found.has(next)) importsOf(next, found.add(next));
+  }
+  return found;
+};
+const app = made.find(([path]) => basename(path).startsWith('app-'))[0];
+const preloads = [...importsOf(app)].map((path) => `<link rel="modulepreload" href="assets/${basename(path)}">`).sort();
+const fill = (text) => text.replace('@preloads@', preloads.join('\n')).replace(/@(\w+)@/g, (_, name) => assetOf(name));
 for (const name of ['index.html', 'frame.html', 'pictures.html']) {
   await writeFile(join(out, name), fill(await readFile(join(here, 'src', name), 'utf8')));
 }

@@ -33,7 +33,7 @@ _POLICIES = {
     "index.html": _PAGE,
     "frame.html": _FRAME.format(pictures=""),
     "pictures.html": _FRAME.format(pictures=" https: http:"),
-    "worker.js": "default-src 'none'; connect-src 'self'; script-src 'self'",
+    "worker.js": "default-src 'none'; connect-src 'self'; script-src 'self'; img-src 'self'",
 }
 
 

@@ -67,10 +67,18 @@ async def test_files_are_kept_by_browsers_as_long_as_they_are_right(client: http
 
 
 def test_the_first_load_is_small() -> None:
-    """Page, script and style, as they are sent. Other languages come if they are wanted."""
+    """Page, scripts and style, as they are sent. Other languages, notifications and imports come if they are wanted."""
     index = file("index.html").content.decode()
     linked = re.findall(r'(?:src|href)="(assets/[^"]+)"', index)
-    assert len(linked) == 2
+    scripts = {name for name in linked if name.endswith(".js")}
+    imported = {
+        f"assets/{found}"
+        for name in scripts
+        for found in re.findall(r'(?:from|import)"\./([^"]+)"', file(name).content.decode())
+    }
+    assert len(scripts) > len(imported) > 0
+    assert imported < scripts  # nothing is found only after a script has come
+    assert len(linked) == len(scripts) + 1
     first = [index.encode(), *(file(name).content for name in linked)]
     assert sum(len(gzip.compress(content, 9)) for content in first) <= MOST
 

@@ -20,6 +20,7 @@ async function start(): Promise<void> {
   await restoreWriting();
   composeFromLink();
   await registerWorker();
+  await import('./state/waking').then(({ startWaking }) => startWaking());
 }
 
 /** One stream for all accounts: opened again if one comes, goes, or is known to have push. */

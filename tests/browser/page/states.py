@@ -6,7 +6,7 @@ from playwright.async_api import expect
 
 from tests.browser.page.mails import ADA, BOB, HTML, NEWEST, mail
 from tests.browser.page.visitor import Visitor
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import PASSWORD, Dovecot
 
 State = Callable[[Visitor], Awaitable[None]]
 
@@ -22,6 +22,7 @@ def furnish(server: Dovecot, user: str) -> None:
         (mail("Welcome", sender=ADA, text="Good morning. See https://example.net/ for more.", number=1), (), NEWEST),
     ])  # fmt: skip
     server.seed(user, [(mail("Done", number=20), ("$seen",), NEWEST)], "Archive")
+    server.seed(f"old-{user}", [(mail("Old letter", number=30), ("$seen",), NEWEST), (b"", (), NEWEST)])
 
 
 async def _read(visitor: Visitor) -> None:
@@ -78,6 +79,38 @@ async def _settings(visitor: Visitor) -> None:
     await expect(visitor.page.get_by_label("Language")).to_be_visible()
 
 
+async def _import(visitor: Visitor) -> None:
+    await visitor.page.get_by_role("button", name="Account:").click()
+    await visitor.page.get_by_role("button", name="Bring your old mail").click()
+    await expect(visitor.page.get_by_label("Address of the old mailbox")).to_be_visible()
+
+
+async def _import_password(visitor: Visitor) -> None:
+    await _import(visitor)
+    label = await visitor.page.get_by_role("button", name="Account:").get_attribute("aria-label") or ""
+    await visitor.page.get_by_label("Address of the old mailbox").fill(f"old-{label.split()[-1]}")
+    await visitor.page.get_by_role("button", name="Continue").click()
+    await visitor.page.get_by_label("Password of").fill(PASSWORD)
+
+
+async def _import_choice(visitor: Visitor) -> None:
+    await _import_password(visitor)
+    await visitor.page.get_by_role("button", name="Continue").click()
+    await expect(visitor.page.get_by_role("checkbox", name="Inbox")).to_be_visible()
+
+
+async def _import_summary(visitor: Visitor) -> None:
+    await _import_choice(visitor)
+    await visitor.page.get_by_role("button", name="Count the messages").click()
+    await expect(visitor.page.get_by_role("button", name="Copy now")).to_be_visible()
+
+
+async def _import_done(visitor: Visitor) -> None:
+    await _import_summary(visitor)
+    await visitor.page.get_by_role("button", name="Copy now").click()
+    await expect(visitor.page.locator(".rejects")).to_be_visible()
+
+
 async def _account(visitor: Visitor) -> None:
     await visitor.page.get_by_role("button", name="Account:").click()
     await expect(visitor.page.get_by_role("button", name="Sign out")).to_be_visible()
@@ -123,5 +156,10 @@ STATES: dict[str, State] = {  # what is written stays, so that comes last
     "settings": _settings,
     "account": _account,
     "help": _help,
+    "import": _import,
+    "import-password": _import_password,
+    "import-choice": _import_choice,
+    "import-summary": _import_summary,
+    "import-done": _import_done,
     "compose": _compose,
 }

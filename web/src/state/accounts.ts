@@ -1,9 +1,11 @@
 import { computed, signal } from '@preact/signals';
 import { type Account, Casella, type NewSession } from 'casella-client';
 import { isProblem, SERVICE, visitor } from '../api/service';
-import { keep, kept, type KeptAccount } from '../storage/kept';
+import { dropFor, keep, kept, type KeptAccount, nameFor, SESSIONS } from '../storage/kept';
 import { forget } from '../storage/seen';
 import { forgetAll } from '../storage/vault';
+import { WAKING, type Waking } from '../storage/waking';
+import { endPushes } from '../worker/register';
 
 /** A signed-in account. `account` is absent until the service has answered, such as offline. */
 export interface Mailbox {
@@ -18,7 +20,6 @@ export const currentId = signal<string>();
 export const current = computed(() => mailboxes.value.find((one) => one.id === currentId.value));
 /** The username of a session that has ended, so that the user signs in again. */
 export const ended = signal<string>();
-const SESSIONS = 'sessions';
 const CURRENT = 'current';
 const CAPABILITIES = 'capabilities';
 
@@ -73,7 +74,9 @@ export function isSessionEnd(error: unknown): boolean {
 
 export async function signOut(id: string): Promise<void> {
   const casella = mailboxes.value.find((one) => one.id === id)?.casella;
+  const waking = await kept<Waking>(nameFor(id, WAKING));
   await leave(id);
+  if (waking) await casella?.push.deleteSubscription({ account: 'me', subscription: waking.id }).catch(() => undefined);
   await casella?.signOut().catch(() => undefined);
 }
 
@@ -82,7 +85,14 @@ export async function leave(id: string, username?: string): Promise<void> {
   ended.value = username;
   mailboxes.value = mailboxes.value.filter((one) => one.id !== id);
   if (currentId.value === id) currentId.value = mailboxes.value[0]?.id;
-  await (mailboxes.value.length ? forget(id).then(store) : forgetAll()).catch(() => undefined);
+  const isLast = !mailboxes.value.length;
+  await (isLast ? Promise.all([forgetAll(), endPushes()]) : Promise.all([forget(id), dropFor(id), store()])).catch(() => undefined);
+}
+
+/** A newer token of a session, which another part of the page was given. */
+export async function renewSession(id: string, token: string): Promise<void> {
+  mailboxes.value = mailboxes.value.map((one) => (one.id === id ? { ...one, ...opened({ id, username: one.username, token }) } : one));
+  await store();
 }
 
 function opened({ id, username, token }: KeptAccount): Mailbox {

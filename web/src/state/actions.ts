@@ -87,6 +87,12 @@ export function move(ids: string[], folderId: string, label: string): void {
   takeAway(ids, label, (isLeaving, box) => bulk(box, { ids, action: 'move', folderId }, isLeaving));
 }
 
+/** Move messages to a folder of another account, after a while. */
+export function moveAway(ids: string[], to: Mailbox, folderId: string, label: string): void {
+  const into = { token: to.casella.token, folderId };
+  takeAway(ids, label, (isLeaving, box) => bulk(box, { ids, action: 'move', into }, isLeaving));
+}
+
 export function archive(ids: string[]): void {
   const target = withRole('archive') ?? withRole('all');
   if (target && target.id !== folder.value?.id) move(ids, target.id, t().archived(ids.length));

@@ -5,7 +5,7 @@ export interface Route {
   folder: string;
   query?: string;
   message?: string;
-  panel?: 'settings';
+  panel?: 'settings' | 'import';
 }
 
 export const route = signal<Route>(read());
@@ -13,7 +13,7 @@ export const route = signal<Route>(read());
 function read(): Route {
   const [folder, message] = location.hash.replace(/^#\/?/, '').split('?')[0]!.split('/').map(decodeURIComponent);
   const query = new URLSearchParams(location.hash.split('?')[1] ?? '').get('q') ?? undefined;
-  if (folder === 'settings') return { folder: 'inbox', panel: 'settings' };
+  if (folder === 'settings' || folder === 'import') return { folder: 'inbox', panel: folder };
   return { folder: folder || 'inbox', message: message || undefined, query };
 }
 

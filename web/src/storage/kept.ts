@@ -8,6 +8,13 @@ export interface KeptAccount {
   token: string;
 }
 
+export const SESSIONS = 'sessions';
+
+/** The name of what is kept for one account, until it signs out. */
+export function nameFor(account: string, name: string): string {
+  return `${account}/${name}`;
+}
+
 /** Keep a value. A browser that keeps nothing is no error: the value lives as long as the page. */
 export async function keep(name: string, value: unknown): Promise<void> {
   try {
@@ -29,4 +36,10 @@ export async function kept<T>(name: string): Promise<T | undefined> {
 
 export async function drop(name: string): Promise<void> {
   await database().then((store) => store.delete('kept', name)).catch(() => undefined);
+}
+
+/** Forget what is kept for one account. */
+export async function dropFor(account: string): Promise<void> {
+  const all = IDBKeyRange.bound(nameFor(account, ''), nameFor(account, '\uffff'));
+  await (await database()).delete('kept', all);
 }

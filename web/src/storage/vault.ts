@@ -22,6 +22,11 @@ function key(): Promise<CryptoKey> {
   return held;
 }
 
+/** Read the key again: another part of this browser may have made a new one. */
+export function renewKey(): void {
+  held = undefined;
+}
+
 /** A value of JSON, encrypted. */
 export async function seal(value: unknown): Promise<Sealed> {
   const iv = crypto.getRandomValues(new Uint8Array(IV_OCTETS));

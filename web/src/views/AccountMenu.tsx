@@ -1,7 +1,7 @@
-import { Check, CircleHelp, LogOut, Plus, Settings as Gear, UserRound } from 'lucide';
+import { Check, CircleHelp, FolderDown, LogOut, Plus, Settings as Gear, UserRound } from 'lucide';
 import { size } from '../i18n/values';
 import { t } from '../i18n';
-import { currentId, mailbox, mailboxes, signOut, use } from '../state/accounts';
+import { can, currentId, mailbox, mailboxes, signOut, use } from '../state/accounts';
 import { isHelp } from '../state/keys';
 import { go } from '../state/route';
 import { Avatar } from './Avatar';
@@ -30,6 +30,9 @@ export function AccountMenu() {
           <Storage />
           <hr />
           <Item of={Plus} text={t().addAccount} onClick={() => (isAdding.value = true)} />
+          {can('import') && (
+            <Item of={FolderDown} text={t().importTitle} onClick={() => (close(), go({ folder: 'inbox', panel: 'import' }))} />
+          )}
           <Item of={Gear} text={t().settings} onClick={() => (close(), go({ folder: 'inbox', panel: 'settings' }))} />
           <Item of={CircleHelp} text={t().help} onClick={() => (close(), (isHelp.value = true))} />
           <hr />

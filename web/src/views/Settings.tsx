@@ -6,6 +6,9 @@ import { notify } from '../state/outbox';
 import { prefer, type Preferences, preferences } from '../state/preferences';
 import { go } from '../state/route';
 import { IconButton } from './Icon';
+import { later } from './Later';
+
+const Notifications = later(() => import('./Notifications').then((file) => file.Notifications));
 
 export function Settings() {
   const words = t();
@@ -32,6 +35,7 @@ export function Settings() {
           isOn={preferences.value.pictures === 'always'}
           onChange={(isOn) => change({ pictures: isOn ? 'always' : 'ask' })}
         />
+        <Notifications />
         <p class="lead">{can('settings') ? words.followsYou : words.staysHere}</p>
       </div>
     </section>
@@ -55,11 +59,25 @@ function Choice({ label, name, options }: { label: string; name: ChoiceName; opt
   );
 }
 
-function Switch({ label, isOn, onChange }: { label: string; isOn: boolean; onChange: (isOn: boolean) => void }) {
+interface SwitchProps {
+  label: string;
+  isOn: boolean;
+  isDisabled?: boolean;
+  onChange: (isOn: boolean) => void;
+}
+
+export function Switch({ label, isOn, isDisabled, onChange }: SwitchProps) {
   return (
     <label class="choice">
       <span>{label}</span>
-      <input type="checkbox" role="switch" class="switch" checked={isOn} onChange={(event) => onChange(event.currentTarget.checked)} />
+      <input
+        type="checkbox"
+        role="switch"
+        class="switch"
+        checked={isOn}
+        disabled={isDisabled}
+        onChange={(event) => onChange(event.currentTarget.checked)}
+      />
     </label>
   );
 }

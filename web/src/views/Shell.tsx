@@ -15,12 +15,15 @@ import { Composer } from './Composer';
 import { Help } from './Help';
 import { IconButton } from './Icon';
 import { ListPane } from './ListPane';
+import { later } from './Later';
 import { isMenuOpen } from './menuOpen';
 import { Notices } from './Notices';
 import { Reader } from './Reader';
 import { SearchBox } from './SearchBox';
 import { Settings } from './Settings';
 import { Sidebar } from './Sidebar';
+
+const Import = later(() => import('./importing/Import').then((file) => file.Import));
 
 /** The page of one account. */
 export function Shell() {
@@ -43,7 +46,7 @@ export function Shell() {
       <Top />
       <Sidebar />
       <main class="panes">
-        {panel === 'settings' ? <Settings /> : <Panes />}
+        {panel === 'settings' ? <Settings /> : panel === 'import' ? <Import /> : <Panes />}
       </main>
       {writing.value && <Composer key={writing.value.key} />}
       {isHelp.value && <Help />}

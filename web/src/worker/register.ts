@@ -8,6 +8,18 @@ export async function registerWorker(): Promise<void> {
   }
 }
 
+/** Whether this browser can be woken by pushes. */
+export function hasPush(): boolean {
+  return 'serviceWorker' in navigator && 'PushManager' in window && 'Notification' in window;
+}
+
+/** No push comes any more, whoever sends one. */
+export async function endPushes(): Promise<void> {
+  if (!hasPush()) return;
+  const registration = await navigator.serviceWorker.getRegistration();
+  await (await registration?.pushManager.getSubscription())?.unsubscribe();
+}
+
 interface Policies {
   createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): { createScriptURL(url: string): unknown };
 }

@@ -1,4 +1,5 @@
 // The page itself, for offline and for a fast start. It keeps no mail: that is in state and storage.
+import './push';
 
 declare const SHELL: string[];
 declare const VERSION: string;
