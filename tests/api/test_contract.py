@@ -115,7 +115,12 @@ def test_an_example_is_true_to_its_model(name: str) -> None:
     if isinstance(made, Page):  # it takes its rows as they come
         made = made.model_copy(update={"items": [MessageSummary.model_validate(row) for row in made.items]})
     again = made.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
-    secret = {"NewSession": {"password"}, "NewEventTicket": {"tokens"}, "NewFetch": {"from"}, "NewImport": {"from"}}.get(name, set())
+    secret = {
+        "NewSession": {"password"},
+        "NewEventTicket": {"tokens"},
+        "NewFetch": {"from"},
+        "NewImport": {"from"},
+    }.get(name, set())
     assert {key: value for key, value in again.items() if key not in secret} == {
         key: value for key, value in EXAMPLES[name].items() if key not in secret
     }
