@@ -25,6 +25,8 @@ PATH = {
     "name": "busy",
     "provider": "none",
     "thread": "t_none",
+    "subscription": "p_none",
+    "fetch": "j_none",
 }
 JSON = "application/json"
 _SCHEMA = "#/components/schemas/"

@@ -65,6 +65,7 @@ async def test_a_mailbox_is_signed_in_to_and_read(post: Post, connect: Connect) 
             "changes",
             "flags",
             "folders",
+            "import",
             "move",
             "search",
             "settings",
