@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from secrets import token_urlsafe
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -14,10 +13,25 @@ from tests.browser.page.visitor import PHONE, visiting
 from tests.deploy.replica import Replica
 from tests.servers.dovecot import PASSWORD
 from tests.servers.process import HOST
+from tests.servers.proxy import Proxy, passing, unharmed
 from tests.servers.submission import SendingDovecot
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.dovecot]
-MANY = 800
+MANY, SOME = 800, 250  # copied by 200
+
+
+class Stuck:
+    """A line on which nothing is fetched any more after some messages."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    async def __call__(self, octets: bytes) -> tuple[bytes, bool]:
+        fetched = octets.count(b"RETR ")
+        if fetched and self.left <= 0:
+            await asyncio.Event().wait()
+        self.left -= fetched
+        return octets, True
 
 
 async def open_import(page: Page) -> None:
@@ -74,35 +88,43 @@ async def test_an_import_is_paused_reloaded_resumed_and_outlives_the_service(
     browser: Browser, post: SendingDovecot
 ) -> None:
     """From a POP3 server. Nothing is lost and nothing comes twice; what is kept of it cannot be read."""
-    place = {"HOST": HOST, "PORT": str(post.ports.pop3), "SECURITY": "none"}
-    own = settings(post) | {f"CASELLA_SERVERS__DROP__POP3__{name}": value for name, value in place.items()}
-    own |= {"CASELLA_SECRET_KEYS": token_urlsafe(32), "CASELLA_SERVERS__DROP__DOMAINS": "pop.example.org"}
+    own = settings(post) | {"CASELLA_SERVERS__DROP__DOMAINS": "pop.example.org"}
     old, new = post.user("old").replace("@example.org", "@pop.example.org"), post.user("new")
     post.seed(old, many(MANY))
-    async with Replica(own) as replica, visiting(browser, replica.url) as visitor:
+    async with passing(post.ports.pop3) as line:
+        place = {"HOST": HOST, "PORT": str(line.port), "SECURITY": "none"}
+        own |= {f"CASELLA_SERVERS__DROP__POP3__{name}": value for name, value in place.items()}
+        await break_import(browser, Replica(own), line, old, new)
+    assert count(post, new, "Archive") == MANY
+
+
+async def break_import(browser: Browser, service: Replica, line: Proxy, old: str, new: str) -> None:
+    async with service as replica, visiting(browser, replica.url) as visitor:
         page = visitor.page
         await visitor.sign_in(new)
         await open_import(page)
         await name_source(page, old)
         await page.get_by_label("Where to").select_option(label="Archive")
         await page.get_by_role("button", name="Count the messages").click()
+        line.fate = Stuck(SOME)
         await page.get_by_role("button", name="Copy now").click()
         await some_copied(page, 1)
         await page.get_by_role("button", name="Pause").click()
         await expect(page.get_by_role("heading", name="Paused")).to_be_visible()
         await page.reload()
         await expect(page.get_by_role("heading", name="Paused")).to_be_visible()
+        line.fate = Stuck(SOME)
         before = await copied(page)
         assert 0 < before < MANY
         await page.get_by_role("button", name="Resume").click()
         await some_copied(page, before + 1)
         replica.send(signal.SIGKILL)
         await replica.ended(10)
+        line.fate = unharmed
         await expect(page.get_by_role("heading", name="Interrupted")).to_be_visible()
         await replica.start()
         await expect(page.get_by_role("heading", name="Done", exact=True)).to_be_visible(timeout=90_000)
         await expect(page.get_by_role("progressbar")).to_have_js_property("position", 1)
-    assert count(post, new, "Archive") == MANY
 
 
 async def copied(page: Page) -> int:
