@@ -125,6 +125,7 @@ watchers: system $(VENV)/dev  ## Three replicas watch 500 mailboxes; one is kill
 
 nightly:  ## What takes its time: properties on new examples, fuzzing, other and hostile servers, soaking, growth, pressure, listeners, the image and the drill (three hours).
 	CASELLA_EXAMPLES=new $(MAKE) test
+	$(MAKE) test ARGS="-m long"
 	$(MAKE) fuzz SECONDS=600
 	$(MAKE) servers
 	$(MAKE) sdks

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.dovecot
 REPLICAS, REQUESTS = 3, 200
 
 
-@pytest.mark.parametrize(("limit", "connections"), [(3, 1), (10, 3)])
+@pytest.mark.parametrize(("limit", "connections"), [(3, 1), pytest.param(10, 3, marks=pytest.mark.long)])
 async def test_an_account_stays_within_its_servers_limit(limit: int, connections: int) -> None:
     """R-CONC-09: if ``account_connections`` × replicas is within its limit, the mail server refuses no connection."""
     with Dovecot(connections=limit) as dovecot:

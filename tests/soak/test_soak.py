@@ -33,6 +33,7 @@ async def test_mixed_load_with_faults(tmp_path: Path) -> None:
     assert soaked.report.events
 
 
+@pytest.mark.long
 async def test_many_accounts_in_turn_on_a_small_cache(tmp_path: Path) -> None:
     """R-OPS-20, R-OPS-21: each pushes out what was kept of others; what is counted is what is kept, and nothing
     fails."""

@@ -44,6 +44,7 @@ async def test_the_first_list_is_painted_within_a_second(browser: Browser, url: 
         assert min(times) < FIRST_LIST, times
 
 
+@pytest.mark.long
 async def test_ten_thousand_messages_do_not_delay_a_key(browser: Browser, url: str, post: SendingDovecot) -> None:
     user = post.user()
     post.seed(user, many(10_000))

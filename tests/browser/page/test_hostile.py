@@ -56,7 +56,7 @@ def names(numbers: Sequence[int]) -> set[str]:
     return {VECTORS[number - _BASE].name for number in numbers}
 
 
-@pytest.mark.parametrize("html", ["safe", "original"])
+@pytest.mark.parametrize("html", ["safe", pytest.param("original", marks=pytest.mark.long)])
 async def test_nothing_runs_and_nothing_is_fetched(
     browser: Browser, url: str, post: SendingDovecot, sink: Sink, html: str
 ) -> None:
