@@ -41,7 +41,14 @@ def test_a_wrong_setting_is_named_and_not_shown(push: dict[str, Any], place: tup
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", "canary", '{"private_key": "canary"}', "-----BEGIN PRIVATE KEY-----\ncanary"]
+    "content",
+    [
+        "",
+        "{}",
+        "canary",
+        '{"private_key": "canary"}',
+        "-----BEGIN PRIVATE KEY-----\ncanary",
+    ],  # pragma: allowlist secret
 )
 def test_a_file_that_holds_no_key_is_named_and_not_shown(tmp_path: Path, content: str) -> None:
     file = tmp_path / "key"
