@@ -20,6 +20,8 @@ from service.telemetry import metrics
 
 PATIENCE = 5.0
 """Seconds for a connection, and for a whole transaction."""
+_ABANDONED = f"set idle_in_transaction_session_timeout = {int(PATIENCE * 1000)}"
+"""A process that is paused within a transaction would keep its locks, and others could not take over its work."""
 RETRY_AFTER = 5
 _CONNECTIONS = 5
 """To PostgreSQL, from one process; twice as many in a burst."""
@@ -127,7 +129,13 @@ def _is_file(url: str) -> bool:
 
 async def connect(url: str) -> asyncpg.Connection:
     """asyncpg reads the address itself: several hosts, TLS and more, as PostgreSQL documents it."""
-    return await asyncpg.connect(url, timeout=PATIENCE, command_timeout=2 * PATIENCE)
+    connection = await asyncpg.connect(url, timeout=PATIENCE, command_timeout=2 * PATIENCE)
+    try:
+        await connection.execute(_ABANDONED)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
 
 
 def _configure_sqlite(connection: Any, _: object) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy import insert, select, update
 
+from service.store import database
 from service.store.model import Claim, Dead, Lost, State
 from service.store.opened import Store
 from service.store.subscriptions import WATCH
@@ -168,3 +169,26 @@ async def test_ids_of_work_are_not_guessed(store_url: str) -> None:
         await keep(store, "ann")
         async with store.database.begin() as connection:
             assert len((await connection.execute(select(work.c.id))).scalar_one()) == 32
+
+
+async def test_a_worker_that_is_paused_within_a_transaction_holds_up_nobody(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-CONC-21: PostgreSQL ends its session, so that others can free its work."""
+    monkeypatch.setattr(database, "_ABANDONED", "set idle_in_transaction_session_timeout = 300")
+    url = postgres.url()
+    async with opened(url) as store:
+        await keep(store, "ann")
+        await store.watches.join("paused")
+        assert len(await store.watches.claim("paused", 10)) == 1
+        silent = await database.connect(url)
+        await silent.execute("begin")
+        await silent.execute("select 1 from casella_workers for update")
+        freed = 0
+        async with asyncio.timeout(20):
+            while not freed:
+                await asyncio.sleep(0.1)
+                freed = await store.watches.reap(0)
+        silent.terminate()
+        await store.watches.join("other")
+        assert len(await store.watches.claim("other", 10)) == 1
