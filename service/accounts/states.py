@@ -1,12 +1,11 @@
 """States that clients keep, such as those of JMAP: readable, but only the service can make one. The same state is the
 same text each time, so that clients can compare them: what ``tokens`` seals is not."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 
+from service.mail import base64url
 from service.mail.errors import StaleToken
 
 MAX_STATE = 16 << 10
@@ -23,15 +22,13 @@ class States:
 
     def sign(self, account: str, state: bytes) -> str:
         """Returns the state as text."""
-        return urlsafe_b64encode(_signature(self._keys[0], account, state) + state).rstrip(b"=").decode()
+        return base64url.write(_signature(self._keys[0], account, state) + state)
 
     def open(self, account: str, text: str) -> bytes:
         """Returns the state. Raises StaleToken unless one of the keys signed it for this account."""
         try:
-            octets = (
-                urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4)) if len(text) <= MAX_STATE else b""
-            )
-        except (Error, UnicodeEncodeError):
+            octets = base64url.read(text) if len(text) <= MAX_STATE else b""
+        except ValueError:
             octets = b""
         signature, state = octets[:OCTETS], octets[OCTETS:]
         if not any(compare_digest(signature, _signature(key, account, state)) for key in self._keys):

@@ -4,10 +4,10 @@ An id has a tag of its account: another account does not find it, instead of fin
 nothing: a client has to sign in to use it.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
+from base64 import urlsafe_b64encode
 from hashlib import blake2s
 
+from service.mail import base64url
 from service.mail.errors import NotFound
 
 TAG_OCTETS = 4
@@ -27,15 +27,15 @@ def account_tag(account: str) -> bytes:
 
 def make_id(kind: str, tag: bytes, key: bytes) -> str:
     """``kind`` is one letter. Roles such as ``inbox`` have no underscore, so no id is also a role."""
-    return f"{kind}_{urlsafe_b64encode(tag + key).rstrip(b'=').decode()}"
+    return f"{kind}_{base64url.write(tag + key)}"
 
 
 def read_id(kind: str, tag: bytes, text: str, what: str) -> bytes:
     """The key in an id of this account and kind. Raises NotFound for anything else, malformed ids included."""
     body = text[2:]
     try:
-        octets = urlsafe_b64decode(body.encode("ascii") + b"=" * (-len(body) % 4))
-    except (Error, UnicodeEncodeError):
+        octets = base64url.read(body)
+    except ValueError:
         raise NotFound(what) from None
     if make_id(kind, tag, octets[TAG_OCTETS:]) != text:
         raise NotFound(what)
@@ -46,15 +46,14 @@ def thread_id(name: str) -> str:
     """The id of a conversation, by the mail server's own id of it or the oldest Message-ID that its messages name; of a
     longer one the beginning."""
     octets = name[:MAX_THREAD_NAME].encode(errors="surrogatepass")
-    return f"t_{urlsafe_b64encode(octets).rstrip(b'=').decode()}"
+    return f"t_{base64url.write(octets)}"
 
 
 def read_thread_id(text: str) -> str:
     """The name in the id of a conversation. Raises NotFound for anything else."""
     try:
-        octets = urlsafe_b64decode(text[2:].encode("ascii") + b"=" * (-len(text[2:]) % 4))
-        name = octets.decode(errors="surrogatepass")
-    except (Error, UnicodeError):
+        name = base64url.read(text[2:]).decode(errors="surrogatepass")
+    except ValueError:
         raise NotFound("thread") from None
     if not name or thread_id(name) != text or not name.isprintable():
         raise NotFound("thread")

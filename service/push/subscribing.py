@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from base64 import urlsafe_b64decode
-from binascii import Error
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,6 +13,7 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from service.accounts.credentials import Credentials
+from service.mail import base64url
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, MailError, NotFound, NotSupported, StoreUnavailable
 from service.push.dispatch import Dispatcher
@@ -275,8 +274,8 @@ def _keys(new: NewSubscription) -> DeviceKeys | None:
 
 def _octets(text: str | None) -> bytes:
     try:
-        return urlsafe_b64decode((text or "").rstrip("=").encode("ascii") + b"=" * (-len((text or "").rstrip("=")) % 4))
-    except (Error, UnicodeEncodeError, ValueError):
+        return base64url.read((text or "").rstrip("="))
+    except ValueError:
         return b""
 
 

@@ -5,7 +5,6 @@ the others go on signing for those that they were given to: a rotation silences 
 """
 
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256, sha512
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from service.mail import base64url
 from service.push.origins import origin_of
 
 KEY_OCTETS = 32
@@ -38,7 +38,7 @@ class VapidKey:
     @property
     def public_text(self) -> str:
         """As base64url."""
-        return _text(self.public)
+        return base64url.write(self.public)
 
 
 class VapidKeys:
@@ -79,8 +79,4 @@ def derived(secret: bytes) -> bytes:
 def _key(private: bytes) -> VapidKey:
     key = ec.derive_private_key(int.from_bytes(private), ec.SECP256R1())
     public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return VapidKey(_text(sha256(public).digest()[:6]), public, ECKey(key, key))
-
-
-def _text(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+    return VapidKey(base64url.write(sha256(public).digest()[:6]), public, ECKey(key, key))

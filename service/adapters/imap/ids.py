@@ -2,11 +2,11 @@
 UID."""
 
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error, crc32
+from binascii import crc32
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from service.mail import base64url
 from service.mail.errors import InvalidRequest, NotFound, StaleToken
 from service.mail.ids import account_tag, make_id, read_id
 
@@ -70,15 +70,15 @@ class Ids:
         """Returns a cursor. ``list_of`` identifies the list that it continues (folder, criteria and sort), ``numbers``
         the position in it."""
         octets = struct.pack(f">II{len(numbers)}I", self._list(list_of), uid_validity, *numbers)
-        return urlsafe_b64encode(octets + struct.pack(">I", crc32(octets))).rstrip(b"=").decode()
+        return base64url.write(octets + struct.pack(">I", crc32(octets)))
 
     def read_cursor(self, text: str, list_of: bytes, uid_validity: int) -> tuple[int, ...]:
         """Returns the numbers. Raises InvalidRequest for a cursor of another list, and StaleToken if the folder was
         renumbered meanwhile."""
         try:
-            octets = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+            octets = base64url.read(text)
             list_id, validity, *numbers, check = struct.unpack(f">{len(octets) // 4}I", octets)
-        except (Error, UnicodeEncodeError, struct.error, ValueError):
+        except (struct.error, ValueError):
             raise InvalidRequest("This is not a cursor.") from None
         if check != crc32(octets[:-4]) or list_id != self._list(list_of) or not numbers:
             raise InvalidRequest("This cursor belongs to another list.")
