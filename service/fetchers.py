@@ -37,8 +37,8 @@ class Fetchers:
             return
         from service.fetches.fetching import Fetching  # noqa: PLC0415
         from service.fetches.tools import Tools  # noqa: PLC0415
-        from service.push.watch.starts import Starts  # noqa: PLC0415
-        from service.push.watch.tools import Lease  # noqa: PLC0415
+        from service.standing.lease import Lease  # noqa: PLC0415
+        from service.standing.starts import Starts  # noqa: PLC0415
 
         self.fetching = Fetching(
             Tools(

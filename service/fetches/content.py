@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from service.accounts.credentials import Credentials
 from service.fetches.model import Plan, Record
-from service.push.watch.content import write_credentials
+from service.standing.credentials import write_credentials
 from service.store.sealing import pack, unpack
 
 KEY = 8

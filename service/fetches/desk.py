@@ -12,7 +12,7 @@ from service.fetches.model import MOST, Fetch, Plan, State
 from service.fetches.tools import Tools
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest
-from service.push.watch.content import write_credentials
+from service.standing.credentials import write_credentials
 from service.store.fetches import FetchRow, Login, Made
 
 _TOO_MANY = f"This account has {MOST} fetches, the most possible. Delete one that is no longer used."

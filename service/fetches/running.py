@@ -26,7 +26,7 @@ from service.mail.errors import (
     Unauthenticated,
     UpstreamUnavailable,
 )
-from service.push.watch.content import read_credentials
+from service.standing.credentials import read_credentials
 from service.store.fetches import FetchRow
 from service.store.model import Claim, Lost
 from service.store.sealing import Unreadable

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 
 from service.accounts.live import Accounts
 from service.accounts.rates import Rates
-from service.mail.errors import StoreUnavailable
 from service.oauth.grants import Grants
-from service.push.watch.starts import Starts
-from service.push.watch.tools import Lease
+from service.standing.lease import Lease
+from service.standing.starts import Starts
 from service.store.model import Claim
 from service.store.opened import Store
 from service.transfer.turns import ImportTurns
@@ -39,10 +38,5 @@ class Tools:
     """Set if a fetch may be due. Those of other processes are seen at the next report."""
 
     async def require_held(self, claim: Claim) -> None:
-        """The fence before each change of a mailbox. Raises Lost if another process may have the fetch. While the store
-        fails, the lease decides: then raises StoreUnavailable once it has ended."""
-        try:
-            await self.store.fetch_queue.require(claim)
-        except StoreUnavailable:
-            if not self.lease.is_sure:
-                raise
+        """See ``Lease.require_held``."""
+        await self.lease.require_held(self.store.fetch_queue, claim)

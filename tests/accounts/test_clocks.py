@@ -36,7 +36,7 @@ USES_WALL_CLOCK = {
     "push/sending/pusher.py": "push services are told when a push is over",
     "push/server/hook.py": "a push says when the mail came",
     "push/server/keeper.py": "subscriptions outlive the process",
-    "push/watch/content.py": "the store keeps when an access token ends",
+    "standing/credentials.py": "the store keeps when an access token ends",
     "push/watch/devices.py": "subscriptions outlive the process",
     "push/watch/news.py": "a push says when it was made",
     "personal/people.py": "people write to whom they wrote to lately",

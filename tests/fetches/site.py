@@ -17,8 +17,8 @@ from service.app import create_app
 from service.fetches.model import MOST
 from service.fetches.tools import Tools
 from service.mail.model import Protocol
-from service.push.watch.content import write_credentials
 from service.settings.model import Settings
+from service.standing.credentials import write_credentials
 from service.store.fetches import Login, Made
 from tests.push.watch.site import KEYS, QUICK
 from tests.servers.dovecot import PASSWORD, Dovecot

@@ -8,8 +8,9 @@ from service.accounts.credentials import Credentials, SecretKind
 from service.mail.errors import InUse, TooManyRequests, UpstreamFailure
 from service.mail.model import Capability
 from service.push.model import Subscription
-from service.push.watch.content import read_subscription, write_credentials, write_subscription
+from service.push.watch.content import read_subscription, write_subscription
 from service.push.watch.tools import Tools
+from service.standing.credentials import write_credentials
 from service.store.model import Item
 from service.store.subscriptions import Watched
 

@@ -20,10 +20,10 @@ from service.mail.errors import (
     UpstreamFailure,
 )
 from service.mail.model import Capability
-from service.push.watch.content import read_credentials, read_grant, with_grant
 from service.push.watch.devices import Devices
 from service.push.watch.news import News
 from service.push.watch.tools import Tools
+from service.standing.credentials import read_credentials, read_grant, with_grant
 from service.store.model import Claim, Lost, Work
 from service.store.sealing import Unreadable
 

@@ -1,15 +1,14 @@
 """What all watches of a process share."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.accounts.live import Accounts
 from service.accounts.rates import Rates
-from service.mail.errors import StoreUnavailable
 from service.oauth.grants import Grants
 from service.push.model import Pusher
-from service.push.watch.starts import Starts
+from service.standing.lease import Lease
+from service.standing.starts import Starts
 from service.store.model import Claim
 from service.store.opened import Store
 
@@ -34,22 +33,6 @@ class Timing:
     """Between two passes that seal rows with the present key."""
 
 
-class Lease:
-    """Until when no other process can have this one's mailboxes, even if the store does not answer."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._until = 0.0
-
-    def renew(self, began: float) -> None:
-        """A report succeeded that began at this moment, by the monotonic clock."""
-        self._until = began + self._seconds
-
-    @property
-    def is_sure(self) -> bool:
-        return time.monotonic() < self._until
-
-
 @dataclass(frozen=True, slots=True)
 class Tools:
     """Made by ``watching``."""
@@ -68,12 +51,5 @@ class Tools:
     timing: Timing = field(default_factory=Timing)
 
     async def require_held(self, claim: Claim) -> int | None:
-        """The fence before each effect. Returns the revision of the row. Raises Lost if another worker may have the
-        mailbox. While the store fails, the lease decides: until it ends no other worker can have taken the mailbox, and
-        this returns None. Then raises StoreUnavailable."""
-        try:
-            return await self.store.watches.require(claim)
-        except StoreUnavailable:
-            if not self.lease.is_sure:
-                raise
-            return None
+        """See ``Lease.require_held``."""
+        return await self.lease.require_held(self.store.watches, claim)

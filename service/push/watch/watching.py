@@ -12,11 +12,12 @@ from service.accounts.tokens import ALL_FOLDERS, Sessions
 from service.mail.errors import StoreUnavailable
 from service.oauth.grants import Grants
 from service.push.model import Pusher
-from service.push.watch.content import read_grant, with_grant
 from service.push.watch.keeper import WatchKeeper
-from service.push.watch.starts import Starts
-from service.push.watch.tools import Lease, Timing, Tools
+from service.push.watch.tools import Timing, Tools
 from service.push.watch.worker import Worker
+from service.standing.credentials import read_grant, with_grant
+from service.standing.lease import Lease
+from service.standing.starts import Starts
 from service.store.grants import GrantStates
 from service.store.opened import Store
 

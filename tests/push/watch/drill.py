@@ -22,7 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
 from service.oauth.grants import Grants
-from service.push.watch.content import read_credentials, write_credentials, write_subscription
+from service.push.watch.content import write_subscription
+from service.standing.credentials import read_credentials, write_credentials
 from service.store.model import Item
 from service.store.opened import Store
 from service.store.subscriptions import Watched

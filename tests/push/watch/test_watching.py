@@ -13,10 +13,11 @@ from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
 from service.push.model import Alert, Change, Event, Notice, Outcome, SignInAgain, Subscription
 from service.push.watch import worker
-from service.push.watch.content import write_credentials, write_subscription
+from service.push.watch.content import write_subscription
 from service.push.watch.devices import MAX_FAILURES
-from service.push.watch.starts import Starts
 from service.settings.model import Settings
+from service.standing.credentials import write_credentials
+from service.standing.starts import Starts
 from service.store.model import Item
 from service.store.opened import Store
 from service.store.subscriptions import Watched
