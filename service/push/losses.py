@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from service.push.model import Outcome
+from service.push.model import MOST_FAILURES, Outcome
 from service.telemetry import metrics
 
-MOST_FAILURES = 10
-"""Without a success between them."""
 SPACING = 15 * 60.0
 """Failures within these seconds count once: a push service that is down for an hour ends no subscription."""
 _REMEMBERED = 100_000

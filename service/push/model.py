@@ -12,6 +12,10 @@ LIFE_SECONDS = 7 * 24 * 3600
 """How long a subscription lives unless the app renews it: a lost phone stops to cost anything."""
 
 
+MOST_FAILURES = 10
+"""Without a success, after which a subscription ends."""
+
+
 class Kind(StrEnum):
     """The kind of push."""
 

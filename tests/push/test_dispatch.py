@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from service.mail.errors import InvalidRequest, NotSupported
 from service.push import dispatch, losses
 from service.push.dispatch import Dispatcher, wanted
-from service.push.losses import MOST_FAILURES, SPACING, Losses
-from service.push.model import Alert, Change, Event, Kind, Notice, Outcome, SignInAgain, Subscription
+from service.push.losses import SPACING, Losses
+from service.push.model import MOST_FAILURES, Alert, Change, Event, Kind, Notice, Outcome, SignInAgain, Subscription
 from service.push.room import MOST, without
 from service.push.sealing import Note, Seals
 from service.push.server import entry

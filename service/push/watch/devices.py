@@ -12,15 +12,13 @@ import structlog
 
 from service.mail.backend import Backend
 from service.mail.errors import StoreUnavailable
-from service.push.model import Event, Notice, Outcome, SignInAgain, Subscription
+from service.push.model import MOST_FAILURES, Event, Notice, Outcome, SignInAgain, Subscription
 from service.push.watch.content import read_subscription
 from service.push.watch.news import News, alert_of
 from service.push.watch.tools import Tools
 from service.store.model import Claim, Item, Lost
 from service.telemetry import metrics
 
-MAX_FAILURES = 10
-"""Without a success, after which a subscription ends."""
 _LONGEST = 6 * 3600.0
 """Between two attempts, so that the last failure comes a day after the first."""
 _log = structlog.get_logger("service.push.watch")
@@ -124,7 +122,7 @@ class Devices:
         id = device.subscription.id  # noqa: A001
         failed_before = device.failures
         device.failures = 0 if outcome is Outcome.DELIVERED else failed_before + (counts or not failed_before)
-        if outcome is Outcome.GONE or device.failures >= MAX_FAILURES:
+        if outcome is Outcome.GONE or device.failures >= MOST_FAILURES:
             device.failures = 0
             self._devices.pop(id, None)
             await self._tools.store.subscriptions.drop(self._claim, id)

@@ -11,10 +11,9 @@ import pytest
 from service.mail.errors import LoginRefused, NotFound
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
-from service.push.model import Alert, Change, Event, Notice, Outcome, SignInAgain, Subscription
+from service.push.model import MOST_FAILURES, Alert, Change, Event, Notice, Outcome, SignInAgain, Subscription
 from service.push.watch import worker
 from service.push.watch.content import write_subscription
-from service.push.watch.devices import MAX_FAILURES
 from service.settings.model import Settings
 from service.standing.credentials import write_credentials
 from service.standing.starts import Starts
@@ -207,7 +206,7 @@ async def test_ten_failures_without_a_success_end_a_subscription(dovecot: Doveco
         phone = await site.subscribe(credentials)
         dovecot.append(credentials.username, MAIL)
         await until(lambda: not site.watching._worker._watches)
-        assert len(site.recorder.of(phone)) == MAX_FAILURES
+        assert len(site.recorder.of(phone)) == MOST_FAILURES
         assert await site.watching.keeper(credentials).all() == []
 
 
