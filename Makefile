@@ -10,7 +10,8 @@ SECONDS ?= 60
 ROUNDS ?= 50
 FUZZED := wire tokens framing mail html search jmap
 NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
-export PYTHONDONTWRITEBYTECODE ?= 1
+# Tests start some hundred processes, which would all compile the service again.
+unexport PYTHONDONTWRITEBYTECODE
 export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 

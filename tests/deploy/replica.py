@@ -42,12 +42,20 @@ class Replica:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Kills a process that runs, and lets its log go."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()

@@ -21,7 +21,7 @@ from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 
 pytestmark = pytest.mark.dovecot
-ACCOUNTS, AT_ONCE, REQUESTS = 50, 300, 900
+ACCOUNTS, AT_ONCE, REQUESTS = 50, 300, 600
 MESSAGES = 30
 DEADLINE = 60.0
 """The deadline for every answer."""

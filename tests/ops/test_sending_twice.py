@@ -1,6 +1,6 @@
 """Two processes get the same send with the same key at the same instant.
 
-``CASELLA_ROUNDS`` sets the number of pairs; without it there are 20.
+``CASELLA_ROUNDS`` sets the number of pairs; without it there are 8.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from tests.servers.sink import Sink
 from tests.servers.submission import SendingDovecot
 
 pytestmark = pytest.mark.dovecot
-PAIRS = int(os.environ.get("CASELLA_ROUNDS", "0")) or 20
+PAIRS = int(os.environ.get("CASELLA_ROUNDS", "0")) or 8
 OF_A_USER = 10
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """A server as a process: a free port to give it, whether it greets, and its end with all its children."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,7 +12,10 @@ from types import TracebackType
 from typing import Self
 
 HOST = "127.0.0.1"
+PORTS = (10_000, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
+"""From which to which, without the last."""
 STOP_SECONDS = 10.0
+_DRAW = random.SystemRandom()  # the other one is seeded alike in all processes of a test run
 
 
 class Started:
@@ -32,9 +36,19 @@ class Started:
 
 
 def free_ports(count: int) -> list[int]:
-    """Held together, so that they differ, and let go together."""
+    """Held together, so that they differ, and let go together.
+
+    Below those that the system gives to connections on their way out (RFC 6335 calls them dynamic): one of those could
+    take a port before the server that is meant to have it starts.
+    """
     with ExitStack() as stack:
-        return [stack.enter_context(socket.create_server((HOST, 0))).getsockname()[1] for _ in range(count)]
+        ports: list[int] = []
+        while len(ports) < count:
+            with suppress(OSError):  # somebody has it
+                port = _DRAW.randrange(*PORTS)
+                stack.enter_context(socket.create_server((HOST, port)))
+                ports.append(port)
+        return ports
 
 
 def greets(port: int) -> bool:

@@ -47,7 +47,7 @@ class Subject(NamedTuple):
     read: Callable[[bytes], object]
     prefixes: tuple[bytes, ...]
     most: int
-    short: int = 64 * KIB
+    short: int = 32 * KIB
 
     def grown(self) -> list[Growth]:
         """What grows too fast; with time, also at the full size, and of every two prefixes in turn."""
@@ -161,7 +161,7 @@ SUBJECTS = (
     ),
     Subject("a tree", mixed, BODIES, 8192 * KIB, 256 * KIB),
     Subject("a tree of words", spaced, BODIES, 8192 * KIB, 512 * KIB),
-    Subject("a bounce", bounce, (*BODIES, *HEADERS), 64 * KIB),
+    Subject("a bounce", bounce, (*BODIES, *HEADERS), 64 * KIB, 16 * KIB),
     Subject("a sender of bounces", lambda octets: whole(b"X-Failed-Recipients: %b\nX-Mailer: %b\nFrom: %b\nSubject: %b\n\nHi. This is the" % (octets, octets, octets, octets)), HEADERS, 64 * KIB, 16 * KIB),
     Subject("a delivery status", lambda octets: read_notice(b"Final-Recipient: rfc822; " + octets, "delivery", ""), (*BODIES, *HEADERS), 64 * KIB),
     Subject("a receipt", lambda octets: read_notice(b"Disposition: " + octets, "disposition", ""), (*BODIES, *HEADERS), 64 * KIB),
