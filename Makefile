@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Tests wait for servers a third of the time, so there are half again as many processes as cores.
-WORKERS ?= $(shell cores=$$(nproc 2>/dev/null) && echo $$(( (cores * 3 + 1) / 2 )) || echo auto)
+# Tests wait for servers half of the time, so there are twice as many processes as cores.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null) && echo $$(( cores * 2 )) || echo auto)
 SWIFT ?= yes
 PORT ?= 8000
 SECONDS ?= 60

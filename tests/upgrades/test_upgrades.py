@@ -35,12 +35,12 @@ FIRST = {b"CAPABILITY", b"CAPA", b"EHLO [127.0.0.1]"}
 """What is asked first under TLS. Octets that are injected at the end of the handshake come after it."""
 AT_ONCE = 12
 SECONDS = 10.0
-"""The most that a request may take on a machine that has other things to do: its own deadlines end below two."""
-IMAP_TIMING = ImapTiming(connect=1, greeting=0.4, login=0.4, progress=0.4, command=0.8, patience=1)
+"""The most that a request may take on a machine that has other things to do: its own deadlines end below three."""
+IMAP_TIMING = ImapTiming(connect=2, greeting=1, login=1, progress=1, command=2, patience=2)
 POP3_TIMING = replace(
-    Pop3Timing(), connect=1, greeting=0.4, idle=0.4, command=0.8, queue=1, session=2, reconnect=0.01, quit=0.1
+    Pop3Timing(), connect=2, greeting=1, idle=1, command=2, queue=2, session=3, reconnect=0.01, quit=0.1
 )
-SMTP_TIMING = SmtpTiming(connect=1, greeting=0.4, login=0.4, command=0.4, quit=0.1)
+SMTP_TIMING = SmtpTiming(connect=2, greeting=1, login=1, command=1, quit=0.1)
 DIALECTS: Mapping[str, Dialect] = {"imap": IMAP, "pop3": POP3, "smtp": SMTP}
 SERVERS = {"good": good, "expired": expired, "other host": of_another_host, "self-signed": of_another_authority}
 Contexts = Mapping[str, ssl.SSLContext]
