@@ -320,9 +320,9 @@ async def test_dns_without_an_answer_is_given_up(world: Make, monkeypatch: pytes
 
 def test_many_servers_are_read_in_bounded_time() -> None:
     text = document(*(server(f"h{n}.example.com", port=1) for n in range(250)))[: fetching.MAX_OCTETS]
-    began = time.perf_counter()
+    began = time.thread_time()
     assert read(text, "example.com") is None
-    assert time.perf_counter() - began < 0.05
+    assert time.thread_time() - began < 0.1
 
 
 async def test_without_reach_only_mx_is_asked() -> None:

@@ -117,12 +117,12 @@ async def test_a_slow_issuer_holds_no_request_up_while_the_access_token_is_good(
 ) -> None:
     """The refresh goes on, and a later request brings its result."""
     monkeypatch.setattr("service.oauth.grants.PATIENCE", 0.05)
-    issuer.delay = 0.5
+    issuer.delay = 1.5
     ends_at = time.time() + 5
     grant = grants.of("s", STATE._replace(refresh=issuer.grant("ann@example.org"), ends_at=ends_at))
     began = time.monotonic()
     await grant.keep_fresh()
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 1
     assert (await grant.access_token()).value == "a1"
     deadline = time.monotonic() + 10
     while grant.sealed.generation == 1:

@@ -168,10 +168,8 @@ async def test_an_account_that_cannot_be_reached_comes_back(dovecot: Dovecot, ke
             assert await replica.ended(30) == 0
             await replica.start()
             async with listening(replica, permission) as stream:
-                down = await stream.next()
-                while down.data["accountId"] != there:
-                    down = await stream.next()
-                assert down.data["mode"] == "down"
+                first = await begun(stream, {here, there})
+                assert [each.data["mode"] for each in first if each.data["accountId"] == there] == ["down"]
                 dovecot.append(user, MAIL)
                 assert (await stream.next("change")).data["accountId"] == here
                 other.come_back()

@@ -370,7 +370,7 @@ async def test_logins_begin_at_a_bounded_rate() -> None:
     assert time.monotonic() - began > 0.28
     began = time.monotonic()
     await starts.turn("third")
-    assert time.monotonic() - began < 0.05
+    assert time.monotonic() - began < 0.2
     with starts.standing("home") as may, starts.standing("home") as may_not, starts.standing("elsewhere") as other:
         assert (may, may_not, other) == (True, False, True)
     with starts.standing("home") as again:

@@ -1,7 +1,7 @@
 """Gmail's labels as they are read from the wire."""
 
 import json
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -50,9 +50,9 @@ def test_the_quick_way_reads_what_the_other_way_reads(labels: str) -> None:
 def test_very_many_labels_and_long_ones_are_bounded() -> None:
     """R-IMAP-30, R-IMAP-73: 200 rows of other labels each cost little together."""
     rows: list[Token] = [[b"label %d %d" % (row, at) for at in range(10_000)] for row in range(200)]
-    began = perf_counter()
+    began = thread_time()
     sizes = [len(json.loads(labels_json(row))) for row in rows]
-    assert perf_counter() - began < 0.5
+    assert thread_time() - began < 0.5
     assert sizes == [MAX_LABELS] * 200
     assert labels_from_wire([b"x" * 1001, b"y"]) == ("y",)
     assert labels_from_wire(parse(b'("\x00\x1b[1m")')[0]) == ("��[1m",)
