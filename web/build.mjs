@@ -44,9 +44,10 @@ const importsOf = (path, found = new Set()) => {
 const app = made.find(([path]) => basename(path).startsWith('app-'))[0];
 const preloads = [...importsOf(app)].map((path) => `<link rel="modulepreload" href="assets/${basename(path)}">`).sort();
 const fill = (text) => text.replace('@preloads@', preloads.join('\n')).replace(/@(\w+)@/g, (_, name) => assetOf(name));
-for (const name of ['index.html', 'frame.html', 'pictures.html']) {
+for (const name of ['index.html', 'frame.html']) {
   await writeFile(join(out, name), fill(await readFile(join(here, 'src', name), 'utf8')));
 }
+// The service also serves frame.html as pictures.html, under a policy that lets pictures of others in.
 const shell = ['./', 'frame.html', 'pictures.html', 'icon.svg', 'manifest.webmanifest', ...made.map(([path]) => `assets/${basename(path)}`)].sort();
 const version = createHash('sha256');
 for (const file of (await readdir(out, { recursive: true })).sort()) {

@@ -35,12 +35,15 @@ _POLICIES = {
     "pictures.html": _FRAME.format(pictures=" https: http:"),
     "worker.js": "default-src 'none'; connect-src 'self'; script-src 'self'; img-src 'self'",
 }
+_TWINS = {"pictures.html": "frame.html"}
+"""The same file under two policies."""
 
 
 @cache
 def names() -> frozenset[str]:
     """The files that there are, by their path below ``/app/``."""
-    return frozenset(file.relative_to(_FOLDER).as_posix() for file in _FOLDER.rglob("*") if file.is_file())
+    files = (file.relative_to(_FOLDER).as_posix() for file in _FOLDER.rglob("*") if file.is_file())
+    return frozenset([*files, *_TWINS])
 
 
 @cache
@@ -48,7 +51,7 @@ def file(name: str) -> Document:
     """A file of the page. It is read and compressed once. Raises NotFound."""
     if name not in names():
         raise NotFound("route")
-    path = _FOLDER / name
+    path = _FOLDER / _TWINS.get(name, name)
     content = path.read_bytes()
     packed = gzip.compress(content, 9, mtime=0) if len(content) > _SMALL and path.suffix != ".png" else None
     return document(content, _TYPES[path.suffix], packed=packed, policy=_POLICIES.get(name, NOTHING))

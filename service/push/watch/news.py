@@ -10,8 +10,6 @@ from service.mail.errors import MailError
 from service.mail.model import MessageSummary
 from service.push.model import Alert, Change, Event, Subscription
 
-MAX_TOKEN = 2048
-"""The longest token in a push, whose content is limited to 4096 octets (RFC 8030, 7.2)."""
 _ALL = frozenset(Event)
 
 
@@ -29,14 +27,13 @@ class News:
 
     def for_subscription(self, subscription: Subscription) -> Change | None:
         """None if it is nothing that this device wants to hear of."""
-        token = self.token if self.token and len(self.token) <= MAX_TOKEN else None
         if self.changes is None:
-            return Change(self.account, datetime.now(UTC), token, events=subscription.events)
+            return Change(self.account, datetime.now(UTC), self.token, events=subscription.events)
         happened = dict(_wanted(self.changes, subscription))
         if not happened:
             return None
         events = frozenset[Event]().union(*happened.values())
-        return Change(self.account, datetime.now(UTC), token, tuple(happened), events)
+        return Change(self.account, datetime.now(UTC), self.token, tuple(happened), events)
 
 
 def _wanted(changes: AccountChanges, subscription: Subscription) -> Iterator[tuple[str, frozenset[Event]]]:

@@ -1,4 +1,4 @@
-"""``casella import``: mail of one mailbox into another, with the progress on the terminal."""
+"""What ``casella import`` does, with the progress on the terminal."""
 
 import asyncio
 from collections.abc import Callable
