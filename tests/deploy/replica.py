@@ -94,6 +94,7 @@ class Replica:
             while not await self._answers(client, "/readyz"):
                 assert self._process.returncode is None, self.log
                 await asyncio.sleep(0.02)
+        assert self._process.returncode is None, self.log  # else another one has answered
 
     def send(self, sig: signal.Signals) -> None:
         assert self._process is not None

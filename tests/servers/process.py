@@ -6,16 +6,15 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 HOST = "127.0.0.1"
-PORTS = (10_000, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
-"""From which to which, without the last."""
 STOP_SECONDS = 10.0
-_DRAW = random.SystemRandom()  # the other one is seeded alike in all processes of a test run
 
 
 class Started:
@@ -35,17 +34,31 @@ class Started:
         self.stop()
 
 
-def free_ports(count: int) -> list[int]:
-    """Held together, so that they differ, and let go together.
+def _ports() -> Iterator[int]:
+    """Each process of a test run has a part of its own, and gives a port again only after all others.
 
-    Below those that the system gives to connections on their way out (RFC 6335 calls them dynamic): one of those could
-    take a port before the server that is meant to have it starts.
+    They are below those that the system gives to connections on their way out: one of those could take a port before
+    the server that is meant to have it starts.
     """
+    first, parts = 10_000, 8
+    end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % parts
+    size = (end - first) // parts
+    own = range(first + part * size, first + (part + 1) * size)
+    start = random.SystemRandom().randrange(len(own))  # another one is seeded alike in all processes
+    return cycle([*own[start:], *own[:start]])
+
+
+_PORTS = _ports()
+
+
+def free_ports(count: int) -> list[int]:
+    """Held together, so that they differ, and let go together."""
     with ExitStack() as stack:
         ports: list[int] = []
         while len(ports) < count:
             with suppress(OSError):  # somebody has it
-                port = _DRAW.randrange(*PORTS)
+                port = next(_PORTS)
                 stack.enter_context(socket.create_server((HOST, port)))
                 ports.append(port)
         return ports
