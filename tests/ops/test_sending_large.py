@@ -29,7 +29,9 @@ GROWS, HOLDS, SAYS = 8 << 20, 0.05, 1024
 _log = logging.getLogger(__name__)
 
 
-@pytest.fixture(params=["dovecot", "postfix", pytest.param("exim", marks=pytest.mark.servers)])
+@pytest.fixture(
+    params=["dovecot", pytest.param("postfix", marks=pytest.mark.long), pytest.param("exim", marks=pytest.mark.servers)]
+)
 def smtp(request: pytest.FixtureRequest, submission: SendingDovecot) -> dict[str, str]:
     """The settings of a server that sends."""
     name, port, security = request.param, submission.submission, "none"

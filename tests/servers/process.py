@@ -1,10 +1,12 @@
 """A server as a process: a free port to give it, whether it greets, and its end with all its children."""
 
+import fcntl
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -15,6 +17,8 @@ from typing import Self
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 10.0
+BLOCK = 64
+"""Ports that are taken together."""
 
 
 class Started:
@@ -35,18 +39,28 @@ class Started:
 
 
 def _ports() -> Iterator[int]:
-    """Each process of a test run has a part of its own, and gives a port again only after all others.
+    """Those of blocks that this process has to itself as long as it lives: a port that another one took meanwhile would
+    be an error now and then.
 
-    They are below those that the system gives to connections on their way out: one of those could take a port before
-    the server that is meant to have it starts.
+    They are below those that the system gives to connections on their way out, which could take one as well.
     """
-    first, parts = 10_000, 8
     end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % parts
-    size = (end - first) // parts
-    own = range(first + part * size, first + (part + 1) * size)
-    start = random.SystemRandom().randrange(len(own))  # another one is seeded alike in all processes
-    return cycle([*own[start:], *own[:start]])
+    folder = Path(tempfile.gettempdir(), f"casella-ports-{os.getuid()}")
+    folder.mkdir(exist_ok=True)
+    own: list[int] = []
+    firsts = list(range(10_000, end - BLOCK, BLOCK))
+    random.SystemRandom().shuffle(firsts)  # another one is seeded alike in all processes
+    for first in firsts:
+        lock = os.open(folder / str(first), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        block = range(first, first + BLOCK)
+        own += block
+        yield from block
+    yield from cycle(own)
 
 
 _PORTS = _ports()
