@@ -48,8 +48,13 @@ class Accounts:
         return len(self._shared)
 
     @asynccontextmanager
-    async def mailbox(self, credentials: Credentials, admission: Admission = nullcontext) -> AsyncIterator[Backend]:
+    async def mailbox(
+        self, credentials: Credentials, admission: Admission = nullcontext, *, may_be_wrong: bool = False
+    ) -> AsyncIterator[Backend]:
         """Yields the account's backend, and keeps it alive while the caller is inside.
+
+        With ``may_be_wrong`` the credentials are only a claim, such as those of Basic: raises UpstreamUnavailable as
+        long as the mail server cannot say whether they are right, since much is answered without asking it.
 
         A backend that never signed in is closed when its last caller leaves, unless the mail server asked to wait: the
         backend remembers for how long.
@@ -60,7 +65,7 @@ class Accounts:
         shared.users += 1
         try:
             if not shared.is_proven:
-                await _prove(shared, admission)
+                await _prove(shared, admission, may_be_wrong=may_be_wrong)
             async with _counted_late(shared, admission):
                 yield shared.backend
         except LoginRefused:
@@ -111,7 +116,7 @@ class Accounts:
         await asyncio.gather(*(self.close(credentials) for credentials in list(self._shared)))
 
 
-async def _prove(shared: _Shared, admission: Admission) -> None:
+async def _prove(shared: _Shared, admission: Admission, *, may_be_wrong: bool) -> None:
     """Log in, once for all requests that wait: a wrong password in many requests at once is tried once."""
     async with shared.proof:
         if shared.refusal is not None:
@@ -119,14 +124,21 @@ async def _prove(shared: _Shared, admission: Admission) -> None:
         if shared.is_proven:
             return
         try:
-            async with admission():
-                await _check(shared)
-        except LoginRefused as refusal:
-            shared.refusal = refusal
-            raise
+            await _log_in(shared, admission)
         except UpstreamUnavailable:
-            return  # work that needs the mail server raises this by itself, and a 501 needs no mail server
-        shared.is_proven = True
+            if not may_be_wrong:
+                return  # work that needs the mail server raises this by itself, and a 501 needs no mail server
+            await _log_in(shared, admission)  # it may have ended the first connection only
+
+
+async def _log_in(shared: _Shared, admission: Admission) -> None:
+    try:
+        async with admission():
+            await _check(shared)
+    except LoginRefused as refusal:
+        shared.refusal = refusal
+        raise
+    shared.is_proven = True
 
 
 async def _check(shared: _Shared) -> None:

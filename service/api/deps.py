@@ -196,7 +196,7 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
         if is_sealed
         else partial(service.rates.login, address_of(request.scope), credentials)
     )
-    async with service.accounts.mailbox(credentials, admission) as backend:
+    async with service.accounts.mailbox(credentials, admission, may_be_wrong=not is_sealed) as backend:
         service.push.clean_soon(credentials.account, lambda: service.accounts.mailbox(credentials))
         yield backend
 

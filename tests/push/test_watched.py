@@ -1,13 +1,14 @@
 """Mailboxes whose server reports nothing, by the API: the whole way from the subscription to the phone."""
 
 import asyncio
+from copy import copy
 from pathlib import Path
 
 import pytest
 
 from tests.push.conftest import serving
 from tests.push.test_deliveries import mail
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import Dovecot, Ports
 from tests.servers.process import HOST, free_ports
 from tests.servers.push import Phone, PushDouble
 from tests.servers.reporting import ReportingDovecot
@@ -68,3 +69,25 @@ async def test_a_store_that_is_away_leaves_subscriptions_in_the_mailbox_alone(
         assert watched.status_code == 503
         assert (await client.get("/folders")).status_code == 200
         assert (await client.delete(place)).status_code == 204
+
+
+async def test_a_password_that_no_server_confirmed_sees_and_changes_nothing(
+    dovecot: Dovecot, double: PushDouble, tmp_path: Path
+) -> None:
+    """While the mail server is away nobody knows whether a password is right, and the store answers without it."""
+    user, phone, away = dovecot.user(), Phone(double), copy(dovecot)
+    away.ports = Ports(*free_ports(len(Ports._fields)))
+    store = f"sqlite:///{tmp_path}/casella.db"
+    async with serving(dovecot, user, store=store, dovecot=None) as client:
+        made = (await client.post("/subscriptions", json=phone.subscription)).json()
+        async with serving(away, user, store=store, dovecot=None) as guessing:
+            guessing.auth = (user, "a guess")
+            answers = [
+                await guessing.get("/subscriptions"),
+                await guessing.post("/subscriptions", json=Phone(double).subscription),
+                await guessing.delete(f"/subscriptions/{made['id']}"),
+                await guessing.get("/fetches"),
+                await guessing.get("/people"),
+            ]
+        assert [answer.json()["type"] for answer in answers] == ["/problems/upstream-unavailable"] * len(answers)
+        assert [each["id"] for each in (await client.get("/subscriptions")).json()["items"]] == [made["id"]]
