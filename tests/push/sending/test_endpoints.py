@@ -65,6 +65,15 @@ async def test_an_endpoint_that_hangs_ends_after_the_time(double: PushDouble, mo
     assert asyncio.get_running_loop().time() - began < 5
 
 
+async def test_what_was_taken_is_not_sent_again_because_its_answer_has_no_end(
+    double: PushDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these would wake the phone once more."""
+    monkeypatch.setattr(transport, "_CONTENT_SECONDS", 0.2)
+    assert await outcome(Phone(double, "unfinished")) is Outcome.DELIVERED
+    assert len(double.received) == 1
+
+
 async def test_a_service_that_is_busy_gets_the_push_later(double: PushDouble) -> None:
     phone, answers = Phone(double), [(503, b""), (201, b"")]
     double.answer = lambda _: answers.pop(0)
@@ -221,6 +230,10 @@ async def test_what_is_too_long_is_left_out(double: PushDouble) -> None:
     many = replace(CHANGE, token="t" * 1500, folders=tuple("f" * 500 for _ in range(20)))
     assert await sending.push(of(phone), many) is Outcome.DELIVERED
     assert (await phone.next()).keys() == {"account", "at", "token"}
+    for char in ("\U0001f600", "\x01"):  # four octets as UTF-8, six as JSON
+        wordy = replace(many, folders=("f" * 1300,), alert=Alert(char * 200, char * 200))
+        assert await sending.push(of(phone), wordy) is Outcome.DELIVERED
+        assert (await phone.next())["subject"] == char * 200
     await sending.aclose()
 
 
