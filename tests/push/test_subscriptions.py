@@ -13,6 +13,7 @@ import standardwebhooks
 
 from service.adapters.imap.settings import metadata
 from service.push import subscribing
+from service.push.server.hook import MAX_REPORT
 from tests.push.conftest import HOOK, KEYS, SECRET, serving
 from tests.push.test_deliveries import mail, subscribed
 from tests.servers.dovecot import PASSWORD, Dovecot
@@ -99,6 +100,22 @@ async def test_a_device_has_one_subscription_of_a_kind(reporting: ReportingDovec
             for more in ({}, {"events": ["created", "updated"]}, {"kind": "webhook", "keys": None})
         ]
         assert {each["id"] for each in await items(client)} == set(ids[1:])
+
+
+async def test_two_names_of_a_mailbox_share_the_entry(
+    reporting: ReportingDovecot, hook_port: int, double: PushDouble
+) -> None:
+    """By two servers of the table the same mailbox is two accounts. Neither silences the other's devices."""
+    user, phone, tablet = reporting.user(), Phone(double), Phone(double)
+    async with serving(reporting, user, port=hook_port) as client, serving(reporting, user) as other:
+        other.headers["Casella-Server"] = "tls"
+        await subscribed(client, phone)
+        await subscribed(other, tablet)
+        assert [each["device"] for each in await items(client)] == [phone.name]
+        assert [each["device"] for each in await items(other)] == [tablet.name]
+        await asyncio.to_thread(reporting.deliver, user, mail())
+        accounts = [(await each.next())["account"] for each in (phone, tablet)]
+        assert len(set(accounts)) == 2
 
 
 async def test_ten_devices_fit_and_no_more(reporting: ReportingDovecot, double: PushDouble) -> None:
@@ -334,7 +351,7 @@ async def test_a_hook_says_nothing_to_those_who_do_not_know_its_address(
         forged = note[:-8] + ("AAAAAAAA" if note[-8:] != "AAAAAAAA" else "BBBBBBBB")
         for wrong in ({"event": "flagsSet"}, {"user": forged}, {"user": "somebody"}, {"user": "casella."}):
             assert (await client.put(HOOK, json=report | wrong)).status_code == 200
-        assert (await client.put(HOOK, content=b"x" * (65 << 10))).status_code == 413
+        assert (await client.put(HOOK, content=b"x" * (MAX_REPORT + 1))).status_code == 413
         assert (await client.put(HOOK, json=report)).status_code == 200
         assert (await phone.next()).keys() == {"account", "folders", "at"}
         assert double.waiting(phone.path) == 0
