@@ -3,8 +3,8 @@
 It has members ``name=value`` with tabs between them. Of those the plugin returns that of ``user`` as it stands, so this
 is where the sealed subscriptions are. All others, and a ``user`` that is not ours, belong to other programs.
 
-One mailbox may be several accounts, by other spellings of its username or by two servers of the table: each has a sealed
-text of its own, with a dot between them.
+One mailbox may be several accounts, by other spellings of its username or by two servers of the table: each has a
+sealed text of its own, with a dot between them.
 """
 
 from collections.abc import Iterator
