@@ -91,3 +91,13 @@ async def test_a_password_that_no_server_confirmed_sees_and_changes_nothing(
             ]
         assert [answer.json()["type"] for answer in answers] == ["/problems/upstream-unavailable"] * len(answers)
         assert [each["id"] for each in (await client.get("/subscriptions")).json()["items"]] == [made["id"]]
+
+
+async def test_ten_devices_are_watched_for_and_no_more(dovecot: Dovecot, double: PushDouble, tmp_path: Path) -> None:
+    """Those that subscribe at the same time too."""
+    user = dovecot.user()
+    async with serving(dovecot, user, store=f"sqlite:///{tmp_path}/casella.db", dovecot=None) as client:
+        wanted = [Phone(double).subscription for _ in range(12)]
+        answers = await asyncio.gather(*(client.post("/subscriptions", json=each) for each in wanted))
+        assert sorted(answer.status_code for answer in answers) == [201] * 10 + [422] * 2
+        assert len((await client.get("/subscriptions")).json()["items"]) == 10
