@@ -54,6 +54,15 @@ async def items(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
+async def can_subscribe(client: httpx.AsyncClient) -> bool:
+    """Whether the account says so, which a new session does too."""
+    account = (await client.get("http://casella.example.org/v1/accounts/me")).json()
+    signed_in = {"username": account["username"], "password": PASSWORD}
+    session = (await client.post("http://casella.example.org/v1/sessions", json=signed_in)).json()
+    assert session["account"]["capabilities"] == account["capabilities"]
+    return "subscriptions" in account["capabilities"]
+
+
 def invalid(answer: httpx.Response) -> str:
     """What value of the request is."""
     assert answer.status_code == 422, answer.text
@@ -67,6 +76,7 @@ async def test_a_phone_subscribes_verifies_renews_and_leaves(
     async with serving(reporting, user) as client:
         push = (await client.get("http://casella.example.org/v1/push", auth=None)).json()
         assert push["kinds"] == ["webpush", "webhook"]
+        assert await can_subscribe(client)
         made = await client.post("/subscriptions", json=phone.subscription)
         assert made.status_code == 201, made.text
         place = f"/subscriptions/{made.json()['id']}"
@@ -216,11 +226,13 @@ async def test_without_metadata_or_without_settings_it_is_501(
         answers = [await client.post("/subscriptions", json=wanted), await client.get("/subscriptions")]
         answers.append(await client.get("/subscriptions", headers={"Casella-Protocol": "pop3"}))
         assert [answer.status_code for answer in answers] == [501] * 3
+        assert not await can_subscribe(client)
     async with serving(reporting, reporting.user(), dovecot={"secrets": SECRET, "servers": ["tls"]}) as client:
         assert (await client.post("/subscriptions", json=wanted)).status_code == 501
     async with serving(reporting, reporting.user(), dovecot=None) as client:
         answer = await client.post("/subscriptions", json=wanted)
         assert (answer.status_code, answer.json()["capability"]) == (501, "subscriptions")
+        assert not await can_subscribe(client)
         push = (await client.get("http://casella.example.org/v1/push")).json()
         assert push["kinds"] == []
         assert len(push["vapid"]["publicKey"]) == 87
@@ -294,6 +306,27 @@ async def test_a_phone_that_is_gone_is_removed_at_the_next_request_of_its_accoun
                 assert (await client.get("/folders/inbox")).status_code == 200
                 await asyncio.sleep(0.05)
         assert [each["device"] for each in await items(client)] == [phone.name]
+
+
+async def test_a_device_that_was_removed_gets_nothing_that_was_under_way(
+    reporting: ReportingDovecot, double: PushDouble
+) -> None:
+    user, phone, other = reporting.user(), Phone(double), Phone(double)
+    async with serving(reporting, user) as client:
+        removed = await subscribed(client, phone)
+        await subscribed(client, other)
+        note = (stored(reporting, user) or "").removeprefix("user=")
+        report = {"user": note, "event": "messageNew", "folder": "INBOX"}
+        answer = double.hold[phone.path] = asyncio.Event()
+        await client.put(HOOK, json=report)
+        await phone.next()
+        await client.put(HOOK, json=report)
+        assert (await client.delete(f"/subscriptions/{removed}")).status_code == 204
+        answer.set()
+        for _ in range(3):
+            await other.next()
+            await client.put(HOOK, json=report | {"user": (stored(reporting, user) or "").removeprefix("user=")})
+        assert double.waiting(phone.path) == 0
 
 
 async def test_a_phone_that_nobody_renews_is_dropped(

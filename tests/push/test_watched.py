@@ -24,6 +24,8 @@ async def test_a_phone_is_woken_by_mail_of_a_server_that_reports_nothing(
     async with serving(dovecot, user, store=f"sqlite:///{tmp_path}/casella.db", dovecot=None) as client:
         kinds = (await client.get("http://casella.example.org/v1/push", auth=None)).json()["kinds"]
         assert kinds == ["webpush", "webhook"]
+        account = (await client.get("http://casella.example.org/v1/accounts/me")).json()
+        assert "subscriptions" in account["capabilities"]
         made = (await client.post("/subscriptions", json=phone.subscription | {"alert": True})).json()
         assert made["source"] == "watch"
         code = (await phone.next())["verification"]["code"]

@@ -15,8 +15,8 @@ from service.push.sealing import Note, Seals
 
 MAX_OCTETS = 8000
 """Of the value. Dovecot returned 8,000 octets as they stood."""
-UNAVAILABLE = "subscriptions"
-"""The capability in the error if they cannot be kept."""
+CAPABILITY = "subscriptions"
+"""The capability of an account whose devices can be woken."""
 _USER = b"user="
 _OURS = b"casella."
 _BETWEEN = "."
@@ -42,7 +42,7 @@ def written(seals: Seals, value: bytes | None, note: Note) -> bytes | None:
         return b"\t".join(others) or None
     if any(member.startswith(_USER) for member in others):
         raise NotSupported(
-            UNAVAILABLE,
+            CAPABILITY,
             "Another program uses the entry of this mailbox in which subscriptions are kept. It is left as it is."
             " End push notifications in that program first.",
         )
