@@ -194,6 +194,14 @@ def test_the_entry_keeps_what_others_wrote() -> None:
     assert entry.read(SEALS, entry.written(SEALS, unknown, note), "account") == note
 
 
+def test_the_largest_subscriptions_that_may_be_are_read_again() -> None:
+    """They compress well, so the entry has room for them."""
+    folders = tuple(f"f_{number:02}".ljust(2000, "x") for number in range(20))
+    large = replace(PHONE, device="\x01" * 200, endpoint="https://push.example.org/".ljust(1000, "a"), folders=folders)
+    note = Note("account", tuple(replace(large, id=f"p_{number}") for number in range(MOST)))
+    assert entry.read(SEALS, entry.written(SEALS, None, note), "account") == note
+
+
 def test_two_accounts_of_one_mailbox_keep_their_own() -> None:
     """One is by another spelling of the username. A phone that changes over is woken once, and what expired goes."""
     old = replace(PHONE, expires_at=datetime.now(UTC) - timedelta(seconds=1))
