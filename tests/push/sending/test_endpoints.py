@@ -1,7 +1,9 @@
 """Endpoints that are gone, wrong, slow, hostile, or lie where no push may go."""
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +20,8 @@ from service.push.sending.exchange import Post, Unreachable
 from service.push.sending.pusher import Sender
 from service.push.sending.transport import HttpTransport
 from service.push.sending.webpush import WebPush
+from service.pushers import push_of
+from service.settings.model import Settings
 from tests.push.sending import made
 from tests.push.sending.made import CHANGE, KEYS, NOW, of, sender
 from tests.servers.push import Phone, PushDouble
@@ -161,6 +165,31 @@ async def test_a_name_that_changes_its_address_leads_nowhere_else(double: PushDo
     assert (await carrier.post(request)).status == 201
     assert [received.headers["host"] for received in double.received] == [f"push.example.org:{double.port}"] * 2
     await carrier.aclose()
+
+
+async def test_names_that_others_make_slow_to_resolve_delay_no_push(
+    double: PushDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients that have not signed in can name domains too: by discovery, and as mail servers."""
+    answer = threading.Event()
+
+    def getaddrinfo(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        if name.startswith("slow"):
+            answer.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    others = [asyncio.create_task(AddressPolicy().addresses(f"slow{number}.example.org")) for number in range(20)]
+    settings = Settings(push={"dovecot": {"secrets": "s" * 24}, "networks": "127.0.0.0/8"})
+    push = push_of(settings, [bytes(32)])
+    assert push.pusher is not None
+    webhook = made.at(f"http://push.example.org:{double.port}/hook")
+    try:
+        assert await push.pusher.push(webhook, CHANGE) is Outcome.DELIVERED
+    finally:
+        answer.set()
+        await push.aclose()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _closed(double: PushDouble) -> None:
