@@ -160,8 +160,8 @@ class _Account:
         return [known.person for _, known in ranked[:limit]]
 
     def knows_all(self, words: Sequence[str]) -> bool:
-        """Whether an earlier search found all messages that a search for these words would find. A mail server tells a
-        letter with an accent from one without."""
+        """Whether an earlier search found all messages that a search for these words would find. Accents count, because
+        mail servers distinguish them."""
         text = " ".join(words).casefold()
         return any(text.startswith(searched) for searched in self._searched)
 
