@@ -48,13 +48,8 @@ class Accounts:
         return len(self._shared)
 
     @asynccontextmanager
-    async def mailbox(
-        self, credentials: Credentials, admission: Admission = nullcontext, *, may_be_wrong: bool = False
-    ) -> AsyncIterator[Backend]:
+    async def mailbox(self, credentials: Credentials, admission: Admission = nullcontext) -> AsyncIterator[Backend]:
         """Yields the account's backend, and keeps it alive while the caller is inside.
-
-        With ``may_be_wrong`` the credentials are only a claim, such as those of Basic: raises UpstreamUnavailable as
-        long as the mail server cannot say whether they are right, since much is answered without asking it.
 
         A backend that never signed in is closed when its last caller leaves, unless the mail server asked to wait: the
         backend remembers for how long.
@@ -65,7 +60,7 @@ class Accounts:
         shared.users += 1
         try:
             if not shared.is_proven:
-                await _prove(shared, admission, may_be_wrong=may_be_wrong)
+                await _prove(shared, admission)
             async with _counted_late(shared, admission):
                 yield shared.backend
         except LoginRefused:
@@ -116,7 +111,7 @@ class Accounts:
         await asyncio.gather(*(self.close(credentials) for credentials in list(self._shared)))
 
 
-async def _prove(shared: _Shared, admission: Admission, *, may_be_wrong: bool) -> None:
+async def _prove(shared: _Shared, admission: Admission) -> None:
     """Log in, once for all requests that wait: a wrong password in many requests at once is tried once."""
     async with shared.proof:
         if shared.refusal is not None:
@@ -124,21 +119,14 @@ async def _prove(shared: _Shared, admission: Admission, *, may_be_wrong: bool) -
         if shared.is_proven:
             return
         try:
-            await _log_in(shared, admission)
+            async with admission():
+                await _check(shared)
+        except LoginRefused as refusal:
+            shared.refusal = refusal
+            raise
         except UpstreamUnavailable:
-            if not may_be_wrong:
-                return  # work that needs the mail server raises this by itself, and a 501 needs no mail server
-            await _log_in(shared, admission)  # it may have ended the first connection only
-
-
-async def _log_in(shared: _Shared, admission: Admission) -> None:
-    try:
-        async with admission():
-            await _check(shared)
-    except LoginRefused as refusal:
-        shared.refusal = refusal
-        raise
-    shared.is_proven = True
+            return  # work that needs the mail server raises this by itself, and a 501 needs no mail server
+        shared.is_proven = True
 
 
 async def _check(shared: _Shared) -> None:

@@ -196,7 +196,7 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
         if is_sealed
         else partial(service.rates.login, address_of(request.scope), credentials)
     )
-    async with service.accounts.mailbox(credentials, admission, may_be_wrong=not is_sealed) as backend:
+    async with service.accounts.mailbox(credentials, admission) as backend:
         service.push.clean_soon(credentials.account, lambda: service.accounts.mailbox(credentials))
         yield backend
 
@@ -206,6 +206,20 @@ async def mailbox(request: Request, account: AccountId) -> Backend:
     credentials = await caller_of(request)
     _require_own(account, credentials)
     return await until_sent(request, opened(request, credentials, is_sealed=is_sealed(request)))
+
+
+async def confirmed(request: Request, backend: Backend) -> None:
+    """For what is answered from memory or from the store: while the mail server cannot say whether a password is right,
+    raises UpstreamUnavailable. A session token was made with the right one."""
+    if not is_sealed(request):
+        await backend.check()
+
+
+async def confirmed_mailbox(request: Request, account: AccountId) -> Backend:
+    """As ``mailbox``, and ``confirmed``."""
+    backend = await mailbox(request, account)
+    await confirmed(request, backend)
+    return backend
 
 
 async def until_sent(request: Request, context: AbstractAsyncContextManager[T]) -> T:
@@ -241,4 +255,5 @@ def _require_own(account: str, credentials: Credentials) -> None:
 
 
 Mailbox = Annotated[Backend, Depends(mailbox)]
+ConfirmedMailbox = Annotated[Backend, Depends(confirmed_mailbox)]
 PartMailbox = Annotated[Backend, Depends(part_mailbox)]
