@@ -1,11 +1,12 @@
 """How devices are woken, as the settings say."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
 
-from service.accounts.address_policy import AddressPolicy, OnlyNetworks
+from service.accounts.address_policy import AddressPolicy, OnlyNetworks, resolving_by
 from service.accounts.credentials import Credentials
 from service.adapters.imap.ids import Ids
 from service.adapters.shared.folder_names import encode_name
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 Watching = Callable[[Credentials], Keeper]
 """Returns what keeps the subscriptions of a mailbox that is watched."""
+_resolve = resolving_by(ThreadPoolExecutor(8, "resolve push"))
+"""Clients that have not signed in can make the service resolve names too: those delay no push."""
 _log = structlog.get_logger("service.pushers")
 
 
@@ -67,7 +70,8 @@ def _sender(own: PushSettings, vapid: VapidKeys) -> "Sender":
     from service.push.sending.webhook import Webhook  # noqa: PLC0415
     from service.push.sending.webpush import WebPush  # noqa: PLC0415
 
-    transport = HttpTransport(AddressPolicy(own.networks), OnlyNetworks(own.networks) if own.networks else None)
+    plain = OnlyNetworks(own.networks, _resolve) if own.networks else None
+    transport = HttpTransport(AddressPolicy(own.networks, _resolve), plain)
     return Sender({Kind.WEB_PUSH: WebPush(transport, vapid), Kind.WEBHOOK: Webhook(transport), **_of_apps(own)})
 
 
@@ -81,7 +85,7 @@ def _of_apps(own: PushSettings) -> "dict[Kind, Courier]":
 
     couriers: dict[Kind, Courier] = {}
     if own.fcm or own.apns:
-        transport = HttpTransport(AddressPolicy(own.networks), http2=True)
+        transport = HttpTransport(AddressPolicy(own.networks, _resolve), http2=True)
     if own.fcm:
         couriers[Kind.FCM] = Fcm(transport, ServiceAccount.read(own.fcm.service_account.read_text()))
     if own.apns:

@@ -9,7 +9,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -18,8 +18,6 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str], Awaitable[Collection[str]]]
 """Returns the addresses of a name. Raises OSError if it has none."""
 _NAME = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])\Z")
-_RESOLVERS = ThreadPoolExecutor(8, "resolve")
-"""Separate threads: names that an attacker makes slow to resolve must not delay the operator's."""
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
 """All that IANA has opened for global unicast; everything else is special or reserved (RFC 4291, 2.4)."""
@@ -38,11 +36,19 @@ _SPECIAL: tuple[Network, ...] = (
 server is in any of them, not even in those that the registry calls globally reachable."""
 
 
-async def resolve(name: str) -> Collection[str]:
-    """Resolves a fully qualified name by the system's resolver, without its search domains."""
-    lookup = partial(socket.getaddrinfo, f"{name}.", None, type=socket.SOCK_STREAM)
-    rows = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, lookup)
-    return [str(address[0]) for *_, address in rows]
+def resolving_by(threads: Executor) -> Resolve:
+    """Resolves fully qualified names by the system's resolver, without its search domains, in these threads."""
+
+    async def resolve(name: str) -> Collection[str]:
+        lookup = partial(socket.getaddrinfo, f"{name}.", None, type=socket.SOCK_STREAM)
+        rows = await asyncio.get_running_loop().run_in_executor(threads, lookup)
+        return [str(address[0]) for *_, address in rows]
+
+    return resolve
+
+
+resolve = resolving_by(ThreadPoolExecutor(8, "resolve"))
+"""In separate threads: names that an attacker makes slow to resolve must not delay the operator's."""
 
 
 def is_name(text: str) -> bool:

@@ -208,6 +208,20 @@ async def mailbox(request: Request, account: AccountId) -> Backend:
     return await until_sent(request, opened(request, credentials, is_sealed=is_sealed(request)))
 
 
+async def confirmed(request: Request, backend: Backend) -> None:
+    """For what is answered from memory or from the store: while the mail server cannot say whether a password is right,
+    raises UpstreamUnavailable. A session token was made with the right one."""
+    if not is_sealed(request):
+        await backend.check()
+
+
+async def confirmed_mailbox(request: Request, account: AccountId) -> Backend:
+    """As ``mailbox``, and ``confirmed``."""
+    backend = await mailbox(request, account)
+    await confirmed(request, backend)
+    return backend
+
+
 async def until_sent(request: Request, context: AbstractAsyncContextManager[T]) -> T:
     """Enters the context, which ends after the response, and sees an error of the route before it becomes one."""
     stack: AsyncExitStack = request.scope[_UNTIL_SENT]
@@ -241,4 +255,5 @@ def _require_own(account: str, credentials: Credentials) -> None:
 
 
 Mailbox = Annotated[Backend, Depends(mailbox)]
+ConfirmedMailbox = Annotated[Backend, Depends(confirmed_mailbox)]
 PartMailbox = Annotated[Backend, Depends(part_mailbox)]

@@ -48,10 +48,14 @@ _ERROR = re.compile(r"[a-z_]{1,60}")
 
 
 class _Bounded(httpx2.AsyncHTTPTransport):
-    """Cuts an answer that is too large."""
+    """Refuses an answer that is too large, and any that is compressed: it could grow a thousandfold."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Accept-Encoding"] = "identity"
         response = await super().handle_async_request(request)
+        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+            await response.aclose()
+            raise UpstreamProtocol("The sign-in provider's answer is compressed.", protocol=PROTOCOL)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _BoundedStream(response.stream)
         return response
@@ -208,6 +212,10 @@ def _object(response: httpx2.Response) -> Mapping[str, Any]:
 
 def _read_tokens(found: Mapping[str, Any]) -> Tokens:
     access, refresh, seconds = found.get("access_token"), found.get("refresh_token"), found.get("expires_in")
+    if str(found.get("token_type") or "bearer").lower() != "bearer":  # RFC 6749, 7.1
+        raise UpstreamProtocol(
+            "The sign-in provider's token is of a kind that mail servers do not take.", protocol=PROTOCOL
+        )
     if not (_is_token(access) and (refresh is None or _is_token(refresh))):
         raise UpstreamProtocol("The sign-in provider's answer has no usable token.", protocol=PROTOCOL)
     return Tokens(access, min(max(1, _number(seconds, DEFAULT_SECONDS)), MAX_SECONDS), refresh)

@@ -160,15 +160,16 @@ class _Account:
         return [known.person for _, known in ranked[:limit]]
 
     def knows_all(self, words: Sequence[str]) -> bool:
-        """Whether an earlier search found all messages that a search for these words would find."""
-        text = " ".join(words)
+        """Whether an earlier search found all messages that a search for these words would find. Accents count, because
+        mail servers distinguish them."""
+        text = " ".join(words).casefold()
         return any(text.startswith(searched) for searched in self._searched)
 
     def note_search(self, words: Sequence[str]) -> None:
         """A search for these words found no message that is not counted."""
         if len(self._searched) >= _MAX_SEARCHES:
             self._searched.clear()
-        self._searched[" ".join(words)] = None
+        self._searched[" ".join(words).casefold()] = None
 
 
 class People:
@@ -192,8 +193,9 @@ class People:
         async with account.turn:
             await self._refresh(mailbox, account)
             found = account.best(words, limit, without)
-            if len(found) < limit and len("".join(words)) >= _MIN_SEARCHED and not account.knows_all(words):
-                await _search(mailbox, account, text, words)
+            typed = text.split()[:MAX_WORDS]
+            if len(found) < limit and len("".join(words)) >= _MIN_SEARCHED and not account.knows_all(typed):
+                await _search(mailbox, account, typed)
                 found = account.best(words, limit, without)
         self._bound(mailbox.account)
         return found
@@ -241,15 +243,14 @@ async def _sent(mailbox: Backend, query: ListQuery) -> Sequence[Correspondence]:
         return ()
 
 
-async def _search(mailbox: Backend, account: _Account, text: str, words: Sequence[str]) -> None:
+async def _search(mailbox: Backend, account: _Account, words: Sequence[str]) -> None:
     """What the search does not find, or cannot, is not known."""
     if Capability.SEARCH not in mailbox.capabilities:
         return
-    typed = text.split()[:MAX_WORDS]
     try:
         sent, received = await _both(
-            _sent(mailbox, ListQuery(FOUND, filter=_naming(typed, _TO))),
-            mailbox.list_correspondents("inbox", ListQuery(FOUND, filter=_naming(typed, _FROM))),
+            _sent(mailbox, ListQuery(FOUND, filter=_naming(words, _TO))),
+            mailbox.list_correspondents("inbox", ListQuery(FOUND, filter=_naming(words, _FROM))),
         )
     except MailError:
         return

@@ -1,20 +1,30 @@
 """Settings as JSON. Their member ``identities`` is ours, all others belong to the apps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2s
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from service.mail.errors import InvalidRequest, TooLarge, UpstreamError
+from service.mail.errors import InvalidField, InvalidRequest, TooLarge, UpstreamError
+from service.mail.mime.compose.checks import one_line
 from service.mail.model import Address
 from service.mail.settings import MAX_SETTINGS
 from service.mail.submission.model import Identity, Signature
 
 MAX_IDENTITIES = 100
 MEMBER = "identities"
+
+
+def _require_lines(texts: Iterable[str | None]) -> None:
+    """Raises InvalidField for what no header field can hold: every draft of the identity would be refused."""
+    try:
+        for text in texts:
+            one_line(text or "", "It")
+    except InvalidRequest:
+        raise InvalidField("A name or an address has a line break or a control character.") from None
 
 
 class StoredIdentity(BaseModel):
@@ -28,17 +38,33 @@ class StoredIdentity(BaseModel):
     reply_to: Annotated[tuple[Address, ...], Field(max_length=20)] | None = None
     signature: Signature | None = None
 
+    @field_validator("name")
+    @classmethod
+    def _is_line(cls, name: str | None) -> str | None:
+        _require_lines([name])
+        return name
+
+    @field_validator("reply_to")
+    @classmethod
+    def _are_lines(cls, addresses: tuple[Address, ...] | None) -> tuple[Address, ...] | None:
+        for address in addresses or ():
+            _require_lines([address.name, address.email])
+        return addresses
+
 
 _IDENTITIES = TypeAdapter(Annotated[tuple[StoredIdentity, ...], Field(max_length=MAX_IDENTITIES)])
 
 
 def write_settings(settings: dict[str, Any]) -> bytes:
-    """The settings as they are stored. Raises InvalidRequest if their identities are not identities, or if they are
-    not JSON, and TooLarge."""
+    """The settings as they are stored. Raises InvalidRequest if their identities are not identities, or if they would
+    not be read as they are, and TooLarge."""
     try:
         octets = to_json(settings, inf_nan_mode="null")
+        is_same = len(octets) > MAX_SETTINGS or from_json(octets) == settings
     except (PydanticSerializationError, ValueError, RecursionError):
-        raise InvalidRequest("The settings cannot be written as JSON.") from None
+        is_same = False
+    if not is_same:
+        raise InvalidRequest("The settings cannot be stored as JSON: a number is too large, or they are too deep.")
     if len(octets) > MAX_SETTINGS:
         raise TooLarge(f"The settings have at most {MAX_SETTINGS} octets of JSON; these have {len(octets)}.")
     if MEMBER in settings:
@@ -79,7 +105,7 @@ def _identities(value: Any) -> Sequence[StoredIdentity]:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, (MEMBER, *first["loc"])))
-        raise InvalidRequest(f"settings.{place[:200]}: {first['msg'][:200]}") from None
+        raise InvalidRequest(f"settings.{place[:200]}: {first['msg'].removeprefix('Value error, ')[:200]}") from None
 
 
 def _made_id(identity: StoredIdentity) -> str:

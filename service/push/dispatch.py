@@ -48,6 +48,12 @@ class Dispatcher:
             task = asyncio.create_task(self._work(account, subscription, notice))
             self._tasks[subscription.id] = task
 
+    def forget(self, id: str) -> None:  # noqa: A002 - the name in the contract
+        """The subscription was removed: nothing more of what is under way is sent."""
+        task = self._tasks.get(id)
+        if task is not None:
+            task.cancel()
+
     async def settled(self) -> None:
         """Returns when nothing is under way."""
         while self._tasks:

@@ -25,7 +25,8 @@ def endpoint_fault(url: str) -> str | None:
         return "It is an https URL, without a user or a fragment."
     if not _is_host(parts.hostname or ""):
         return "Its host is a full name or an address."
-    if (parts.port or _PORTS[parts.scheme]) not in {443, 80} and (parts.port or 443) < _LOWEST:
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    if port not in _PORTS.values() and port < _LOWEST:
         return f"Its port is 443, or one from {_LOWEST} on."
     return None
 

@@ -14,8 +14,13 @@ def without(present: Iterable[Subscription], new: Subscription) -> list[Subscrip
     device = new.device, new.kind
     kept = [each for each in present if each.id != new.id and (each.device, each.kind) != device]
     if len(kept) >= MOST:
-        raise InvalidRequest(
-            f"This account has {MOST} subscriptions, the most possible. Delete one that is no longer used.",
-            location="body.device",
-        )
+        raise no_room()
     return kept
+
+
+def no_room() -> InvalidRequest:
+    """The error of one too many."""
+    return InvalidRequest(
+        f"This account has {MOST} subscriptions, the most possible. Delete one that is no longer used.",
+        location="body.device",
+    )

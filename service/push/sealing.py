@@ -11,8 +11,8 @@ from service.push.model import Subscription
 from service.sealing import Ciphers, Unreadable
 
 _PURPOSE = "casella push"
-MAX_OCTETS = 64 << 10
-"""Of what is sealed."""
+MAX_OCTETS = 1 << 20
+"""Of what is sealed: more than the largest subscriptions that an account may have."""
 
 
 @checked(frozen=True, config=ConfigDict(ser_json_bytes="base64", val_json_bytes="base64"))

@@ -16,13 +16,14 @@ from service.accounts.credentials import Credentials
 from service.mail import base64url
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, MailError, NotFound, NotSupported, StoreUnavailable
+from service.mail.model import Capability
 from service.push.dispatch import Dispatcher
 from service.push.model import LIFE_SECONDS, DeviceKeys, Event, Keeper, Kind, Pusher, Subscription, Verification
 from service.push.origins import endpoint_fault
 from service.push.room import without
 from service.push.sealing import Seals
 from service.push.sending.encryption import is_device_key
-from service.push.server.entry import UNAVAILABLE
+from service.push.server.entry import CAPABILITY
 from service.push.server.hook import Hook
 from service.push.server.keeper import MetadataKeeper
 from service.push.vapid import VapidKeys
@@ -99,6 +100,19 @@ class Push:
         """What sends; None if nothing is configured."""
         return self.parts.pusher if self.parts else None
 
+    async def can_subscribe(self, credentials: Credentials, mailbox: Backend) -> bool:
+        """Whether devices can be woken for this mailbox. One round trip if its mail server reports deliveries."""
+        parts = self.parts
+        if parts is None or not self._keepers(credentials, mailbox, parts):
+            return False
+        if parts.watching is not None and Capability.CHANGES in mailbox.capabilities:
+            return True
+        try:
+            await mailbox.get_delivery_note()
+        except MailError:
+            return False
+        return True
+
     async def subscribe(self, credentials: Credentials, mailbox: Backend, new: NewSubscription) -> Kept:
         """Keeps it, and sends the device a code. Raises InvalidRequest, NotFound("folder") and NotSupported."""
         parts, kinds = self._parts(), self.kinds
@@ -115,7 +129,7 @@ class Push:
             try:
                 without(await keeper.all(), subscription)
                 if keeper.source == "server" and Event.CREATED not in subscription.events:
-                    raise NotSupported(UNAVAILABLE, _NEW_MAIL_ONLY)
+                    raise NotSupported(CAPABILITY, _NEW_MAIL_ONLY)
                 await keeper.keep(subscription)
             except NotSupported:
                 if number == len(keepers) - 1:
@@ -124,7 +138,7 @@ class Push:
             await _forget_elsewhere(keepers, keeper, subscription)
             parts.dispatcher.tell(mailbox.account, subscription, Verification(subscription.id, subscription.code))
             return Kept(subscription, keeper.source)
-        raise NotSupported(UNAVAILABLE, NOT_HERE)
+        raise NotSupported(CAPABILITY, NOT_HERE)
 
     async def list_all(self, credentials: Credentials, mailbox: Backend) -> list[Kept]:
         """Those that have not expired. Without those in the store while it is away, if there are others."""
@@ -138,6 +152,7 @@ class Push:
         """Raises NotFound("subscription")."""
         keeper, _ = await self._one(credentials, mailbox, id)
         await keeper.remove(id)
+        self._parts().dispatcher.forget(id)
 
     async def verify(self, credentials: Credentials, mailbox: Backend, id: str, code: str) -> Kept:  # noqa: A002
         """With the right code it gets pushes, and lives ``LIFE_SECONDS`` from now. Raises NotFound("subscription") and
@@ -182,7 +197,7 @@ class Push:
 
     def _parts(self) -> Parts:
         if self.parts is None:
-            raise NotSupported(UNAVAILABLE, NOT_HERE)
+            raise NotSupported(CAPABILITY, NOT_HERE)
         return self.parts
 
     def _keepers(self, credentials: Credentials, mailbox: Backend, parts: Parts) -> list[Keeper]:
@@ -207,7 +222,7 @@ class Push:
             except StoreUnavailable as error:
                 away = error
         if not found and away is None:
-            raise NotSupported(UNAVAILABLE, NOT_HERE)
+            raise NotSupported(CAPABILITY, NOT_HERE)
         return found, away
 
     async def _one(self, credentials: Credentials, mailbox: Backend, id: str) -> tuple[Keeper, Subscription]:  # noqa: A002

@@ -58,3 +58,7 @@ class Lost(Exception):
 
 class Dead(Exception):
     """This worker did not report in time, and was declared dead: it needs a new name, and holds nothing."""
+
+
+class Full(Exception):
+    """There is no room for another one."""

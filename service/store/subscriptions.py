@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.store.bell import Bell
 from service.store.database import Database
-from service.store.model import Claim, Item, State, Work
+from service.store.model import Claim, Full, Item, State, Work
 from service.store.queue import content_place, mark_place
 from service.store.sealing import Seal, Unreadable, pack, unpack
 from service.store.tables import now, subscriptions, work
@@ -50,20 +50,24 @@ class Subscriptions:
         async with self._database.begin() as connection:
             return await connection.scalar(query) is not None
 
-    async def keep(self, watched: Watched, item: Item, name: str, *, is_active: bool) -> None:
+    async def keep(self, watched: Watched, item: Item, name: str, *, is_active: bool, most: int | None = None) -> None:
         """Adds a subscription, or replaces the one with its id or its name. The account is watched again if it had
-        failed, and from the first active subscription on."""
+        failed, and from the first active subscription on. Raises Full if there would be more than ``most``."""
         try:
-            await self._keep(watched, item, name, is_active=is_active)
+            await self._keep(watched, item, name, is_active=is_active, most=most)
         except IntegrityError:  # another replica added the same one just now
-            await self._keep(watched, item, name, is_active=is_active)
+            await self._keep(watched, item, name, is_active=is_active, most=most)
 
-    async def _keep(self, watched: Watched, item: Item, name: str, *, is_active: bool) -> None:
+    async def _keep(self, watched: Watched, item: Item, name: str, *, is_active: bool, most: int | None = None) -> None:
         names = self._seal.names("subscription", watched.account, name)
         async with self._database.begin() as connection:
             id = await self._work(connection, watched)  # noqa: A001
             same = subscriptions.c.name.in_(names) | (subscriptions.c.id == item.id)
             await connection.execute(delete(subscriptions).where(subscriptions.c.work == id, same))
+            alive = (subscriptions.c.work == id) & (subscriptions.c.expires_at > now())
+            count = await connection.scalar(select(func.count()).select_from(subscriptions).where(alive))
+            if most is not None and (count or 0) >= most:
+                raise Full
             row = {
                 "id": item.id,
                 "work": id,

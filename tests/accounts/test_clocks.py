@@ -34,6 +34,7 @@ USES_WALL_CLOCK = {
     "push/sending/apns.py": "a token says when it was made",
     "push/sending/fcm.py": "and so does this one",
     "push/sending/pusher.py": "push services are told when a push is over",
+    "push/server/entry.py": "subscriptions outlive the process",
     "push/server/hook.py": "a push says when the mail came",
     "push/server/keeper.py": "subscriptions outlive the process",
     "standing/credentials.py": "the store keeps when an access token ends",

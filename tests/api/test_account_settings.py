@@ -54,7 +54,16 @@ async def test_settings_that_are_none_are_refused(connect: Connect, dovecot: Dov
         values: tuple[Any, ...] = ([], "text", None, 1)
         for value in values:
             await put(client, value, 422, If_None_Match="*")
-        for body in (deep, '{"settings":{"a":"\\ud800"}}', '{"settings":{"a":', "x"):
+        nested = '{"settings":' + '{"a":' * 300 + "1" + "}" * 301
+        for body in (
+            deep,
+            nested,
+            '{"settings":{"a":1e400}}',
+            '{"settings":{"a":NaN}}',
+            '{"settings":{"a":"\\ud800"}}',
+            '{"settings":{"a":',
+            "x",
+        ):
             answer = await client.put(
                 f"{ME}/settings", content=body, headers={"If-None-Match": "*", "Content-Type": "application/json"}
             )
@@ -66,6 +75,8 @@ async def test_settings_that_are_none_are_refused(connect: Connect, dovecot: Dov
             [{}],
             [{"email": "no address"}],
             [{"email": "a@b\r\nBcc: c@d"}],
+            [{"email": "a@b", "name": "Ann\r\nBcc: c@d"}],
+            [{"email": "a@b", "replyTo": [{"email": "c@d\n"}]}],
             [HOME] * 101,
         )
         for identities in (*wrong, [{"email": "a@b", "name": 1}]):

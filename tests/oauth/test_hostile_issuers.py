@@ -1,6 +1,7 @@
 """What an issuer may answer instead of tokens, and that none of it costs more than it should or shows a secret."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -91,6 +92,7 @@ async def client_of(url: str) -> AsyncIterator[IssuerClient]:
         await client.aclose()
 
 
+GZIP = "Content-Encoding: gzip\r\n"
 TOKENS = {"access_token": "a", "refresh_token": "r", "expires_in": 60}
 CASES: dict[str, tuple[Answer, type[MailError]]] = {
     "gone": (error("invalid_grant"), ConsentRequired),
@@ -112,6 +114,8 @@ CASES: dict[str, tuple[Answer, type[MailError]]] = {
     "a line break": (said(json.dumps({**TOKENS, "access_token": "a\r\nb"}).encode()), UpstreamProtocol),
     "a long token": (said(json.dumps({**TOKENS, "refresh_token": "r" * 9000}).encode()), UpstreamProtocol),
     "too long": (said(b" " * (module.MAX_OCTETS + 1) + json.dumps(TOKENS).encode()), UpstreamProtocol),
+    "a bomb": (said(gzip.compress(json.dumps(TOKENS).encode() + b" " * 20_000_000), more=GZIP), UpstreamProtocol),
+    "another kind": (said(json.dumps({**TOKENS, "token_type": "DPoP"}).encode()), UpstreamProtocol),
     "endless": (endless, UpstreamProtocol),
     "silent": (silent, UpstreamTimeout),
     "closed": (gone, UpstreamUnavailable),

@@ -114,6 +114,19 @@ async def test_what_is_typed_on_costs_nothing_and_older_people_are_searched_once
     assert (mailbox.lists, mailbox.searches) == (2, 4)
 
 
+async def test_a_search_with_an_accent_does_not_hide_those_without(
+    mailbox: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "NEWEST", 1)
+    send(mailbox, "Asa <asa@example.org>", 900)
+    send(mailbox, "new@example.org")
+    found = People()
+    assert await emails(found, mailbox, "åsa") == []
+    assert await emails(found, mailbox, "Asa") == ["asa@example.org"]
+    assert await emails(found, mailbox, "asa") == ["asa@example.org"]
+    assert mailbox.searches == 4
+
+
 async def test_new_mail_is_seen_after_a_while(mailbox: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
     found = People()
     assert await emails(found, mailbox, "") == []

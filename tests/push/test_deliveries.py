@@ -88,6 +88,37 @@ def count(reporting: ReportingDovecot, user: str) -> int:
         return int((client.select("INBOX")[1][0] or b"0").decode())
 
 
+ENCODED = (
+    b"From: =?utf-8?q?Ann_Ex=C3=A4mple?= <ann@example.org>\r\nSubject: =?utf-8?b?TMO8bmNoIPCfjbI=?=\r\n\r\nAt noon?\r\n",
+    ("Ann Exämple", "Lünch 🍲"),
+)
+TO_MANY = (
+    b"From: %b\r\nSubject: %b\r\n\r\n" % (b"ann@example.org,\r\n " * 4000 + b"bob@example.org", b"long " * 20_000),
+    ("ann@example.org", ("long " * 40)[:199] + "…"),
+)
+BARE = (b"Date: Sat, 28 Nov 2026 12:00:00 +0000\r\n\r\nAt noon?\r\n", (None, None))
+LATIN = (b"From: J\xf6rg <j@example.org>\r\nSubject: \x01 caf\xe9\r\n\r\n", ("J\ufffdrg", "caf\ufffd"))
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"), [ENCODED, TO_MANY, BARE, LATIN], ids=["encoded", "to many", "bare", "latin"]
+)
+async def test_an_alert_says_what_the_list_of_messages_shows(
+    reporting: ReportingDovecot,
+    hook_port: int,
+    double: PushDouble,
+    source: bytes,
+    shown: tuple[str | None, str | None],
+) -> None:
+    """Dovecot reports header fields as they are in the message, however long."""
+    user, phone = reporting.user(), Phone(double)
+    async with serving(reporting, user, port=hook_port) as client:
+        await subscribed(client, phone, alert=True)
+        await asyncio.to_thread(reporting.deliver, user, source)
+        said = await phone.next()
+        assert (said.get("from") or None, said.get("subject") or None) == shown
+
+
 @pytest.mark.parametrize("is_there", [False, True], ids=["nobody answers", "it hangs"])
 async def test_a_hook_that_does_not_answer_holds_no_mail(
     reporting: ReportingDovecot, hook_port: int, double: PushDouble, is_there: bool

@@ -167,7 +167,7 @@ def test_what_is_sealed_is_opened_by_any_of_the_keys_and_by_no_other(devices: li
 @given(st.text(max_size=300) | st.from_regex(r"\A[A-Za-z0-9_-]{60,300}\Z"))
 def test_what_is_not_sealed_opens_nothing(text: str) -> None:
     assert SEALS.open(text) is None
-    assert entry.unsealed(SEALS, f"casella.{text}") is None
+    assert entry.unsealed(SEALS, f"casella.{text}") == []
 
 
 def test_what_was_changed_on_its_way_opens_nothing() -> None:
@@ -184,14 +184,35 @@ def test_the_entry_keeps_what_others_wrote() -> None:
     value = entry.written(SEALS, b"folder=INBOX\tx=y", note)
     assert value is not None
     assert value.startswith(b"folder=INBOX\tx=y\tuser=casella.")
-    assert entry.read(SEALS, value) == note
+    assert entry.read(SEALS, value, "account") == note
     assert entry.written(SEALS, value, Note("account", ())) == b"folder=INBOX\tx=y"
     assert entry.written(SEALS, b"user=3@7", Note("account", ())) == b"user=3@7"
     with pytest.raises(NotSupported):
         entry.written(SEALS, b"user=3@7", note)
     unknown = b"user=casella." + Seals([b"2" * 32]).seal(note).encode()
-    assert entry.read(SEALS, unknown) is None
-    assert entry.read(SEALS, entry.written(SEALS, unknown, note)) == note
+    assert entry.read(SEALS, unknown, "account") is None
+    assert entry.read(SEALS, entry.written(SEALS, unknown, note), "account") == note
+
+
+def test_the_largest_subscriptions_that_may_be_are_read_again() -> None:
+    """They compress well, so the entry has room for them."""
+    folders = tuple(f"f_{number:02}".ljust(2000, "x") for number in range(20))
+    large = replace(PHONE, device="\x01" * 200, endpoint="https://push.example.org/".ljust(1000, "a"), folders=folders)
+    note = Note("account", tuple(replace(large, id=f"p_{number}") for number in range(MOST)))
+    assert entry.read(SEALS, entry.written(SEALS, None, note), "account") == note
+
+
+def test_two_accounts_of_one_mailbox_keep_their_own() -> None:
+    """One is by another spelling of the username. A phone that changes over is woken once, and what expired goes."""
+    old = replace(PHONE, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    tablet = replace(PHONE, id="p_2", device="tablet", endpoint="https://push.example.org/2")
+    first, other = Note("first", (PHONE, tablet)), Note("other", (replace(tablet, id="p_3"),))
+    value = entry.written(SEALS, None, first)
+    assert entry.written(SEALS, value, Note("other", ())) == value
+    value = entry.written(SEALS, value, other)
+    assert entry.unsealed(SEALS, (value or b"").decode().removeprefix("user=")) == [Note("first", (PHONE,)), other]
+    assert entry.written(SEALS, entry.written(SEALS, value, Note("first", ())), Note("other", ())) is None
+    assert entry.read(SEALS, entry.written(SEALS, entry.written(SEALS, None, Note("o", (old,))), first), "o") is None
 
 
 async def test_reports_that_wait_are_bounded() -> None:

@@ -13,6 +13,7 @@ import standardwebhooks
 
 from service.adapters.imap.settings import metadata
 from service.push import subscribing
+from service.push.server.hook import MAX_REPORT
 from tests.push.conftest import HOOK, KEYS, SECRET, serving
 from tests.push.test_deliveries import mail, subscribed
 from tests.servers.dovecot import PASSWORD, Dovecot
@@ -53,6 +54,15 @@ async def items(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return found
 
 
+async def can_subscribe(client: httpx.AsyncClient) -> bool:
+    """Whether the account says so, which a new session does too."""
+    account = (await client.get("http://casella.example.org/v1/accounts/me")).json()
+    signed_in = {"username": account["username"], "password": PASSWORD}
+    session = (await client.post("http://casella.example.org/v1/sessions", json=signed_in)).json()
+    assert session["account"]["capabilities"] == account["capabilities"]
+    return "subscriptions" in account["capabilities"]
+
+
 def invalid(answer: httpx.Response) -> str:
     """What value of the request is."""
     assert answer.status_code == 422, answer.text
@@ -66,6 +76,7 @@ async def test_a_phone_subscribes_verifies_renews_and_leaves(
     async with serving(reporting, user) as client:
         push = (await client.get("http://casella.example.org/v1/push", auth=None)).json()
         assert push["kinds"] == ["webpush", "webhook"]
+        assert await can_subscribe(client)
         made = await client.post("/subscriptions", json=phone.subscription)
         assert made.status_code == 201, made.text
         place = f"/subscriptions/{made.json()['id']}"
@@ -99,6 +110,22 @@ async def test_a_device_has_one_subscription_of_a_kind(reporting: ReportingDovec
             for more in ({}, {"events": ["created", "updated"]}, {"kind": "webhook", "keys": None})
         ]
         assert {each["id"] for each in await items(client)} == set(ids[1:])
+
+
+async def test_two_names_of_a_mailbox_share_the_entry(
+    reporting: ReportingDovecot, hook_port: int, double: PushDouble
+) -> None:
+    """By two servers of the table the same mailbox is two accounts. Neither silences the other's devices."""
+    user, phone, tablet = reporting.user(), Phone(double), Phone(double)
+    async with serving(reporting, user, port=hook_port) as client, serving(reporting, user) as other:
+        other.headers["Casella-Server"] = "tls"
+        await subscribed(client, phone)
+        await subscribed(other, tablet)
+        assert [each["device"] for each in await items(client)] == [phone.name]
+        assert [each["device"] for each in await items(other)] == [tablet.name]
+        await asyncio.to_thread(reporting.deliver, user, mail())
+        accounts = [(await each.next())["account"] for each in (phone, tablet)]
+        assert len(set(accounts)) == 2
 
 
 async def test_ten_devices_fit_and_no_more(reporting: ReportingDovecot, double: PushDouble) -> None:
@@ -199,11 +226,13 @@ async def test_without_metadata_or_without_settings_it_is_501(
         answers = [await client.post("/subscriptions", json=wanted), await client.get("/subscriptions")]
         answers.append(await client.get("/subscriptions", headers={"Casella-Protocol": "pop3"}))
         assert [answer.status_code for answer in answers] == [501] * 3
+        assert not await can_subscribe(client)
     async with serving(reporting, reporting.user(), dovecot={"secrets": SECRET, "servers": ["tls"]}) as client:
         assert (await client.post("/subscriptions", json=wanted)).status_code == 501
     async with serving(reporting, reporting.user(), dovecot=None) as client:
         answer = await client.post("/subscriptions", json=wanted)
         assert (answer.status_code, answer.json()["capability"]) == (501, "subscriptions")
+        assert not await can_subscribe(client)
         push = (await client.get("http://casella.example.org/v1/push")).json()
         assert push["kinds"] == []
         assert len(push["vapid"]["publicKey"]) == 87
@@ -279,6 +308,27 @@ async def test_a_phone_that_is_gone_is_removed_at_the_next_request_of_its_accoun
         assert [each["device"] for each in await items(client)] == [phone.name]
 
 
+async def test_a_device_that_was_removed_gets_nothing_that_was_under_way(
+    reporting: ReportingDovecot, double: PushDouble
+) -> None:
+    user, phone, other = reporting.user(), Phone(double), Phone(double)
+    async with serving(reporting, user) as client:
+        removed = await subscribed(client, phone)
+        await subscribed(client, other)
+        note = (stored(reporting, user) or "").removeprefix("user=")
+        report = {"user": note, "event": "messageNew", "folder": "INBOX"}
+        answer = double.hold[phone.path] = asyncio.Event()
+        await client.put(HOOK, json=report)
+        await phone.next()
+        await client.put(HOOK, json=report)
+        assert (await client.delete(f"/subscriptions/{removed}")).status_code == 204
+        answer.set()
+        for _ in range(3):
+            await other.next()
+            await client.put(HOOK, json=report | {"user": (stored(reporting, user) or "").removeprefix("user=")})
+        assert double.waiting(phone.path) == 0
+
+
 async def test_a_phone_that_nobody_renews_is_dropped(
     reporting: ReportingDovecot, hook_port: int, double: PushDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,7 +384,7 @@ async def test_a_hook_says_nothing_to_those_who_do_not_know_its_address(
         forged = note[:-8] + ("AAAAAAAA" if note[-8:] != "AAAAAAAA" else "BBBBBBBB")
         for wrong in ({"event": "flagsSet"}, {"user": forged}, {"user": "somebody"}, {"user": "casella."}):
             assert (await client.put(HOOK, json=report | wrong)).status_code == 200
-        assert (await client.put(HOOK, content=b"x" * (65 << 10))).status_code == 413
+        assert (await client.put(HOOK, content=b"x" * (MAX_REPORT + 1))).status_code == 413
         assert (await client.put(HOOK, json=report)).status_code == 200
         assert (await phone.next()).keys() == {"account", "folders", "at"}
         assert double.waiting(phone.path) == 0

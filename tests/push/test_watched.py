@@ -1,13 +1,14 @@
 """Mailboxes whose server reports nothing, by the API: the whole way from the subscription to the phone."""
 
 import asyncio
+from copy import copy
 from pathlib import Path
 
 import pytest
 
 from tests.push.conftest import serving
 from tests.push.test_deliveries import mail
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import Dovecot, Ports
 from tests.servers.process import HOST, free_ports
 from tests.servers.push import Phone, PushDouble
 from tests.servers.reporting import ReportingDovecot
@@ -23,6 +24,8 @@ async def test_a_phone_is_woken_by_mail_of_a_server_that_reports_nothing(
     async with serving(dovecot, user, store=f"sqlite:///{tmp_path}/casella.db", dovecot=None) as client:
         kinds = (await client.get("http://casella.example.org/v1/push", auth=None)).json()["kinds"]
         assert kinds == ["webpush", "webhook"]
+        account = (await client.get("http://casella.example.org/v1/accounts/me")).json()
+        assert "subscriptions" in account["capabilities"]
         made = (await client.post("/subscriptions", json=phone.subscription | {"alert": True})).json()
         assert made["source"] == "watch"
         code = (await phone.next())["verification"]["code"]
@@ -68,3 +71,35 @@ async def test_a_store_that_is_away_leaves_subscriptions_in_the_mailbox_alone(
         assert watched.status_code == 503
         assert (await client.get("/folders")).status_code == 200
         assert (await client.delete(place)).status_code == 204
+
+
+async def test_a_password_that_no_server_confirmed_sees_and_changes_nothing(
+    dovecot: Dovecot, double: PushDouble, tmp_path: Path
+) -> None:
+    """While the mail server is away nobody knows whether a password is right, and the store answers without it."""
+    user, phone, away = dovecot.user(), Phone(double), copy(dovecot)
+    away.ports = Ports(*free_ports(len(Ports._fields)))
+    store = f"sqlite:///{tmp_path}/casella.db"
+    async with serving(dovecot, user, store=store, dovecot=None) as client:
+        made = (await client.post("/subscriptions", json=phone.subscription)).json()
+        async with serving(away, user, store=store, dovecot=None) as guessing:
+            guessing.auth = (user, "a guess")
+            answers = [
+                await guessing.get("/subscriptions"),
+                await guessing.post("/subscriptions", json=Phone(double).subscription),
+                await guessing.delete(f"/subscriptions/{made['id']}"),
+                await guessing.get("/fetches"),
+                await guessing.get("/people"),
+            ]
+        assert [answer.json()["type"] for answer in answers] == ["/problems/upstream-unavailable"] * len(answers)
+        assert [each["id"] for each in (await client.get("/subscriptions")).json()["items"]] == [made["id"]]
+
+
+async def test_ten_devices_are_watched_for_and_no_more(dovecot: Dovecot, double: PushDouble, tmp_path: Path) -> None:
+    """Those that subscribe at the same time too."""
+    user = dovecot.user()
+    async with serving(dovecot, user, store=f"sqlite:///{tmp_path}/casella.db", dovecot=None) as client:
+        wanted = [Phone(double).subscription for _ in range(12)]
+        answers = await asyncio.gather(*(client.post("/subscriptions", json=each) for each in wanted))
+        assert sorted(answer.status_code for answer in answers) == [201] * 10 + [422] * 2
+        assert len((await client.get("/subscriptions")).json()["items"]) == 10

@@ -5,7 +5,8 @@
         phone.subscription                     # what an app sends to Casella
         push = await phone.next()              # decrypted by the phone's key, with what decrypts it written by others
 
-By the first step of an endpoint's path it answers: ``/410/…`` with that status, ``/hang/…`` never, ``/redirect/…`` elsewhere.
+By the first step of an endpoint's path it answers: ``/410/…`` with that status, ``/hang/…`` never, ``/unfinished/…`` in part,
+``/redirect/…`` elsewhere.
 """
 
 import asyncio
@@ -109,6 +110,8 @@ class PushDouble:
                 return f"HTTP/1.1 307 x\r\nLocation: {self.url}/elsewhere\r\nContent-Length: 0\r\n\r\n".encode()
             case "endless":
                 return b"HTTP/1.1 201 x\r\nContent-Length: 1000000000\r\n\r\n" + bytes(1 << 20)
+            case "unfinished":
+                return b"HTTP/1.1 201 x\r\nContent-Length: 10\r\n\r\nmore"
             case step if step.isdigit():
                 return f"HTTP/1.1 {step} x\r\nContent-Length: 0\r\n\r\n".encode()
         return b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"

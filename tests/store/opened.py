@@ -22,9 +22,15 @@ async def opened(url: str, keys: Sequence[bytes] = (OLD,)) -> AsyncIterator[Stor
 
 
 async def keep(
-    store: Store, account: str, number: str | None = None, *, name: str = "phone", seconds: float = 600
+    store: Store,
+    account: str,
+    number: str | None = None,
+    *,
+    name: str = "phone",
+    seconds: float = 600,
+    most: int | None = None,
 ) -> None:
     """An active subscription of an account that has a mark."""
     item = Item(number or f"{account}-{name}", SECRET, 0, time.time() + seconds)
     watched = Watched(account, SECRET, f"session of {account}", b"mark")
-    await store.subscriptions.keep(watched, item, name, is_active=True)
+    await store.subscriptions.keep(watched, item, name, is_active=True, most=most)

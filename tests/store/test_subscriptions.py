@@ -5,7 +5,7 @@ import time
 
 from sqlalchemy import select
 
-from service.store.model import Item, State
+from service.store.model import Full, Item, State
 from service.store.subscriptions import Watched
 from service.store.tables import subscriptions, work
 from tests.store.opened import SECRET, keep, opened
@@ -40,6 +40,17 @@ async def test_replicas_that_add_the_first_one_at_once_make_one_watch(store_url:
         await asyncio.gather(*(keep(each, "ann", name=f"phone{number}") for number, each in enumerate(stores)))
         assert await one.watches.share() == (1, 1)
         assert len(await one.subscriptions.all("ann")) == len(stores)
+
+
+async def test_no_more_are_kept_than_there_may_be_even_if_they_come_at_once(store_url: str) -> None:
+    async with opened(store_url) as one, opened(store_url) as other:
+        came = [keep(store, "ann", name=f"phone{number}", most=3) for number in range(4) for store in (one, other)]
+        came += [keep(one, "ann", name=f"tablet{number}", most=3) for number in range(4)]
+        ends = await asyncio.gather(*came, return_exceptions=True)
+        kept = await one.subscriptions.all("ann")
+        assert len(kept) == 3
+        assert {type(end) for end in ends} == {Full, type(None)}
+        await keep(one, "ann", name=kept[0].id.removeprefix("ann-"), most=3)
 
 
 async def test_a_device_that_shows_no_code_costs_nothing(store_url: str) -> None:

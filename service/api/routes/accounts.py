@@ -4,12 +4,13 @@ from fastapi import Request
 from pydantic import Field
 
 from service.accounts.credentials import Credentials
-from service.api.deps import Caller, Mailbox, service_of
+from service.api.deps import Caller, Mailbox, Service, service_of
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routing import api_router
 from service.mail.backend import Backend
 from service.mail.changes import WatchHealth
 from service.mail.model import Capability, Count, OpenProtocol, Value
+from service.push.server import entry as push
 
 router = api_router(prefix="/v1/accounts/{account}", tags=["accounts"], responses=problem_responses(*SIGNED_IN))
 
@@ -30,7 +31,7 @@ class Account(Value):
     protocol: OpenProtocol
     capabilities: tuple[str, ...] = Field(
         description="Some of folders, flags, move, append, search, sort, threads, changes, push, quota, acl, send, "
-        "settings. A request that needs another one is answered 501 `not-supported`."
+        "settings, subscriptions, import. A request that needs another one is answered 501 `not-supported`."
     )
     quota: QuotaUsage | None = Field(None, description="The storage quota, if the server reports one.")
     watch: WatchHealth | None = Field(
@@ -44,14 +45,19 @@ class Account(Value):
     )
 
 
-def describe(credentials: Credentials, backend: Backend, *, can_send: bool) -> Account:
-    """The account as the API shows it, without its quota."""
+async def describe(service: Service, credentials: Credentials, backend: Backend) -> Account:
+    """The account as the API shows it, without its quota. Its mailbox is open and signed in."""
+    capabilities: set[str] = {*backend.capabilities}
+    if service.accounts.submitter(credentials) is not None:
+        capabilities.add(Capability.SEND)
+    if await service.push.can_subscribe(credentials, backend):
+        capabilities.add(push.CAPABILITY)
     return Account(
         id=credentials.account,
         username=credentials.username,
         server=credentials.server,
         protocol=credentials.protocol,
-        capabilities=tuple(sorted({*backend.capabilities, *((Capability.SEND,) if can_send else ())})),
+        capabilities=tuple(sorted(capabilities)),
         watch=backend.watch_health(),
         warnings=backend.warnings or None,
     )
@@ -61,7 +67,7 @@ def describe(credentials: Credentials, backend: Backend, *, can_send: bool) -> A
 async def get_account(request: Request, caller: Caller, mailbox: Mailbox) -> Account:
     """The signed-in account: its username, protocol, capabilities and quota."""
     await mailbox.check()
-    account = describe(caller, mailbox, can_send=service_of(request).accounts.submitter(caller) is not None)
+    account = await describe(service_of(request), caller, mailbox)
     if Capability.QUOTA not in mailbox.capabilities:
         return account
     storage = [quota for quota in await mailbox.list_quotas() if quota.resource == "storage"]

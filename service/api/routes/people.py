@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query, Request
 from pydantic import AfterValidator, Field
 
-from service.api.deps import service_of
+from service.api.deps import confirmed, service_of
 from service.api.parameters import encodable
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routing import api_router
@@ -51,6 +51,7 @@ async def list_people(
 
     Looked at are the newest messages of Sent and the inbox, and those that a search for `q` finds. Nothing is stored.
     """
+    await confirmed(request, sending.mailbox)
     own = {identity.email for identity in await sending.identities()} | {sending.credentials.username}
     found = await service_of(request).people.find(sending.mailbox, q, limit, own)
     return PersonList(

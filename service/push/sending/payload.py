@@ -29,9 +29,12 @@ def payload(notice: Notice, *, is_encrypted: bool = False) -> dict[str, Any]:
         said["token"] = notice.token
     if notice.folders and len(notice.folders) <= _MAX_FOLDERS:
         said["folders"] = list(notice.folders)
-        if len(to_json(said)) > MAX_OCTETS:
-            del said["folders"]
-    return said | _alert(notice.alert) if is_encrypted else said
+    if is_encrypted:
+        said |= _alert(notice.alert)
+    for name in ("folders", "token"):
+        if len(octets(said)) > MAX_OCTETS:
+            said.pop(name, None)
+    return said
 
 
 def octets(said: dict[str, Any]) -> bytes:

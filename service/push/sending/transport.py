@@ -8,6 +8,7 @@ be the name's.
 import asyncio
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from service.push.sending.exchange import MAX_ANSWER, Answer, Post, Unreachable
 SECONDS = 10.0
 """For one request, with its connection."""
 _CONNECT_SECONDS = 5.0
+_CONTENT_SECONDS = 3.0
 _KEPT = 200
 _KEPT_SECONDS = 60.0
 _MOST_ADDRESSES = 2
@@ -124,12 +126,19 @@ async def _post(pool: httpcore2.AsyncConnectionPool, request: Post) -> Answer:
     async with pool.stream(
         "POST", request.url, headers=list(headers.items()), content=request.body, extensions={"timeout": waits}
     ) as response:
-        body = bytearray()
-        async for chunk in response.aiter_stream():
-            body += chunk
-            if len(body) > MAX_ANSWER:
-                break
-        return Answer(response.status, bytes(body[:MAX_ANSWER]), _retry_after(response.headers))
+        return Answer(response.status, await _content(response), _retry_after(response.headers))
+
+
+async def _content(response: httpcore2.Response) -> bytes:
+    """The beginning of it, as far as it comes in time. A push whose status has come is not sent again for the rest."""
+    body = bytearray()
+    with suppress(*_ERRORS, ExceptionGroup):
+        async with asyncio.timeout(_CONTENT_SECONDS):
+            async for chunk in response.aiter_stream():
+                body += chunk
+                if len(body) > MAX_ANSWER:
+                    break
+    return bytes(body[:MAX_ANSWER])
 
 
 def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:

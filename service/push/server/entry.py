@@ -2,37 +2,51 @@
 
 It has members ``name=value`` with tabs between them. Of those the plugin returns that of ``user`` as it stands, so this
 is where the sealed subscriptions are. All others, and a ``user`` that is not ours, belong to other programs.
+
+One mailbox may be several accounts, by other spellings of its username or by two servers of the table: each has a
+sealed text of its own, with a dot between them.
 """
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from service.mail.errors import InvalidRequest, NotSupported
 from service.push.sealing import Note, Seals
 
 MAX_OCTETS = 8000
 """Of the value. Dovecot returned 8,000 octets as they stood."""
-UNAVAILABLE = "subscriptions"
-"""The capability in the error if they cannot be kept."""
+CAPABILITY = "subscriptions"
+"""The capability of an account whose devices can be woken."""
 _USER = b"user="
 _OURS = b"casella."
+_BETWEEN = "."
+"""No character of base64url."""
 
 
-def read(seals: Seals, value: bytes | None) -> Note | None:
-    """Our subscriptions in the value; None if there are none."""
-    return next((seals.open(text) for text in map(_sealed, _members(value)) if text is not None), None)
+def read(seals: Seals, value: bytes | None, account: str) -> Note | None:
+    """The account's subscriptions in the value; None if there are none."""
+    notes = (note for member in _members(value) for _, note in _opened(seals, _sealed(member)))
+    return next((note for note in notes if note.account == account), None)
 
 
 def written(seals: Seals, value: bytes | None, note: Note) -> bytes | None:
-    """The value with these subscriptions in place of those in it; None if nothing is left. Raises NotSupported if
-    another program uses ``user``, and InvalidRequest if it would be too long."""
-    others = [member for member in _members(value) if _sealed(member) is None]
-    if not note.subscriptions:
+    """The value with these subscriptions in place of the account's in it; None if nothing is left. Raises NotSupported
+    if another program uses ``user``, and InvalidRequest if it would be too long."""
+    members = _members(value)
+    others = [member for member in members if _sealed(member) is None]
+    opened = [pair for member in members for pair in _opened(seals, _sealed(member)) if pair[1].account != note.account]
+    texts = [text for pair in opened if (text := _beside(seals, note, *pair)) is not None]
+    if note.subscriptions:
+        texts.append(seals.seal(note))
+    if not texts:
         return b"\t".join(others) or None
     if any(member.startswith(_USER) for member in others):
         raise NotSupported(
-            UNAVAILABLE,
+            CAPABILITY,
             "Another program uses the entry of this mailbox in which subscriptions are kept. It is left as it is."
             " End push notifications in that program first.",
         )
-    new = b"\t".join([*others, _USER + _OURS + seals.seal(note).encode()])
+    new = b"\t".join([*others, _USER + _OURS + _BETWEEN.join(texts).encode()])
     if len(new) > MAX_OCTETS:
         raise InvalidRequest(
             "There is no room for another subscription. Delete one that is no longer used.", location="body.endpoint"
@@ -40,9 +54,27 @@ def written(seals: Seals, value: bytes | None, note: Note) -> bytes | None:
     return new
 
 
-def unsealed(seals: Seals, user: str) -> Note | None:
-    """The subscriptions in what the mail server returns; None if it is not ours."""
-    return seals.open(user.removeprefix(_OURS.decode())) if user.startswith(_OURS.decode()) else None
+def unsealed(seals: Seals, user: str) -> list[Note]:
+    """The subscriptions in what the mail server returns, account by account; empty if it is not ours."""
+    ours = _OURS.decode()
+    return [note for _, note in _opened(seals, user.removeprefix(ours))] if user.startswith(ours) else []
+
+
+def _opened(seals: Seals, sealed: str | None) -> Iterator[tuple[str, Note]]:
+    """Each sealed text with what it holds, except those that no key opens any more."""
+    for text in (sealed or "").split(_BETWEEN):
+        note = seals.open(text)
+        if note is not None:
+            yield text, note
+
+
+def _beside(seals: Seals, note: Note, text: str, other: Note) -> str | None:
+    """What stays of another account's sealed text: not what has expired, and no device that is now in ``note``."""
+    now, moved = datetime.now(UTC), {(each.kind, each.endpoint) for each in note.subscriptions}
+    stays = [each for each in other.subscriptions if each.expires_at > now and (each.kind, each.endpoint) not in moved]
+    if len(stays) == len(other.subscriptions):
+        return text
+    return seals.seal(Note(other.account, tuple(stays))) if stays else None
 
 
 def _members(value: bytes | None) -> list[bytes]:
@@ -50,6 +82,6 @@ def _members(value: bytes | None) -> list[bytes]:
 
 
 def _sealed(member: bytes) -> str | None:
-    """The sealed text in our member; None for a member of another program."""
+    """The sealed texts in our member; None for a member of another program."""
     head = _USER + _OURS
     return member[len(head) :].decode("ascii", "replace") if member.startswith(head) else None

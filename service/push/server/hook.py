@@ -11,14 +11,15 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.mail.mime.headers.addresses import parse_addresses
+from service.mail.mime.headers.words import MAX_SHOWN, shown_text
 from service.push.dispatch import Dispatcher
 from service.push.model import Alert, Change, Event
-from service.push.sealing import Seals
+from service.push.sealing import Note, Seals
 from service.push.server.entry import unsealed
 from service.telemetry import metrics
 
-MAX_REPORT = 64 << 10
-"""Octets of a report."""
+MAX_REPORT = 1 << 20
+"""Octets of a report, which has From and Subject as long as they are: mail programs write lists of hundreds there."""
 MAX_WAITING = 32 << 20
 """Octets of reports that wait. Beyond it they are lost, and counted: the app requests the changes anyway."""
 FolderId = Callable[[str, str], str]
@@ -28,7 +29,7 @@ _log = structlog.get_logger("service.push")
 
 
 class _Report(BaseModel):
-    """Dovecot's words (the ox driver of push_notification)."""
+    """Dovecot's words (the ox driver of push_notification). From and Subject come as they are in the message."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -95,21 +96,25 @@ class Hook:
             report = _Report.model_validate_json(body)
         except ValidationError:
             return "unreadable"
-        event, note = _EVENTS.get(report.event), unsealed(self._seals, report.user)
-        if note is None:
+        event, notes = _EVENTS.get(report.event), unsealed(self._seals, report.user)
+        if not notes:
             return "unknown"
         if event is None:
             return "ignored"
-        folders = (self._folder_id(note.account, report.folder),) if report.folder else ()
-        authors = parse_addresses(report.sender, 1)
-        alert = Alert.of(authors, report.subject) if report.sender or report.subject else None
-        change = Change(note.account, at, folders=folders, events=frozenset({event}), alert=alert)
+        authors = parse_addresses(report.sender[:MAX_SHOWN], 1)
+        subject = shown_text(report.subject.encode(errors="replace"))
+        alert = Alert.of(authors, subject) if authors or subject else None
+        for note in notes:
+            folders = (self._folder_id(note.account, report.folder),) if report.folder else ()
+            self._push(note, Change(note.account, at, folders=folders, events=frozenset({event}), alert=alert))
+        return "taken"
+
+    def _push(self, note: Note, change: Change) -> None:
         for subscription in note.subscriptions:
-            if subscription.expires_at > at:
+            if subscription.expires_at > change.at:
                 self._dispatcher.change(note.account, subscription, change)
             else:
                 self._dispatcher.losses.expired(note.account, subscription.id)
-        return "taken"
 
 
 def _digest(secret: str) -> bytes:

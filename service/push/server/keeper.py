@@ -46,13 +46,12 @@ class MetadataKeeper:
         account = self._mailbox.account
 
         def changed(value: bytes | None) -> bytes | None:
-            present, wanted = read(self._seals, value), Note(account, tuple(change(self._living(value))))
+            present, wanted = read(self._seals, value, account), Note(account, tuple(change(self._living(value))))
             return value if present == wanted else written(self._seals, value, wanted)
 
         await self._mailbox.change_delivery_note(changed)
 
     def _living(self, value: bytes | None) -> Subscriptions:
-        note, now = read(self._seals, value), datetime.now(UTC)
-        if note is None or note.account != self._mailbox.account:
-            return ()
-        return [each for each in note.subscriptions if each.expires_at > now and not self._losses.is_over(each.id)]
+        note, now = read(self._seals, value, self._mailbox.account), datetime.now(UTC)
+        those = note.subscriptions if note else ()
+        return [each for each in those if each.expires_at > now and not self._losses.is_over(each.id)]

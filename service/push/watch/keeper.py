@@ -8,10 +8,11 @@ from service.accounts.credentials import Credentials, SecretKind
 from service.mail.errors import InUse, TooManyRequests, UpstreamFailure
 from service.mail.model import Capability
 from service.push.model import Subscription
+from service.push.room import MOST, no_room
 from service.push.watch.content import read_subscription, write_subscription
 from service.push.watch.tools import Tools
 from service.standing.credentials import write_credentials
-from service.store.model import Item
+from service.store.model import Full, Item
 from service.store.subscriptions import Watched
 
 
@@ -29,14 +30,18 @@ class WatchKeeper:
 
     async def keep(self, subscription: Subscription) -> None:
         """The mailbox is watched with the credentials of this request from now on. Raises NotSupported if it has no
-        changes that could be watched."""
+        changes that could be watched, and InvalidRequest if the account has too many subscriptions."""
         mark = await self._mark() if subscription.is_verified else None
         credentials = self._credentials
         session = credentials.secret if credentials.kind is SecretKind.GRANT else None
         watched = Watched(credentials.account, write_credentials(credentials), session, mark)
         item = Item(subscription.id, write_subscription(subscription), 0, subscription.expires_at.timestamp())
         name = f"{subscription.kind} {subscription.device}"
-        await self._tools.store.subscriptions.keep(watched, item, name, is_active=subscription.is_verified)
+        keep = self._tools.store.subscriptions.keep
+        try:
+            await keep(watched, item, name, is_active=subscription.is_verified, most=MOST)
+        except Full:
+            raise no_room() from None
 
     async def remove(self, id: str) -> bool:  # noqa: A002 - as in the protocol
         return await self._tools.store.subscriptions.remove(self._credentials.account, id)

@@ -11,6 +11,9 @@ from service.mail.model import MessageSummary
 from service.push.model import Alert, Change, Event, Subscription
 
 _ALL = frozenset(Event)
+_MOST_FOLDERS = 5
+"""In which the newest message is looked at for an alert."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,11 @@ async def alert_of(mailbox: Backend, changes: AccountChanges, folders: Collectio
     what matters."""
     newest = [folder.created[-1] for folder in changes.folders if folder.created and folder.folder_id in folders]
     try:
-        rows = await mailbox.get_messages(newest[:1])
+        rows = await mailbox.get_messages(newest[:_MOST_FOLDERS])
     except MailError:
         return None
-    return next((_alert(row) for row in rows if "$seen" not in row.flags), None)
+    unread = [row for row in rows if "$seen" not in row.flags]
+    return _alert(max(unread, key=lambda row: row.received_at or _LONG_AGO)) if unread else None
 
 
 def _alert(row: MessageSummary) -> Alert:

@@ -98,6 +98,7 @@ def test_a_new_key_first_in_the_list_silences_nobody() -> None:
         ("https://127.1/", False),
         ("https://0x7f000001/", False),
         ("https://push.example.org:99999/", False),
+        ("https://push.example.org:0/", False),
         ("https://push.example.org/a b", False),
         ("https://push.example.org/\r\nX: y", False),
         ("https://" + "a" * 2000, False),

@@ -1,7 +1,9 @@
 """Endpoints that are gone, wrong, slow, hostile, or lie where no push may go."""
 
 import asyncio
+import socket
 import ssl
+import threading
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +20,8 @@ from service.push.sending.exchange import Post, Unreachable
 from service.push.sending.pusher import Sender
 from service.push.sending.transport import HttpTransport
 from service.push.sending.webpush import WebPush
+from service.pushers import push_of
+from service.settings.model import Settings
 from tests.push.sending import made
 from tests.push.sending.made import CHANGE, KEYS, NOW, of, sender
 from tests.servers.push import Phone, PushDouble
@@ -63,6 +67,15 @@ async def test_an_endpoint_that_hangs_ends_after_the_time(double: PushDouble, mo
     began = asyncio.get_running_loop().time()
     assert await outcome(Phone(double, "hang")) is Outcome.FAILED
     assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_what_was_taken_is_not_sent_again_because_its_answer_has_no_end(
+    double: PushDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of these would wake the phone once more."""
+    monkeypatch.setattr(transport, "_CONTENT_SECONDS", 0.2)
+    assert await outcome(Phone(double, "unfinished")) is Outcome.DELIVERED
+    assert len(double.received) == 1
 
 
 async def test_a_service_that_is_busy_gets_the_push_later(double: PushDouble) -> None:
@@ -154,6 +167,31 @@ async def test_a_name_that_changes_its_address_leads_nowhere_else(double: PushDo
     await carrier.aclose()
 
 
+async def test_names_that_others_make_slow_to_resolve_delay_no_push(
+    double: PushDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients that have not signed in can name domains too: by discovery, and as mail servers."""
+    answer = threading.Event()
+
+    def getaddrinfo(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        if name.startswith("slow"):
+            answer.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    others = [asyncio.create_task(AddressPolicy().addresses(f"slow{number}.example.org")) for number in range(20)]
+    settings = Settings(push={"dovecot": {"secrets": "s" * 24}, "networks": "127.0.0.0/8"})
+    push = push_of(settings, [bytes(32)])
+    assert push.pusher is not None
+    webhook = made.at(f"http://push.example.org:{double.port}/hook")
+    try:
+        assert await push.pusher.push(webhook, CHANGE) is Outcome.DELIVERED
+    finally:
+        answer.set()
+        await push.aclose()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
 async def _closed(double: PushDouble) -> None:
     for writer in [*double._open]:
         writer.transport.abort()
@@ -221,6 +259,10 @@ async def test_what_is_too_long_is_left_out(double: PushDouble) -> None:
     many = replace(CHANGE, token="t" * 1500, folders=tuple("f" * 500 for _ in range(20)))
     assert await sending.push(of(phone), many) is Outcome.DELIVERED
     assert (await phone.next()).keys() == {"account", "at", "token"}
+    for char in ("\U0001f600", "\x01"):  # four octets as UTF-8, six as JSON
+        wordy = replace(many, folders=("f" * 1300,), alert=Alert(char * 200, char * 200))
+        assert await sending.push(of(phone), wordy) is Outcome.DELIVERED
+        assert (await phone.next())["subject"] == char * 200
     await sending.aclose()
 
 

@@ -14,6 +14,7 @@ from service.mail.search.filter import ListQuery
 from service.push.model import MOST_FAILURES, Alert, Change, Event, Notice, Outcome, SignInAgain, Subscription
 from service.push.watch import worker
 from service.push.watch.content import write_subscription
+from service.push.watch.news import alert_of
 from service.settings.model import Settings
 from service.standing.credentials import write_credentials
 from service.standing.starts import Starts
@@ -136,6 +137,19 @@ async def test_an_alert_names_sender_and_subject(dovecot: Dovecot, file_url: str
         assert change_of((await site.recorder.next(plain)).notice).alert is None
         dovecot.append(credentials.username, MAIL, ("$seen",))
         assert change_of((await site.recorder.next(shown, 1)).notice).alert is None
+
+
+async def test_an_alert_is_of_unread_mail_in_any_of_the_folders(dovecot: Dovecot, file_url: str) -> None:
+    """A copy in Sent that came at the same time hides no new mail."""
+    credentials = credentials_of(dovecot.user())
+    async with running(settings_of(dovecot, file_url)) as site, site.tools.accounts.mailbox(credentials) as mailbox:
+        folders = [(await mailbox.create_folder(name)).id for name in ("A", "B", "C")]
+        mark = await mailbox.get_sync_token(None)
+        for name, flags in (("A", ("$seen",)), ("B", ()), ("C", ("$seen",))):
+            dovecot.append(credentials.username, MAIL.replace(b"hello", name.encode()), flags, folder=name)
+        changes = await mailbox.list_all_changes(mark)
+        assert {each.folder_id for each in changes.folders} == {*folders}
+        assert await alert_of(mailbox, changes, folders) == Alert("Ann", "B")
 
 
 async def keep_with(site: Site, user: str, password: str, phone: Subscription) -> None:

@@ -146,8 +146,7 @@ async def create_session(request: Request, new: NewSession) -> Session:
     async with opened(request, credentials) as backend:
         await backend.check()
         token, expires = service.sessions.seal(credentials)
-        can_send = service.accounts.submitter(credentials) is not None
-        account = describe(credentials, backend, can_send=can_send)
+        account = await describe(service, credentials, backend)
         return Session(token=token, expires_at=datetime.fromtimestamp(expires, UTC), account=account)
 
 

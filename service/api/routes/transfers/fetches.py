@@ -7,7 +7,7 @@ from fastapi import Path, Request, Response
 from pydantic import AwareDatetime, Field
 
 from service.accounts.credentials import Credentials
-from service.api.deps import Caller, Mailbox, service_of, until_sent
+from service.api.deps import Caller, ConfirmedMailbox, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import response_headers
 from service.api.problems import SIGNED_IN, problem_responses, problem_type_named
@@ -138,7 +138,7 @@ async def create_fetch(
     request: Request,
     response: Response,
     caller: Caller,
-    mailbox: Mailbox,
+    mailbox: ConfirmedMailbox,
     new: NewFetch,
     idempotency_key: Key = None,
 ) -> Fetch:
@@ -162,13 +162,13 @@ async def create_fetch(
 
 
 @router.get("", response_model_exclude_none=True)
-async def list_fetches(request: Request, caller: Caller, mailbox: Mailbox) -> FetchList:
+async def list_fetches(request: Request, caller: Caller, mailbox: ConfirmedMailbox) -> FetchList:
     """The standing fetches of the account, and what came of their last runs."""
     return FetchList(items=tuple(map(_shown, await _desk(request, caller).all())))
 
 
 @router.get("/{fetch}", response_model_exclude_none=True)
-async def get_fetch(request: Request, caller: Caller, mailbox: Mailbox, fetch: FetchId) -> Fetch:
+async def get_fetch(request: Request, caller: Caller, mailbox: ConfirmedMailbox, fetch: FetchId) -> Fetch:
     """A standing fetch, and what came of its last run."""
     for kept in await _desk(request, caller).all():
         if kept.id == fetch:
@@ -177,7 +177,7 @@ async def get_fetch(request: Request, caller: Caller, mailbox: Mailbox, fetch: F
 
 
 @router.delete("/{fetch}", status_code=204)
-async def delete_fetch(request: Request, caller: Caller, mailbox: Mailbox, fetch: FetchId) -> None:
+async def delete_fetch(request: Request, caller: Caller, mailbox: ConfirmedMailbox, fetch: FetchId) -> None:
     """End a standing fetch. What it has copied stays. A run that is under way ends within seconds."""
     if not await _desk(request, caller).remove(fetch):
         raise NotFound("fetch")

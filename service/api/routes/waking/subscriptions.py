@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from service.api.deps import Caller, Mailbox, service_of
+from service.api.deps import Caller, ConfirmedMailbox, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import response_headers
 from service.api.problems import SIGNED_IN, problem_responses
@@ -142,7 +142,7 @@ async def get_push(request: Request) -> PushService:
 
 
 @router.get("/accounts/{account}/subscriptions", response_model_exclude_none=True, responses=_RESPONSES)
-async def list_subscriptions(request: Request, caller: Caller, mailbox: Mailbox) -> PushSubscriptionList:
+async def list_subscriptions(request: Request, caller: Caller, mailbox: ConfirmedMailbox) -> PushSubscriptionList:
     """The devices of the account. One that is missing here is not woken any more: subscribe it again."""
     kept = await service_of(request).push.list_all(caller, mailbox)
     return PushSubscriptionList(items=tuple(map(_shown, kept)))
@@ -158,7 +158,7 @@ async def create_subscription(
     request: Request,
     response: Response,
     caller: Caller,
-    mailbox: Mailbox,
+    mailbox: ConfirmedMailbox,
     new: SubscriptionRequest,
     idempotency_key: Key = None,
 ) -> CreatedSubscription:
@@ -178,7 +178,11 @@ async def create_subscription(
 
 @router.post("/accounts/{account}/subscriptions/{subscription}", response_model_exclude_none=True, responses=_RESPONSES)
 async def verify_subscription(
-    request: Request, caller: Caller, mailbox: Mailbox, subscription: SubscriptionId, verification: SubscriptionCode
+    request: Request,
+    caller: Caller,
+    mailbox: ConfirmedMailbox,
+    subscription: SubscriptionId,
+    verification: SubscriptionCode,
 ) -> PushSubscription:
     """The code of its first push shows that pushes reach the device. The same again, whenever the app is opened, renews
     the subscription."""
@@ -186,7 +190,9 @@ async def verify_subscription(
 
 
 @router.delete("/accounts/{account}/subscriptions/{subscription}", status_code=204, responses=_RESPONSES)
-async def delete_subscription(request: Request, caller: Caller, mailbox: Mailbox, subscription: SubscriptionId) -> None:
+async def delete_subscription(
+    request: Request, caller: Caller, mailbox: ConfirmedMailbox, subscription: SubscriptionId
+) -> None:
     """The device is not woken any more."""
     await service_of(request).push.remove(caller, mailbox, subscription)
 
