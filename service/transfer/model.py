@@ -12,7 +12,9 @@ from pydantic import Field
 from service.mail.model import Count, Number, Value
 
 MAX_REMEMBERED = 1000
-"""Finished folders, and messages that failed, in a token. What is forgotten is looked at again."""
+"""Finished folders, in a token. What is forgotten is looked at again."""
+MAX_FAILED = 5000
+"""Messages that failed, in a token."""
 MAX_DROPPED = 50
 _SHORT = 6
 
@@ -83,13 +85,24 @@ class Progress:
     """Copied, skipped and left in each folder that is finished."""
     begun: dict[str, int] = field(default_factory=dict)
     """Messages copied in each folder that is not."""
+    gone: dict[str, int] = field(default_factory=dict)
+    """Messages that have their copies and are not looked at again, in each folder that is not finished: they were
+    deleted, or could not be."""
+    reached: dict[str, str] = field(default_factory=dict)
+    """The last message that was handled in each folder that is not finished."""
     failed: dict[str, None] = field(default_factory=dict)
     """Messages that are not tried again."""
     suspects: dict[str, int] = field(default_factory=dict)
-    """Messages during which a connection was lost, and how often."""
+    """Messages that were being read or written when a connection was lost, and how often."""
     octets: int = 0
     is_distinct: bool = False
     """Whether it was seen that the two mailboxes are not the same one."""
+
+    def finish(self, folder: str, copied: int, skipped: int, left: int) -> None:
+        """Nothing is left to do in this folder."""
+        for each in (self.begun, self.gone, self.reached):
+            each.pop(folder, None)
+        self.done[folder] = copied, skipped, left
 
 
 @dataclass
@@ -107,7 +120,9 @@ class Job:
             "options": [options.folders, options.into, since, options.is_dry, options.deletes_source],
             "done": dict(list(progress.done.items())[-MAX_REMEMBERED:]),
             "begun": progress.begun,
-            "failed": list(progress.failed)[-MAX_REMEMBERED:],
+            "gone": progress.gone,
+            "reached": progress.reached,
+            "failed": list(progress.failed)[-MAX_FAILED:],
             "suspects": dict(list(progress.suspects.items())[-MAX_REMEMBERED:]),
             "octets": progress.octets,
             "distinct": progress.is_distinct,
@@ -128,6 +143,8 @@ class Job:
         progress = Progress(
             done,
             dict(claims["begun"]),
+            dict(claims.get("gone", {})),
+            dict(claims.get("reached", {})),
             dict.fromkeys(claims["failed"]),
             dict(claims["suspects"]),
             claims["octets"],
