@@ -139,8 +139,10 @@ class FetchRun:
         selected = Selected(source, fence, news.found, is_exact=not plan.deletes_source)
         guarded = Guarded(destination, fence)
         for last in (False,) * (MOST_BURSTS - 1) + (True,):
-            report = await run_burst(selected, guarded, job, BURST_SECONDS, note=partial(self._note, news, plan))
-            self._copied = report.progress.copied
+            try:
+                report = await run_burst(selected, guarded, job, BURST_SECONDS, note=partial(self._note, news, plan))
+            finally:
+                self._copied = job.progress.copied
             self._failed += report.failed
             if report.is_done:
                 break

@@ -13,7 +13,7 @@ from service.mail.model import Count, Number, Value
 
 MAX_REMEMBERED = 1000
 """Finished folders, in a token. What is forgotten is looked at again."""
-MAX_FAILED = 5000
+MAX_FAILED = 3000
 """Messages that failed, in a token."""
 MAX_DROPPED = 50
 _SHORT = 6
@@ -97,6 +97,11 @@ class Progress:
     octets: int = 0
     is_distinct: bool = False
     """Whether it was seen that the two mailboxes are not the same one."""
+
+    @property
+    def copied(self) -> int:
+        """The number of messages copied."""
+        return sum(self.begun.values()) + sum(copied for copied, _, _ in self.done.values())
 
     def finish(self, folder: str, copied: int, skipped: int, left: int) -> None:
         """Nothing is left to do in this folder."""

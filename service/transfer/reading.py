@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from service.mail.backend import Backend
 from service.mail.errors import MailError, NotFound
-from service.mail.inventory import BEGINNING, UNNAMED, Item, id_name, name_of
+from service.mail.inventory import BEGINNING, UNNAMED, Item, header_name, id_name, name_of
 from service.mail.line_ends import BLANK
 from service.mail.mime.digest import Digest
 from service.spooled import Spooled
@@ -54,7 +54,11 @@ class Letter:
     @property
     def is_as_listed(self) -> bool:
         """Whether these octets are the message that the inventory has under this id, as far as its name says."""
-        return self.item.name in {UNNAMED, self.name, id_name(self.source.header)}
+        header = self.source.header
+        names = {UNNAMED, self.name, id_name(header)}
+        if header.startswith(b"\r\n"):  # it is empty, and by POP3 no more is listed
+            names.add(header_name(b""))
+        return self.item.name in names
 
     async def marks(self) -> Marks:
         """Of its octets."""
