@@ -184,7 +184,7 @@ async def test_a_destination_that_changes_all_it_stores_does_not_hold_up_the_nex
         now = b'INTERNALDATE "28-Nov-2026 08:00:00 +0000"'
         new.answers = altered(new, lambda _, usual: re.sub(rb'INTERNALDATE "[^"]*"', now, usual))
     else:
-        new.alter = lambda octets: octets.replace(b"xx", b"y ")
+        new.alter = lambda octets: octets.replace(b"xx", b"y")
     reports = await by_bursts(old, new, Options())
     assert (len(reports), len(new.messages)) == (4, 4)
     assert (reports[-1].progress.copied, reports[-1].progress.skipped) == (4, 0)
