@@ -15,8 +15,9 @@ from service.transfer.links import SOURCE, Paused, concerns_all, is_lost, named,
 from service.transfer.model import Failure, FolderProgress, ImportProgress, Job, Reason, Report
 from service.transfer.targets import NO_SUCH_FOLDER, Group, Target, Targets
 
-TRIES = 2
-"""How often a folder is tried in a burst if connections are lost, and nothing comes of it."""
+TRIES, MOST_TRIES = 2, 6
+"""How often a folder is tried in a burst if connections are lost and nothing is copied: more often if at each a message
+comes under suspicion."""
 Listener = Callable[[ImportProgress], None]
 Note = Callable[[str], None]
 
@@ -137,20 +138,21 @@ class Burst:
         self._current = counts[0].name
         tries, is_done = 0, None
         while is_done is None:
-            state = self._state()
+            copied, suspected = self._found.copied, self._suspected()
             try:
                 is_done = await self._try_group(plan, group, counts)
             except MailError as error:
-                tries += self._state() == state
-                is_done = await self._after(error, group, counts, is_last=tries >= TRIES)
+                tries = tries + 1 if self._found.copied == copied else 0
+                most = TRIES if self._suspected() == suspected else MOST_TRIES
+                is_done = await self._after(error, group, counts, is_last=tries >= most)
         if is_done:
             for count in counts:
                 self._job.progress.finish(count.key, count.copied, count.skipped, count.left)
         return is_done
 
-    def _state(self) -> tuple[int, int]:
-        """Changes if something comes of a try: a copy, or a message that is under suspicion to cost connections."""
-        return self._found.copied, sum(self._job.progress.suspects.values())
+    def _suspected(self) -> int:
+        """Rises if a connection is lost while a message is read or written."""
+        return sum(self._job.progress.suspects.values())
 
     async def _after(self, error: MailError, group: Group, counts: Sequence[Count], *, is_last: bool) -> bool | None:
         """Whether the folder is done after this error; None if it is to be tried again. Raises Paused, or the error if

@@ -266,11 +266,12 @@ class GroupRun:
 
     async def _write(self, batch: Sequence[Letter], writer: Writer) -> list[tuple[Letter, str | None]]:
         """The messages that were appended, with the ids of their copies. Each during which the connection was lost
-        before is written alone."""
+        before is written alone, and after those during which that was less often."""
         suspects = self._job.progress.suspects
         together, alone = list[Letter](), list[Letter]()
         for letter in batch:
             (alone if suspects and short(letter.item.id) in suspects else together).append(letter)
+        alone.sort(key=lambda letter: suspects[short(letter.item.id)])
         written: list[tuple[Letter, str | None]] = []
         for piece in (together, *([letter] for letter in alone)):
             if piece:
@@ -308,12 +309,13 @@ class GroupRun:
         return isinstance(error, NotFound) or (concerns_all(error) and not self._costs_connections(letter, error))
 
     def _costs_connections(self, letter: Letter, error: MailError) -> bool:
-        """Whether the connection is lost again and again when this message is written."""
+        """Whether the connection is lost again and again when this message is written. If nothing else was written,
+        it may be the server's fault, and takes longer to say."""
         if not is_lost(error):
             return False
         key, suspects = short(letter.item.id), self._job.progress.suspects
         suspects[key] = suspects.get(key, 0) + 1
-        return suspects[key] >= MAX_LOSSES
+        return suspects[key] >= (MAX_LOSSES if self._is_writable else 2 * MAX_LOSSES)
 
     def _note_copied(self, letter: Letter, copy: str | None) -> str | None:
         """Returns the id of the copy, if that is a new message."""

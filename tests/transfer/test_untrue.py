@@ -68,6 +68,17 @@ async def test_a_message_at_which_the_destination_hangs_up_is_listed_and_the_res
     assert new.octets == [mail(number) for number in (0, 1, 3, 4)]
 
 
+async def test_a_destination_that_hangs_up_at_every_message_is_left_alone_for_some_time() -> None:
+    """It is not the fault of the messages."""
+    old, new = boxes(*map(mail, range(20))), Box()
+    usual, new.answers = new._append, {"APPEND": [Close()]}
+    job = Job(Options())
+    report = await imported(old, new, job=job, bursts=3)
+    assert (report.is_done, report.failed, report.retry_after is not None) == (False, (), True)
+    new.answers = {"APPEND": usual}
+    assert (await imported(old, new, job=Job.of(job.claims()))).progress.copied == 20
+
+
 async def test_a_message_that_is_listed_and_not_given_is_told() -> None:
     """Neither its inventory, nor its octets: Exchange does so with broken ones. One that is gone is no failure."""
     old, new = boxes(*map(mail, range(6))), Box()
