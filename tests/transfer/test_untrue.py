@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -9,6 +10,8 @@ from service.mail.errors import InvalidRequest
 from service.transfer.burst import run_burst
 from service.transfer.crossing import cross
 from service.transfer.model import Failure, Job, Options, Reason, Report
+from tests.adapters.pop3.conftest import Mailboxes
+from tests.adapters.pop3.server import Pop3Server, Stored
 from tests.servers.scripted import Answer, Close
 from tests.transfer.box import Answered, Box, Held
 from tests.transfer.test_pitfalls import MAIL, boxes, imported, mail
@@ -268,6 +271,16 @@ async def test_a_folder_that_is_removed_meanwhile_is_made_by_the_next_burst() ->
     assert (report.is_done, report.failed) == (False, ())
     report = await imported(old, new, job=Job.of(job.claims()))
     assert (report.is_done, report.failed, new.octets, len(made)) == (True, (), [mail(1)], 1)
+
+
+async def test_a_move_by_pop3_reads_ahead_while_it_lists_again() -> None:
+    """More than one batch: the session of the reader is as new as the list has to be."""
+    old, new = Pop3Server([Stored(f"u{number}", mail(number)) for number in range(450)]), Box()
+    async with AsyncExitStack() as stack, new.opened("new") as destination:
+        source = await Mailboxes(stack).open(old)
+        report = await run_burst(source, destination, Job(MOVE), 60)
+    assert (report.is_done, report.progress.copied, report.deleted, report.failed) == (True, 450, 450, ())
+    assert (old.messages, len(new.messages)) == ([], 450)
 
 
 async def test_of_single_messages_one_copy_is_not_proof_of_two_either() -> None:
