@@ -12,7 +12,7 @@ from service.telemetry import metrics
 from service.transfer.group import Count, Found, GroupRun
 from service.transfer.index import Index
 from service.transfer.links import SOURCE, Paused, concerns_all, is_lost, named, wants_pause
-from service.transfer.model import Failure, FolderProgress, ImportProgress, Job, Reason, Report
+from service.transfer.model import Failure, FolderProgress, ImportProgress, Job, Reason, Report, short
 from service.transfer.targets import NO_SUCH_FOLDER, Group, Target, Targets
 
 TRIES, MOST_TRIES = 2, 6
@@ -103,6 +103,7 @@ class Burst:
         if names is None:
             return [folder for folder in listed if folder.is_selectable and folder.namespace is None]
         by_name = {name: folder for folder in listed for name in (folder.id, folder.role) if name}
+        by_name |= {short(name): folder for name, folder in by_name.items()}
         if missing := [name for name in names if name not in by_name or not by_name[name].is_selectable]:
             raise NotFound("folder", f"There is no folder {missing[0][:200]}.")
         return list({folder.id: folder for folder in (by_name[name] for name in names)}.values())

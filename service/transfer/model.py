@@ -16,6 +16,8 @@ MAX_REMEMBERED = 1000
 MAX_FAILED = 3000
 """Messages that failed, in a token."""
 MAX_DROPPED = 50
+MAX_NAMED = 16 << 10
+"""Characters of the names of folders in a token. Beyond that they are shortened."""
 _SHORT = 6
 
 
@@ -67,8 +69,8 @@ class ImportProgress(Value):
 
 
 class Options(NamedTuple):
-    """What is wanted. ``folders`` are ids or roles at the source, None: all of the user's own; ``into`` is a folder of
-    the destination, in place of those that match."""
+    """What is wanted. ``folders`` are ids or roles at the source, perhaps as ``short`` names them; None: all of the
+    user's own. ``into`` is a folder of the destination, in place of those that match."""
 
     folders: tuple[str, ...] | None = None
     into: str | None = None
@@ -122,7 +124,7 @@ class Job:
         options, progress = self.options, self.progress
         since = options.since.isoformat() if options.since else None
         return {
-            "options": [options.folders, options.into, since, options.is_dry, options.deletes_source],
+            "options": [_names(options.folders), options.into, since, options.is_dry, options.deletes_source],
             "done": dict(list(progress.done.items())[-MAX_REMEMBERED:]),
             "begun": progress.begun,
             "gone": progress.gone,
@@ -161,6 +163,13 @@ class Job:
 def short(name: str) -> str:
     """A long id, as a token remembers it."""
     return blake2s(name.encode(errors="surrogatepass"), digest_size=_SHORT).hexdigest()
+
+
+def _names(folders: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """As a token has them."""
+    if folders is None or sum(map(len, folders)) <= MAX_NAMED:
+        return folders
+    return tuple(map(short, folders))
 
 
 @dataclass
