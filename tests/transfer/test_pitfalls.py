@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.accounts.tokens import MAX_IMPORT, Sessions
+from service.accounts.tokens import MAX_IMPORT, MAX_TOKEN, Sessions
 from service.mail.errors import InvalidRequest, NotFound, OverQuota
 from service.transfer.burst import run_burst
 from service.transfer.model import Job, Options, Reason, Report, short
@@ -317,7 +317,7 @@ async def test_the_token_of_a_job_is_not_too_long_however_many_folders_and_failu
         job.progress.suspects[short(f"m{number}")] = 2
         job.progress.done[short(f"f{number}")] = (10_000, 10_000, 0)
     sessions = Sessions([bytes(32)], 3600)
-    token = sessions.seal_import("a", "s" * 8000, job.claims(), is_own=True)
+    token = sessions.seal_import("a", "s" * MAX_TOKEN, job.claims(), is_own=True)
     assert len(token) <= MAX_IMPORT
     again = Job.of(sessions.open_import(token, "a").job)
     old, new = boxes(mail(1)), Box()
