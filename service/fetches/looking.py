@@ -17,7 +17,7 @@ from service.fetches.content import KEY, MAX_SEEN, Mark, Written
 from service.fetches.model import Plan
 from service.mail.backend import MAX_ITEMS, Backend
 from service.mail.errors import NotFound, StaleToken
-from service.mail.inventory import UNNAMED, Item
+from service.mail.inventory import NEWEST, UNNAMED, Item
 from service.mail.model import Capability, Folder, Protocol
 from service.transfer.reading import in_pieces
 
@@ -25,8 +25,6 @@ LEFT_OUT = frozenset({"drafts", "trash", "junk"})
 """Unless they are named: what is moved there is not new, and each draft is stored many times."""
 LEARNT = 200
 """Messages whose fingerprints a run reads, besides those of new ones."""
-RECHECKED = 20
-"""Messages, the newest ones, that are compared although their ids are known."""
 KEPT = 10_000
 """Messages that are remembered of a source that reports its changes: those moved later are not new."""
 SLACK = timedelta(days=1)
@@ -137,7 +135,7 @@ async def _by_ids(source: Backend, folders: Sequence[Folder], mark: Mark) -> _Li
 
 async def _reused(source: Backend, present: Mapping[str, bytes], mark: Mark) -> set[bytes]:
     """Of the newest messages, the ids that named others before."""
-    newest = list(present.items())[-RECHECKED:]
+    newest = list(present.items())[-NEWEST:]
     known = [message for message, digest in newest if mark.seen.get(digest, UNKNOWN) not in {UNKNOWN, NAMELESS}]
     items = await _items(source, known)
     return {present[item.id] for item in items if _fingerprint(item) not in {mark.seen[present[item.id]], NAMELESS}}

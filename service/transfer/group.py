@@ -138,8 +138,8 @@ class GroupRun:
                     count.left += 1
 
     async def _miss_listed(self, count: Count, messages: set[str]) -> None:
-        """Messages that were listed, and have no inventory: other programs have removed them, or nobody can read
-        them."""
+        """Messages that were listed, and have no inventory: other programs have removed them, or the server cannot
+        read them."""
         for message in messages.intersection(await self._source.list_ids(count.folder.id)):
             if (key := short(message)) not in self._job.progress.failed:
                 self._job.progress.failed[key] = None

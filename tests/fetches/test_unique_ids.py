@@ -1,11 +1,12 @@
 """By POP3 new mail is what was not listed before, whatever the server does with its unique-ids."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
 
+from service.adapters.pop3.backend import Pop3Backend
 from service.fetches.content import Mark, Origin, Written
 from service.fetches.looking import LEARNT, first_mark, look
 from service.fetches.model import Plan
@@ -23,28 +24,48 @@ def stored(number: int, uidl: str, at: str = NEW) -> Stored:
 
 
 class Fetch:
-    """A fetch from a server whose messages change."""
+    """A fetch from a server whose messages change, by a mailbox that stays open."""
 
-    def __init__(self, *messages: Stored, capabilities: tuple[str, ...] = CAPABILITIES) -> None:
-        self.messages, self._capabilities = list(messages), capabilities
+    def __init__(self, source: Pop3Backend, server: Pop3Server) -> None:
+        self._source, self._server = source, server
         self._written = Written(Origin("test", "pop3", "user@example.org", "account"), Plan(), CREATED)
         self._mark = Mark()
 
-    async def begin(self) -> "Fetch":
-        async with AsyncExitStack() as stack:
-            source = await Mailboxes(stack).open(Pop3Server(self.messages, self._capabilities))
-            self._mark = await first_mark(source, self._written.plan)
-        return self
+    async def begin(self) -> None:
+        self._mark = await first_mark(self._source, self._written.plan)
 
     async def new(self) -> list[int]:
         """The numbers of the messages that a run would fetch."""
-        async with AsyncExitStack() as stack:
-            source = await Mailboxes(stack).open(Pop3Server(self.messages, self._capabilities))
-            news = await look(source, self._written, self._mark)
-            self._mark = news.mark
-            found = [message for messages in news.found.values() for message in messages]
-            octets = await source.read_sources(found)
+        news = await look(self._source, self._written, self._mark)
+        self._mark = news.mark
+        octets = await self._source.read_sources([each for messages in news.found.values() for each in messages])
         return sorted(int(each.split(b"number ")[1]) for each in octets.values())
+
+    @property
+    def messages(self) -> list[Stored]:
+        """Those of the server."""
+        return self._server.messages
+
+    @messages.setter
+    def messages(self, messages: list[Stored]) -> None:
+        self._server.messages = messages
+
+
+Begin = Callable[..., Awaitable[Fetch]]
+
+
+@pytest.fixture
+async def begin() -> AsyncIterator[Begin]:
+    """Makes a fetch from a server with these messages."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(*messages: Stored, capabilities: tuple[str, ...] = CAPABILITIES) -> Fetch:
+            server = Pop3Server(list(messages), capabilities)
+            fetch = Fetch(await Mailboxes(stack).open(server), server)
+            await fetch.begin()
+            return fetch
+
+        yield begin
 
 
 @pytest.mark.parametrize(
@@ -60,29 +81,29 @@ class Fetch:
     ],
     ids=["plain", "long", "signs", "spaces", "same", "empty", "8-bit"],
 )
-async def test_each_message_is_new_once_under_any_unique_id(uidl: Callable[[int], str]) -> None:
-    fetch = await Fetch(*(stored(number, uidl(number)) for number in range(3))).begin()
+async def test_each_message_is_new_once_under_any_unique_id(begin: Begin, uidl: Callable[[int], str]) -> None:
+    fetch = await begin(*(stored(number, uidl(number)) for number in range(3)))
     assert await fetch.new() == []
     fetch.messages += [stored(number, uidl(number)) for number in (3, 4)]
     assert (await fetch.new(), await fetch.new()) == ([3, 4], [])
 
 
-async def test_each_message_is_new_once_without_unique_ids() -> None:
-    fetch = await Fetch(stored(1, ""), stored(2, ""), capabilities=WITHOUT).begin()
+async def test_each_message_is_new_once_without_unique_ids(begin: Begin) -> None:
+    fetch = await begin(stored(1, ""), stored(2, ""), capabilities=WITHOUT)
     fetch.messages.append(stored(3, ""))
     assert (await fetch.new(), await fetch.new()) == ([3], [])
 
 
-async def test_a_unique_id_that_is_given_again_is_of_new_mail() -> None:
-    fetch = await Fetch(stored(1, "a"), stored(2, "b")).begin()
+async def test_a_unique_id_that_is_given_again_is_of_new_mail(begin: Begin) -> None:
+    fetch = await begin(stored(1, "a"), stored(2, "b"))
     assert await fetch.new() == []
     fetch.messages[1] = stored(3, "b")
     assert (await fetch.new(), await fetch.new()) == ([3], [])
 
 
-async def test_a_server_that_takes_the_number_for_the_unique_id_hides_no_mail() -> None:
+async def test_a_server_that_takes_the_number_for_the_unique_id_hides_no_mail(begin: Begin) -> None:
     """One message was deleted and one came: the same ids, each of another message."""
-    fetch = await Fetch(*(stored(number, str(number)) for number in range(1, 31))).begin()
+    fetch = await begin(*(stored(number, str(number)) for number in range(1, 31)))
     assert await fetch.new() == []
     for number in range(31, 34):
         del fetch.messages[0]
@@ -91,9 +112,9 @@ async def test_a_server_that_takes_the_number_for_the_unique_id_hides_no_mail() 
         assert (await fetch.new(), await fetch.new()) == ([number], [])
 
 
-async def test_new_ids_of_more_old_mail_than_is_known_are_no_new_mail() -> None:
+async def test_new_ids_of_more_old_mail_than_is_known_are_no_new_mail(begin: Begin) -> None:
     """The fetch is young, and has not read the headers of what was there before it."""
     count = LEARNT + 50
-    fetch = await Fetch(*(stored(number, f"a{number}", OLD) for number in range(count))).begin()
+    fetch = await begin(*(stored(number, f"a{number}", OLD) for number in range(count)))
     fetch.messages = [stored(number, f"b{number}", OLD) for number in range(count)] + [stored(count, "new")]
     assert (await fetch.new(), await fetch.new()) == ([count], [])
