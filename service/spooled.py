@@ -64,6 +64,11 @@ class Spooled:
         """See ``model.Source``."""
         return self._digest.finish()
 
+    @property
+    def exact_digest(self) -> bytes:
+        """The same, but other line ends at the end make another one."""
+        return self._digest.finish_exactly()
+
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """All octets."""
         for start in range(0, self.size, CHUNK):

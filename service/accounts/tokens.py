@@ -213,7 +213,7 @@ class Sessions:
         return {"jti": _nonce(token), **claims}
 
     def _decrypt(self, token: str) -> bytes:
-        return jwe.decrypt_compact(token, self._key, algorithms=_ALGORITHMS).plaintext or b""
+        return jwe.decrypt_compact(token, self._key, registry=_AnyLength(algorithms=_ALGORITHMS)).plaintext or b""
 
     def _key(self, sealed: Any) -> OctKey:
         headers = sealed.headers()
@@ -227,6 +227,12 @@ def _short(grant: SealedGrant) -> SealedGrant:
     """Without the access token if both are so long that the header field of a request would be."""
     is_long = len(grant.refresh) + len(grant.access) > MAX_SECRETS
     return grant._replace(access="", ends_at=0) if is_long else grant
+
+
+class _AnyLength(jwe.JWERegistry):
+    """Opens tokens of imports too. What is longer than the token may be is not given to it."""
+
+    max_ciphertext_length = MAX_IMPORT
 
 
 class _FixedVector(jwe.JWERegistry):

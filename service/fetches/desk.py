@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -46,13 +47,15 @@ class StoreDesk:
         return await _fetch(row)
 
     def _made(self, source: Credentials, plan: Plan, first: bytes, known: FetchRow | None) -> Made:
-        """One that is replaced keeps its place, unless older mail is requested now."""
+        """One that is replaced keeps its place, unless older mail is requested now. Whether both mailboxes are the same
+        one is seen by the folders, which may be others now."""
         created_at, mark = now(), first
         if known is not None:
             before = read_fetch(known.content)
-            created_at, mark = before.created_at, known.mark
+            kept = read_mark(known.mark)
             if plan.since not in (None, before.plan.since):
-                mark = write_mark(Mark(read_mark(known.mark).record))
+                kept = Mark(kept.record)
+            created_at, mark = before.created_at, write_mark(replace(kept, is_distinct=False))
         return Made(_login(self._credentials, write_fetch(self._credentials, source, plan, created_at)), mark)
 
     async def remove(self, id: str) -> bool:  # noqa: A002 - as in the protocol

@@ -90,13 +90,18 @@ class Selected(Guarded):
         super().__init__(inner, fence)
         self._shown, self._is_exact = shown, is_exact
         self._hidden: dict[str, set[str]] = {}
+        self._listed: set[str] = set()
 
     async def list_ids(self, folder: str) -> Sequence[str]:
         """Unless ``is_exact``, also what came since the first call: before anything is deleted at the source, an import
-        looks for what it has appended elsewhere."""
+        looks for what it has appended elsewhere. Later calls leave out what was removed since."""
         shown = self._shown.get(folder, ())
-        if self._is_exact:
+        if self._is_exact and folder not in self._listed:
+            self._listed.add(folder)
             return shown
+        if self._is_exact:
+            there = set(await self._inner.list_ids(folder))
+            return [message for message in shown if message in there]
         present = await self._inner.list_ids(folder)
         hidden = self._hidden.setdefault(folder, set(present) - set(shown))
         return [message for message in present if message not in hidden]

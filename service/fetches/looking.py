@@ -2,7 +2,8 @@
 
 A server that reports changes is asked for them. Otherwise (POP3) the list of messages is compared with the last one: by
 unique-ids, and if a message has a new one, by its fingerprint: a digest of Message-ID and size. So a server that gives
-all messages new ids has no new mail.
+all messages new ids has no new mail. The newest messages are compared by their fingerprints in any case: a server that
+gives an id for the second time, or numbers its messages, has new mail under ids that are known.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from service.fetches.content import KEY, MAX_SEEN, Mark, Written
 from service.fetches.model import Plan
 from service.mail.backend import MAX_ITEMS, Backend
 from service.mail.errors import NotFound, StaleToken
-from service.mail.inventory import UNNAMED, Item
+from service.mail.inventory import NEWEST, UNNAMED, Item
 from service.mail.model import Capability, Folder, Protocol
 from service.transfer.reading import in_pieces
 
@@ -50,6 +51,8 @@ class _Listed:
     present: Mapping[str, bytes] | None = None
     """All messages with the digests of their ids, if the source cannot tell what is new."""
     token: bytes | None = None
+    is_renumbered: bool = False
+    """Whether the source lists none of the messages that it listed before."""
 
 
 async def first_mark(source: Backend, plan: Plan) -> Mark:
@@ -69,7 +72,9 @@ async def look(source: Backend, written: Written, mark: Mark) -> News:
     folders = await _wanted(source, written.plan)
     listed = await (_by_changes if _reports(source) else _by_ids)(source, folders, mark)
     news = News(mark, names={folder.id: "/".join(folder.path) for folder in folders})
-    since = written.plan.since or (written.created_at - SLACK if _reports(source) else None)
+    since = written.plan.since
+    if since is None and (_reports(source) or listed.is_renumbered):
+        since = written.created_at - SLACK
     seen: dict[bytes, bytes] = {}
     for folder, messages in _with_owed(listed.candidates, mark, news.names).items():
         for item in await _items(source, messages):
@@ -117,8 +122,23 @@ def _is_wanted(item: Item, since: datetime | None, fingerprint: bytes, gone: Cou
 async def _by_ids(source: Backend, folders: Sequence[Folder], mark: Mark) -> _Listed:
     by_folder = {folder.id: await _digests((await source.list_ids(folder.id))[-MAX_SEEN:]) for folder in folders}
     present = {message: digest for digests in by_folder.values() for message, digest in digests.items()}
-    candidates = {folder: _unseen(digests, mark) for folder, digests in by_folder.items()}
-    return _Listed(candidates, _gone(mark, mark.seen.keys() - set(present.values())), present)
+    listed = set(present.values())
+    reused = await _reused(source, present, mark)
+    candidates = {
+        folder: [message for message, digest in digests.items() if digest not in mark.seen or digest in reused]
+        for folder, digests in by_folder.items()
+    }
+    is_renumbered = bool(mark.seen) and mark.seen.keys().isdisjoint(listed)
+    gone = _gone(mark, (mark.seen.keys() - listed) | reused)
+    return _Listed(candidates, gone, present, is_renumbered=is_renumbered)
+
+
+async def _reused(source: Backend, present: Mapping[str, bytes], mark: Mark) -> set[bytes]:
+    """Of the newest messages, the ids that named others before."""
+    newest = list(present.items())[-NEWEST:]
+    known = [message for message, digest in newest if mark.seen.get(digest, UNKNOWN) not in {UNKNOWN, NAMELESS}]
+    items = await _items(source, known)
+    return {present[item.id] for item in items if _fingerprint(item) not in {mark.seen[present[item.id]], NAMELESS}}
 
 
 async def _by_changes(source: Backend, folders: Sequence[Folder], mark: Mark) -> _Listed:

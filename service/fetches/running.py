@@ -13,8 +13,8 @@ import structlog
 from service.accounts.credentials import Credentials
 from service.fetches.content import Mark, Written, read_fetch, read_mark, write_mark
 from service.fetches.guarded import Guarded, Selected
-from service.fetches.looking import News, look
-from service.fetches.model import MAX_SHOWN, Fault, Record
+from service.fetches.looking import UNKNOWN, News, digest_of, look
+from service.fetches.model import MAX_SHOWN, Fault, Plan, Record
 from service.fetches.tools import Tools
 from service.mail.backend import Backend
 from service.mail.errors import (
@@ -67,6 +67,7 @@ class FetchRun:
         self._tools, self._claim = tools, claim
         self._copied = 0
         self._failed: list[Failure] = []
+        self._handled: dict[bytes, bytes] = {}
 
     async def run(self) -> None:
         """Until what came of it is written, or the fetch is no longer held."""
@@ -90,14 +91,14 @@ class FetchRun:
         if row is None:
             return
         written, mark = read_fetch(row.content), await asyncio.to_thread(read_mark, row.mark)
-        self._copied, self._failed = 0, []
+        self._copied, self._failed, self._handled = 0, [], {}
         try:
             done = await self._fetch(row, written, mark)
         except (Lost, StoreUnavailable):
             raise
         except _More:
             metrics.fetch_run("copied")
-            await self._write(_with_record(mark, self._record(mark)), 0, 0)
+            await self._write(_with_record(self._with_handled(mark), self._record(mark)), 0, 0)
         except MailError as error:
             await self._note_error(row, written, mark, error)
         except Exception as error:
@@ -138,8 +139,10 @@ class FetchRun:
         selected = Selected(source, fence, news.found, is_exact=not plan.deletes_source)
         guarded = Guarded(destination, fence)
         for last in (False,) * (MOST_BURSTS - 1) + (True,):
-            report = await run_burst(selected, guarded, job, BURST_SECONDS)
-            self._copied = report.progress.copied
+            try:
+                report = await run_burst(selected, guarded, job, BURST_SECONDS, note=partial(self._note, news, plan))
+            finally:
+                self._copied = job.progress.copied
             self._failed += report.failed
             if report.is_done:
                 break
@@ -147,13 +150,28 @@ class FetchRun:
                 raise UpstreamUnavailable(_PAUSED, retry_after=report.retry_after)
             if last:
                 raise _More
-            shown = _with_record(before, self._record(before))
+            shown = _with_record(self._with_handled(before), self._record(before))
             await self._tools.store.fetch_queue.advance(self._claim, await asyncio.to_thread(write_mark, shown))
         news.mark.is_distinct = job.progress.is_distinct
         news.mark.owed = _owed(self._failed, news, before)
 
+    def _note(self, news: News, plan: Plan, message: str) -> None:
+        """A message has its copy. One that is to be deleted is looked at until it is."""
+        if not plan.deletes_source:
+            digest = digest_of(message)
+            self._handled[digest] = news.mark.seen.get(digest, UNKNOWN)
+
+    def _with_handled(self, mark: Mark) -> Mark:
+        """The mark from before a run that did not come to its end, with what it has copied: the user may have filed or
+        deleted that before the next run."""
+        if not self._handled:
+            return mark
+        owed = {message: tried for message, tried in mark.owed.items() if digest_of(message) not in self._handled}
+        return replace(mark, seen=mark.seen | self._handled, owed=owed)
+
     async def _note_error(self, row: FetchRow, written: Written, mark: Mark, error: MailError) -> None:
-        """Back off, or stop if it would be the same again. The mark stays: the next run looks again."""
+        """Back off, or stop if it would be the same again. The next run looks again for what was not copied."""
+        mark = self._with_handled(mark)
         noted = _with_record(mark, self._record(mark, Fault(type(error).__name__, error.detail)))
         if isinstance(error, _LASTING):
             if isinstance(error, LoginRefused) and await self._has_other_credentials(row):

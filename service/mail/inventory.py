@@ -16,6 +16,9 @@ BEGINNING = 4096
 """Octets of a message without Message-ID that name it, if its header is not shorter."""
 UNNAMED = b""
 """The name of a message of which the mail server shows nothing without all of it."""
+NEWEST = 20
+"""Messages of a maildrop, the newest ones, whose inventory is read again after each list: a server may give an id for
+the second time."""
 _NAME_OCTETS = 12
 _ID = frozenset({"message-id"})
 

@@ -94,7 +94,7 @@ class _Crossing:
 
     def _copied(self, letter: Letter, copy: str | None) -> Copy:
         self.outcomes[letter.item.id] = Outcome(letter.item.id, new_id=copy)
-        return Copy(letter.place, copy, letter.source.size, letter.source.digest)
+        return Copy.of(letter, copy)
 
     async def _see_that_distinct(self, batch: Sequence[Letter]) -> None:
         """Once, before anything is copied."""
@@ -108,8 +108,8 @@ class _Crossing:
         for copy in copies:
             if copy not in verified:
                 message = self._items[copy.place].id
-                self.outcomes[message] = Outcome(message, UpstreamError(NOT_VERIFIED[1]), copy.id)
-        messages = [self._items[copy.place].id for copy in verified]
-        errors = await delete(self._source, messages) if messages else {}
+                self.outcomes[message] = Outcome(message, UpstreamError(NOT_VERIFIED[1]), self.outcomes[message].new_id)
+        items = [self._items[copy.place] for copy in verified]
+        errors = await delete(self._source, items) if items else {}
         for message, error in errors.items():
             self.outcomes[message] = Outcome(message, error, self.outcomes[message].new_id)

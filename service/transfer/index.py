@@ -80,6 +80,10 @@ class Index:
         """Whether there is one like it, taken or not."""
         return bool(item.name) and _key(item) in self._same
 
+    def has_name(self, item: Item) -> bool:
+        """Whether there is one of the same name."""
+        return item.name in self._named
+
     async def take(self, letter: Letter, *, is_only: bool) -> str | None:
         """The id of a copy of these octets that was not taken before, which is taken now; None if there is none.
 

@@ -11,9 +11,15 @@ from pydantic import Field
 
 from service.mail.model import Count, Number, Value
 
-MAX_REMEMBERED = 1000
-"""Finished folders, and messages that failed, in a token. What is forgotten is looked at again."""
+MAX_REMEMBERED = 3000
+"""Finished folders, in a token. What is forgotten is looked at again."""
+MAX_FAILED = 3000
+"""Messages that failed, in a token."""
 MAX_DROPPED = 50
+MAX_SUSPECTS = 500
+"""Messages during which connections were lost, in a token."""
+MAX_NAMED = 16 << 10
+"""Characters of the names of folders in a token. Beyond that they are shortened."""
 _SHORT = 6
 
 
@@ -65,8 +71,8 @@ class ImportProgress(Value):
 
 
 class Options(NamedTuple):
-    """What is wanted. ``folders`` are ids or roles at the source, None: all of the user's own; ``into`` is a folder of
-    the destination, in place of those that match."""
+    """What is wanted. ``folders`` are ids or roles at the source, perhaps as ``short`` names them; None: all of the
+    user's own. ``into`` is a folder of the destination, in place of those that match."""
 
     folders: tuple[str, ...] | None = None
     into: str | None = None
@@ -83,13 +89,29 @@ class Progress:
     """Copied, skipped and left in each folder that is finished."""
     begun: dict[str, int] = field(default_factory=dict)
     """Messages copied in each folder that is not."""
+    gone: dict[str, int] = field(default_factory=dict)
+    """Messages that have their copies and are not looked at again, in each folder that is not finished: they were
+    deleted, or could not be."""
+    reached: dict[str, str] = field(default_factory=dict)
+    """The last message that was handled in each folder that is not finished."""
     failed: dict[str, None] = field(default_factory=dict)
     """Messages that are not tried again."""
     suspects: dict[str, int] = field(default_factory=dict)
-    """Messages during which a connection was lost, and how often."""
+    """Messages that were being read or written when a connection was lost, and how often."""
     octets: int = 0
     is_distinct: bool = False
     """Whether it was seen that the two mailboxes are not the same one."""
+
+    @property
+    def copied(self) -> int:
+        """The number of messages copied."""
+        return sum(self.begun.values()) + sum(copied for copied, _, _ in self.done.values())
+
+    def finish(self, folder: str, copied: int, skipped: int, left: int) -> None:
+        """Nothing is left to do in this folder."""
+        for each in (self.begun, self.gone, self.reached):
+            each.pop(folder, None)
+        self.done[folder] = copied, skipped, left
 
 
 @dataclass
@@ -104,11 +126,13 @@ class Job:
         options, progress = self.options, self.progress
         since = options.since.isoformat() if options.since else None
         return {
-            "options": [options.folders, options.into, since, options.is_dry, options.deletes_source],
+            "options": [_names(options.folders), options.into, since, options.is_dry, options.deletes_source],
             "done": dict(list(progress.done.items())[-MAX_REMEMBERED:]),
             "begun": progress.begun,
-            "failed": list(progress.failed)[-MAX_REMEMBERED:],
-            "suspects": dict(list(progress.suspects.items())[-MAX_REMEMBERED:]),
+            "gone": progress.gone,
+            "reached": progress.reached,
+            "failed": list(progress.failed)[-MAX_FAILED:],
+            "suspects": dict(list(progress.suspects.items())[-MAX_SUSPECTS:]),
             "octets": progress.octets,
             "distinct": progress.is_distinct,
         }
@@ -128,6 +152,8 @@ class Job:
         progress = Progress(
             done,
             dict(claims["begun"]),
+            dict(claims.get("gone", {})),
+            dict(claims.get("reached", {})),
             dict.fromkeys(claims["failed"]),
             dict(claims["suspects"]),
             claims["octets"],
@@ -139,6 +165,13 @@ class Job:
 def short(name: str) -> str:
     """A long id, as a token remembers it."""
     return blake2s(name.encode(errors="surrogatepass"), digest_size=_SHORT).hexdigest()
+
+
+def _names(folders: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """As a token has them."""
+    if folders is None or sum(map(len, folders)) <= MAX_NAMED:
+        return folders
+    return tuple(map(short, folders))
 
 
 @dataclass

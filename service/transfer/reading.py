@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from service.mail.backend import Backend
-from service.mail.errors import MailError, NotFound, UpstreamProtocol
-from service.mail.inventory import BEGINNING, Item, name_of
+from service.mail.errors import MailError, NotFound
+from service.mail.inventory import BEGINNING, UNNAMED, Item, header_name, id_name, name_of
 from service.mail.line_ends import BLANK
 from service.mail.mime.digest import Digest
 from service.spooled import Spooled
@@ -29,10 +29,11 @@ T = TypeVar("T")
 
 
 class Marks(NamedTuple):
-    """The digest of a message, and that of its body alone."""
+    """The digests of a message, of its body alone, and of all with the line ends behind its last line."""
 
     whole: bytes
     body: bytes
+    exact: bytes
 
 
 @dataclass(slots=True)
@@ -50,6 +51,15 @@ class Letter:
         """By the octets. That in the inventory is by what the mail server took for the header."""
         return name_of(self.source.header[:BEGINNING])
 
+    @property
+    def is_as_listed(self) -> bool:
+        """Whether these octets are the message that the inventory has under this id, as far as its name says."""
+        header = self.source.header
+        names = {UNNAMED, self.name, id_name(header)}
+        if header.startswith(b"\r\n"):  # it is empty, and by POP3 no more is listed
+            names.add(header_name(b""))
+        return self.item.name in names
+
     async def marks(self) -> Marks:
         """Of its octets."""
         return await _marks(self.source.chunks())
@@ -65,10 +75,10 @@ class Letter:
 
 
 class Batch(NamedTuple):
-    """Messages that were read at once, without those that no longer exist; ``wanted`` counts these too."""
+    """Messages that were read at once; of those that the mail server did not give, the places."""
 
     letters: list[Letter]
-    wanted: int
+    missing: list[int]
 
 
 def in_pieces(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -98,29 +108,35 @@ def batches(items: Sequence[tuple[int, Item]]) -> Iterator[list[tuple[int, Item]
 async def letters(
     mailbox: Backend, items: Sequence[tuple[int, Item]], suspects: dict[str, int], *, with_crlf: bool = False
 ) -> AsyncGenerator[Batch, None]:
-    """The messages in batches. Those that no longer exist are left out. ``with_crlf``: each line end that is a LF
+    """The messages in batches. ``with_crlf``: each line end that is a LF
     becomes CRLF, as the files of a Maildir are sent. ``suspects`` counts how often the connection was lost while one
     was read."""
     for batch in batches(items):
+        is_suspect = bool(suspects) and any(short(item.id) in suspects for _, item in batch)
         async with named(SOURCE):
-            read = await _read(mailbox, batch)
-        found = []
+            read = {} if is_suspect else await _read(mailbox, batch)
+        found: list[Letter] = []
+        missing: list[int] = []
         for place, item in batch:
             letter = Letter(place, item, Spooled())
             async with named(SOURCE):
                 await _fill(mailbox, letter, read.get(item.id), suspects, with_crlf=with_crlf)
-            if not isinstance(letter.error, NotFound):
+            if isinstance(letter.error, NotFound):
+                missing.append(place)
+            else:
                 found.append(letter)
-        yield Batch(found, len(batch))
+        yield Batch(found, missing)
 
 
 async def _read(mailbox: Backend, batch: Sequence[tuple[int, Item]]) -> dict[str, bytes]:
-    """Small messages. If one of them cannot be read, all are read alone."""
+    """Small messages. If one of them cannot be read, or costs the connection, all are read alone."""
     if len(batch) == 1 and (batch[0][1].size or SMALL + 1) > SMALL:
         return {}
     try:
         return dict(await mailbox.read_sources([item.id for _, item in batch]))
-    except UpstreamProtocol:
+    except MailError as error:
+        if not is_lost(error):
+            raise
         return {}
 
 
@@ -137,11 +153,13 @@ async def _fill(
                 await letter.write(ends(chunk) if ends else chunk)
     except MailError as error:
         letter.error = error
-        if concerns_all(error):
+        if is_lost(error):
             key = short(letter.item.id)
-            suspects[key] = suspects.get(key, 0) + is_lost(error)
+            suspects[key] = suspects.get(key, 0) + 1
             if suspects[key] < MAX_LOSSES:
                 raise
+        elif concerns_all(error):
+            raise
 
 
 class LineEnds:
@@ -198,7 +216,7 @@ async def _marks(chunks: AsyncIterator[bytes]) -> Marks:
         if is_body:
             body.feed(head[end.end() if end else len(head) :])
             head = b""
-    return Marks(whole.finish(), body.finish())
+    return Marks(whole.finish(), body.finish(), whole.finish_exactly())
 
 
 async def ahead(stream: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:

@@ -15,7 +15,8 @@ VIEWS = frozenset({"all", "flagged"})
 Path = tuple[str, ...]
 _UNSAFE = re.compile(r"[^\w \-]")
 """What some server separates names by, or gives a meaning."""
-_NO_SUCH_NAME = (InvalidRequest, NotPermitted, UpstreamError)
+NO_SUCH_FOLDER = (InvalidRequest, NotPermitted, UpstreamError)
+"""Refusals to make a folder."""
 
 
 @dataclass(eq=False)
@@ -119,7 +120,7 @@ class Targets:
             except AlreadyExists:
                 if (known := await self._existing(own, within)) is not None:
                     return known
-            except _NO_SUCH_NAME as refusal:
+            except NO_SUCH_FOLDER as refusal:
                 error = refusal
         raise error or InvalidRequest("The destination cannot have a folder of this name.")
 

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -26,6 +27,13 @@ def old_server(request: pytest.FixtureRequest) -> Dovecot | Mailutils:
     """Where the mail is that is fetched."""
     found: Dovecot | Mailutils = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="module")
+def full_dovecot() -> Iterator[Dovecot]:
+    """Mailboxes there have room for six messages."""
+    with Dovecot(settings="plugin {\n  quota_rule = *:storage=1G:messages=6\n}") as server:
+        yield server
 
 
 async def test_mail_that_comes_is_fetched_once_and_left_on_the_server(
@@ -246,6 +254,45 @@ async def test_a_mailbox_does_not_fetch_from_itself(dovecot: Dovecot, file_url: 
         done = await site.again(user, fetch["id"])
         assert (done["state"], done["problem"]["type"]) == ("stopped", "/problems/invalid-request")
     assert subjects(dovecot, user) == told(1)
+
+
+async def test_a_fetch_into_another_folder_looks_again_whether_it_fetches_from_itself(
+    dovecot: Dovecot, file_url: str
+) -> None:
+    """From INBOX to another folder of the same mailbox is a move. Into INBOX the message would be its own copy."""
+    user = dovecot.user()
+    async with running(dovecot, file_url) as site:
+        fetch = await site.create(user, user, deleteSource=True, into="archive")
+        dovecot.append(user, mail(1))
+        assert (await site.again(user, fetch["id"]))["copied"] == 1
+        fetch = await site.create(user, user, deleteSource=True, into="inbox")
+        dovecot.append(user, mail(2))
+        await site.close_all()
+        done = await site.again(user, fetch["id"])
+        assert (done["state"], done["problem"]["type"]) == ("stopped", "/problems/invalid-request")
+    assert (subjects(dovecot, user, "Archive"), subjects(dovecot, user)) == (told(1), told(2))
+
+
+@pytest.mark.parametrize("protocol", ["pop3", "imap"])
+async def test_what_a_run_copied_before_the_mailbox_was_full_does_not_come_again(
+    full_dovecot: Dovecot, file_url: str, protocol: str
+) -> None:
+    """Its user makes room by deleting just that."""
+    user, old = full_dovecot.user(), full_dovecot.user()
+    async with running(full_dovecot, file_url) as site:
+        fetch = await site.create(user, old, protocol)
+        for number in range(1, 5):
+            full_dovecot.append(old, mail(number))
+            full_dovecot.append(user, mail(number + 10))
+        done = await site.again(user, fetch["id"])
+        assert (done["copied"], done["problem"]["type"]) == (2, "/problems/over-quota")
+        with full_dovecot.connect(user) as client:
+            client.select("INBOX")
+            client.store("1:*", "+FLAGS", r"(\Deleted)")
+            client.expunge()
+        done = await site.again(user, fetch["id"])
+        assert (done["copied"], done.get("problem")) == (4, None)
+    assert subjects(full_dovecot, user) == told(3, 4)
 
 
 async def test_an_account_has_so_many_fetches_and_credentials_that_last(dovecot: Dovecot, file_url: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
@@ -18,6 +19,8 @@ _APPEND = re.compile(
     rb'APPEND "?INBOX"? ?(?:\((?P<flags>[^)]*)\) )?(?:"(?P<date>[^"]*)" )?\{(?P<size>\d+)\+?\}\r\n', re.IGNORECASE
 )
 _SECTION = re.compile(rb"BODY\.PEEK\[([^\]]*)\](?:<(\d+)\.(\d+)>)?")
+
+Answered: TypeAlias = "Answer | Callable[[bytes], Answer]"
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Box:
     capabilities: bytes = b"IMAP4rev1 UIDPLUS LITERAL+"
     refuse: Callable[[bytes, bytes], bytes | None] = lambda flags, octets: None
     alter: Callable[[bytes], bytes] = bytes
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, Answered] = field(default_factory=dict)
     appended: list[Held] = field(default_factory=list)
 
     @classmethod

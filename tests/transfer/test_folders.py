@@ -111,11 +111,28 @@ async def test_all_mail_comes_last_and_only_what_is_nowhere_else(other: Dovecot,
         client.select('"INBOX.Label"')
         client.copy("1", '"INBOX.Alles"')
     other.append(old, mail(9), folder="INBOX.Alles")
+    dry = await imported(opened(other, old), opened(dovecot, new), Options(is_dry=True))
+    assert (dry.progress.left, dry.progress.octets) == (4, 4 * len(mail(0)))  # as many as it copies
     report = await imported(opened(other, old), opened(dovecot, new))
     assert numbers(dovecot, new) == {"INBOX": {0, 1}, "Label": {2}, "Alles": {9}}
     assert report.folders[0].name == "INBOX"
+    assert report.progress.copied == 4
     again = await imported(opened(other, old), opened(dovecot, new))
     assert again.progress.copied == 0
+
+
+async def test_all_mail_gets_nothing_that_earlier_bursts_copied_under_another_name(tmp_path: Path) -> None:
+    source, post = MemoryBackend(), Post(tmp_path)
+    label, everything = await source.create_folder("a.b"), await source.create_folder("All")
+    source._box(everything.id).role = "all"
+    source.deliver(mail(1), folder=label.id)
+    await source.copy_messages(await source.list_ids(label.id), everything.id)
+    destination, job, is_done = post.backend(post.user("ann")), Job(Options()), False
+    while not is_done:
+        report = await run_burst(source, destination, job, 0)
+        job, is_done = Job.of(job.claims()), report.is_done
+    assert (report.progress.copied, report.progress.skipped) == (1, 1)
+    assert {folder.name for folder in await destination.list_folders() if folder.total_messages} == {"a_b"}
 
 
 async def test_empty_folders_come_too_and_an_import_may_be_of_some_folders_into_one(dovecot: Dovecot) -> None:

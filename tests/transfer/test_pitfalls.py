@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from service.mail.errors import InvalidRequest, OverQuota
+from service.accounts.tokens import MAX_IMPORT, MAX_TOKEN, Sessions
+from service.mail.errors import InvalidRequest, NotFound, OverQuota
 from service.transfer.burst import run_burst
-from service.transfer.model import Job, Options, Reason, Report
+from service.transfer.model import Job, Options, Reason, Report, short
 from tests.servers.scripted import Close
 from tests.transfer.box import Box, Held
 
@@ -303,3 +304,24 @@ async def test_the_job_is_all_that_the_next_burst_needs() -> None:
     job.progress.done["x"] = (1, 2, 3)
     job.progress.failed["y"] = None
     assert Job.of(job.claims()) == job
+    older = {name: value for name, value in job.claims().items() if name not in {"gone", "reached"}}
+    assert Job.of(older) == job
+
+
+async def test_the_token_of_a_job_is_not_too_long_however_many_folders_and_failures_there_are() -> None:
+    """Or the import could not go on."""
+    folders = tuple(f"f_{number:04}{'x' * 2990}" for number in range(1000))
+    job = Job(Options((*folders, "inbox")))
+    for number in range(9000):
+        job.progress.failed[short(f"m{number}")] = None
+        job.progress.suspects[short(f"m{number}")] = 2
+        job.progress.done[short(f"f{number}")] = (10_000, 10_000, 0)
+    sessions = Sessions([bytes(32)], 3600)
+    token = sessions.seal_import("a", "s" * MAX_TOKEN, job.claims(), is_own=True)
+    assert len(token) <= MAX_IMPORT
+    again = Job.of(sessions.open_import(token, "a").job)
+    old, new = boxes(mail(1)), Box()
+    with pytest.raises(NotFound):  # none of the long ones exists
+        await imported(old, new, job=again)
+    again.options = Options(again.options.folders[-1:] if again.options.folders else None)
+    assert (await imported(old, new, job=again)).progress.copied == 1

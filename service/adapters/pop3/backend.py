@@ -26,7 +26,7 @@ from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.ids import account_tag, make_id, read_id
-from service.mail.inventory import Item
+from service.mail.inventory import NEWEST, Item
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import text_charset
@@ -160,6 +160,8 @@ class Pop3Backend(Backend):
     async def list_ids(self, folder: str) -> Sequence[str]:
         self._require_inbox(folder)
         keys = await self._queue.run(inventory.list_keys)
+        for key in keys[-NEWEST:]:
+            self._items.pop(key, None)
         return [make_id("m", self._tag, key) for key in keys]
 
     async def get_items(self, messages: Sequence[str]) -> Sequence[Item]:

@@ -42,6 +42,7 @@ class MaildropQueue:
                 if not session.reused or session.alive:
                     raise
         async with self.session() as session:
+            session.reused = False  # whichever request opened it, it is newer than this one
             return await work(session)
 
     @asynccontextmanager
