@@ -1,6 +1,7 @@
 """Blobs uploaded, downloaded, put together and parsed."""
 
 from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.jmap.clients import Jmap
 from tests.jmap.conftest import OpenJmap
 from tests.jmap.letters import MIXED, plain
+from tests.servers.dovecot import Dovecot
 
 OCTETS = bytes(range(256)) * 5000
 
@@ -101,3 +103,16 @@ async def test_what_is_not_a_message_is_not_imported(jmap: Jmap, octets: bytes) 
     blob = await jmap.upload(octets)
     answer = await jmap.call("Email/import", emails={"new": {"blobId": blob, "mailboxIds": {await jmap.inbox(): True}}})
     assert answer["notCreated"]["new"]["type"] in {"invalidEmail", "invalidProperties"}
+
+
+async def test_only_uploads_are_removed_after_a_day(jmap: Jmap, dovecot: Dovecot) -> None:
+    """The folder is one like others for other programs: what they put there stays."""
+    old = datetime.now(UTC) - timedelta(days=4)
+    own = plain("own").replace(b"<own@example.org>", b"<own@uploads.casella>")
+    dovecot.seed(jmap.session["username"], [(own, (), old), (plain("other"), (), old)], "Casella uploads")
+    await jmap.upload(b"x")
+    folders = (await jmap.http.get("/v1/accounts/me/folders")).json()["items"]
+    [uploads] = [each["id"] for each in folders if each["name"] == "Casella uploads"]
+    rows = (await jmap.http.get(f"/v1/accounts/me/folders/{uploads}/messages")).json()["items"]
+    assert len(rows) == 2
+    assert "other@example.org" in {row["messageId"] for row in rows}

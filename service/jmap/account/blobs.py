@@ -6,7 +6,7 @@ from contextlib import aclosing, asynccontextmanager, closing
 from service.jmap.account.account import Account
 from service.jmap.account.uploads import read_all
 from service.jmap.values.blob_ids import BlobId, read_blob_id
-from service.mail.errors import InvalidRequest, NotFound
+from service.mail.errors import InvalidRequest, NotFound, RangeNotSatisfiable
 from service.mail.model import Download, Span
 from service.spooled import Spooled
 
@@ -54,6 +54,23 @@ async def at_a_place(account: Account, email: str, read: Callable[[str], Awaitab
 async def read_blob(account: Account, blob: str, limit: int) -> bytes:
     """All octets. Raises NotFound("blob") and TooLarge."""
     return await read_all(await open_blob(account, blob), limit)
+
+
+async def read_range(account: Account, blob: str, offset: int, length: int | None, limit: int) -> tuple[bytes, int]:
+    """The octets of a range, as far as there are some, and the size of the whole. Raises NotFound("blob"), and
+    TooLarge for a range above the limit."""
+    if not offset and length is None:
+        octets = await read_blob(account, blob, limit)
+        return octets, len(octets)
+    last = None if length is None else offset + max(length, 1) - 1
+    try:
+        download = await open_blob(account, blob, Span(offset, last))
+    except RangeNotSatisfiable as error:
+        return b"", error.size
+    if length == 0:
+        await download.chunks.aclose()
+        return b"", download.size or 0
+    return await read_all(download, limit), download.size or 0
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from typing import Any
 MAX_CALLS = 32
 MAX_OBJECTS_IN_GET = 500
 MAX_OBJECTS_IN_SET = 500
+MAX_MAILBOXES = 50
 MAX_RESULTS = 10_000
 """Rows of a query that are walked through. What lies behind is refused, not guessed."""
 MAX_RESOLVED = 64 << 10
@@ -25,6 +26,8 @@ class Limits:
     requests: int = 16
     """At once, of an account in a process."""
     uploads: int = 4
+    mailboxes: int = MAX_MAILBOXES
+    """Of an Email that is written."""
 
     def described(self) -> dict[str, Any]:
         """The value of the core capability."""

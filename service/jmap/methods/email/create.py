@@ -56,8 +56,9 @@ async def _sources(account: Account, email: NewEmail) -> dict[str, Source]:
     """The source of each blob's octets. Raises blobNotFound."""
     sources: dict[str, Source] = {}
     missing = []
+    blobs = email.blobs  # which also checks the parts
     messages = _attached_messages(email.record)
-    for blob in email.blobs:
+    for blob in blobs:
         source = await _source(account, account.resolve(blob), as_message=blob in messages)
         if source is None:
             missing.append(blob)

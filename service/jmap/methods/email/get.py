@@ -1,7 +1,8 @@
 """Email/get and Email/parse."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +24,6 @@ LIGHT = 256 << 10
 """Octets of header fields, once for each property, that are read in the event loop."""
 PART = 20
 """What the description of a part weighs, beside its header."""
-MAX_READ = 100
-"""Emails whose bodies are read in one call."""
 BODIES = frozenset(
     {"bodyProperties", "fetchTextBodyValues", "fetchHTMLBodyValues", "fetchAllBodyValues", "maxBodyValueBytes"}
 )
@@ -66,29 +65,28 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
         raise invalid("ids is required: there may be too many Emails to get all.")
     wanted, bodies = Wanted(arguments.texts("properties")), Bodies.read(arguments)
     emails = [account.resolve(each) for each in ids]
-    if wanted.needs_body and len(emails) > MAX_READ:
-        raise invalid(f"Bodies can be asked for of {MAX_READ} Emails at once.")
     state = await account.state()
     rows = await read_rows(account, emails, preview="preview" in wanted.set, thread="threadId" in wanted.set)
     mailboxes = await account.index.mailboxes() if "mailboxIds" in wanted.set else {}
-    needs_more = wanted.needs_body or wanted.needs_headers
     records = []
     for email in dict.fromkeys(emails):
         if email in rows:
-            record = from_rows(email, rows[email], mailboxes, wanted)
-            try:
-                if needs_more:
-                    await _complete(account, email, rows[email][0], record, wanted, bodies)
-            except NotFound:
-                continue
-            records.append(record)
+            with suppress(NotFound):
+                records.append(await read_record(account, email, rows[email], mailboxes, wanted, bodies))
     return get_response(account.id, state, records, emails)
 
 
-async def _complete(
-    account: Account, email: str, row: Row, record: dict[str, Any], wanted: Wanted, bodies: Bodies
-) -> None:
-    """Adds what the row does not say."""
+async def read_record(
+    account: Account,
+    email: str,
+    rows: Sequence[Row],
+    mailboxes: Mapping[str, str],
+    wanted: Wanted,
+    bodies: Bodies,
+) -> dict[str, Any]:
+    """The properties of an Email that has these rows. A round trip if they do not say all. Raises NotFound if it is
+    gone."""
+    record, row = from_rows(email, rows, mailboxes, wanted), rows[0]
     if wanted.needs_body:
         opened = await open_email(account, email, row)
         record |= await _header_properties(opened.headers, wanted)
@@ -98,6 +96,7 @@ async def _complete(
         headers = await account.backend.list_headers(row["id"], wanted.fields)
         record |= await _header_properties(headers, wanted)
         account.take(len(to_json(record)))
+    return record
 
 
 async def _header_properties(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:

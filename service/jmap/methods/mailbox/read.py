@@ -47,10 +47,11 @@ async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
     account.require(arguments)
     since = arguments.required_text("sinceState")
     most = arguments.number("maxChanges", least=1)
-    known = _known(account, since)
     mailboxes = await mailboxes_of(account)
     new = state_of(account, mailboxes)
-    created, updated, destroyed, only_counts = changed(known, mailboxes) if new != since else ([], [], [], False)
+    created, updated, destroyed, only_counts = list[str](), list[str](), list[str](), False
+    if new != since:
+        created, updated, destroyed, only_counts = changed(_known(account, since), mailboxes)
     if most is not None and len(created) + len(updated) + len(destroyed) > most:
         raise StaleToken("There are more changes than that.")
     return {
@@ -132,13 +133,15 @@ def _holds(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
         raise MethodError("unsupportedFilter", f"There is no condition {min(unknown)[:100]}.")
     if "operator" in tree:
         return _combined(tree, record, depth)
+    if "conditions" in tree:
+        raise invalid("Conditions are those of an operator.")
     return all(_condition(name, value, record) for name, value in tree.items())
 
 
 def _combined(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
     operator, conditions = tree["operator"], tree.get("conditions")
-    if operator not in ("AND", "OR", "NOT") or not isinstance(conditions, list):
-        raise invalid("An operator is AND, OR or NOT, and has conditions.")
+    if operator not in ("AND", "OR", "NOT") or not isinstance(conditions, list) or len(tree) > 2:
+        raise invalid("An operator is AND, OR or NOT, and has conditions and nothing else.")
     held = [_holds(each, record, depth + 1) for each in conditions]
     return all(held) if operator == "AND" else any(held) == (operator == "OR")
 
