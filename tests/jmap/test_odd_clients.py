@@ -250,3 +250,31 @@ def test_snippets_take_linear_time() -> None:
         for _ in range(20):
             assert excerpt(text, words) is None
     assert time.thread_time() - began < 2
+
+
+async def test_attachments_are_as_large_as_the_session_says(dovecot: Dovecot) -> None:
+    """All parts together: one blob that is attached a thousand times would fill a disk."""
+    place = {"host": HOST, "port": dovecot.ports.imap, "security": "none"}
+    most = 100 << 10
+    home = {"home": {"imap": place}}
+    settings = Settings(servers=home, default_server="home", secret_keys=KEY, max_message_octets=most)
+    async with signed_in(settings, dovecot.user("attachments")) as jmap:
+        [account] = jmap.session["accounts"].values()
+        assert account["accountCapabilities"]["urn:ietf:params:jmap:mail"]["maxSizeAttachmentsPerEmail"] == most
+        half, whole = await jmap.upload(b"x" * (most // 2)), await jmap.upload(b"y" * most)
+        more, nothing = await jmap.upload(b"z" * (most // 2 + 1)), await jmap.upload(b"")
+        record = {"mailboxIds": {await jmap.inbox(): True}}
+        emails = {"halves": [half, half], "whole": [whole, nothing], "more": [half, more], "many": [half] * 200}
+        answer = await jmap.call(
+            "Email/set",
+            create={key: {**record, "attachments": [{"blobId": each} for each in of]} for key, of in emails.items()},
+        )
+        assert set(answer["created"]) == {"halves", "whole"}
+        assert {key: each["type"] for key, each in answer["notCreated"].items()} == {
+            "more": "tooLarge",
+            "many": "tooLarge",
+        }
+        parts = (await jmap.email(answer["created"]["whole"]["id"], "attachments"))["attachments"]
+        again = {**record, "attachments": [{"blobId": parts[0]["blobId"]}, {"blobId": parts[0]["blobId"]}]}
+        refused = await jmap.call("Email/set", create={"again": again})
+        assert refused["notCreated"]["again"]["type"] == "tooLarge"

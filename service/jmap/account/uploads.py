@@ -18,7 +18,8 @@ NAME = "Casella uploads"
 KEPT = timedelta(days=1)
 SWEEP_SECONDS = 3600.0
 PIECE = 96 << 10
-_PART = "1"
+PART = "1"
+"""Of the message of an upload: the blob."""
 DOMAIN = "@uploads.casella"
 """Ends the Message-ID of each."""
 _HEADER = (
@@ -60,7 +61,7 @@ class Uploads:
 
     async def open(self, staged: str, span: Span | None = None) -> Download:
         """The octets of a blob. Raises NotFound."""
-        return await self._backend.open_part(staged, _PART, span=span)
+        return await self._backend.open_part(staged, PART, span=span)
 
     async def _append(self, message: Spooled) -> str:
         folder = await self._folder()

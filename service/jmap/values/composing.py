@@ -31,9 +31,10 @@ _PART = frozenset(
 
 @dataclass(slots=True)
 class Source:
-    """The content of a blob, to be copied or written."""
+    """The content of a blob, to be copied or written; ``size`` in octets, decoded."""
 
     body: Body
+    size: int
     encoding: str = "base64"
 
 
@@ -47,8 +48,8 @@ class NewEmail:
 
     @property
     def blobs(self) -> list[str]:
-        """The blobs that parts refer to, in order. Raises invalidProperties for parts that are wrong."""
-        return list(dict.fromkeys(part["blobId"] for part in self._parts() if part.get("blobId") is not None))
+        """The blob of each part that has one, in order. Raises invalidProperties for parts that are wrong."""
+        return [part["blobId"] for part in self._parts() if part.get("blobId") is not None]
 
     @property
     def length(self) -> int:
