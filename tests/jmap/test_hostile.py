@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.jmap.core.arguments import Arguments
 from service.jmap.core.writing import SHORT, write
+from service.jmap.methods.mailbox.read import matching_ids
 from service.jmap.values.headers import FORMS, header_value, read_property
-from service.mail.model import Header
+from service.jmap.values.mailboxes import mailbox
+from service.mail.model import Capability, Folder, Header
 from tests.jmap.clients import CORE, Jmap
 from tests.jmap.letters import plain
 from tests.servers.dovecot import PASSWORD, Dovecot
@@ -54,6 +57,7 @@ def _deep(depth: int) -> dict[str, Any]:
         ("Email/set", {"destroy": ["x" + str(n) for n in range(5000)]}, "requestTooLarge"),
         ("Email/set", {"update": {"x": 5}}, "invalidArguments"),
         ("Mailbox/query", {"filter": _deep(80)}, "invalidArguments"),
+        ("Mailbox/query", {"filter": {"name": "x" * 1001}}, "invalidArguments"),
         ("Thread/get", {"ids": ["t_x"] * 400}, "requestTooLarge"),
         ("SearchSnippet/get", {"emailIds": ["x"] * 400, "filter": None}, "requestTooLarge"),
         ("Blob/get", {"ids": ["x"] * 65}, "requestTooLarge"),
@@ -184,6 +188,20 @@ async def test_an_account_has_4_uploads_at_once(jmap: Jmap) -> None:
         go_on.set()
     assert [each.result().status_code for each in uploads] == [201] * 4
     assert (await jmap.http.post(url, content=b"z")).status_code == 201
+
+
+async def test_many_conditions_on_many_mailboxes_are_evaluated_in_turns() -> None:
+    """Each condition looks for a long name in 4,000 mailboxes."""
+    listed = (
+        Folder(id=f"f_{n}", name=f"folder {n}", path=("x",), is_subscribed=True, is_selectable=True)
+        for n in range(4000)
+    )
+    mailboxes = {folder.id: mailbox(folder.id, folder, {}, frozenset(Capability)) for folder in listed}
+    conditions = [{"name": "Z" * 900}] * 250
+    arguments = Arguments({"filter": {"operator": "OR", "conditions": [*conditions, {"name": "folder 3999"}]}})
+    async with watched() as watch:
+        assert await matching_ids(arguments, mailboxes) == ["f_3999"]
+    assert watch.longest < HELD
 
 
 async def test_references_that_bring_nothing_are_counted_too(jmap: Jmap) -> None:

@@ -1,6 +1,7 @@
 """Mailbox/set."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from service.jmap.account.account import Account
@@ -10,7 +11,7 @@ from service.jmap.core.errors import SetError, invalid_properties
 from service.jmap.core.records import Changes, Outcomes, attempt, changes_in, reporting
 from service.jmap.methods.mailbox.read import mailboxes_of, state_of
 from service.jmap.values.mailboxes import PROPERTIES
-from service.mail.errors import AlreadyExists, InvalidRequest, NotFound
+from service.mail.errors import AlreadyExists, InvalidRequest, MailError, NotFound
 from service.mail.model import Folder
 
 _WRITABLE = frozenset({"name", "parentId", "isSubscribed", "sortOrder", "role"})
@@ -71,9 +72,10 @@ async def _create(account: Account, key: str, record: Mapping[str, Any], outcome
         folder = await account.backend.create_folder(name, parent)
     except InvalidRequest as error:
         raise invalid_properties("name", why=error.detail) from None
-    if record.get("isSubscribed") is False:
-        folder = await account.backend.change_folder(folder.id, is_subscribed=False)
     _changed(account)
+    if record.get("isSubscribed") is False:
+        with suppress(MailError):  # the mailbox is there: its record says whether it is subscribed
+            await account.backend.change_folder(folder.id, is_subscribed=False)
     created = (await mailboxes_of(account))[await account.mailbox_id(folder.id)]
     account.created[key] = created["id"]
     outcomes.created[key] = {name: created[name] for name in PROPERTIES if record.get(name) != created[name]}
