@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from itertools import product
 from typing import Any
 
 import httpx
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.jmap.account import account
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.writing import SHORT, write
 from service.jmap.methods.mailbox.read import matching_ids
-from service.jmap.values.headers import FORMS, header_value, read_property
+from service.jmap.values.emails import Wanted, from_headers
+from service.jmap.values.headers import FORMS, HeaderReader, read_property
 from service.jmap.values.mailboxes import mailbox
 from service.mail.model import Capability, Folder, Header
 from tests.jmap.clients import CORE, Jmap
@@ -119,8 +122,29 @@ def test_header_forms_take_linear_time(unit: str) -> None:
     value = unit * ((250 << 10) // len(unit))
     began = time.thread_time()
     for form in FORMS:
-        header_value(read_property(f"header:X-Any:{form}"), [Header(name="X-Any", value=value, raw=value)])
+        HeaderReader([Header(name="X-Any", value=value, raw=value)]).value(read_property(f"header:X-Any:{form}"))
     assert time.thread_time() - began < 3
+
+
+def test_a_field_is_read_once_for_each_form() -> None:
+    """Not once for each way to write its name."""
+    names = ["".join(letters) for letters in product("xX", "-", "aA", "nN", "yY", "eE", "rR", "sS")][:98]
+    value = "(" * (250 << 10)
+    headers = [Header(name="X-Anyers", value=value, raw=value)]
+    began = time.thread_time()
+    record = from_headers(headers, Wanted([f"header:{name}:asGroupedAddresses" for name in names]))
+    assert record == {f"header:{name}:asGroupedAddresses": [] for name in names}
+    assert time.thread_time() - began < 2
+
+
+async def test_fields_that_a_request_has_read_are_bounded(jmap: Jmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "MAX_PARSED", 400)
+    email = await jmap.imported(b"X-Long: " + b"(" * 150 + b"\r\n" + plain("x"), await jmap.inbox())
+    few, many = ["header:X-Long:asAddresses"], [f"header:X-Long:{form}" for form in ("asText", "asURLs", "asDate")]
+    assert (await jmap.call("Email/get", ids=[email], properties=few))["list"]
+    assert await jmap.error("Email/get", ids=[email], properties=many) == "requestTooLarge"
+    parts = {"properties": ["bodyStructure"], "bodyProperties": many}
+    assert await jmap.error("Email/get", ids=[email], **parts) == "requestTooLarge"
 
 
 def _refused(answer: httpx.Response, status: int, limit: str) -> None:

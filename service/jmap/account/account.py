@@ -12,7 +12,7 @@ from service.jmap.account.uploads import Uploads, is_uploads
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.dispatch import Also
 from service.jmap.core.errors import MethodError
-from service.jmap.core.limits import MAX_RESPONSE
+from service.jmap.core.limits import MAX_PARSED, MAX_RESPONSE
 from service.jmap.core.request import Call
 from service.jmap.host import Host
 from service.jmap.index import AccountIndex
@@ -46,7 +46,7 @@ class Account:
         self._request, self._credentials = request, credentials
         self._folders: dict[str, Folder] | None = None
         self._token: bytes | None = None
-        self._left = MAX_RESPONSE
+        self._left, self._unread = MAX_RESPONSE, MAX_PARSED
 
     def expect(self, calls: Iterable[Call]) -> None:
         """Look which of the properties that cost more are asked for by calls to come, so that rows are read once."""
@@ -93,6 +93,12 @@ class Account:
         self._left -= octets
         if self._left < 0:
             raise MethodError("requestTooLarge", f"The response would have more than {MAX_RESPONSE} octets.")
+
+    def read(self, octets: int) -> None:
+        """Count header fields that are read, once for each form. Raises requestTooLarge if it is too much."""
+        self._unread -= octets
+        if self._unread < 0:
+            raise MethodError("requestTooLarge", f"More than {MAX_PARSED} octets of header fields would be read.")
 
     @property
     def taken(self) -> int:

@@ -17,6 +17,7 @@ from service.jmap.core.errors import invalid
 from service.jmap.core.records import get_response
 from service.jmap.values.bodies import DEFAULT_PROPERTIES, Body, Node, body_value, check_properties, described
 from service.jmap.values.emails import DEFAULT, Wanted, from_headers, from_rows
+from service.jmap.values.headers import HeaderReader
 from service.mail.errors import NotFound, TooLarge
 from service.mail.model import Header
 
@@ -89,18 +90,19 @@ async def read_record(
     record, row = from_rows(email, rows, mailboxes, wanted), rows[0]
     if wanted.needs_body:
         opened = await open_email(account, email, row)
-        record |= await _header_properties(opened.headers, wanted)
-        record |= await body_properties(opened, wanted, bodies)
+        record |= await _header_properties(account, opened.headers, wanted)
+        record |= await body_properties(account, opened, wanted, bodies)
         account.take(len(to_json(record)))
     elif wanted.needs_headers:
         headers = await account.backend.list_headers(row["id"], wanted.fields)
-        record |= await _header_properties(headers, wanted)
+        record |= await _header_properties(account, headers, wanted)
         account.take(len(to_json(record)))
     return record
 
 
-async def _header_properties(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
-    """By a thread if there is much to read."""
+async def _header_properties(account: Account, headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
+    """By a thread if there is much to read. Raises requestTooLarge."""
+    account.read(HeaderReader(headers).octets(wanted.of_headers))
     if _octets(headers) * len(wanted.names) <= LIGHT:
         return from_headers(headers, wanted)
     return await asyncio.to_thread(from_headers, headers, wanted)
@@ -110,9 +112,13 @@ def _octets(headers: Sequence[Header]) -> int:
     return sum(len(header.raw) for header in headers)
 
 
-async def body_properties(opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
-    """``bodyStructure``, the lists of parts, and the values of those asked for. By a thread if there is much."""
-    weight = sum(PART + _octets(node.headers) for node in opened.body.root.walk()) * len(bodies.properties)
+async def body_properties(account: Account, opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
+    """``bodyStructure``, the lists of parts, and the values of those asked for. By a thread if there is much. Raises
+    requestTooLarge."""
+    of_headers = sum(name.startswith("header:") for name in bodies.properties)
+    octets = [_octets(node.headers) for node in opened.body.root.walk()]
+    account.read(sum(octets) * of_headers)
+    weight = (PART * len(octets) + sum(octets)) * len(bodies.properties)
     if weight <= LIGHT:
         record = _parts(opened.body, wanted, bodies)
     else:
@@ -169,7 +175,7 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
         except TooLarge:
             not_parsable.append(blob)
             continue
-        record = await _parsed(blob, source, wanted, bodies)
+        record = await _parsed(account, blob, source, wanted, bodies)
         if record is None:
             not_parsable.append(blob)
         else:
@@ -183,7 +189,7 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
     }
 
 
-async def _parsed(blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
+async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
     """None if it is not a message: it has no header field."""
     opened = await open_source(source)
     if not opened.headers:
@@ -193,8 +199,8 @@ async def _parsed(blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> d
     record |= {name: value for name, value in given.items() if name in wanted.names}
     if "preview" in wanted.names:
         record["preview"] = await _preview(opened)
-    record |= await _header_properties(opened.headers, wanted)
-    return record | await body_properties(opened, wanted, bodies)
+    record |= await _header_properties(account, opened.headers, wanted)
+    return record | await body_properties(account, opened, wanted, bodies)
 
 
 async def _preview(opened: Opened) -> str:
