@@ -97,7 +97,7 @@ class Jmap:
     async def _answer(self, request: Request, credentials: Credentials, backend: Backend, asked: Asked) -> Response:
         account = Account(self._host, request, credentials, backend, asked.created or {})
         account.expect(asked.calls)
-        responses = await write(await Dispatch(METHODS, account).run(asked), account.taken)
+        responses = await write(await Dispatch(METHODS, account).run(asked), account.response.spent)
         state = session_state(self._facts(request, credentials, backend))
         rest = {} if asked.created is None else {"createdIds": account.created}
         body = b'{"methodResponses":%b,%b' % (responses, to_json({**rest, "sessionState": state})[1:])

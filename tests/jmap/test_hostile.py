@@ -147,6 +147,18 @@ async def test_fields_that_a_request_has_read_are_bounded(jmap: Jmap, monkeypatc
     assert await jmap.error("Email/get", ids=[email], **parts) == "requestTooLarge"
 
 
+async def test_messages_that_a_request_has_read_are_bounded(jmap: Jmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One blob may have many names."""
+    monkeypatch.setattr(account, "MAX_OPENED", 5000)
+    blob = await jmap.upload(plain("x", text="y" * 1000))
+    created = {f"k{number}": blob for number in range(10)}
+    for name, of in (("Email/parse", "blobIds"), ("Blob/get", "ids")):
+        for most, kind in ((3, name), (10, "error")):
+            call = [name, {"accountId": jmap.account, of: [f"#k{number}" for number in range(most)]}, "0"]
+            [[answered, _, _]] = (await jmap.post(call, createdIds=created))["methodResponses"]
+            assert answered == kind
+
+
 def _refused(answer: httpx.Response, status: int, limit: str) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert (answer.json()["type"], answer.json()["limit"]) == (LIMIT, limit)

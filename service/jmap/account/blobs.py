@@ -53,7 +53,9 @@ async def at_a_place(account: Account, email: str, read: Callable[[str], Awaitab
 
 async def read_blob(account: Account, blob: str, limit: int) -> bytes:
     """All octets. Raises NotFound("blob") and TooLarge."""
-    return await read_all(await open_blob(account, blob), limit)
+    octets = await read_all(await open_blob(account, blob), limit)
+    account.sources.spend(len(octets))
+    return octets
 
 
 async def read_range(account: Account, blob: str, offset: int, length: int | None, limit: int) -> tuple[bytes, int]:
@@ -70,7 +72,9 @@ async def read_range(account: Account, blob: str, offset: int, length: int | Non
     if length == 0:
         await download.chunks.aclose()
         return b"", download.size or 0
-    return await read_all(download, limit), download.size or 0
+    octets = await read_all(download, limit)
+    account.sources.spend(len(octets))
+    return octets, download.size or 0
 
 
 @asynccontextmanager

@@ -15,6 +15,8 @@ MAX_CONDITIONS = 256
 """Conditions of a filter."""
 MAX_PARSED = 32 << 20
 """Octets of header fields that a request may have read, once for each form: a field of 250 KiB takes up to 0.1 s."""
+MAX_OPENED = 1 << 30
+"""Octets of messages and blobs that a request may have read and parsed."""
 MAX_RESPONSE = 64 << 20
 """Octets of text that the responses of a request may hold together."""
 

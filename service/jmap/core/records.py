@@ -69,9 +69,9 @@ def reporting(outcomes: Outcomes) -> Iterator[None]:
         yield
     except (LoginRefused, Unauthenticated):
         raise
-    except MailError as error:
+    except (MailError, MethodError) as error:
         if outcomes.created or outcomes.updated or outcomes.destroyed:
-            raise MethodError("serverPartialFail", error.detail) from error
+            raise MethodError("serverPartialFail", str(error)) from error
         raise
 
 
@@ -89,7 +89,7 @@ async def attempt(errors: dict[str, Record], key: str, work: Awaitable[None]) ->
     """Does the work for one record; an error concerns that record only, unless the sign-in ended."""
     try:
         await work
-    except SetError as error:
+    except (SetError, MethodError) as error:
         errors[key] = error.body
     except (LoginRefused, Unauthenticated):
         raise

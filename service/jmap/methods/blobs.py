@@ -77,7 +77,7 @@ def _described(
             record[_TEXT] = text
         if name in ("data", _TEXT) and text is None:
             record["isEncodingProblem"] = True
-    account.take(sum(len(value) for value in record.values() if isinstance(value, str)))
+    account.response.spend(sum(len(value) for value in record.values() if isinstance(value, str)))
     return record
 
 

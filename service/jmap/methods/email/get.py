@@ -92,17 +92,17 @@ async def read_record(
         opened = await open_email(account, email, row)
         record |= await _header_properties(account, opened.headers, wanted)
         record |= await body_properties(account, opened, wanted, bodies)
-        account.take(len(to_json(record)))
+        account.response.spend(len(to_json(record)))
     elif wanted.needs_headers:
         headers = await account.backend.list_headers(row["id"], wanted.fields)
         record |= await _header_properties(account, headers, wanted)
-        account.take(len(to_json(record)))
+        account.response.spend(len(to_json(record)))
     return record
 
 
 async def _header_properties(account: Account, headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
     """By a thread if there is much to read. Raises requestTooLarge."""
-    account.read(HeaderReader(headers).octets(wanted.of_headers))
+    account.fields.spend(HeaderReader(headers).octets(wanted.of_headers))
     if _octets(headers) * len(wanted.names) <= LIGHT:
         return from_headers(headers, wanted)
     return await asyncio.to_thread(from_headers, headers, wanted)
@@ -117,7 +117,7 @@ async def body_properties(account: Account, opened: Opened, wanted: Wanted, bodi
     requestTooLarge."""
     of_headers = sum(name.startswith("header:") for name in bodies.properties)
     octets = [_octets(node.headers) for node in opened.body.root.walk()]
-    account.read(sum(octets) * of_headers)
+    account.fields.spend(sum(octets) * of_headers)
     weight = (PART * len(octets) + sum(octets)) * len(bodies.properties)
     if weight <= LIGHT:
         record = _parts(opened.body, wanted, bodies)
@@ -179,7 +179,7 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
         if record is None:
             not_parsable.append(blob)
         else:
-            account.take(len(to_json(record)))
+            account.response.spend(len(to_json(record)))
             parsed[blob] = record if names is None or "id" in names else {k: v for k, v in record.items() if k != "id"}
     return {
         "accountId": account.id,
