@@ -77,6 +77,32 @@ async def test_blobs_know_who_holds_them(jmap: Jmap) -> None:
     assert await jmap.error("Blob/lookup", ids=[], typeNames=["Other"]) == "unknownDataType"
 
 
+async def test_parts_of_attached_messages_are_blobs_too(jmap: Jmap, open_jmap: OpenJmap) -> None:
+    """On any replica; of messages within messages, up to four levels."""
+    mailboxes = {"mailboxIds": {await jmap.inbox(): True}}
+    blob = await jmap.upload(MIXED, "message/rfc822")
+    record = {**mailboxes, "attachments": [{"blobId": blob, "type": "message/rfc822"}]}
+    created = (await jmap.call("Email/set", create={"new": record}))["created"]["new"]
+    [outer] = (await jmap.email(created["id"], "attachments"))["attachments"]
+    parsed = (await jmap.call("Email/parse", blobIds=[outer["blobId"]]))["parsed"][outer["blobId"]]
+    [plan] = parsed["attachments"]
+    assert (plan["name"], plan["size"]) == ("plan.pdf", 9)
+    async with open_jmap(jmap.session["username"]) as replica:
+        read = await replica.download(plan["blobId"], "application/pdf", "plan.pdf")
+        assert (read.content, read.headers["content-type"]) == (b"%PDF-1.4\n", "application/pdf")
+        ranged = await replica.download(plan["blobId"], Range="bytes=1-3")
+        assert (ranged.status_code, ranged.content) == (206, b"PDF")
+        assert (await replica.download(plan["blobId"].replace("n-2-", "n-7-"))).status_code == 404
+    copied = {**mailboxes, "attachments": [{"blobId": plan["blobId"], "type": "application/pdf", "name": "again.pdf"}]}
+    again = (await jmap.call("Email/set", create={"new": copied}))["created"]["new"]["id"]
+    [attached] = (await jmap.email(again, "attachments"))["attachments"]
+    assert (await jmap.download(attached["blobId"])).content == b"%PDF-1.4\n"
+    held = await jmap.call("Blob/lookup", ids=[plan["blobId"]], typeNames=["Email"])
+    assert held["list"][0]["matchedIds"]["Email"] == [created["id"]]
+    assert (await jmap.download("n-1-" * 5 + blob)).status_code == 404
+    assert (await jmap.download("n-1-" * 200 + blob)).status_code == 404
+
+
 async def test_attached_messages_are_parsed(jmap: Jmap) -> None:
     inner = await jmap.upload(plain("inner", text="within"), "message/rfc822")
     record = {

@@ -36,7 +36,7 @@ async def open_email(account: Account, email: str, row: Row) -> Opened:
 
 
 async def open_source(source: bytes) -> Opened:
-    """A message that is here. The blobs of its parts have no ids."""
+    """A message that is here. The blobs of its parts have no ids yet."""
     body = await parsed_body(source)
     return Opened(body.root.headers or list_headers(source), body)
 

@@ -184,6 +184,8 @@ async def lookup(account: Account, arguments: Arguments) -> dict[str, Any]:
 
 async def _holders(account: Account, blob: str, types: Sequence[str]) -> dict[str, list[str]] | None:
     ref = read_blob_id(blob)
+    while ref is not None and ref.within is not None:
+        ref = read_blob_id(ref.within)
     if ref is None:
         return None
     if ref.email is None:

@@ -93,6 +93,8 @@ async def _source(account: Account, blob: str, *, as_message: bool) -> Source | 
     try:
         if ref.staged is not None:
             return await _staged(account, blob, ref.staged, as_message=as_message)
+        if ref.within is not None:
+            return await _read(account, blob)
         assert ref.email is not None
         places = (await account.index.places_of([ref.email])).get(ref.email, ())
         rows = await account.backend.get_messages(places)
@@ -107,9 +109,13 @@ async def _source(account: Account, blob: str, *, as_message: bool) -> Source | 
 
 async def _staged(account: Account, blob: str, staged: str, *, as_message: bool) -> Source:
     if as_message:
-        octets = await read_blob(account, blob, MAX_ATTACHED_MESSAGE)
-        return Source(octets, len(octets))
+        return await _read(account, blob)
     return Source(Copied(staged, UPLOADED, encoded=True), await _size(account, staged, UPLOADED))
+
+
+async def _read(account: Account, blob: str) -> Source:
+    octets = await read_blob(account, blob, MAX_ATTACHED_MESSAGE)
+    return Source(octets, len(octets))
 
 
 async def _size(account: Account, message: str, part: str) -> int:

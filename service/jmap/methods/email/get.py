@@ -15,6 +15,7 @@ from service.jmap.account.sources import WHOLE, Opened, open_email, open_source
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import invalid
 from service.jmap.core.records import get_response
+from service.jmap.values.blob_ids import inner_blob
 from service.jmap.values.bodies import DEFAULT_PROPERTIES, Body, Node, body_value, check_properties, described
 from service.jmap.values.emails import DEFAULT, Wanted, from_headers, from_rows
 from service.jmap.values.headers import HeaderReader
@@ -194,6 +195,8 @@ async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bo
     opened = await open_source(source)
     if not opened.headers:
         return None
+    for node in opened.body.root.walk():
+        node.blob = None if node.is_multipart else inner_blob(account.resolve(blob), node.part.id)
     record: dict[str, Any] = dict.fromkeys(name for name in wanted.names if name in _NOT_PARSED)
     given = {"blobId": blob, "size": len(source), "hasAttachment": opened.body.has_attachment}
     record |= {name: value for name, value in given.items() if name in wanted.names}
