@@ -29,7 +29,7 @@ class Index:
     def __init__(self) -> None:
         self._email_of: LRUCache[str, tuple[str, int]] = LRUCache(KEPT)
         """With the epoch at which it is among the Email's places."""
-        self._places: LRUCache[tuple[int, str], tuple[str, ...]] = LRUCache(KEPT)
+        self._places: LRUCache[tuple[int, str], dict[str, None]] = LRUCache(KEPT)
         self._complete: LRUCache[tuple[int, str], bool] = LRUCache(KEPT)
         """The Emails of which all places are known: they were searched, and what came since was taken over."""
         self._threads: LRUCache[str, str] = LRUCache(KEPT)
@@ -56,16 +56,18 @@ class Index:
     def places_of(self, account: str, emails: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """The messages of each Email, as far as they are known."""
         epoch, known = self._epochs.get(account, 0), self._places
-        return {email: known.get((epoch, email), ()) for email in emails}
+        return {email: tuple(known.get((epoch, email), ())) for email in emails}
 
     def note(self, account: str, message: str, email: str) -> None:
         """The message is this Email."""
         epoch = self._epochs.get(account, 0)
         self._email_of[message] = email, epoch
         key = epoch, email
-        known = self._places.get(key, ())
-        if message not in known:
-            self._places[key] = (*known, message)
+        known = self._places.get(key)
+        if known is None:
+            self._places[key] = {message: None}
+        else:
+            known[message] = None
 
     def is_complete(self, account: str, email: str) -> bool:
         return (self._epochs.get(account, 0), email) in self._complete
@@ -80,10 +82,10 @@ class Index:
             return
         self._email_of[message] = email, -1
         key = self._epochs.get(account, 0), email
-        if left := tuple(each for each in self._places.get(key, ()) if each != message):
-            self._places[key] = left
-        else:
-            self._places.pop(key, None)
+        if (known := self._places.get(key)) is not None:
+            known.pop(message, None)
+            if not known:
+                del self._places[key]
 
     def forget_places(self, account: str) -> None:
         """Forget the places of the account's messages."""

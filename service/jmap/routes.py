@@ -1,5 +1,6 @@
 """The addresses of JMAP. They are not in the contract of the REST API: RFC 8620 describes them."""
 
+from asyncio import to_thread
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,8 @@ from service.mail.backend import Backend
 from service.mail.errors import NotFound, NotSupported
 from service.mail.model import Capability, Download, Span
 
+SHORT = 64 << 10
+"""Octets of a request that are read at once."""
 _NO_STORE = {"Cache-Control": "no-cache, no-store, must-revalidate"}
 _KNOWN = frozenset({CORE, MAIL, SUBMISSION, QUOTA, BLOB})
 
@@ -67,12 +70,19 @@ class Jmap:
         try:
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise RequestError("notJSON", "Send Content-Type: application/json.")
-            asked = read_request(await self._body(request), _KNOWN)
+            asked = await self._read(request)
             credentials, backend = await self._open(request)
             with self._running.of(backend.account):
                 return await self._answer(request, credentials, backend, asked)
         except RequestError as error:
             return _json(error.body, error.status, "application/problem+json")
+
+    async def _read(self, request: Request) -> Asked:
+        """By a thread if there is much to read. Raises RequestError."""
+        body = await self._body(request)
+        if len(body) <= SHORT:
+            return read_request(body, _KNOWN)
+        return await to_thread(read_request, body, _KNOWN)
 
     async def _body(self, request: Request) -> bytes:
         """Raises RequestError if it is too large."""
@@ -87,7 +97,7 @@ class Jmap:
     async def _answer(self, request: Request, credentials: Credentials, backend: Backend, asked: Asked) -> Response:
         account = Account(self._host, request, credentials, backend, asked.created or {})
         account.expect(asked.calls)
-        responses = await write(await Dispatch(METHODS, account).run(asked), account.taken)
+        responses = await write(await Dispatch(METHODS, account).run(asked), account.response.spent)
         state = session_state(self._facts(request, credentials, backend))
         rest = {} if asked.created is None else {"createdIds": account.created}
         body = b'{"methodResponses":%b,%b' % (responses, to_json({**rest, "sessionState": state})[1:])

@@ -129,6 +129,12 @@ async def test_an_email_keeps_its_id_in_all_its_mailboxes(jmap: Jmap, open_jmap:
     assert (await jmap.email(email, "mailboxIds"))["mailboxIds"] == {second: True}
     await jmap.call("Email/set", destroy=[email])
     assert (await jmap.call("Email/get", ids=[email]))["notFound"] == [email]
+    for name in ("a", "b", "c"):
+        await jmap.imported(plain(name), inbox)
+    for tree in ({"inMailbox": inbox}, {"inMailbox": inbox, "minSize": 1}):
+        for window in ({"limit": 1}, {"limit": 0}, {"position": 2, "limit": 1}, {"limit": 10}, {"position": -1}):
+            answer = await jmap.call("Email/query", filter=tree, calculateTotal=True, **window)
+            assert answer["total"] == 3
 
 
 async def test_changes_name_what_others_did(jmap: Jmap) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from itertools import product
 from typing import Any
 
 import httpx
@@ -11,9 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.jmap.account import account
+from service.jmap.core.arguments import Arguments
 from service.jmap.core.writing import SHORT, write
-from service.jmap.values.headers import FORMS, header_value, read_property
-from service.mail.model import Header
+from service.jmap.methods.mailbox.read import matching_ids
+from service.jmap.values.emails import Wanted, from_headers
+from service.jmap.values.headers import FORMS, HeaderReader, read_property
+from service.jmap.values.mailboxes import mailbox
+from service.mail.model import Capability, Folder, Header
 from tests.jmap.clients import CORE, Jmap
 from tests.jmap.letters import plain
 from tests.servers.dovecot import PASSWORD, Dovecot
@@ -54,8 +60,13 @@ def _deep(depth: int) -> dict[str, Any]:
         ("Email/set", {"destroy": ["x" + str(n) for n in range(5000)]}, "requestTooLarge"),
         ("Email/set", {"update": {"x": 5}}, "invalidArguments"),
         ("Mailbox/query", {"filter": _deep(80)}, "invalidArguments"),
-        ("Thread/get", {"ids": ["t_x"] * 400}, "invalidArguments"),
-        ("SearchSnippet/get", {"emailIds": ["x"] * 400, "filter": None}, "invalidArguments"),
+        ("Mailbox/query", {"filter": {"name": "x" * 1001}}, "invalidArguments"),
+        ("Thread/get", {"ids": ["t_x"] * 400}, "requestTooLarge"),
+        ("SearchSnippet/get", {"emailIds": ["x"] * 400, "filter": None}, "requestTooLarge"),
+        ("Blob/get", {"ids": ["x"] * 65}, "requestTooLarge"),
+        ("Email/query", {"filter": {"operator": "AND", "conditions": [], "subject": "x"}}, "invalidArguments"),
+        ("Mailbox/query", {"filter": {"operator": "AND", "conditions": [], "name": "x"}}, "invalidArguments"),
+        ("EmailSubmission/queryChanges", {"sinceQueryState": "x"}, "cannotCalculateChanges"),
         ("Email/changes", {"sinceState": "A" * 100_000}, "cannotCalculateChanges"),
         ("Email/changes", {"sinceState": "ä\u0000"}, "cannotCalculateChanges"),
     ],
@@ -111,8 +122,41 @@ def test_header_forms_take_linear_time(unit: str) -> None:
     value = unit * ((250 << 10) // len(unit))
     began = time.thread_time()
     for form in FORMS:
-        header_value(read_property(f"header:X-Any:{form}"), [Header(name="X-Any", value=value, raw=value)])
+        HeaderReader([Header(name="X-Any", value=value, raw=value)]).value(read_property(f"header:X-Any:{form}"))
     assert time.thread_time() - began < 3
+
+
+def test_a_field_is_read_once_for_each_form() -> None:
+    """Not once for each way to write its name."""
+    names = ["".join(letters) for letters in product("xX", "-", "aA", "nN", "yY", "eE", "rR", "sS")][:98]
+    value = "(" * (250 << 10)
+    headers = [Header(name="X-Anyers", value=value, raw=value)]
+    began = time.thread_time()
+    record = from_headers(headers, Wanted([f"header:{name}:asGroupedAddresses" for name in names]))
+    assert record == {f"header:{name}:asGroupedAddresses": [] for name in names}
+    assert time.thread_time() - began < 2
+
+
+async def test_fields_that_a_request_has_read_are_bounded(jmap: Jmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(account, "MAX_PARSED", 400)
+    email = await jmap.imported(b"X-Long: " + b"(" * 150 + b"\r\n" + plain("x"), await jmap.inbox())
+    few, many = ["header:X-Long:asAddresses"], [f"header:X-Long:{form}" for form in ("asText", "asURLs", "asDate")]
+    assert (await jmap.call("Email/get", ids=[email], properties=few))["list"]
+    assert await jmap.error("Email/get", ids=[email], properties=many) == "requestTooLarge"
+    parts = {"properties": ["bodyStructure"], "bodyProperties": many}
+    assert await jmap.error("Email/get", ids=[email], **parts) == "requestTooLarge"
+
+
+async def test_messages_that_a_request_has_read_are_bounded(jmap: Jmap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One blob may have many names."""
+    monkeypatch.setattr(account, "MAX_OPENED", 5000)
+    blob = await jmap.upload(plain("x", text="y" * 1000))
+    created = {f"k{number}": blob for number in range(10)}
+    for name, of in (("Email/parse", "blobIds"), ("Blob/get", "ids")):
+        for most, kind in ((3, name), (10, "error")):
+            call = [name, {"accountId": jmap.account, of: [f"#k{number}" for number in range(most)]}, "0"]
+            [[answered, _, _]] = (await jmap.post(call, createdIds=created))["methodResponses"]
+            assert answered == kind
 
 
 def _refused(answer: httpx.Response, status: int, limit: str) -> None:
@@ -180,6 +224,20 @@ async def test_an_account_has_4_uploads_at_once(jmap: Jmap) -> None:
         go_on.set()
     assert [each.result().status_code for each in uploads] == [201] * 4
     assert (await jmap.http.post(url, content=b"z")).status_code == 201
+
+
+async def test_many_conditions_on_many_mailboxes_are_evaluated_in_turns() -> None:
+    """Each condition looks for a long name in 4,000 mailboxes."""
+    listed = (
+        Folder(id=f"f_{n}", name=f"folder {n}", path=("x",), is_subscribed=True, is_selectable=True)
+        for n in range(4000)
+    )
+    mailboxes = {folder.id: mailbox(folder.id, folder, {}, frozenset(Capability)) for folder in listed}
+    conditions = [{"name": "Z" * 900}] * 250
+    arguments = Arguments({"filter": {"operator": "OR", "conditions": [*conditions, {"name": "folder 3999"}]}})
+    async with watched() as watch:
+        assert await matching_ids(arguments, mailboxes) == ["f_3999"]
+    assert watch.longest < HELD
 
 
 async def test_references_that_bring_nothing_are_counted_too(jmap: Jmap) -> None:

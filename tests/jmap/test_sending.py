@@ -85,6 +85,8 @@ async def test_what_cannot_be_sent_says_why(sender: Jmap) -> None:
     good = {"emailId": await _draft(sender, to=[{"email": "a@example.net"}]), "identityId": identity["id"]}
     nobody = {"emailId": await _draft(sender), "identityId": identity["id"]}
     envelope = {"mailFrom": {"email": identity["email"]}, "rcptTo": [{"email": "x\r\nRCPT TO:<y@example.net>"}]}
+    later = {"email": identity["email"], "parameters": {"HOLDFOR": "100"}}
+    silent = {"email": "a@example.net", "parameters": {"NOTIFY": "NEVER"}}
     wrong = {
         "nobody": nobody,
         "identity": {**good, "identityId": "x"},
@@ -92,6 +94,10 @@ async def test_what_cannot_be_sent_says_why(sender: Jmap) -> None:
         "property": {**good, "sendAt": "x"},
         "injected": {**good, "envelope": envelope},
         "empty": {**good, "envelope": {**envelope, "rcptTo": []}},
+        "sender": {**good, "envelope": {**envelope, "mailFrom": {"email": "x\r\nRCPT TO:<y@example.net>"}}},
+        "many": {**good, "envelope": {**envelope, "rcptTo": [{"email": "a@example.net"}] * 1001}},
+        "later": {**good, "envelope": {"mailFrom": later, "rcptTo": [{"email": "a@example.net"}]}},
+        "silent": {**good, "envelope": {"mailFrom": {"email": identity["email"]}, "rcptTo": [silent]}},
     }
     answer = await sender.call("EmailSubmission/set", create=wrong, onSuccessDestroyEmail=[f"#{key}" for key in wrong])
     assert {key: each["type"] for key, each in answer["notCreated"].items()} == {
@@ -101,6 +107,10 @@ async def test_what_cannot_be_sent_says_why(sender: Jmap) -> None:
         "property": "invalidProperties",
         "injected": "invalidRecipients",
         "empty": "noRecipients",
+        "sender": "invalidProperties",
+        "many": "tooManyRecipients",
+        "later": "invalidProperties",
+        "silent": "invalidProperties",
     }
     assert len(await sender.query()) == 2
 

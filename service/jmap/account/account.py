@@ -12,8 +12,9 @@ from service.jmap.account.uploads import Uploads, is_uploads
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.dispatch import Also
 from service.jmap.core.errors import MethodError
-from service.jmap.core.limits import MAX_RESPONSE
+from service.jmap.core.limits import MAX_OPENED, MAX_PARSED, MAX_RESPONSE
 from service.jmap.core.request import Call
+from service.jmap.core.turns import Budget
 from service.jmap.host import Host
 from service.jmap.index import AccountIndex
 from service.mail.backend import Backend
@@ -46,7 +47,9 @@ class Account:
         self._request, self._credentials = request, credentials
         self._folders: dict[str, Folder] | None = None
         self._token: bytes | None = None
-        self._left = MAX_RESPONSE
+        self.response = Budget(MAX_RESPONSE, "The response would have")
+        self.fields = Budget(MAX_PARSED, "The header fields to be read, once for each form, have")
+        self.sources = Budget(MAX_OPENED, "The messages and blobs to be read have")
 
     def expect(self, calls: Iterable[Call]) -> None:
         """Look which of the properties that cost more are asked for by calls to come, so that rows are read once."""
@@ -87,17 +90,6 @@ class Account:
         """Raises accountNotFound for any other account."""
         if arguments.required_text("accountId") != self.id:
             raise MethodError("accountNotFound")
-
-    def take(self, octets: int) -> None:
-        """Count what a response will hold. Raises requestTooLarge if it is too much."""
-        self._left -= octets
-        if self._left < 0:
-            raise MethodError("requestTooLarge", f"The response would have more than {MAX_RESPONSE} octets.")
-
-    @property
-    def taken(self) -> int:
-        """Octets that were counted."""
-        return MAX_RESPONSE - self._left
 
     def resolve(self, record: str) -> str:
         """The id of a record that a creation id with # may stand for."""

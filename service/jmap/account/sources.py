@@ -26,6 +26,7 @@ async def open_email(account: Account, email: str, row: Row) -> Opened:
     """One round trip for a message of usual size. Raises NotFound if it is gone."""
     if row.get("size", 0) <= WHOLE:
         source = await read_all(await account.backend.open_source(row["id"]), 2 * WHOLE)
+        account.sources.spend(len(source))
         opened = await open_source(source)
     else:
         opened = await _described(account, row["id"])
@@ -35,7 +36,7 @@ async def open_email(account: Account, email: str, row: Row) -> Opened:
 
 
 async def open_source(source: bytes) -> Opened:
-    """A message that is here. The blobs of its parts have no ids."""
+    """A message that is here. The blobs of its parts have no ids yet."""
     body = await parsed_body(source)
     return Opened(body.root.headers or list_headers(source), body)
 

@@ -11,14 +11,17 @@ from service.mail.backend import Backend
 from service.mail.errors import AlreadyExists, MailError, TooLarge, UpstreamError
 from service.mail.mime.compose.base64_lines import Base64Lines
 from service.mail.model import Download, Folder, Span
-from service.mail.search.filter import Condition, Criterion, ListQuery
+from service.mail.search.filter import Condition, Criterion, HeaderText, ListQuery, Logic, Operator
 from service.spooled import Spooled
 
 NAME = "Casella uploads"
 KEPT = timedelta(days=1)
 SWEEP_SECONDS = 3600.0
 PIECE = 96 << 10
-_PART = "1"
+PART = "1"
+"""Of the message of an upload: the blob."""
+DOMAIN = "@uploads.casella"
+"""Ends the Message-ID of each."""
 _HEADER = (
     "Message-ID: <{name}@uploads.casella>\r\nSubject: Uploaded by an app, removed after a day\r\nDate: {date}\r\n"
     "MIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
@@ -29,7 +32,7 @@ _swept: dict[str, float] = {}
 
 def is_uploads(folder: Folder) -> bool:
     """Whether it is the folder of uploads, which clients do not see."""
-    return folder.name == NAME and folder.role is None and not folder.namespace
+    return folder.name == NAME and folder.role is None and folder.parent_id is None and not folder.namespace
 
 
 class Uploads:
@@ -58,7 +61,7 @@ class Uploads:
 
     async def open(self, staged: str, span: Span | None = None) -> Download:
         """The octets of a blob. Raises NotFound."""
-        return await self._backend.open_part(staged, _PART, span=span)
+        return await self._backend.open_part(staged, PART, span=span)
 
     async def _append(self, message: Spooled) -> str:
         folder = await self._folder()
@@ -94,7 +97,9 @@ class Uploads:
         _swept[self._backend.account] = now
         with suppress(MailError):
             folder = await self._folder()
-            old = Condition(Criterion.BEFORE, datetime.now(UTC) - KEPT)
+            # Another message in it is not ours to remove.
+            own = Condition(Criterion.HEADER, HeaderText("Message-ID", DOMAIN))
+            old = Operator(Logic.AND, (Condition(Criterion.BEFORE, datetime.now(UTC) - KEPT), own))
             if folder is not None:
                 page = await self._backend.list_messages(folder, ListQuery(200, filter=old))
                 await self._backend.delete_messages([row.id for row in page.items])

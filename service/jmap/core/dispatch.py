@@ -2,14 +2,10 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any, NamedTuple, TypeVar
 
-import structlog
-
 from service.jmap.core.arguments import Arguments
-from service.jmap.core.errors import MethodError, method_error
+from service.jmap.core.errors import FAULT, MethodError, method_error, note_fault
 from service.jmap.core.references import References, Result
 from service.jmap.core.request import Call, Request
 from service.jmap.core.turns import Turns
@@ -19,7 +15,6 @@ from service.telemetry import metrics
 C = TypeVar("C")
 Answer = dict[str, Any]
 Run = Callable[[C, Arguments], Awaitable[Answer]]
-_log = structlog.get_logger("service.jmap")
 
 
 class Method(NamedTuple):
@@ -85,11 +80,5 @@ class Dispatch:
         except MethodError:
             raise
         except Exception as error:
-            _note(error)
-            raise MethodError("serverFail", "Internal error. Report the request's id to the operator.") from error
-
-
-def _note(error: Exception) -> None:
-    """The log has its type and stack, not its message: that may contain mail."""
-    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
-    _log.error("fault", kind=type(error).__name__, frames=frames)
+            note_fault(error)
+            raise MethodError("serverFail", FAULT) from error

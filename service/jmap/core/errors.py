@@ -1,10 +1,16 @@
 """The three kinds of JMAP errors (RFC 8620, 3.6): of a request, of a method call, of one record of a /set."""
 
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
+
+import structlog
 
 from service.mail import errors
 
 URN = "urn:ietf:params:jmap:error:"
+FAULT = "Internal error. Report the request's id to the operator."
+_log = structlog.get_logger("service.jmap")
 
 
 class RequestError(Exception):
@@ -82,3 +88,9 @@ def set_error(error: errors.MailError) -> SetError:
 
 def _kind(kinds: dict[type[errors.MailError], str], error: errors.MailError, default: str) -> str:
     return next((kinds[leaf] for leaf in type(error).__mro__ if leaf in kinds), default)
+
+
+def note_fault(error: Exception) -> None:
+    """An error of our own. The log has its type and stack, not its message: that may contain mail."""
+    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
+    _log.error("fault", kind=type(error).__name__, frames=frames)

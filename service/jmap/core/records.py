@@ -1,10 +1,11 @@
 """What /get and /set of all data types have in common (RFC 8620, 5.1 and 5.3)."""
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from service.jmap.core.arguments import Arguments, require_few
-from service.jmap.core.errors import SetError, invalid, set_error
+from service.jmap.core.errors import FAULT, MethodError, SetError, invalid, note_fault, set_error
 from service.mail.errors import LoginRefused, MailError, Unauthenticated
 
 Record = dict[str, Any]
@@ -61,6 +62,19 @@ class Outcomes:
         }
 
 
+@contextmanager
+def reporting(outcomes: Outcomes) -> Iterator[None]:
+    """An error after the first change is ``serverPartialFail``: a client that tries again would do things twice."""
+    try:
+        yield
+    except (LoginRefused, Unauthenticated):
+        raise
+    except (MailError, MethodError) as error:
+        if outcomes.created or outcomes.updated or outcomes.destroyed:
+            raise MethodError("serverPartialFail", str(error)) from error
+        raise
+
+
 class Changes:
     """What a /set asks for. Raises invalidArguments, and requestTooLarge for too many records."""
 
@@ -75,12 +89,25 @@ async def attempt(errors: dict[str, Record], key: str, work: Awaitable[None]) ->
     """Does the work for one record; an error concerns that record only, unless the sign-in ended."""
     try:
         await work
-    except SetError as error:
+    except (SetError, MethodError) as error:
         errors[key] = error.body
     except (LoginRefused, Unauthenticated):
         raise
     except MailError as error:
         errors[key] = set_error(error).body
+    except Exception as error:
+        note_fault(error)
+        errors[key] = SetError("serverFail", FAULT).body
+
+
+def changes_in(patch: Mapping[str, Any], record: Mapping[str, Any]) -> Record:
+    """A patch, which may be a whole record (RFC 8620, 5.3), without the properties that are the same as before."""
+    return {name: value for name, value in patch.items() if name not in record or not _is_same(record[name], value)}
+
+
+def _is_same(before: Any, value: Any) -> bool:
+    """True is not 1."""
+    return type(before) is type(value) and bool(before == value)
 
 
 def patched(record: Record, patch: Mapping[str, Any]) -> Record:

@@ -1,7 +1,9 @@
 """The request object (RFC 8620, 3.3), read from the body of a POST."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json
@@ -31,14 +33,28 @@ def read_request(body: bytes, capabilities: Collection[str]) -> Request:
     """Raises RequestError: notJSON, notRequest, unknownCapability, limit."""
     try:
         value = from_json(body, allow_inf_nan=False)  # which refuses more than 200 levels
+        json.loads(body, object_pairs_hook=_require_once, parse_float=_require_finite)
     except ValueError:
-        raise RequestError("notJSON", "The request is not JSON in UTF-8, or nests too deep.") from None
+        detail = "The request is not JSON in UTF-8, nests too deep, or has a name twice or a number too large."
+        raise RequestError("notJSON", detail) from None
     request = _request(value)
     if unknown := request.using - set(capabilities):
         raise RequestError("unknownCapability", f"The service does not know {min(unknown)[:200]}.")
     if len(request.calls) > MAX_CALLS:
         raise RequestError("limit", f"A request has at most {MAX_CALLS} calls.", limit="maxCallsInRequest")
     return request
+
+
+def _require_once(members: list[tuple[str, Any]]) -> None:
+    """I-JSON (RFC 7493, 2.3): which of two values is meant cannot be known."""
+    if len(dict(members)) < len(members):
+        raise ValueError
+
+
+def _require_finite(number: str) -> None:
+    """``1e400`` is not a number of I-JSON, and would be answered as ``Infinity``."""
+    if isinf(float(number)):
+        raise ValueError
 
 
 def _request(value: Any) -> Request:

@@ -67,7 +67,7 @@ def _session(facts: Facts) -> dict[str, Any]:
 def _account_capabilities(facts: Facts) -> dict[str, dict[str, Any]]:
     """The account's capabilities with their properties."""
     mail = {
-        "maxMailboxesPerEmail": None,
+        "maxMailboxesPerEmail": facts.limits.mailboxes,
         "maxMailboxDepth": None,
         "maxSizeMailboxName": 255,
         "maxSizeAttachmentsPerEmail": facts.limits.max_upload,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from service.jmap.core.errors import RequestError
+from service.jmap.core.errors import MethodError, RequestError
 
 SLICE_SECONDS = 0.005
 
@@ -22,6 +22,21 @@ class Turns:
         if perf_counter() > self._due:
             await asyncio.sleep(0)
             self._due = perf_counter() + SLICE_SECONDS
+
+
+class Budget:
+    """How much one request may use of something, in octets."""
+
+    def __init__(self, most: int, what: str) -> None:
+        """``what`` begins the sentence that says what is too large."""
+        self._most, self._what = most, what
+        self.spent = 0
+
+    def spend(self, octets: int) -> None:
+        """Raises requestTooLarge."""
+        self.spent += octets
+        if self.spent > self._most:
+            raise MethodError("requestTooLarge", f"{self._what} more than {self._most} octets.")
 
 
 class Places:

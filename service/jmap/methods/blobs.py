@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from service.jmap.account.account import Account
-from service.jmap.account.blobs import read_blob
+from service.jmap.account.blobs import read_range
 from service.jmap.account.emails import read_rows
 from service.jmap.core.arguments import Arguments, require_few
 from service.jmap.core.errors import MethodError, SetError, invalid, invalid_properties
@@ -33,34 +33,41 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
     """Blob/get."""
     account.require(arguments)
     ids = arguments.ids("ids")
-    if ids is None or len(ids) > MAX_BLOBS:
-        raise invalid(f"ids is a list of at most {MAX_BLOBS} blobs.")
+    if ids is None:
+        raise invalid("ids is required.")
+    _require_few(ids)
     properties = arguments.texts("properties") or ["data", "size"]
     known = _PROPERTIES | {f"digest:{name}" for name in DIGESTS}
     if unknown := [name for name in properties if name not in known and name != "id"]:
         raise invalid(f"There is no property {unknown[0][:100]}.")
     offset, length = arguments.number("offset") or 0, arguments.number("length")
+    is_read = any(name not in ("id", "size") for name in properties)
     found, missing = [], []
     for blob in dict.fromkeys(ids):
         try:
-            octets = await read_blob(account, account.resolve(blob), MAX_READ)
+            octets, size = await read_range(account, account.resolve(blob), offset, length if is_read else 0, MAX_READ)
         except NotFound:
             missing.append(blob)
             continue
-        found.append({"id": blob, **_described(account, octets, properties, offset, length)})
+        is_cut = is_read and offset + (length or 0) > size
+        found.append({"id": blob, **_described(account, octets, size, properties, is_cut=is_cut)})
     return {"accountId": account.id, "list": found, "notFound": missing}
 
 
+def _require_few(blobs: Sequence[str]) -> None:
+    if len(blobs) > MAX_BLOBS:
+        raise MethodError("requestTooLarge", f"At most {MAX_BLOBS} blobs can be asked for at once.")
+
+
 def _described(
-    account: Account, octets: bytes, properties: Sequence[str], offset: int, length: int | None
+    account: Account, chosen: bytes, size: int, properties: Sequence[str], *, is_cut: bool
 ) -> dict[str, Any]:
-    end = len(octets) if length is None else offset + length
-    chosen = octets[offset:end]
-    record: dict[str, Any] = {"isTruncated": True} if end > len(octets) or offset > len(octets) else {}
+    """``is_cut``: the range that was asked for is longer than the blob."""
+    record: dict[str, Any] = {"isTruncated": True} if is_cut else {}
     text = _text(chosen)
     for name in properties:
         if name == "size":
-            record[name] = len(octets)
+            record[name] = size
         elif name.startswith("digest:"):
             digest = DIGESTS[name.removeprefix("digest:")](chosen, usedforsecurity=False)
             record[name] = b64encode(digest.digest()).decode()
@@ -70,7 +77,7 @@ def _described(
             record[_TEXT] = text
         if name in ("data", _TEXT) and text is None:
             record["isEncodingProblem"] = True
-    account.take(sum(len(value) for value in record.values() if isinstance(value, str)))
+    account.response.spend(sum(len(value) for value in record.values() if isinstance(value, str)))
     return record
 
 
@@ -148,21 +155,21 @@ async def _range(account: Account, blob: str, source: Mapping[str, Any]) -> byte
     except MethodError:
         raise invalid_properties("data") from None
     try:
-        octets = await read_blob(account, account.resolve(blob), MAX_READ)
+        octets, size = await read_range(account, account.resolve(blob), offset, length, MAX_READ)
     except NotFound:
         raise SetError("blobNotFound", notFound=[blob]) from None
-    end = len(octets) if length is None else offset + length
-    if end > len(octets) or offset > len(octets):
+    if offset + (length or 0) > size:
         raise invalid_properties("data", why="The range is outside the blob.")
-    return octets[offset:end]
+    return octets
 
 
 async def lookup(account: Account, arguments: Arguments) -> dict[str, Any]:
     """Blob/lookup: the Emails that hold a blob, their threads and mailboxes."""
     account.require(arguments)
     ids, types = arguments.ids("ids"), arguments.texts("typeNames")
-    if ids is None or types is None or len(ids) > MAX_BLOBS:
+    if ids is None or types is None:
         raise invalid("ids and typeNames are lists.")
+    _require_few(ids)
     if unknown := set(types) - set(TYPES):
         raise MethodError("unknownDataType", f"There is no type {min(unknown)[:100]}.")
     found, missing = [], []
@@ -177,6 +184,8 @@ async def lookup(account: Account, arguments: Arguments) -> dict[str, Any]:
 
 async def _holders(account: Account, blob: str, types: Sequence[str]) -> dict[str, list[str]] | None:
     ref = read_blob_id(blob)
+    while ref is not None and ref.within is not None:
+        ref = read_blob_id(ref.within)
     if ref is None:
         return None
     if ref.email is None:

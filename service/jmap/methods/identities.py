@@ -54,8 +54,11 @@ async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
     """Identity/changes. The state says by itself which identities there were."""
     account.require(arguments)
     since, most = arguments.required_text("sinceState"), arguments.number("maxChanges", least=1)
-    known = read_known(KIND, account.host.states.open(account.id, since))
     records = await identities_of(account)
+    state = _state(account, records)
+    if state == since:
+        return no_changes(account, arguments, state)
+    known = read_known(KIND, account.host.states.open(account.id, since))
     new = [each for each in records if each not in known]
     changed = [each for each, record in records.items() if each in known and known[each] != digest_of(record)]
     gone = [each for each in known if each not in records]
@@ -64,7 +67,7 @@ async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
     return {
         "accountId": account.id,
         "oldState": since,
-        "newState": _state(account, records),
+        "newState": state,
         "hasMoreChanges": False,
         "created": new,
         "updated": changed,
@@ -150,14 +153,14 @@ class _Edit:
         record = updated(self.records[identity], patch)
         self._members[identity] = member_of(record, self._members[identity])
         self.records[identity] = record
-        self.outcomes.updated[key] = None
+        self.outcomes.updated[identity] = None
 
     def _destroy(self, key: str) -> None:
         identity = self._resolve(key)
         if not self.records[identity]["mayDelete"]:
             raise SetError("forbidden", "The identity of the login cannot be removed.")
         del self._members[identity], self.records[identity]
-        self.outcomes.destroyed.append(key)
+        self.outcomes.destroyed.append(identity)
 
     def _resolve(self, key: str) -> str:
         """Raises notFound."""

@@ -10,7 +10,7 @@ from service.jmap.account.account import Account
 from service.jmap.account.emails import chunks_of, read_rows
 from service.jmap.core.arguments import Arguments, write_utc
 from service.jmap.core.dispatch import Also
-from service.jmap.core.errors import SetError, invalid_properties
+from service.jmap.core.errors import MethodError, SetError, invalid_properties
 from service.jmap.core.paging import Paging
 from service.jmap.core.records import Changes, Outcomes, attempt, get_response, wanted_properties
 from service.jmap.methods.identities import identities_of, no_changes
@@ -54,6 +54,8 @@ async def query_changes(account: Account, arguments: Arguments) -> dict[str, Any
     """EmailSubmission/queryChanges."""
     account.require(arguments)
     since = arguments.required_text("sinceQueryState")
+    if since != STATE:
+        raise MethodError("cannotCalculateChanges")
     return {"accountId": account.id, "oldQueryState": since, "newQueryState": STATE, "removed": [], "added": []}
 
 
@@ -134,14 +136,24 @@ def _options(envelope: Any) -> Options:
     match envelope:
         case None:
             return Options()
-        case {"mailFrom": {"email": str() as sender}, "rcptTo": list() as recipients} if (
-            len(recipients) <= MAX_RECIPIENTS
-        ):
+        case {"mailFrom": {"email": str() as sender}, "rcptTo": list() as recipients}:
+            if len(recipients) > MAX_RECIPIENTS:
+                raise SetError("tooManyRecipients", maxRecipients=MAX_RECIPIENTS)
             emails = [each.get("email") if isinstance(each, dict) else None for each in recipients]
             if not emails:
                 raise SetError(_NO_RECIPIENTS)
-            return Options(sender=_checked(sender) if sender else "", recipients=tuple(map(_checked, emails)))
+            if any(each.get("parameters") for each in (envelope["mailFrom"], *recipients) if isinstance(each, dict)):
+                raise invalid_properties("envelope", why="There are no parameters: submissionExtensions is empty.")
+            return Options(sender=_sender(sender), recipients=tuple(map(_checked, emails)))
     raise invalid_properties("envelope")
+
+
+def _sender(email: str) -> str:
+    """May be empty: then no bounces are sent."""
+    try:
+        return check_address(email) if email else ""
+    except InvalidRequest as error:
+        raise invalid_properties("envelope", why=error.detail) from None
 
 
 def _checked(email: Any) -> str:

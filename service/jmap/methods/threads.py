@@ -24,7 +24,7 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
     if ids is None:
         raise invalid("ids is required: there may be too many threads to get all.")
     if len(ids) > MAX_THREADS:
-        raise invalid(f"At most {MAX_THREADS} threads can be asked for at once.")
+        raise MethodError("requestTooLarge", f"At most {MAX_THREADS} threads can be asked for at once.")
     properties = wanted_properties(arguments, PROPERTIES)
     state = await account.state()
     records = []

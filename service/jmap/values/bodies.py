@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from service.jmap.core.errors import invalid
-from service.jmap.values.headers import header_value, raw, read_property
+from service.jmap.values.headers import HeaderReader, raw, read_property
 from service.mail.mime.charset import decode_text, html_charset
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.headers.words import decode_words
@@ -209,12 +209,15 @@ def check_properties(properties: Sequence[str]) -> None:
 
 def described(node: Node, properties: Sequence[str]) -> dict[str, Any]:
     """An EmailBodyPart; with the parts below it if ``subParts`` is among the properties."""
-    return {name: _property(node, name, properties) for name in properties if name != "subParts" or node.is_multipart}
+    reader = HeaderReader(node.headers)
+    return {
+        name: reader.value(read_property(name)) if name.startswith("header:") else _property(node, name, properties)
+        for name in properties
+        if name != "subParts" or node.is_multipart
+    }
 
 
 def _property(node: Node, name: str, properties: Sequence[str]) -> Any:
-    if name.startswith("header:"):
-        return header_value(read_property(name), node.headers)
     if name == "subParts":
         return [described(child, properties) for child in node.children]
     part = node.part

@@ -1,7 +1,7 @@
 """A new Email as a message: its header, and its parts from texts and blobs (RFC 8621, 4.6)."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +14,10 @@ from service.mail.mime.compose.checks import is_id
 from service.mail.mime.compose.composing import message_of, new_boundary
 from service.mail.mime.compose.entities import Entity, attachment, multipart, text_part
 from service.mail.mime.compose.header import date_field, id_field
+from service.mail.mime.compose.parameters import file_names
 from service.mail.mime.compose.values import Body, Composition, Piece, Resolved
-from service.mail.mime.compose.words import value_field
+from service.mail.mime.compose.words import fold, value_field
+from service.mail.mime.headers.filenames import sent_name
 from service.mail.model import Address
 
 MAX_PARTS = 300
@@ -29,9 +31,10 @@ _PART = frozenset(
 
 @dataclass(slots=True)
 class Source:
-    """The content of a blob, to be copied or written."""
+    """The content of a blob, to be copied or written; ``size`` in octets, decoded."""
 
     body: Body
+    size: int
     encoding: str = "base64"
 
 
@@ -45,8 +48,8 @@ class NewEmail:
 
     @property
     def blobs(self) -> list[str]:
-        """The blobs that parts refer to, in order. Raises invalidProperties for parts that are wrong."""
-        return list(dict.fromkeys(part["blobId"] for part in self._parts() if part.get("blobId") is not None))
+        """The blob of each part that has one, in order. Raises invalidProperties for parts that are wrong."""
+        return [part["blobId"] for part in self._parts() if part.get("blobId") is not None]
 
     @property
     def length(self) -> int:
@@ -94,15 +97,25 @@ class NewEmail:
         """The message. Raises invalidProperties."""
         root = self._structure() if self.record.get("bodyStructure") is not None else self._usual()
         fields = Fields(self.record)
+        names = fields.names | self._names_of_root(root, fields)
         header = fields.octets
         message_id = f"{uuid4()}@{domain}"
-        if "date" not in fields.names:
+        if "date" not in names:
             header += date_field(datetime.now(UTC))
-        if "message-id" not in fields.names:
+        if "message-id" not in names:
             header += id_field("Message-ID", message_id)
-        if "from" not in fields.names and author is not None:
+        if "from" not in names and author is not None:
             header += f"From: {author.email}\r\n".encode()
         return message_of(header + b"MIME-Version: 1.0\r\n", root, message_id)
+
+    def _names_of_root(self, root: Entity, fields: Fields) -> set[str]:
+        """The fields of the part that is the root: they are in the header of the message, so none may be in both."""
+        lines = root.head.decode("utf-8", "replace").split("\r\n")
+        names = {line.partition(":")[0].lower() for line in lines if line and line[0] not in " \t"}
+        if twice := sorted(names & fields.names):
+            part = "bodyStructure" if self.record.get("bodyStructure") is not None else "textBody"
+            raise invalid_properties(part, why=f"The field {twice[0][:100]} is given for the Email already.")
+        return names
 
     def _structure(self) -> Entity:
         for name in ("textBody", "htmlBody", "attachments"):
@@ -141,7 +154,7 @@ class NewEmail:
         if not _TYPE.match(kind):
             raise invalid_properties(f"{name}/type")
         entity = self._multipart(name, kind, part) if kind.startswith("multipart/") else self._leaf(name, kind, part)
-        return replace(entity, head=entity.head + fields.octets + _more(name, part))
+        return replace(entity, head=entity.head + fields.octets + _more(name, part, fields.names))
 
     def _multipart(self, name: str, kind: str, part: Mapping[str, Any]) -> Entity:
         children = part.get("subParts") or ()
@@ -162,9 +175,13 @@ class NewEmail:
 
     def _described(self, name: str, part: Mapping[str, Any], entity: Entity) -> Entity:
         """A text with a name, a disposition or an id is written as an attachment would be."""
-        head = entity.head
-        if part.get("disposition") in ("inline", "attachment"):
-            head += f"Content-Disposition: {part['disposition']}\r\n".encode()
+        head, file = entity.head, sent_name(part.get("name") or "")
+        disposition = part.get("disposition")
+        if file or disposition in ("inline", "attachment"):
+            if disposition not in ("inline", "attachment"):
+                disposition = "attachment" if name == "attachments" else "inline"
+            words = [disposition, *(file_names(file) if file else [])]
+            head += fold("Content-Disposition", [*(f"{word};" for word in words[:-1]), words[-1]])
         if (cid := part.get("cid")) is not None:
             if not is_id(cid):
                 raise invalid_properties(f"{name}/cid")
@@ -216,9 +233,12 @@ def _several(subtype: str, entities: Sequence[Entity]) -> Entity:
     return replace(pair, body=body)
 
 
-def _more(name: str, part: Mapping[str, Any]) -> bytes:
-    """Content-Language and Content-Location."""
+def _more(name: str, part: Mapping[str, Any], given: Collection[str]) -> bytes:
+    """Content-Language and Content-Location. ``given`` are fields that are written already."""
     octets = b""
+    for key in ("language", "location"):
+        if part.get(key) is not None and f"content-{key}" in given:
+            raise invalid_properties(f"{name}/{key}", why="A header field can be given once.")
     languages = part.get("language")
     if languages is not None:
         if not isinstance(languages, list) or not all(

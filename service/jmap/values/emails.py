@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from service.jmap.core.errors import invalid
 from service.jmap.values.blob_ids import email_blob
-from service.jmap.values.headers import CONVENIENT, HeaderProperty, header_value, raw, read_property
+from service.jmap.values.headers import CONVENIENT, HeaderProperty, HeaderReader, raw, read_property
 from service.mail.model import Header
 
 Row: TypeAlias = Mapping[str, Any]
@@ -53,12 +53,16 @@ class Wanted:
         return bool(self.headers) or any(name in OF_HEADERS for name in self.names)
 
     @property
+    def of_headers(self) -> list[HeaderProperty]:
+        """The properties that are read from header fields."""
+        return [*self.headers.values(), *(CONVENIENT[name] for name in self.names if name in CONVENIENT)]
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The header fields that are needed; empty means all."""
         if "headers" in self.names:
             return ()
-        own = [wanted.name for wanted in self.headers.values()]
-        return tuple(dict.fromkeys([*own, *(CONVENIENT[name].name for name in self.names if name in CONVENIENT)]))
+        return tuple(dict.fromkeys(wanted.name for wanted in self.of_headers))
 
 
 def from_rows(email: str, rows: Sequence[Row], mailboxes: Mapping[str, str], wanted: Wanted) -> dict[str, Any]:
@@ -128,12 +132,13 @@ _READERS: Mapping[str, Callable[[Row], Any]] = {
 
 def from_headers(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
     """The properties that header fields say; those that a row says too are taken from here."""
+    reader = HeaderReader(headers)
     record: dict[str, Any] = {}
     for name in wanted.names:
         if name in wanted.headers:
-            record[name] = header_value(wanted.headers[name], headers)
+            record[name] = reader.value(wanted.headers[name])
         elif name in CONVENIENT:
-            record[name] = header_value(CONVENIENT[name], headers)
+            record[name] = reader.value(CONVENIENT[name])
         elif name == "headers":
             record[name] = [{"name": header.name, "value": raw(header)} for header in headers]
     return record

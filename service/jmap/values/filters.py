@@ -73,8 +73,8 @@ def _filter(value: Any, depth: int) -> Filter:
 
 def _operator(value: dict[str, Any], depth: int) -> Filter:
     conditions = value.get("conditions")
-    if value["operator"] not in ("AND", "OR", "NOT") or not isinstance(conditions, list):
-        raise invalid("An operator is AND, OR or NOT, and has conditions.")
+    if value["operator"] not in ("AND", "OR", "NOT") or not isinstance(conditions, list) or len(value) > 2:
+        raise invalid("An operator is AND, OR or NOT, and has conditions and nothing else.")
     logic = Logic(value["operator"])
     if not conditions:
         return NOTHING if logic is Logic.OR else EVERYTHING

@@ -1,7 +1,7 @@
 """Header fields in the forms of RFC 8621, 4.1.2, and the properties ``header:…`` that name them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from unicodedata import normalize
 
@@ -64,13 +64,32 @@ def _fits(name: str, form: str) -> bool:
     return fields is None or name in fields or name not in _KNOWN
 
 
-def header_value(wanted: HeaderProperty, headers: Sequence[Header]) -> Any:
-    """The value: of the last field of that name, or all of them in order."""
-    found = [header for header in headers if header.name.lower() == wanted.name]
-    read = FORMS[wanted.form]
-    if wanted.is_all:
-        return [read(header) for header in found]
-    return read(found[-1]) if found else None
+class HeaderReader:
+    """The values of header properties. Each is read once, in whatever letter case and how often it is asked for."""
+
+    def __init__(self, headers: Iterable[Header]) -> None:
+        self._fields: dict[str, list[Header]] = {}
+        for header in headers:
+            self._fields.setdefault(header.name.lower(), []).append(header)
+        self._values: dict[tuple[str, str, bool], Any] = {}
+
+    def value(self, wanted: HeaderProperty) -> Any:
+        """Of the last field of that name, or of all of them in order."""
+        key = wanted.name, wanted.form, wanted.is_all
+        if key not in self._values:
+            self._values[key] = self._read(wanted)
+        return self._values[key]
+
+    def _read(self, wanted: HeaderProperty) -> Any:
+        found, read = self._fields.get(wanted.name, ()), FORMS[wanted.form]
+        if wanted.is_all:
+            return [read(header) for header in found]
+        return read(found[-1]) if found else None
+
+    def octets(self, wanted: Iterable[HeaderProperty]) -> int:
+        """How much has to be read for these properties."""
+        keys = {(each.name, each.form, each.is_all) for each in wanted}
+        return sum(len(field.raw) for name, _, _ in keys for field in self._fields.get(name, ()))
 
 
 def raw(header: Header) -> str:

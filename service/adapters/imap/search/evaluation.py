@@ -7,7 +7,7 @@ the rest.
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from service.adapters.imap.messages.cache import CachedMessage
@@ -32,6 +32,7 @@ from service.mail.model import EvaluatedBy
 from service.mail.search.filter import Condition, Criterion, Filter, Logic, Operator, conditions
 from service.mail.search.matching import KnownMessage, holds, needs, octets_of
 
+_DAYS = timedelta(days=2)
 SECONDS = 15.0
 """How long one search may read. After that the rest is left out, and the result says that it is partial."""
 NO_UNICODE = "SEARCH=UTF-8"
@@ -221,10 +222,10 @@ class Evaluation:
         if not isinstance(tree, Condition):
             return None
         if isinstance(tree.value, datetime):
-            day = tree.value.date()
+            day = min(max(tree.value.date(), date.min + _DAYS), date.max - _DAYS)
             if tree.criterion is Criterion.SINCE:
-                return Condition(Criterion.SINCE, day - timedelta(days=2))
-            return Condition(Criterion.BEFORE, day + timedelta(days=2))
+                return Condition(Criterion.SINCE, day - _DAYS)
+            return Condition(Criterion.BEFORE, day + _DAYS)
         if errs(self.messages.connection, tree):
             return size_superset(tree)
         return tree if tree == _WITH_ATTACHMENT and self._has_raw else None

@@ -81,7 +81,8 @@ async def _sorted(
     updated = dict.fromkeys((await account.index.emails_of(flagged)).values())
     lost = _emails_lost(account, (message for folder in folders for message in folder.destroyed))
     left = await read_rows(account, [*new, *lost, *updated])
-    fresh = {email for email in new if email not in lost and _are_all(left.get(email, ()), set(created))}
+    arrived = set(created)
+    fresh = {email for email in new if email not in lost and _are_all(left.get(email, ()), arrived)}
     moved = dict.fromkeys(email for email in (*new, *lost) if email in left and email not in fresh)
     return (
         [email for email in new if email in fresh and email in left],

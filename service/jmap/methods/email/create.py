@@ -6,14 +6,15 @@ from typing import Any
 
 from service.jmap.account.account import Account
 from service.jmap.account.blobs import read_blob
+from service.jmap.account.uploads import PART as UPLOADED
 from service.jmap.core.errors import SetError, invalid_properties
 from service.jmap.methods.email.storing import finish, folders_of, read_keywords, store
 from service.jmap.values.blob_ids import read_blob_id
 from service.jmap.values.composing import NewEmail, Source
 from service.jmap.values.headers import CONVENIENT
-from service.mail.errors import MailError, NotFound, NotSupported
+from service.mail.errors import MailError, NotFound, NotSupported, RangeNotSatisfiable
 from service.mail.mime.compose.values import Composition, Copied
-from service.mail.model import Address
+from service.mail.model import Address, Span
 from service.submission.assembly import assembled, parts_of
 from service.submission.drafts import id_domain
 
@@ -53,11 +54,12 @@ async def _composed(email: NewEmail, author: Address | None) -> Composition:
 
 
 async def _sources(account: Account, email: NewEmail) -> dict[str, Source]:
-    """The source of each blob's octets. Raises blobNotFound."""
+    """The source of each blob's octets. Raises blobNotFound, and tooLarge if the parts are too large together."""
     sources: dict[str, Source] = {}
     missing = []
+    blobs = email.blobs  # which also checks the parts
     messages = _attached_messages(email.record)
-    for blob in email.blobs:
+    for blob in dict.fromkeys(blobs):
         source = await _source(account, account.resolve(blob), as_message=blob in messages)
         if source is None:
             missing.append(blob)
@@ -65,6 +67,9 @@ async def _sources(account: Account, email: NewEmail) -> dict[str, Source]:
             sources[blob] = source
     if missing:
         raise SetError("blobNotFound", notFound=missing)
+    most = account.host.limits.max_upload
+    if sum(sources[blob].size for blob in blobs) > most:
+        raise SetError("tooLarge", f"The attachments of an Email have at most {most} octets together.", maxSize=most)
     return sources
 
 
@@ -88,25 +93,39 @@ async def _source(account: Account, blob: str, *, as_message: bool) -> Source | 
     try:
         if ref.staged is not None:
             return await _staged(account, blob, ref.staged, as_message=as_message)
+        if ref.within is not None:
+            return await _read(account, blob)
         assert ref.email is not None
         places = (await account.index.places_of([ref.email])).get(ref.email, ())
         rows = await account.backend.get_messages(places)
         if not rows:
             return None
         if ref.part is None:
-            return Source(Copied(rows[0].id, None, encoded=True), "8bit")
-        await account.backend.open_part(rows[0].id, ref.part)
-        return Source(Copied(rows[0].id, ref.part, encoded=False))
+            return Source(Copied(rows[0].id, None, encoded=True), rows[0].size or 0, "8bit")
+        return Source(Copied(rows[0].id, ref.part, encoded=False), await _size(account, rows[0].id, ref.part))
     except NotFound:
         return None
 
 
-async def _staged(account: Account, blob: str, staged: str, *, as_message: bool) -> Source | None:
+async def _staged(account: Account, blob: str, staged: str, *, as_message: bool) -> Source:
     if as_message:
-        return Source(await read_blob(account, blob, MAX_ATTACHED_MESSAGE))
-    if not await account.backend.get_messages([staged]):
-        return None
-    return Source(Copied(staged, "1", encoded=True))
+        return await _read(account, blob)
+    return Source(Copied(staged, UPLOADED, encoded=True), await _size(account, staged, UPLOADED))
+
+
+async def _read(account: Account, blob: str) -> Source:
+    octets = await read_blob(account, blob, MAX_ATTACHED_MESSAGE)
+    return Source(octets, len(octets))
+
+
+async def _size(account: Account, message: str, part: str) -> int:
+    """Of a part, decoded. Raises NotFound."""
+    try:
+        download = await account.backend.open_part(message, part, span=Span(0, 0))
+    except RangeNotSatisfiable as empty:
+        return empty.size
+    await download.chunks.aclose()
+    return download.size or 0
 
 
 async def _assembled_there(

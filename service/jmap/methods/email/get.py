@@ -1,7 +1,8 @@
 """Email/get and Email/parse."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,10 @@ from service.jmap.account.sources import WHOLE, Opened, open_email, open_source
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import invalid
 from service.jmap.core.records import get_response
+from service.jmap.values.blob_ids import inner_blob
 from service.jmap.values.bodies import DEFAULT_PROPERTIES, Body, Node, body_value, check_properties, described
 from service.jmap.values.emails import DEFAULT, Wanted, from_headers, from_rows
+from service.jmap.values.headers import HeaderReader
 from service.mail.errors import NotFound, TooLarge
 from service.mail.model import Header
 
@@ -23,8 +26,6 @@ LIGHT = 256 << 10
 """Octets of header fields, once for each property, that are read in the event loop."""
 PART = 20
 """What the description of a part weighs, beside its header."""
-MAX_READ = 100
-"""Emails whose bodies are read in one call."""
 BODIES = frozenset(
     {"bodyProperties", "fetchTextBodyValues", "fetchHTMLBodyValues", "fetchAllBodyValues", "maxBodyValueBytes"}
 )
@@ -66,42 +67,43 @@ async def get(account: Account, arguments: Arguments) -> dict[str, Any]:
         raise invalid("ids is required: there may be too many Emails to get all.")
     wanted, bodies = Wanted(arguments.texts("properties")), Bodies.read(arguments)
     emails = [account.resolve(each) for each in ids]
-    if wanted.needs_body and len(emails) > MAX_READ:
-        raise invalid(f"Bodies can be asked for of {MAX_READ} Emails at once.")
     state = await account.state()
     rows = await read_rows(account, emails, preview="preview" in wanted.set, thread="threadId" in wanted.set)
     mailboxes = await account.index.mailboxes() if "mailboxIds" in wanted.set else {}
-    needs_more = wanted.needs_body or wanted.needs_headers
     records = []
     for email in dict.fromkeys(emails):
         if email in rows:
-            record = from_rows(email, rows[email], mailboxes, wanted)
-            try:
-                if needs_more:
-                    await _complete(account, email, rows[email][0], record, wanted, bodies)
-            except NotFound:
-                continue
-            records.append(record)
+            with suppress(NotFound):
+                records.append(await read_record(account, email, rows[email], mailboxes, wanted, bodies))
     return get_response(account.id, state, records, emails)
 
 
-async def _complete(
-    account: Account, email: str, row: Row, record: dict[str, Any], wanted: Wanted, bodies: Bodies
-) -> None:
-    """Adds what the row does not say."""
+async def read_record(
+    account: Account,
+    email: str,
+    rows: Sequence[Row],
+    mailboxes: Mapping[str, str],
+    wanted: Wanted,
+    bodies: Bodies,
+) -> dict[str, Any]:
+    """The properties of an Email that has these rows. A round trip if they do not say all. Raises NotFound if it is
+    gone."""
+    record, row = from_rows(email, rows, mailboxes, wanted), rows[0]
     if wanted.needs_body:
         opened = await open_email(account, email, row)
-        record |= await _header_properties(opened.headers, wanted)
-        record |= await body_properties(opened, wanted, bodies)
-        account.take(len(to_json(record)))
+        record |= await _header_properties(account, opened.headers, wanted)
+        record |= await body_properties(account, opened, wanted, bodies)
+        account.response.spend(len(to_json(record)))
     elif wanted.needs_headers:
         headers = await account.backend.list_headers(row["id"], wanted.fields)
-        record |= await _header_properties(headers, wanted)
-        account.take(len(to_json(record)))
+        record |= await _header_properties(account, headers, wanted)
+        account.response.spend(len(to_json(record)))
+    return record
 
 
-async def _header_properties(headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
-    """By a thread if there is much to read."""
+async def _header_properties(account: Account, headers: Sequence[Header], wanted: Wanted) -> dict[str, Any]:
+    """By a thread if there is much to read. Raises requestTooLarge."""
+    account.fields.spend(HeaderReader(headers).octets(wanted.of_headers))
     if _octets(headers) * len(wanted.names) <= LIGHT:
         return from_headers(headers, wanted)
     return await asyncio.to_thread(from_headers, headers, wanted)
@@ -111,9 +113,13 @@ def _octets(headers: Sequence[Header]) -> int:
     return sum(len(header.raw) for header in headers)
 
 
-async def body_properties(opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
-    """``bodyStructure``, the lists of parts, and the values of those asked for. By a thread if there is much."""
-    weight = sum(PART + _octets(node.headers) for node in opened.body.root.walk()) * len(bodies.properties)
+async def body_properties(account: Account, opened: Opened, wanted: Wanted, bodies: Bodies) -> dict[str, Any]:
+    """``bodyStructure``, the lists of parts, and the values of those asked for. By a thread if there is much. Raises
+    requestTooLarge."""
+    of_headers = sum(name.startswith("header:") for name in bodies.properties)
+    octets = [_octets(node.headers) for node in opened.body.root.walk()]
+    account.fields.spend(sum(octets) * of_headers)
+    weight = (PART * len(octets) + sum(octets)) * len(bodies.properties)
     if weight <= LIGHT:
         record = _parts(opened.body, wanted, bodies)
     else:
@@ -170,11 +176,11 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
         except TooLarge:
             not_parsable.append(blob)
             continue
-        record = await _parsed(blob, source, wanted, bodies)
+        record = await _parsed(account, blob, source, wanted, bodies)
         if record is None:
             not_parsable.append(blob)
         else:
-            account.take(len(to_json(record)))
+            account.response.spend(len(to_json(record)))
             parsed[blob] = record if names is None or "id" in names else {k: v for k, v in record.items() if k != "id"}
     return {
         "accountId": account.id,
@@ -184,18 +190,20 @@ async def parse(account: Account, arguments: Arguments) -> dict[str, Any]:
     }
 
 
-async def _parsed(blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
+async def _parsed(account: Account, blob: str, source: bytes, wanted: Wanted, bodies: Bodies) -> dict[str, Any] | None:
     """None if it is not a message: it has no header field."""
     opened = await open_source(source)
     if not opened.headers:
         return None
+    for node in opened.body.root.walk():
+        node.blob = None if node.is_multipart else inner_blob(account.resolve(blob), node.part.id)
     record: dict[str, Any] = dict.fromkeys(name for name in wanted.names if name in _NOT_PARSED)
     given = {"blobId": blob, "size": len(source), "hasAttachment": opened.body.has_attachment}
     record |= {name: value for name, value in given.items() if name in wanted.names}
     if "preview" in wanted.names:
         record["preview"] = await _preview(opened)
-    record |= await _header_properties(opened.headers, wanted)
-    return record | await body_properties(opened, wanted, bodies)
+    record |= await _header_properties(account, opened.headers, wanted)
+    return record | await body_properties(account, opened, wanted, bodies)
 
 
 async def _preview(opened: Opened) -> str:

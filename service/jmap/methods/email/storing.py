@@ -9,13 +9,13 @@ from service.jmap.account.account import Account
 from service.jmap.account.emails import rows_of
 from service.jmap.core.arguments import read_utc
 from service.jmap.core.errors import SetError, invalid_properties
+from service.jmap.core.limits import MAX_MAILBOXES
 from service.jmap.values.blob_ids import email_blob
 from service.jmap.values.emails import thread_of
 from service.mail.errors import MailError, NotFound, UpstreamError
 from service.mail.model import Source
 
 MAX_KEYWORD = 255
-MAX_MAILBOXES = 50
 _LOST = "The message was stored, but the mail server does not say where."
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from service.jmap.account.account import Account
 from service.jmap.account.emails import Row, read_all_rows, read_rows
+from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import SetError, invalid_properties, set_error
-from service.jmap.core.records import Outcomes, patched
+from service.jmap.core.records import Outcomes, changes_in, patched
 from service.jmap.index import is_permanent
+from service.jmap.methods.email.get import Bodies, read_record
 from service.jmap.methods.email.storing import check_keyword, folders_of
-from service.jmap.values.emails import keywords_of
-from service.mail.errors import MailError
+from service.jmap.values.emails import PROPERTIES, Wanted, keywords_of
+from service.mail.errors import MailError, NotFound
 from service.mail.model import Outcome
 
 _SETTABLE = frozenset({"keywords", "mailboxIds"})
@@ -33,7 +35,10 @@ class Plan:
 
 async def update(account: Account, patches: Mapping[str, Mapping[str, Any]], outcomes: Outcomes) -> None:
     """All updates of one call."""
-    resolved = {account.resolve(key): key for key in patches}
+    resolved: dict[str, str] = {}
+    for key in patches:
+        if resolved.setdefault(account.resolve(key), key) != key:
+            outcomes.not_updated[key] = SetError("invalidPatch", "The same Email is updated by another key.").body
     moves = any(pointer.startswith("mailboxIds") for patch in patches.values() for pointer in patch)
     rows = await (read_all_rows if moves else read_rows)(account, resolved)
     mailboxes = await account.index.mailboxes()
@@ -50,7 +55,7 @@ async def update(account: Account, patches: Mapping[str, Mapping[str, Any]], out
         if email in plan.errors:
             outcomes.not_updated[key] = set_error(plan.errors[email]).body
         elif key not in outcomes.not_updated:
-            outcomes.updated[key] = None
+            outcomes.updated[email] = None
 
 
 async def _plan(
@@ -62,6 +67,8 @@ async def _plan(
     mailboxes: Mapping[str, str],
 ) -> None:
     """Raises SetError before anything is planned for the Email."""
+    if any(name in PROPERTIES and name not in _SETTABLE for name in patch):
+        patch = await _without_unchanged(account, email, patch, mailboxes)
     if wrong := [pointer for pointer in patch if pointer.split("/")[0] not in _SETTABLE or pointer.count("/") > 1]:
         raise invalid_properties(*wrong[:20])
     before = {
@@ -79,6 +86,20 @@ async def _plan(
     _plan_keywords(plan, rows, keywords)
     if folders is not None:
         _plan_folders(plan, rows, folders)
+
+
+async def _without_unchanged(
+    account: Account, email: str, patch: Mapping[str, Any], mailboxes: Mapping[str, str]
+) -> Mapping[str, Any]:
+    """A patch may be the whole Email. Returns it without the properties that are the same as before."""
+    wanted = Wanted([name for name in patch if name in PROPERTIES and name not in _SETTABLE])
+    try:
+        found = await read_rows(account, [email], preview="preview" in wanted.set, thread="threadId" in wanted.set)
+        rows = found.get(email, ())
+        record = await read_record(account, email, rows, mailboxes, wanted, Bodies.read(Arguments({}))) if rows else {}
+    except NotFound:
+        raise SetError("notFound") from None
+    return changes_in(patch, record)
 
 
 def _check_true(after: Mapping[str, Any]) -> None:

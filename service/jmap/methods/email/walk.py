@@ -11,6 +11,7 @@ from service.jmap.core.paging import Paging
 from service.jmap.methods.email.conversations import OF_THREADS, ThreadTest, members
 from service.jmap.values.emails import thread_of
 from service.jmap.values.filters import Comparator
+from service.mail.errors import NotSupported
 from service.mail.model import Capability, Page
 from service.mail.search.filter import MAX_PAGE, Condition, Criterion, Filter, ListQuery, Logic, Operator
 
@@ -91,7 +92,25 @@ class Walk:
             return Found(list(self._emails), len(self._emails) if exact else (total or 0) - self._hidden)
         if counts_apart:
             return Found(list(self._emails), await self._count())
-        return Found(list(self._emails), None if total is None else total - self._hidden)
+        return Found(list(self._emails), total - await self._hidden_in_all() if paging.with_total and total else total)
+
+    async def _hidden_in_all(self) -> int:
+        """How many of the results in one folder are marked as deleted: a search. The number of all in the folder is
+        kept for as long as nothing changes."""
+        account, folder, tree = self._account, self._wanted.folder, self._wanted.tree
+        assert folder is not None
+        token = await account.token()
+        hidden = account.host.pages.hidden_at(token, account.id, folder) if tree is None else None
+        if hidden is None:
+            deleted: Filter = Condition(Criterion.HAS_KEYWORD, DELETED)
+            sought = deleted if tree is None else Operator(Logic.AND, (tree, deleted))
+            try:
+                hidden = len((await account.backend.find_messages(folder, sought, MAX_RESULTS)).ids)
+            except NotSupported:
+                hidden = self._hidden
+            if tree is None:
+                account.host.pages.keep_hidden(token, account.id, folder, hidden)
+        return hidden
 
     @property
     def _can_count_apart(self) -> bool:

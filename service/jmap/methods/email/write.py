@@ -8,7 +8,7 @@ from service.jmap.account.blobs import spooled_blob
 from service.jmap.account.emails import read_all_rows
 from service.jmap.core.arguments import Arguments, require_few
 from service.jmap.core.errors import MethodError, SetError, invalid, invalid_properties, set_error
-from service.jmap.core.records import Changes, Outcomes, attempt
+from service.jmap.core.records import Changes, Outcomes, attempt, reporting
 from service.jmap.methods.email.create import create
 from service.jmap.methods.email.storing import folders_of, read_keywords, read_received, store
 from service.jmap.methods.email.update import update
@@ -24,14 +24,15 @@ async def set_emails(account: Account, arguments: Arguments) -> dict[str, Any]:
     old = await account.state()
     await account.require_state(arguments.text("ifInState"), old)
     outcomes = Outcomes()
-    for key, record in changes.create.items():
-        await attempt(outcomes.not_created, key, _create(account, key, record, outcomes))
-    if changes.update:
-        await update(account, changes.update, outcomes)
-    if changes.destroy:
-        await destroy(account, changes.destroy, outcomes)
-    account.has_changed()
-    return outcomes.response(account.id, old, await account.state())
+    with reporting(outcomes):
+        for key, record in changes.create.items():
+            await attempt(outcomes.not_created, key, _create(account, key, record, outcomes))
+        if changes.update:
+            await update(account, changes.update, outcomes)
+        if changes.destroy:
+            await destroy(account, changes.destroy, outcomes)
+        account.has_changed()
+        return outcomes.response(account.id, old, await account.state())
 
 
 async def _create(account: Account, key: str, record: Mapping[str, Any], outcomes: Outcomes) -> None:
@@ -60,7 +61,7 @@ async def destroy(account: Account, ids: Sequence[str], outcomes: Outcomes) -> N
         if email in errors:
             outcomes.not_destroyed[key] = set_error(errors[email]).body
         else:
-            outcomes.destroyed.append(key)
+            outcomes.destroyed.append(email)
     account.has_changed()
 
 
@@ -72,13 +73,15 @@ async def import_emails(account: Account, arguments: Arguments) -> dict[str, Any
     old = await account.state()
     await account.require_state(arguments.text("ifInState"), old)
     outcomes = Outcomes()
-    for key, record in records.items():
-        await attempt(outcomes.not_created, key, _import(account, key, record, outcomes))
-    account.has_changed()
+    with reporting(outcomes):
+        for key, record in records.items():
+            await attempt(outcomes.not_created, key, _import(account, key, record, outcomes))
+        account.has_changed()
+        new = await account.state()
     return {
         "accountId": account.id,
         "oldState": old,
-        "newState": await account.state(),
+        "newState": new,
         "created": outcomes.created or None,
         "notCreated": outcomes.not_created or None,
     }

@@ -10,6 +10,7 @@ from service.jmap.core.known import read_known
 from service.jmap.core.limits import MAX_CONDITIONS
 from service.jmap.core.paging import Paging
 from service.jmap.core.records import get_response, select, wanted_properties
+from service.jmap.core.turns import Turns
 from service.jmap.values.mailboxes import COUNTS, KIND, PROPERTIES, changed, mailbox, write_state
 from service.mail.errors import StaleToken
 
@@ -17,6 +18,8 @@ Mailboxes = dict[str, dict[str, Any]]
 _FILTERS = frozenset({"parentId", "name", "role", "hasAnyRole", "isSubscribed", "operator", "conditions"})
 _SORTS = frozenset({"name", "sortOrder", "parentId"})
 _MAX_DEPTH = 32
+MAX_NAME = 1000
+"""Characters of a name that is looked for."""
 
 
 async def mailboxes_of(account: Account) -> Mailboxes:
@@ -47,10 +50,11 @@ async def changes(account: Account, arguments: Arguments) -> dict[str, Any]:
     account.require(arguments)
     since = arguments.required_text("sinceState")
     most = arguments.number("maxChanges", least=1)
-    known = _known(account, since)
     mailboxes = await mailboxes_of(account)
     new = state_of(account, mailboxes)
-    created, updated, destroyed, only_counts = changed(known, mailboxes) if new != since else ([], [], [], False)
+    created, updated, destroyed, only_counts = list[str](), list[str](), list[str](), False
+    if new != since:
+        created, updated, destroyed, only_counts = changed(_known(account, since), mailboxes)
     if most is not None and len(created) + len(updated) + len(destroyed) > most:
         raise StaleToken("There are more changes than that.")
     return {
@@ -70,7 +74,7 @@ async def query(account: Account, arguments: Arguments) -> dict[str, Any]:
     account.require(arguments)
     paging = Paging.read(arguments)
     mailboxes = await mailboxes_of(account)
-    page = paging.page(_matching(arguments, mailboxes))
+    page = paging.page(await matching_ids(arguments, mailboxes))
     state = state_of(account, mailboxes)
     return {"accountId": account.id, "queryState": state, "canCalculateChanges": _can_tell_changes(arguments), **page}
 
@@ -87,7 +91,7 @@ async def query_changes(account: Account, arguments: Arguments) -> dict[str, Any
     most = arguments.number("maxChanges", least=1)
     mailboxes = await mailboxes_of(account)
     present = state_of(account, mailboxes)
-    ids = _matching(arguments, mailboxes)
+    ids = await matching_ids(arguments, mailboxes)
     touched: set[str] = set()
     if since != present:
         if not _can_tell_changes(arguments):
@@ -112,11 +116,15 @@ def _known(account: Account, since: str) -> dict[str, list[str]]:
     return read_known(KIND, account.host.states.open(account.id, since))
 
 
-def _matching(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
-    """The ids of all results, in order."""
+async def matching_ids(arguments: Arguments, mailboxes: Mailboxes) -> list[str]:
+    """The ids of all results, in order. With turns for others: many conditions on many mailboxes take long."""
     tree, sort = arguments.object("filter"), _sort(arguments)
     check_size(tree, MAX_CONDITIONS)
-    matching = {each: record for each, record in mailboxes.items() if not tree or _holds(tree, record, 0)}
+    matching, turns = Mailboxes(), Turns()
+    for each, record in mailboxes.items():
+        await turns.pause()
+        if not tree or _holds(tree, record, 0):
+            matching[each] = record
     if arguments.flag("filterAsTree"):
         matching = {each: record for each, record in matching.items() if _has_line(record, mailboxes, matching)}
     ordered = _ordered(list(matching.values()), sort)
@@ -132,13 +140,15 @@ def _holds(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
         raise MethodError("unsupportedFilter", f"There is no condition {min(unknown)[:100]}.")
     if "operator" in tree:
         return _combined(tree, record, depth)
+    if "conditions" in tree:
+        raise invalid("Conditions are those of an operator.")
     return all(_condition(name, value, record) for name, value in tree.items())
 
 
 def _combined(tree: dict[str, Any], record: dict[str, Any], depth: int) -> bool:
     operator, conditions = tree["operator"], tree.get("conditions")
-    if operator not in ("AND", "OR", "NOT") or not isinstance(conditions, list):
-        raise invalid("An operator is AND, OR or NOT, and has conditions.")
+    if operator not in ("AND", "OR", "NOT") or not isinstance(conditions, list) or len(tree) > 2:
+        raise invalid("An operator is AND, OR or NOT, and has conditions and nothing else.")
     held = [_holds(each, record, depth + 1) for each in conditions]
     return all(held) if operator == "AND" else any(held) == (operator == "OR")
 
@@ -148,11 +158,11 @@ def _condition(name: str, value: Any, record: dict[str, Any]) -> bool:
         return (record["role"] is not None) == value
     if name == "isSubscribed" and isinstance(value, bool):
         return bool(record["isSubscribed"] == value)
-    if name == "name" and isinstance(value, str):
+    if name == "name" and isinstance(value, str) and len(value) <= MAX_NAME:
         return value.casefold() in record["name"].casefold()
     if name in ("parentId", "role") and (value is None or isinstance(value, str)):
         return bool(record[name] == value)
-    raise invalid(f"{name[:100]} has the wrong type.")
+    raise invalid(f"{name[:100]} has the wrong type, or is too long.")
 
 
 def _sort(arguments: Arguments) -> list[tuple[str, bool]]:

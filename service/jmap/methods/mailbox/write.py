@@ -1,18 +1,21 @@
 """Mailbox/set."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from service.jmap.account.account import Account
+from service.jmap.account.uploads import NAME as UPLOADS
 from service.jmap.core.arguments import Arguments
 from service.jmap.core.errors import SetError, invalid_properties
-from service.jmap.core.records import Changes, Outcomes, attempt
+from service.jmap.core.records import Changes, Outcomes, attempt, changes_in, reporting
 from service.jmap.methods.mailbox.read import mailboxes_of, state_of
 from service.jmap.values.mailboxes import PROPERTIES
-from service.mail.errors import AlreadyExists, InvalidRequest, NotFound
+from service.mail.errors import AlreadyExists, InvalidRequest, MailError, NotFound
 from service.mail.model import Folder
 
 _WRITABLE = frozenset({"name", "parentId", "isSubscribed", "sortOrder", "role"})
+_CHANGEABLE = frozenset({"name", "parentId", "isSubscribed"})
 MAX_NAME = 255
 
 
@@ -24,13 +27,14 @@ async def set_mailboxes(account: Account, arguments: Arguments) -> dict[str, Any
     old = state_of(account, await mailboxes_of(account))
     await account.require_state(arguments.text("ifInState"), old)
     outcomes = Outcomes()
-    for key in _in_order(changes.create):
-        await attempt(outcomes.not_created, key, _create(account, key, changes.create[key], outcomes))
-    for mailbox, patch in changes.update.items():
-        await attempt(outcomes.not_updated, mailbox, _update(account, mailbox, patch, outcomes))
-    for mailbox in await _children_first(account, changes.destroy):
-        await attempt(outcomes.not_destroyed, mailbox, _destroy(account, mailbox, outcomes, removes=removes))
-    return outcomes.response(account.id, old, state_of(account, await mailboxes_of(account)))
+    with reporting(outcomes):
+        for key in _in_order(changes.create):
+            await attempt(outcomes.not_created, key, _create(account, key, changes.create[key], outcomes))
+        for mailbox, patch in changes.update.items():
+            await attempt(outcomes.not_updated, mailbox, _update(account, mailbox, patch, outcomes))
+        for mailbox in await _children_first(account, changes.destroy):
+            await attempt(outcomes.not_destroyed, mailbox, _destroy(account, mailbox, outcomes, removes=removes))
+        return outcomes.response(account.id, old, state_of(account, await mailboxes_of(account)))
 
 
 def _in_order(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -68,17 +72,21 @@ async def _create(account: Account, key: str, record: Mapping[str, Any], outcome
         folder = await account.backend.create_folder(name, parent)
     except InvalidRequest as error:
         raise invalid_properties("name", why=error.detail) from None
-    if record.get("isSubscribed") is False:
-        folder = await account.backend.change_folder(folder.id, is_subscribed=False)
     _changed(account)
+    if record.get("isSubscribed") is False:
+        with suppress(MailError):  # the mailbox is there: its record says whether it is subscribed
+            await account.backend.change_folder(folder.id, is_subscribed=False)
     created = (await mailboxes_of(account))[await account.mailbox_id(folder.id)]
     account.created[key] = created["id"]
     outcomes.created[key] = {name: created[name] for name in PROPERTIES if record.get(name) != created[name]}
 
 
 async def _update(account: Account, mailbox: str, patch: Mapping[str, Any], outcomes: Outcomes) -> None:
-    _check(patch, is_new=False)
+    """A patch may be the whole record (RFC 8620, 5.3): properties that are the same as before count for nothing."""
     folder = await _folder(account, mailbox)
+    if patch.keys() - _CHANGEABLE:
+        patch = changes_in(patch, (await mailboxes_of(account))[account.resolve(mailbox)])
+    _check(patch, is_new=False)
     name, parent = patch.get("name"), None
     if "parentId" in patch:
         parent = await _parent(account, patch["parentId"]) or ""
@@ -113,7 +121,7 @@ async def _destroy(account: Account, mailbox: str, outcomes: Outcomes, *, remove
     except AlreadyExists:
         raise SetError("mailboxHasChild") from None
     _changed(account)
-    outcomes.destroyed.append(mailbox)
+    outcomes.destroyed.append(account.resolve(mailbox))
 
 
 def _check(record: Mapping[str, Any], *, is_new: bool) -> None:
@@ -151,6 +159,8 @@ async def _parent(account: Account, mailbox: Any) -> str | None:
 
 
 def _require_unused(folders: Mapping[str, Folder], name: str, parent: str | None) -> None:
+    if name == UPLOADS and parent is None:
+        raise invalid_properties("name", why="Uploads are kept in a folder of this name, which is not shown.")
     existing = next(
         (each for each, folder in folders.items() if folder.name == name and folder.parent_id == parent), None
     )
