@@ -30,7 +30,8 @@ async def test_a_maildrop_shows_what_it_can_and_nothing_else(browser: Browser, p
     env = {f"CASELLA_SERVERS__DROP__POP3__{name}": value for name, value in place.items()}
     env |= {"CASELLA_DEFAULT_SERVER": "drop", "CASELLA_SECRET_KEYS": token_urlsafe(32), "CASELLA_DRAIN_SECONDS": "0"}
     user = post.user()
-    post.seed(user, [*many(2), (mail("Letter", html=HTML), (), NEWEST)])
+    html = f'{HTML}<p><a href="mailto:ada@example.net">Write to me</a></p>'
+    post.seed(user, [*many(2), (mail("Letter", html=html), (), NEWEST)])
     async with Replica(env) as replica, visiting(browser, replica.url, PHONE) as visitor:
         page = visitor.page
         await visitor.sign_in(user)
@@ -38,6 +39,8 @@ async def test_a_maildrop_shows_what_it_can_and_nothing_else(browser: Browser, p
         await expect(page.get_by_role("combobox", name="Search mail")).to_have_count(0)
         await visitor.open("Letter")
         await expect(visitor.mail().locator("p").first).to_be_visible()
+        await visitor.mail().get_by_text("Write to me").dispatch_event("click")
+        await expect(page.locator(".composer")).to_have_count(0)
         for label in _IMPOSSIBLE:
             await expect(page.get_by_role("button", name=label, exact=True, include_hidden=True)).to_have_count(0)
         await page.get_by_role("button", name="Delete").click()
