@@ -15,7 +15,8 @@ import { signInError } from './views/SignIn';
 import { registerWorker } from './worker/register';
 
 async function start(): Promise<void> {
-  await Promise.all([restorePreferences(), restore()]);
+  await restore();
+  await restorePreferences();
   const session = await returned();
   if (session) await signIn(session).catch((error: unknown) => (signInError.value = error));
   render(<App />, document.querySelector('#app')!);

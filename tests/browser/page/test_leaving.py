@@ -190,3 +190,28 @@ async def test_pictures_are_each_accounts_own_choice(
         await visitor.open("Letter")
         await expect(page.get_by_role("button", name="Show pictures")).to_be_visible()
         assert visitor.strayed == []
+
+
+async def test_pictures_are_not_loaded_for_the_next_user_after_a_session_that_ended(
+    browser: Browser, url: str, post: SendingDovecot
+) -> None:
+    first, second = post.user("first"), post.user("second")
+    post.seed(first, many(1))
+    post.seed(second, [(mail("Letter", html=HTML), (), NEWEST)])
+    async with visiting(browser, url) as visitor:
+        page = visitor.page
+        await visitor.prefer(first, pictures="always")
+        async with page.expect_response(lambda answer: answer.url.endswith("/v1/sessions")) as signed_in:
+            await visitor.sign_in(first)
+        token = (await (await signed_in.value).json())["token"]
+        await page.get_by_role("button", name="Account:").click()
+        await page.get_by_role("button", name="Settings").click()
+        await expect(page.get_by_label("Always load pictures")).to_be_checked()
+        headers = {"Authorization": f"Bearer {token}"}
+        assert (await page.request.delete(f"{url}/v1/sessions/current", headers=headers)).ok
+        await expect(page.get_by_label("Email address")).to_be_visible()
+        await page.reload()
+        await visitor.sign_in(second)
+        await visitor.open("Letter")
+        await expect(page.get_by_role("button", name="Show pictures")).to_be_visible()
+        assert visitor.strayed == []

@@ -78,6 +78,10 @@ async def test_folders_open_over_the_list_on_a_phone(browser: Browser, url: str,
         archive = visitor.page.get_by_role("link", name="Archive")
         await expect(archive).not_to_be_visible()
         await visitor.page.get_by_role("button", name="Folders").click()
+        await expect(archive).to_be_visible()
+        await visitor.page.keyboard.press("Escape")
+        await expect(archive).not_to_be_visible()
+        await visitor.page.get_by_role("button", name="Folders").click()
         await archive.click()
         await expect(visitor.rows()).to_have_count(2)
         await expect(archive).not_to_be_visible()
@@ -136,3 +140,15 @@ async def test_an_address_that_is_none_still_opens_the_page(
         await visitor.page.goto("about:blank")
         await visitor.page.goto(f"{visitor.url}{address}")
         await expect(visitor.page.get_by_role("link", name="Inbox")).to_be_visible()
+
+
+async def test_a_page_older_than_the_service_says_so(browser: Browser, url: str, post: SendingDovecot) -> None:
+    """Its parts that are loaded later have other names by now."""
+    user = post.user()
+    post.seed(user, many(1))
+    async with visiting(browser, url, service_workers="block") as visitor:
+        await visitor.page.route("**/assets/Import-*.js", lambda route: route.fulfill(status=404))
+        await visitor.sign_in(user)
+        await visitor.page.get_by_role("button", name="Account:").click()
+        await visitor.page.get_by_role("button", name="Bring your old mail").click()
+        await expect(visitor.page.get_by_role("button", name="Load the page again")).to_be_visible()

@@ -109,3 +109,12 @@ async def test_wide_mail_is_scrolled_on_a_phone(browser: Browser, url: str, post
         await visitor.mail().get_by_text("Left").hover()
         await visitor.page.mouse.wheel(300, 0)
         await visitor.until("document.querySelector('iframe.mail').contentWindow.scrollX > 100")
+
+
+async def test_html_reads_in_the_direction_of_its_words(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, [(mail("Arabic", html="<div>مرحبا بالعالم</div>"), ("$seen",), NEWEST)])
+    async with visiting(browser, url) as visitor:
+        await visitor.sign_in(user)
+        await visitor.open("Arabic")
+        await expect(visitor.mail().locator("div")).to_have_css("direction", "rtl")

@@ -54,6 +54,7 @@ export const de: Words = {
   loading: 'Wird geladen',
   retry: 'Erneut versuchen',
   offline: 'Sie sind offline.',
+  reload: 'Seite neu laden',
   offlineLead: 'Was Sie gelesen haben, ist noch da.',
   select: 'Auswählen',
   selectAll: 'Alle auswählen',

@@ -52,6 +52,7 @@ export const en = {
   loading: 'Loading',
   retry: 'Try again',
   offline: 'You are offline.',
+  reload: 'Load the page again',
   offlineLead: 'What you have read is still here.',
   select: 'Select',
   selectAll: 'Select all',

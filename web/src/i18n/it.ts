@@ -54,6 +54,7 @@ export const it: Words = {
   loading: 'Caricamento',
   retry: 'Riprova',
   offline: 'Sei offline.',
+  reload: 'Ricarica la pagina',
   offlineLead: 'Quello che hai letto è ancora qui.',
   select: 'Seleziona',
   selectAll: 'Seleziona tutto',

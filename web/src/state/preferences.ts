@@ -24,9 +24,11 @@ const DEFAULT: Preferences = {
 const MEMBER = 'page';
 export const preferences = signal<Preferences>(DEFAULT);
 
-/** Those of the last visit, at once. */
+/** Those of the last visit, at once, once the accounts are known. */
 export async function restorePreferences(): Promise<void> {
-  preferences.value = { ...DEFAULT, ...known((await kept<object>(MEMBER)) ?? {}) };
+  const stored = (await kept<{ account?: string }>(MEMBER)) ?? {};
+  const isOwn = currentId.value !== undefined && stored.account === currentId.value;
+  preferences.value = { ...DEFAULT, ...known(stored), ...(!isOwn && { pictures: DEFAULT.pictures }) };
 }
 
 /** Those of the mailbox. */
@@ -63,7 +65,7 @@ export async function prefer(change: Partial<Preferences>): Promise<void> {
 
 function apply(next: Preferences): void {
   preferences.value = next;
-  void keep(MEMBER, next);
+  void keep(MEMBER, { ...next, account: currentId.value });
 }
 
 /** Change what is stored, and nothing that another device has changed meanwhile. */

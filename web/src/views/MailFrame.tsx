@@ -28,7 +28,7 @@ export function MailFrame({ html, remote }: Props) {
       if (isShown || page.URL === 'about:blank') return;
       isShown = true;
       page.body.innerHTML = html;
-      remote.forEach((url, number) => load(page, url, number));
+      load(page, remote);
       page.addEventListener('click', onClick);
       page.addEventListener('keydown', onKey);
       watch.observe(page.body);
@@ -62,14 +62,17 @@ function fit(frame: HTMLIFrameElement): void {
 }
 
 /** Put back what the service took out: it marked each element with the number of its address. */
-function load(page: Document, url: string, number: number): void {
-  for (const image of page.querySelectorAll<HTMLImageElement>(`img[data-remote="${number}"]`)) {
+function load(page: Document, remote: string[]): void {
+  for (const image of page.querySelectorAll<HTMLImageElement>('img[data-remote]')) {
+    const url = remote[Number(image.dataset.remote)];
+    if (!url) continue;
     image.referrerPolicy = 'no-referrer';
     image.loading = 'lazy';
     image.src = url;
   }
-  for (const element of page.querySelectorAll<HTMLElement>(`[data-remote-background="${number}"]`)) {
-    element.style.backgroundImage = `url(${JSON.stringify(url)})`;
+  for (const element of page.querySelectorAll<HTMLElement>('[data-remote-background]')) {
+    const url = remote[Number(element.dataset.remoteBackground)];
+    if (url) element.style.backgroundImage = `url(${JSON.stringify(url)})`;
   }
 }
 

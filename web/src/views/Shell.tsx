@@ -36,8 +36,11 @@ export function Shell() {
     if (message) void openMessage(message);
     else closeMessage();
   }, [message]);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape') isMenuOpen.value = false;
+  };
   return (
-    <div class={isMenuOpen.value ? 'shell with-menu' : 'shell'}>
+    <div class={isMenuOpen.value ? 'shell with-menu' : 'shell'} onKeyDown={onKeyDown}>
       {!panel && (
         <a class="skip" href="#list" onClick={focusList}>
           {t().skip}

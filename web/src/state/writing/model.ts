@@ -103,6 +103,10 @@ export function allOf(accountId: string): Writing[] {
   return all.filter((one) => one.accountId === accountId);
 }
 
+export function isAnySending(): boolean {
+  return [...aside.values()].some((one) => one.isSending);
+}
+
 /** Its mailbox. Throws if it has signed out: nothing is ever written into another one. */
 export function boxOf({ accountId }: Writing): Mailbox {
   const box = mailboxes.value.find((one) => one.id === accountId);

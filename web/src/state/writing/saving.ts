@@ -3,12 +3,11 @@ import { isOffline, isProblem, wordsOf } from '../../api/service';
 import { t } from '../../i18n';
 import { notify } from '../outbox';
 import { hold, release } from './held';
-import { type Attached, boxOf, type Change, contentOf, current, forgetWriting, keepsDrafts, note, takeUp, type Writing, writing } from './model';
+import { type Attached, boxOf, type Change, contentOf, current, forgetWriting, isAnySending, keepsDrafts, note, takeUp, type Writing, writing } from './model';
 
 const AGAIN = 8000; // ms before what could not be saved is tried again
 let work: Promise<void> = Promise.resolve();
 let unfinished = 0;
-let sending = 0;
 const failed = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -24,15 +23,10 @@ export function settled(): Promise<void> {
   return work.catch(() => undefined);
 }
 
-/** While a message is sent, a page that is closed asks first. */
-export async function whileSending<T>(act: () => Promise<T>): Promise<T> {
-  sending++;
-  return act().finally(() => sending--);
-}
-
+/** What is being sent has to be saved first: the user is asked to wait. */
 addEventListener('beforeunload', (event) => {
   const isLost = !isSecureContext && writing.value && writing.value.state !== 'clean'; // nothing is held without TLS
-  if ((unfinished && sending) || isLost) event.preventDefault();
+  if ((unfinished && isAnySending()) || isLost) event.preventDefault();
 });
 
 /** Save as a draft in the mailbox. */

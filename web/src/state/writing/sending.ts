@@ -6,7 +6,7 @@ import { fitsLeaving, later, notify } from '../outbox';
 import { reopen } from './composing';
 import { hold } from './held';
 import { boxOf, contentOf, current, keepsDrafts, note, putAside, type Writing, writing } from './model';
-import { done, idIn, isGone, save, settled, whileSending } from './saving';
+import { done, idIn, isGone, save, settled } from './saving';
 
 /** Send after a while. Until then it can be undone, and the message is a draft. */
 export function send(): void {
@@ -20,21 +20,19 @@ export function send(): void {
 }
 
 /** The same key for each attempt: it leaves once. */
-export function sent(key: string, isLeaving: boolean): Promise<void> {
-  return whileSending(async () => {
-    await settled();
-    const now = current(key);
-    if (!now) return;
-    try {
-      if (now.state !== 'clean' && keepsDrafts(now)) throw new Error(t().notSaved);
-      note(key, { isTried: true });
-      hold(key);
-      await submit(now, isLeaving);
-      gone(key);
-    } catch (error) {
-      await unsent(now, error);
-    }
-  });
+export async function sent(key: string, isLeaving: boolean): Promise<void> {
+  await settled();
+  const now = current(key);
+  if (!now) return;
+  try {
+    if (now.state !== 'clean' && keepsDrafts(now)) throw new Error(t().notSaved);
+    note(key, { isTried: true });
+    hold(key);
+    await submit(now, isLeaving);
+    gone(key);
+  } catch (error) {
+    await unsent(now, error);
+  }
 }
 
 function gone(key: string): void {
