@@ -1,10 +1,10 @@
 """Accounts that leave, by their user or because their session ends: what they have begun is not lost, and not the next one's."""
 
-import json
+import asyncio
 from collections.abc import Sequence
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import APIResponse, Browser, Page, Route, expect
 
 from tests.browser.page.mails import HTML, NEWEST, mail, many
 from tests.browser.page.test_actions import count, until
@@ -118,24 +118,24 @@ async def test_mail_that_comes_after_the_sign_out_is_not_stored(
 ) -> None:
     user = post.user()
     post.seed(user, many(2))
-    held = list[Route]()
+    held = list[tuple[Route, APIResponse]]()
 
     async def hold(route: Route) -> None:
-        held.append(route)
+        held.append((route, await route.fetch()))
 
     async with visiting(browser, url) as visitor:
         page = visitor.page
         await visitor.sign_in(user)
         await page.route("**/messages/m_*", hold)
         await visitor.row("Message 1").locator(".words").click()
-        await visitor.until("document.querySelector('.body-skeleton') !== null")
+        async with asyncio.timeout(20):
+            while not held:
+                await asyncio.sleep(0.01)
         await sign_out(page)
         await expect(page.get_by_label("Email address")).to_be_visible()
-        body = {"id": "m_1", "folderId": "f", "size": 1, "flags": [], "attachments": [], "hasAttachment": False}
-        text = {"text": "Late", "remoteContent": [], "warnings": [], "isTruncated": False}
-        late = body | {"body": text, "to": [], "cc": [], "bcc": [], "from": [], "receivedAt": "2026-09-01T00:00:00Z"}
-        for route in held:
-            await route.fulfill(status=200, content_type="application/json", body=json.dumps(late))
+        [(route, answer)] = held
+        assert answer.ok
+        await route.fulfill(response=answer)
         await page.evaluate("new Promise(done => setTimeout(done, 300))")  # time to store it
         assert await page.evaluate(_STORED) == []
 

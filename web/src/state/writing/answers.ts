@@ -1,8 +1,9 @@
 import { newKey } from 'casella-client';
 import { type Mailbox, mailbox } from '../accounts';
 import { compose } from './composing';
+import { attachedOf } from './finding';
 import { type Writing, writing } from './model';
-import { attachedOf, say } from './saving';
+import { say } from './saving';
 
 /** Write an answer: the service finds recipients, subject and quotation. */
 export async function reply(message: string, kind: 'reply' | 'all' | 'forward'): Promise<void> {

@@ -3,6 +3,7 @@ import { currentId, mailbox } from '../accounts';
 import { loadFoldersSoon } from '../folders';
 import { later } from '../outbox';
 import { t } from '../../i18n';
+import { isGone } from './finding';
 import { claim, hold, release } from './held';
 import { allOf, blank, boxOf, current, keepsDrafts, note, putAside, takeUp, type Writing, writing } from './model';
 import { done, queued, save, sayHeld, say, settle } from './saving';
@@ -49,7 +50,7 @@ export function discardWriting(): void {
   note(now.key, { isDiscarded: true });
   putAside();
   void release(now);
-  later(t().discarded, (isLeaving) => removed(now.key, isLeaving), () => reopen(now.key));
+  later(t().discarded, async (isLeaving) => void (await removed(now.key, isLeaving)), () => reopen(now.key));
 }
 
 function throwAway({ key }: Writing): void {
@@ -57,13 +58,13 @@ function throwAway({ key }: Writing): void {
   void removed(key, false);
 }
 
-export function removed(key: string, isLeaving: boolean): Promise<void> {
+export function removed(key: string, isLeaving: boolean): Promise<unknown> {
   return queued(async () => {
     const now = current(key);
     done(key);
     if (now?.draft) await boxOf(now).casella.messages.deleteMessage({ account: 'me', message: now.draft }, { keepalive: isLeaving });
     loadFoldersSoon();
-  }).catch(say);
+  }).catch((error: unknown) => isGone(error) || say(error));
 }
 
 /** Give a message back to the user. */

@@ -3,9 +3,10 @@ import { isOffline, wordsOf } from '../../api/service';
 import { t } from '../../i18n';
 import { notify } from '../outbox';
 import { edit } from './composing';
+import { attachedOf } from './finding';
 import { hold } from './held';
 import { type Attached, boxOf, current, note, writing } from './model';
-import { attachedOf, queued, save, say } from './saving';
+import { queued, save, say } from './saving';
 
 /** Upload files, one after the other. */
 export function attach(files: Iterable<File>): void {

@@ -1,9 +1,10 @@
-import { ApiProblem, type Attachment, type DraftRef, newKey } from 'casella-client';
+import { ApiProblem, type DraftRef, newKey } from 'casella-client';
 import { isOffline, isProblem, wordsOf } from '../../api/service';
 import { t } from '../../i18n';
 import { notify } from '../outbox';
+import { foundAgain, isGone } from './finding';
 import { hold, release } from './held';
-import { type Attached, boxOf, type Change, contentOf, current, forgetWriting, isAnySending, keepsDrafts, note, takeUp, type Writing, writing } from './model';
+import { boxOf, type Change, contentOf, current, forgetWriting, isAnySending, keepsDrafts, note, takeUp, type Writing, writing } from './model';
 
 const AGAIN = 8000; // ms before what could not be saved is tried again
 let work: Promise<void> = Promise.resolve();
@@ -76,43 +77,6 @@ function request(key: string, { draft, newDraft, idempotencyKey }: Change): Prom
   const { drafts } = boxOf(current(key)!).casella;
   const call = { account: 'me', newDraft, idempotencyKey };
   return draft ? drafts.changeDraft({ ...call, message: draft }) : drafts.createDraft(call);
-}
-
-export function isGone(error: unknown): boolean {
-  return isProblem(error, 'not-found') || isProblem(error, 'stale-id');
-}
-
-/** The draft has another id, if this change was made before. Else somebody has taken it away: the text goes into a new one. */
-async function foundAgain(key: string, isOurs: boolean): Promise<void> {
-  const now = current(key)!;
-  const found = isOurs ? await idIn('drafts', now) : undefined;
-  if (found) return note(key, { draft: found, attachments: await filesOf(now, found), isUnsure: false });
-  const hasLeft = now.isTried && (await idIn('sent', now)) !== undefined;
-  if (hasLeft) notify(t().leftBefore, true);
-  const lost = now.attachments.filter((one) => one.partId);
-  if (lost.length && !hasLeft) notify(t().attachFailed(lost.map((one) => one.name).join(', ')), true);
-  const attachments = now.attachments.filter((one) => !one.partId);
-  note(key, { draft: undefined, messageId: undefined, attachments, ...(hasLeft && { sendKey: newKey(), isTried: false }) });
-}
-
-async function filesOf(now: Writing, draft: string): Promise<Attached[]> {
-  const stored = await boxOf(now).casella.drafts.getDraft({ account: 'me', message: draft });
-  return [...(stored.attachments ?? []).map(attachedOf), ...now.attachments.filter((one) => !one.partId)];
-}
-
-export function attachedOf({ name = '', type, size, partId }: Attachment): Attached {
-  return { key: newKey(), name, type, size, partId };
-}
-
-/** The message in this folder, by its Message-ID. */
-export async function idIn(folder: string, now: Writing): Promise<string | undefined> {
-  if (!now.messageId) return undefined;
-  const ask = { account: 'me', folder, header: `Message-ID: ${now.messageId}`, limit: 1, fields: 'subject' };
-  const found = await boxOf(now).casella.messages.listMessages(ask).catch((error: unknown) => {
-    if (isOffline(error)) throw error;
-    return undefined;
-  });
-  return found?.items[0]?.id;
 }
 
 function mayPass(error: unknown): boolean {

@@ -4,9 +4,10 @@ import { t } from '../../i18n';
 import { loadFoldersSoon } from '../folders';
 import { fitsLeaving, later, notify } from '../outbox';
 import { reopen } from './composing';
+import { idIn, isGone } from './finding';
 import { hold } from './held';
 import { boxOf, contentOf, current, keepsDrafts, note, putAside, type Writing, writing } from './model';
-import { done, idIn, isGone, save, settled } from './saving';
+import { done, save, settled } from './saving';
 
 /** Send after a while. Until then it can be undone, and the message is a draft. */
 export function send(): void {
