@@ -50,7 +50,7 @@ export function discardWriting(): void {
   note(now.key, { isDiscarded: true });
   putAside();
   void release(now);
-  later(t().discarded, async (isLeaving) => void (await removed(now.key, isLeaving)), () => reopen(now.key));
+  later(t().discarded, (isLeaving) => removed(now.key, isLeaving), () => reopen(now.key));
 }
 
 function throwAway({ key }: Writing): void {
@@ -58,13 +58,15 @@ function throwAway({ key }: Writing): void {
   void removed(key, false);
 }
 
-export function removed(key: string, isLeaving: boolean): Promise<unknown> {
+export function removed(key: string, isLeaving: boolean): Promise<void> {
   return queued(async () => {
     const now = current(key);
     done(key);
     if (now?.draft) await boxOf(now).casella.messages.deleteMessage({ account: 'me', message: now.draft }, { keepalive: isLeaving });
     loadFoldersSoon();
-  }).catch((error: unknown) => isGone(error) || say(error));
+  }).catch((error: unknown) => {
+    if (!isGone(error)) say(error);
+  });
 }
 
 /** Give a message back to the user. */

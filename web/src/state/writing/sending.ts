@@ -1,4 +1,4 @@
-import { ApiProblem } from 'casella-client';
+import { ApiProblem, newKey } from 'casella-client';
 import { wordsOf } from '../../api/service';
 import { t } from '../../i18n';
 import { loadFoldersSoon } from '../folders';
@@ -51,9 +51,19 @@ async function submit(now: Writing, isLeaving: boolean): Promise<void> {
   else await sending.submitMessage({ ...call, newDraft }, options);
 }
 
+/** An earlier attempt was carried out with other words, and its answer was lost. */
+function isKeyUsed(error: unknown): boolean {
+  return error instanceof ApiProblem && Boolean(error.errors?.some((one) => one.location === 'header.Idempotency-Key'));
+}
+
 /** Say what happened, and give the message back unless it may have left. */
 async function unsent(now: Writing, error: unknown): Promise<void> {
   if (isGone(error) && (await idIn('sent', now).catch(() => undefined))) return gone(now.key); // by an earlier attempt
+  if (now.isTried && isKeyUsed(error)) {
+    note(now.key, { sendKey: newKey(), isTried: false });
+    notify(t().leftBefore, true);
+    return reopen(now.key);
+  }
   const isUnknown = error instanceof ApiProblem && error.upstream?.code === 'outcomeUnknown';
   notify(isUnknown ? t().outcomeUnknown : wordsOf(error, t().offline), true);
   if (isUnknown) done(now.key);
