@@ -1,23 +1,27 @@
-import { effect } from '@preact/signals';
+import { effect, untracked } from '@preact/signals';
 import { render } from 'preact';
 import { returned } from './api/oauth';
-import { mailboxes, restore, signIn } from './state/accounts';
-import { restoreWriting, compose } from './state/compose';
+import { t } from './i18n';
+import { can, current, ended, mailboxes, restore, signIn } from './state/accounts';
 import { withRole } from './state/folders';
 import { listen } from './state/live';
+import { notify } from './state/outbox';
 import { restorePreferences } from './state/preferences';
+import { compose } from './state/writing/composing';
+import { restoreWritings } from './state/writing/restoring';
 import { App } from './views/App';
 import { fromMailto } from './views/MailFrame';
 import { signInError } from './views/SignIn';
 import { registerWorker } from './worker/register';
 
 async function start(): Promise<void> {
-  await Promise.all([restorePreferences(), restore()]);
+  await restore();
+  await restorePreferences();
   const session = await returned();
   if (session) await signIn(session).catch((error: unknown) => (signInError.value = error));
   render(<App />, document.querySelector('#app')!);
   listenToAll();
-  await restoreWriting();
+  restoreWritings();
   composeFromLink();
   await registerWorker();
   await import('./state/waking').then(({ startWaking }) => startWaking());
@@ -37,7 +41,7 @@ function listenToAll(): void {
 /** The browser opens links to addresses by this page, if the user said so. */
 function composeFromLink(): void {
   const link = new URLSearchParams(location.search).get('mailto');
-  if (!link || !mailboxes.value.length) return;
+  if (!link || !can('send')) return;
   history.replaceState(null, '', location.pathname);
   compose(fromMailto(link));
 }
@@ -45,6 +49,12 @@ function composeFromLink(): void {
 effect(() => {
   const unread = withRole('inbox')?.unreadMessages ?? 0;
   document.title = unread ? `(${unread}) Casella` : 'Casella';
+});
+
+/** The sign-in says so if it is shown, else a notice. */
+effect(() => {
+  const username = ended.value;
+  if (username && current.value) untracked(() => notify(t().sessionEnded(username), true));
 });
 
 void start();

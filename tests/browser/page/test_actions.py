@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.page.mails import many
+from tests.browser.page.mails import HTML, NEWEST, mail, many
 from tests.browser.page.visitor import PHONE, Visitor, visiting
 from tests.servers.dovecot import Dovecot
 from tests.servers.submission import SendingDovecot
@@ -138,3 +138,65 @@ async def test_search_suggests_its_grammar_and_finds(browser: Browser, url: str,
         await expect(visitor.page.get_by_role("alert")).to_contain_text("not closed")
         await visitor.page.get_by_role("button", name="Clear search").click()
         await expect(visitor.rows()).to_have_count(12)
+
+
+async def test_more_than_a_thousand_at_once(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, many(1100))
+    async with visiting(browser, url) as visitor:
+        page = visitor.page
+        await visitor.sign_in(user)
+        end = "list => { list.scrollTo(0, list.scrollHeight); return +list.querySelector('.row').ariaSetSize }"
+        while await page.locator("#list").evaluate(end) < 1100:
+            await page.wait_for_timeout(20)
+        await page.get_by_role("button", name="Select all").click()
+        await page.get_by_role("button", name="Archive").locator("visible=true").first.click()
+        await visitor.said("1100 messages archived")
+        await page.evaluate(_HIDDEN)
+        await until(visitor, post, user, "Archive", 1100)
+        await expect(page.get_by_text("Nothing here")).to_be_visible()
+
+
+_HIDDEN = """() => {
+  Object.defineProperty(document, 'visibilityState', { configurable: true, value: 'hidden' });
+  document.dispatchEvent(new Event('visibilitychange'));
+  delete document.visibilityState;
+}"""
+"""As another tab is shown: what waits is sent, however much it is."""
+
+
+async def test_a_message_beyond_the_list_can_be_acted_on(browser: Browser, url: str, post: SendingDovecot) -> None:
+    """As it is after a reload: the list begins with the newest fifty."""
+    user = post.user()
+    post.seed(user, many(70))
+    async with visiting(browser, url) as visitor:
+        page = visitor.page
+        await visitor.prefer(user, conversations=False)
+        await visitor.sign_in(user)
+        while not await visitor.row("Message 69").count():
+            await page.locator("#list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+            await page.wait_for_timeout(50)
+        await visitor.open("Message 69")
+        await page.reload()
+        await expect(page.locator(".conversation h1")).to_have_text("Message 69")
+        await expect(page.locator(".row")).not_to_have_count(0)
+        tools = page.locator(".tools")
+        for name, found in (("Star", 1), ("Remove star", 0)):
+            await tools.get_by_role("button", name=name, exact=True).click()
+            await until(visitor, post, user, "INBOX", found, "FLAGGED")
+        await tools.get_by_role("button", name="Archive").click()
+        await visitor.leave()
+        await until(visitor, post, user, "Archive", 1)
+
+
+async def test_keys_work_after_a_click_into_the_message(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, [(mail("Letter", html=HTML), ("$seen",), NEWEST)])
+    async with visiting(browser, url, PHONE) as visitor:
+        await visitor.sign_in(user)
+        await visitor.open("Letter")
+        assert await visitor.page.evaluate("document.activeElement.className") == "conversation"
+        await visitor.mail().locator("p").first.click()
+        await visitor.page.keyboard.press("u")
+        await expect(visitor.row("Letter")).to_be_visible()
+        await expect(visitor.row("Letter").locator("a")).to_be_focused()

@@ -1,7 +1,7 @@
 """The list of messages and the folders."""
 
 import pytest
-from playwright.async_api import Browser, ViewportSize, expect
+from playwright.async_api import Browser, Route, ViewportSize, expect
 
 from tests.browser.page.mails import BOB, NEWEST, mail, many
 from tests.browser.page.visitor import DESKTOP, PHONE, TABLET, visiting
@@ -78,8 +78,77 @@ async def test_folders_open_over_the_list_on_a_phone(browser: Browser, url: str,
         archive = visitor.page.get_by_role("link", name="Archive")
         await expect(archive).not_to_be_visible()
         await visitor.page.get_by_role("button", name="Folders").click()
+        await expect(archive).to_be_visible()
+        await visitor.page.keyboard.press("Escape")
+        await expect(archive).not_to_be_visible()
+        await visitor.page.get_by_role("button", name="Folders").click()
         await archive.click()
         await expect(visitor.rows()).to_have_count(2)
         await expect(archive).not_to_be_visible()
         await visitor.page.go_back()
         await expect(visitor.rows()).to_have_count(1)
+
+
+async def test_a_page_that_fails_is_not_asked_for_without_end(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, many(120))
+    asked = list[str]()
+
+    async def refuse(route: Route) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(status=422, content_type="application/problem+json", body=_REFUSED)
+
+    async with visiting(browser, url) as visitor:
+        await visitor.page.route("**/messages?*cursor=*", refuse)
+        await visitor.sign_in(user)
+        await visitor.page.locator("#list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+        await expect(visitor.page.locator(".stale")).to_contain_text("This cursor is not valid.")
+        await visitor.page.evaluate("new Promise(done => setTimeout(done, 500))")
+        assert len(asked) == 1
+        await visitor.page.unroute("**/messages?*cursor=*")
+        await visitor.page.locator(".stale").get_by_role("button", name="Try again").click()
+        await expect(visitor.page.locator(".stale")).to_have_count(0)
+
+
+_REFUSED = (
+    '{"type": "/problems/invalid-request", "title": "Invalid", "status": 422, "detail": "This cursor is not valid.",'
+    ' "retryable": false, "requestId": "r", "instance": "/"}'
+)
+
+
+async def test_a_name_that_is_another_address_is_not_shown_as_the_sender(
+    browser: Browser, url: str, post: SendingDovecot
+) -> None:
+    user = post.user()
+    false = '"service@bank.example.com" <thief@example.net>'
+    post.seed(user, [(mail("Your account", sender=false), ("$seen",), NEWEST)])
+    async with visiting(browser, url) as visitor:
+        await visitor.sign_in(user)
+        await expect(visitor.row("Your account").locator(".who")).to_have_text("thief@example.net")
+        await visitor.open("Your account")
+        await expect(visitor.page.locator(".card .who")).to_have_text("thief@example.net")
+
+
+@pytest.mark.parametrize("address", ["#/%E0%A4%A", "#/inbox/%zz", "?mailto=mailto:%25zz@example.net"])
+async def test_an_address_that_is_none_still_opens_the_page(
+    browser: Browser, url: str, post: SendingDovecot, address: str
+) -> None:
+    user = post.user()
+    post.seed(user, many(1))
+    async with visiting(browser, url) as visitor:
+        await visitor.sign_in(user)
+        await visitor.page.goto("about:blank")
+        await visitor.page.goto(f"{visitor.url}{address}")
+        await expect(visitor.page.get_by_role("link", name="Inbox")).to_be_visible()
+
+
+async def test_a_page_older_than_the_service_says_so(browser: Browser, url: str, post: SendingDovecot) -> None:
+    """Its parts that are loaded later have other names by now."""
+    user = post.user()
+    post.seed(user, many(1))
+    async with visiting(browser, url, service_workers="block") as visitor:
+        await visitor.page.route("**/assets/Import-*.js", lambda route: route.fulfill(status=404))
+        await visitor.sign_in(user)
+        await visitor.page.get_by_role("button", name="Account:").click()
+        await visitor.page.get_by_role("button", name="Bring your old mail").click()
+        await expect(visitor.page.get_by_role("button", name="Load the page again")).to_be_visible()

@@ -97,3 +97,24 @@ async def test_a_download_that_breaks_goes_on_where_it_broke(
         assert sha256((tmp_path / "photo.bin").read_bytes()).digest() == sha256(octets).digest()
         assert len(ranges) == 2
         await expect(visitor.page.get_by_text("Downloaded")).to_be_visible()
+
+
+async def test_wide_mail_is_scrolled_on_a_phone(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    wide = '<table width="900"><tr><td width="450">Left</td><td>Right</td></tr></table>'
+    post.seed(user, [(mail("Wide", html=wide), ("$seen",), NEWEST)])
+    async with visiting(browser, url, PHONE) as visitor:
+        await visitor.sign_in(user)
+        await visitor.open("Wide")
+        await visitor.mail().get_by_text("Left").hover()
+        await visitor.page.mouse.wheel(300, 0)
+        await visitor.until("document.querySelector('iframe.mail').contentWindow.scrollX > 100")
+
+
+async def test_html_reads_in_the_direction_of_its_words(browser: Browser, url: str, post: SendingDovecot) -> None:
+    user = post.user()
+    post.seed(user, [(mail("Arabic", html="<div>مرحبا بالعالم</div>"), ("$seen",), NEWEST)])
+    async with visiting(browser, url) as visitor:
+        await visitor.sign_in(user)
+        await visitor.open("Arabic")
+        await expect(visitor.mail().locator("div")).to_have_css("direction", "rtl")

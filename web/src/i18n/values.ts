@@ -38,7 +38,9 @@ export function size(octets: number | undefined): string {
 }
 
 export function nameOf(address: Address | undefined): string {
-  return address?.name || address?.email || t().noSender;
+  const { name, email } = address ?? {};
+  const isAnother = name?.includes('@') && name.toLowerCase() !== email?.toLowerCase();
+  return (isAnother ? email : name) || email || t().noSender; // a name that is another address would pass for the sender
 }
 
 export function namesOf(addresses: Address[] | undefined, own?: string): string {

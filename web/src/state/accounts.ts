@@ -1,11 +1,12 @@
 import { computed, signal } from '@preact/signals';
 import { type Account, Casella, type NewSession } from 'casella-client';
 import { isProblem, SERVICE, visitor } from '../api/service';
-import { dropFor, keep, kept, type KeptAccount, nameFor, SESSIONS } from '../storage/kept';
-import { forget } from '../storage/seen';
-import { forgetAll } from '../storage/vault';
+import { dropAll, dropFor, keep, kept, type KeptAccount, nameFor, SESSIONS } from '../storage/kept';
+import { expect, forget } from '../storage/seen';
+import { renewKey } from '../storage/vault';
 import { WAKING, type Waking } from '../storage/waking';
 import { endPushes } from '../worker/register';
+import { go } from './route';
 
 /** A signed-in account. `account` is absent until the service has answered, such as offline. */
 export interface Mailbox {
@@ -45,6 +46,7 @@ export async function restore(): Promise<void> {
 export async function signIn(session: NewSession): Promise<void> {
   const { token, account } = await visitor.sessions.createSession({ newSession: session });
   const made = { ...opened({ id: account.id, username: account.username, token }), account };
+  if (ended.value !== account.username) go({ folder: 'inbox' }); // the message in the address is of another account
   mailboxes.value = [...mailboxes.value.filter((one) => one.id !== account.id), made];
   ended.value = undefined;
   await store();
@@ -61,10 +63,20 @@ export async function refresh(one: Mailbox): Promise<void> {
   try {
     const account = await one.casella.accounts.getAccount({ account: 'me' });
     mailboxes.value = mailboxes.value.map((each) => (each.id === one.id ? { ...each, account } : each));
-    await store();
+    await storeAccounts();
   } catch (error) {
-    if (isSessionEnd(error)) await leave(one.id, one.username);
+    if (isSessionEnd(error)) await end(one);
   }
+}
+
+const asking = new Set<string>();
+
+/** Ask whether a session lives: a request was refused, which may have been about another one. */
+export async function askAbout(id: string): Promise<void> {
+  const one = mailboxes.value.find((each) => each.id === id);
+  if (!one || asking.has(id)) return;
+  asking.add(id);
+  await refresh(one).finally(() => asking.delete(id));
 }
 
 /** Whether an error says that the user has to sign in again. */
@@ -81,12 +93,60 @@ export async function signOut(id: string): Promise<void> {
 }
 
 /** Forget an account, and its mail in this browser. */
-export async function leave(id: string, username?: string): Promise<void> {
-  ended.value = username;
-  mailboxes.value = mailboxes.value.filter((one) => one.id !== id);
-  if (currentId.value === id) currentId.value = mailboxes.value[0]?.id;
+async function leave(id: string): Promise<void> {
+  takeAway(id);
+  tabs?.postMessage({ left: id } satisfies News);
   const isLast = !mailboxes.value.length;
-  await (isLast ? Promise.all([forgetAll(), endPushes()]) : Promise.all([forget(id), dropFor(id), store()])).catch(() => undefined);
+  const all = isLast ? [dropAll(), endPushes()] : [dropFor(id), store()];
+  await Promise.all([forget(id), ...all]).catch(() => undefined);
+}
+
+/** Leave an account whose session has ended, unless another tab has a newer one. What it has written stays in this browser,
+ * sealed, until the user signs in again. */
+async function end({ id, username, casella }: Mailbox): Promise<void> {
+  await adopt();
+  if (mailboxes.value.find((one) => one.id === id)?.casella.token !== casella.token) return;
+  takeAway(id, username);
+  tabs?.postMessage({ left: id, username } satisfies News);
+  await Promise.all([forget(id), store()]).catch(() => undefined);
+}
+
+/** Nothing of the account is on the screen any more. */
+function takeAway(id: string, username?: string): void {
+  const isShown = currentId.value === id;
+  mailboxes.value = mailboxes.value.filter((one) => one.id !== id);
+  if (isShown) {
+    if (mailboxes.value.length || !username) go({ folder: 'inbox' });
+    currentId.value = mailboxes.value[0]?.id;
+  }
+  ended.value = username;
+}
+
+/** What tabs tell each other: an account has left, by its user or with its session; or what is kept of the sessions is new. */
+interface News {
+  left?: string;
+  username?: string;
+}
+
+const tabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('casella') : undefined;
+tabs?.addEventListener('message', ({ data }: MessageEvent<News>) => void heard(data));
+
+async function heard({ left, username }: News): Promise<void> {
+  renewKey();
+  if (left === undefined) return adopt();
+  if (username) return askAbout(left);
+  takeAway(left);
+  await forget(left).catch(() => undefined);
+}
+
+/** Take over the sessions that another tab has opened or renewed. */
+async function adopt(): Promise<void> {
+  const [sessions = [], known = {}] = await Promise.all([kept<KeptAccount[]>(SESSIONS), kept<Record<string, Account>>(CAPABILITIES)]);
+  const isNew = (one: KeptAccount): boolean => !mailboxes.value.some(({ id, casella }) => id === one.id && casella.token === one.token);
+  const fresh = new Map(sessions.filter(isNew).map((one) => [one.id, { ...opened(one), account: known[one.id] }]));
+  if (!fresh.size) return;
+  mailboxes.value = [...new Map([...mailboxes.value.map((one) => [one.id, one] as const), ...fresh]).values()];
+  if (!current.value) use(mailboxes.value[0]!.id);
 }
 
 /** A newer token of a session, which another part of the page was given. */
@@ -96,11 +156,23 @@ export async function renewSession(id: string, token: string): Promise<void> {
 }
 
 function opened({ id, username, token }: KeptAccount): Mailbox {
-  return { id, username, casella: new Casella(SERVICE, { token, onToken: () => void store() }) };
+  expect(id);
+  const send: typeof fetch = async (...request) => {
+    const response = await fetch(...request);
+    if (response.status === 401) void askAbout(id);
+    return response;
+  };
+  return { id, username, casella: new Casella(SERVICE, { token, onToken: () => void store(), fetch: send }) };
 }
 
 async function store(): Promise<void> {
   const all = mailboxes.value;
   await keep(SESSIONS, all.map(({ id, username, casella }) => ({ id, username, token: casella.token ?? '' })));
-  await keep(CAPABILITIES, Object.fromEntries(all.map(({ id, account }) => [id, account])));
+  await storeAccounts();
+  tabs?.postMessage({} satisfies News);
+}
+
+/** What the mailboxes can do. It leaves the tokens alone: another tab may have newer ones. */
+function storeAccounts(): Promise<void> {
+  return keep(CAPABILITIES, Object.fromEntries(mailboxes.value.map(({ id, account }) => [id, account])));
 }

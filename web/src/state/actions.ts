@@ -4,12 +4,20 @@ import { t } from '../i18n';
 import { can, type Mailbox, mailbox } from './accounts';
 import { countUnread, folder, loadFoldersSoon, withRole } from './folders';
 import { change, hide, isFlagged, isUnread, list, reload, type Row } from './list';
-import { later, notify } from './outbox';
+import { fitsLeaving, later, notify } from './outbox';
+import { changeRead, reading } from './reading';
 
-/** One request for all, with a key: a repetition does nothing twice. */
-async function bulk({ casella }: Mailbox, bulkRequest: BulkRequest, isLeaving = false): Promise<void> {
+const MOST = 1000; // messages in one request
+
+/** One request for a thousand, with a key: a repetition does nothing twice. */
+async function bulk(box: Mailbox, { ids, ...rest }: BulkRequest, isLeaving = false): Promise<void> {
+  if (!ids) return bulkOf(box, rest, isLeaving);
+  for (let at = 0; at < ids.length; at += MOST) await bulkOf(box, { ids: ids.slice(at, at + MOST), ...rest }, isLeaving);
+}
+
+async function bulkOf({ casella }: Mailbox, bulkRequest: BulkRequest, isLeaving: boolean): Promise<void> {
   const call = { account: 'me', bulkRequest, idempotencyKey: newKey() };
-  const { results } = await casella.messages.changeMessages(call, { keepalive: isLeaving });
+  const { results } = await casella.messages.changeMessages(call, { keepalive: isLeaving && fitsLeaving(bulkRequest) });
   const failed = results.find((one) => one.status >= 400 && one.status !== 404);
   if (failed) throw new Error(failed.problem?.detail ?? failed.problem?.title ?? String(failed.status));
 }
@@ -19,9 +27,15 @@ function failed(error: unknown, restore: () => void): void {
   notify(wordsOf(error, t().offline), true);
 }
 
-function rowsOf(ids: string[]): Row[] {
-  const wanted = new Set(ids);
-  return list.value.rows.filter((row) => wanted.has(row.id));
+/** Rows of the list, and of what is read without being in it. */
+export function rowsOf(ids: string[]): Row[] {
+  const known = new Map([...(reading.value?.rows ?? []), ...list.value.rows].map((row) => [row.id, row]));
+  return ids.flatMap((id) => known.get(id) ?? []);
+}
+
+function changeAll(ids: ReadonlySet<string>, by: (row: Row) => Row): void {
+  change(ids, by);
+  changeRead(ids, by);
 }
 
 /** Set or remove a flag at once; what fails is taken back. */
@@ -38,8 +52,8 @@ async function flag(ids: string[], name: string, isSet: boolean): Promise<void> 
 
 function flagRows(ids: ReadonlySet<string>, name: string, isSet: boolean): () => void {
   const before = new Map(rowsOf([...ids]).map((row) => [row.id, row.flags]));
-  change(ids, (row) => withFlag(row, name, isSet));
-  return () => change(ids, (row) => ({ ...row, flags: before.get(row.id) ?? row.flags }));
+  changeAll(ids, (row) => withFlag(row, name, isSet));
+  return () => changeAll(ids, (row) => ({ ...row, flags: before.get(row.id) ?? row.flags }));
 }
 
 export function withFlag<T extends { flags?: string[] }>(row: T, name: string, isSet: boolean): T {

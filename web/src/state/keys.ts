@@ -1,10 +1,11 @@
 import { signal } from '@preact/signals';
 import { archive, discard, markRead, star } from './actions';
 import { can } from './accounts';
-import { compose, reply } from './compose';
 import { undoLast } from './outbox';
 import { go, goToList, route } from './route';
 import { focused, neighbour, opened, select, selectAll, targets } from './selection';
+import { reply } from './writing/answers';
+import { compose } from './writing/composing';
 
 /** Whether the help of keys is shown. */
 export const isHelp = signal(false);
@@ -44,7 +45,8 @@ export function listenToKeys(): () => void {
   return () => document.removeEventListener('keydown', onKey);
 }
 
-function onKey(event: KeyboardEvent): void {
+/** Also for keys that are pressed in the frame of a message. */
+export function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target as Element)) return;
   if (document.querySelector('dialog[open]')) return;
   const act = chordOf(event.key) ?? KEYS[event.key];

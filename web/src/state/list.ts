@@ -62,8 +62,8 @@ export async function reload(): Promise<void> {
 
 /** Read the next page, if there is one and none is being read. */
 export async function loadMore(): Promise<void> {
-  const { name, cursor, state } = list.value;
-  if (!cursor || state !== 'ready') return;
+  const { name, cursor, state, error } = list.value;
+  if (!cursor || state !== 'ready' || error) return; // a page that failed is not asked for again by itself
   list.value = { ...list.value, state: 'more' };
   try {
     const page = await pageOf(mailbox(), NEXT, cursor);

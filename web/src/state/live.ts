@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { isProblem, SERVICE, visitor } from '../api/service';
-import { current, isSessionEnd, leave, type Mailbox, mailboxes } from './accounts';
+import { askAbout, current, isSessionEnd, type Mailbox, mailboxes } from './accounts';
 import { folder, loadFoldersSoon } from './folders';
 import { included, list, put, reload, remove } from './list';
 import { route } from './route';
@@ -24,23 +24,30 @@ const tokens = new Map<string, string>();
 let stream: EventSource | undefined;
 let position = '';
 let failures = 0;
+let attempt = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /** Listen to all accounts on one connection. Called again if the accounts change. */
 export async function listen(): Promise<void> {
   stop();
+  const mine = attempt;
   const able = mailboxes.value.filter(hasPush);
   if (!able.length) return;
   try {
     const tokens = able.map(({ casella }) => casella.token ?? '');
-    const made = await visitor.changes.createEventTicket({ newEventTicket: { tokens } });
-    attach(new URLSearchParams({ ticket: made.ticket, ...(position && { since: position }) }));
-  } catch {
+    const { ticket, accounts } = await visitor.changes.createEventTicket({ newEventTicket: { tokens } });
+    if (mine !== attempt) return; // a newer one is on its way: two streams would take two connections
+    attach(new URLSearchParams({ ticket, ...(position && { since: position }) }));
+    accounts.forEach(({ problem }, at) => problem && void askAbout(able[at]!.id));
+  } catch (error) {
+    if (mine !== attempt) return;
+    if (isSessionEnd(error)) able.forEach(({ id }) => void askAbout(id));
     again();
   }
 }
 
 export function stop(): void {
+  attempt++;
   clearTimeout(timer);
   stream?.close();
   stream = undefined;
@@ -64,7 +71,7 @@ function attach(query: URLSearchParams): void {
   on('change', (data) => void applied(data));
   on('folders', () => loadFoldersSoon());
   on('resync', () => void catchUp());
-  on('ended', ({ accountId }) => void check(accountId));
+  on('ended', ({ accountId }) => void askAbout(accountId));
   opened.onerror = () => {
     if (stream !== opened || opened.readyState !== EventSource.CLOSED) return;
     again(); // the ticket is too old by now
@@ -104,14 +111,6 @@ export async function catchUp(): Promise<void> {
   loadFoldersSoon();
   if (route.value.query) return;
   await reload();
-}
-
-async function check(id: string): Promise<void> {
-  const box = mailboxes.value.find((one) => one.id === id);
-  if (!box) return;
-  await box.casella.accounts.getAccount({ account: 'me' }).catch(async (error: unknown) => {
-    if (isSessionEnd(error)) await leave(id, box.username);
-  });
 }
 
 async function applied({ accountId, folderId, created, updated, destroyed }: Change): Promise<void> {

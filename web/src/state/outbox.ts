@@ -67,6 +67,13 @@ export function flush(isLeaving = false): Promise<void[]> {
   return Promise.all([...waiting.keys()].map((id) => finish(id, isLeaving)));
 }
 
+const LEAVING = 50_000; // octets: browsers allow 64 KiB for all requests of a page that is left
+
+/** Whether a request can be sent while the page is left. A larger one is sent as usual, for the page may only be hidden. */
+export function fitsLeaving(body: unknown): boolean {
+  return new Blob([JSON.stringify(body)]).size <= LEAVING;
+}
+
 addEventListener('pagehide', () => void flush(true));
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'hidden') void flush(true);

@@ -1,22 +1,13 @@
-import { signal } from '@preact/signals';
+import { effect } from '@preact/signals';
 import { type Message, MessageFromJSON, MessageSummaryFromJSON } from 'casella-client';
 import { recall, remember } from '../storage/seen';
 import { markSeen } from './actions';
-import { can, type Mailbox, mailbox } from './accounts';
+import { can, currentId, type Mailbox, mailbox } from './accounts';
 import { folderOf } from './folders';
 import { isUnread, list, type Row } from './list';
 import { preferences } from './preferences';
+import { type Reading, reading } from './reading';
 
-/** The conversation that is read, the oldest message first. */
-export interface Reading {
-  id: string;
-  rows: Row[];
-  open: ReadonlySet<string>;
-  bodies: ReadonlyMap<string, Message>;
-  error?: unknown;
-}
-
-export const reading = signal<Reading>();
 const MOST_BODIES = 30;
 
 /** Open a message and its conversation. */
@@ -31,6 +22,12 @@ export async function openMessage(id: string): Promise<void> {
 export function closeMessage(): void {
   reading.value = undefined;
 }
+
+/** What one account has opened is not shown to the next. */
+effect(() => {
+  void currentId.value;
+  closeMessage();
+});
 
 /** Show or fold a message of the conversation. */
 export function toggle(id: string): void {

@@ -1,4 +1,5 @@
 import { effect, signal } from '@preact/signals';
+import { isUncovering } from './backButton';
 
 /** What the page shows. It stands in the address, so that back and reload work. */
 export interface Route {
@@ -11,10 +12,19 @@ export interface Route {
 export const route = signal<Route>(read());
 
 function read(): Route {
-  const [folder, message] = location.hash.replace(/^#\/?/, '').split('?')[0]!.split('/').map(decodeURIComponent);
+  const [folder, message] = location.hash.replace(/^#\/?/, '').split('?')[0]!.split('/').map(decoded);
   const query = new URLSearchParams(location.hash.split('?')[1] ?? '').get('q') ?? undefined;
   if (folder === 'settings' || folder === 'import') return { folder: 'inbox', panel: folder };
   return { folder: folder || 'inbox', message: message || undefined, query };
+}
+
+/** Text of an address; as it is if it is none. */
+export function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function written({ folder, message, query, panel }: Route): string {
@@ -35,7 +45,9 @@ export function goToList(): void {
   go({ folder, query });
 }
 
-addEventListener('popstate', () => (route.value = read()));
+addEventListener('popstate', () => {
+  if (!isUncovering()) route.value = read();
+});
 effect(() => {
   document.documentElement.dataset.view = route.value.message ? 'message' : 'list';
 });

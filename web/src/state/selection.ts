@@ -29,6 +29,8 @@ export function clearSelection(): void {
 /** What an action is about: the ticked ones, else the one that is read or focused. */
 export function targets(): string[] {
   if (chosen.value.length) return idsOf(chosen.value);
+  const { message } = route.value;
+  if (message && !opened()) return [message]; // it was opened by its address, and is not in the list
   const one = opened() ?? conversations.value.find(({ key }) => key === focused.value);
   return one ? idsOf([one]) : [];
 }

@@ -1,5 +1,5 @@
 import { database } from './database';
-import { seal, unseal } from './vault';
+import { forgetAll, seal, unseal } from './vault';
 
 /** Sessions: names of what is kept from one visit to the next. */
 export interface KeptAccount {
@@ -9,17 +9,27 @@ export interface KeptAccount {
 }
 
 export const SESSIONS = 'sessions';
+let last: Promise<unknown> = Promise.resolve();
 
 /** The name of what is kept for one account, until it signs out. */
 export function nameFor(account: string, name: string): string {
   return `${account}/${name}`;
 }
 
+/** One change after the other: sealing takes its time, and the last one wins. */
+function inTurn(act: () => Promise<void>): Promise<void> {
+  const mine = last.then(act);
+  last = mine.catch(() => undefined);
+  return mine;
+}
+
 /** Keep a value. A browser that keeps nothing is no error: the value lives as long as the page. */
 export async function keep(name: string, value: unknown): Promise<void> {
   try {
-    const sealed = await seal(value);
-    await (await database()).put('kept', sealed, name);
+    await inTurn(async () => {
+      const sealed = await seal(value);
+      await (await database()).put('kept', sealed, name);
+    });
   } catch {
     // nothing is kept without TLS, or in some private windows
   }
@@ -34,12 +44,31 @@ export async function kept<T>(name: string): Promise<T | undefined> {
   }
 }
 
+/** All that is kept for one account under names that begin so. */
+export async function keptFor<T>(account: string, prefix: string): Promise<T[]> {
+  try {
+    await last;
+    const names = await (await database()).getAllKeys('kept', namesOf(account, prefix));
+    return (await Promise.all(names.map((name) => kept<T>(name)))).filter((one) => one !== undefined);
+  } catch {
+    return [];
+  }
+}
+
 export async function drop(name: string): Promise<void> {
-  await database().then((store) => store.delete('kept', name)).catch(() => undefined);
+  await inTurn(async () => (await database()).delete('kept', name)).catch(() => undefined);
 }
 
 /** Forget what is kept for one account. */
-export async function dropFor(account: string): Promise<void> {
-  const all = IDBKeyRange.bound(nameFor(account, ''), nameFor(account, '\uffff'));
-  await (await database()).delete('kept', all);
+export function dropFor(account: string): Promise<void> {
+  return inTurn(async () => (await database()).delete('kept', namesOf(account)));
+}
+
+/** Forget everything, and the key. */
+export function dropAll(): Promise<void> {
+  return inTurn(forgetAll);
+}
+
+function namesOf(account: string, prefix = ''): IDBKeyRange {
+  return IDBKeyRange.bound(nameFor(account, prefix), nameFor(account, `${prefix}\uffff`));
 }

@@ -1,9 +1,10 @@
 import { Check, CircleHelp, FolderDown, LogOut, Plus, Settings as Gear, UserRound } from 'lucide';
 import { size } from '../i18n/values';
 import { t } from '../i18n';
-import { can, currentId, mailbox, mailboxes, signOut, use } from '../state/accounts';
+import { can, currentId, mailbox, mailboxes, use } from '../state/accounts';
 import { isHelp } from '../state/keys';
 import { go } from '../state/route';
+import { leaveAccount } from '../state/signingOut';
 import { Avatar } from './Avatar';
 import { isAdding } from './adding';
 import { Icon } from './Icon';
@@ -36,7 +37,7 @@ export function AccountMenu() {
           <Item of={Gear} text={t().settings} onClick={() => (close(), go({ folder: 'inbox', panel: 'settings' }))} />
           <Item of={CircleHelp} text={t().help} onClick={() => (close(), (isHelp.value = true))} />
           <hr />
-          <Item of={LogOut} text={t().signOut} onClick={() => void signOut(mailbox().id)} />
+          <Item of={LogOut} text={t().signOut} onClick={() => (close(), void leaveAccount(mailbox().id))} />
         </>
       )}
     </Menu>

@@ -2,20 +2,29 @@ import { Paperclip, SendHorizontal, Trash2, X } from 'lucide';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { size } from '../i18n/values';
-import { can } from '../state/accounts';
-import { type Attached, attach, close, detach, discardWriting, edit, send, type Writing, writing } from '../state/compose';
+import { mailboxes } from '../state/accounts';
+import { closedByBack } from '../state/backButton';
 import { notify } from '../state/outbox';
+import { close, discardWriting, edit } from '../state/writing/composing';
+import { attach, detach } from '../state/writing/files';
+import { type Attached, boxOf, keepsDrafts, type Writing, writing } from '../state/writing/model';
+import { send } from '../state/writing/sending';
 import { iconOf } from './Attachments';
 import { Icon, IconButton } from './Icon';
-import { PeopleField } from './PeopleField';
+import { addressesIn, PeopleField } from './PeopleField';
 
 /** A message that is written: beside the mail on large screens, alone on small ones. */
 export function Composer() {
   const now = writing.value!;
   const [isOver, setOver] = useState(false);
   const box = useRef<HTMLElement>(null);
-  useEffect(() => first(box.current!, now)?.focus(), []);
-  const canAttach = can('append');
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    first(box.current!, now)?.focus();
+    return () => before?.focus();
+  }, []);
+  useEffect(() => closedByBack(close), []);
+  const canAttach = keepsDrafts(now);
 
   function onDrop(event: DragEvent): void {
     event.preventDefault();
@@ -46,8 +55,9 @@ export function Composer() {
       <div class="head">
         <h2>{now.subject || t().compose}</h2>
         <Saved state={now.state} />
-        <IconButton of={X} label={can('append') ? t().saveAndClose : t().close} keys="Escape" onClick={close} />
+        <IconButton of={X} label={canAttach ? t().saveAndClose : t().close} keys="Escape" onClick={close} />
       </div>
+      {mailboxes.value.length > 1 && <p class="sender">{`${t().from}: `}<bdi>{boxOf(now).username}</bdi></p>}
       <Recipients />
       <input
         class="subject"
@@ -88,14 +98,20 @@ function first(box: HTMLElement, { to }: Writing): HTMLElement | null {
 }
 
 function sendNow(): void {
+  const fields = [...document.querySelectorAll<HTMLInputElement>('.people-field input')];
+  fields.find((one) => one === document.activeElement)?.blur(); // an address that is being typed is a recipient
   const { to, cc, bcc, attachments } = writing.value!;
-  if (!to.length && !cc.length && !bcc.length) notify(t().noRecipients, true);
+  const unclear = fields.find(({ value }) => value.trim() && !addressesIn(value).length);
+  if (unclear) {
+    notify(t().noAddress(unclear.value.trim()), true);
+    unclear.focus();
+  } else if (!to.length && !cc.length && !bcc.length) notify(t().noRecipients, true);
   else if (attachments.some((one) => one.progress !== undefined)) notify(t().uploading, true);
   else send();
 }
 
 function Saved({ state }: { state: Writing['state'] }) {
-  if (!can('append')) return null;
+  if (!keepsDrafts(writing.value!)) return null;
   const words = { clean: writing.value?.draft ? t().saved : '', dirty: '', saving: t().saving, failed: t().saveFailed };
   return (
     <small class="grow" role="status">
@@ -125,7 +141,7 @@ function Files({ files }: { files: Attached[] }) {
   return (
     <ul class="files" aria-label={t().attachments(files.length)}>
       {files.map((file) => (
-        <li key={file.partId ?? file.name}>
+        <li key={file.key}>
           <Icon of={iconOf(file.type)} />
           <bdi>{file.name}</bdi>
           {file.progress === undefined ? <small>{size(file.size)}</small> : <progress aria-label={t().uploading} />}

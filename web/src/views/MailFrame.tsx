@@ -1,6 +1,9 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n';
-import { compose } from '../state/compose';
+import { can } from '../state/accounts';
+import { onKey } from '../state/keys';
+import { decoded } from '../state/route';
+import { compose } from '../state/writing/composing';
 
 interface Props {
   html: string;
@@ -25,8 +28,9 @@ export function MailFrame({ html, remote }: Props) {
       if (isShown || page.URL === 'about:blank') return;
       isShown = true;
       page.body.innerHTML = html;
-      remote.forEach((url, number) => load(page, url, number));
+      load(page, remote);
       page.addEventListener('click', onClick);
+      page.addEventListener('keydown', onKey);
       watch.observe(page.body);
       fit(element);
     };
@@ -45,7 +49,6 @@ export function MailFrame({ html, remote }: Props) {
       src={remote.length ? 'pictures.html' : 'frame.html'}
       sandbox="allow-same-origin allow-popups allow-popups-to-escape-sandbox"
       referrerpolicy="no-referrer"
-      scrolling="no"
     />
   );
 }
@@ -59,21 +62,24 @@ function fit(frame: HTMLIFrameElement): void {
 }
 
 /** Put back what the service took out: it marked each element with the number of its address. */
-function load(page: Document, url: string, number: number): void {
-  for (const image of page.querySelectorAll<HTMLImageElement>(`img[data-remote="${number}"]`)) {
+function load(page: Document, remote: string[]): void {
+  for (const image of page.querySelectorAll<HTMLImageElement>('img[data-remote]')) {
+    const url = remote[Number(image.dataset.remote)];
+    if (!url) continue;
     image.referrerPolicy = 'no-referrer';
     image.loading = 'lazy';
     image.src = url;
   }
-  for (const element of page.querySelectorAll<HTMLElement>(`[data-remote-background="${number}"]`)) {
-    element.style.backgroundImage = `url(${JSON.stringify(url)})`;
+  for (const element of page.querySelectorAll<HTMLElement>('[data-remote-background]')) {
+    const url = remote[Number(element.dataset.remoteBackground)];
+    if (url) element.style.backgroundImage = `url(${JSON.stringify(url)})`;
   }
 }
 
-/** Links to addresses open the composer; all others open a window of their own. */
+/** Links to addresses open the composer, if the mailbox can send; all others open a window of their own. */
 function onClick(event: MouseEvent): void {
   const link = (event.target as Element).closest?.('a[href^="mailto:" i]');
-  if (!link) return;
+  if (!link || !can('send')) return;
   event.preventDefault();
   compose(fromMailto(link.getAttribute('href')!));
 }
@@ -82,6 +88,6 @@ function onClick(event: MouseEvent): void {
 export function fromMailto(href: string): { to: { email: string }[]; subject: string; text: string } {
   const [addresses = '', query = ''] = href.slice('mailto:'.length).split('?');
   const fields = new URLSearchParams(query.replace(/\+/g, '%2B'));
-  const to = decodeURIComponent(addresses).split(',').filter(Boolean);
+  const to = addresses.split(',').map(decoded).filter(Boolean);
   return { to: to.map((email) => ({ email })), subject: fields.get('subject') ?? '', text: fields.get('body') ?? '' };
 }

@@ -41,10 +41,10 @@ export function PeopleField({ label, name, people, onChange }: Props) {
   }
   function onKeyDown(event: KeyboardEvent): void {
     suggested.field.onKeyDown(event);
-    if (event.defaultPrevented) return;
-    if (event.key === 'Enter' && !event.ctrlKey && text) {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey && text) {
       event.preventDefault();
-      if (!suggested.choose(0)) finish();
+      if (addressesIn(text).length || !suggested.choose(0)) finish(); // an address that was typed is meant as it is
     } else if (event.key === 'Backspace' && !text && people.length) {
       onChange(people.slice(0, -1));
     }

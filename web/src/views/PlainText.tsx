@@ -4,6 +4,8 @@ import { Icon } from './Icon';
 
 const LINK = /\bhttps?:\/\/[^\s<>"']+[^\s<>"'.,;:!?)\]]/g;
 
+const MOST = 2000; // links of a text: more would hold the page up
+
 /** Text as it was written. What is quoted at its end is folded. */
 export function PlainText({ text }: { text: string }) {
   const [own, quoted] = parts(text);
@@ -34,7 +36,7 @@ function parts(text: string): [string, string] {
 }
 
 function Linked({ text }: { text: string }) {
-  const links = [...text.matchAll(LINK)];
+  const links = [...text.matchAll(LINK)].slice(0, MOST);
   let end = 0;
   return (
     <>

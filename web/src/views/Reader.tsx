@@ -2,11 +2,12 @@ import { Archive, ArrowLeft, ChevronDown, ChevronUp, FolderInput, Mail, MailOpen
 import { useEffect, useRef } from 'preact/hooks';
 import { isProblem, wordsOf } from '../api/service';
 import { t } from '../i18n';
-import { archive, canArchive, discard, markRead, star } from '../state/actions';
+import { archive, canArchive, discard, markRead, rowsOf, star } from '../state/actions';
 import { can } from '../state/accounts';
 import { act } from '../state/keys';
-import { isFlagged, list } from '../state/list';
-import { openMessage, reading } from '../state/reader';
+import { isFlagged } from '../state/list';
+import { openMessage } from '../state/reader';
+import { reading } from '../state/reading';
 import { go, goToList, route } from '../state/route';
 import { neighbour, targets } from '../state/selection';
 import { FolderPicker } from './FolderPicker';
@@ -37,6 +38,7 @@ function Conversation() {
   const here = rows.find((row) => row.id === id) ?? rows[0];
   const scroller = useRef<HTMLDivElement>(null);
   useScrollToOpened(scroller, rows.length);
+  useFocus(scroller, id);
   return (
     <>
       <Tools />
@@ -69,6 +71,19 @@ function Failed({ error, id }: { error: unknown; id: string }) {
   );
 }
 
+/** If the list gives way to the message, so does the focus; and back again. */
+function useFocus(scroller: { current: HTMLElement | null }, id: string): void {
+  useEffect(() => {
+    const hasList = (): boolean => Boolean(document.querySelector('.list-pane')?.checkVisibility());
+    const isAlone = !hasList();
+    if (isAlone && !document.querySelector('.composer')) scroller.current?.focus({ preventScroll: true });
+    return () => {
+      if (!isAlone) return;
+      setTimeout(() => hasList() && document.querySelector<HTMLElement>(`.row a[href*="${CSS.escape(id)}"]`)?.focus({ preventScroll: true }));
+    };
+  }, []);
+}
+
 /** Long conversations begin at what was opened. */
 function useScrollToOpened(scroller: { current: HTMLElement | null }, count: number): void {
   useEffect(() => {
@@ -80,7 +95,7 @@ function useScrollToOpened(scroller: { current: HTMLElement | null }, count: num
 /** What can be done with the conversation. */
 function Tools() {
   const ids = targets();
-  const isStarred = list.value.rows.some((row) => ids.includes(row.id) && isFlagged(row));
+  const isStarred = rowsOf(ids).some(isFlagged);
   const step = (by: number) => () => {
     const next = neighbour(by);
     if (next) go({ ...route.value, message: next.rows[0]!.id });

@@ -2,7 +2,6 @@ import { Menu as MenuIcon } from 'lucide';
 import { useEffect } from 'preact/hooks';
 import { t } from '../i18n';
 import { can, mailbox, refresh } from '../state/accounts';
-import { writing } from '../state/compose';
 import { loadFolders } from '../state/folders';
 import { isHelp, listenToKeys } from '../state/keys';
 import { openList } from '../state/list';
@@ -10,6 +9,7 @@ import { isOnline } from '../state/live';
 import { loadPreferences } from '../state/preferences';
 import { closeMessage, openMessage } from '../state/reader';
 import { route } from '../state/route';
+import { writing } from '../state/writing/model';
 import { AccountMenu } from './AccountMenu';
 import { Composer } from './Composer';
 import { Help } from './Help';
@@ -36,8 +36,11 @@ export function Shell() {
     if (message) void openMessage(message);
     else closeMessage();
   }, [message]);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key === 'Escape') isMenuOpen.value = false;
+  };
   return (
-    <div class={isMenuOpen.value ? 'shell with-menu' : 'shell'}>
+    <div class={isMenuOpen.value ? 'shell with-menu' : 'shell'} onKeyDown={onKeyDown}>
       {!panel && (
         <a class="skip" href="#list" onClick={focusList}>
           {t().skip}

@@ -2,9 +2,9 @@ import type { Folder } from 'casella-client';
 import { Archive, File, FolderClosed, type IconNode, Inbox, Mails, OctagonAlert, Pencil, SendHorizontal, Star, Trash2 } from 'lucide';
 import { t } from '../i18n';
 import { can } from '../state/accounts';
-import { compose } from '../state/compose';
 import { folder, ordered } from '../state/folders';
 import { route } from '../state/route';
+import { compose } from '../state/writing/composing';
 import { Icon } from './Icon';
 import { isMenuOpen } from './menuOpen';
 

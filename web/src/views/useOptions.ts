@@ -34,6 +34,7 @@ export function useOptions<T>(name: string, take: (option: T) => void) {
     return true;
   };
   const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.isComposing) return; // the key is for the input method
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && options.length) {
       setActive((active + step + options.length) % options.length);
