@@ -110,7 +110,7 @@ async def test_an_alert_says_what_the_list_of_messages_shows(
     source: bytes,
     shown: tuple[str | None, str | None],
 ) -> None:
-    """Dovecot reports header fields as they are in the message, however long."""
+    """Dovecot reports header fields as they are in the message, however long. It replaces octets that are no UTF-8."""
     user, phone = reporting.user(), Phone(double)
     async with serving(reporting, user, port=hook_port) as client:
         await subscribed(client, phone, alert=True)

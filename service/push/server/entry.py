@@ -7,7 +7,7 @@ One mailbox may be several accounts, by other spellings of its username or by tw
 sealed text of its own, with a dot between them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from service.mail.errors import InvalidRequest, NotSupported
@@ -19,22 +19,24 @@ CAPABILITY = "subscriptions"
 """The capability of an account whose devices can be woken."""
 _USER = b"user="
 _OURS = b"casella."
+_HEAD = _USER + _OURS
 _BETWEEN = "."
 """No character of base64url."""
+_MOST_ACCOUNTS = 32
+"""As many as fit with one subscription each."""
 
 
 def read(seals: Seals, value: bytes | None, account: str) -> Note | None:
     """The account's subscriptions in the value; None if there are none."""
-    notes = (note for member in _members(value) for _, note in _opened(seals, _sealed(member)))
-    return next((note for note in notes if note.account == account), None)
+    return next((note for _, note in _opened(seals, _texts(_members(value))) if note.account == account), None)
 
 
 def written(seals: Seals, value: bytes | None, note: Note) -> bytes | None:
     """The value with these subscriptions in place of the account's in it; None if nothing is left. Raises NotSupported
     if another program uses ``user``, and InvalidRequest if it would be too long."""
     members = _members(value)
-    others = [member for member in members if _sealed(member) is None]
-    opened = [pair for member in members for pair in _opened(seals, _sealed(member)) if pair[1].account != note.account]
+    others = [member for member in members if not member.startswith(_HEAD)]
+    opened = [pair for pair in _opened(seals, _texts(members)) if pair[1].account != note.account]
     texts = [text for pair in opened if (text := _beside(seals, note, *pair)) is not None]
     if note.subscriptions:
         texts.append(seals.seal(note))
@@ -46,7 +48,7 @@ def written(seals: Seals, value: bytes | None, note: Note) -> bytes | None:
             "Another program uses the entry of this mailbox in which subscriptions are kept. It is left as it is."
             " End push notifications in that program first.",
         )
-    new = b"\t".join([*others, _USER + _OURS + _BETWEEN.join(texts).encode()])
+    new = b"\t".join([*others, _HEAD + _BETWEEN.join(texts).encode()])
     if len(new) > MAX_OCTETS:
         raise InvalidRequest(
             "There is no room for another subscription. Delete one that is no longer used.", location="body.endpoint"
@@ -56,13 +58,18 @@ def written(seals: Seals, value: bytes | None, note: Note) -> bytes | None:
 
 def unsealed(seals: Seals, user: str) -> list[Note]:
     """The subscriptions in what the mail server returns, account by account; empty if it is not ours."""
-    ours = _OURS.decode()
-    return [note for _, note in _opened(seals, user.removeprefix(ours))] if user.startswith(ours) else []
+    return [note for _, note in _opened(seals, _texts([_USER + user[:MAX_OCTETS].encode(errors="replace")]))]
 
 
-def _opened(seals: Seals, sealed: str | None) -> Iterator[tuple[str, Note]]:
-    """Each sealed text with what it holds, except those that no key opens any more."""
-    for text in (sealed or "").split(_BETWEEN):
+def _texts(members: Iterable[bytes]) -> list[str]:
+    """The sealed texts in our member. Users can write what they like there, so no more are looked at than fit."""
+    ours = next((member for member in members if member.startswith(_HEAD)), _HEAD)
+    return ours[len(_HEAD) : MAX_OCTETS].decode("ascii", "replace").split(_BETWEEN)[:_MOST_ACCOUNTS]
+
+
+def _opened(seals: Seals, texts: Iterable[str]) -> Iterator[tuple[str, Note]]:
+    """Each text with what it holds, except those that no key opens any more."""
+    for text in texts:
         note = seals.open(text)
         if note is not None:
             yield text, note
@@ -79,9 +86,3 @@ def _beside(seals: Seals, note: Note, text: str, other: Note) -> str | None:
 
 def _members(value: bytes | None) -> list[bytes]:
     return [member for member in (value or b"").split(b"\t") if member]
-
-
-def _sealed(member: bytes) -> str | None:
-    """The sealed texts in our member; None for a member of another program."""
-    head = _USER + _OURS
-    return member[len(head) :].decode("ascii", "replace") if member.startswith(head) else None

@@ -22,6 +22,8 @@ MAX_REPORT = 1 << 20
 """Octets of a report, which has From and Subject as long as they are: mail programs write lists of hundreds there."""
 MAX_WAITING = 32 << 20
 """Octets of reports that wait. Beyond it they are lost, and counted: the app requests the changes anyway."""
+_MAX_NAME = 2000
+"""Characters of a folder's name. One that is longer has no id that fits into a push."""
 FolderId = Callable[[str, str], str]
 """The id of an account's folder by its name."""
 _EVENTS = {"messageNew": Event.CREATED}
@@ -105,7 +107,7 @@ class Hook:
         subject = shown_text(report.subject.encode(errors="replace"))
         alert = Alert.of(authors, subject) if authors or subject else None
         for note in notes:
-            folders = (self._folder_id(note.account, report.folder),) if report.folder else ()
+            folders = (self._folder_id(note.account, report.folder),) if 0 < len(report.folder) <= _MAX_NAME else ()
             self._push(note, Change(note.account, at, folders=folders, events=frozenset({event}), alert=alert))
         return "taken"
 
