@@ -65,7 +65,7 @@ def _fits(name: str, form: str) -> bool:
 
 
 class HeaderReader:
-    """The values of header properties. Each is read once, in whatever letter case and how often it is asked for."""
+    """The values of header properties. Each is read once, even if it is asked for often, in different letter cases."""
 
     def __init__(self, headers: Iterable[Header]) -> None:
         self._fields: dict[str, list[Header]] = {}
