@@ -113,7 +113,7 @@ async def test_a_draft_outlives_the_window_and_the_network(browser: Browser, url
         await visitor.context.set_offline(False)
         await page.get_by_role("button", name="Save and close").click()
         await until(visitor, post, user, "Drafts", 1, 'TEXT "Begun and finished"')
-        assert count(post, user, "Drafts") == 1
+        await until(visitor, post, user, "Drafts", 1)
 
 
 async def test_a_lost_answer_sends_nothing_twice(

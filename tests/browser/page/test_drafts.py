@@ -40,7 +40,7 @@ async def test_what_was_closed_without_network_becomes_a_draft_later(
         await visitor.context.set_offline(False)
         await until(visitor, post, user, "Drafts", 1, 'TEXT "in a train"')
         await until(visitor, post, user, "Drafts", 1, 'TEXT "in a tunnel"')
-        assert count(post, user, "Drafts") == 2
+        await until(visitor, post, user, "Drafts", 2)
 
 
 async def test_a_save_whose_answer_was_lost_is_made_once(browser: Browser, url: str, post: SendingDovecot) -> None:
@@ -70,7 +70,7 @@ async def test_a_save_whose_answer_was_lost_is_made_once(browser: Browser, url: 
             await type_text(page, f"{text} and more")
             await until(visitor, post, user, "Drafts", 1, f'TEXT "{text} and more"')
             await expect(page.get_by_text("Draft saved")).to_be_visible()
-            assert count(post, user, "Drafts") == 1
+            await until(visitor, post, user, "Drafts", 1)
 
 
 async def test_a_draft_that_another_device_threw_away_is_written_again(
@@ -197,7 +197,7 @@ async def test_each_tab_has_its_own_message(browser: Browser, url: str, post: Se
         await expect(other.get_by_text("Draft saved")).to_be_visible()
         await type_text(visitor.page, "Still in the first tab")
         await until(visitor, post, user, "Drafts", 1, 'TEXT "Still in the first"')
-        assert count(post, user, "Drafts") == 2
+        await until(visitor, post, user, "Drafts", 2)
         for page, text in ((visitor.page, "Still in the first tab"), (other, "In the second tab")):
             await page.reload()
             await expect(page.get_by_label("Text", exact=True)).to_have_value(text)

@@ -40,8 +40,9 @@ async function saved(key: string): Promise<void> {
   if (!now || now.state === 'clean' || !keepsDrafts(now)) return;
   note(key, { state: 'saving' });
   try {
-    if (now.unanswered) await change(key, now.unanswered);
-    await change(key, changeOf(current(key) ?? now));
+    const isMade = now.unanswered && (await change(key, now.unanswered));
+    const next = changeOf(current(key) ?? now);
+    if (!isMade || !isSame(next, now.unanswered)) await change(key, next);
     if (current(key)?.state === 'saving') note(key, { state: 'clean' });
     failed.delete(key);
   } catch (error) {
@@ -56,20 +57,26 @@ function changeOf(now: Writing): Change {
   return { draft: now.draft, newDraft: contentOf(now), idempotencyKey: newKey() };
 }
 
-/** Make a change. If no answer comes, it is made again as it was, with its key, before any other: it may have been made. */
-async function change(key: string, wanted: Change): Promise<void> {
+function isSame({ newDraft }: Change, before: Change | undefined): boolean {
+  return JSON.stringify(newDraft) === JSON.stringify(before?.newDraft);
+}
+
+/** Make a change. If no answer comes, it is made again as it was, with its key, before any other: it may have been made.
+ * False if the draft was not where it was, and is to be changed where it is. */
+async function change(key: string, wanted: Change): Promise<boolean> {
   const isRepeated = current(key)?.unanswered === wanted;
   note(key, { unanswered: wanted });
   hold(key);
   try {
     const made = await request(key, wanted);
     note(key, { draft: made.id, messageId: made.messageId, unanswered: undefined, isUnsure: false });
+    return true;
   } catch (error) {
     if (mayPass(error)) throw error;
     note(key, { unanswered: undefined });
     if (!(wanted.draft && isGone(error)) && !isProblem(error, 'already-done')) throw error;
     await foundAgain(key, isRepeated || Boolean(current(key)?.isUnsure));
-    if (!isRepeated) await change(key, changeOf(current(key)!));
+    return !isRepeated && change(key, changeOf(current(key)!));
   }
 }
 
