@@ -4,7 +4,7 @@ import { loadFoldersSoon } from '../folders';
 import { later } from '../outbox';
 import { t } from '../../i18n';
 import { isGone } from './finding';
-import { claim, hold, release } from './held';
+import { claim, hold, noteSending, release } from './held';
 import { allOf, blank, boxOf, current, keepsDrafts, note, putAside, takeUp, type Writing, writing } from './model';
 import { done, queued, save, sayHeld, say, settle } from './saving';
 
@@ -73,6 +73,7 @@ export function removed(key: string, isLeaving: boolean): Promise<void> {
 export function reopen(key: string): void {
   const now = current(key);
   if (!now) return;
+  noteSending(key, false);
   note(key, { isSending: false, isDiscarded: false });
   if (writing.value && writing.value.key !== key) close();
   takeUp(key);

@@ -2,7 +2,8 @@ import { type Attachment, newKey } from 'casella-client';
 import { isOffline, isProblem } from '../../api/service';
 import { t } from '../../i18n';
 import { notify } from '../outbox';
-import { type Attached, boxOf, current, note, type Writing } from './model';
+import { release } from './held';
+import { type Attached, boxOf, current, forgetWriting, note, type Writing } from './model';
 
 export function isGone(error: unknown): boolean {
   return isProblem(error, 'not-found') || isProblem(error, 'stale-id');
@@ -13,12 +14,16 @@ export async function foundAgain(key: string, isOurs: boolean): Promise<void> {
   const now = current(key)!;
   const found = isOurs ? await idIn('drafts', now) : undefined;
   if (found) return note(key, { draft: found, attachments: await filesOf(now, found), isUnsure: false });
-  const hasLeft = now.isTried && (await idIn('sent', now)) !== undefined;
+  const hasLeft = (await idIn('sent', now)) !== undefined;
+  if (hasLeft && now.isSending) {
+    void release(now); // by an attempt whose answer was lost
+    return forgetWriting(key);
+  }
   if (hasLeft) notify(t().leftBefore, true);
   const lost = now.attachments.filter((one) => one.partId);
   if (lost.length && !hasLeft) notify(t().attachFailed(lost.map((one) => one.name).join(', ')), true);
   const attachments = now.attachments.filter((one) => !one.partId);
-  note(key, { draft: undefined, messageId: undefined, attachments, ...(hasLeft && { sendKey: newKey(), isTried: false }) });
+  note(key, { draft: undefined, messageId: undefined, attachments, ...(hasLeft && { sendKey: newKey() }) });
 }
 
 async function filesOf(now: Writing, draft: string): Promise<Attached[]> {

@@ -2,6 +2,7 @@ import { drop, keep, keptFor, nameFor } from '../../storage/kept';
 import { current, type Writing } from './model';
 
 const PREFIX = 'writing/';
+const SENDING = 'sending/';
 const PATIENCE = 1500; // ms in which a page that is left lets its messages go
 const claims = new Map<string, () => void>();
 
@@ -11,8 +12,27 @@ export function hold(key: string): void {
   if (now) void keep(nameFor(now.accountId, PREFIX + key), now);
 }
 
+/** Noted at once, for the page may be left before anything else is kept. The key says nothing of the message. */
+export function noteSending(key: string, isSending: boolean): void {
+  try {
+    if (isSending) localStorage.setItem(SENDING + key, '');
+    else localStorage.removeItem(SENDING + key);
+  } catch {
+    // the browser keeps nothing
+  }
+}
+
+export function wasSending(key: string): boolean {
+  try {
+    return localStorage.getItem(SENDING + key) !== null;
+  } catch {
+    return false;
+  }
+}
+
 export function release({ accountId, key }: Writing): Promise<void> {
   letGo(key);
+  noteSending(key, false);
   return drop(nameFor(accountId, PREFIX + key));
 }
 

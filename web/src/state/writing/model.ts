@@ -50,8 +50,6 @@ export interface Writing {
   isSending?: boolean;
   /** The user has thrown it away, and may still have it back. */
   isDiscarded?: boolean;
-  /** The service was told to send it, so it may have left. */
-  isTried?: boolean;
 }
 
 /** The message in the composer. */

@@ -3,8 +3,8 @@ import { t } from '../../i18n';
 import { mailboxes } from '../accounts';
 import { notify } from '../outbox';
 import { removed } from './composing';
-import { claimed, letGo } from './held';
-import { allOf, forgetWriting, putAside, takeUp, type Writing, writing } from './model';
+import { claimed, letGo, wasSending } from './held';
+import { allOf, forgetWriting, note, putAside, takeUp, type Writing, writing } from './model';
 import { save, settle } from './saving';
 import { sent } from './sending';
 
@@ -31,7 +31,9 @@ function left(accountId: string): void {
 async function restore(accountId: string): Promise<void> {
   const held = (await claimed(accountId)).sort((a, b) => b.at - a.at);
   for (const one of held) putAside(uploaded(one));
-  for (const { key, isSending, isDiscarded, state } of held) {
+  for (const { key, isDiscarded, state } of held) {
+    const isSending = wasSending(key);
+    note(key, { isSending });
     if (isDiscarded) void removed(key, false);
     else if (isSending) void save(key).then(() => sent(key, false));
     else if (!writing.value) takeUp(key);

@@ -42,6 +42,7 @@ async function saved(key: string): Promise<void> {
   try {
     const isMade = now.unanswered && (await change(key, now.unanswered));
     const next = changeOf(current(key) ?? now);
+    if (!current(key)) return; // it has left, or its account has
     if (!isMade || !isSame(next, now.unanswered)) await change(key, next);
     if (current(key)?.state === 'saving') note(key, { state: 'clean' });
     failed.delete(key);
@@ -76,7 +77,8 @@ async function change(key: string, wanted: Change): Promise<boolean> {
     note(key, { unanswered: undefined });
     if (!(wanted.draft && isGone(error)) && !isProblem(error, 'already-done')) throw error;
     await foundAgain(key, isRepeated || Boolean(current(key)?.isUnsure));
-    return !isRepeated && change(key, changeOf(current(key)!));
+    const found = current(key);
+    return !found || (!isRepeated && change(key, changeOf(found)));
   }
 }
 

@@ -5,7 +5,7 @@ import { loadFoldersSoon } from '../folders';
 import { fitsLeaving, later, notify } from '../outbox';
 import { reopen } from './composing';
 import { idIn, isGone } from './finding';
-import { hold } from './held';
+import { hold, noteSending } from './held';
 import { boxOf, contentOf, current, keepsDrafts, note, putAside, type Writing, writing } from './model';
 import { done, save, settled } from './saving';
 
@@ -13,6 +13,7 @@ import { done, save, settled } from './saving';
 export function send(): void {
   const now = writing.value;
   if (!now) return;
+  noteSending(now.key, true);
   note(now.key, { isSending: true, isUntouched: false });
   putAside();
   hold(now.key);
@@ -27,8 +28,6 @@ export async function sent(key: string, isLeaving: boolean): Promise<void> {
   if (!now) return;
   try {
     if (now.state !== 'clean' && keepsDrafts(now)) throw new Error(t().notSaved);
-    note(key, { isTried: true });
-    hold(key);
     await submit(now, isLeaving);
     gone(key);
   } catch (error) {
@@ -59,8 +58,8 @@ function isKeyUsed(error: unknown): boolean {
 /** Say what happened, and give the message back unless it may have left. */
 async function unsent(now: Writing, error: unknown): Promise<void> {
   if (isGone(error) && (await idIn('sent', now).catch(() => undefined))) return gone(now.key); // by an earlier attempt
-  if (now.isTried && isKeyUsed(error)) {
-    note(now.key, { sendKey: newKey(), isTried: false });
+  if (isKeyUsed(error)) {
+    note(now.key, { sendKey: newKey() });
     notify(t().leftBefore, true);
     return reopen(now.key);
   }
