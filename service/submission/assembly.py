@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from service.mail.backend import Backend
+from service.mail.errors import TooLarge
 from service.mail.mime.compose.base64_lines import Base64Lines
 from service.mail.mime.compose.outgoing import Outgoing
 from service.mail.mime.compose.values import Composition, Copied, Uploaded
@@ -11,14 +12,16 @@ from service.mail.model import PartRef, Source
 from service.spooled import Spooled
 
 PIECE = 128 << 10
+MAX_OCTETS = 256 << 20
+"""Of a message: more than any mail server takes. A request of some KiB could name files of gigabytes."""
 
 
 @asynccontextmanager
 async def assembled(
     mailbox: Backend, composition: Composition, uploads: Sequence[Source] = ()
 ) -> AsyncIterator[Spooled]:
-    """The message, complete. Memory is constant: what is large lies in a file. Raises what reading other messages
-    raises."""
+    """The message, complete. Memory is constant: what is large lies in a file. Raises TooLarge, and what reading other
+    messages raises."""
     message = Spooled()
     try:
         for piece in composition.pieces:
@@ -29,6 +32,8 @@ async def assembled(
                 async for chunk in octets:
                     await message.write(chunk)
                     del chunk  # it is not held while the next one is read
+                    if message.size > MAX_OCTETS:
+                        raise TooLarge(f"With its attachments the message exceeds {MAX_OCTETS >> 20} MiB.")
         yield message
     finally:
         message.close()

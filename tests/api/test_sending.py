@@ -134,6 +134,21 @@ async def test_files_are_attached_streamed_and_removed(client: httpx.AsyncClient
     assert named == {"a.png": b"\x89PNG", "Übung.bin": octets}
 
 
+async def test_attachments_by_reference_are_bounded_together(
+    client: httpx.AsyncClient, submission: SendingDovecot, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request of some KiB must not fill a disk; nothing is stored."""
+    monkeypatch.setattr("service.submission.assembly.MAX_OCTETS", 1 << 20)
+    submission.append(user, b"Subject: a\r\nContent-Type: text/plain\r\n\r\n" + b"x" * 76 * 4000 + b"\r\n")
+    [message] = (await ok(client.get("/folders/inbox/messages")))["items"]
+    files = [{"messageId": message["id"]}] * 4
+    assert (await client.post("/drafts", json={"attachments": files[:3]})).status_code == 201
+    answer = await client.post("/drafts", json={"attachments": files})
+    assert answer.status_code == 413
+    assert "1 MiB" in answer.json()["detail"]
+    assert len(await rows(client, "drafts")) == 1
+
+
 async def test_a_reply_and_a_forward_are_made_by_the_service(
     client: httpx.AsyncClient, submission: SendingDovecot, user: str, sink: Sink
 ) -> None:
