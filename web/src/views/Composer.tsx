@@ -1,5 +1,5 @@
 import { Paperclip, SendHorizontal, Trash2, X } from 'lucide';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../i18n';
 import { size } from '../i18n/values';
 import { mailboxes } from '../state/accounts';
@@ -23,7 +23,7 @@ export function Composer() {
     first(box.current!, now)?.focus();
     return () => before?.focus();
   }, []);
-  useEffect(() => closedByBack(close), []);
+  useLayoutEffect(() => closedByBack(close), []); // before anybody can go back
   const canAttach = keepsDrafts(now);
 
   function onDrop(event: DragEvent): void {
