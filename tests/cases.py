@@ -1,7 +1,7 @@
 """The table of fault cases: which tests name which, and whether they pass.
 
 ``python -m tests.cases`` writes it, a test holds it. What it says of results is proved at the end of ``make test``, by
-``python -m tests.cases REPORT``, from pytest's report in JUnit's form.
+``python -m tests.cases REPORT…``, from pytest's reports in JUnit's form.
 """
 
 import ast
@@ -78,9 +78,9 @@ def _held(tests: list[str], excuse: str | None) -> str:
     return "; ".join([*told, *([f"*{excuse}*"] if excuse else [])]) or "*nothing yet*"
 
 
-def unproven(report: Path) -> list[str]:
+def unproven(*reports: Path) -> list[str]:
     """The cases that are said to pass, of which no test did."""
-    passed = {_place(test) for test in _tests(report) if not _outcomes(test)}
+    passed = {_place(test) for report in reports for test in _tests(report) if not _outcomes(test)}
     return [one for one, places in named().items() if not _of(places, passed)]
 
 
@@ -118,10 +118,10 @@ def _main(reports: list[str]) -> str | None:
     if not reports:
         TABLE.write_text(table())
         return None
-    report = Path(reports[0])
-    for why, cases in left_out(report).items():
+    first, *others = map(Path, reports)
+    for why, cases in left_out(first).items():
         sys.stdout.write(f"Skipped: {why} (tests of {', '.join(sorted(cases)) or 'no case'})\n")
-    found = unproven(report)
+    found = unproven(first, *(report for report in others if report.exists()))
     return f"no test passed of {', '.join(found)}" if found else None
 
 

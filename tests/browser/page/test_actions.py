@@ -195,7 +195,7 @@ async def test_keys_work_after_a_click_into_the_message(browser: Browser, url: s
     async with visiting(browser, url, PHONE) as visitor:
         await visitor.sign_in(user)
         await visitor.open("Letter")
-        assert await visitor.page.evaluate("document.activeElement.className") == "conversation"
+        await expect(visitor.page.locator(".conversation")).to_be_focused()
         await visitor.mail().locator("p").first.click()
         await visitor.page.keyboard.press("u")
         await expect(visitor.row("Letter")).to_be_visible()

@@ -23,7 +23,7 @@ async def test_folders_have_counts_and_rows_have_marks(browser: Browser, url: st
         page, inbox = visitor.page, visitor.page.get_by_role("link", name="Inbox")
         await expect(inbox.get_by_label("2 unread")).to_be_visible()
         await expect(inbox).to_have_attribute("aria-current", "page")
-        assert await page.locator(".sidebar .entry").count() == 6
+        await expect(page.locator(".sidebar .entry")).to_have_count(6)
         await expect(visitor.rows()).to_have_count(3)
         newest, filed, older = (visitor.row(name) for name in ("Newest", "With a file", "Older"))
         await expect(newest.locator(".preview")).to_have_text("What it is about.")
