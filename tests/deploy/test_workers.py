@@ -147,7 +147,7 @@ async def test_workers_are_added_and_replaced_one_by_one() -> None:
         replica.send(signal.SIGHUP)
         async with asyncio.timeout(60):
             while before & children(replica.pid) or len(children(replica.pid)) != 2:
-                assert (await client.get("/readyz", headers={"Connection": "close"})).status_code == 200
+                assert (await client.get("/v1/servers", headers={"Connection": "close"})).status_code == 200
                 await asyncio.sleep(0.05)
             after = children(replica.pid)
             while {await process_of(client, port, after) for port in (first, first + 1)} != after:

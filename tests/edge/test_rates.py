@@ -148,8 +148,9 @@ async def test_what_is_under_way_counts_for_address_and_server(kind: str, is_sha
             assert not rates._turns
 
 
-async def test_right_logins_at_once_all_come_in(redis: Redis) -> None:
+async def test_right_logins_at_once_all_come_in(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """R-HTTP-27: more than the limit, in turn. A request that waits too long is rejected, and nothing is counted."""
+    monkeypatch.setattr("service.accounts.rates.PATIENCE", 10.0)  # a machine that is busy is no store that fails
     for url in (None, redis.url):
         async with counting(Bounds(address_failures="20/hour"), url) as rates:
 
