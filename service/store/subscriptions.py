@@ -58,15 +58,13 @@ class Subscriptions:
         except IntegrityError:  # another replica added the same one just now
             await self._keep(watched, item, name, is_active=is_active, most=most)
 
-    async def _keep(self, watched: Watched, item: Item, name: str, *, is_active: bool, most: int | None = None) -> None:
+    async def _keep(self, watched: Watched, item: Item, name: str, *, is_active: bool, most: int | None) -> None:
         names = self._seal.names("subscription", watched.account, name)
         async with self._database.begin() as connection:
             id = await self._work(connection, watched)  # noqa: A001
             same = subscriptions.c.name.in_(names) | (subscriptions.c.id == item.id)
             await connection.execute(delete(subscriptions).where(subscriptions.c.work == id, same))
-            alive = (subscriptions.c.work == id) & (subscriptions.c.expires_at > now())
-            count = await connection.scalar(select(func.count()).select_from(subscriptions).where(alive))
-            if most is not None and (count or 0) >= most:
+            if most is not None and await self._living(connection, id) >= most:
                 raise Full
             row = {
                 "id": item.id,
@@ -80,6 +78,10 @@ class Subscriptions:
             await connection.execute(insert(subscriptions).values(row))
             await self._settle(connection, id, is_new=True)
             await self._bell.ring(connection)
+
+    async def _living(self, connection: AsyncConnection, id: str) -> int:  # noqa: A002
+        living = (subscriptions.c.work == id) & (subscriptions.c.expires_at > now())
+        return await connection.scalar(select(func.count()).select_from(subscriptions).where(living)) or 0
 
     async def _work(self, connection: AsyncConnection, watched: Watched) -> str:
         """The id of the account's work, which now has these credentials."""
