@@ -74,14 +74,12 @@ async def _compose(visitor: Visitor) -> None:
 
 
 async def _settings(visitor: Visitor) -> None:
-    await visitor.page.get_by_role("button", name="Account:").click()
-    await visitor.page.get_by_role("button", name="Settings").click()
+    await visitor.choose("Settings")
     await expect(visitor.page.get_by_label("Language")).to_be_visible()
 
 
 async def _import(visitor: Visitor) -> None:
-    await visitor.page.get_by_role("button", name="Account:").click()
-    await visitor.page.get_by_role("button", name="Bring your old mail").click()
+    await visitor.choose("Bring your old mail")
     await expect(visitor.page.get_by_label("Address of the old mailbox")).to_be_visible()
 
 

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.page.conftest import settings
 from tests.browser.page.mails import NEWEST, mail, many
 from tests.browser.page.test_actions import count, until
-from tests.browser.page.visitor import PHONE, visiting
+from tests.browser.page.visitor import PHONE, Visitor, visiting
 from tests.deploy.replica import Replica
 from tests.servers.dovecot import PASSWORD
 from tests.servers.process import HOST
@@ -34,10 +34,9 @@ class Stuck:
         return octets, True
 
 
-async def open_import(page: Page) -> None:
-    await page.get_by_role("button", name="Account:").click()
-    await page.get_by_role("button", name="Bring your old mail").click()
-    await expect(page.get_by_role("heading", name="Bring your old mail")).to_be_visible()
+async def open_import(visitor: Visitor) -> None:
+    await visitor.choose("Bring your old mail")
+    await expect(visitor.page.get_by_role("heading", name="Bring your old mail")).to_be_visible()
 
 
 async def name_source(page: Page, user: str, password: str = PASSWORD) -> None:
@@ -58,7 +57,7 @@ async def test_old_mail_comes_by_steps_with_what_could_not_come(
     async with visiting(browser, url, PHONE) as visitor:
         page = visitor.page
         await visitor.sign_in(new)
-        await open_import(page)
+        await open_import(visitor)
         await name_source(page, old, "wrong")
         await expect(page.get_by_role("alert")).to_contain_text("rejected")
         await page.get_by_label(f"Password of {old}").fill(PASSWORD)
@@ -102,7 +101,7 @@ async def break_import(browser: Browser, service: Replica, line: Proxy, old: str
     async with service as replica, visiting(browser, replica.url) as visitor:
         page = visitor.page
         await visitor.sign_in(new)
-        await open_import(page)
+        await open_import(visitor)
         await name_source(page, old)
         await page.get_by_label("Where to").select_option(label="Archive")
         await page.get_by_role("button", name="Count the messages").click()
@@ -146,11 +145,8 @@ async def test_messages_move_to_another_account(browser: Browser, url: str, post
     async with visiting(browser, url) as visitor:
         page = visitor.page
         await visitor.sign_in(second)
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Add account").click()
-        await visitor.name(first)
-        await page.fill("#password", PASSWORD)
-        await page.click("button.primary")
+        await visitor.choose("Add account")
+        await visitor.identify(first)
         await expect(visitor.rows()).to_have_count(3)
         for subject in ("Message 0", "Message 2"):
             await visitor.row(subject).get_by_role("checkbox").check()
@@ -162,7 +158,7 @@ async def test_messages_move_to_another_account(browser: Browser, url: str, post
         await visitor.leave()
         await until(visitor, post, second, "Plans", 3)
         assert count(post, first, "INBOX") == 1
-        await open_import(page)
+        await open_import(visitor)
         await page.get_by_role("button", name=second).click()
         await page.get_by_role("button", name="Count the messages").click()
         await expect(page.get_by_role("heading", name="3 messages to copy")).to_be_visible()

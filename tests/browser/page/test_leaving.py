@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from playwright.async_api import APIResponse, Browser, Page, Route, expect
+from playwright.async_api import APIResponse, Browser, Route, expect
 
 from tests.browser.page.mails import HTML, NEWEST, mail, many
 from tests.browser.page.test_actions import count, until
 from tests.browser.page.test_compose import received, someone, write
-from tests.browser.page.visitor import Visitor, visiting
-from tests.servers.dovecot import PASSWORD
+from tests.browser.page.visitor import visiting
 from tests.servers.sink import Sink
 from tests.servers.submission import SendingDovecot
 
@@ -30,18 +29,6 @@ _STORED = """async () => {
 }"""
 
 
-async def sign_out(page: Page) -> None:
-    await page.get_by_role("button", name="Account:").click()
-    await page.get_by_role("button", name="Sign out").click()
-
-
-async def sign_in_here(visitor: Visitor, user: str) -> None:
-    """Without a reload, which would forget what the page has in memory."""
-    await visitor.name(user)
-    await visitor.page.fill("#password", PASSWORD)
-    await visitor.page.click("button.primary")
-
-
 async def test_the_next_user_sees_nothing_of_the_last_one(
     browser: Browser, url: str, post: SendingDovecot, outside: Sink
 ) -> None:
@@ -59,11 +46,11 @@ async def test_the_next_user_sees_nothing_of_the_last_one(
         await write(visitor, to, "Sent", "Leaves with me")
         await page.get_by_role("button", name="Send").click()
         await write(visitor, someone(), "Begun", "Unfinished")
-        await sign_out(page)
+        await visitor.choose("Sign out")
         await expect(page.get_by_label("Email address")).to_be_visible()
         await received(outside, to)
         assert (count(post, first, "Archive"), count(post, first, "Drafts", "TEXT Unfinished")) == (1, 1)
-        await sign_in_here(visitor, second)
+        await visitor.identify(second)
         await expect(visitor.row("Other")).to_be_visible()
         await expect(page.get_by_text("Choose a message")).to_be_visible()
         await expect(page.locator(".composer")).to_have_count(0)
@@ -80,13 +67,13 @@ async def test_nobody_is_signed_out_over_a_message_that_cannot_be_saved(
         await visitor.sign_in(user)
         await write(visitor, someone(), "Stuck", "Still mine")
         await visitor.context.set_offline(True)
-        await sign_out(page)
+        await visitor.choose("Sign out")
         await visitor.said("You are still signed in")
         await expect(page.get_by_label("Text", exact=True)).to_have_value("Still mine")
         await visitor.context.set_offline(False)
         await until(visitor, post, user, "Drafts", 1, 'TEXT "Still mine"')
         await expect(page.get_by_text("Draft saved")).to_be_visible()
-        await sign_out(page)
+        await visitor.choose("Sign out")
         await expect(page.get_by_label("Email address")).to_be_visible()
 
 
@@ -96,19 +83,16 @@ async def test_text_outlives_a_session_that_ends(browser: Browser, url: str, pos
     post.seed(user, many(1))
     async with visiting(browser, url) as visitor:
         page = visitor.page
-        async with page.expect_response(lambda answer: answer.url.endswith("/v1/sessions")) as signed_in:
-            await visitor.sign_in(user)
-        token = (await (await signed_in.value).json())["token"]
+        token = await visitor.sign_in_for_token(user)
         await page.route("**/v1/events*", lambda route: route.abort())  # nor do events say so
         await write(visitor, someone(), "Begun", "In the middle of")
         await expect(page.get_by_text("Draft saved")).to_be_visible()
-        headers = {"Authorization": f"Bearer {token}"}
-        assert (await page.request.delete(f"{url}/v1/sessions/current", headers=headers)).ok
+        await visitor.end_session(token)
         await page.get_by_label("Text", exact=True).fill("In the middle of a sentence")
         await expect(page.get_by_text(f"The session of {user} has ended")).to_be_visible()
         assert not [name for name in await page.evaluate(_STORED) if "/message/" in name or "/list/" in name]
         await page.reload()
-        await sign_in_here(visitor, user)
+        await visitor.identify(user)
         await expect(page.get_by_label("Text", exact=True)).to_have_value("In the middle of a sentence")
         await until(visitor, post, user, "Drafts", 1, 'TEXT "of a sentence"')
 
@@ -131,7 +115,7 @@ async def test_mail_that_comes_after_the_sign_out_is_not_stored(
         async with asyncio.timeout(20):
             while not held:
                 await asyncio.sleep(0.01)
-        await sign_out(page)
+        await visitor.choose("Sign out")
         await expect(page.get_by_label("Email address")).to_be_visible()
         [(route, answer)] = held
         assert answer.ok
@@ -151,17 +135,16 @@ async def test_tabs_agree_on_who_is_signed_in(browser: Browser, url: str, post: 
         other = await visitor.context.new_page()
         await other.goto(visitor.url)
         await expect(other.locator(".row")).to_have_count(1)
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Add account").click()
-        await sign_in_here(visitor, second)
+        await visitor.choose("Add account")
+        await visitor.identify(second)
         await expect(visitor.row("For the second")).to_be_visible()
         await other.get_by_role("button", name="Account:").click()
         await expect(other.get_by_role("button", name=second)).to_be_visible()
         await other.reload()
         await expect(other.locator(".row")).to_have_count(1)
-        await sign_out(page)
+        await visitor.choose("Sign out")
         await expect(visitor.row("For the first")).to_be_visible()
-        await sign_out(page)
+        await visitor.choose("Sign out")
         for each in (page, other):
             await expect(each.get_by_label("Email address")).to_be_visible()
         assert await page.evaluate(_STORED) == []
@@ -179,14 +162,12 @@ async def test_pictures_are_each_accounts_own_choice(
         page = visitor.page
         await visitor.prefer(first, pictures="always")
         await visitor.sign_in(first)
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Settings").click()
+        await visitor.choose("Settings")
         await expect(page.get_by_label("Always load pictures")).to_be_checked()
         if stored:
             await visitor.prefer(second, **dict.fromkeys(stored, "klingon"))
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Add account").click()
-        await sign_in_here(visitor, second)
+        await visitor.choose("Add account")
+        await visitor.identify(second)
         await visitor.open("Letter")
         await expect(page.get_by_role("button", name="Show pictures")).to_be_visible()
         assert visitor.strayed == []
@@ -201,14 +182,10 @@ async def test_pictures_are_not_loaded_for_the_next_user_after_a_session_that_en
     async with visiting(browser, url) as visitor:
         page = visitor.page
         await visitor.prefer(first, pictures="always")
-        async with page.expect_response(lambda answer: answer.url.endswith("/v1/sessions")) as signed_in:
-            await visitor.sign_in(first)
-        token = (await (await signed_in.value).json())["token"]
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Settings").click()
+        token = await visitor.sign_in_for_token(first)
+        await visitor.choose("Settings")
         await expect(page.get_by_label("Always load pictures")).to_be_checked()
-        headers = {"Authorization": f"Bearer {token}"}
-        assert (await page.request.delete(f"{url}/v1/sessions/current", headers=headers)).ok
+        await visitor.end_session(token)
         await expect(page.get_by_label("Email address")).to_be_visible()
         await page.reload()
         await visitor.sign_in(second)

@@ -149,6 +149,5 @@ async def test_a_page_older_than_the_service_says_so(browser: Browser, url: str,
     async with visiting(browser, url, service_workers="block") as visitor:
         await visitor.page.route("**/assets/Import-*.js", lambda route: route.fulfill(status=404))
         await visitor.sign_in(user)
-        await visitor.page.get_by_role("button", name="Account:").click()
-        await visitor.page.get_by_role("button", name="Bring your old mail").click()
+        await visitor.choose("Bring your old mail")
         await expect(visitor.page.get_by_role("button", name="Load the page again")).to_be_visible()

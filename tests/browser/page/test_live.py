@@ -84,21 +84,15 @@ async def test_several_accounts(browser: Browser, url: str, post: SendingDovecot
     post.seed(first, [(mail("For the first"), (), NEWEST)])
     post.seed(second, [(mail("For the second"), (), NEWEST)])
     async with visiting(browser, url) as visitor:
-        page = visitor.page
         await visitor.sign_in(first)
         await expect(visitor.row("For the first")).to_be_visible()
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Add account").click()
-        await visitor.name(second)
-        await page.fill("#password", PASSWORD)
-        await page.click("button.primary")
+        await visitor.choose("Add account")
+        await visitor.identify(second)
         await expect(visitor.row("For the second")).to_be_visible()
         await expect(visitor.rows()).to_have_count(1)
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name=first).click()
+        await visitor.choose(first)
         await expect(visitor.row("For the first")).to_be_visible()
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Sign out").click()
+        await visitor.choose("Sign out")
         await expect(visitor.row("For the second")).to_be_visible()
 
 
@@ -115,8 +109,7 @@ async def test_settings_follow_the_user(browser: Browser, url: str, post: Sendin
             f"{url}/v1/accounts/me/settings", data=other, headers=headers | {"If-None-Match": "*"}
         )
         assert answer.ok
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Settings").click()
+        await visitor.choose("Settings")
         await page.get_by_label("Language").select_option("it")
         await expect(page.get_by_role("heading", name="Impostazioni")).to_be_visible()
         for label, value in (("Aspetto", "dark"), ("Densità", "compact"), ("Disposizione", "rtl")):

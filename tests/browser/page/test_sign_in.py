@@ -50,9 +50,7 @@ async def test_the_session_is_kept_sealed_and_ends_with_the_sign_out(
     post.seed(user, many(2))
     async with visiting(browser, url) as visitor:
         page = visitor.page
-        async with page.expect_response(lambda answer: answer.url.endswith("/v1/sessions")) as signed_in:
-            await visitor.sign_in(user)
-        token = (await (await signed_in.value).json())["token"]
+        token = await visitor.sign_in_for_token(user)
         await visitor.open("Message 0")
         await page.reload()
         await expect(page.locator(".card.opened .plain")).to_contain_text("Text of 0.")
@@ -61,8 +59,7 @@ async def test_the_session_is_kept_sealed_and_ends_with_the_sign_out(
         assert kept["keys"] == [False]
         assert not any(word in kept["text"] for word in (token, token[:40], PASSWORD + '"', "Text of 0", "Message 1"))
 
-        await page.get_by_role("button", name="Account:").click()
-        await page.get_by_role("button", name="Sign out").click()
+        await visitor.choose("Sign out")
         await expect(page.get_by_label("Email address")).to_be_visible()
         kept = await page.evaluate(_KEPT)
         assert (kept["sealed"], kept["keys"]) == (0, [])

@@ -31,14 +31,34 @@ class Visitor:
     async def sign_in(self, username: str, password: str = PASSWORD) -> None:
         """From an address to the list."""
         await self.page.goto(self.url)
+        await self.identify(username, password)
+        await expect(self.page.locator("#list")).to_be_visible()
+
+    async def sign_in_for_token(self, username: str) -> str:
+        """The token of the session."""
+        async with self.page.expect_response(lambda answer: answer.url.endswith("/v1/sessions")) as signed_in:
+            await self.sign_in(username)
+        return str((await (await signed_in.value).json())["token"])
+
+    async def end_session(self, token: str) -> None:
+        """As another device does."""
+        place = self.url.replace("/app/", "/v1/sessions/current")
+        assert (await self.page.request.delete(place, headers={"Authorization": f"Bearer {token}"})).ok
+
+    async def identify(self, username: str, password: str = PASSWORD) -> None:
+        """Fill the form that is shown. A reload would forget what the page has in memory."""
         await self.name(username)
         await self.page.fill("#password", password)
         await self.page.click("button.primary")
-        await expect(self.page.locator("#list")).to_be_visible()
 
     async def name(self, username: str) -> None:
         await self.page.fill("input[name=username]", username)
         await self.page.click("button.primary")
+
+    async def choose(self, item: str) -> None:
+        """Of the menu of the account."""
+        await self.page.get_by_role("button", name="Account:").click()
+        await self.page.get_by_role("button", name=item).click()
 
     def rows(self) -> Locator:
         return self.page.locator(".row")
