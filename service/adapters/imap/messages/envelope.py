@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from service.adapters.imap.messages.bodystructure import read_structure
 from service.adapters.imap.messages.doubts import is_doubtful, is_placeholder
 from service.adapters.imap.messages.items import MAX_FIELDS
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
-from service.adapters.imap.wire.tokens import Token, parse
+from service.adapters.imap.wire.tokens import Token
 from service.adapters.imap.wire.values.dates import read_date_time
 from service.adapters.imap.wire.values.flags import from_wire
 from service.mail.errors import UpstreamProtocol
@@ -26,7 +26,7 @@ from service.mail.numbers import read_number
 MAX_ADDRESSES = 1000
 MAX_FIELD = 256 << 10
 """Octets of an address field that are shown, as many as of a field in a header."""
-_CACHED = 320
+CACHED = 320
 """Octets of an address, or of a field of them, that is kept for the next message: an address has 254 at most (RFC
 5321), a name a few."""
 
@@ -41,14 +41,26 @@ def read_summary(
         row,
         message_id,
         folder_id,
-        Shown(octets(date), octets(subject), _people(from_), _people(to), octets(in_reply_to), octets(own_id)),
+        Shown(octets(date), octets(subject), people_of(from_), people_of(to), octets(in_reply_to), octets(own_id)),
         body_charset=lambda: body_charset(structure) if structure else None,
         has_attachment=has_attachment(structure) if structure and not in_doubt else None,
     )
 
 
+class Counted(Protocol):
+    """What counts of a field of addresses when it is compared with the header."""
+
+    @property
+    def at_signs(self) -> int:
+        """Those in it; -1 if an address is not a mailbox."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it is NIL."""
+
+
 class People(NamedTuple):
-    """A field of addresses. ``is_missing``: NIL. ``at_signs``: those in it, -1 if an address is not a mailbox."""
+    """A field of addresses, with what is ``Counted``."""
 
     addresses: tuple[Address, ...]
     at_signs: int
@@ -64,19 +76,6 @@ class Shown(NamedTuple):
     to: People
     in_reply_to: bytes | None
     message_id: bytes | None
-
-    @property
-    def fields(self) -> int:
-        """How many of DATE, FROM, TO and SUBJECT there are."""
-        missing = (self.date is None) + (self.subject is None) + self.from_.is_missing + self.to.is_missing
-        return 4 - missing
-
-    @property
-    def at_signs(self) -> int:
-        """Those of From, To and Subject; -1 if an address is not a mailbox."""
-        if self.from_.at_signs < 0 or self.to.at_signs < 0:
-            return -1
-        return self.from_.at_signs + self.to.at_signs + (self.subject or b"").count(b"@")
 
 
 def summary_of(
@@ -107,31 +106,40 @@ def summary_of(
 
 
 def _header_values(row: FetchResponse, shown: Shown, body_charset: Callable[[], str | None]) -> Mapping[str, Any]:
-    """What the header fields say that came with the row, unless they were cut, or the envelope surely says the same."""
+    """What the header fields say that came with the row, if they have to be read."""
     block = header_fields(row)
-    if not block or len(block) >= MAX_FIELDS or _says_the_same(shown, block):
+    if not has_more(block, shown.date, shown.subject, shown.from_, shown.to):
         return {}
     return header_values(block, body_charset() if is_foreign(block) else None)
+
+
+def has_more(block: bytes, date: bytes | None, subject: bytes | None, from_: Counted, to: Counted) -> bool:
+    """Whether the header fields that came with a row have to be read: unless they were cut, or the envelope surely says
+    the same."""
+    return 0 < len(block) < MAX_FIELDS and not _says_the_same(block, date, subject, from_, to)
 
 
 # In a field of addresses: comments, groups, escapes, routes, and angle brackets around no address, which servers read
 # in different ways.
 _ODD = re.compile(
-    rb"^(?:from|to):(?>(?:[^\r\n(\\;:<>]|<[^\s<>@(\\;:]++@[^\s<>@(\\;:]++>|\r\n(?=[ \t]))*)[(\\;:<>]",
-    re.IGNORECASE | re.MULTILINE,
+    rb"\n(?:from|to):(?>(?:[^\r\n(\\;:<>]++|<[^\s<>@(\\;:]++@[^\s<>@(\\;:]++>|\r\n(?=[ \t]))*)[(\\;:<>]",
+    re.IGNORECASE,
 )
 
 
-def _says_the_same(shown: Shown, block: bytes) -> bool:
+def _says_the_same(block: bytes, date: bytes | None, subject: bytes | None, from_: Counted, to: Counted) -> bool:
     """Whether the fields are so usual that every server reads them alike: each there once, ASCII, and as many addresses
     as at signs. Most are, and reading them again takes a third of the time of a row."""
+    if not block.isascii() or from_.at_signs < 0 or to.at_signs < 0:
+        return False
+    fields = 4 - (date is None) - (subject is None) - from_.is_missing - to.is_missing
     lines = block.count(b"\r\n") - block.count(b"\r\n ") - block.count(b"\r\n\t") - block.endswith(b"\r\n\r\n")
-    return (
-        block.isascii() and lines == shown.fields and block.count(b"@") == shown.at_signs and _ODD.search(block) is None
-    )
+    at_signs = from_.at_signs + to.at_signs + (subject.count(b"@") if subject else 0)
+    return lines == fields and block.count(b"@") == at_signs and _ODD.search(b"\n" + block) is None
 
 
-def _people(token: Token) -> People:
+def people_of(token: Token) -> People:
+    """A field of addresses."""
     return People(addresses(token), _at_signs(token), token is None)
 
 
@@ -146,20 +154,6 @@ def _at_signs(entries: Token) -> int:
             case _:
                 return -1
     return count
-
-
-def people(written: bytes) -> People:
-    """A field of addresses as the server wrote it. Those of usual length are kept for the next message: people write
-    more than once."""
-    return _known_people(written) if len(written) <= _CACHED else _read_people(written)
-
-
-def _read_people(written: bytes) -> People:
-    [token] = parse(written)
-    return _people(token)
-
-
-_known_people = lru_cache(maxsize=4096)(_read_people)
 
 
 def envelope_values(envelope: list[Token]) -> dict[str, Any]:
@@ -238,7 +232,7 @@ def _addresses(fields: list[Token]) -> Iterator[Address]:
                 left -= min(octets, 2 * MAX_SHOWN)
                 if left < 0:
                     return
-                address = (_known_address if octets <= _CACHED else _address)(name, local, domain)
+                address = (_known_address if octets <= CACHED else _address)(name, local, domain)
                 if address.email or address.name:
                     yield address
 

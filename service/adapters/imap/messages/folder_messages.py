@@ -74,10 +74,8 @@ def read_row(row: FetchResponse, message_id: str, folder_id: str) -> CachedMessa
     then."""
     thread_id, email_id = gmail_thread(row), gmail_email(row)
     if (usual := described(row)) is not None:
-        summary, in_doubt = read_usual(row, usual, message_id, folder_id)
-        return CachedMessage(
-            row_json(summary), usual.written, thread_id=thread_id, email_id=email_id, is_in_doubt=in_doubt
-        )
+        json, in_doubt = read_usual(row, usual, message_id, folder_id)
+        return CachedMessage(json, usual.written, thread_id=thread_id, email_id=email_id, is_in_doubt=in_doubt)
     structure, in_doubt = structure_of(row), is_doubtful(row)
     summary = read_summary(row, message_id, folder_id, structure, in_doubt=in_doubt)
     details = Details(structure=None if in_doubt else structure, **envelope_values(envelope_of(row)))

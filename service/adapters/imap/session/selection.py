@@ -20,8 +20,10 @@ SELECT_AGAIN_SECONDS = 2.0
 # Responses that report a change: flags without the UID or with MODSEQ, unlike what was requested; removed messages.
 # Gmail puts labels, which are sent on request alone, before the UID.
 _NEWS = re.compile(rb"\d{1,10} (?:EXPUNGE|FETCH \((?!UID |X-GM-LABELS )|FETCH \(.*MODSEQ \()|VANISHED ", re.IGNORECASE)
-# What a page is mostly answered with.
+# What a page is mostly answered with: flags of known rows, and rows. No server sends an ENVELOPE by itself.
 _FLAGS = re.compile(rb"\d{1,10} FETCH \(UID \d{1,10} FLAGS \([^()]*\)\)\Z")
+_ROW = re.compile(rb"\d{1,10} FETCH \(UID \d{1,10} ")
+_OF_ROW = b" ENVELOPE ("
 _VANISHED = re.compile(rb"VANISHED ([\d:,]+)\Z", re.IGNORECASE)
 """Messages removed just now; ``VANISHED (EARLIER)`` reports older removals."""
 _LOST = re.compile(rb"NO .*(?:deleted under us|Internal error occurred)", re.IGNORECASE)
@@ -253,7 +255,7 @@ class Selection:
 
     def note(self, response: bytes) -> None:
         """Take in an untagged response. Raises UpstreamUnavailable if the folder was renumbered."""
-        if _FLAGS.match(response):
+        if _FLAGS.match(response) or (_OF_ROW in response and _ROW.match(response)):
             return
         if _NEWS.match(response):
             self._has_news = True

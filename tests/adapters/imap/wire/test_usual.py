@@ -19,6 +19,8 @@ TEXT = b'("text" "plain" ("charset" "utf-8") NIL NIL "7bit" 12 1 NIL NIL NIL NIL
 PDF = (
     b'("application" "pdf" ("name" "a b.pdf") "<c@d>" NIL "base64" 70 NIL ("attachment" ("filename" "a.pdf")) NIL NIL)'
 )
+LOGO = b'("image" "png" ("name" "a.png") "<c@d>" NIL "base64" 70 NIL ("inline" ("filename" "a.png")) NIL NIL)'
+RELATED = b'(%b%b "related" ("boundary" "=_y-1") NIL NIL NIL)' % (TEXT, LOGO)
 MIXED = b'(%b%b "mixed" ("boundary" "=_x-1") NIL NIL NIL)' % (TEXT, PDF)
 FIELDS = b"From: Ann <ann@example.org>, ben@example.net\r\nSubject: a\r\n\r\n"
 
@@ -69,12 +71,19 @@ def assert_same(octets: bytes) -> None:
         response(structure=MIXED),
         response(structure=MIXED.replace(b"=_x-1", b"----")),
         response(structure=MIXED.replace(b" 70 ", b" 0 ")),
+        response(structure=RELATED),
+        response(structure=RELATED.replace(b'"<c@d>"', b"NIL")),
+        response(structure=RELATED.replace(b"<c@d>", b"<>")),
+        response(structure=RELATED.replace(b"a.png", b"")),
         response(structure=b"(%b \"mixed\" NIL NIL NIL NIL)" % TEXT.replace(b" 12 1", b" 0 0")),
         response(subject=b"{5}\r\n)( \"x"),
         response(subject=b'"a \\"quoted\\" word"'),
         response(subject=b"NIL"),
         response(subject=b'"=?utf-8?q?=C3=BC?="', fields=FIELDS.replace(b": a", b": =?utf-8?q?=C3=BC?=")),
         response(people=b'(("a@b" NIL "x" "MISSING_DOMAIN"))'),
+        response(people=b'(("" NIL "ann" "example.org"))'),
+        response(people=b'(("=?utf-8?q?=C3=BC?=" NIL "ann" "example.org")("\\"B\\"" NIL "b" "example.org"))'),
+        response(people=b'((NIL NIL "group" NIL)(NIL NIL "ann" "example.org")(NIL NIL NIL NIL))'),
         response(fields=b"From: a@example.org <b@example.org>\r\nSubject: a\r\n\r\n"),
         response(fields="From: Ann <ann@example.org>\r\nSubject: ü\r\n\r\n".encode("latin-1")),
         response(items=b'X-GM-LABELS ("\\\\Inbox" a "b c") X-GM-THRID 12 X-GM-MSGID 34 ' + ITEMS),
