@@ -25,7 +25,6 @@ from service.api.responses import (
 from service.api.routing import api_router, query_of, query_parameters
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest
-from service.mail.mime.parts import with_decoded_size
 from service.mail.model import Header, HtmlMode, Message, MessageSummary, Page, Value
 
 router = api_router(
@@ -92,6 +91,25 @@ async def list_messages(
     return page_response(request, page, current, shown_fields(criteria.fields, criteria.include))
 
 
+@router.get("/messages/{message}", response_model=Message, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
+async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlMode.SAFE) -> Response:
+    """A message with its body and MIME structure. `html` is sanitized, unless the request has `html=original`.
+
+    Images within the message (`cid:`) become links that work without signing in until the day is over. The ETag is for
+    `If-Match` when changing flags. It is present if the mail server supports CONDSTORE.
+    """
+    content = await mailbox.get_message(message, html)
+    etag = strong_etag(content.version) if content.version is not None else None
+    if etag and etag_matches(request.headers.get("if-none-match", ""), etag):
+        return not_modified({"ETag": etag})
+    if html is HtmlMode.SAFE:
+        content = with_links(request, content)
+    response = json_response(request, content, etag)
+    if etag is None:
+        del response.headers["ETag"]  # one of the body could not be used with If-Match
+    return response
+
+
 @router.post("/search", response_model=Page)
 async def search_messages(request: Request, mailbox: Mailbox, search: SearchRequest) -> Response:
     """Search one folder, several or all. The results are merged, newest first or as `sort` says.
@@ -154,31 +172,6 @@ async def _with_previews(mailbox: Backend, items: Sequence[MessageSummary]) -> l
 def _shown(fields: str | None, include: str | None) -> Any:
     names = row_fields(fields, include)
     return {"items": {"__all__": names}, "not_found": True, "unsearched": True} if names else None
-
-
-@router.get("/messages/{message}", response_model=Message, responses=CACHEABLE, openapi_extra=IF_NONE_MATCH)
-async def get_message(request: Request, mailbox: Mailbox, message: MessageId, html: Html = HtmlMode.SAFE) -> Response:
-    """A message with its body and MIME structure. `html` is sanitized, unless the request has `html=original`.
-
-    Images within the message (`cid:`) become links that work without signing in until the day is over. The ETag is for
-    `If-Match` when changing flags. It is present if the mail server supports CONDSTORE.
-    """
-    content = await mailbox.get_message(message, html)
-    etag = strong_etag(content.version) if content.version is not None else None
-    if etag and etag_matches(request.headers.get("if-none-match", ""), etag):
-        return not_modified({"ETag": etag})
-    content = content.model_copy(
-        update={
-            "structure": with_decoded_size(content.structure),
-            "attachments": tuple(map(with_decoded_size, content.attachments)),
-        }
-    )
-    if html is HtmlMode.SAFE:
-        content = with_links(request, content)
-    response = json_response(request, content, etag)
-    if etag is None:
-        del response.headers["ETag"]  # one of the body could not be used with If-Match
-    return response
 
 
 @router.get("/messages/{message}/headers", response_model_exclude_none=True)

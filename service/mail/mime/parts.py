@@ -70,6 +70,7 @@ def make_part(part_id: str, declared: Declared, size: int | None, children: tupl
         type=declared.type,
         name=file_name(parameters.get("filename")) or file_name(declared.parameters.get("name")),
         size=size,
+        decoded_size=decoded_size(size, declared.encoding),
         encoding=declared.encoding or "7bit",
         disposition=disposition,
         cid=cids[0] if cids else None,
@@ -79,12 +80,10 @@ def make_part(part_id: str, declared: Declared, size: int | None, children: tupl
     )
 
 
-def with_decoded_size(part: Part) -> Part:
-    """The part and all below it with the sizes of their contents, as far as they are known: what is stored as it is has
-    the size that it is stored with. How much base64 decodes to depends on its line ends and padding."""
-    below = tuple(map(with_decoded_size, part.parts)) if part.parts else part.parts
-    size = part.size if is_identity(part.encoding) else None
-    return part.model_copy(update={"parts": below, "decoded_size": size})
+def decoded_size(size: int | None, encoding: str | None) -> int | None:
+    """The size of the content, as far as it is known without reading it: that with which it is stored, if it is stored
+    as it is. How much base64 decodes to depends on its line ends and padding."""
+    return size if is_identity(encoding) else None
 
 
 def known_type(value: str, default: str) -> str:

@@ -10,7 +10,7 @@ from service.mail.errors import UpstreamProtocol
 from service.mail.mime.charset import in_utf8, is_hint
 from service.mail.mime.headers.filenames import file_name
 from service.mail.mime.headers.parameters import parse_parameters
-from service.mail.mime.parts import known_type
+from service.mail.mime.parts import decoded_size, known_type
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.model import Part
 from service.mail.numbers import read_number
@@ -91,11 +91,13 @@ def _leaf(token: list[Token], part_id: str, state: _State) -> Part:
     elif media_type.startswith("text/"):
         extension = 8
     disposition, disposed = _disposition(fields[extension + 1], hint)
+    size = read_number(fields[6])
     return Part(
         id=part_id,
         type=media_type,
         name=file_name(disposed.get("filename")) or file_name(parameters.get("name")),
-        size=read_number(fields[6]),
+        size=size,
+        decoded_size=decoded_size(size, encoding),
         encoding=encoding,
         disposition=disposition,
         cid=_cid(fields[3]),

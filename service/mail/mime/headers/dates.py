@@ -33,7 +33,7 @@ def parse_date(raw: bytes | str | None) -> datetime | None:
     """The moment with the offset it was written with; None for anything else, such as year 0 or zone +9999."""
     if not raw:
         return None
-    if isinstance(raw, bytes) and (usual := _USUAL.fullmatch(raw)) and (moment := _usual(usual)) is not None:
+    if isinstance(raw, bytes) and (usual := _USUAL.fullmatch(raw.strip())) and (moment := _usual(usual)) is not None:
         return moment
     text = raw[:MAX_OCTETS].decode("latin-1") if isinstance(raw, bytes) else raw[:MAX_OCTETS]
     for _ in range(text.count("(")):

@@ -173,7 +173,7 @@ class QuotedPrintable:
     def finish(self) -> bytes:
         rest, self._rest = self._rest.rstrip(b" \t"), b""
         self.flawed = self.flawed or rest.endswith(b"=")
-        return self._decode(rest.removesuffix(b"="))
+        return self._decode(rest.removesuffix(b"=")) if rest else b""
 
     def _safe_cut(self, octets: bytes) -> int:
         """A place in an endless line behind which nothing changes the meaning of what is before. White space without
