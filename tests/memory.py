@@ -28,6 +28,7 @@ from service.mail.errors import (
     StaleId,
     StaleToken,
 )
+from service.mail.exchange import Download, FoundMessages, Outcome, Source, Span
 from service.mail.ids import account_id, account_tag, make_id, read_id, thread_id
 from service.mail.inventory import Item, name_of
 from service.mail.mime import structure
@@ -40,22 +41,17 @@ from service.mail.mime.structure import Entity
 from service.mail.mime.transfer import decoding as transfer
 from service.mail.model import (
     Capability,
-    Download,
     EvaluatedBy,
     Flags,
     Folder,
-    FoundMessages,
     Grant,
     Header,
     HtmlMode,
     Message,
     MessageSummary,
-    Outcome,
     Page,
     Protocol,
     Quota,
-    Source,
-    Span,
 )
 from service.mail.search.filter import Condition, Criterion, Filter, HeaderText, ListQuery, Logic, Order, SortKey
 from service.mail.search.matching import sort_value

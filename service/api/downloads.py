@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from service.api.parameters import response_headers
 from service.api.responses import etag_matches, not_modified, strong_etag
 from service.mail.cleaning import CONTROLS, INVISIBLE
-from service.mail.model import Download, Span
+from service.mail.exchange import Download, Span
 
 PIECE = 64 << 10
 _RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z")

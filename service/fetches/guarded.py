@@ -4,18 +4,9 @@ fetch."""
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from service.mail.backend import Backend
+from service.mail.exchange import Download, Outcome, Span
 from service.mail.inventory import Appended, Item, NewMessage
-from service.mail.model import (
-    Download,
-    Folder,
-    Header,
-    HtmlMode,
-    Message,
-    MessageSummary,
-    Outcome,
-    Page,
-    Span,
-)
+from service.mail.model import Folder, Header, HtmlMode, Message, MessageSummary, Page
 from service.mail.search.filter import ListQuery
 
 Fence = Callable[[], Awaitable[None]]

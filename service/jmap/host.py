@@ -16,7 +16,7 @@ from service.jmap.index import Index
 from service.jmap.kept import KeptPages
 from service.mail.backend import Backend
 from service.mail.changes import Watch
-from service.mail.model import Download, Span
+from service.mail.exchange import Download, Span
 from service.mail.submission.model import Identity
 from service.submission.outbox import Outbox
 

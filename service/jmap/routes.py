@@ -29,7 +29,8 @@ from service.jmap.values.blob_ids import upload_blob
 from service.jmap.values.filters import SORTS
 from service.mail.backend import Backend
 from service.mail.errors import NotFound, NotSupported
-from service.mail.model import Capability, Download, Span
+from service.mail.exchange import Download, Span
+from service.mail.model import Capability
 
 SHORT = 64 << 10
 """Octets of a request that are read at once."""

@@ -26,27 +26,21 @@ from service.mail.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from service.mail.exchange import Correspondence, Download, FoundMessages, Outcome, PartRef, Source, Span
 from service.mail.ids import read_thread_id
 from service.mail.inventory import Appended, Item, NewMessage
 from service.mail.model import (
     Capability,
-    Correspondence,
-    Download,
     Flags,
     Folder,
-    FoundMessages,
     Grant,
     Header,
     HtmlMode,
     Message,
     MessageSummary,
-    Outcome,
     Page,
-    PartRef,
     Protocol,
     Quota,
-    Source,
-    Span,
 )
 from service.mail.search.filter import MAX_PAGE, Filter, ListQuery, Order, SortKey, names_thread
 

@@ -6,11 +6,11 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from service.mail.errors import MailError
+from service.mail.exchange import Source
 from service.mail.line_ends import BLANK
 from service.mail.mime.digest import Digest
 from service.mail.mime.headers.dates import parse_date
 from service.mail.mime.headers.fields import first, parse_message_ids, split_headers
-from service.mail.model import Source
 
 BEGINNING = 4096
 """Octets of a message without Message-ID that name it, if its header is not shorter."""

@@ -17,7 +17,8 @@ from cachetools import LRUCache, TTLCache
 
 from service.mail.backend import Backend
 from service.mail.errors import MailError, NotFound
-from service.mail.model import Capability, Correspondence
+from service.mail.exchange import Correspondence
+from service.mail.model import Capability
 from service.mail.search.filter import Condition, Criterion, Filter, ListQuery, Logic, Operator
 
 NEWEST = 150

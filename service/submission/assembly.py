@@ -5,10 +5,10 @@ from contextlib import aclosing, asynccontextmanager
 
 from service.mail.backend import Backend
 from service.mail.errors import TooLarge
+from service.mail.exchange import PartRef, Source
 from service.mail.mime.compose.base64_lines import Base64Lines
 from service.mail.mime.compose.outgoing import Outgoing
 from service.mail.mime.compose.values import Composition, Copied, Uploaded
-from service.mail.model import PartRef, Source
 from service.spooled import Spooled
 
 PIECE = 128 << 10

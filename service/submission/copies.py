@@ -9,7 +9,7 @@ from cachetools import TTLCache
 
 from service.mail.backend import Backend
 from service.mail.errors import NotSupported
-from service.mail.model import Outcome
+from service.mail.exchange import Outcome
 from service.submission.folders import SENT, find, remove, within
 
 WAIT = 2.0

@@ -10,12 +10,13 @@ from uuid import uuid4
 
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound, NotSupported, UpstreamError
+from service.mail.exchange import Source
 from service.mail.mime.body import choose
 from service.mail.mime.charset import decode_text
 from service.mail.mime.compose.composing import compose
 from service.mail.mime.compose.drafts import read_draft
 from service.mail.mime.compose.values import Composition, Identified, Resolved, Uploaded
-from service.mail.model import Address, Header, HtmlMode, Message, Source
+from service.mail.model import Address, Header, HtmlMode, Message
 from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
 from service.spooled import Spooled
 from service.submission.assembly import assembled, parts_of

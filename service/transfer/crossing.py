@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from service.mail.backend import MAX_ITEMS, Backend
 from service.mail.errors import MailError, NotFound, UpstreamError
+from service.mail.exchange import Outcome
 from service.mail.inventory import Item
-from service.mail.model import Capability, Outcome, Protocol
+from service.mail.model import Capability, Protocol
 from service.transfer.deleting import NOT_VERIFIED, Copy, are_distinct, delete, verified_among
 from service.transfer.index import Index
 from service.transfer.links import concerns_all, told

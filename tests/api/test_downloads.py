@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.downloads import _headers, disposition
-from service.mail.model import Download, Span
+from service.mail.exchange import Download, Span
 
 
 async def nothing() -> AsyncGenerator[bytes, None]:

@@ -1,8 +1,9 @@
 """What it costs to be told: ``python -m tests.bench.listeners``.
 
-How long from APPEND to the event, on Dovecot; what an unchanged ``changes`` costs; and what idle listeners cost in memory and
-CPU, against a server that says nothing (20,000 open files suffice for eight thousand, two an account). What an account and what a
-listener take follows from two runs: ``--events 0 --listeners 4000 --each 1``, and ``--each 4``.
+How long from APPEND to the event, on Dovecot; what an unchanged ``changes`` costs; what an event costs that a hundred listeners
+of an account are told; and what idle listeners cost in memory and CPU, against a server that says nothing (20,000 open files
+suffice for eight thousand, two an account). What an account and what a listener take follows from two runs: ``--events 0
+--listeners 4000 --each 1``, and ``--each 4``.
 """
 
 import argparse
@@ -42,8 +43,7 @@ async def delays(count: int, mode: str, settings: str) -> None:
                     for _ in range(count):
                         began = time.perf_counter()
                         await asyncio.to_thread(other.append, "INBOX", "", "", MAIL)
-                        while b"event: change" not in await stream.content.readuntil(b"\n\n"):
-                            pass
+                        await _next_change(stream)
                         took.append((time.perf_counter() - began) * 1000)
             p99 = statistics.quantiles(took, n=100)[-1]
             print(f"APPEND to event by {mode}: p50 {statistics.median(took):.0f} ms, p99 {p99:.0f} ms", flush=True)
@@ -54,6 +54,32 @@ async def delays(count: int, mode: str, settings: str) -> None:
                     assert (await client.get(path, since=token))["token"]
                 seconds, cpu = time.perf_counter() - began, cpu_seconds(replica.pid) - cpu
                 print(f"unchanged {path}: {seconds / 300 * 1000:.2f} ms, {cpu / 300 * 1000:.2f} CPU-ms", flush=True)
+
+
+async def together(count: int, events: int) -> None:
+    """What one event costs if it is told to all listeners of one account."""
+    with Dovecot() as dovecot:
+        user = dovecot.user()
+        async with Replica(environment(dovecot, secret_keys=token_urlsafe(32))) as replica, session(replica) as http:
+            client = Client(http, user)
+            await client.sign_in()
+            streams = [await http.get("/v1/accounts/me/events", headers=client.headers) for _ in range(count)]
+            for stream in streams:
+                await stream.content.readuntil(b"\n\n")
+            cpu = cpu_seconds(replica.pid)
+            with dovecot.connect(user) as other:
+                for _ in range(events):
+                    await asyncio.to_thread(other.append, "INBOX", "", "", MAIL)
+                    await asyncio.gather(*map(_next_change, streams))
+            cpu = cpu_seconds(replica.pid) - cpu
+            print(f"one event to {count} listeners of an account: {cpu / events * 1000:.1f} CPU-ms", flush=True)
+            for stream in streams:
+                stream.close()
+
+
+async def _next_change(stream: aiohttp.ClientResponse) -> None:
+    while b"event: change" not in await stream.content.readuntil(b"\n\n"):
+        pass
 
 
 async def idle(count: int, each: int, seconds: float) -> None:
@@ -97,6 +123,7 @@ async def _drain(answer: aiohttp.ClientResponse) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100)
+    parser.add_argument("--together", type=int, default=100, help="listeners of one account that are told the same")
     parser.add_argument("--listeners", type=int, default=8_000)
     parser.add_argument("--each", type=int, default=2, help="listeners of an account")
     parser.add_argument("--seconds", type=float, default=60, help="how long the idle ones are watched")
@@ -105,6 +132,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     for mode, settings in (("notify", ""), ("idle", WITHOUT_NOTIFY)) if arguments.events else ():
         asyncio.run(delays(arguments.events, mode, settings))
+    if arguments.events:
+        asyncio.run(together(arguments.together, arguments.events))
     if arguments.listeners:
         asyncio.run(idle(arguments.listeners, arguments.each, arguments.seconds))
 

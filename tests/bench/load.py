@@ -101,7 +101,13 @@ class Load:
         self._cursor = ""
         self._flags = count()
 
+    @property
+    def pid(self) -> int:
+        """The service's process."""
+        return self._replica.pid
+
     async def prepare(self) -> None:
+        """Sign all in, and list the first page of each."""
         for client in self._clients:
             await client.sign_in()
             page = await client.get("/folders/inbox/messages", limit=PAGE)
@@ -159,9 +165,9 @@ class Load:
                 octets += await call(number)
                 times.append((time.perf_counter() - began) * 1000)
 
-        cpu, began = cpu_seconds(self._replica.pid), time.perf_counter()
+        cpu, began = cpu_seconds(self.pid), time.perf_counter()
         await asyncio.gather(*(work() for _ in range(at_once)))
-        return Figures(times, cpu_seconds(self._replica.pid) - cpu, time.perf_counter() - began, octets)
+        return Figures(times, cpu_seconds(self.pid) - cpu, time.perf_counter() - began, octets)
 
     def _client(self, number: int) -> Client:
         return self._clients[number % len(self._clients)]
@@ -211,33 +217,45 @@ async def run(arguments: argparse.Namespace) -> None:
             print(f"\nResident memory at the end: {memory(replica.pid) / 1e6:.0f} MB")
 
 
+@dataclass(frozen=True)
+class Shape:
+    """So many accounts with so many messages each: ``1000x16`` has 16 accounts."""
+
+    messages: int
+    accounts: int
+
+    @classmethod
+    def read(cls, text: str) -> "Shape":
+        messages, accounts = map(int, text.split("x"))
+        return cls(messages, accounts)
+
+
+SHAPES = "1000x1 1000x16 1000x128 25x1000 10000x1 10000x16 100000x1 300000x1"
+GROWN = "| messages | accounts | open CPU-ms | list p50 ms | list CPU-ms | search p50 ms | search CPU-ms | empty, resident MB |"
+
+
 async def grow(arguments: argparse.Namespace) -> None:
-    """How the cost of a list and of a search grows with mailboxes and accounts."""
-    print("| messages | accounts | list p50 ms | list CPU-ms | search p50 ms | search CPU-ms | resident MB |")
-    print("|---|---|---|---|---|---|---|")
-    for size in arguments.sizes:
-        for accounts in arguments.accounts:
-            if size * accounts > arguments.most:
-                continue
-            with Dovecot() as dovecot:
-                users = seeded(dovecot, size, accounts)
-                async with Replica(environment(dovecot)) as replica, session(replica) as http:
-                    load = Load(replica, [Client(http, user) for user in users])
-                    await load.prepare()
-                    await load.measure(load.search, accounts)  # Dovecot reads each mailbox for its first search
-                    requests = max(arguments.requests, accounts * 2)
-                    listed = await load.measure(load.list, requests)
-                    found = await load.measure(load.search, max(accounts, requests // 10))
-                    cells = (
-                        f"{size:,}",
-                        str(accounts),
-                        *(
-                            f"{statistics.median(one.times):.2f} | {one.cpu * 1000 / len(one.times):.2f}"
-                            for one in (listed, found)
-                        ),
-                        f"{memory(replica.pid) / 1e6:.0f}",
-                    )
-                    print(f"| {' | '.join(cells)} |", flush=True)
+    """How the cost of opening an account, of a list and of a search grows with mailboxes and accounts."""
+    print(GROWN, "|" + "---|" * (GROWN.count("|") - 1), sep="\n")
+    for shape in arguments.shapes:
+        with Dovecot() as dovecot:
+            users = seeded(dovecot, shape.messages, shape.accounts)
+            async with Replica(environment(dovecot)) as replica, session(replica) as http:
+                print(await _grown(Load(replica, [Client(http, user) for user in users]), shape, arguments), flush=True)
+
+
+async def _grown(load: Load, shape: Shape, arguments: argparse.Namespace) -> str:
+    empty = memory(load.pid)
+    opened = cpu_seconds(load.pid)
+    await load.prepare()
+    opened = (cpu_seconds(load.pid) - opened) * 1000 / shape.accounts
+    await load.measure(load.search, shape.accounts)  # Dovecot reads each mailbox for its first search
+    listed = await load.measure(load.list, max(arguments.requests, shape.accounts * 2))
+    found = await load.measure(load.search, max(shape.accounts, arguments.requests // 10))
+    cells = [f"{shape.messages:,}", f"{shape.accounts:,}", f"{opened:.1f}"]
+    for one in (listed, found):
+        cells += [f"{statistics.median(one.times):.2f}", f"{one.cpu * 1000 / len(one.times):.2f}"]
+    return f"| {' | '.join(cells)} | {empty / 1e6:.0f}, {memory(load.pid) / 1e6:.0f} |"
 
 
 def seeded(dovecot: Dovecot, size: int, accounts: int) -> list[str]:
@@ -259,9 +277,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=400, help="of the quick kinds; slow ones get fewer")
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--grow", action="store_true", help="mailboxes of several sizes, several accounts")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--accounts", type=int, nargs="+", default=[1, 16, 128])
-    parser.add_argument("--most", type=int, default=200_000, help="messages in all; larger combinations are left out")
+    parser.add_argument("--shapes", type=Shape.read, nargs="+", default=[*map(Shape.read, SHAPES.split())])
     arguments = parser.parse_args()
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}\n"

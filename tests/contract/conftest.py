@@ -16,7 +16,8 @@ import pytest
 from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.mail.backend import Backend
-from service.mail.model import Capability, Download, MessageSummary, Protocol
+from service.mail.exchange import Download
+from service.mail.model import Capability, MessageSummary, Protocol
 from service.mail.search.filter import Filter, ListQuery
 from tests.adapters.maildir.post import Post
 from tests.contract import others

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from service.mail.errors import RangeNotSatisfiable
-from service.mail.model import Span
+from service.mail.exchange import Span
 from tests.contract.conftest import OpenMailbox, read
 from tests.contract.letters import (
     ATTACHED,

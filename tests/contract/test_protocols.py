@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.mail.errors import NotFound, NotSupported
-from service.mail.model import Capability, Protocol, Span
+from service.mail.exchange import Span
+from service.mail.model import Capability, Protocol
 from service.mail.search.filter import ListQuery
 from tests.contract.conftest import KINDS as ALL
 from tests.contract.conftest import Mailbox, OpenMailbox, read

@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 
 from service.mail.errors import NotFound, NotSupported
-from service.mail.model import Capability, Outcome
+from service.mail.exchange import Outcome
+from service.mail.model import Capability
 from service.mail.search.filter import ListQuery
 from tests.contract.conftest import WITH_FLAGS, Mailbox, OpenMailbox, read
 from tests.contract.letters import RICH, Letter, large, plain, plains

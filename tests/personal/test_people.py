@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.mail.errors import UpstreamTimeout
-from service.mail.model import Capability, Correspondence
+from service.mail.exchange import Correspondence
+from service.mail.model import Capability
 from service.mail.search.filter import ListQuery
 from service.personal import people
 from service.personal.people import People, fold

@@ -45,28 +45,11 @@ from service.adapters.shared.sign_in.attempts import signed_in
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, Watch, WatchHealth
 from service.mail.errors import NotFound, NotPermitted, StaleId, UpstreamError
+from service.mail.exchange import Correspondence, Download, FoundMessages, Outcome, PartRef, Source, Span
 from service.mail.ids import read_thread_id
 from service.mail.inventory import Appended, Item, NewMessage
 from service.mail.json_rows import JsonRows
-from service.mail.model import (
-    Capability,
-    Correspondence,
-    Download,
-    Flags,
-    Folder,
-    FoundMessages,
-    Grant,
-    Header,
-    HtmlMode,
-    Message,
-    Outcome,
-    Page,
-    PartRef,
-    Protocol,
-    Quota,
-    Source,
-    Span,
-)
+from service.mail.model import Capability, Flags, Folder, Grant, Header, HtmlMode, Message, Page, Protocol, Quota
 from service.mail.search.filter import Condition, Filter, ListQuery, Operator, conditions
 
 

@@ -22,24 +22,9 @@ from service.adapters.shared.cache import RowCache
 from service.adapters.shared.parsing import parse_message, parse_structure
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes
+from service.mail.exchange import Correspondence, Download, FoundMessages, Outcome, Source, Span
 from service.mail.inventory import Item
-from service.mail.model import (
-    Capability,
-    Correspondence,
-    Download,
-    Flags,
-    Folder,
-    FoundMessages,
-    Header,
-    HtmlMode,
-    Message,
-    MessageSummary,
-    Outcome,
-    Page,
-    Protocol,
-    Source,
-    Span,
-)
+from service.mail.model import Capability, Flags, Folder, Header, HtmlMode, Message, MessageSummary, Page, Protocol
 from service.mail.search.filter import Filter, ListQuery, conditions
 
 P = ParamSpec("P")

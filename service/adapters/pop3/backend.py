@@ -25,24 +25,13 @@ from service.adapters.shared.threads import in_thread
 from service.mail.backend import Backend
 from service.mail.changes import AccountChanges, Changes, FolderChanges
 from service.mail.errors import MailError, NotFound, UpstreamError
+from service.mail.exchange import Download, Outcome, Span
 from service.mail.ids import account_tag, make_id, read_id
 from service.mail.inventory import NEWEST, Item
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import text_charset
-from service.mail.model import (
-    Capability,
-    Download,
-    Folder,
-    Header,
-    HtmlMode,
-    Message,
-    MessageSummary,
-    Outcome,
-    Page,
-    Protocol,
-    Span,
-)
+from service.mail.model import Capability, Folder, Header, HtmlMode, Message, MessageSummary, Page, Protocol
 from service.mail.search.filter import ListQuery
 
 INBOX = "INBOX"

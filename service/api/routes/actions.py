@@ -20,7 +20,8 @@ from service.api.routing import api_router
 from service.api.uploads import spooled
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, UnsupportedMedia
-from service.mail.model import MAX_FLAGS, Count, FoundMessages, Number, Outcome, Value
+from service.mail.exchange import FoundMessages, Outcome
+from service.mail.model import MAX_FLAGS, Count, Number, Value
 from service.mail.search.filter import check_filter
 from service.transfer.crossing import TARGET, cross
 

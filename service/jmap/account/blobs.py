@@ -10,7 +10,7 @@ from service.jmap.account.uploads import read_all
 from service.jmap.values.blob_ids import BlobId, read_blob_id
 from service.jmap.values.bodies import parsed_body
 from service.mail.errors import InvalidRequest, NotFound, RangeNotSatisfiable
-from service.mail.model import Download, Span
+from service.mail.exchange import Download, Span
 from service.spooled import Spooled
 
 

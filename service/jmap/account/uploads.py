@@ -9,8 +9,9 @@ from secrets import token_hex
 
 from service.mail.backend import Backend
 from service.mail.errors import AlreadyExists, MailError, TooLarge, UpstreamError
+from service.mail.exchange import Download, Span
 from service.mail.mime.compose.base64_lines import Base64Lines
-from service.mail.model import Download, Folder, Span
+from service.mail.model import Folder
 from service.mail.search.filter import Condition, Criterion, HeaderText, ListQuery, Logic, Operator
 from service.spooled import Spooled
 

@@ -10,8 +10,9 @@ import pytest
 
 from service.adapters.maildir.backend import MaildirBackend
 from service.mail.errors import MailError, NotFound, NotPermitted, OverQuota, TooLarge, UpstreamError
+from service.mail.exchange import Span
 from service.mail.ids import account_tag, make_id
-from service.mail.model import MessageSummary, Span
+from service.mail.model import MessageSummary
 from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
 from tests.adapters.maildir.conftest import USER
 from tests.adapters.maildir.post import Post

@@ -12,7 +12,7 @@ from service.adapters.maildir.backend import MaildirBackend
 from service.adapters.maildir.disk.content import WINDOW
 from service.adapters.maildir.disk.threads import BULK_THREADS, INTERACTIVE_THREADS, DiskThreads, checkpoint
 from service.mail.errors import UpstreamUnavailable
-from service.mail.model import Span
+from service.mail.exchange import Span
 from service.mail.search.filter import Condition, Criterion, ListQuery, Order, SortKey
 from tests.adapters.maildir.conftest import USER
 from tests.adapters.maildir.post import Post

@@ -11,7 +11,7 @@ from service.adapters.pop3 import source as sources
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.shared import parsing as whole
 from service.mail.errors import NotFound, RangeNotSatisfiable, TooLarge, UpstreamFailure, UpstreamTimeout
-from service.mail.model import Download, Span
+from service.mail.exchange import Download, Span
 from service.mail.search.filter import ListQuery
 
 from .conftest import FAST, Mailboxes

@@ -14,7 +14,8 @@ from service.accounts.servers import Endpoint, Security
 from service.adapters.pop3.backend import Pop3Backend
 from service.adapters.pop3.wire.timing import DEFAULT_TIMING, Timing
 from service.mail.errors import InUse, LoginRefused, MailError, NotFound, UpstreamError
-from service.mail.model import Download, Protocol
+from service.mail.exchange import Download
+from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.mailutils import Mailutils

@@ -4,7 +4,7 @@ import { t } from '../i18n';
 import { mailbox } from '../state/accounts';
 import { notify } from '../state/outbox';
 import { canWake, stopWaking, wake, wakingOf } from '../state/waking';
-import { Switch } from './Settings';
+import { Switch } from './Switch';
 
 /** Notifications of new mail, if the service can send them for this mailbox. */
 export function Notifications() {

@@ -7,6 +7,7 @@ import { prefer, type Preferences, preferences } from '../state/preferences';
 import { go } from '../state/route';
 import { IconButton } from './Icon';
 import { later } from './Later';
+import { Switch } from './Switch';
 
 const Notifications = later(() => import('./Notifications').then((file) => file.Notifications));
 
@@ -55,29 +56,6 @@ function Choice({ label, name, options }: { label: string; name: ChoiceName; opt
           </option>
         ))}
       </select>
-    </label>
-  );
-}
-
-interface SwitchProps {
-  label: string;
-  isOn: boolean;
-  isDisabled?: boolean;
-  onChange: (isOn: boolean) => void;
-}
-
-export function Switch({ label, isOn, isDisabled, onChange }: SwitchProps) {
-  return (
-    <label class="choice">
-      <span>{label}</span>
-      <input
-        type="checkbox"
-        role="switch"
-        class="switch"
-        checked={isOn}
-        disabled={isDisabled}
-        onChange={(event) => onChange(event.currentTarget.checked)}
-      />
     </label>
   );
 }

@@ -17,7 +17,8 @@ from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import FetchResponse, found_uids, wire_octets
 from service.adapters.imap.wire.values.dates import read_date_time
 from service.adapters.shared.threads import LARGE, in_thread
-from service.mail.model import Address, Correspondence
+from service.mail.exchange import Correspondence
+from service.mail.model import Address
 from service.mail.search.filter import ListQuery
 
 _ITEMS = b"ENVELOPE INTERNALDATE"

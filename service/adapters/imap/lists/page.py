@@ -25,8 +25,9 @@ from service.adapters.imap.wire.pace import ascending, paced
 from service.adapters.imap.wire.responses import SEQUENCE, FetchResponse, fetch_rows, found_uids
 from service.adapters.imap.wire.values.numbers import MAX_UID
 from service.mail.errors import StaleToken, UpstreamFailure, UpstreamProtocol
+from service.mail.exchange import FoundMessages
 from service.mail.json_rows import JsonRows
-from service.mail.model import FoundMessages, Page
+from service.mail.model import Page
 from service.mail.numbers import read_number
 from service.mail.search.filter import Filter, ListQuery
 

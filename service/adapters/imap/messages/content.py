@@ -40,12 +40,13 @@ from service.adapters.imap.wire.responses import (
 from service.adapters.shared.parsing import MAX_PARSED, parse_message, parse_structure
 from service.adapters.shared.threads import in_thread
 from service.mail.errors import NotFound, NotSupported, UpstreamProtocol
+from service.mail.exchange import Download, Span
 from service.mail.mime.charset import is_foreign
 from service.mail.mime.headers.fields import list_headers
 from service.mail.mime.message import text_charset
 from service.mail.mime.structure import find
 from service.mail.mime.transfer.decoding import is_identity
-from service.mail.model import Download, Header, HtmlMode, Message, MessageSummary, Part, Span
+from service.mail.model import Header, HtmlMode, Message, MessageSummary, Part
 from service.mail.numbers import read_number
 from service.spool import Spool
 

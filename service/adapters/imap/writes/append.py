@@ -14,8 +14,8 @@ from service.adapters.imap.wire.values.dates import write_date_time
 from service.adapters.imap.wire.values.flags import to_wire
 from service.adapters.imap.wire.values.numbers import MAX_UID
 from service.mail.errors import TooLarge
+from service.mail.exchange import Source
 from service.mail.mime.digest import Digest
-from service.mail.model import Source
 from service.mail.numbers import read_number
 
 MAX_COMPARED = 20

@@ -24,8 +24,8 @@ from service.adapters.imap.writes.expunge import BATCH, delete
 from service.adapters.imap.writes.move import Moved
 from service.adapters.imap.writes.once import MoveOnce
 from service.mail.errors import MailError, NotFound, TooManyRequests, UpstreamTimeout, UpstreamUnavailable
+from service.mail.exchange import Outcome, Source
 from service.mail.inventory import Appended, NewMessage
-from service.mail.model import Outcome, Source
 
 _GONE = (UpstreamUnavailable, UpstreamTimeout)
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 from service.adapters.maildir.disk.files import PROTOCOL, File
 from service.adapters.maildir.disk.threads import ThreadLane
 from service.mail.errors import NotFound, UpstreamError
+from service.mail.exchange import Download, Span
 from service.mail.mime import structure
 from service.mail.mime.body import body_charset, has_attachment
 from service.mail.mime.message import read_message, read_summary
 from service.mail.mime.structure import Entity
 from service.mail.mime.transfer import decoding as transfer
-from service.mail.model import Download, MessageSummary, Span
+from service.mail.model import MessageSummary
 
 MAX_HEADER = 256 << 10
 """Octets that are read of a message for its row or its header."""

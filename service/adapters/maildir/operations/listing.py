@@ -12,7 +12,8 @@ from service.adapters.maildir.operations.cursor import MAX_SHOWN, Cursor, read_c
 from service.adapters.maildir.operations.matching import matches
 from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage, id_of, row_of, row_with_preview
 from service.mail.errors import NotSupported, StaleToken
-from service.mail.model import Capability, EvaluatedBy, FoundMessages, MessageSummary, Page
+from service.mail.exchange import FoundMessages
+from service.mail.model import Capability, EvaluatedBy, MessageSummary, Page
 from service.mail.search.filter import Criterion, Filter, ListQuery, Order, SortKey
 from service.mail.search.matching import sort_value
 

@@ -15,11 +15,12 @@ from service.adapters.maildir.operations.rows import ListedFolder, ListedMessage
 from service.adapters.shared.parsing import LARGE
 from service.adapters.shared.sandbox_worker import MESSAGES, STRUCTURE
 from service.mail.errors import MailError, NotFound
+from service.mail.exchange import Correspondence, Download, Span
 from service.mail.mime.headers.addresses import parse_addresses
 from service.mail.mime.headers.fields import list_headers as parse_headers
 from service.mail.mime.headers.fields import split_headers
 from service.mail.mime.message import text_charset
-from service.mail.model import Correspondence, Download, Header, HtmlMode, Message, MessageSummary, Span
+from service.mail.model import Header, HtmlMode, Message, MessageSummary
 from service.mail.search.filter import ListQuery
 
 _RECIPIENTS = frozenset({"to", "cc", "bcc"})

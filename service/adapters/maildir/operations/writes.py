@@ -15,8 +15,9 @@ from service.adapters.maildir.folders.delivery import Delivery
 from service.adapters.maildir.folders.folder import FlagChange, MaildirFolder, version_of
 from service.adapters.maildir.mailbox import Mailbox, missing_message
 from service.mail.errors import MailError, NotFound
+from service.mail.exchange import Outcome
 from service.mail.mime.digest import Digest
-from service.mail.model import Flags, Outcome
+from service.mail.model import Flags
 
 _Transfer = Callable[[MaildirFolder, str, MaildirFolder], str]
 

@@ -13,8 +13,9 @@ from service.jmap.values.blob_ids import read_blob_id
 from service.jmap.values.composing import NewEmail, Source
 from service.jmap.values.headers import CONVENIENT
 from service.mail.errors import MailError, NotFound, NotSupported, RangeNotSatisfiable
+from service.mail.exchange import Span
 from service.mail.mime.compose.values import Composition, Copied
-from service.mail.model import Address, Span
+from service.mail.model import Address
 from service.submission.assembly import assembled, parts_of
 from service.submission.drafts import id_domain
 

@@ -13,7 +13,7 @@ from service.jmap.core.limits import MAX_MAILBOXES
 from service.jmap.values.blob_ids import email_blob
 from service.jmap.values.emails import thread_of
 from service.mail.errors import MailError, NotFound, UpstreamError
-from service.mail.model import Source
+from service.mail.exchange import Source
 
 MAX_KEYWORD = 255
 _LOST = "The message was stored, but the mail server does not say where."

@@ -15,7 +15,7 @@ from service.jmap.methods.email.get import Bodies, read_record
 from service.jmap.methods.email.storing import check_keyword, folders_of
 from service.jmap.values.emails import PROPERTIES, Wanted, keywords_of
 from service.mail.errors import MailError, NotFound
-from service.mail.model import Outcome
+from service.mail.exchange import Outcome
 
 _SETTABLE = frozenset({"keywords", "mailboxIds"})
 

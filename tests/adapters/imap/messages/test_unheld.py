@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from service.adapters.imap.backend import ImapBackend
-from service.mail.model import Download
+from service.mail.exchange import Download
 from service.mail.search.filter import ListQuery
 from tests.adapters.imap.conftest import Scripted
 from tests.unheld import HELD, watched

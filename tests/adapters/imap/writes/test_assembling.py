@@ -11,7 +11,8 @@ from service.accounts.credentials import Credentials
 from service.accounts.servers import Endpoint, Security
 from service.adapters.imap.backend import ImapBackend
 from service.mail.errors import MailError, NotSupported
-from service.mail.model import Address, PartRef, Protocol
+from service.mail.exchange import PartRef
+from service.mail.model import Address, Protocol
 from service.mail.search.filter import ListQuery
 from service.mail.submission.model import Attachment, NewDraft
 from service.submission.drafts import Drafts

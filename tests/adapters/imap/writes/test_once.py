@@ -9,7 +9,7 @@ import pytest
 from service.adapters.imap.ids import Ids
 from service.adapters.imap.writes import once
 from service.mail.errors import NotFound, OverQuota, UpstreamError
-from service.mail.model import Outcome
+from service.mail.exchange import Outcome
 from tests.adapters.imap.conftest import CREDENTIALS, Scripted, asked
 from tests.servers.scripted import Answer, Close, Hang, ScriptedServer
 
