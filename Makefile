@@ -57,7 +57,7 @@ growth: system $(VENV)/dev  ## How cost grows with mailboxes and accounts (ten m
 pressure: system $(VENV)/dev  ## What a part of 1 GB, 200 slow readers and messages of 25 MB cost.
 	$(BIN)/python -m tests.bench.pressure $(ARGS)
 
-listeners: system $(VENV)/dev  ## How soon events come, and what eight thousand idle listeners cost (four minutes).
+listeners: system $(VENV)/dev  ## How soon events come, and what eight thousand idle listeners cost (five minutes).
 	$(BIN)/python -m tests.bench.listeners $(ARGS)
 
 imports: system $(VENV)/dev  ## Ten thousand messages from each kind of mailbox, killed twenty times on the way; then beside mbsync (ten minutes).
