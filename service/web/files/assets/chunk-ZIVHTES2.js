@@ -1,0 +1,1 @@
+import{h as e}from"./chunk-I2A2BGTY.js";function s({label:c,isOn:n,isDisabled:o,onChange:a}){return e("label",{class:"choice",children:[e("span",{children:c}),e("input",{type:"checkbox",role:"switch",class:"switch",checked:n,disabled:o,onChange:i=>a(i.currentTarget.checked)})]})}export{s as a};
