@@ -162,9 +162,17 @@ _HEADERS = {
 }
 
 
+SCHEMA = {"$ref": "#/components/schemas/Problem"}
+_CONTENT = {MEDIA_TYPE: {"schema": SCHEMA}}
+
+
 def problem_responses(*names: str) -> dict[int | str, dict[str, Any]]:
-    """The error responses of a route, for its ``responses``. One problem stands for all problems of the same status."""
-    return {BY_NAME[name].status: {"model": Problem} for name in names}
+    """The error responses of a route, for its ``responses``. One problem stands for all problems of the same status.
+
+    They name the schema instead of the model: FastAPI would build a validator of the model for each of a thousand of
+    them, and use none.
+    """
+    return {BY_NAME[name].status: {"description": "A problem.", "content": _CONTENT} for name in names}
 
 
 OF_NO_OPERATION = frozenset({400, 405, 408, 431})
@@ -186,7 +194,7 @@ def _component(status: int, types: list[ProblemType]) -> dict[str, Any]:
         "description": " ".join(f"`{each.name}`: {each.title}. {each.advice}" for each in types),
         "content": {
             MEDIA_TYPE: {
-                "schema": {"$ref": "#/components/schemas/Problem"},
+                "schema": SCHEMA,
                 "examples": {each.name: {"summary": each.title, "value": example_of(each)} for each in types},
             }
         },

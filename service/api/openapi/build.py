@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from service.api.openapi.examples import EXAMPLES
 from service.api.openapi.samples import samples
 from service.api.openapi.titles import title_of
-from service.api.problems import response_components
+from service.api.problems import MEDIA_TYPE, Problem, response_components
 from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
@@ -75,7 +75,6 @@ _SCHEMES = {
     },
 }
 _SIGNED_IN = ("/v1/accounts/", "/v1/sessions/current")
-_FIRST_ERROR = 400
 _INT64_MAX = (1 << 63) - 1
 _SCHEMA = "#/components/schemas/"
 _PARTIAL = frozenset({"MessageSummary"})
@@ -97,7 +96,7 @@ def build(app: FastAPI) -> dict[str, Any]:
             separate_input_output_schemas=False,
         )
         paths, components = _plain(contract["paths"]), _plain(contract["components"])
-        schemas = components["schemas"]
+        schemas = components["schemas"] = _plain(_problem_schemas()) | components["schemas"]
         for path, operations in paths.items():
             for method, operation in operations.items():
                 _finish(path, operation, schemas)
@@ -111,6 +110,12 @@ def build(app: FastAPI) -> dict[str, Any]:
         }
         app.openapi_schema = contract | {"paths": paths, "components": components}
     return app.openapi_schema
+
+
+def _problem_schemas() -> Node:
+    """The schema of a Problem, which responses name, and those that it is made of."""
+    schema = Problem.model_json_schema(mode="serialization", ref_template=f"{_SCHEMA}{{model}}")
+    return {**schema.pop("$defs"), "Problem": schema}
 
 
 def _finish(path: str, operation: Node, schemas: Node) -> None:
@@ -139,9 +144,9 @@ def _parameters(path: str, parameters: list[Node]) -> list[Node]:
 
 def _response(status: str, response: Node, schemas: Node) -> Node:
     content = response.get("content", {})
-    named = _name_of(content.get("application/json", {}))
-    if int(status) >= _FIRST_ERROR and named == "Problem":
+    if MEDIA_TYPE in content:
         return {"$ref": f"#/components/responses/Problem{status}"}
+    named = _name_of(content.get("application/json", {}))
     if response.get("description") == "Successful Response":
         response["description"] = schemas[named]["description"] if named else "Success, without content."
     _give_example(content)
