@@ -1,5 +1,5 @@
 """``python -m service`` is ``casella``."""
 
-from service.cli import app
+from service.cli import run
 
-app()
+run()

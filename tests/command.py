@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 from typer.testing import CliRunner, Result
 
-from service.cli import app
+from service.cli.main import app
 
 
 def invoke(arguments: Sequence[str], *, text: str | None = None, env: Mapping[str, str | None] | None = None) -> Result:

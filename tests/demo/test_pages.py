@@ -14,7 +14,7 @@ import pytest
 import typer
 from click import Command
 
-from service.cli import app
+from service.cli.main import app
 from service.settings.model import KEY_OCTETS, Settings, read_settings
 from tests.demo.test_demo import Demo, shell
 from tests.markdown import ROOT, WRITTEN, Block, anchors, blocks, links, of, read

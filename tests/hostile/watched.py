@@ -16,7 +16,7 @@ from time import thread_time
 
 import uvicorn
 
-from service.cli import app
+from service.cli import run
 
 TICK_SECONDS = 0.002
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -64,7 +64,7 @@ def main() -> None:
         running.cancel()
 
     uvicorn.Server.serve = watched  # type: ignore[method-assign]
-    app()
+    run()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 import typer
 from click import Command
 
-from service.cli import app
+from service.cli.main import app
 from service.settings.model import KEY_OCTETS, Settings, read_settings
 from tests.api.conftest import Connect, connect, settings_for
 from tests.deploy.documented import OPERATOR, alerts, commands, settings
