@@ -38,12 +38,8 @@ def _read(written: bytes) -> UsualPeople:
 
 
 def _json(name: bytes, email: bytes) -> bytes:
-    shown = to_json(shown_text(email))
-    return (
-        b'{"name":%b,"email":%b}' % (to_json(called), shown)
-        if (called := shown_text(name))
-        else b'{"email":%b}' % shown
-    )
+    called, shown = shown_text(name), to_json(shown_text(email))
+    return b'{"name":%b,"email":%b}' % (to_json(called), shown) if called else b'{"email":%b}' % shown
 
 
 def _by_tokens(written: bytes) -> UsualPeople:
