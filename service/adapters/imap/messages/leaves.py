@@ -4,6 +4,7 @@ Dovecot, for one, reports ``7bit`` for every encoding that is not quite right (`
 a blank that should have been quoted. A wrong encoding corrupts the octets in silence.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from operator import is_
@@ -17,6 +18,8 @@ from service.mail.mime.reports import returned
 from service.mail.model import Part
 
 _TEXTS = {"text/plain", "text/html"}
+_ESCAPES = re.compile(r"\$[@B]|\([BJ]")
+"""What is left of escapes in a name that was not decoded."""
 MAX_LEAVES = 20
 """Parts of a message whose headers are read with it."""
 MAX_HEADER = 16 << 10
@@ -57,12 +60,13 @@ def header_item(part_id: str) -> bytes:
 
 
 def _is_doubtful(part: Part) -> bool:
-    """A path or a word in place of a file name is half of one, and a part that is not text should have a name. What
-    should be a message may be text without header."""
+    """A path or a word in place of a file name is half of one, and so is a name of ISO-2022-JP: Dovecot takes its
+    backslashes for escapes. A part that is not text should have a name. What should be a message may be text without
+    header."""
     if part.parts is not None or part.type.startswith("multipart/"):
         return part.size == 0
     name = part.name or ""
-    is_cut = "." not in name or name[0] == "." or name[1:2] == "_"
+    is_cut = "." not in name or name[0] == "." or name[1:2] == "_" or _ESCAPES.search(name) is not None
     return part.encoding == "7bit" or (
         is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None)
     )

@@ -91,6 +91,27 @@ async def test_people_are_those_of_the_header_in_rows_and_messages(scripted: Scr
             assert each.subject == "words"
 
 
+@pytest.mark.parametrize(
+    ("subject", "mailbox", "header"),
+    [
+        (b'"a b"', b"ann", b"From: ann@example.org\r\nSubject: a  b\r\n\r\n"),
+        (b'"a b"', b"ann", b"From: ann@example.org\r\nSubject: a \tb\r\n\r\n"),
+        (b'"a  b"', b"john doe", b'From: "john doe"@example.org\r\nSubject: a  b\r\n\r\n'),
+    ],
+)
+async def test_a_row_has_what_an_envelope_leaves_out(
+    scripted: Scripted, subject: bytes, mailbox: bytes, header: bytes
+) -> None:
+    """R-MIME-34: quotes of a mailbox's name, and all but one of several blanks (Dovecot)."""
+    answer = answering(envelope(PEOPLE % (mailbox, b"example.org"), b"NIL", subject), TEXT, {b"HEADER.FIELDS": header})
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, account):
+        row = (await account.list_messages("inbox", ListQuery())).items[0]
+        message = await account.get_message(row.id)
+        assert row.subject == message.subject == "a  b"
+        assert row.from_ == message.from_
+        assert '"' in row.from_[0].email or b" " not in mailbox
+
+
 async def test_a_row_has_raw_text_in_the_charset_of_the_body(scripted: Scripted) -> None:
     """R-MIME-33: from the row's own response; no further round trip."""
     structure = b'("text" "plain" ("charset" "big5") NIL NIL "8bit" 5 1)'
@@ -137,6 +158,28 @@ async def test_an_encoding_that_the_server_does_not_know_is_undone_all_the_same(
         assert [(part.id, part.encoding) for part in message.attachments] == [("2", "base64")]
         assert await read(await account.open_part(row.id, "2")) == b"hello"
         assert await read(await account.open_part(row.id, "2", encoded=True)) == b"aGVsbG8="
+
+
+async def test_a_name_whose_escapes_the_server_lost_is_read_again(scripted: Scripted) -> None:
+    """R-MIME-35: raw ISO-2022-JP may have backslashes, which Dovecot takes for those of a quoted string."""
+    name = "日本.pdf".encode("iso2022_jp")
+    leaf = b'("application" "pdf" ("name" "%b") NIL NIL "base64" 8 NIL NIL NIL NIL)' % name.replace(b"\\\x1b", b"")
+    structure = b'(%b%b "mixed" ("boundary" "b") NIL NIL NIL)' % (TEXT, leaf)
+    items = {b"2.MIME": b'Content-Type: application/pdf; name="%b"\r\nContent-Transfer-Encoding: base64\r\n\r\n' % name}
+    answer = answering(envelope(b"NIL", b"NIL"), structure, items | {b"2": b"aGVsbG8="})
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, account):
+        row = (await account.list_messages("inbox", ListQuery())).items[0]
+        message = await account.get_message(row.id)
+        assert [part.name for part in message.attachments] == ["日本.pdf"]
+        assert (await account.open_part(row.id, "2")).name == "日本.pdf"
+
+
+def test_an_attached_message_that_is_not_described_has_its_disposition() -> None:
+    """R-IMAP-54: NIL in place of its envelope and its parts."""
+    part = read_structure(
+        [b"message", b"rfc822", None, None, None, b"7bit", b"74", None, None, b"5", None, [b"attachment", [b"filename", b"a.eml"]]]
+    )  # fmt: skip
+    assert (part.type, part.disposition, part.name, part.parts) == ("message/rfc822", "attachment", "a.eml", None)
 
 
 async def test_text_that_a_server_takes_for_a_header_is_not_lost(scripted: Scripted) -> None:
