@@ -43,9 +43,7 @@ _LABELS_ROW = re.compile(
 )
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
 # With what it answers: the tag, which servers leave unquoted, and perhaps the folder (RFC 7377).
-_ESEARCH = re.compile(
-    rb"ESEARCH(?: \((?>(?:[^()\"\r\n]++|\"[^\"\r\n]*+\")*)\))?(?: UID)?(?: |\Z)", re.IGNORECASE
-)
+_ESEARCH = re.compile(rb"ESEARCH(?: \((?>(?:[^()\"\r\n]++|\"[^\"\r\n]*+\")*)\))?(?: UID)?(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
 LABELS = b"X-GM-LABELS"
 _SHORT_LABELS = 400

@@ -200,6 +200,22 @@ async def test_text_that_a_server_takes_for_a_header_is_not_lost(scripted: Scrip
             await account.open_part(row.id, "3")
 
 
+async def test_text_behind_the_fields_of_a_part_is_not_lost(scripted: Scripted) -> None:
+    """R-MIME-35: the sender forgot the empty line; for Dovecot, the part is empty."""
+    part = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\nOne =\r\nline.\r\n"
+    source = (
+        b"Subject: words\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n%b--b\r\n\r\nTwo.\r\n--b--\r\n"
+        % part
+    )
+    empty = TEXT.replace(b'"7bit" 5 1 ', b'"quoted-printable" 0 0 ')
+    items = {b"": source, b"1.MIME": part + b"\r\n", b"2.MIME": b"\r\n", b"1": b"", b"2": b"Two."}
+    structure = b'(%b%b "mixed" ("boundary" "b") NIL NIL NIL)' % (empty, TEXT)
+    answer = answering(envelope(b"NIL", b"NIL"), structure, items, size=len(source))
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, account):
+        row = (await account.list_messages("inbox", ListQuery())).items[0]
+        assert (await account.get_message(row.id)).body.text == "One line.\nTwo."
+
+
 @pytest.mark.parametrize(
     ("structure", "expected"),
     [
