@@ -23,7 +23,7 @@ _SHORT = 64 << 10
 # from more than two starting points: the expression is linear.
 _TOKEN = re.compile(
     rb'[()]|"(?>[^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)'
-    rb'|(?:BODY|BINARY)(?:\.SIZE)?\[(?>[A-Z0-9.]* *(?:\([^()\[\]]*\) *)?)\](?:<\d+>)?|[^\s()"]+|\S',
+    rb'|(?:BODY|BINARY)(?:\.SIZE|\.PEEK)?\[(?>[A-Z0-9.]* *(?:\([^()\[\]]*\) *)?)\](?:<\d+(?:\.\d+)?>)?|[^\s()"]+|\S',
     re.IGNORECASE | re.DOTALL,
 )
 _CLOSED = re.compile(rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)"\Z', re.DOTALL)

@@ -50,8 +50,8 @@ def split_headers(block: bytes, names: Container[str] | None = None) -> tuple[Ra
 
 
 def text_behind(block: bytes, start: int, stop: int) -> int:
-    """The start of lines at the end of a header without an empty line that are no fields: text, from which the sender
-    has not parted it. ``stop`` if there are none."""
+    """The start of the text that follows the fields of a header without an empty line in between; ``stop`` if there is
+    none."""
     stop_read = min(stop, start + MAX_BLOCK)
     last = start
     for match in _FIELD.finditer(block, start, stop_read):
