@@ -244,7 +244,9 @@ class FolderMessages:
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
             fetched, repair = await self._fetch(batch)
-            found |= await self._complete(fetched, batch, repair)
+            left_out = {uid: row for uid in batch if uid not in fetched and (row := (responses or {}).get(uid))}
+            repair.refused.update(left_out)
+            found |= await self._complete({**left_out, **fetched}, batch, repair)
         metrics.rows("imap", known, len(found) - known)
         return found
 

@@ -14,7 +14,7 @@ from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import NotFound
 from service.mail.model import Part
 from service.mail.search.filter import ListQuery
-from tests.adapters.imap.conftest import Scripted
+from tests.adapters.imap.conftest import Scripted, inbox_of
 from tests.contract.conftest import read
 
 DONE = b"{tag} OK done\r\n"
@@ -117,7 +117,7 @@ async def test_a_row_has_raw_text_in_the_charset_of_the_body(scripted: Scripted)
     structure = b'("text" "plain" ("charset" "big5") NIL NIL "8bit" 5 1)'
     header = "Subject: 功許蓋\r\nFrom: 成功 <ann@example.org>\r\n\r\n".encode("big5")
     answer = answering(envelope(b"NIL", b"NIL"), structure, {b"HEADER.FIELDS": header})
-    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (server, account):
+    async with scripted({"SELECT": inbox_of(1), "FETCH": answer, "UID FETCH": answer}) as (server, account):
         row = (await account.list_messages("inbox", ListQuery())).items[0]
         assert (row.subject, [(each.name, each.email) for each in row.from_]) == (
             "功許蓋",
