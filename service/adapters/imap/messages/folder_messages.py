@@ -26,7 +26,7 @@ from service.adapters.imap.messages.items import (
 )
 from service.adapters.imap.messages.known_flags import FlagsRead, KnownFlags
 from service.adapters.imap.messages.repair import MAX_TEMPORARY, Repair, is_about_content, is_temporary
-from service.adapters.imap.messages.usual_rows import read_usual
+from service.adapters.imap.messages.usual.rows import read_usual
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.pace import paced

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from service.adapters.imap.messages.doubts import has_doubtful_parts, is_small
 from service.adapters.imap.messages.envelope import Shown, has_more, people_of, summary_of, text, tree_of
-from service.adapters.imap.messages.usual_people import people
+from service.adapters.imap.messages.usual.people import people
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.imap.wire.tokens import parse
 from service.adapters.imap.wire.usual import Described, string
