@@ -191,8 +191,10 @@ class FolderMessages:
         """These messages, as far as they exist: from the responses, else from their headers, else bare."""
         cached = await self._read_responses(responses, uids)
         unreadable = {uid for uid in uids if UNREADABLE in responses.get(uid, {})}
-        for uid in sorted((repair.refused | unreadable) & responses.keys() - cached.keys()):
+        for uid in sorted((repair.refused | repair.left_out | unreadable) & responses.keys() - cached.keys()):
             summary = await repair.summary(uid, self.id(uid), self.folder_id)
+            if summary is None and uid in repair.left_out:
+                continue
             if summary is None:  # the server may do better next time, so this is not kept
                 size = read_number(responses[uid].get(b"RFC822.SIZE"))
                 bare = MessageSummary(id=self.id(uid), folder_id=self.folder_id, size=size)
@@ -245,7 +247,7 @@ class FolderMessages:
             batch = missing[at : at + _BATCH]
             fetched, repair = await self._fetch(batch)
             left_out = {uid: row for uid in batch if uid not in fetched and (row := (responses or {}).get(uid))}
-            repair.refused.update(left_out)
+            repair.left_out.update(left_out)
             found |= await self._complete({**left_out, **fetched}, batch, repair)
         metrics.rows("imap", known, len(found) - known)
         return found

@@ -69,23 +69,23 @@ async def test_one_message_that_is_refused_costs_no_other(
         assert len(server.commands) - before <= (6 if refuses_header else 3)
 
 
-@pytest.mark.parametrize("gives_header", [True, False])
-async def test_a_message_that_is_left_out_is_listed(scripted: Scripted, gives_header: bool) -> None:
-    """R-IMAP-53: a server says OK, and nothing of a message that it cannot describe."""
+@pytest.mark.parametrize("has_header", [True, False])
+async def test_a_message_that_is_left_out_is_listed_if_it_has_a_header(scripted: Scripted, has_header: bool) -> None:
+    """R-IMAP-53: a server says OK, and nothing of a message that it cannot describe, or that is gone since."""
 
     def answer(command: bytes) -> bytes:
-        is_bad = b"ENVELOPE" in command or (b"HEADER]" in command and not gives_header)
+        is_bad = b"ENVELOPE" in command or (b"HEADER]" in command and not has_header)
         return b"".join(row(uid, command) for uid in uids_of(command) if uid != 2 or not is_bad) + DONE
 
     async with scripted({"FETCH": answer, "UID FETCH": answer}) as (server, mailbox):
         for _ in range(2):
             page = await mailbox.list_messages("inbox", ListQuery())
             subjects = [item.subject for item in page.items]
-            assert subjects == ["row 3", "header" if gives_header else None, "row 1"]
-            assert [item.flags for item in page.items] == [("$seen",)] * 3
+            assert subjects == ["row 3", *(["header"] if has_header else []), "row 1"]
+            assert [item.flags for item in page.items] == [("$seen",)] * len(subjects)
         before = len(server.commands)
         await mailbox.list_messages("inbox", ListQuery())
-        assert len(server.commands) - before <= (3 if gives_header else 5)
+        assert len(server.commands) - before <= (3 if has_header else 6)
 
 
 async def test_a_server_that_refuses_every_message_is_not_asked_without_end(scripted: Scripted) -> None:
