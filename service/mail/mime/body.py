@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from service.mail.mime.charset import Decoded, decode_text, html_charset, is_hint
 from service.mail.mime.html.safe_html import Marked, SafeHtml, captures, safe_html, text_from_html
-from service.mail.mime.transfer.decoding import decoder, feed_all
+from service.mail.mime.transfer.decoding import Base64, decoder, feed_all
+from service.mail.mime.transfer.footers import part_footer
 from service.mail.model import HtmlMode, MessageBody, Part
 
 MAX_TEXT = 256 * 1024
@@ -32,6 +33,8 @@ _MACHINERY = {
 
 
 _FOR_PEOPLE = {"text/plain", "text/html"}
+_REPRESENTATIONS = {"text/enriched", "text/richtext", "text/watch-html"}
+"""Types in which the text of a body is sent once more."""
 
 
 class Choice(NamedTuple):
@@ -126,7 +129,7 @@ def _is_attachment(part: Part) -> bool:
     if part.disposition == "attachment" or (part.name and not part.cid):
         return True
     is_inline_image = part.type.startswith("image/") and part.cid
-    is_text = part.type in _FOR_PEOPLE or part.type.startswith("multipart/")
+    is_text = part.type in _FOR_PEOPLE | _REPRESENTATIONS or part.type.startswith("multipart/")
     return not is_inline_image and not is_text
 
 
@@ -196,9 +199,13 @@ def _transferred(leaf: Leaf) -> tuple[bytes, bool]:
     """Decodes somewhat more than the limit, so that a cut is noticed. What a cut leaves open is not a flaw of the
     mail."""
     decode = decoder(leaf.part.encoding)
-    octets = feed_all(decode, leaf.octets[:MAX_STORED])
+    stored = leaf.octets[:MAX_STORED]
+    stored, footer = part_footer(stored) if isinstance(decode, Base64) else (stored, b"")
+    octets = feed_all(decode, stored)
     is_flawed = decode.flawed
     octets += decode.finish()
+    if footer:  # its charset is unknown, and must not spoil the text
+        return octets + b"\n" + footer.decode("ascii", "replace").encode("ascii", "replace"), True
     if leaf.is_cut or len(leaf.octets) > MAX_STORED:
         return octets, is_flawed
     return octets, decode.flawed

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from service.mail.mime.charset import is_hint
-from service.mail.mime.headers.fields import MAX_BLOCK, split_headers
+from service.mail.mime.headers.fields import MAX_BLOCK, split_headers, text_behind
 from service.mail.mime.parts import Declared, declare, make_part
 from service.mail.mime.transfer.decoding import is_identity
 from service.mail.mime.transfer.delimiters import MAX_BOUNDARY, next_blank, next_delimiter
@@ -160,8 +160,9 @@ class _Parse:
 
     def _header_end(self, start: int, *, is_message: bool) -> tuple[int, int]:
         """End of the header and start of the body: at the first empty line, or at a delimiter that comes before it. A
-        part that does not begin with a field has no header; a message may begin with other lines, as servers read it
-        (RFC 1939, 7: what TOP sends of it), as long as fields follow."""
+        part that does not begin with a field has no header, and without an empty line text may follow its fields. A
+        message may begin with other lines, as servers read it (RFC 1939, 7: what TOP sends of it), as long as fields
+        follow."""
         source = self._source
         for line_end in (b"\n", b"\r\n"):
             if source.startswith(line_end, start):
@@ -175,7 +176,10 @@ class _Parse:
         if not is_field and _ANY_FIELD.search(source, start, min(end, start + MAX_BLOCK)) is None:
             return start, start
         cut = next_delimiter(source, start, end, self._boundaries)
-        return (cut.start, cut.start) if cut else (end, body_start)
+        if cut is None:
+            return end, body_start
+        stop = cut.start if is_message else text_behind(source, start, cut.start)
+        return stop, stop
 
     def _close(self, down_to: int, stop: int) -> None:
         """Close the entities above that place of the stack: their content ends here."""

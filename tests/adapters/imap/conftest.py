@@ -50,3 +50,8 @@ def scripted() -> Scripted:
 def asked(server: ScriptedServer) -> list[str]:
     """The verbs the server heard, without those of signing in and out."""
     return [verb for verb in server.verbs if verb not in {"CAPABILITY", "LOGIN", "LOGOUT", "AUTHENTICATE"}]
+
+
+def inbox_of(exists: int) -> bytes:
+    """The answer to SELECT of an inbox with so many messages."""
+    return b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 999] ok\r\n{tag} OK [READ-WRITE] done\r\n" % exists

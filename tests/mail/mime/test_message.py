@@ -69,6 +69,14 @@ PDF = leaf("4", "application/pdf", disposition="attachment", name="a.pdf")
             True,
         ),
         (multi("0", "alternative", TEXT, leaf("5", "text/calendar")), TEXT, None, (leaf("5", "text/calendar"),), True),
+        (multi("0", "alternative", TEXT, leaf("5", "text/enriched")), TEXT, None, (leaf("5", "text/enriched"),), False),
+        (
+            multi("0", "mixed", TEXT, leaf("5", "text/richtext", name="a.rtx")),
+            TEXT,
+            None,
+            (leaf("5", "text/richtext", name="a.rtx"),),
+            True,
+        ),
         (
             multi("0", "mixed", TEXT, Part(id="5", type="message/rfc822", parts=(leaf("5.1", "text/plain"),))),
             TEXT,

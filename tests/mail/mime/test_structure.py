@@ -118,6 +118,24 @@ def test_a_part_may_lack_its_empty_line() -> None:
     assert body(source, "2") == b"no header"
 
 
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (
+            b"Content-Type: text/plain;\r\n charset=utf-8\r\nno empty line\r\nbefore this",
+            b"no empty line\r\nbefore this",
+        ),
+        (b"Content-Type: text/plain\r\nno field\r\nContent-Language: de", b""),
+        (b"Content-Type: text/plain\r\nno field\r\n\r\nthe text", b"the text"),
+        (b"Content-Type: text/plain\r\n \t", b""),
+    ],
+)
+def test_text_may_follow_the_fields_of_a_part(part: bytes, text: bytes) -> None:
+    """R-MIME-05: if no empty line and no more fields do."""
+    source = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n%b\r\n--b--\r\n" % part
+    assert body(source, "1") == text
+
+
 @pytest.mark.parametrize("boundary", [b"", b"; boundary=", b'; boundary=""', b'; boundary="  "'])
 def test_without_a_boundary_there_are_no_parts(boundary: bytes) -> None:
     """R-MIME-05."""

@@ -185,6 +185,8 @@ async def _newest_page(messages: FolderMessages, limit: int, after: _After | Non
         low = max(1, high - (limit - len(items)) + 1)
         responses = await _fetch_page(messages, low, high, below) if fetched is None else fetched
         fetched = None
+        if len(responses) <= high - low:
+            responses = {**await _flags_between(messages, low, high), **responses}
         fitting = [uid for uid in sorted(responses, reverse=True) if uid < below]
         items |= messages.read(fitting, responses, await messages.get(fitting, responses))
         last = min((_sequence(responses[uid]) for uid in fitting), default=last)
@@ -240,6 +242,13 @@ async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int)
                 raise
             await messages.has_false_labels()
     answer = answer or await run([b"FETCH", numbers, messages.items.changing])
+    return await _rows_between(answer.untagged, low, high)
+
+
+async def _flags_between(messages: FolderMessages, low: int, high: int) -> dict[int, FetchResponse]:
+    """The flags of all these messages: a server may leave out one that it cannot describe, and say OK. One round
+    trip."""
+    answer = await messages.connection.run([b"FETCH", b"%d:%d" % (low, high), messages.items.changing])
     return await _rows_between(answer.untagged, low, high)
 
 

@@ -84,10 +84,11 @@ def _leaf(token: list[Token], part_id: str, state: _State) -> Part:
         parameters = _parameters(fields[2], hint)
     extension = 7
     parts: tuple[Part, ...] | None = None
-    if media_type == "message/rfc822" and isinstance(fields[8], list):
-        extension = 10
+    if media_type == "message/rfc822" and (isinstance(fields[8], list) or read_number(fields[9]) is not None):
+        extension = 10  # the number is that of lines; Office 365, for one, may have NIL before it
         # Of an encoded message (RFC 2046, 5.2.1, forbids it) the server describes the code, not what it says.
-        parts = (_attached(fields[8], part_id, state),) if is_identity(encoding) else None
+        is_described = isinstance(fields[8], list) and is_identity(encoding)
+        parts = (_attached(fields[8], part_id, state),) if is_described else None
     elif media_type.startswith("text/"):
         extension = 8
     disposition, disposed = _disposition(fields[extension + 1], hint)

@@ -26,7 +26,7 @@ from service.adapters.imap.messages.items import (
 )
 from service.adapters.imap.messages.known_flags import FlagsRead, KnownFlags
 from service.adapters.imap.messages.repair import MAX_TEMPORARY, Repair, is_about_content, is_temporary
-from service.adapters.imap.messages.usual_rows import read_usual
+from service.adapters.imap.messages.usual.rows import read_usual
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.arguments import uid_set
 from service.adapters.imap.wire.pace import paced
@@ -191,8 +191,10 @@ class FolderMessages:
         """These messages, as far as they exist: from the responses, else from their headers, else bare."""
         cached = await self._read_responses(responses, uids)
         unreadable = {uid for uid in uids if UNREADABLE in responses.get(uid, {})}
-        for uid in sorted((repair.refused | unreadable) & responses.keys() - cached.keys()):
+        for uid in sorted((repair.refused | repair.left_out | unreadable) & responses.keys() - cached.keys()):
             summary = await repair.summary(uid, self.id(uid), self.folder_id)
+            if summary is None and uid in repair.left_out:
+                continue
             if summary is None:  # the server may do better next time, so this is not kept
                 size = read_number(responses[uid].get(b"RFC822.SIZE"))
                 bare = MessageSummary(id=self.id(uid), folder_id=self.folder_id, size=size)
@@ -244,7 +246,9 @@ class FolderMessages:
         for at in range(0, len(missing), _BATCH):
             batch = missing[at : at + _BATCH]
             fetched, repair = await self._fetch(batch)
-            found |= await self._complete(fetched, batch, repair)
+            left_out = {uid: row for uid in batch if uid not in fetched and (row := (responses or {}).get(uid))}
+            repair.left_out.update(left_out)
+            found |= await self._complete({**left_out, **fetched}, batch, repair)
         metrics.rows("imap", known, len(found) - known)
         return found
 

@@ -4,6 +4,7 @@ Dovecot, for one, reports ``7bit`` for every encoding that is not quite right (`
 a blank that should have been quoted. A wrong encoding corrupts the octets in silence.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from operator import is_
@@ -11,12 +12,14 @@ from operator import is_
 from service.adapters.imap.wire.responses import FetchResponse
 from service.mail.errors import UpstreamProtocol
 from service.mail.mime.body import body_charset
-from service.mail.mime.headers.fields import RawHeader, split_headers
+from service.mail.mime.headers.fields import RawHeader, split_headers, text_behind
 from service.mail.mime.parts import declare, make_part
 from service.mail.mime.reports import returned
 from service.mail.model import Part
 
 _TEXTS = {"text/plain", "text/html"}
+_ESCAPES = re.compile(r"\$[@B]|\([BJ]")
+"""What is left of escapes in a name that was not decoded."""
 MAX_LEAVES = 20
 """Parts of a message whose headers are read with it."""
 MAX_HEADER = 16 << 10
@@ -57,14 +60,17 @@ def header_item(part_id: str) -> bytes:
 
 
 def _is_doubtful(part: Part) -> bool:
-    """A path or a word in place of a file name is half of one, and a part that is not text should have a name. What
-    should be a message may be text without header."""
+    """A path or a word in place of a file name is half of one, and so is a name of ISO-2022-JP: Dovecot takes its
+    backslashes for escapes. A part that is not text should have a name. What should be a message may be text without
+    header."""
     if part.parts is not None or part.type.startswith("multipart/"):
         return part.size == 0
     name = part.name or ""
-    is_cut = "." not in name or name[0] == "." or name[1:2] == "_"
-    return part.encoding == "7bit" or (
-        is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None)
+    is_cut = "." not in name or name[0] == "." or name[1:2] == "_" or _ESCAPES.search(name) is not None
+    return (
+        part.encoding == "7bit"
+        or part.size == 0
+        or (is_cut and (bool(name) or part.type not in _TEXTS or part.disposition is not None))
     )
 
 
@@ -74,7 +80,8 @@ Fields = tuple[RawHeader, ...]
 def read_leaves(structure: Part, row: FetchResponse, root: Fields) -> Part:
     """The tree with those leaves remade whose headers are in the response; ``root`` is the header of the message.
     Raises UpstreamProtocol if text that the server takes for a header is none: it would be lost."""
-    headers = {part.id: _read_header(block) for part in structure.walk() if (block := _block(row, part)) is not None}
+    blocks = [(part, block) for part in structure.walk() if (block := _block(row, part)) is not None]
+    headers = {part.id: _read_header(block, has_text=part.size != 0) for part, block in blocks}
     if structure.parts is None:
         headers[structure.id] = root
     return _remade(structure, headers, body_charset(structure)) if headers else structure
@@ -107,9 +114,10 @@ def read_root(structure: Part, block: bytes) -> Fields:
     return _read_header(block) if structure.parts is None else split_headers(block)
 
 
-def _read_header(block: bytes) -> Fields:
+def _read_header(block: bytes, *, has_text: bool = True) -> Fields:
     fields = split_headers(block)
-    if not fields and block.strip():
+    is_text = not fields and block.strip()
+    if is_text or (not has_text and text_behind(block, 0, len(block)) < len(block)):
         raise UpstreamProtocol("The mail server takes text for a header.", protocol="imap")
     return fields
 

@@ -36,6 +36,8 @@ class Repair:
     requests: int = 0
     refused: set[int] = field(default_factory=set)
     """Messages that the server cannot describe."""
+    left_out: set[int] = field(default_factory=set)
+    """Messages that the server said nothing of. They exist if it has their header."""
 
     async def describe(self, uids: Sequence[int]) -> dict[int, FetchResponse]:
         """What the server reports of these messages, asked in halves as long as it refuses. Two round trips for each

@@ -42,8 +42,10 @@ _LABELS_ROW = re.compile(
     rb" UID (\d{1,10}) FLAGS \(([^()\"\r\n]{0,65536})\)\)\Z"
 )
 _FETCH = re.compile(rb"(\d{1,10}) FETCH (?=\()", re.IGNORECASE)
-_ESEARCH = re.compile(rb"ESEARCH(?: \(TAG \"[^\"]*\"\))?((?: UID)?)(?: |\Z)", re.IGNORECASE)
+# With what it answers: the tag, which servers leave unquoted, and perhaps the folder (RFC 7377).
+_ESEARCH = re.compile(rb"ESEARCH(?: \((?>(?:[^()\"\r\n]++|\"[^\"\r\n]*+\")*)\))?(?: UID)?(?: |\Z)", re.IGNORECASE)
 _BARE_STATUS = re.compile(rb"STATUS ([^\r\n]{1,1000}) \(([^()\r\n]{0,200})\)\Z", re.IGNORECASE)
+_LENGTH = re.compile(rb"(\]<\d+)\.\d+>\Z")
 LABELS = b"X-GM-LABELS"
 _SHORT_LABELS = 400
 """Octets of a list of labels that is remembered."""
@@ -138,8 +140,13 @@ def _row(response: bytes, start: int) -> FetchResponse:
     for name, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(name, bytes):
             raise _broken()
-        row[name.upper()] = value
+        row[_item(name) if b"[" in name else name.upper()] = value
     return row
+
+
+def _item(name: bytes) -> bytes:
+    """The item of a section. Some servers repeat the words of the request: ``BODY.PEEK[1]<0.64>``."""
+    return _LENGTH.sub(rb"\1>", name.upper().replace(b".PEEK[", b"[", 1))
 
 
 def _merge(row: FetchResponse, more: FetchResponse) -> None:

@@ -18,11 +18,12 @@ MAX_TOKENS = 40_000
 """In one response: more than a message of a thousand parts or five thousand addresses has, and 20 ms of work."""
 _SHORT = 64 << 10
 """Text of up to this many octets is tokenised without a count beforehand: it cannot hold much more."""
-# A FETCH item keeps its section in one token: BODY[HEADER.FIELDS (DATE)]<0>. A quote or a bracket that is never closed
-# takes the rest of the text, so that no octet is examined from two starting points: the expression is linear.
+# A FETCH item keeps its section in one token: BODY[HEADER.FIELDS (DATE)]<0>. What only begins like one is a keyword
+# (``BODY[``), an atom as others. A quote that is never closed takes the rest of the text, so that no octet is examined
+# from more than two starting points: the expression is linear.
 _TOKEN = re.compile(
     rb'[()]|"(?>[^"\\]*(?:\\.[^"\\]*)*)(?:"|\\?\Z)'
-    rb'|(?:BODY|BINARY)(?:\.SIZE)?\[(?>[^\]]*)(?:\](?:<\d+>)?|\Z)|[^\s()"]+|\S',
+    rb'|(?:BODY|BINARY)(?:\.SIZE|\.PEEK)?\[(?>[A-Z0-9.]* *(?:\([^()\[\]]*\) *)?)\](?:<\d+(?:\.\d+)?>)?|[^\s()"]+|\S',
     re.IGNORECASE | re.DOTALL,
 )
 _CLOSED = re.compile(rb'"(?>[^"\\]*(?:\\.[^"\\]*)*)"\Z', re.DOTALL)

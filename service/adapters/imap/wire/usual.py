@@ -16,20 +16,22 @@ _MAX_OCTETS = 16 << 10
 _MAX_DEPTH = 8
 """Lists in lists of a BODYSTRUCTURE. A reply with an attached message has six."""
 # Every repetition keeps what it took, and takes whole stretches between two escapes, strings or lists.
-_STRING = rb'"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+"'
+_STRING = rb'"[^"\\\r\n]*+(?>(?:\\[^\r\n][^"\\\r\n]*+)*)"'
 _FIELD = rb"(?:NIL|%b)" % _STRING
-_MAILBOXES = rb"NIL|\((?:\(%b\) ?+)++\)" % b" ".join([_FIELD] * 4)
+_MAILBOXES = rb"NIL|\((?>(?:\(%b\) ?+)+)\)" % b" ".join([_FIELD] * 4)
 
 
 def _nested(depth: int) -> bytes:
-    """A list of at most that depth. Its members begin differently, so that no octet is tried twice."""
+    """A list of at most that depth, of strings, numbers and NIL alone: other words would come from a quote that the
+    server did not escape. Its members begin differently, so that no octet is tried twice."""
     inner = b"|" + _nested(depth - 1) if depth else b""
-    return rb'\([^()"{\r\n]*+(?:(?:%b%b)[^()"{\r\n]*+)*+\)' % (_STRING, inner)
+    return rb"\([NIL\d ]*+(?>(?:(?:%b%b)[NIL\d ]*+)*)\)" % (_STRING, inner)
 
 
-_VALUE = rb"\d{1,20}+|%b|%b" % (_STRING, _nested(0))
+_WORDS = rb'\([^()"{\r\n]*+(?>(?:%b[^()"{\r\n]*+)*)\)' % _STRING
+_VALUE = rb"\d{1,20}+|%b|%b" % (_STRING, _WORDS)
 _BEGINNING = re.compile(
-    rb"\d{1,10} FETCH \(((?:[A-Z][A-Z0-9.-]*+ (?:%b) )*+)ENVELOPE \((%b) (?:(%b)|\{(\d{1,4})\}\r\n)"
+    rb"\d{1,10} FETCH \(((?>(?:[A-Z][A-Z0-9.-]*+ (?:%b) )*))ENVELOPE \((%b) (?:(%b)|\{(\d{1,4})\}\r\n)"
     % (_VALUE, _FIELD, _FIELD)
 )
 _REST = re.compile(

@@ -49,6 +49,17 @@ def split_headers(block: bytes, names: Container[str] | None = None) -> tuple[Ra
     return tuple(fields)
 
 
+def text_behind(block: bytes, start: int, stop: int) -> int:
+    """The start of the text that follows the fields of a header without an empty line in between; ``stop`` if there is
+    none."""
+    stop_read = min(stop, start + MAX_BLOCK)
+    last = start
+    for match in _FIELD.finditer(block, start, stop_read):
+        last = match.end()
+    text = block.find(b"\n", last, stop_read) + 1
+    return text if text and block[text:stop].strip() else stop
+
+
 def list_headers(block: bytes, names: Sequence[str] = (), charset: str | None = None) -> tuple[Header, ...]:
     """The fields for showing, all or those of ``names`` (letter case aside). ``charset`` is the body's."""
     selected = {name.lower() for name in names}

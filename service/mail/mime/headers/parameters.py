@@ -81,10 +81,13 @@ def _sort(segment: bytes, plain: dict[str, str], pieces: dict[str, _Pieces]) -> 
 
 
 def _unquoted(value: bytes, name: str) -> bytes:
-    """Only quotes and backslashes are unescaped: Windows paths in file names are never escaped."""
+    """Only quotes and backslashes are unescaped: Windows paths in file names are never escaped. Nor are quotes, by some
+    senders: the last one ends the name."""
     value = value.strip()
     if value.startswith(b'"'):
         match = _QUOTED.match(value)
+        if match and match.end() < len(value) and name in _NAMES_FILE and value.endswith(b'"'):
+            return value[1:-1]
         return _ESCAPED.sub(rb"\1", match[1]) if match else value[1:]
     return value if name in _NAMES_FILE else value.split(b" (", 1)[0].rstrip()
 

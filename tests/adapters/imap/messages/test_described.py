@@ -14,7 +14,7 @@ from service.adapters.imap.wire.tokens import Token
 from service.mail.errors import NotFound
 from service.mail.model import Part
 from service.mail.search.filter import ListQuery
-from tests.adapters.imap.conftest import Scripted
+from tests.adapters.imap.conftest import Scripted, inbox_of
 from tests.contract.conftest import read
 
 DONE = b"{tag} OK done\r\n"
@@ -91,12 +91,33 @@ async def test_people_are_those_of_the_header_in_rows_and_messages(scripted: Scr
             assert each.subject == "words"
 
 
+@pytest.mark.parametrize(
+    ("subject", "mailbox", "header"),
+    [
+        (b'"a b"', b"ann", b"From: ann@example.org\r\nSubject: a  b\r\n\r\n"),
+        (b'"a b"', b"ann", b"From: ann@example.org\r\nSubject: a \tb\r\n\r\n"),
+        (b'"a  b"', b"john doe", b'From: "john doe"@example.org\r\nSubject: a  b\r\n\r\n'),
+    ],
+)
+async def test_a_row_has_what_an_envelope_leaves_out(
+    scripted: Scripted, subject: bytes, mailbox: bytes, header: bytes
+) -> None:
+    """R-MIME-34: quotes of a mailbox's name, and all but one of several blanks (Dovecot)."""
+    answer = answering(envelope(PEOPLE % (mailbox, b"example.org"), b"NIL", subject), TEXT, {b"HEADER.FIELDS": header})
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, account):
+        row = (await account.list_messages("inbox", ListQuery())).items[0]
+        message = await account.get_message(row.id)
+        assert row.subject == message.subject == "a  b"
+        assert row.from_ == message.from_
+        assert '"' in row.from_[0].email or b" " not in mailbox
+
+
 async def test_a_row_has_raw_text_in_the_charset_of_the_body(scripted: Scripted) -> None:
     """R-MIME-33: from the row's own response; no further round trip."""
     structure = b'("text" "plain" ("charset" "big5") NIL NIL "8bit" 5 1)'
     header = "Subject: 功許蓋\r\nFrom: 成功 <ann@example.org>\r\n\r\n".encode("big5")
     answer = answering(envelope(b"NIL", b"NIL"), structure, {b"HEADER.FIELDS": header})
-    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (server, account):
+    async with scripted({"SELECT": inbox_of(1), "FETCH": answer, "UID FETCH": answer}) as (server, account):
         row = (await account.list_messages("inbox", ListQuery())).items[0]
         assert (row.subject, [(each.name, each.email) for each in row.from_]) == (
             "功許蓋",
@@ -139,6 +160,28 @@ async def test_an_encoding_that_the_server_does_not_know_is_undone_all_the_same(
         assert await read(await account.open_part(row.id, "2", encoded=True)) == b"aGVsbG8="
 
 
+async def test_a_name_whose_escapes_the_server_lost_is_read_again(scripted: Scripted) -> None:
+    """R-MIME-35: raw ISO-2022-JP may have backslashes, which Dovecot takes for those of a quoted string."""
+    name = "日本.pdf".encode("iso2022_jp")
+    leaf = b'("application" "pdf" ("name" "%b") NIL NIL "base64" 8 NIL NIL NIL NIL)' % name.replace(b"\\\x1b", b"")
+    structure = b'(%b%b "mixed" ("boundary" "b") NIL NIL NIL)' % (TEXT, leaf)
+    items = {b"2.MIME": b'Content-Type: application/pdf; name="%b"\r\nContent-Transfer-Encoding: base64\r\n\r\n' % name}
+    answer = answering(envelope(b"NIL", b"NIL"), structure, items | {b"2": b"aGVsbG8="})
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, account):
+        row = (await account.list_messages("inbox", ListQuery())).items[0]
+        message = await account.get_message(row.id)
+        assert [part.name for part in message.attachments] == ["日本.pdf"]
+        assert (await account.open_part(row.id, "2")).name == "日本.pdf"
+
+
+def test_an_attached_message_that_is_not_described_has_its_disposition() -> None:
+    """R-IMAP-54: NIL in place of its envelope and its parts."""
+    part = read_structure(
+        [b"message", b"rfc822", None, None, None, b"7bit", b"74", None, None, b"5", None, [b"attachment", [b"filename", b"a.eml"]]]
+    )  # fmt: skip
+    assert (part.type, part.disposition, part.name, part.parts) == ("message/rfc822", "attachment", "a.eml", None)
+
+
 async def test_text_that_a_server_takes_for_a_header_is_not_lost(scripted: Scripted) -> None:
     """R-MIME-35: a part without an empty line is read from the source, and so is its download."""
     source = (
@@ -155,6 +198,22 @@ async def test_text_that_a_server_takes_for_a_header_is_not_lost(scripted: Scrip
         assert await read(await account.open_part(row.id, "2")) == b"All of this is text."
         with pytest.raises(NotFound):
             await account.open_part(row.id, "3")
+
+
+async def test_text_behind_the_fields_of_a_part_is_not_lost(scripted: Scripted) -> None:
+    """R-MIME-35: the sender forgot the empty line; for Dovecot, the part is empty."""
+    part = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\nOne =\r\nline.\r\n"
+    source = (
+        b"Subject: words\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n%b--b\r\n\r\nTwo.\r\n--b--\r\n"
+        % part
+    )
+    empty = TEXT.replace(b'"7bit" 5 1 ', b'"quoted-printable" 0 0 ')
+    items = {b"": source, b"1.MIME": part + b"\r\n", b"2.MIME": b"\r\n", b"1": b"", b"2": b"Two."}
+    structure = b'(%b%b "mixed" ("boundary" "b") NIL NIL NIL)' % (empty, TEXT)
+    answer = answering(envelope(b"NIL", b"NIL"), structure, items, size=len(source))
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (_, account):
+        row = (await account.list_messages("inbox", ListQuery())).items[0]
+        assert (await account.get_message(row.id)).body.text == "One line.\nTwo."
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from service.mail.errors import NotPermitted, UpstreamProtocol, UpstreamUnavailable
 from service.mail.search.filter import ListQuery
-from tests.adapters.imap.conftest import Scripted
+from tests.adapters.imap.conftest import Scripted, inbox_of
 
 DONE = b"{tag} OK done\r\n"
 ENVELOPE = b'(NIL "row %d" NIL NIL NIL NIL NIL NIL NIL NIL)'
@@ -69,6 +69,25 @@ async def test_one_message_that_is_refused_costs_no_other(
         assert len(server.commands) - before <= (6 if refuses_header else 3)
 
 
+@pytest.mark.parametrize("has_header", [True, False])
+async def test_a_message_that_is_left_out_is_listed_if_it_has_a_header(scripted: Scripted, has_header: bool) -> None:
+    """R-IMAP-53: a server says OK, and nothing of a message that it cannot describe, or that is gone since."""
+
+    def answer(command: bytes) -> bytes:
+        is_bad = b"ENVELOPE" in command or (b"HEADER]" in command and not has_header)
+        return b"".join(row(uid, command) for uid in uids_of(command) if uid != 2 or not is_bad) + DONE
+
+    async with scripted({"FETCH": answer, "UID FETCH": answer}) as (server, mailbox):
+        for _ in range(2):
+            page = await mailbox.list_messages("inbox", ListQuery())
+            subjects = [item.subject for item in page.items]
+            assert subjects == ["row 3", *(["header"] if has_header else []), "row 1"]
+            assert [item.flags for item in page.items] == [("$seen",)] * len(subjects)
+        before = len(server.commands)
+        await mailbox.list_messages("inbox", ListQuery())
+        assert len(server.commands) - before <= (3 if has_header else 6)
+
+
 async def test_a_server_that_refuses_every_message_is_not_asked_without_end(scripted: Scripted) -> None:
     """R-IMAP-53: a bounded number of requests, and a row for each."""
 
@@ -77,7 +96,7 @@ async def test_a_server_that_refuses_every_message_is_not_asked_without_end(scri
             return b"{tag} NO not now\r\n"
         return b"".join(row(uid, command) for uid in range(1, 201)) + DONE
 
-    answers = {"FETCH": answer, "UID FETCH": answer, "SELECT": _inbox_of(200), "STATUS": DONE}
+    answers = {"FETCH": answer, "UID FETCH": answer, "SELECT": inbox_of(200), "STATUS": DONE}
     async with scripted(answers) as (server, mailbox):
         page = await mailbox.list_messages("inbox", ListQuery(limit=200))
         assert len(page.items) == 200
@@ -92,7 +111,7 @@ async def test_a_server_that_is_unavailable_is_found_out_soon(scripted: Scripted
             return b"{tag} NO [UNAVAILABLE] try again later\r\n"
         return b"".join(row(uid, command) for uid in range(1, 201)) + DONE
 
-    answers = {"FETCH": answer, "UID FETCH": answer, "SELECT": _inbox_of(200), "STATUS": DONE}
+    answers = {"FETCH": answer, "UID FETCH": answer, "SELECT": inbox_of(200), "STATUS": DONE}
     async with scripted(answers) as (server, mailbox):
         with pytest.raises(UpstreamUnavailable):
             await mailbox.list_messages("inbox", ListQuery(limit=200))
@@ -122,10 +141,6 @@ async def test_a_refusal_that_is_not_about_a_message_is_an_error(scripted: Scrip
         with pytest.raises(NotPermitted):
             await mailbox.list_messages("inbox", ListQuery())
         assert server.verbs.count("FETCH") == 1
-
-
-def _inbox_of(exists: int) -> bytes:
-    return b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n* OK [UIDNEXT 999] ok\r\n{tag} OK [READ-WRITE] done\r\n" % exists
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from service.adapters.shared.connection_limit import ConnectionLimit
 from service.mail.errors import LoginRefused, ServerBusy, TooManyRequests
 from service.mail.model import Protocol
 from service.mail.search.filter import ListQuery
-from tests.adapters.imap.conftest import CREDENTIALS, TIMING, Scripted
+from tests.adapters.imap.conftest import CREDENTIALS, TIMING, Scripted, inbox_of
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.process import HOST
 from tests.servers.scripted import Imap, ScriptedServer
@@ -164,7 +164,8 @@ async def test_a_limit_that_stays_is_reported(scripted: Scripted) -> None:
 
 async def test_equal_reads_that_wait_run_once(scripted: Scripted) -> None:
     gate = Gate(FLAGS)
-    async with scripted({"UID FETCH": gate, "FETCH": ROW}, connections=1, timing=PATIENT) as (server, mailbox):
+    answers = {"SELECT": inbox_of(1), "UID FETCH": gate, "FETCH": ROW}
+    async with scripted(answers, connections=1, timing=PATIENT) as (server, mailbox):
         first = running(mailbox.get_flags(FIRST))
         await gate.reached(1)
         lists = running(
@@ -180,7 +181,7 @@ async def test_equal_reads_that_wait_run_once(scripted: Scripted) -> None:
 async def test_a_read_that_has_begun_is_not_joined(scripted: Scripted) -> None:
     """It may have read what the newcomer has changed since."""
     gate = Gate(ROW)
-    async with scripted({"FETCH": gate}, connections=1, timing=PATIENT) as (_, mailbox):
+    async with scripted({"SELECT": inbox_of(1), "FETCH": gate}, connections=1, timing=PATIENT) as (_, mailbox):
         first = running(mailbox.list_messages("inbox", ListQuery()))
         await gate.reached(1)
         second = running(mailbox.list_messages("inbox", ListQuery()))

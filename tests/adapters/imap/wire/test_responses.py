@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.adapters.imap.messages.envelope import envelope_of, read_summary, structure_of
-from service.adapters.imap.wire.responses import UNREADABLE, fetch_rows
+from service.adapters.imap.wire.responses import UNREADABLE, fetch_rows, found_uids, header_fields, octets
 from service.adapters.imap.wire.tokens import Token
 from service.adapters.imap.wire.values.dates import read_date_time
 
@@ -129,3 +129,28 @@ def test_an_attached_message_numbers_its_parts_below_its_own() -> None:
         found.append(one.id)
         pending = [*(one.parts or ()), *pending]
     assert found == ["0", "1", "2", "2.0", "2.1", "2.2", "3", "3.1"]
+
+
+@pytest.mark.parametrize(
+    "correlator",
+    [b"", b' (TAG "A1")', b" (TAG A1)", b' (TAG "A1" MAILBOX "a) UID (b" UIDVALIDITY 7)', b' (MAILBOX INBOX TAG "A1")'],
+)
+@pytest.mark.parametrize("uid", [b" UID", b""])
+async def test_a_result_is_found_behind_any_correlator(correlator: bytes, uid: bytes) -> None:
+    """R-IMAP-17: a tag without quotes made an empty result of what was found."""
+    assert await found_uids([b"ESEARCH%b%b ALL 1,3 COUNT 2" % (correlator, uid)]) == [1, 3]
+
+
+@pytest.mark.parametrize("peek", [b"", b".PEEK", b".peek"])
+@pytest.mark.parametrize("origin", [b"", b"<0>", b"<0.64>"])
+async def test_servers_may_repeat_the_request(peek: bytes, origin: bytes) -> None:
+    """R-IMAP-53: they name the items as they were asked for."""
+    response = b'1 FETCH (UID 1 BODY%b[1]%b "one" body%b[header.fields (date)]%b {2}\r\n\r\n)' % (
+        peek,
+        origin,
+        peek,
+        origin,
+    )
+    [row] = (await fetch_rows([response])).values()
+    assert octets(row, b"BODY[1]<0>") == b"one"
+    assert header_fields(row) == b"\r\n"

@@ -30,6 +30,8 @@ trees = st.recursive(
         (b'(ENVELOPE (NIL ":(" "NIL" "a\\"b\\\\" ""))', [[b"ENVELOPE", [None, b":(", b"NIL", b'a"b\\', b""]]]),
         (b"(BODY[1] {4}\r\nNIL) BODY[2.MIME]<10> {3}\r\n(\r\n)", [[b"BODY[1]", b"NIL)", b"BODY[2.MIME]<10>", b"(\r\n"]]),
         (b"(BODY[HEADER.FIELDS (DATE TO)] {0}\r\n)", [[b"BODY[HEADER.FIELDS (DATE TO)]", b""]]),
+        (b"(FLAGS (BODY[ BODY[x]y BINARY[1) BODY[1.TEXT ] {0}\r\n)",
+         [[b"FLAGS", [b"BODY[", b"BODY[x]", b"y", b"BINARY[1"], b"BODY[1.TEXT ]", b""]]),
         (b"(BINARY[1] ~{2}\r\n\x00\xff)", [[b"BINARY[1]", b"\x00\xff"]]),
         (b'("5 * 3" "a* b" "\xfc")', [[b"5 * 3", b"a* b", b"\xfc"]]),
         (b'("a" "b")("c")', [[b"a", b"b"], [b"c"]]),

@@ -76,6 +76,15 @@ def assert_same(octets: bytes) -> None:
         response(structure=RELATED.replace(b"<c@d>", b"<>")),
         response(structure=RELATED.replace(b"a.png", b"")),
         response(structure=b"(%b \"mixed\" NIL NIL NIL NIL)" % TEXT.replace(b" 12 1", b" 0 0")),
+        response(structure=MIXED.replace(b'("boundary"', b'("type" "boundary" "boundary"')),
+        response(structure=MIXED.replace(b'("boundary"', b'("BOUNDARY"')),
+        response(structure=MIXED.replace(b"=_x-1", b"a" * 55 + b" 1234567890123456 b")),
+        response(structure=MIXED.replace(b'("name"', b'("x" "surname" "name"').replace(b'"attachment"', b'"inline"')),
+        response(structure=b'(%b%b "mixed")' % (TEXT, PDF.replace(b'"<c@d>" NIL', b'NIL "Company name"'))),
+        response(structure=b'(%b%b "mixed")' % (TEXT, PDF.replace(b'NIL "base64"', b'NIL "<x>"'))),
+        response(structure=TEXT.replace(b"NIL NIL)", b'("inline" ("x" "boundary" "filename*" "UTF-8\'\'a")) NIL)')),
+        response(people=b'((NIL NIL "=?utf-8?b?" "?=")("Ann" NIL "=?utf-8?b?" "?="))', fields=None),
+        response(items=b"FLAGS (\\Seen BODY[ BINARY[x NIL) RFC822.SIZE 12 "),
         response(subject=b"{5}\r\n)( \"x"),
         response(subject=b'"a \\"quoted\\" word"'),
         response(subject=b"NIL"),
@@ -107,6 +116,8 @@ def test_a_usual_row_is_read_as_by_tokens(octets: bytes) -> None:
         response(people=b'(("Ann" NIL "ann"))'),
         response(people=b'({3}\r\nAnn NIL "a" "b")'),
         response(structure=b"(" * 20 + b")" * 20),
+        response(structure=PDF.replace(b"a b.pdf", b'a "BODY[" b')),
+        response(structure=PDF.replace(b"a b.pdf", b'a "name" "b(" "c)" d')),
         response().replace(b"ENVELOPE (", b"ENVELOPE NIL ("),
         response() + b"x",
         response().replace(b"TO SUBJECT", b"TO S]UBJECT"),
@@ -140,26 +151,33 @@ mailboxes = st.tuples(strings, st.just(b"NIL"), strings, strings).map(lambda eac
 people = st.one_of(
     st.just(b"NIL"), st.lists(mailboxes, min_size=1, max_size=3).map(lambda each: b"(%b)" % b"".join(each))
 )
+keys = st.sampled_from([b'"name"', b'"surname"', b'"FILENAME"', b'"filename*"', b'"boundary"', b'"x"'])
+values = st.one_of(strings, keys, st.sampled_from([b'"a.pdf"', b'"=_x-1"', b'" 12 "', b'"%b 1234567 b"' % (b"a" * 60)]))
+parameters = st.lists(st.tuples(keys, values).map(b" ".join), min_size=1, max_size=3).map(
+    lambda pairs: b"(%b)" % b" ".join(pairs)
+)
 leaves = st.builds(
-    lambda kind, name, cid, size, how: (
-        b'(%b ("name" %b) %b NIL "7bit" %d %b NIL (%b NIL) NIL NIL)'
-        % (kind, name, cid, size, b"1" if b"text" in kind else b"NIL", how)
+    lambda kind, pairs, cid, title, size, how, disposed: (
+        b'(%b %b %b %b "base64" %d %b NIL (%b %b) NIL NIL)'
+        % (kind, pairs, cid, title, size, b"1" if b"text" in kind else b"NIL", how, disposed)
     ),
     st.sampled_from(
         [b'"text" "plain"', b'"text" "html"', b'"image" "png"', b'"application" "pkcs7-signature"', b'"" ""']
     ),
+    parameters,
     strings,
-    strings,
+    values,
     st.sampled_from([0, 1, 10, 4711]),
     st.sampled_from([b'"attachment"', b'"inline"', b"NIL"]),
+    parameters,
 )
 structures = st.recursive(
     leaves,
     lambda inner: st.builds(
-        lambda parts, kind, boundary: b'(%b %b ("boundary" %b) NIL NIL NIL)' % (b"".join(parts), kind, boundary),
+        lambda parts, kind, pairs: b"(%b %b %b NIL NIL NIL)" % (b"".join(parts), kind, pairs),
         st.lists(inner, min_size=1, max_size=3),
         st.sampled_from([b'"mixed"', b'"alternative"', b'"related"']),
-        strings,
+        parameters,
     ),
     max_leaves=6,
 )

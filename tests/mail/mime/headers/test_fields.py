@@ -57,6 +57,8 @@ def test_fields_are_shown_decoded_and_raw() -> None:
         (b"x/y; name=gr\xfcn", "x/y", {"name": "grün"}),
         (b'x/y; boundary="=?utf-8?Q?a?="', "x/y", {"boundary": "=?utf-8?Q?a?="}),
         (b'multipart/mixed\r\n\tboundary="b"', "multipart/mixed", {"boundary": "b"}),
+        (b'x/y; name="a "b" c.pdf"; a=b', "x/y", {"name": 'a "b" c.pdf', "a": "b"}),
+        (b'x/y; name="a.pdf" b; a="b"c"', "x/y", {"name": "a.pdf", "a": "b"}),
         (b'x/y; name="open; a=b', "x/y", {"name": "open", "a": "b"}),
         (b"x/y; a=1; a=2; ; =; b", "x/y", {"a": "1"}),
         (b"image / jpeg", "image/jpeg", {}),

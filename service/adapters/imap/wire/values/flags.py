@@ -50,11 +50,11 @@ def json_from_wire(flags: Token) -> bytes:
 
 
 def _words(flags: Token) -> tuple[bytes, ...]:
-    """The flags of a list of tokens, or of what stands between its parentheses."""
+    """The flags of a list of tokens, or of what stands between its parentheses. ``NIL`` is a keyword as others."""
     if isinstance(flags, bytes):
         return tuple(flags.split())
     words = flags if isinstance(flags, list) else ()
-    return tuple([word for word in words if isinstance(word, bytes)])
+    return tuple([b"NIL" if word is None else word for word in words if not isinstance(word, list)])
 
 
 @lru_cache(maxsize=4096)

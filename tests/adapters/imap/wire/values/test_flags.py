@@ -46,3 +46,9 @@ def test_flags_have_their_names_of_json() -> None:
     assert from_wire(flags) == ("$seen", "work", "\N{REPLACEMENT CHARACTER}")
     assert json_from_wire(flags) == '["$seen","work","\N{REPLACEMENT CHARACTER}"]'.encode()
     assert json_from_wire(None) == b"[]"
+
+
+def test_a_keyword_may_be_named_nil() -> None:
+    """R-IMAP-25: it is the same keyword whether the flags were read as tokens or as text."""
+    assert from_wire([b"\\Seen", None]) == from_wire(b"\\Seen NIL") == ("$seen", "nil")
+    assert json_from_wire([b"\\Seen", None]) == json_from_wire(b"\\Seen NIL")

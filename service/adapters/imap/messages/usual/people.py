@@ -33,13 +33,17 @@ def _read(written: bytes) -> UsualPeople:
     mailboxes = _EACH.findall(written) if _ALL.fullmatch(written) else []
     if not mailboxes or any(is_placeholder(local) or is_placeholder(domain) for _, local, domain in mailboxes):
         return _by_tokens(written)
-    addresses = [_json(name, b"%b@%b" % (local, domain)) for name, local, domain in mailboxes]
-    return UsualPeople(b"[%b]" % b",".join(addresses), len(mailboxes) + written.count(b"@"), is_missing=False)
+    addresses = [_json(shown_text(name), shown_text(b"%b@%b" % (local, domain))) for name, local, domain in mailboxes]
+    return UsualPeople(
+        b"[%b]" % b",".join(filter(None, addresses)), len(mailboxes) + written.count(b"@"), is_missing=False
+    )
 
 
-def _json(name: bytes, email: bytes) -> bytes:
-    called, shown = shown_text(name), to_json(shown_text(email))
-    return b'{"name":%b,"email":%b}' % (to_json(called), shown) if called else b'{"email":%b}' % shown
+def _json(name: str, email: str) -> bytes:
+    """Empty if nothing of it can be shown."""
+    if name:
+        return b'{"name":%b,"email":%b}' % (to_json(name), to_json(email))
+    return b'{"email":%b}' % to_json(email) if email else b""
 
 
 def _by_tokens(written: bytes) -> UsualPeople:

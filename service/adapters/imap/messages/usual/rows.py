@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from service.adapters.imap.messages.doubts import has_doubtful_parts, is_small
 from service.adapters.imap.messages.envelope import Shown, has_more, people_of, summary_of, text, tree_of
-from service.adapters.imap.messages.usual_people import people
+from service.adapters.imap.messages.usual.people import people
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.imap.wire.tokens import parse
 from service.adapters.imap.wire.usual import Described, string
@@ -23,13 +23,20 @@ from service.mail.numbers import read_number
 
 _MAX_SHAPE = 600
 """Octets of a structure whose shape is kept."""
+_MAX_STRUCTURE = 1000
+"""Octets of a structure that has a shape: in a longer one a text may be so long that it counts where it ends."""
 # What differs from message to message and decides nothing here, with nothing odd about it: sizes, ids of contents,
 # boundaries and file names. One expression that begins with a space finds them all in the time that one of them takes.
+# What stands before one of these strings may only end like the name of a parameter, as any value or description may;
+# then what follows it is another name, an encoding or a disposition, and stays.
 _SIZE = rb"[1-9]\d*+(?=[ )])"
-_CID = rb'(?<=[)L] ")<[!#-;=?-\[\]-~]{1,200}>'
-_BOUNDARY = rb'(?<="boundary" ")[!#-\[\]-~]{0,69}[!#-,.-\[\]-~]'
-_NAME = rb'(?<=name" ")[A-Za-z0-9][A-Za-z0-9 ._()-]{0,200}'
-_INDIVIDUAL = re.compile(rb' (?:%b|"(?:%b|%b|%b)")' % (_SIZE, _CID, _BOUNDARY, _NAME))
+_CID = rb'(?<=[)L] ")<[!#-;=?-\[\]-~]{1,200}>"(?= [N"])'
+_OTHER = rb'(?!(?:attachment|boundary|charset|(?:file)?name)(?:\*[\d*]*)? *")'
+_BOUNDARY = rb'(?<="boundary" ")%b[!#-\[\]-~]{0,69}[!#-,.-\[\]-~]"(?=\)| ")' % _OTHER
+_NAME = rb'(?<=name" ")%b[A-Za-z0-9][A-Za-z0-9 ._()-]{0,200}"(?=\)| ")' % _OTHER
+_INDIVIDUAL = re.compile(rb' (?:%b|"(?:%b|%b|%b))' % (_SIZE, _CID, _BOUNDARY, _NAME), re.IGNORECASE)
+_ODD = re.compile(rb'"boundary" "', re.IGNORECASE)
+"""In a shape: a boundary that is not a usual one."""
 
 
 class _Parts(NamedTuple):
@@ -87,12 +94,15 @@ def _by_header(row: FetchResponse, usual: Described, message_id: str, folder_id:
 
 
 def _parts(structure: bytes) -> _Parts:
-    shape = _INDIVIDUAL.sub(b" 1", structure)
-    return _known_parts(shape) if len(shape) <= _MAX_SHAPE else _read_parts(shape)
+    if len(structure) <= _MAX_STRUCTURE:
+        shape = _INDIVIDUAL.sub(b" 1", structure)
+        if len(shape) <= _MAX_SHAPE and not _ODD.search(shape):
+            return _known_parts(shape)
+    return _read_parts(structure)
 
 
-def _read_parts(shape: bytes) -> _Parts:
-    [token] = parse(shape)
+def _read_parts(structure: bytes) -> _Parts:
+    [token] = parse(structure)
     tree = tree_of(token)
     return _Parts(has_attachment(tree) if tree else None, has_doubtful_parts(token))
 
