@@ -90,7 +90,7 @@ async def test_a_download_that_is_not_read_is_cut_off(dovecot: Dovecot) -> None:
     hurry = (
         sys.executable,
         "-c",
-        "from service import cli; from service.http import listener; listener.GRACE_SECONDS = 1; cli.app()",
+        "from service import cli; from service.http import listener; listener.GRACE_SECONDS = 1; cli.run()",
     )
     async with (
         Replica(environment(dovecot, drain_seconds=0), entrypoint=hurry) as replica,

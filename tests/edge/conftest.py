@@ -18,7 +18,7 @@ def patient(body_seconds: float, keep_alive_seconds: int = 75) -> tuple[str, ...
         "-c",
         "from service import cli; from service.http import listener; from service.http.connection import HttpConnection; "
         f"listener.KEEP_ALIVE_SECONDS = {keep_alive_seconds}; HttpConnection.head_seconds = {HEAD_SECONDS}; "
-        f"HttpConnection.body_seconds = {body_seconds}; HttpConnection.stall_seconds = {STALL_SECONDS}; cli.app()",
+        f"HttpConnection.body_seconds = {body_seconds}; HttpConnection.stall_seconds = {STALL_SECONDS}; cli.run()",
     )
 
 

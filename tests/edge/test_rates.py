@@ -350,7 +350,7 @@ async def test_the_metrics_show_a_shared_store_that_is_gone_and_its_return(redis
     short = (
         sys.executable,
         "-c",
-        "from service import cli; from service.accounts import rates; rates.RETREAT = 0.1; cli.app()",
+        "from service import cli; from service.accounts import rates; rates.RETREAT = 0.1; cli.run()",
     )
     env = NOBODY | {"CASELLA_RATES__URL": redis.url}
     async with Replica(env, short) as replica, httpx.AsyncClient() as client:

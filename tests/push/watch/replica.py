@@ -37,4 +37,4 @@ class Teller:
 
 if __name__ == "__main__":
     setattr(run, "create_app", partial(create_app, pusher=Teller()))  # noqa: B010 - the name is imported there
-    cli.app()
+    cli.run()
