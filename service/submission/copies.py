@@ -2,7 +2,7 @@
 not. So the first time a server is used, Sent is looked at before the draft is moved there."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from cachetools import TTLCache
@@ -41,11 +41,14 @@ class Filed(NamedTuple):
     is_removed: bool = True
 
 
-async def file_copy(mailbox: Backend, draft: str, message_id: str, server: str, filing: Filing) -> Filed:
-    """Make the draft the copy in Sent, or delete it if the provider has filed one. If this raises, the draft is still
-    there, and Sent may have no copy."""
+async def file_copy(
+    mailbox: Backend, draft: str, message_id: str, server: str, filing: Filing, earlier: Container[str] = ()
+) -> Filed:
+    """Make the draft the copy in Sent, or delete it if the provider has filed one. ``earlier`` are the messages with
+    this Message-ID that Sent had before: none of them is the copy. If this raises, the draft is still there, and Sent
+    may have no copy."""
     files = filing.files(server)
-    copy = None if files is False else await _filed(mailbox, message_id)
+    copy = None if files is False else await _filed(mailbox, message_id, earlier)
     if files is None:
         filing.learn(server, files=copy is not None)
     if copy is None:
@@ -53,12 +56,13 @@ async def file_copy(mailbox: Backend, draft: str, message_id: str, server: str, 
     return Filed(copy, await remove(mailbox, draft))
 
 
-async def _filed(mailbox: Backend, message_id: str) -> str | None:
+async def _filed(mailbox: Backend, message_id: str, earlier: Container[str]) -> str | None:
     """The id of the provider's copy, which may take a moment to appear."""
     for pause in (0.0, WAIT):
         await asyncio.sleep(pause)
-        if copies := await find(mailbox, SENT, message_id):
-            return copies[0].id
+        copies = await find(mailbox, SENT, message_id)
+        if new := [copy.id for copy in copies if copy.id not in earlier]:
+            return new[0]
     return None
 
 

@@ -4,7 +4,7 @@ and then removes the old one."""
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -21,8 +21,10 @@ from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment,
 from service.spooled import Spooled
 from service.submission.assembly import assembled, parts_of
 from service.submission.attachments import Attachments
+from service.submission.claims import Turns, unsent
 from service.submission.folders import DRAFTS, find, remove, within
 from service.submission.letter import ANSWERED, ORIGINAL, require_draft
+from service.submission.repeats import REQUEST
 from service.submission.replies.threads import forward_thread, reply_thread
 
 FLAGS = ("$draft", "$seen")
@@ -61,10 +63,11 @@ class Stored:
 
 
 class Drafts:
-    """The drafts of one account. ``author`` is its own address, if it has one."""
+    """The drafts of one account. ``author`` is its own address, if it has one; ``turns`` are those of sending."""
 
-    def __init__(self, mailbox: Backend, author: Address | None) -> None:
+    def __init__(self, mailbox: Backend, author: Address | None, turns: Turns | None = None) -> None:
         self._mailbox, self._author = mailbox, author
+        self._turns = turns or Turns()
 
     async def create(self, draft: NewDraft, *, message_id: str | None = None, thread: Thread | None = None) -> DraftRef:
         """Write a draft: the round trips of an append, and those of reading what it refers to."""
@@ -78,7 +81,8 @@ class Drafts:
         return (await self._stored(draft)).draft
 
     async def change(self, draft: str, patch: NewDraft) -> DraftRef:
-        """Replace the members that ``patch`` was given. The old draft is removed once the new one is there."""
+        """Replace the members that ``patch`` was given. The old draft is removed once the new one is there. As
+        ``attach`` and ``detach``, raises InUse while the draft is sent."""
         stored = await self._stored(draft)
         given = patch.given
         if len(given.keys() & _BODY) == 1:  # the other form of the text would say something else
@@ -166,8 +170,10 @@ class Drafts:
         message_id = stored.message.message_id or self.new_message_id(draft)
         attachments = await Attachments(self._mailbox, stored.message).resolve(draft.attachments)
         identified = self._identified(message_id, thread or stored.thread)
-        reference = await self._write(draft, [*attachments, *added], identified, uploads)
-        await remove(self._mailbox, stored.message.id)
+        async with unsent(self._mailbox, stored.message.id, self._turns) as claim:
+            reference = await self._write(draft, [*attachments, *added], identified, uploads)
+            if not await remove(self._mailbox, stored.message.id):
+                await claim.release()
         return reference
 
     async def _write(
@@ -200,9 +206,13 @@ class Drafts:
         return rows[0].id
 
     @asynccontextmanager
-    async def composed(self, draft: NewDraft, message_id: str | None) -> AsyncIterator[Spooled]:
-        """The message of a draft, without storing it."""
+    async def composed(
+        self, draft: NewDraft, message_id: str | None, mark: str | None = None
+    ) -> AsyncIterator[Spooled]:
+        """The message of a draft, without storing it. ``mark`` is that of a request that may be repeated."""
         identified = self._identified(message_id or self.new_message_id(draft), await self._thread(draft))
+        if mark is not None:
+            identified = replace(identified, internal=(*identified.internal, (REQUEST, mark)))
         attachments = await Attachments(self._mailbox).resolve(draft.attachments)
         async with assembled(self._mailbox, await _composed(draft, attachments, identified)) as message:
             yield message
