@@ -77,7 +77,8 @@ class Dispatch:
             rows = await repeat.drafts(self._mailbox)
             if not rows or rows[-1].id == own:
                 return await self._outbox.send_stored(own, message, options)
-        await remove(self._mailbox, own)
+        if own in {row.id for row in rows}:  # else the server named another message
+            await remove(self._mailbox, own)
         return await self._outbox.send(rows[-1].id, options)
 
     async def _has_drafts(self) -> bool:

@@ -62,9 +62,9 @@ def limit_of(connection: Connection) -> int | None:
     return next((limit for limit in limits if limit is not None), None)
 
 
-async def find_same(selection: Selection, source: Source) -> int | None:
-    """The lowest UID in the folder whose message has the same octets. Two round trips, and those of reading the
-    candidates, of which only the newest ``MAX_COMPARED`` are read."""
+async def find_same(selection: Selection, source: Source, *, most: int = 1) -> list[int]:
+    """The lowest UIDs in the folder whose messages have the same octets, ``most`` of them. Two round trips, and those
+    of reading the candidates, of which only the newest ``MAX_COMPARED`` are read."""
     if source.message_id:
         keys: list[Piece] = [b"HEADER", b"Message-ID", arguments.string(source.message_id)]
     else:  # line ends may have made it longer or shorter by a few octets a line
@@ -73,10 +73,13 @@ async def find_same(selection: Selection, source: Source) -> int | None:
     if not selection.is_fresh:  # some servers do not announce new mail in the answer to NOOP
         await selection.select()
     answer = await selection.connection.run([b"UID", b"SEARCH", *keys])
+    same: list[int] = []
     for uid in (await found_uids(answer.untagged, selection.exists))[-MAX_COMPARED:]:
         if await _digest(selection.connection, uid, 2 * source.size + WINDOW) == source.digest:
-            return uid
-    return None
+            same.append(uid)
+        if len(same) >= most:
+            break
+    return same
 
 
 async def _digest(connection: Connection, uid: int, limit: int) -> bytes:
