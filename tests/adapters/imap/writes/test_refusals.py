@@ -5,6 +5,7 @@ import pytest
 from service.adapters.imap.ids import Ids
 from service.mail.errors import MailError, NotFound, NotPermitted, OverQuota, UpstreamError
 from service.mail.exchange import Outcome
+from service.mail.inventory import NewMessage
 from tests.adapters.imap.conftest import CREDENTIALS, Scripted, asked
 from tests.adapters.imap.writes.test_batch import ALL, FOUND, INBOX, LETTER, OK, TARGET, after, there
 from tests.servers.scripted import Answers, Hang
@@ -145,3 +146,29 @@ async def test_an_error_that_is_unknown_is_one_of_the_server(scripted: Scripted)
     answers = {"UID STORE": b"{tag} NO no\r\n", "UID FETCH": there(1, 2, items=b" FLAGS ()") + OK}
     async with scripted(answers) as (_, mailbox):
         assert kinds(await mailbox.change_many(MESSAGES[:2], ["$seen"], [])) == [UpstreamError] * 2
+
+
+@pytest.mark.parametrize(("flag", "form"), [("work", b"{%d+}"), ("$seen", b"{%d+}"), ("odd|flag", b"{%d}")])
+async def test_a_message_behind_a_flag_in_doubt_waits(scripted: Scripted, flag: str, form: bytes) -> None:
+    """R-IMAP-95: a server that does not understand the flag may read the message as commands."""
+    async with scripted({"APPEND": b"{tag} OK [APPENDUID 7 5] done\r\n"}) as (server, mailbox):
+        await mailbox.append_message(INBOX, LETTER, [flag])
+        assert form % LETTER.size + b"\r\n" in server.commands[-1]
+
+
+async def test_after_a_message_that_was_not_understood_the_connection_closes(scripted: Scripted) -> None:
+    """R-IMAP-95: what else the server says may be about the octets of the message."""
+    async with scripted({"APPEND": b"{tag} BAD what?\r\n"}) as (server, mailbox):
+        with pytest.raises(UpstreamError):
+            await mailbox.append_message(INBOX, LETTER)
+        await mailbox.check()
+        assert server.connections == 2
+
+
+async def test_several_messages_behind_a_flag_in_doubt_are_appended_one_by_one(scripted: Scripted) -> None:
+    """R-IMAP-95."""
+    several = [NewMessage(LETTER, (flag,), None) for flag in ("work", "odd|flag")]
+    offers = b"IMAP4rev1 UIDPLUS LITERAL+ MULTIAPPEND"
+    async with scripted({"APPEND": b"{tag} OK [APPENDUID 7 5] done\r\n"}, capabilities=offers) as (server, mailbox):
+        await mailbox.append_many(INBOX, several)
+        assert server.verbs.count("APPEND") == 2
