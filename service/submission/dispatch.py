@@ -54,6 +54,7 @@ class Dispatch:
 
     async def _first(self, opened: Opened, options: Options) -> Submission:
         async with opened() as message:
+            self._outbox.require_sendable(message, options)
             return await self._outbox.send_stored(await self._drafts.store(message), message, options, is_new=True)
 
     async def _once(self, repeat: Repeat, options: Options, opened: Opened) -> Submission:
@@ -73,6 +74,7 @@ class Dispatch:
 
     async def _written(self, repeat: Repeat, options: Options, opened: Opened) -> Submission:
         async with opened() as message:
+            self._outbox.require_sendable(message, options)
             own = await self._drafts.store(message)
             rows = await repeat.drafts(self._mailbox)
             if not rows or rows[-1].id == own:

@@ -93,6 +93,10 @@ class Outbox:
         async with self._post.turns.turn(self._mailbox.account, draft):
             return await self._send(replace(letter, id=draft), options, message, is_new=is_new)
 
+    def require_sendable(self, message: Spooled, options: Options) -> None:
+        """Raises InvalidRequest and TooLarge as ``send_stored``, before the message is stored."""
+        read_message(message, options.sender, options.recipients, notifies=options.notifies)
+
     async def send_straight(self, message: Spooled, options: Options) -> Submission:
         """Send a message that no mailbox keeps: at most once, with no copy in Sent."""
         letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
@@ -150,8 +154,10 @@ class Outbox:
     async def _copies(self, letter: Letter, claim: Claim | Unclaimed, options: Options) -> list[MessageSummary]:
         """The messages with this Message-ID that Sent has before this one is sent, if that matters: whether it was sent
         already, and what the provider files later."""
+        if options.repeat:
+            return await options.repeat.copies(self._mailbox)
         may_file = self._post.filing.files(self._post.server) is not False
-        if not (claim.may_be_filed or options.repeat or may_file):
+        if not (claim.may_be_filed or may_file):
             return []
         return await find(self._mailbox, SENT, letter.message_id)
 

@@ -12,11 +12,11 @@ from hashlib import blake2b
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound
 from service.mail.mime.headers.dates import parse_date
-from service.mail.mime.headers.fields import list_headers
+from service.mail.mime.headers.fields import list_headers, split_headers
 from service.mail.model import Header, MessageSummary
 from service.mail.submission.model import NewDraft
 from service.spooled import Spooled
-from service.submission.folders import DRAFTS, SENT, find
+from service.submission.folders import DRAFTS, SENT, find, find_with
 
 REQUEST = "X-Casella-Request"
 _COMPARED = ("Date", "Subject")
@@ -25,12 +25,14 @@ _COMPARED = ("Date", "Subject")
 @dataclass(frozen=True, slots=True)
 class Repeat:
     """``message_id`` is that of the message; ``key_id`` is made of the key, and is the Message-ID of messages that came
-    without one. ``digest`` is of what was asked, ``header`` that of a message that came complete."""
+    without one. ``digest`` is of what was asked, ``header`` that of a message that came complete. ``is_odd``: servers
+    may not find its Message-ID, or read another one."""
 
     message_id: str
     key_id: str
     digest: str
     header: bytes = b""
+    is_odd: bool = False
 
     @classmethod
     def of_draft(cls, draft: NewDraft, key_id: str) -> "Repeat":
@@ -41,7 +43,10 @@ class Repeat:
     @classmethod
     def of_source(cls, source: Spooled, key_id: str) -> "Repeat":
         """Of a message that came complete."""
-        return cls(source.message_id or key_id, key_id, source.digest.hex(), source.header)
+        given = [field.raw.strip() for field in split_headers(source.header, {"message-id"})]
+        message_id = source.message_id or key_id
+        is_odd = bool(given) and given != [f"<{message_id}>".encode()]
+        return cls(message_id, key_id, source.digest.hex(), source.header, is_odd)
 
     @property
     def mark(self) -> str:
@@ -51,11 +56,20 @@ class Repeat:
     async def drafts(self, mailbox: Backend) -> list[MessageSummary]:
         """What this request left in Drafts, the newest first. Two or three round trips, and one for each draft. Raises
         InvalidRequest if it was another request with the same key."""
-        return [row for row in await find(mailbox, DRAFTS, self.message_id) if await self._left(mailbox, row)]
+        return [row for row in await self._candidates(mailbox, DRAFTS) if await self._left(mailbox, row)]
 
     async def sent(self, mailbox: Backend) -> list[MessageSummary]:
         """The same in Sent."""
-        return await self.own(mailbox, await find(mailbox, SENT, self.message_id))
+        return await self.own(mailbox, await self.copies(mailbox))
+
+    async def copies(self, mailbox: Backend) -> list[MessageSummary]:
+        """What this request may have left in Sent."""
+        return await self._candidates(mailbox, SENT)
+
+    async def _candidates(self, mailbox: Backend, folder: str) -> list[MessageSummary]:
+        if self.is_odd:
+            return await find_with(mailbox, folder, REQUEST, self.key_id)
+        return await find(mailbox, folder, self.message_id)
 
     async def own(self, mailbox: Backend, copies: list[MessageSummary]) -> list[MessageSummary]:
         """Those of the messages in Sent that this request left there."""

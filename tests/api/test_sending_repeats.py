@@ -2,19 +2,22 @@
 sent, and stands behind a mailbox on Dovecot; another app on the same mailbox is another replica."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
 import httpx
 import pytest
 
 from service.submission import claims, copies
-from tests.api.test_sending_phases import OTHER, TO, Opened, Sent, opened
+from tests.api.test_sending_phases import OTHER, TO, Sent, opened
 from tests.servers.dovecot import Dovecot
 from tests.servers.scripted import Answer, Connection
 from tests.servers.smtp import Smtp
 
 pytestmark = pytest.mark.dovecot
 RAW = {"Content-Type": "message/rfc822"}
+Opened = Callable[..., AbstractAsyncContextManager[Sent]]
 DATE = "Tue, 1 Sep 2026 08:00:00 +0000"
 
 
@@ -88,6 +91,30 @@ async def test_the_same_key_for_another_message_is_refused_by_every_replica(repl
         again = await elsewhere.client.post("/submissions", json=draft, headers={"Idempotency-Key": "json"})
         assert again.status_code == 201
         assert other.messages == []
+
+
+@pytest.mark.parametrize(
+    "field", ["", " nonsense", " <a b@example.org>", " <a@example.org> <b@example.org>", "\r\n <a@b>"]
+)
+async def test_a_message_with_an_odd_message_id_leaves_once(replica: Opened, field: str) -> None:
+    """R-SEND-23: servers do not find it by that, or read another one."""
+    smtp, other = Smtp(), Smtp()
+    odd = f"From: ann@example.org\r\nTo: {TO}\r\nMessage-ID:{field}\r\n\r\ntext\r\n".encode()
+    async with replica(smtp) as sent, replica(other) as elsewhere:
+        first = await submit(sent, odd, "one")
+        again = await submit(elsewhere, odd, "one")
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.json()["sent"] == first.json()["sent"]
+        assert (len(smtp.messages), other.messages) == (1, [])
+
+
+async def test_what_cannot_be_sent_is_not_stored(replica: Opened) -> None:
+    """Each repeated request would leave another draft."""
+    async with replica(Smtp()) as sent:
+        for message in (b"\r\nno header\r\n", b"From: ann@example.org\r\nTo: a@example.net b@example.net\r\n\r\n"):
+            assert (await submit(sent, message)).status_code == 422
+        assert (await sent.client.post("/submissions", json={"text": "to nobody"})).status_code == 422
+        assert await sent.rows("drafts") == []
 
 
 class Files:

@@ -47,7 +47,8 @@ def mail(envelope: Envelope, extensions: Container[str]) -> str:
     words = [f"MAIL FROM:<{envelope.sender}>"]
     is_utf8 = _is_utf8(envelope)
     if is_utf8 and "SMTPUTF8" not in extensions:
-        raise NotSupported("smtpUtf8", "The mail server sends to no addresses that have letters beyond ASCII.")
+        text = "The mail server takes no addresses and no header fields that have letters beyond ASCII."
+        raise NotSupported("smtpUtf8", text)
     if envelope.size is not None and "SIZE" in extensions:
         words.append(f"SIZE={envelope.size}")
     if (envelope.is_8bit or is_utf8) and "8BITMIME" in extensions:
