@@ -221,3 +221,26 @@ async def test_a_draft_that_is_deleted_while_another_process_has_it_is_not_sent(
         answer = await sending
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
         assert smtp.messages == []
+
+
+async def test_of_sending_and_changing_at_once_one_is_done(replica: Opened) -> None:
+    """R-SEND-25: by two replicas. Either the message leaves and no draft of it is left, or a changed draft is."""
+    smtps = Smtp(), Smtp()
+    async with replica(smtps[0]) as one, replica(smtps[1]) as other:
+        for number in range(6):
+            draft = {"to": [{"email": TO}], "subject": str(number), "text": "one"}
+            made = (await one.client.post("/drafts", json=draft)).json()
+            path = f"/drafts/{made['id']}"
+            answers = await asyncio.gather(
+                *(each.client.post(f"{path}/send") for each in (one, other)),
+                *(each.client.patch(path, json={"text": "two"}) for each in (other, one)),
+            )
+            left = [row["id"] for row in await one.rows("drafts")]
+            sent = [row for row in await one.rows("sent") if row["subject"] == str(number)]
+            left_service = sum(made["messageId"].encode() in each for smtp in smtps for each in smtp.messages)
+            changed = [each.json()["id"] for each in answers[2:] if each.status_code == 200]
+            if changed:
+                assert (sent, left_service, left) == ([], 0, changed)
+                await one.client.delete(f"/messages/{changed[0]}")
+            else:
+                assert (len(sent), left_service, left) == (1, 1, [])

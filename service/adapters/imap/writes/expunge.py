@@ -37,7 +37,7 @@ async def delete(selection: Selection, uids: Iterable[int]) -> dict[int, MailErr
 
     Three round trips: mark them, which shows which exist; expunge them; look for what is left. One more if some are
     marked already, because servers need not report those. What is not removed loses the mark that it got here: else
-    the next EXPUNGE of anybody would remove it.
+    another client's EXPUNGE would remove it.
     """
     wanted = set(uids)
     require_removable(selection)
