@@ -56,7 +56,8 @@ def mail(envelope: Envelope, extensions: Container[str]) -> str:
     if is_utf8:
         words.append("SMTPUTF8")
     if envelope.id is not None and "DSN" in extensions:
-        words.append(f"RET=HDRS ENVID={xtext(envelope.id)}")
+        written = xtext(envelope.id)
+        words.append(f"RET=HDRS ENVID={written}" if written else "RET=HDRS")
     return " ".join(words)
 
 
@@ -66,12 +67,11 @@ def recipients(envelope: Envelope, extensions: Container[str]) -> Iterable[str]:
     return (f"RCPT TO:<{address}>{notify}" for address in envelope.recipients)
 
 
-def xtext(text: str) -> str:
-    """The text in the alphabet of parameters (RFC 3461, 4). Raises InvalidRequest if it is too long."""
+def xtext(text: str) -> str | None:
+    """The text in the alphabet of parameters (RFC 3461, 4). None if it is too long: a notification also names the
+    message by its header."""
     written = "".join(chr(octet) if _PLAIN.fullmatch(chr(octet)) else f"+{octet:02X}" for octet in text.encode())
-    if len(written) > MAX_ENVELOPE_ID:
-        raise InvalidRequest(f"An envelope id has at most {MAX_ENVELOPE_ID} letters.")
-    return written
+    return written if len(written) <= MAX_ENVELOPE_ID else None
 
 
 def _is_utf8(envelope: Envelope) -> bool:
