@@ -24,7 +24,7 @@ from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
 from service.spooled import Spooled
 from service.submission.assembly import outgoing
 from service.submission.claims import Claim, Gone, TakenOver, Turns, Unclaimed, take_claim
-from service.submission.copies import Filing, file_copy
+from service.submission.copies import Filing, file_copy, newest
 from service.submission.folders import SENT, find, remove
 from service.submission.letter import Left, Letter, read_letter, read_message
 from service.submission.repeats import Repeat
@@ -135,9 +135,11 @@ class Outbox:
             return _sent_before(letter, copies)
         except NotFound as missing:
             return await self.sent_meanwhile(letter.message_id, missing)
+        may_file = self._post.filing.files(self._post.server) is not False
         try:
-            copies = await self._copies(letter, claim, options)
+            copies = await self._copies(letter, claim, options, may_file=may_file)
             own = await options.repeat.own(self._mailbox, copies) if options.repeat else copies
+            others = await newest(self._mailbox) if may_file else ()
         except MailError:
             await _release(claim)
             raise
@@ -149,14 +151,15 @@ class Outbox:
         else:
             await self._admitted(letter, claim)
             receipt = await self._submit(letter, claim, message, partial=options.partial)
-        return await self._finish(letter, claim, receipt, frozenset(copy.id for copy in copies))
+        return await self._finish(letter, claim, receipt, frozenset(each.id for each in (*copies, *others)))
 
-    async def _copies(self, letter: Letter, claim: Claim | Unclaimed, options: Options) -> list[MessageSummary]:
+    async def _copies(
+        self, letter: Letter, claim: Claim | Unclaimed, options: Options, *, may_file: bool
+    ) -> list[MessageSummary]:
         """The messages with this Message-ID that Sent has before this one is sent, if that matters: whether it was sent
         already, and what the provider files later."""
         if options.repeat:
             return await options.repeat.copies(self._mailbox)
-        may_file = self._post.filing.files(self._post.server) is not False
         if not (claim.may_be_filed or may_file):
             return []
         return await find(self._mailbox, SENT, letter.message_id)

@@ -120,13 +120,15 @@ async def test_what_cannot_be_sent_is_not_stored(replica: Opened) -> None:
 class Files:
     """A provider that files its own copy, rewritten, before it answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: bytes = b"same") -> None:
         self.smtp = Smtp(answers={"END": self.end})
         self.sent: Sent | None = None
+        self.names = names
 
     async def end(self, _: bytes) -> Answer:
         assert self.sent is not None
-        await append(self.sent, "sent", b"X-Filed: here\r\n" + self.smtp.messages[-1])
+        octets = self.smtp.messages[-1].replace(b"<same@", b"<%b@" % self.names)
+        await append(self.sent, "sent", b"X-Filed: here\r\n" + octets)
         return b"250 2.0.0 queued\r\n"
 
 
@@ -156,6 +158,30 @@ async def test_the_copy_of_the_provider_is_the_newer_one(replica: Opened) -> Non
         new = (await submit(sent, letter("new"))).json()["sent"]
         assert [row["id"] for row in await sent.rows("sent")] == [new, old]
         assert await sent.rows("drafts") == []
+
+
+@pytest.mark.parametrize("files_sent", [None, True])
+async def test_a_copy_with_another_message_id_is_known(replica: Opened, files_sent: bool | None) -> None:
+    """R-SEND-24: Outlook.com replaces it. Others with the same subject and recipients are not the copy."""
+    provider = Files(b"another")
+    async with replica(provider.smtp, files_sent=files_sent) as sent:
+        provider.sent = sent
+        await sent.client.post("/folders", json={"name": "Sent"})
+        old = await append(sent, "sent", letter("old", "Subject: a", f"Date: {DATE.replace('08', '07')}"))
+        message = letter("new", "Subject: a", f"Date: {DATE}")
+        new = [(await submit(sent, message)).json()["sent"] for _ in range(2)]
+        assert [row["id"] for row in await sent.rows("sent")] == [new[1], new[0], old]
+        assert {row["messageId"] for row in await sent.rows("sent")} == {"another@example.org", "same@example.org"}
+        assert await sent.rows("drafts") == []
+
+
+async def test_the_same_message_sent_twice_has_two_copies(replica: Opened) -> None:
+    """R-SEND-24: the first one's copy is not the second one's, although all but the Message-ID is the same."""
+    message = letter("text", "Subject: a", f"Date: {DATE}").replace(b"Message-ID: <same@example.org>\r\n", b"")
+    async with replica(Smtp(), files_sent=True) as sent:
+        copies_of = {(await submit(sent, message)).json()["sent"] for _ in range(2)}
+        assert {row["id"] for row in await sent.rows("sent")} == copies_of
+        assert len(copies_of) == 2
 
 
 @pytest.mark.parametrize("fields", [("Subject: a",), ("Subject: b", f"Date: {DATE}")], ids=["subject", "date"])
