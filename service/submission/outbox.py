@@ -139,7 +139,7 @@ class Outbox:
         try:
             copies = await self._copies(letter, claim, options, may_file=may_file)
             own = await options.repeat.own(self._mailbox, copies) if options.repeat else copies
-            others = await newest(self._mailbox) if may_file else ()
+            others = await newest(self._mailbox) if may_file and not claim.is_sent else ()
         except MailError:
             await _release(claim)
             raise
