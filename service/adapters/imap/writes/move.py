@@ -71,6 +71,11 @@ async def _copy(selection: Selection, target: bytes, wanted: set[int]) -> dict[i
         answer = await selection.connection.run([b"UID", b"COPY", uid_set(existing), arguments.string(target)])
     except (UpstreamUnavailable, UpstreamTimeout) as error:
         return dict.fromkeys(wanted, Moved(lost(error, "Look into the other folder before you copy again.")))
+    except NotFound as error:
+        left = await find_existing(selection, existing) if _is_missing(error) else existing
+        if left == existing:
+            raise
+        return _report(wanted - left, set(), (0, {})) | await _copy(selection, target, left)
     return _report(wanted, existing, _copied(answer, len(existing)))
 
 
@@ -96,21 +101,31 @@ async def _move(selection: Selection, target: bytes, wanted: set[int]) -> dict[i
     if looked.status.kind != "OK":
         raise error_from(looked.status)
     existing = (await fetch_rows(looked.untagged)).keys() & wanted
-    if answer.status.kind != "OK":
-        return await _refused(selection, existing, wanted, answer)
-    return _report(wanted, existing, _copied(answer, len(wanted)))
+    if answer.status.kind == "OK":
+        return _report(wanted, existing, _copied(answer, len(wanted)))
+    if not existing:
+        raise error_from(answer.status)
+    missing = dict.fromkeys(wanted - existing, Moved(NotFound("message")))
+    return missing | await _refused(selection, target, existing, answer)
 
 
-async def _refused(selection: Selection, existing: set[int], wanted: set[int], answer: Answer) -> dict[int, Moved]:
-    """The server may have moved some of the messages before it said no (RFC 6851, 3.3): those that are gone. One round
-    trip if any is gone."""
+async def _refused(selection: Selection, target: bytes, wanted: set[int], answer: Answer) -> dict[int, Moved]:
+    """The server may have moved some of the messages before it said no (RFC 6851, 3.3): those that are gone. If it said
+    so because one of them was removed, the others are moved now."""
     error, copied = error_from(answer.status), _copied(answer, len(wanted))
-    if not says_gone(answer.untagged):
+    if not says_gone(answer.untagged) and not _is_missing(error):
         raise error
-    left = await find_existing(selection, existing)
-    report = _report(existing - left, existing - left, copied)
-    report |= dict.fromkeys(left, Moved(error))
-    return report | {uid: Moved(NotFound("message")) for uid in wanted - existing}
+    left = await find_existing(selection, wanted)
+    if left == wanted:
+        raise error
+    are_moved = not _is_missing(error) and not copied[0]  # the server does not say which
+    report = _report(wanted - left, wanted - left if are_moved else set(), copied)
+    again = _is_missing(error) and left
+    return report | (await _move(selection, target, left) if again else dict.fromkeys(left, Moved(error)))
+
+
+def _is_missing(error: MailError) -> bool:
+    return isinstance(error, NotFound) and error.what == "message"
 
 
 async def _copy_and_delete(selection: Selection, wanted: set[int], target: bytes) -> dict[int, Moved]:

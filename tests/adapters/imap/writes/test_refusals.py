@@ -32,6 +32,23 @@ async def test_a_move_that_is_refused_half_way_says_what_was_moved(scripted: Scr
         assert server.verbs.count("UID MOVE") == 1
 
 
+@pytest.mark.parametrize("verb", ["MOVE", "COPY"])
+async def test_the_others_are_moved_although_one_is_gone(scripted: Scripted, verb: str) -> None:
+    """R-CONC-26: the server refuses the command for the one that another client removed just now."""
+    refused = b"* 2 EXPUNGE\r\n{tag} NO [EXPUNGEISSUED] gone\r\n"
+    done = b"{tag} OK [COPYUID 7 1,3 8:9] done\r\n"
+    answers = {"UID FETCH": after(1, there(1, 2, 3) + OK, there(1, 3) + OK), f"UID {verb}": after(1, refused, done)}
+    async with scripted(answers, capabilities=ALL) as (server, mailbox):
+        outcomes = await (mailbox.move_messages if verb == "MOVE" else mailbox.copy_messages)(MESSAGES, TARGET)
+        assert kinds(outcomes) == [None, NotFound, None]
+        assert [outcome.new_id for outcome in outcomes] == [
+            IDS.message(b"Other", 7, 8), None, IDS.message(b"Other", 7, 9),
+        ]  # fmt: skip
+        assert [command for command in server.commands if verb.encode() in command] == [
+            b'UID %b 1:3 "Other"' % verb.encode(), b'UID %b 1,3 "Other"' % verb.encode(),
+        ]  # fmt: skip
+
+
 async def test_a_move_that_is_refused_has_moved_nothing(scripted: Scripted) -> None:
     answers = {"UID FETCH": there(1, 2) + OK, "UID MOVE": b"{tag} NO [OVERQUOTA] full\r\n"}
     async with scripted(answers, capabilities=ALL) as (server, mailbox):
