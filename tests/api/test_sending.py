@@ -350,7 +350,7 @@ FOREIGN = "From: ann@example.org\r\nTo: bob@example.net\r\nMessage-ID: <foreign@
 async def test_a_change_of_a_foreign_draft_loses_nothing(
     client: httpx.AsyncClient, header: str, given: dict[str, Any], status: int
 ) -> None:
-    """R-SEND-26: what a draft here cannot hold is refused, or given anew."""
+    """R-SEND-26: what a draft here cannot hold is refused, unless the change gives it."""
     raw = {"content-type": "message/rfc822"}
     message = f"{header}\r\ntext\r\n".encode()
     draft = await ok(client.post("/folders/drafts/messages?flags=$draft", content=message, headers=raw))

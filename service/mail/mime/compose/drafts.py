@@ -70,20 +70,20 @@ def read_draft(
 
 def require_whole(headers: Iterable[Header], given: Container[str] = ()) -> None:
     """Raises TooLarge or InvalidRequest if a draft of another program has more in its header than ``read_draft`` reads:
-    a change would lose it. ``given`` are the members of ``NewDraft`` that the change gives anew."""
+    a change would lose it. ``given`` are the members of ``NewDraft`` that the change gives."""
     fields = list(headers)
     for name, member in _MEMBERS.items():
         if member not in given:
             _require_whole(name, [field for field in fields if field.name.lower() == name])
     added = [field for field in fields if _can_be_added(field)]
     if "headers" not in given and (len(added) > MAX_HEADERS or any(len(each.value) > _MAX_VALUE for each in added)):
-        raise TooLarge("The draft has more header fields, or longer ones, than can be changed. Give them anew.")
+        raise TooLarge("The draft has more header fields, or longer ones, than can be changed. Give new ones.")
 
 
 def _require_whole(name: str, fields: Sequence[Header]) -> None:
     """Of a field that one member has."""
     if len(fields) > 1:
-        raise InvalidRequest(f"The draft has the header field {name} more than once. Give it anew.")
+        raise InvalidRequest(f"The draft has the header field {name} more than once. Give a new one.")
     for field in fields:
         if name == "subject":
             is_whole, is_clear = len(field.value) <= MAX_SUBJECT, True
@@ -91,9 +91,9 @@ def _require_whole(name: str, fields: Sequence[Header]) -> None:
             most = 1 if name == "from" else MAX_RECIPIENTS
             _, is_whole, is_clear = list_addresses(field.raw.encode("latin-1", "replace"), most)
         if not is_whole:
-            raise TooLarge(f"The header field {name} of the draft is longer than can be changed. Give it anew.")
+            raise TooLarge(f"The header field {name} of the draft is longer than can be changed. Give a new one.")
         if not is_clear:
-            raise InvalidRequest(f"The header field {name} of the draft lacks a comma between addresses. Give it anew.")
+            raise InvalidRequest(f"The header field {name} of the draft lacks a comma. Give a new one.")
 
 
 def _can_be_added(field: Header) -> bool:
