@@ -1,8 +1,10 @@
 """Parameters that several routes share, and header fields that the contract declares for them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime
 
 from service.mail.errors import InvalidField
 
@@ -20,6 +22,18 @@ MessageId = Annotated[
 PartId = Annotated[
     str, Path(description="A part's id, from `structure` or `attachments` of the message.", examples=["1.2"])
 ]
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC. Raises InvalidField if it has no year there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidField("Send a time of the years 1 to 9999, also in UTC.") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""A date and time with an offset, in UTC."""
 
 
 def encodable(text: str) -> str:

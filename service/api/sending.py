@@ -48,7 +48,7 @@ class Sender:
     @property
     def drafts(self) -> Drafts:
         """Its drafts."""
-        return Drafts(self.mailbox, self.author)
+        return Drafts(self.mailbox, self.author, service_of(self.request).turns)
 
     def outbox(self) -> Outbox:
         """Its outbox. Raises NotSupported if its server sends no mail."""

@@ -13,7 +13,7 @@ CAUSES: Mapping[str, str] = {
     "already-exists": "The name is in use, or the folder to delete has subfolders.",
     "already-done": "The first request with this `Idempotency-Key` was carried out, but its response is no longer"
     " stored.",
-    "in-use": "Another client has locked the mailbox. A POP3 mailbox takes one client at a time.",
+    "in-use": "Another client has locked the mailbox, or another request is sending or changing the draft.",
     "stale-id": "The server renumbered the folder, so the id is not valid any more.",
     "stale-token": "The cursor or token has expired.",
     "changed": "The message changed since your `If-Match`.",

@@ -32,6 +32,9 @@ UNKNOWN = (
     "An earlier attempt to send this draft ended without an answer from the mail server. Look in Sent and ask the"
     " recipients before you send it again; to send it again, change the draft."
 )
+VANISHED = (
+    "Another process was sending this draft, which is gone now, and Sent has no copy. Whether it was sent is not known."
+)
 
 
 class TakenOver(InUse):
@@ -53,11 +56,13 @@ class Claim:
         self._nonces = set() if nonce is None else {nonce}
         self.is_exclusive = True
         """Whether other processes see the claim: the mailbox keeps keywords."""
+        self._may_be_pending = False  # by this claim
         self._version, self._flags = flags.version, frozenset(flags.flags)
 
     async def commit(self) -> None:
         """From here on the message may be sent. Raises TakenOver, and NotFound if the draft is gone."""
         nonce = _nonce(self._nonces)
+        self._may_be_pending = True
         while True:
             try:
                 flags = await self._mailbox.change_flags(self._draft, [PENDING, nonce], [], version=self._version)
@@ -86,10 +91,11 @@ class Claim:
 
     async def release(self) -> None:
         """The message was not sent: the draft is as before. What another process has set since it took the claim over
-        stays."""
+        stays, and what one had set that may have sent it."""
+        cleared = [PENDING, *self._nonces] if self._may_be_pending else sorted(self._nonces)
         while self._nonces:
             try:
-                await self._mailbox.change_flags(self._draft, [], [PENDING, *self._nonces], version=self._version)
+                await self._mailbox.change_flags(self._draft, [], cleared, version=self._version)
             except Changed:
                 flags = await self._mailbox.get_flags(self._draft)
                 if not self._is_own(flags):
@@ -162,10 +168,10 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, account: str, draft: str) -> AsyncIterator[None]:
-        """Raises InUse while another request sends the draft."""
+        """Raises InUse while another request sends or changes the draft."""
         key = account, draft
         if key in self._held:
-            raise InUse("This draft is being sent by another request.", retry_after=1)
+            raise InUse("This draft is being sent or changed by another request.", retry_after=1)
         self._held.add(key)
         try:
             yield
@@ -173,26 +179,54 @@ class Turns:
             self._held.discard(key)
 
 
-class AlreadySent(Exception):
-    """The draft is gone: another process has sent it."""
+class Gone(Exception):
+    """The draft went while another process had its claim: that has sent it, if Sent has it now. Else ``error`` says
+    what is known; None: that process had said that it was sent."""
+
+    def __init__(self, last: Flags) -> None:
+        super().__init__()
+        self.error: MailError | None = NotFound("message")
+        if SENT in last.flags:
+            self.error = None
+        elif PENDING in last.flags:
+            self.error = UpstreamError(VANISHED, protocol="smtp", code=LOST)
 
 
 async def take_claim(mailbox: Backend, draft: str, *, is_new: bool = False) -> "Claim | Unclaimed":
     """Take the claim: two round trips if no other process has it. Waits for one that has. ``is_new``: this process has
     just written the draft, and no other looks for it; one round trip.
 
-    Raises AlreadySent if the draft goes while this waits, NotFound if there is no such draft, and UpstreamError with
-    the code ``LOST`` if an earlier attempt may have sent it.
+    Raises Gone if the draft goes while this waits, NotFound if there is no such draft, and UpstreamError with the code
+    ``LOST`` if an earlier attempt may have sent it.
     """
     return await _Attempt(mailbox, draft, is_new=is_new).take()
+
+
+@asynccontextmanager
+async def unsent(mailbox: Backend, draft: str, turns: Turns) -> AsyncIterator[Claim | Unclaimed]:
+    """Within, no process begins to send the draft, so that another one can take its place. Two round trips. Waits as
+    ``take_claim`` does, but a draft that may have been sent can be changed. Raises InUse and NotFound. The caller
+    releases the claim if the draft stays after all."""
+    async with turns.turn(mailbox.account, draft):
+        try:
+            claim = await _Attempt(mailbox, draft, is_new=False, changes=True).take()
+        except Gone:
+            raise NotFound("message") from None
+        held = claim if isinstance(claim, Claim) else Unclaimed()
+        try:
+            yield held
+        except BaseException:
+            with suppress(MailError):
+                await held.release()
+            raise
 
 
 class _Attempt:
     """Tries until the claim is taken or cannot be."""
 
-    def __init__(self, mailbox: Backend, draft: str, *, is_new: bool) -> None:
-        self._mailbox, self._draft, self._is_new = mailbox, draft, is_new
-        self._was_seen = False
+    def __init__(self, mailbox: Backend, draft: str, *, is_new: bool, changes: bool = False) -> None:
+        self._mailbox, self._draft, self._is_new, self._changes = mailbox, draft, is_new, changes
+        self._last: Flags | None = None
         self._state: str | None = None  # in which another process's claim has been since ...
         self._deadline = 0.0
 
@@ -208,13 +242,12 @@ class _Attempt:
 
     async def _flags(self) -> Flags:
         try:
-            flags = await self._mailbox.get_flags(self._draft)
+            self._last = await self._mailbox.get_flags(self._draft)
         except NotFound:
-            if self._was_seen:
-                raise AlreadySent from None
+            if self._last is not None:
+                raise Gone(self._last) from None
             raise
-        self._was_seen = True
-        return flags
+        return self._last
 
     def _must_wait(self, flags: Flags) -> bool:
         """Whether another process has the claim, and may still be at work."""
@@ -227,7 +260,7 @@ class _Attempt:
             self._state, self._deadline = state, now + PATIENCE
         if now < self._deadline:
             return True
-        if is_pending and not is_sent:
+        if is_pending and not is_sent and not self._changes:
             raise UpstreamError(UNKNOWN, protocol="smtp", code=LOST)
         return False
 

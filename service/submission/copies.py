@@ -2,18 +2,21 @@
 not. So the first time a server is used, Sent is looked at before the draft is moved there."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from cachetools import TTLCache
 
 from service.mail.backend import Backend
-from service.mail.errors import NotSupported
+from service.mail.errors import NotFound, NotSupported
 from service.mail.exchange import Outcome
+from service.mail.model import MessageSummary
+from service.mail.search.filter import ListQuery
 from service.submission.folders import SENT, find, remove, within
 
 WAIT = 2.0
 """Seconds that a provider takes to file a copy."""
+_NEWEST = 10
 _DAY = 24 * 3600
 
 
@@ -41,11 +44,14 @@ class Filed(NamedTuple):
     is_removed: bool = True
 
 
-async def file_copy(mailbox: Backend, draft: str, message_id: str, server: str, filing: Filing) -> Filed:
-    """Make the draft the copy in Sent, or delete it if the provider has filed one. If this raises, the draft is still
-    there, and Sent may have no copy."""
+async def file_copy(
+    mailbox: Backend, draft: str, message_id: str, server: str, filing: Filing, earlier: Container[str] = ()
+) -> Filed:
+    """Make the draft the copy in Sent, or delete it if the provider has filed one. ``earlier`` are the messages that
+    Sent had before, the newest and those with this Message-ID: none of them is the copy. If this raises, the draft is
+    still there, and Sent may have no copy."""
     files = filing.files(server)
-    copy = None if files is False else await _filed(mailbox, message_id)
+    copy = None if files is False else await _filed(mailbox, draft, message_id, earlier)
     if files is None:
         filing.learn(server, files=copy is not None)
     if copy is None:
@@ -53,13 +59,38 @@ async def file_copy(mailbox: Backend, draft: str, message_id: str, server: str, 
     return Filed(copy, await remove(mailbox, draft))
 
 
-async def _filed(mailbox: Backend, message_id: str) -> str | None:
+async def _filed(mailbox: Backend, draft: str, message_id: str, earlier: Container[str]) -> str | None:
     """The id of the provider's copy, which may take a moment to appear."""
     for pause in (0.0, WAIT):
         await asyncio.sleep(pause)
-        if copies := await find(mailbox, SENT, message_id):
-            return copies[0].id
+        copies = await find(mailbox, SENT, message_id)
+        if new := [copy.id for copy in copies if copy.id not in earlier]:
+            return new[0]
+        if (renamed := await _renamed(mailbox, draft, earlier)) is not None:
+            return renamed
     return None
+
+
+async def _renamed(mailbox: Backend, draft: str, earlier: Container[str]) -> str | None:
+    """The id of a copy that the provider gave another Message-ID (Outlook.com): among the newest in Sent, the one with
+    the same Date, subject and recipients. Two round trips."""
+    sent = await mailbox.get_messages([draft])
+    if not sent or sent[0].sent_at is None:
+        return None
+    new = [row for row in await newest(mailbox) if row.id not in earlier]
+    return next((row.id for row in new if _likeness(row) == _likeness(sent[0])), None)
+
+
+async def newest(mailbox: Backend) -> Sequence[MessageSummary]:
+    """The newest messages in Sent."""
+    try:
+        return (await mailbox.list_messages(SENT, ListQuery(_NEWEST))).items
+    except NotFound:
+        return ()
+
+
+def _likeness(row: MessageSummary) -> tuple[object, ...]:
+    return row.sent_at, row.subject, frozenset(address.email.lower() for address in row.to)
 
 
 async def _move(mailbox: Backend, draft: str) -> Filed:

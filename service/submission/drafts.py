@@ -2,27 +2,30 @@
 and then removes the old one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, NotFound, NotSupported, UpstreamError
+from service.mail.errors import InvalidRequest, NotFound, NotSupported, TooLarge, UpstreamError
 from service.mail.exchange import Source
 from service.mail.mime.body import choose
 from service.mail.mime.charset import decode_text
 from service.mail.mime.compose.composing import compose
-from service.mail.mime.compose.drafts import read_draft
+from service.mail.mime.compose.drafts import read_draft, require_whole
 from service.mail.mime.compose.values import Composition, Identified, Resolved, Uploaded
+from service.mail.mime.headers.fields import MAX_FIELDS
 from service.mail.model import Address, Header, HtmlMode, Message
 from service.mail.submission.model import MAX_ATTACHMENTS, MAX_TEXT, Attachment, DraftRef, NewDraft
 from service.spooled import Spooled
 from service.submission.assembly import assembled, parts_of
 from service.submission.attachments import Attachments
+from service.submission.claims import Turns, unsent
 from service.submission.folders import DRAFTS, find, remove, within
-from service.submission.letter import ANSWERED, ORIGINAL, require_draft
+from service.submission.letter import ANSWERED, MAX_HEADER, ORIGINAL, require_draft
+from service.submission.repeats import REQUEST
 from service.submission.replies.threads import forward_thread, reply_thread
 
 FLAGS = ("$draft", "$seen")
@@ -59,12 +62,20 @@ class Stored:
         in_reply_to = self.message.in_reply_to or ()
         return Thread(in_reply_to, self.message.references, original[0] if original else None)
 
+    def require_whole(self, given: Container[str] = ()) -> None:
+        """See ``compose.drafts.require_whole``; also if the adapter has cut the header."""
+        octets = sum(len(header.name) + len(header.raw) + 3 for header in self.headers)
+        if octets > MAX_HEADER or len(self.headers) >= MAX_FIELDS:
+            raise TooLarge(f"The header of the draft exceeds {MAX_HEADER // 1024} KiB or {MAX_FIELDS} fields.")
+        require_whole(self.headers, given)
+
 
 class Drafts:
-    """The drafts of one account. ``author`` is its own address, if it has one."""
+    """The drafts of one account. ``author`` is its own address, if it has one; ``turns`` are those of sending."""
 
-    def __init__(self, mailbox: Backend, author: Address | None) -> None:
+    def __init__(self, mailbox: Backend, author: Address | None, turns: Turns | None = None) -> None:
         self._mailbox, self._author = mailbox, author
+        self._turns = turns or Turns()
 
     async def create(self, draft: NewDraft, *, message_id: str | None = None, thread: Thread | None = None) -> DraftRef:
         """Write a draft: the round trips of an append, and those of reading what it refers to."""
@@ -78,9 +89,11 @@ class Drafts:
         return (await self._stored(draft)).draft
 
     async def change(self, draft: str, patch: NewDraft) -> DraftRef:
-        """Replace the members that ``patch`` was given. The old draft is removed once the new one is there."""
+        """Replace the members that ``patch`` was given. The old draft is removed once the new one is there. As
+        ``attach`` and ``detach``, raises InUse while the draft is sent."""
         stored = await self._stored(draft)
         given = patch.given
+        stored.require_whole(given)
         if len(given.keys() & _BODY) == 1:  # the other form of the text would say something else
             given = dict.fromkeys(_BODY) | given
         merged = stored.draft.model_copy(update=given)
@@ -90,6 +103,7 @@ class Drafts:
     async def attach(self, draft: str, upload: Source, attachment: Attachment) -> tuple[DraftRef, str]:
         """Add a file, which is streamed. ``attachment`` says its type and name. Returns the id of its part too."""
         stored = await self._stored(draft)
+        stored.require_whole()
         if len(stored.draft.attachments) >= MAX_ATTACHMENTS:
             raise InvalidRequest(f"A draft has at most {MAX_ATTACHMENTS} attachments.")
         added = Resolved(
@@ -110,6 +124,7 @@ class Drafts:
         left = tuple(each for each in stored.draft.attachments if each.part_id != part)
         if len(left) == len(stored.draft.attachments):
             raise NotFound("part")
+        stored.require_whole()
         return await self._replace(stored, stored.draft.model_copy(update={"attachments": left}))
 
     async def _stored(self, draft: str) -> Stored:
@@ -166,8 +181,10 @@ class Drafts:
         message_id = stored.message.message_id or self.new_message_id(draft)
         attachments = await Attachments(self._mailbox, stored.message).resolve(draft.attachments)
         identified = self._identified(message_id, thread or stored.thread)
-        reference = await self._write(draft, [*attachments, *added], identified, uploads)
-        await remove(self._mailbox, stored.message.id)
+        async with unsent(self._mailbox, stored.message.id, self._turns) as claim:
+            reference = await self._write(draft, [*attachments, *added], identified, uploads)
+            if not await remove(self._mailbox, stored.message.id):
+                await claim.release()
         return reference
 
     async def _write(
@@ -200,9 +217,13 @@ class Drafts:
         return rows[0].id
 
     @asynccontextmanager
-    async def composed(self, draft: NewDraft, message_id: str | None) -> AsyncIterator[Spooled]:
-        """The message of a draft, without storing it."""
+    async def composed(
+        self, draft: NewDraft, message_id: str | None, mark: str | None = None
+    ) -> AsyncIterator[Spooled]:
+        """The message of a draft, without storing it. ``mark`` is that of a request that may be repeated."""
         identified = self._identified(message_id or self.new_message_id(draft), await self._thread(draft))
+        if mark is not None:
+            identified = replace(identified, internal=(*identified.internal, (REQUEST, mark)))
         attachments = await Attachments(self._mailbox).resolve(draft.attachments)
         async with assembled(self._mailbox, await _composed(draft, attachments, identified)) as message:
             yield message

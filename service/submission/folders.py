@@ -19,12 +19,16 @@ _LOOKED_AT = 20
 async def find(mailbox: Backend, folder: str, message_id: str) -> list[MessageSummary]:
     """The messages of the folder with exactly this Message-ID, newest arrival first. Two or three round trips. None if
     there is no such folder."""
-    condition = Condition(Criterion.HEADER, HeaderText("Message-ID", message_id))
+    return [row for row in await find_with(mailbox, folder, "Message-ID", message_id) if row.message_id == message_id]
+
+
+async def find_with(mailbox: Backend, folder: str, field: str, text: str) -> list[MessageSummary]:
+    """The messages of the folder that have this text in this header field, newest arrival first. As ``find``."""
+    condition = Condition(Criterion.HEADER, HeaderText(field, text))
     try:
-        page = await mailbox.list_messages(folder, ListQuery(_LOOKED_AT, filter=condition))
+        return list((await mailbox.list_messages(folder, ListQuery(_LOOKED_AT, filter=condition))).items)
     except NotFound:
         return []
-    return [row for row in page.items if row.message_id == message_id]
 
 
 async def within(mailbox: Backend, role: str, work: Callable[[str], Awaitable[T]]) -> T:

@@ -52,12 +52,13 @@ async def read_letter(
     message = await mailbox.get_message(draft, HtmlMode.NONE)
     if not is_sent:
         await require_draft(mailbox, message)
-    if message.message_id is None:
+    if message.message_id is None and not is_sent:
         raise InvalidRequest("The draft has no Message-ID. Change it first, with PATCH.")
+    message_id = message.message_id or ""
     try:
         headers = await mailbox.list_headers(draft)
     except NotFound:
-        raise Left(message.message_id) from None
+        raise Left(message_id) from None
     header = _octets(headers)
     if len(header) > MAX_HEADER:  # a longer one is cut by the adapter: recipients could be missing
         raise TooLarge(f"The header of the draft exceeds {MAX_HEADER // 1024} KiB.")
@@ -68,9 +69,9 @@ async def read_letter(
         written,
         size=message.size,
         is_8bit=is_8bit(message.structure),
-        id=message.message_id if notifies else None,
+        id=message_id if notifies and message_id else None,
     )
-    return Letter(draft, message.message_id, envelope, _original(header))
+    return Letter(draft, message_id, envelope, _original(header))
 
 
 def read_message(message: Spooled, sender: str | None, recipients: Sequence[str], *, notifies: bool) -> Letter:

@@ -1,7 +1,7 @@
 """Sends drafts. The draft is the outbox: it is in the mailbox before anything is sent, and leaves Drafts once it was
 sent. So nothing is lost if this process ends at any moment, and nothing is sent twice (see ``claims``)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,10 +23,11 @@ from service.mail.submission.model import Submission
 from service.mail.submission.submitter import LOST, Envelope, Receipt, Submitter
 from service.spooled import Spooled
 from service.submission.assembly import outgoing
-from service.submission.claims import AlreadySent, Claim, TakenOver, Turns, Unclaimed, take_claim
-from service.submission.copies import Filing, file_copy
+from service.submission.claims import Claim, Gone, TakenOver, Turns, Unclaimed, take_claim
+from service.submission.copies import Filing, file_copy, newest
 from service.submission.folders import SENT, find, remove
 from service.submission.letter import Left, Letter, read_letter, read_message
+from service.submission.repeats import Repeat
 from service.telemetry import metrics
 
 NO_LOGIN = "The server that sends refuses the login, which the mailbox accepts."
@@ -41,8 +42,8 @@ class Options:
     """How to send.
 
     ``partial``: to the others, if the server refuses some. ``dry_run``: not at all. ``notifies``: with delivery status
-    notifications. ``sender`` and ``recipients`` replace those of the header. ``is_repeatable``: the request may have
-    been made before, so Sent is looked at first.
+    notifications. ``sender`` and ``recipients`` replace those of the header. ``repeat``: the request may have been
+    made before, so Sent is looked at first.
     """
 
     partial: bool = False
@@ -50,7 +51,7 @@ class Options:
     notifies: bool = False
     sender: str | None = None
     recipients: tuple[str, ...] = ()
-    is_repeatable: bool = False
+    repeat: Repeat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,10 @@ class Outbox:
         async with self._post.turns.turn(self._mailbox.account, draft):
             return await self._send(replace(letter, id=draft), options, message, is_new=is_new)
 
+    def require_sendable(self, message: Spooled, options: Options) -> None:
+        """Raises InvalidRequest and TooLarge as ``send_stored``, before the message is stored."""
+        read_message(message, options.sender, options.recipients, notifies=options.notifies)
+
     async def send_straight(self, message: Spooled, options: Options) -> Submission:
         """Send a message that no mailbox keeps: at most once, with no copy in Sent."""
         letter = read_message(message, options.sender, options.recipients, notifies=options.notifies)
@@ -123,20 +128,41 @@ class Outbox:
     ) -> Submission:
         try:
             claim = await take_claim(self._mailbox, letter.id, is_new=is_new)
-        except AlreadySent:
-            return _sent_before(letter, await find(self._mailbox, SENT, letter.message_id))
+        except Gone as gone:
+            copies = await find(self._mailbox, SENT, letter.message_id)
+            if not copies and gone.error is not None:
+                raise gone.error from None
+            return _sent_before(letter, copies)
         except NotFound as missing:
             return await self.sent_meanwhile(letter.message_id, missing)
-        may_be_sent = claim.may_be_filed or options.is_repeatable
-        if may_be_sent and (copies := await find(self._mailbox, SENT, letter.message_id)):
+        may_file = self._post.filing.files(self._post.server) is not False
+        try:
+            copies = await self._copies(letter, claim, options, may_file=may_file)
+            own = await options.repeat.own(self._mailbox, copies) if options.repeat else copies
+            others = await newest(self._mailbox) if may_file and not claim.is_sent else ()
+        except MailError:
+            await _release(claim)
+            raise
+        if own and (claim.may_be_filed or options.repeat):
             await remove(self._mailbox, letter.id)
-            return _sent_before(letter, copies)
+            return _sent_before(letter, own)
         if claim.is_sent:
             receipt = Receipt(letter.envelope.recipients)
         else:
             await self._admitted(letter, claim)
             receipt = await self._submit(letter, claim, message, partial=options.partial)
-        return await self._finish(letter, claim, receipt)
+        return await self._finish(letter, claim, receipt, frozenset(each.id for each in (*copies, *others)))
+
+    async def _copies(
+        self, letter: Letter, claim: Claim | Unclaimed, options: Options, *, may_file: bool
+    ) -> list[MessageSummary]:
+        """The messages with this Message-ID that Sent has before this one is sent, if that matters: whether it was sent
+        already, and what the provider files later."""
+        if options.repeat:
+            return await options.repeat.copies(self._mailbox)
+        if not (claim.may_be_filed or may_file):
+            return []
+        return await find(self._mailbox, SENT, letter.message_id)
 
     async def _admitted(self, letter: Letter, claim: Claim | Unclaimed) -> None:
         try:
@@ -171,20 +197,24 @@ class Outbox:
         metrics.message_sent(self._post.server, "sent")
         return receipt
 
-    async def _finish(self, letter: Letter, claim: Claim | Unclaimed, receipt: Receipt) -> Submission:
-        """The message was sent: from here on no error is raised."""
+    async def _finish(
+        self, letter: Letter, claim: Claim | Unclaimed, receipt: Receipt, earlier: Container[str]
+    ) -> Submission:
+        """The message was sent: from here on no error is raised. ``earlier`` as in ``file_copy``."""
         warnings = [] if claim.is_exclusive else [ONCE_PER_PROCESS]
         sent, draft = None, None
         try:
             await claim.settle()
-            filed = await file_copy(self._mailbox, letter.id, letter.message_id, self._post.server, self._post.filing)
+            post = self._post
+            filed = await file_copy(self._mailbox, letter.id, letter.message_id, post.server, post.filing, earlier)
             sent = filed.copy
             if not filed.is_removed:
                 warnings.append(NOT_REMOVED)
                 draft = letter.id
-        except MailError:
+        except MailError as error:
             warnings.append(COPY_FAILED)
-            draft = letter.id
+            is_gone = isinstance(error, NotFound) and error.what == "message"
+            draft = None if is_gone else letter.id
         await self._mark_original(letter)
         return _submission(letter, receipt, sent=sent, draft=draft, warnings=warnings, sent_at=datetime.now(UTC))
 

@@ -116,6 +116,23 @@ async def test_a_shared_folder_is_another_s_with_rights(connect: Connect, doveco
         assert after.status_code in {403, 404}
 
 
+async def test_what_a_guest_may_not_remove_is_not_left_marked(connect: Connect, dovecot: Dovecot) -> None:
+    """R-CONC-03: with the right to mark but not to expunge (RFC 4314), the owner's next EXPUNGE would remove it."""
+    owner, guest = dovecot.user(), dovecot.user()
+    dovecot.append(owner, mail("shared"))
+    async with connect(owner) as mine, connect(guest) as theirs:
+        team = await make(mine, "Team")
+        row = (await mine.get(f"{ME}/folders/inbox/messages")).json()["items"][0]
+        copied = await mine.post(f"{ME}/messages/{row['id']}/copy", json={"folderId": team})
+        await mine.put(f"{ME}/folders/{team}/acl/{guest}", json={"rights": "lrswt"})
+        [shared] = [one for one in (await theirs.get(f"{ME}/folders")).json()["items"] if one["name"] == "Team"]
+        [item] = (await theirs.get(f"{ME}/folders/{shared['id']}/messages")).json()["items"]
+        refused = await theirs.delete(f"{ME}/messages/{item['id']}")
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/not-permitted")
+        flags = (await mine.get(f"{ME}/messages/{copied.json()['id']}/flags")).json()["flags"]
+        assert "$deleted" not in flags
+
+
 async def test_quota_is_what_the_server_says(client: httpx.AsyncClient, dovecot: Dovecot, user: str) -> None:
     """RFC 9208; storage in octets."""
     dovecot.append(user, mail("x", b"y" * 100_000 + b"\r\n"))

@@ -323,3 +323,43 @@ async def test_nothing_of_another_account_is_written_or_sent(submission: Sending
         assert len(sink.delivered_to(to)) == 1
         assert [row["id"] for row in await rows(they, "drafts")] == [draft]
         assert (await ok(me.get("/identities")))["items"] == [{"id": "login", "email": mine}]
+
+
+FOREIGN = "From: ann@example.org\r\nTo: bob@example.net\r\nMessage-ID: <foreign@example.org>\r\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "given", "status"),
+    [
+        (FOREIGN.replace("bob@", ", ".join(f"u{n}@" for n in range(2)).replace("@,", "@example.net,")), {}, 200),
+        (FOREIGN.replace("bob@example.net", ",\r\n ".join(f"u{n}@example.net" for n in range(1001))), {}, 413),
+        (FOREIGN.replace("bob@example.net", "bob@example.net cy@example.net"), {}, 422),
+        (
+            FOREIGN.replace("bob@example.net", "bob@example.net cy@example.net"),
+            {"to": [{"email": "cy@example.net"}]},
+            200,
+        ),
+        (FOREIGN + "To: cy@example.net\r\n", {}, 422),
+        (FOREIGN.replace("ann@", "ann@example.org, cy@"), {}, 413),
+        (FOREIGN + "".join(f"X-Field-{n}: {n}\r\n" for n in range(51)), {}, 413),
+        (FOREIGN + "".join(f"X-Field-{n}: {n}\r\n" for n in range(51)), {"headers": []}, 200),
+        (FOREIGN + "Subject: " + "words " * 700 + "\r\n", {}, 413),
+    ],
+    ids=["two", "1001 recipients", "no comma", "given", "twice", "authors", "fields", "fields given", "subject"],
+)
+async def test_a_change_of_a_foreign_draft_loses_nothing(
+    client: httpx.AsyncClient, header: str, given: dict[str, Any], status: int
+) -> None:
+    """R-SEND-26: what a draft here cannot hold is refused, unless the change gives it."""
+    raw = {"content-type": "message/rfc822"}
+    message = f"{header}\r\ntext\r\n".encode()
+    draft = await ok(client.post("/folders/drafts/messages?flags=$draft", content=message, headers=raw))
+    changed = await client.patch(f"/drafts/{draft['id']}", json={"text": "other", **given})
+    assert changed.status_code == status, changed.text
+    if not given:
+        present = changed.json()["id"] if status == 200 else draft["id"]
+        attached = await client.post(f"/drafts/{present}/attachments", content=b"x")
+        assert attached.status_code == (201 if status == 200 else status)
+    if status == 200 and not given:
+        [row] = await rows(client, "drafts")
+        assert [each["email"] for each in row["to"]] == ["u0@example.net", "u1@example.net"]

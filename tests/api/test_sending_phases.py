@@ -78,12 +78,14 @@ def said(answer: httpx.Response) -> tuple[int, str, str | None]:
 
 
 @asynccontextmanager
-async def opened(dovecot: Dovecot, smtp: Smtp) -> AsyncIterator[Sent]:
-    """A new user, who sends by this script."""
+async def opened(
+    dovecot: Dovecot, smtp: Smtp, user: str | None = None, *, files_sent: bool | None = False
+) -> AsyncIterator[Sent]:
+    """A user, by default a new one, who sends by this script. For one that is there already, it is another replica."""
     async with ScriptedServer([smtp]) as server:
         home = {
             "imap": {"host": HOST, "port": dovecot.ports.imap, "security": "none"},
-            "smtp": {"host": server.host, "port": server.port, "security": "none", "files_sent": False},
+            "smtp": {"host": server.host, "port": server.port, "security": "none", "files_sent": files_sent},
         }
         app = create_app(Settings(servers={"home": home}, default_server="home"))
         async with (
@@ -91,7 +93,7 @@ async def opened(dovecot: Dovecot, smtp: Smtp) -> AsyncIterator[Sent]:
             httpx.AsyncClient(
                 transport=httpx.ASGITransport(app, raise_app_exceptions=False),
                 base_url="http://casella.example.org/v1/accounts/me",
-                auth=(dovecot.user(), PASSWORD),
+                auth=(user or dovecot.user(), PASSWORD),
                 timeout=60,
             ) as client,
         ):

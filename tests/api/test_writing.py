@@ -452,3 +452,28 @@ async def test_what_another_replica_stored_just_now_is_there(connect: Connect, d
     assert [row["flags"] for row in left] == {
         "flags": [["$seen"]], "replace flags": [["$seen"]], "bulk": [["$seen"]], "move": [], "delete": [],
     }.get(action, [[]])  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", ["\\Foo", "\\Recent", "odd|flag"])
+async def test_a_message_is_never_read_as_commands(connect: Connect, dovecot: Dovecot, flag: str) -> None:
+    """R-IMAP-95: Dovecot does not wait with a literal, and executed the octets behind a flag that it had refused."""
+    body = b"x CREATE executed\r\ny DELETE Archive\r\nFrom: ann@example.org\r\n\r\ntext\r\n"
+    async with connect(dovecot.user()) as client:
+        folder = f"{ME}/folders/inbox/messages"
+        answer = await client.post(folder, params={"flags": flag}, content=body, headers=RFC822)
+        assert answer.status_code == (201 if flag == "odd|flag" else 403), answer.text
+        assert (await client.post(folder, content=body, headers=RFC822)).status_code == 201
+        names = {one["name"] for one in (await client.get(f"{ME}/folders")).json()["items"]}
+        assert "executed" not in names
+        assert "Archive" in names
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+async def test_a_time_without_a_year_in_utc_is_refused(client: httpx.AsyncClient, moment: str) -> None:
+    for answer in (
+        await client.post(
+            f"{ME}/folders/inbox/messages", params={"receivedAt": moment}, content=letter("a"), headers=RFC822
+        ),
+        await client.post(f"{ME}/imports", json={"from": {"token": "x"}, "since": moment}),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-request")

@@ -1,12 +1,14 @@
 """The right to send a draft, between processes that know nothing of each other."""
 
+import asyncio
+
 import pytest
 
-from service.mail.errors import UpstreamError
+from service.mail.errors import InUse, MailError, NotFound, NotPermitted, UpstreamError
 from service.mail.search.filter import ListQuery
 from service.mail.submission.submitter import LOST
 from service.submission import claims
-from service.submission.claims import PENDING, SENT, Claim, TakenOver, take_claim
+from service.submission.claims import PENDING, SENT, Claim, Gone, TakenOver, Turns, take_claim, unsent
 from tests.contract.letters import plain
 from tests.memory import MemoryBackend
 
@@ -124,3 +126,48 @@ async def test_a_draft_just_written_and_sent_is_not_taken_over(mailbox: MemoryBa
     assert unknown.value.code == LOST
     await first.settle()
     assert await flags_of(mailbox, draft) == {"$seen", SENT}
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind", "code"),
+    [("casella-send-1", NotFound, None), (PENDING, UpstreamError, LOST), (SENT, None, None)],
+)
+async def test_a_draft_that_goes_while_another_process_has_it_was_not_always_sent(
+    mailbox: MemoryBackend, flag: str, kind: type[MailError] | None, code: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-SEND-25."""
+    monkeypatch.setattr(claims, "PATIENCE", 10)
+    draft = await draft_in(mailbox)
+    await mailbox.change_flags(draft, [flag], [])
+    attempt = asyncio.ensure_future(take_claim(mailbox, draft))
+    for _ in range(10):  # it has seen the draft then
+        await asyncio.sleep(0)
+    await mailbox.delete_messages([draft])
+    with pytest.raises(Gone) as gone:
+        await attempt
+    assert type(gone.value.error) is (kind or type(None))
+    assert getattr(gone.value.error, "code", None) == code
+
+
+async def test_a_change_that_fails_leaves_the_draft_as_it_was(mailbox: MemoryBackend) -> None:
+    """R-SEND-25: also one that may have been sent, which is not to be sent again by itself."""
+    draft, turns = await draft_in(mailbox), Turns()
+    await mailbox.change_flags(draft, [PENDING, "casella-send-1"], [])
+    with pytest.raises(NotPermitted):
+        async with unsent(mailbox, draft, turns):
+            with pytest.raises(InUse):
+                async with unsent(mailbox, draft, turns):
+                    pass
+            raise NotPermitted
+    assert await flags_of(mailbox, draft) == {"$draft", "$seen", PENDING}
+    with pytest.raises(UpstreamError):
+        await take_claim(mailbox, draft)
+
+
+async def test_a_draft_that_is_being_changed_is_not_sent(mailbox: MemoryBackend) -> None:
+    """R-SEND-25: the sender loses its claim to the one who changes the draft."""
+    draft = await draft_in(mailbox)
+    claim = await claimed(mailbox, draft)
+    async with unsent(mailbox, draft, Turns()):
+        with pytest.raises(TakenOver):
+            await claim.commit()

@@ -35,6 +35,12 @@ class Access:
         """How often work may meet a dead connection: once for each idle one, or for a new one."""
         return max(1, self.pool.idle)
 
+    def contradicts(self, folder: bytes, uid_validity: int, *held: Selection | None) -> bool:
+        """Whether a connection, idle or held, has the folder selected with another UIDVALIDITY than a response code
+        says. Then one of them is wrong, or old: no id is made of it."""
+        known = [*self.pool.idle_selections(), *filter(None, held)]
+        return any(each.name == folder and each.uid_validity != uid_validity for each in known)
+
     def anywhere(self, lane: Lane = Lane.INTERACTIVE) -> AbstractAsyncContextManager[Connection]:
         """Any connection; what it has selected may change under its holder."""
         return Held(self.pool, None, lane)

@@ -243,21 +243,30 @@ class Connection:
         return answers[-1]
 
     async def append(
-        self, pieces: Arguments, size: int, chunks: AsyncIterator[bytes], *, total: int | None = None
+        self,
+        pieces: Arguments,
+        size: int,
+        chunks: AsyncIterator[bytes],
+        *,
+        total: int | None = None,
+        waits: bool = False,
     ) -> Answer:
         """APPEND with a message of ``size`` octets as its last argument, read from ``chunks`` as the server takes it.
-        With ``total``, ``chunks`` has the arguments and octets of further messages behind it."""
+        With ``total``, ``chunks`` has the arguments and octets of further messages behind it. With ``waits`` it is not
+        sent before the server agrees: a server that does not understand ``pieces`` may read it as commands."""
         await self._note(self._protocol.take_unsolicited())
         for introduction in [each for each in self._with_introduction([pieces])[:-1] if each is not _QRESYNC]:
             self._protocol.send([(tag := self._protocol.tag(), arguments.chunks(tag, introduction))])
         tag = self._protocol.tag()
         *lines, last = arguments.chunks(tag, pieces, self._literal_plus)
-        goes_ahead = not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
+        goes_ahead = not waits and not lines and (size <= self._literal_plus or "LITERAL+" in self.capabilities)
         lines.append(last[:-2] + (b" {%d+}\r\n" if goes_ahead else b" {%d}\r\n") % size)
         with Command("imap", self._protocol.server, _verb(pieces)) as command:
             octets = size if total is None else total
             answer = await self._protocol.stream(tag, lines, octets, chunks, self._timing, goes_ahead=goes_ahead)
             command.outcome = answer.status.kind.lower()
+        if goes_ahead and answer.status.kind == "BAD":
+            self.fail(error_from(answer.status))
         self._require_signed_in(answer)
         await self._note(answer.untagged)
         return answer

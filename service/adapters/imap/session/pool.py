@@ -16,6 +16,7 @@ from enum import Enum, auto
 from random import random
 
 from service.adapters.imap.session.connection import Connection
+from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire.commands import AnswerTimes
 from service.adapters.imap.wire.status import ConnectionLimitReached, LoginDeferred
 from service.adapters.shared.connection_limit import ConnectionLimit
@@ -111,6 +112,10 @@ class Pool:
     def idle(self) -> int:
         """How many connections are open and unused."""
         return len(self._idle)
+
+    def idle_selections(self) -> list[Selection]:
+        """What the idle connections have selected."""
+        return [connection.selection for connection in self._idle if connection.selection is not None]
 
     @property
     def busy(self) -> int:

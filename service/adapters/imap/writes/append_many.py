@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from service.adapters.imap.session.connection import Connection
 from service.adapters.imap.wire import arguments
-from service.adapters.imap.wire.arguments import Literal, Piece, flag_list
+from service.adapters.imap.wire.arguments import Literal, Piece
 from service.adapters.imap.wire.status import Status, error_from
-from service.adapters.imap.wire.values.dates import write_date_time
-from service.adapters.imap.wire.values.flags import to_wire
 from service.adapters.imap.wire.values.numbers import MAX_UID, count, members, read_ranges
-from service.adapters.imap.writes.append import limit_of
+from service.adapters.imap.writes.append import are_plain, limit_of, message_arguments
 from service.mail.errors import MailError
 from service.mail.inventory import NewMessage
 from service.mail.numbers import read_number
@@ -30,6 +28,7 @@ def can_append(connection: Connection, folder: bytes, messages: Sequence[NewMess
     limit = limit_of(connection)
     fits = limit is None or all(message.source.size <= limit for message in messages)
     is_plain = not isinstance(arguments.string(folder), Literal)
+    is_plain = is_plain and all(are_plain(message.flags) for message in messages)
     return len(messages) > 1 and fits and is_plain and all(map(connection.has, _NEEDED))
 
 
@@ -38,7 +37,11 @@ async def append_many(
 ) -> tuple[int, list[int]] | None:
     """UIDVALIDITY and the UIDs of the messages, in order; None if the server does not report them. One round trip.
     Raises Refused if it takes none of them."""
-    pieces: list[Piece] = [b"APPEND", arguments.string(folder), *_arguments(messages[0])]
+    pieces: list[Piece] = [
+        b"APPEND",
+        arguments.string(folder),
+        *message_arguments(messages[0].flags, messages[0].received_at),
+    ]
     total = sum(message.source.size for message in messages)
     answer = await connection.append(pieces, messages[0].source.size, _chunks(messages), total=total)
     if answer.status.kind != "OK":
@@ -46,16 +49,12 @@ async def append_many(
     return _appended_at(answer.status, len(messages))
 
 
-def _arguments(message: NewMessage) -> list[bytes]:
-    pieces = [flag_list(map(to_wire, message.flags))] if message.flags else []
-    return [*pieces, write_date_time(message.received_at)] if message.received_at else pieces
-
-
 async def _chunks(messages: Sequence[NewMessage]) -> AsyncIterator[bytes]:
     """The octets behind the announcement of the first message."""
     for at, message in enumerate(messages):
         if at:
-            yield b" %b\r\n" % b" ".join([*_arguments(message), b"{%d+}" % message.source.size])
+            pieces = message_arguments(message.flags, message.received_at)
+            yield b" %b\r\n" % b" ".join([*pieces, b"{%d+}" % message.source.size])
         async for chunk in message.source.chunks():
             yield chunk
 

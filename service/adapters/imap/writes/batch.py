@@ -21,13 +21,15 @@ from service.adapters.imap.writes import move as moving
 from service.adapters.imap.writes import store as storing
 from service.adapters.imap.writes.assembling import Section
 from service.adapters.imap.writes.expunge import BATCH, delete
-from service.adapters.imap.writes.move import Moved
+from service.adapters.imap.writes.move import Moved, Unanswered, still_moving
 from service.adapters.imap.writes.once import MoveOnce
 from service.mail.errors import MailError, NotFound, TooManyRequests, UpstreamTimeout, UpstreamUnavailable
 from service.mail.exchange import Outcome, Source
 from service.mail.inventory import Appended, NewMessage
 
 _GONE = (UpstreamUnavailable, UpstreamTimeout)
+_AT_ONCE = 10
+"""Copies of a message that replicas may append at once."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class Writes:
         return await self._each(messages, lambda selection, uids: moving.copy(selection, uids, target), target=target)
 
     async def move(self, messages: Sequence[str], target: bytes, *, once: bool = False) -> tuple[Outcome, ...]:
-        """If the answer is lost, a message that is still in its folder was not moved. ``once``: see ``once.py``."""
+        """If the connection is lost, a message that is still in its folder was not moved; if the answer does not come,
+        that is unknown. ``once``: see ``once.py``."""
         if once:
             return await self._each_group(messages, lambda group: self._move_once(group, target), target)
 
@@ -123,6 +126,8 @@ class Writes:
         try:
             async with self.access.anywhere(Lane.BULK) as connection:
                 new_ref = await appending.append(connection, folder, source, flags, received_at)
+                if new_ref and self.access.contradicts(folder, new_ref[0], connection.selection):
+                    new_ref = None
         except SignedOut:
             raise
         except _GONE as error:
@@ -162,22 +167,24 @@ class Writes:
         self, folder: bytes, source: Source, flags: Sequence[str], received_at: datetime | None
     ) -> str | None:
         """Two requests at once on two replicas may both find nothing and both append; then the one that appended the
-        later message removes it."""
+        later message removes it. If the server names another message as the one that was appended, nothing is
+        removed."""
         if (found := await self._find(folder, source)) is not None:
             return found
         appended = await self.append(folder, source, flags, received_at)
-        first = await self._find(folder, source)
-        if appended is None or first is None or first == appended:
-            return first or appended
-        if self._ids.message_ref(first).uid < self._ids.message_ref(appended).uid:
+        found_now = await self._find_all(folder, source, _AT_ONCE)
+        if appended is not None and appended in found_now[1:]:
             await self.delete([appended])
-            return first
-        return appended
+        return found_now[0] if found_now else appended
 
     async def _find(self, folder: bytes, source: Source) -> str | None:
+        found = await self._find_all(folder, source, 1)
+        return found[0] if found else None
+
+    async def _find_all(self, folder: bytes, source: Source, most: int) -> list[str]:
         async with self.access.within(folder) as selection:
-            uid = await appending.find_same(selection, source)
-            return self._ids.message(folder, selection.uid_validity, uid) if uid else None
+            uids = await appending.find_same(selection, source, most=most)
+            return [self._ids.message(folder, selection.uid_validity, uid) for uid in uids]
 
     async def _look_for(self, folder: bytes, source: Source, error: MailError) -> str:
         try:
@@ -202,13 +209,13 @@ class Writes:
             report = await report_of(group)
             for uid, message in group.ids.items():
                 moved = report.get(uid, Moved(NotFound("message")))
-                new_id = (
-                    self._ids.message(target, moved.uid_validity, moved.uid)
-                    if moved.uid_validity and moved.uid
-                    else None
-                )
-                outcomes[message] = Outcome(message, moved.error, new_id)
+                outcomes[message] = Outcome(message, moved.error, self._new_id(target, moved))
         return tuple(outcomes[message] for message in messages)
+
+    def _new_id(self, target: bytes, moved: Moved) -> str | None:
+        if not moved.uid_validity or not moved.uid or self.access.contradicts(target, moved.uid_validity):
+            return None
+        return self._ids.message(target, moved.uid_validity, moved.uid)
 
     async def _move_once(self, group: Group, target: bytes) -> Mapping[int, Moved]:
         return await MoveOnce(self.access, lambda: self._selected(group), group.ids, target).run()
@@ -225,11 +232,14 @@ class Writes:
 
     async def _again(self, group: Group, work: Work, gone: Gone | None, error: MailError) -> Mapping[int, Moved]:
         """Tries once more after a lost connection: messages that no longer exist have the outcome ``gone``, and the
-        work is done to the others. Work without ``gone`` may be done twice."""
+        work is done to the others, unless the server may still be doing it. Work without ``gone`` may be done
+        twice."""
         try:
             async with self._selected(group) as selection:
                 left = set(group.ids) if gone is None else await find_existing(selection, group.ids)
                 report = {uid: gone(error) for uid in group.ids if gone and uid not in left}
+                if isinstance(error, Unanswered):
+                    return report | dict.fromkeys(left, Moved(still_moving(error)))
                 return report | dict(await work(selection, left)) if left else report
         except _GONE as again:
             raise (again if gone is None else lost(again, "Look which of the messages are left.")) from None

@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from service.adapters.imap.session.fetch import find_existing
+from service.adapters.imap.session.fetch import find_existing, says_gone
 from service.adapters.imap.session.selection import Selection
 from service.adapters.imap.wire import arguments
 from service.adapters.imap.wire.arguments import uid_set
@@ -13,7 +13,7 @@ from service.adapters.imap.wire.commands import Answer
 from service.adapters.imap.wire.responses import fetch_rows
 from service.adapters.imap.wire.status import Status, error_from, lost, read_status
 from service.adapters.imap.wire.values.numbers import MAX_UID, count, members, number, read_runs
-from service.adapters.imap.writes.expunge import delete, require_uidplus
+from service.adapters.imap.writes.expunge import delete, require_removable
 from service.mail.errors import (
     MailError,
     NotFound,
@@ -22,6 +22,13 @@ from service.mail.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+
+
+class Unanswered(UpstreamTimeout):
+    """The server has taken MOVE and not answered it, so it may still be at work: a second MOVE of the same messages
+    could copy them twice."""
+
+    default = "The mail server has not answered the move."
 
 
 class Moved(NamedTuple):
@@ -64,6 +71,11 @@ async def _copy(selection: Selection, target: bytes, wanted: set[int]) -> dict[i
         answer = await selection.connection.run([b"UID", b"COPY", uid_set(existing), arguments.string(target)])
     except (UpstreamUnavailable, UpstreamTimeout) as error:
         return dict.fromkeys(wanted, Moved(lost(error, "Look into the other folder before you copy again.")))
+    except NotFound as error:
+        left = await find_existing(selection, existing) if _is_missing(error) else existing
+        if left == existing:
+            raise
+        return _report(wanted - left, set(), (0, {})) | await _copy(selection, target, left)
     return _report(wanted, existing, _copied(answer, len(existing)))
 
 
@@ -79,19 +91,45 @@ async def _move(selection: Selection, target: bytes, wanted: set[int]) -> dict[i
         return await _copy_and_delete(selection, wanted, target)
     looking = [b"UID", b"FETCH", uid_set(wanted), b"(UID)"]
     moving = [b"UID", b"MOVE", uid_set(wanted), arguments.string(target)]
-    looked, answer = await connection.attempt(looking, moving)
+    try:
+        looked, answer = await connection.attempt(looking, moving)
+    except UpstreamTimeout:
+        raise Unanswered(protocol="imap") from None
     if answer.status.kind == "BAD":
         connection.disable("MOVE", "IMAP4REV2")
         return await _copy_and_delete(selection, wanted, target)
-    for each in (looked, answer):
-        if each.status.kind != "OK":
-            raise error_from(each.status)
+    if looked.status.kind != "OK":
+        raise error_from(looked.status)
     existing = (await fetch_rows(looked.untagged)).keys() & wanted
-    return _report(wanted, existing, _copied(answer, len(wanted)))
+    if answer.status.kind == "OK":
+        return _report(wanted, existing, _copied(answer, len(wanted)))
+    if not existing:
+        raise error_from(answer.status)
+    missing = dict.fromkeys(wanted - existing, Moved(NotFound("message")))
+    return missing | await _refused(selection, target, existing, answer)
+
+
+async def _refused(selection: Selection, target: bytes, wanted: set[int], answer: Answer) -> dict[int, Moved]:
+    """The server may have moved some of the messages before it said no (RFC 6851, 3.3): those that are gone. If it said
+    so because one of them was removed, the others are moved now."""
+    error, copied = error_from(answer.status), _copied(answer, len(wanted))
+    if not says_gone(answer.untagged) and not _is_missing(error):
+        raise error
+    left = await find_existing(selection, wanted)
+    if left == wanted:
+        raise error
+    are_moved = not _is_missing(error) and not copied[0]  # the server does not say which
+    report = _report(wanted - left, wanted - left if are_moved else set(), copied)
+    again = _is_missing(error) and left
+    return report | (await _move(selection, target, left) if again else dict.fromkeys(left, Moved(error)))
+
+
+def _is_missing(error: MailError) -> bool:
+    return isinstance(error, NotFound) and error.what == "message"
 
 
 async def _copy_and_delete(selection: Selection, wanted: set[int], target: bytes) -> dict[int, Moved]:
-    require_uidplus(selection.connection)
+    require_removable(selection)
     copied = await copy(selection, wanted, target)
     done = [uid for uid, moved in copied.items() if moved.error is None]
     if not done:
@@ -104,6 +142,11 @@ async def _copy_and_delete(selection: Selection, wanted: set[int], target: bytes
         if not isinstance(why, NotFound):
             copied[uid] = copied[uid]._replace(error=_not_removed(why))
     return copied
+
+
+def still_moving(error: Unanswered) -> UpstreamError:
+    """The error for a message that was not moved yet when the answer to MOVE was given up."""
+    return lost(error, "Look into both folders after a while, before you move the message again.")
 
 
 def _not_removed(error: MailError) -> UpstreamError:

@@ -15,7 +15,7 @@ from service.adapters.imap.wire.status import lost
 from service.adapters.imap.writes import claims, move
 from service.adapters.imap.writes.claims import Nonce, Seen
 from service.adapters.imap.writes.likeness import Likeness, find_moved
-from service.adapters.imap.writes.move import Moved
+from service.adapters.imap.writes.move import Moved, Unanswered, still_moving
 from service.mail.errors import InUse, MailError, NotFound, UpstreamTimeout, UpstreamUnavailable
 
 PATIENCE = 10.0
@@ -42,6 +42,7 @@ class MoveOnce:
         self._waits: dict[int, tuple[int | None, float]] = {}  # the version of another's claim, and when it is stale
         self._vanished: set[int] = set()
         self._loss: MailError | None = None
+        self._unanswered: tuple[Unanswered, set[int]] | None = None  # messages that the server may still be moving
 
     async def run(self) -> dict[int, Moved]:
         """The outcome of each message. Four round trips in all, beside those of selecting the two folders. No
@@ -82,6 +83,9 @@ class MoveOnce:
         self._vanished |= self._left - seen.keys()
         self._left &= seen.keys()
         self._seen = listed | self._seen | seen
+        if self._unanswered is not None and (doubtful := self._unanswered[1] & seen.keys()):
+            self._settle(doubtful, still_moving(self._unanswered[0]))
+            seen = {uid: each for uid, each in seen.items() if uid in self._left}
         versions = {uid: each.version for uid, each in seen.items() if each.version is not None}
         if blind := seen.keys() - versions.keys():
             await self._move_plainly(selection, blind)
@@ -89,7 +93,10 @@ class MoveOnce:
             await self._claim(selection, free)
 
     async def _move_plainly(self, selection: Selection, uids: Collection[int]) -> None:
-        self._report |= await move.move(selection, uids, self._target)
+        try:
+            self._report |= await move.move(selection, uids, self._target)
+        except Unanswered as error:
+            self._settle(uids, still_moving(error))
         self._left -= self._report.keys()
 
     def _must_wait(self, uid: int) -> bool:
@@ -128,6 +135,9 @@ class MoveOnce:
     async def _move(self, selection: Selection, claimed: set[int]) -> None:
         try:
             report = await move.move(selection, claimed, self._target)
+        except Unanswered as error:
+            self._unanswered = error, claimed
+            raise
         except _GONE:
             raise
         except MailError as error:

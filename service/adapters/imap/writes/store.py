@@ -12,7 +12,16 @@ from service.adapters.imap.wire.arguments import flag_list, uid_set
 from service.adapters.imap.wire.responses import FetchResponse, fetch_rows, require_attributed, version_of
 from service.adapters.imap.wire.status import error_from
 from service.adapters.imap.wire.values.flags import from_wire, to_wire
-from service.mail.errors import Changed, MailError, NotFound, NotPermitted, NotSupported
+from service.mail.errors import (
+    Changed,
+    MailError,
+    NotFound,
+    NotPermitted,
+    NotSupported,
+    UpstreamProtocol,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from service.mail.model import Flags
 from service.mail.numbers import read_number
 
@@ -104,10 +113,40 @@ async def change_many(
 ) -> dict[int, MailError]:
     """Returns an error for each message that is not there, or that did not get a flag (Exchange) or did not lose one
     (pymap) although the server said OK. One round trip for each kind of change, and one more if the server does not
-    report every message."""
+    report every message.
+
+    A server may refuse the whole command for one message, and have changed the others all the same (RFC 2180, 4.2): so
+    after a refusal each message is looked at.
+    """
     wanted = set(uids)
+    change = FlagChange(add=add, remove=remove)
+    for item, flags in change.commands:
+        _keepable(selection, item, flags)
+    try:
+        return await _change_many(selection, wanted, change)
+    except (UpstreamUnavailable, UpstreamTimeout, UpstreamProtocol):
+        raise
+    except MailError as refusal:
+        if len(wanted) == 1:
+            raise
+        return await _changed_although(refusal, selection, wanted, change)
+
+
+async def _changed_although(
+    refusal: MailError, selection: Selection, wanted: set[int], change: FlagChange
+) -> dict[int, MailError]:
+    """Without the messages that are gone the change is tried again."""
+    rows = await _fetch(selection, wanted)
+    errors: dict[int, MailError] = {uid: NotFound("message") for uid in wanted - rows.keys()}
+    if errors and rows:
+        return errors | await change_many(selection, rows, change.add, change.remove)
+    return errors | {uid: refusal for uid, row in rows.items() if not change.is_done(from_wire(row[b"FLAGS"]))}
+
+
+async def _change_many(selection: Selection, wanted: set[int], change: FlagChange) -> dict[int, MailError]:
+    add, remove = change.add, change.remove
     reported: Responses = {}
-    for item, flags in FlagChange(add=add, remove=remove).commands:
+    for item, flags in change.commands:
         reported |= await _store(selection, wanted, item, flags)
     if silent := wanted - reported.keys():  # not there, or not changed, which some servers do not report
         reported |= await _fetch(selection, silent)

@@ -47,7 +47,8 @@ def mail(envelope: Envelope, extensions: Container[str]) -> str:
     words = [f"MAIL FROM:<{envelope.sender}>"]
     is_utf8 = _is_utf8(envelope)
     if is_utf8 and "SMTPUTF8" not in extensions:
-        raise NotSupported("smtpUtf8", "The mail server sends to no addresses that have letters beyond ASCII.")
+        text = "The mail server takes no addresses and no header fields that have letters beyond ASCII."
+        raise NotSupported("smtpUtf8", text)
     if envelope.size is not None and "SIZE" in extensions:
         words.append(f"SIZE={envelope.size}")
     if (envelope.is_8bit or is_utf8) and "8BITMIME" in extensions:
@@ -55,7 +56,8 @@ def mail(envelope: Envelope, extensions: Container[str]) -> str:
     if is_utf8:
         words.append("SMTPUTF8")
     if envelope.id is not None and "DSN" in extensions:
-        words.append(f"RET=HDRS ENVID={xtext(envelope.id)}")
+        written = xtext(envelope.id)
+        words.append(f"RET=HDRS ENVID={written}" if written else "RET=HDRS")
     return " ".join(words)
 
 
@@ -65,12 +67,11 @@ def recipients(envelope: Envelope, extensions: Container[str]) -> Iterable[str]:
     return (f"RCPT TO:<{address}>{notify}" for address in envelope.recipients)
 
 
-def xtext(text: str) -> str:
-    """The text in the alphabet of parameters (RFC 3461, 4). Raises InvalidRequest if it is too long."""
+def xtext(text: str) -> str | None:
+    """The text in the alphabet of parameters (RFC 3461, 4). None if it is too long: a notification also names the
+    message by its header."""
     written = "".join(chr(octet) if _PLAIN.fullmatch(chr(octet)) else f"+{octet:02X}" for octet in text.encode())
-    if len(written) > MAX_ENVELOPE_ID:
-        raise InvalidRequest(f"An envelope id has at most {MAX_ENVELOPE_ID} letters.")
-    return written
+    return written if len(written) <= MAX_ENVELOPE_ID else None
 
 
 def _is_utf8(envelope: Envelope) -> bool:

@@ -1,16 +1,18 @@
 """Stored drafts as they were written."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 
-from service.mail.errors import TooLarge
+from service.mail.errors import InvalidRequest, TooLarge
 from service.mail.mime.compose.checks import is_token
 from service.mail.mime.compose.entities import MAX_CID
 from service.mail.mime.compose.header import is_set_by_service
+from service.mail.mime.headers.addresses import list_addresses
 from service.mail.mime.html.safe_html import text_from_html
 from service.mail.model import Header, Message, Part
 from service.mail.submission.model import (
     MAX_ATTACHMENTS,
     MAX_HEADERS,
+    MAX_RECIPIENTS,
     MAX_SUBJECT,
     MAX_TEXT,
     Attachment,
@@ -18,6 +20,14 @@ from service.mail.submission.model import (
     NewHeader,
 )
 
+_MEMBERS = {
+    "from": "from_",
+    "to": "to",
+    "cc": "cc",
+    "bcc": "bcc",
+    "reply-to": "reply_to",
+    "subject": "subject",
+}
 _MAX_NAME = 100
 _MAX_VALUE = 10_000
 
@@ -58,6 +68,38 @@ def read_draft(
     )
 
 
+def require_whole(headers: Iterable[Header], given: Container[str] = ()) -> None:
+    """Raises TooLarge or InvalidRequest if a draft of another program has more in its header than ``read_draft`` reads:
+    a change would lose it. ``given`` are the members of ``NewDraft`` that the change gives."""
+    fields = list(headers)
+    for name, member in _MEMBERS.items():
+        if member not in given:
+            _require_whole(name, [field for field in fields if field.name.lower() == name])
+    added = [field for field in fields if _can_be_added(field)]
+    if "headers" not in given and (len(added) > MAX_HEADERS or any(len(each.value) > _MAX_VALUE for each in added)):
+        raise TooLarge("The draft has more header fields, or longer ones, than can be changed. Give new ones.")
+
+
+def _require_whole(name: str, fields: Sequence[Header]) -> None:
+    """Of a field that one member has."""
+    if len(fields) > 1:
+        raise InvalidRequest(f"The draft has the header field {name} more than once. Give a new one.")
+    for field in fields:
+        if name == "subject":
+            is_whole, is_clear = len(field.value) <= MAX_SUBJECT, True
+        else:
+            most = 1 if name == "from" else MAX_RECIPIENTS
+            _, is_whole, is_clear = list_addresses(field.raw.encode("latin-1", "replace"), most)
+        if not is_whole:
+            raise TooLarge(f"The header field {name} of the draft is longer than can be changed. Give a new one.")
+        if not is_clear:
+            raise InvalidRequest(f"The header field {name} of the draft lacks a comma. Give a new one.")
+
+
+def _can_be_added(field: Header) -> bool:
+    return is_token(field.name) and len(field.name) <= _MAX_NAME and not is_set_by_service(field.name)
+
+
 def _is_made_from(html: str, text: str | None) -> bool:
     return _with_lf(text_from_html(html)).rstrip("\n") == _with_lf(text or "").rstrip("\n")
 
@@ -80,9 +122,5 @@ def _attachment(message: str, part: Part) -> Attachment:
 
 def _added(headers: Iterable[Header]) -> tuple[NewHeader, ...]:
     """Those that a user may add."""
-    found = [
-        NewHeader(name=each.name, value=each.value[:_MAX_VALUE])
-        for each in headers
-        if is_token(each.name) and len(each.name) <= _MAX_NAME and not is_set_by_service(each.name)
-    ]
+    found = [NewHeader(name=each.name, value=each.value[:_MAX_VALUE]) for each in headers if _can_be_added(each)]
     return tuple(found[:MAX_HEADERS])

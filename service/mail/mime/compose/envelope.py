@@ -20,7 +20,7 @@ def envelope_of(header: bytes) -> Envelope:
     are those of To, Cc and Bcc, each once, members of groups too.
 
     Raises InvalidRequest if an address cannot be sent to, and TooLarge if there is more of it than is read, so that no
-    recipient is ever left out. The recipients may be none.
+    recipient is ever left out; also InvalidRequest if a comma between two is missing. The recipients may be none.
     """
     fields = split_headers(header)
     if len(header) > MAX_BLOCK or len(fields) >= MAX_FIELDS:
@@ -46,6 +46,8 @@ def _addresses(fields: Sequence[RawHeader], names: Iterable[str]) -> Iterator[Ad
             listed = list_addresses(raw, _MAX_ADDRESSES)
             if not listed.is_complete:
                 raise TooLarge(f"The header field {name} has too many addresses, or more than {MAX_OCTETS} octets.")
+            if not listed.is_clear and name.lower() in _RECIPIENTS:
+                raise InvalidRequest(f"The header field {name} names addresses without a comma between them.")
             yield from listed.addresses
 
 

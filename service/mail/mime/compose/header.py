@@ -83,7 +83,7 @@ def _fields(draft: NewDraft, identified: Identified) -> Iterator[bytes]:
     for header in draft.headers:
         yield _added(header)
     for name, value in identified.internal:
-        yield _internal(name, value)
+        yield internal_field(name, value)
     yield b"MIME-Version: 1.0\r\n"
 
 
@@ -108,7 +108,9 @@ def _added(header: NewHeader) -> bytes:
     return value_field(header.name, value)
 
 
-def _internal(name: str, value: str) -> bytes:
+def internal_field(name: str, value: str) -> bytes:
+    """A field that ``Outgoing`` removes. Raises InvalidRequest unless its name is one of those, and its value is ASCII
+    without spaces."""
     if not is_token(name) or not name.lower().startswith(INTERNAL) or not _INTERNAL_VALUE.fullmatch(value):
         raise InvalidRequest(f"{shown(name)} cannot be a field of the service's own.")
     return fold(name, [value[at : at + _PIECE] for at in range(0, len(value), _PIECE)])

@@ -44,10 +44,12 @@ _ADDRESS_IN_NAME = re.compile(r"[^\s@\uff20\ufe6b<>\"'(),;:]{1,64}[@\uff20\ufe6b
 
 
 class AddressList(NamedTuple):
-    """The mailboxes of a list. ``is_complete`` is False if a limit cut it."""
+    """The mailboxes of a list. ``is_complete`` is False if a limit cut it; ``is_clear`` is, if it names more addresses
+    than were found, because a comma is missing."""
 
     addresses: tuple[Address, ...]
     is_complete: bool
+    is_clear: bool = True
 
 
 def parse_addresses(raw: bytes | str, limit: int = 1000) -> tuple[Address, ...]:
@@ -79,7 +81,8 @@ def list_addresses(raw: bytes | str, limit: int) -> AddressList:
         if len(found) >= limit:
             return AddressList(tuple(found), is_complete=False)
         found.append(address)
-    return AddressList(tuple(found), is_complete=not scanner.is_cut and len(octets) <= MAX_OCTETS)
+    is_complete = not scanner.is_cut and len(octets) <= MAX_OCTETS
+    return AddressList(tuple(found), is_complete, is_clear=not scanner.is_in_doubt)
 
 
 @lru_cache(maxsize=4096)
@@ -126,6 +129,8 @@ class _Scanner:
     def __init__(self, octets: bytes) -> None:
         self.is_cut = False
         """Whether there are more tokens than are read."""
+        self.is_in_doubt = False
+        """Whether an address was passed over, other than one that stands as a name before angle brackets."""
         self._octets = octets
         self._comments_close = True
         self._in_group = False
@@ -136,6 +141,8 @@ class _Scanner:
         self._route: list[bytes] | None = None
         """What stands between angle brackets, while they are open."""
         self._angle: bytes | None = None
+        self._behind = 0
+        """Where in ``_phrase`` begins what stands behind them."""
         self._comment: bytes | None = None
 
     def addresses(self) -> Iterator[Address]:
@@ -185,6 +192,7 @@ class _Scanner:
             self._space()
         elif token == b"<":
             # Of several the last counts; what an earlier one showed stays visible in the name.
+            self.is_in_doubt |= bool(self._angle)
             self._phrase += [("space", b" "), ("atom", self._angle), ("space", b" ")] if self._angle else []
             self._angle, self._route = None, []
         elif token == b">":
@@ -192,6 +200,7 @@ class _Scanner:
         elif self._route is not None:
             self._extend(kind, token)
         elif token == b":" and not self._in_group:
+            self.is_in_doubt |= bool(self._angle) or self._ats() > 0
             self._in_group = True
             self._reset()
         elif kind == "space":
@@ -213,12 +222,18 @@ class _Scanner:
     def _close(self) -> None:
         if self._route is not None:
             self._angle, self._route = b"".join(self._route), None
+            self._behind = len(self._phrase)
+
+    def _ats(self) -> int:
+        """The at signs of the phrase; with angle brackets, of what stands behind them."""
+        return sum(token == b"@" for _, token in self._phrase[self._behind :])
 
     def _flush(self) -> Iterator[Address]:
         self._close()
         if not self._phrase and self._angle is None and self._comment is None:
             return
         phrase, angle = self._phrase, self._angle
+        self.is_in_doubt |= self._ats() > (0 if angle else 1)
         if angle is None:
             phrase, angle = _addr_spec(phrase)
         name = _name(phrase)

@@ -200,14 +200,26 @@ async def test_a_refused_move_leaves_the_message_as_it_was(scripted: Scripted) -
     assert removed(server) == [b"UID STORE 1 -FLAGS.SILENT (%b)" % b" ".join(words)]
 
 
-@pytest.mark.parametrize("loss", [[Close()], [Hang()]], ids=["closed", "silent"])
-@pytest.mark.parametrize("verb", ["STORE", "MOVE"])
+@pytest.mark.parametrize(
+    ("verb", "loss"),
+    [("STORE", [Close()]), ("STORE", [Hang()]), ("MOVE", [Close()])],
+    ids=["STORE closed", "STORE silent", "MOVE closed"],
+)
 async def test_after_a_lost_answer_what_is_left_is_claimed_again(scripted: Scripted, verb: str, loss: Answer) -> None:
     """R-SEND-13, R-CONC-06: another nonce, so that of two processes only one goes on."""
     then = OK if verb == "STORE" else MOVED
     server, outcome = await move(scripted, Others(row(), target=b"", **{verb: fails_once(then, loss)}))
     assert (outcome.error, outcome.new_id) == (None, NEW)
     assert len(added(server)) == 2
+
+
+@pytest.mark.parametrize("capabilities", [ABLE, b"IMAP4rev1 UIDPLUS MOVE"])
+async def test_a_move_without_an_answer_is_not_made_again(scripted: Scripted, capabilities: bytes) -> None:
+    """R-SEND-13, R-CONC-06: the server may still be at work, and would copy the message twice."""
+    server, outcome = await move(scripted, Others(row(), MOVE=[Hang()]), capabilities)
+    assert isinstance(outcome.error, UpstreamError)
+    assert outcome.error.code == "outcomeUnknown"
+    assert server.verbs.count("UID MOVE") == 1
 
 
 async def test_after_a_lost_answer_to_move_the_message_is_found(scripted: Scripted) -> None:

@@ -70,6 +70,39 @@ def test_what_cannot_be_sent_to_is_never_left_out(header: bytes, reason: str) ->
 
 
 @pytest.mark.parametrize(
+    "to",
+    [
+        b"a@example.org b@example.org",
+        b"a@example.org\r\n b@example.org",
+        b"a@example.org\rBcc: b@example.org",
+        b"A <a@example.org> B <b@example.org>",
+        b"A <a@example.org> b@example.org",
+        b"c@example.org, <a@example.org><b@example.org>",
+        b"a@example.org: b@example.org;",
+        b"A <a@example.org> team: b@example.org;",
+    ],
+)
+def test_without_a_comma_no_recipient_is_left_out(to: bytes) -> None:
+    """R-SEND-05: which of the addresses are meant cannot be known."""
+    with pytest.raises(InvalidRequest, match="without a comma"):
+        envelope_of(b"From: c@example.org\r\nBcc: d@example.org\r\nTo: %b\r\n\r\n" % to)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        b"a@example.org <b@example.org>",
+        b'"c@example.org" <b@example.org> (d@example.org)',
+        b"A (c@example.org) B <b@example.org>",
+        b"team: =?utf-8?q?c=40example.org?= <b@example.org>;",
+        b"<@c.example.org,@d.example.org:b@example.org>",
+    ],
+)
+def test_an_address_in_a_name_is_no_recipient(to: bytes) -> None:
+    assert envelope_of(b"From: c@example.org\r\nTo: %b\r\n\r\n" % to).recipients == ("b@example.org",)
+
+
+@pytest.mark.parametrize(
     "header",
     [
         b"From: a@example.org\r\nTo: " + b", ".join(b"%d@example.org" % n for n in range(11_000)) + b"\r\n\r\n",

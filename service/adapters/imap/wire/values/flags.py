@@ -29,6 +29,11 @@ class _TooLarge(Exception):
     """Not an error: the set of flags is too large for the cache."""
 
 
+def is_system(word: str) -> bool:
+    """Whether this IMAP name is that of a flag that every server knows."""
+    return word.lower().encode() in _FROM_WIRE
+
+
 def from_wire(flags: Token) -> tuple[str, ...]:
     """Returns the flags in the server's order. ``\\Recent`` describes a session, not the message, and is left out."""
     words = _words(flags)
