@@ -11,8 +11,9 @@ from service import probe
 from service.cli.configuration import settings_of, warn_of_unknown_variables
 from service.cli.options import Config
 from service.cli.passwords import password_of
-from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.metrics_port import MetricsAddress
 from service.http.open_files import affordable
+from service.http.ports import PortUnavailable
 from service.mail.errors import MailError
 from service.probe.line import Line
 from service.probe.plan import Surroundings, plan

@@ -17,7 +17,8 @@ from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.cli.configuration import valid, warn_of_unknown_variables
 from service.cli.options import Host, MetricsHost, MetricsPort, Port, with_metrics
 from service.http import run as serving
-from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.metrics_port import MetricsAddress
+from service.http.ports import PortUnavailable, url_of
 from service.http.servers import ApiServer
 from service.settings.model import KEY_OCTETS, Settings
 from service.telemetry import logs
@@ -79,6 +80,10 @@ async def _demo(settings: Settings, host: str, port: int, live_seconds: float | 
     from service.demo.smtp import smtp_server  # noqa: PLC0415
 
     logs.configure("WARNING")
+    metrics = MetricsAddress.of(settings)
+    if metrics:
+        metrics.require_free(port)
+    sockets = serving.listeners(host, port)
     messages = list(demo_messages())
     async with (
         imap_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as imap_port,
@@ -91,11 +96,8 @@ async def _demo(settings: Settings, host: str, port: int, live_seconds: float | 
         imap, pop3, smtp = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in ports)
         smtp = replace(smtp, files_sent=False)
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3, smtp)})
-        metrics = MetricsAddress.of(settings)
-        if metrics:
-            metrics.require_free(port)
         welcome = partial(_welcome, count=len(messages), live_seconds=live_seconds, has_page=settings.page)
-        await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve()
+        await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve(sockets)
 
 
 def _welcome(url: str, count: int, live_seconds: float | None, has_page: bool) -> str:
@@ -116,4 +118,4 @@ class _DemoServer(ApiServer):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            typer.echo(self._welcome(f"http://{self.config.host}:{port}"))
+            typer.echo(self._welcome(url_of(self.config.host, port)))
