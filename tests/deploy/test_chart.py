@@ -114,7 +114,7 @@ def test_pods_are_restricted(file: Path) -> None:
         }
     volumes = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
     assert [volume for volume in volumes if "emptyDir" in volume] == [
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
+        {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
     ]
 
 
