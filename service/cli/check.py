@@ -51,7 +51,7 @@ def check(
         typer.echo(f"{error.detail} Name one with --server.", err=True)
         raise typer.Exit(2) from None
     if not rows:
-        typer.echo("No mail server is configured, so there is nothing to check.", err=True)
+        typer.echo("No mail server is configured, so there is nothing to check: give --config FILE.", err=True)
         raise typer.Exit(2)
     credentials = probe.Login(login, password_of(_PASSWORD)) if login else None
     before = None if server else plan(settings, table, _surroundings(settings, config))

@@ -25,7 +25,7 @@ def import_(
     destination: Annotated[str, typer.Argument(metavar="TO", help="Login of the mailbox to copy into.")],
     config: Config = None,
     from_server: Annotated[
-        str | None, typer.Option(help="Mail server of FROM: a name of the configuration, or a host without one.")
+        str | None, typer.Option(help="Mail server of FROM: a name of the configuration; a host if there is none.")
     ] = None,
     to_server: Annotated[str | None, typer.Option(help="Mail server of TO, in the same way.")] = None,
     from_protocol: Annotated[str | None, typer.Option(help="imap, pop3 or maildir; by default what there is.")] = None,

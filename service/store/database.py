@@ -58,8 +58,8 @@ class Database:
         self._note(is_down=False)
 
     async def fault(self) -> str | None:
-        """The kind of failure; None if it answers. Changes nothing in it, and makes no file: it would belong to whoever
-        looks, and not to the service."""
+        """The kind of failure; None if it answers. Changes nothing in it, and makes no file: root would own it, and the
+        service could not write to it."""
         if (file := _file(self._url)) is not None and not file.exists():
             return (
                 None if os.access(file.parent, os.W_OK | os.X_OK) else "the folder is missing, or cannot be written to"
