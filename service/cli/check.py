@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service import probe
-from service.cli.configuration import settings_of, warn_of_unknown_variables
+from service.cli.configuration import no_server, settings_of, warn_of_unknown_variables
 from service.cli.options import Config
 from service.cli.passwords import password_of
 from service.http.metrics_port import MetricsAddress
@@ -48,7 +48,7 @@ def check(
         rows = [table.named(server)] if server else list(table)
         login_server = table.pick(login, server) if login else None
     except MailError as error:
-        typer.echo(f"{error.detail} Name one with --server.", err=True)
+        typer.echo(no_server(error, table, "--server"), err=True)
         raise typer.Exit(2) from None
     if not rows:
         typer.echo("No mail server is configured, so there is nothing to check: give --config FILE.", err=True)

@@ -8,10 +8,10 @@ import typer
 
 from service.accounts.credentials import Credentials
 from service.backends import backends
-from service.cli.configuration import settings_of
+from service.cli.configuration import no_server, settings_of
 from service.cli.options import Config
 from service.cli.passwords import password_of
-from service.mail.errors import MailError
+from service.mail.errors import MailError, NotFound
 from service.mail.model import Protocol
 from service.telemetry import logs
 from service.transfer.model import Options
@@ -61,6 +61,9 @@ def import_(
         rows = table.pick(source, from_server), table.pick(destination, to_server)
         protocol = Protocol(from_protocol.lower()) if from_protocol else rows[0].protocol
         rows[0].require(protocol)
+    except NotFound as error:
+        typer.echo(no_server(error, table, "--from-server and --to-server"), err=True)
+        raise typer.Exit(2) from None
     except (MailError, ValueError) as error:
         typer.echo(error.detail if isinstance(error, MailError) else "There is no such protocol.", err=True)
         raise typer.Exit(2) from None
