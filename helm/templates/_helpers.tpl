@@ -269,8 +269,8 @@ assumed to have the usual port. */ -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{ fail "httpRoute.parentRefs: name the gateway that the route belongs to." }}
 {{- end -}}
-{{- $needed := .Values.config.drain_seconds | default 5 | int | add 30 -}}
+{{- $needed := .Values.config.drain_seconds | default 5 | ceil | int | add 30 (dig "preStop" "sleep" "seconds" 0 .Values.lifecycle | int) -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}
-{{ printf "terminationGracePeriodSeconds: at least %d: config.drain_seconds, 25 s for requests in progress, and the logouts." $needed | fail }}
+{{ printf "terminationGracePeriodSeconds: at least %d: lifecycle.preStop.sleep, config.drain_seconds, 25 s for requests in progress, and the logouts." $needed | fail }}
 {{- end -}}
 {{- end }}

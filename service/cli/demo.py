@@ -34,7 +34,7 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
   curl -s -u {login} {url}/v1/accounts/me/folders
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&unread=true"
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&subject=%C3%9Cbersicht"
-  curl -s -u {login} --json '{{"to":[{{"email":"demo@example.org"}}],"text":"Hi!"}}' {url}/v1/accounts/me/submissions
+  curl -s -u {login} {url}/v1/accounts/me/submissions -H "Content-Type: application/json" -d '{message}'
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=1"
   curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
 """
@@ -104,7 +104,8 @@ def _welcome(url: str, count: int, live_seconds: float | None, has_page: bool) -
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
 
     text = (_PAGE if has_page else "") + _WELCOME + (_LIVE if live_seconds else "")
-    return text.format(url=url, login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=count, seconds=live_seconds)
+    login, message = f"{DEMO_USER}:{DEMO_PASSWORD}", f'{{"to":[{{"email":"{DEMO_USER}"}}],"text":"Hi!"}}'
+    return text.format(url=url, login=login, message=message, count=count, seconds=live_seconds)
 
 
 class _DemoServer(ApiServer):

@@ -17,8 +17,8 @@ _DATABASE_ADVICE = (
 
 
 _FILE_ADVICE = (
-    "Check the path in `store.url`: after sqlite: an absolute one has four slashes. Casella's user has to be able to"
-    " write into its folder."
+    "Check the path in `store.url`: an absolute one comes after three slashes, as in sqlite:////PATH. Casella's user"
+    " has to be able to write into its folder."
 )
 
 

@@ -212,6 +212,14 @@ def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
     assert from_python.split() == from_javascript.split()
 
 
+@pytest.mark.parametrize("page", PAGES_WITH_CURL)
+def test_commands_can_be_pasted_into_any_shell(page: str) -> None:
+    """zsh takes a bare question mark for a pattern, and a comment behind a command for its arguments."""
+    for line in "".join(block for block in of(page, "sh") if "curl" in block).splitlines():
+        bare = re.sub(r'"(?:\\.|\$\([^)]*\)|[^"\\])*"|\'[^\']*\'', "", line)
+        assert line.startswith("#") or not re.search(r"\?|\s#", bare), line
+
+
 def test_no_block_of_code_is_untested() -> None:
     """A block in a language that no test executes or parses fails."""
     tried = {("docs/quick-start.md", "python"), ("docs/quick-start.md", "js")}

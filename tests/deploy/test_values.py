@@ -223,6 +223,8 @@ def test_the_schema_refuses(values: Object) -> None:
         ({"autoscaling": {"enabled": True, "minReplicas": 6, "maxReplicas": 3}}, "at most autoscaling.maxReplicas"),
         ({"terminationGracePeriodSeconds": 30}, "at least 35"),
         ({"config": {"drain_seconds": 20}}, "at least 50"),
+        ({"lifecycle": {"preStop": {"sleep": {"seconds": 20}}}}, "at least 55"),
+        ({"config": {"drain_seconds": 15.5}}, "at least 46"),
         ({"config": {"rates": {"url": "redis://:secret@redis.example.org"}}}, "CASELLA_RATES__URL"),
         ({"config": {"metrics_port": 9000}}, "set metrics.port"),
         ({"serviceMonitor": {"enabled": True}}, "name the pods of your Prometheus"),
