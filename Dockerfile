@@ -22,7 +22,7 @@ LABEL org.opencontainers.image.title="Casella" \
       org.opencontainers.image.description="One HTTP/JSON API in front of any mailbox, by IMAP or POP3." \
       org.opencontainers.image.licenses="GPL-3.0-or-later"
 COPY --from=build /opt/casella /opt/casella
-# The root file system may be read-only: nothing is written but what libraries put into /tmp.
+# The root file system may be read-only: nothing is written but large messages on their way, into /tmp.
 ENV PATH=/opt/casella/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 WORKDIR /tmp
 USER 10001:10001

@@ -9,6 +9,9 @@ PORT ?= 8000
 SECONDS ?= 60
 ROUNDS ?= 50
 FUZZED := wire tokens framing mail html search jmap
+# An environment that was only half made would be taken for a whole one the next time.
+MAKE_VENV = $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Casella needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: PYTHON=python3.12")' \
+	&& { $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 NODE_BIN := PATH=$(BIN):$$PATH openapi/node_modules/.bin
 # Tests start some hundred processes, which would all compile the service again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +19,7 @@ export REDOCLY_TELEMETRY = off
 export REDOCLY_SUPPRESS_UPDATE_NOTICE = true
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check format openapi bench contract sdks imports fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean web
+.PHONY: help run test check format openapi bench contract sdks imports fuzz growth pressure listeners chart cluster image drill soak turns tokens hostile servers watchers nightly cases requirements system clean web
 
 help:  ## Say what there is.
 	@sed -n 's/^\([a-z]*\):.*##/  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -158,13 +161,13 @@ clean:  ## Remove the environment.
 	rm -rf $(VENV)
 
 $(VENV)/run: requirements.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { $(MAKE_VENV); }
 	@echo "Installing into $(VENV), once: about half a minute."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { $(MAKE_VENV); }
 	@echo "Installing into $(VENV), once: about a minute."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -2,16 +2,22 @@
 connection to the mail server: in memory while small, otherwise in a private file."""
 
 import asyncio
+import errno
 import os
 import sys
 import tempfile
 import weakref
 from collections.abc import AsyncGenerator, Callable
 
-from service.mail.errors import TooLarge
+import structlog
+
+from service.mail.errors import ServerBusy, TooLarge
 
 IN_MEMORY = 1024 * 1024
 CHUNK = 64 * 1024
+RETRY_AFTER = 5
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_log = structlog.get_logger("service.spool")
 
 
 class Spool:
@@ -26,15 +32,27 @@ class Spool:
         self._close: Callable[[], object] | None = None
 
     def write(self, octets: bytes) -> None:
-        """Raises TooLarge above the limit. It writes to a file unless ``stays_in_memory``."""
+        """Raises TooLarge above the limit, and ServerBusy if there is no room for files. It writes to a file unless
+        ``stays_in_memory``."""
         if self.size + len(octets) > self._limit:
             raise TooLarge(f"The message is larger than the {self._limit} octets that can be handled.")
+        try:
+            self._store(octets)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _log.warning("no room for large messages", folder=tempfile.gettempdir())
+            raise ServerBusy(
+                "The service has no room for another large message now.", retry_after=RETRY_AFTER
+            ) from None
+        self.size += len(octets)
+
+    def _store(self, octets: bytes) -> None:
         if self._file is None and not self.stays_in_memory(len(octets)):
             self._file = self._new_file()
             self._append(self._memory)
             self._memory = bytearray()
         self._append(octets)
-        self.size += len(octets)
 
     def stays_in_memory(self, more: int = 0) -> bool:
         """Whether there is no file, even after this many more octets."""

@@ -22,14 +22,15 @@ app.kubernetes.io/name: {{ include "casella.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- /* Those of the chart come last, so that they win: objects are found by them. */ -}}
 {{- define "casella.labels" -}}
+{{- with .Values.commonLabels }}
+{{- toYaml . }}
+{{ end -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "casella.selector" . }}
 app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{- /* Metadata of an object: (list $ "suffix of its name" more-labels more-annotations) */ -}}
@@ -55,7 +56,13 @@ annotations:
 {{- end -}}
 {{- end }}
 
-{{- /* The address outside of the cluster; empty if there is none. */ -}}
+{{- /* Labels of the pod of `helm test`. It has another name than the pods, so that the service does not select it. */ -}}
+{{- define "casella.testSelector" -}}
+app.kubernetes.io/name: {{ include "casella.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* The address outside of the cluster; empty if there is none, or none that a reader can open. */ -}}
 {{- define "casella.publicUrl" -}}
 {{- $host := "" -}}
 {{- if .Values.ingress.enabled -}}
@@ -63,7 +70,7 @@ annotations:
 {{- else if and .Values.httpRoute.enabled .Values.httpRoute.hostnames -}}
 {{- $host = first .Values.httpRoute.hostnames -}}
 {{- end -}}
-{{- if $host }}https://{{ $host }}{{ end -}}
+{{- if and $host (not (hasPrefix "*" $host)) }}https://{{ $host }}{{ end -}}
 {{- end }}
 
 {{- /* The address by which links lead here: the public one, or the service's in the cluster. */ -}}
@@ -217,12 +224,19 @@ assumed to have the usual port. */ -}}
 {{ $ports | uniq | toJson }}
 {{- end }}
 
+{{- /* Whether the pods get secret keys, or may get them from a secret that the chart does not see: empty if not. */ -}}
+{{- define "casella.hasKeys" -}}
+{{- $named := list -}}
+{{- range .Values.extraEnv }}{{ $named = append $named (upper .name) }}{{ end -}}
+{{- if or .Values.secretKeys .Values.existingSecret.name .Values.extraEnvFrom (has "CASELLA_SECRET_KEYS" $named) }}yes{{ end -}}
+{{- end }}
+
 {{- /* Refuses values that would not work, or would not be safe. */ -}}
 {{- define "casella.validate" -}}
 {{- if and .Values.secretKeys .Values.existingSecret.name -}}
 {{ fail "secretKeys and existingSecret.name: set only one of them." }}
 {{- end -}}
-{{- $hasKeys := or .Values.secretKeys .Values.existingSecret.name .Values.extraEnv .Values.extraEnvFrom -}}
+{{- $hasKeys := include "casella.hasKeys" . -}}
 {{- if and (gt (include "casella.maxReplicas" . | int) 1) .Values.config.servers (not $hasKeys) -}}
 {{ fail "Several pods need secretKeys or existingSecret.name, or a pod cannot open the session tokens of another." }}
 {{- end -}}
@@ -230,8 +244,16 @@ assumed to have the usual port. */ -}}
 {{- if and $hasStore (not $hasKeys) -}}
 {{ fail "A store needs secretKeys or existingSecret.name, which seal what is in it." }}
 {{- end -}}
-{{- if and (gt (include "casella.maxReplicas" . | int) 1) (hasPrefix "sqlite:" ((.Values.config.store).url | default "")) -}}
+{{- if hasPrefix "sqlite:" ((.Values.config.store).url | default "") -}}
+{{- if gt (include "casella.maxReplicas" . | int) 1 -}}
 {{ fail "config.store.url: several pods cannot share a file. Name a PostgreSQL." }}
+{{- end -}}
+{{- if ne .Values.strategy.type "Recreate" -}}
+{{ fail "config.store.url: during an update two pods would share the file. Set strategy.type to Recreate, and strategy.rollingUpdate to null." }}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{ fail "autoscaling.minReplicas: at most autoscaling.maxReplicas." }}
 {{- end -}}
 {{- range $section := list "rates" "store" -}}
 {{- if regexMatch "//[^/?#]*:[^/?#]+@" (dig $section "url" "" $.Values.config) -}}
@@ -247,8 +269,8 @@ assumed to have the usual port. */ -}}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{ fail "httpRoute.parentRefs: name the gateway that the route belongs to." }}
 {{- end -}}
-{{- $needed := .Values.config.drain_seconds | default 5 | int | add 30 -}}
+{{- $needed := .Values.config.drain_seconds | default 5 | ceil | int | add 30 (dig "preStop" "sleep" "seconds" 0 .Values.lifecycle | int) -}}
 {{- if lt (int .Values.terminationGracePeriodSeconds) (int $needed) -}}
-{{ printf "terminationGracePeriodSeconds: at least %d: config.drain_seconds, 25 s for requests in progress, and the logouts." $needed | fail }}
+{{ printf "terminationGracePeriodSeconds: at least %d: lifecycle.preStop.sleep, config.drain_seconds, 25 s for requests in progress, and the logouts." $needed | fail }}
 {{- end -}}
 {{- end }}

@@ -219,6 +219,7 @@ def example_of(problem_type: ProblemType) -> dict[str, Any]:
     }
 
 
+_NO_ROUTE = "There is nothing at this URL. GET /openapi.json has all paths, and /docs shows them."
 _WHOLE = "request"
 """The location of an error that is not about one value, or whose value is not known."""
 
@@ -352,7 +353,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     headers = dict(error.headers or {})
     if problem_type is _METHOD_NOT_ALLOWED and (methods := _allowed(request)):
         headers = {"Allow": ", ".join(methods)}
-    return problem_response(request, problem_type, problem_type.advice, headers, **more)
+    detail = _NO_ROUTE if more else problem_type.advice
+    return problem_response(request, problem_type, detail, headers, **more)
 
 
 def _allowed(request: Request) -> list[str]:

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from service import probe
-from service.cli.configuration import settings_of, warn_of_unknown_variables
+from service.cli.configuration import no_server, settings_of, warn_of_unknown_variables
 from service.cli.options import Config
 from service.cli.passwords import password_of
-from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.metrics_port import MetricsAddress
 from service.http.open_files import affordable
+from service.http.ports import PortUnavailable
 from service.mail.errors import MailError
 from service.probe.line import Line
 from service.probe.plan import Surroundings, plan
@@ -47,10 +48,10 @@ def check(
         rows = [table.named(server)] if server else list(table)
         login_server = table.pick(login, server) if login else None
     except MailError as error:
-        typer.echo(f"{error.detail} Name one with --server.", err=True)
+        typer.echo(no_server(error, table, "--server"), err=True)
         raise typer.Exit(2) from None
     if not rows:
-        typer.echo("No mail server is configured, so there is nothing to check.", err=True)
+        typer.echo("No mail server is configured, so there is nothing to check: give --config FILE.", err=True)
         raise typer.Exit(2)
     credentials = probe.Login(login, password_of(_PASSWORD)) if login else None
     before = None if server else plan(settings, table, _surroundings(settings, config))

@@ -7,7 +7,8 @@ from ssl import SSLError
 import typer
 from pydantic import ValidationError
 
-from service.accounts.servers import trusting
+from service.accounts.servers import ServerTable, trusting
+from service.mail.errors import MailError
 from service.settings import errors as setting_errors
 from service.settings.model import Settings, read_settings
 
@@ -53,3 +54,10 @@ def warn_of_unknown_variables() -> None:
     """Print a line for each variable whose name begins like a setting, and is none."""
     for line in setting_errors.unknown():
         typer.echo(line, err=True)
+
+
+def no_server(error: MailError, table: ServerTable, options: str) -> str:
+    """Why no server was found, for people at a terminal: which there are, and the options that name one."""
+    names = ", ".join(row.name for row in table)
+    known = f"The configuration has {names}: name one" if names else "There is no configuration: name a host"
+    return f"{error.detail.partition('. ')[0].rstrip('.')}. {known} with {options}."

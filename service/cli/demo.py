@@ -17,7 +17,8 @@ from service.accounts.servers import Endpoint, MailServer, Security, ServerTable
 from service.cli.configuration import valid, warn_of_unknown_variables
 from service.cli.options import Host, MetricsHost, MetricsPort, Port, with_metrics
 from service.http import run as serving
-from service.http.metrics_port import MetricsAddress, PortUnavailable
+from service.http.metrics_port import MetricsAddress
+from service.http.ports import PortUnavailable, url_of
 from service.http.servers import ApiServer
 from service.settings.model import KEY_OCTETS, Settings
 from service.telemetry import logs
@@ -33,7 +34,7 @@ Login and password: {login}    Reference: {url}/docs    End: Ctrl-C
   curl -s -u {login} {url}/v1/accounts/me/folders
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&unread=true"
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=3&subject=%C3%9Cbersicht"
-  curl -s -u {login} --json '{{"to":[{{"email":"demo@example.org"}}],"text":"Hi!"}}' {url}/v1/accounts/me/submissions
+  curl -s -u {login} {url}/v1/accounts/me/submissions -H "Content-Type: application/json" -d '{message}'
   curl -s -u {login} "{url}/v1/accounts/me/folders/inbox/messages?limit=1"
   curl -s -u {login} -H "Casella-Protocol: pop3" "{url}/v1/accounts/me/folders/inbox/messages?limit=3"
 """
@@ -79,6 +80,10 @@ async def _demo(settings: Settings, host: str, port: int, live_seconds: float | 
     from service.demo.smtp import smtp_server  # noqa: PLC0415
 
     logs.configure("WARNING")
+    metrics = MetricsAddress.of(settings)
+    if metrics:
+        metrics.require_free(port)
+    sockets = serving.listeners(host, port)
     messages = list(demo_messages())
     async with (
         imap_mailbox(messages, DEMO_USER, DEMO_PASSWORD) as imap_port,
@@ -91,18 +96,16 @@ async def _demo(settings: Settings, host: str, port: int, live_seconds: float | 
         imap, pop3, smtp = (Endpoint("127.0.0.1", own, Security.NONE, server="demo") for own in ports)
         smtp = replace(smtp, files_sent=False)
         table = ServerTable({"demo": MailServer("demo", frozenset({"example.org"}), imap, pop3, smtp)})
-        metrics = MetricsAddress.of(settings)
-        if metrics:
-            metrics.require_free(port)
         welcome = partial(_welcome, count=len(messages), live_seconds=live_seconds, has_page=settings.page)
-        await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve()
+        await _DemoServer(serving.config_of(settings, host, port, table), welcome, metrics).serve(sockets)
 
 
 def _welcome(url: str, count: int, live_seconds: float | None, has_page: bool) -> str:
     from service.demo import DEMO_PASSWORD, DEMO_USER  # noqa: PLC0415
 
     text = (_PAGE if has_page else "") + _WELCOME + (_LIVE if live_seconds else "")
-    return text.format(url=url, login=f"{DEMO_USER}:{DEMO_PASSWORD}", count=count, seconds=live_seconds)
+    login, message = f"{DEMO_USER}:{DEMO_PASSWORD}", f'{{"to":[{{"email":"{DEMO_USER}"}}],"text":"Hi!"}}'
+    return text.format(url=url, login=login, message=message, count=count, seconds=live_seconds)
 
 
 class _DemoServer(ApiServer):
@@ -116,4 +119,4 @@ class _DemoServer(ApiServer):
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            typer.echo(self._welcome(f"http://{self.config.host}:{port}"))
+            typer.echo(self._welcome(url_of(self.config.host, port)))

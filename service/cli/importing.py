@@ -8,10 +8,10 @@ import typer
 
 from service.accounts.credentials import Credentials
 from service.backends import backends
-from service.cli.configuration import settings_of
+from service.cli.configuration import no_server, settings_of
 from service.cli.options import Config
 from service.cli.passwords import password_of
-from service.mail.errors import MailError
+from service.mail.errors import MailError, NotFound
 from service.mail.model import Protocol
 from service.telemetry import logs
 from service.transfer.model import Options
@@ -25,7 +25,7 @@ def import_(
     destination: Annotated[str, typer.Argument(metavar="TO", help="Login of the mailbox to copy into.")],
     config: Config = None,
     from_server: Annotated[
-        str | None, typer.Option(help="Mail server of FROM: a name of the configuration, or a host without one.")
+        str | None, typer.Option(help="Mail server of FROM: a name of the configuration; a host if there is none.")
     ] = None,
     to_server: Annotated[str | None, typer.Option(help="Mail server of TO, in the same way.")] = None,
     from_protocol: Annotated[str | None, typer.Option(help="imap, pop3 or maildir; by default what there is.")] = None,
@@ -61,6 +61,9 @@ def import_(
         rows = table.pick(source, from_server), table.pick(destination, to_server)
         protocol = Protocol(from_protocol.lower()) if from_protocol else rows[0].protocol
         rows[0].require(protocol)
+    except NotFound as error:
+        typer.echo(no_server(error, table, "--from-server and --to-server"), err=True)
+        raise typer.Exit(2) from None
     except (MailError, ValueError) as error:
         typer.echo(error.detail if isinstance(error, MailError) else "There is no such protocol.", err=True)
         raise typer.Exit(2) from None

@@ -8,7 +8,7 @@ import typer
 from service.cli.configuration import settings_of
 from service.cli.options import Config, Host, MetricsHost, MetricsPort, Port, with_metrics
 from service.http import run as serving
-from service.http.metrics_port import PortUnavailable
+from service.http.ports import PortUnavailable
 from service.settings import errors as setting_errors
 from service.settings.shown import effective
 from service.telemetry import logs

@@ -7,7 +7,7 @@ each worker takes the first free one, so a worker that replaces another one take
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -23,6 +23,7 @@ from service.api import problems
 from service.api.middleware.requests import SAFE_HEADERS
 from service.api.routes.health import exposition
 from service.http.listener import uvicorn_config
+from service.http.ports import PortUnavailable, listening
 from service.settings.model import Settings
 
 MAX_CONNECTIONS = 20
@@ -31,11 +32,8 @@ END_SECONDS = 1
 """How long a hanging scrape may delay the end of the process."""
 RETRY_SECONDS = 1.0
 _HIGHEST = 65535
+_WHAT = "The metrics"
 _log = structlog.get_logger("service.http.metrics_port")
-
-
-class PortUnavailable(Exception):
-    """The metrics cannot be served on the port of the settings. The text is for the operator."""
 
 
 async def _metrics(_: Request) -> Response:
@@ -77,30 +75,15 @@ class MetricsAddress:
         for port in self.ports:
             if port == public:
                 raise PortUnavailable(f"Port {port} is for the API, so the metrics need another.")
-            try:
-                _listen(self.host, port).close()
-            except OSError as error:
-                reason = error.strerror or error
-                raise PortUnavailable(f"The metrics cannot be served on {self.host}, port {port}: {reason}.") from None
+            for each in listening(_WHAT, self.host, port):
+                each.close()
 
-    def listen(self) -> socket.socket | None:
-        """Returns a socket that listens on the first free port; None if none is free."""
+    def listen(self) -> list[socket.socket]:
+        """Returns sockets that listen on the first free port; none if none is free."""
         for port in self.ports:
-            try:
-                return _listen(self.host, port)
-            except OSError:
-                continue
-        return None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Binds and listens: two sockets can be bound to one port until one of them listens."""
-    is_ipv6 = ":" in host
-    return socket.create_server(
-        (host, port),
-        family=socket.AF_INET6 if is_ipv6 else socket.AF_INET,
-        dualstack_ipv6=is_ipv6 and socket.has_dualstack_ipv6(),
-    )
+            with suppress(PortUnavailable):
+                return listening(_WHAT, self.host, port)
+        return []
 
 
 @asynccontextmanager
@@ -126,11 +109,11 @@ async def serving_metrics(address: MetricsAddress | None) -> AsyncIterator[None]
 
 
 async def _serve_if_free(address: MetricsAddress, servers: AsyncExitStack) -> bool:
-    listener = address.listen()
-    if listener is None:
+    listeners = address.listen()
+    if not listeners:
         return False
-    _log.info("metrics are served", host=listener.getsockname()[0], port=listener.getsockname()[1])
-    await servers.enter_async_context(_serving(listener))
+    _log.info("metrics are served", host=listeners[0].getsockname()[0], port=listeners[0].getsockname()[1])
+    await servers.enter_async_context(_serving(listeners))
     return True
 
 
@@ -143,18 +126,18 @@ async def _serve_later(address: MetricsAddress, servers: AsyncExitStack) -> None
 
 
 @asynccontextmanager
-async def _serving(listener: socket.socket) -> AsyncIterator[None]:
+async def _serving(listeners: list[socket.socket]) -> AsyncIterator[None]:
     """With the API's limits on connections. Without uvicorn's signal handlers: the server of the API has them."""
     config = uvicorn_config(app, "", 0, max_connections=MAX_CONNECTIONS, trusted_proxies=())
     config.lifespan, config.timeout_graceful_shutdown = "off", END_SECONDS
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    await server.startup([listener])
+    await server.startup(listeners)
     main_loop = asyncio.create_task(server.main_loop())
     try:
         yield
     finally:
         server.should_exit = True
         await main_loop
-        await server.shutdown([listener])
+        await server.shutdown(listeners)

@@ -61,8 +61,7 @@ class NotPermitted(MailError):
 
 
 class NotFound(MailError):
-    """The thing does not exist. ``what`` is its kind: folder, message, part, account, server, provider,
-    subscription."""
+    """The thing does not exist. ``what`` is its kind, one of those that docs/errors.md lists."""
 
     def __init__(self, what: str, detail: str | None = None) -> None:
         super().__init__(detail or f"There is no such {what}.")

@@ -16,6 +16,12 @@ _DATABASE_ADVICE = (
 )
 
 
+_FILE_ADVICE = (
+    "Check the path in `store.url`: an absolute one comes after three slashes, as in sqlite:////PATH. Casella's user"
+    " has to be able to write into its folder."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the machine says about it."""
@@ -127,7 +133,7 @@ async def _database(settings: Settings) -> AsyncIterator[Line]:
     await database.aclose()
     if fault is not None:
         yield Line(f"the database of store.url cannot be used: {fault}", "✗")
-        yield Line(f"  do: {_DATABASE_ADVICE}")
+        yield Line(f"  do: {_DATABASE_ADVICE if database.is_shared else _FILE_ADVICE}")
         return
     kind = "PostgreSQL, which replicas share" if database.is_shared else "SQLite file, for a single process"
     yield Line(f"mailboxes are watched for sleeping phones; the store is a {kind}")

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from service.settings.model import LEVEL, PREFIX, Settings
 
-_NOT_SETTINGS = frozenset({f"{PREFIX}CONFIG", f"{PREFIX}CHECK_PASSWORD"})
+_NOT_SETTINGS = frozenset(f"{PREFIX}{name}" for name in ("CONFIG", "CHECK_PASSWORD", "FROM_PASSWORD", "TO_PASSWORD"))
 """Variables with the prefix that are not settings."""
 _LINK = re.compile(r"_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)\Z")
 """Variables that Kubernetes sets in a pod for a service called ``casella`` or ``casella-…``."""
@@ -22,7 +22,18 @@ Path_ = tuple[str, ...]
 def describe(wrong: ValidationError, file: Path | None) -> list[str]:
     """Returns a line for each error. No value is repeated: it may be a secret."""
     errors = wrong.errors(include_input=False, include_url=False, include_context=False)
-    return [_line(error["loc"], error["type"], error["msg"], file) for error in errors]
+    places = [error["loc"] for error in errors]
+    # A list whose items are wrong is not too short: the wrong ones were left out.
+    meant = [
+        error
+        for error in errors
+        if error["type"] != "too_short" or not any(_is_below(place, error["loc"]) for place in places)
+    ]
+    return [_line(error["loc"], error["type"], error["msg"], file) for error in meant]
+
+
+def _is_below(place: tuple[int | str, ...], other: tuple[int | str, ...]) -> bool:
+    return len(place) > len(other) and place[: len(other)] == other
 
 
 def unknown() -> list[str]:
@@ -45,10 +56,11 @@ def _line(location: Sequence[int | str], kind: str, message: str, file: Path | N
     items = [f"item {step + 1}" for step in location if isinstance(step, int)]
     variable, rest = _variable(path, file)
     where = variable or f"{file or 'environment'}: {'.'.join(path) or 'settings'}"
-    return f"{', '.join([where, *rest, *items])}: {_why(path, kind, message)}{_example(path, variable)}"
+    return f"{', '.join([where, *rest, *items])}: {_why(path, kind, message, file)}{_example(path, variable)}"
 
 
-def _why(path: Path_, kind: str, message: str) -> str:
+def _why(path: Path_, kind: str, message: str, file: Path | None) -> str:
+    field = field_at(path)
     match kind:
         case "extra_forbidden":
             return f"there is no such setting{_nearest(path[-1], _siblings(path))}"
@@ -57,9 +69,15 @@ def _why(path: Path_, kind: str, message: str) -> str:
         case "tuple_type" | "frozen_set_type":
             return "it is a list, or one text separated by commas"
         case "dict_type" | "model_type":
-            return f"it is a table. Its settings are {_within(path)}"
+            return f"it is a table. Its settings are {_within(path, file)}"
+        case "string_pattern_mismatch" if field and field.description:
+            return f"its form is wrong. {field.description.rstrip('.')}"
+        case "path_not_file":
+            return "there is no such file"
+        case "too_short":
+            return "it needs at least one value"
         case _:
-            return message.removeprefix("Value error, ")
+            return message.removeprefix("Value error, ").replace("Input should be", "it has to be").split(", unable")[0]
 
 
 def _variable(path: Path_, file: Path | None) -> tuple[str, Path_]:
@@ -126,13 +144,16 @@ def _variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
             yield from _variables(inner, prefix + step)
 
 
-def _within(path: Path_) -> str:
-    """Returns the first three settings of a table, by their names in the environment."""
+def _within(path: Path_, file: Path | None) -> str:
+    """Returns the first three settings of a table, by their names in the environment, or in the file."""
     field = field_at(path)
     model = _model_in(field.annotation) if field else None
     prefix = _name(path) + LEVEL + (f"NAME{LEVEL}" if field and len(path) == 1 and _is_dict(field) else "")
     names = list(_variables(model, prefix)) if model else []
-    return ", ".join([name for name in names if not any(other.startswith(name + LEVEL) for other in names)][:3])
+    found = [name for name in names if not any(other.startswith(name + LEVEL) for other in names)][:3]
+    if file is not None and not _variable(path, file)[0]:
+        found = [name.removeprefix(PREFIX).replace(LEVEL, ".").lower().replace(".name.", ".NAME.") for name in found]
+    return ", ".join(found)
 
 
 def _is_dict(field: FieldInfo) -> bool:

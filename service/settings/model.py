@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -38,7 +39,7 @@ from service.oauth.issuer import Issuer
 from service.settings.issuers import IssuerSettings
 from service.settings.push import PushSettings
 from service.settings.store import StoreSettings
-from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl
+from service.settings.types import KEY_OCTETS, Commas, Domain, Key, Origin, Proxy, Rate, StoreUrl, host_name
 
 __all__ = [
     "KEY_OCTETS",
@@ -58,7 +59,7 @@ class EndpointSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    host: str = Field(min_length=1, max_length=253, examples=["imap.example.org"])
+    host: Annotated[str, AfterValidator(host_name)] = Field(min_length=1, max_length=253, examples=["imap.example.org"])
     port: int = Field(ge=1, le=65535, examples=[993])
     security: Security = Security.TLS
     ca_file: Path | None = Field(None, description="Authorities to trust instead of the system's.")
@@ -255,6 +256,7 @@ class Settings(BaseSettings):
         None,
         pattern=r"^https?://[^\s?#]+[^/\s?#]$",
         description="The address of the service for links in HTML. Default: the address of each request.",
+        examples=["https://mail.example.org"],
     )
     max_message_octets: int = Field(35 << 20, ge=1024, description="The largest message that may be appended.")
     max_recipients: int = Field(100, ge=1, description="The most recipients that a message may have.")
@@ -293,7 +295,11 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         5, ge=0, le=300, description="After SIGTERM, how long requests are still accepted while /readyz says 503."
     )
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="The least severe lines that are logged: DEBUG, INFO, WARNING or ERROR.",
+    )
     access_log: bool = Field(True, description="Log a line for each request, without query and identities.")
 
     @field_validator("servers")

@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from binascii import Error
+from contextlib import suppress
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
@@ -96,6 +97,16 @@ def _database(url: SecretStr) -> SecretStr:
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
+
+
+def host_name(text: str) -> str:
+    """Raises ValueError for what is more than a host: it would only fail at each sign-in."""
+    with suppress(ValueError):
+        _ = ip_address(text)
+        return text
+    if re.search(r"[\s/:@\[\]]", text):
+        raise ValueError("it is the name of a host or its address alone: no scheme, port or path")
+    return text
 
 
 def _domain(text: str) -> str:

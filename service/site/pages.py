@@ -11,7 +11,7 @@ from service.site.markdown import render
 
 _HOME = """<h1>Casella</h1>
 <p>One HTTP/JSON API in front of any mailbox, over IMAP, over POP3 or in a Maildir. Apps speak HTTP to this service, and
-it speaks to the mail server. It stores no mail and no password.</p>
+it speaks to the mail server. It stores no mail, and nothing else unless its operator gives it a database.</p>
 <ul class="cards">
 {page}<li><a href="guides/quick-start">Quick start</a><span>A first request, in five minutes.</span></li>
 <li><a href="guides">Guides</a><span>Short pages for app developers, operators and contributors.</span></li>

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import structlog
-from sqlalchemy import event, select
+from sqlalchemy import Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
@@ -56,7 +58,12 @@ class Database:
         self._note(is_down=False)
 
     async def fault(self) -> str | None:
-        """The kind of failure; None if it answers. Changes nothing in it."""
+        """The kind of failure; None if it answers. Changes nothing in it, and makes no file: root would own it, and the
+        service could not write to it."""
+        if (file := _file(self._url)) is not None and not file.exists():
+            return (
+                None if os.access(file.parent, os.W_OK | os.X_OK) else "the folder is missing, or cannot be written to"
+            )
         try:
             async with asyncio.timeout(self._patience), self._engine.connect() as connection:
                 await connection.execute(select(1))
@@ -101,8 +108,9 @@ class Database:
 
 
 def _kind(error: BaseException) -> str:
-    """Without its text, which may name users."""
-    return type(getattr(error, "orig", None) or error).__name__
+    """Without its text, which may name users. SQLite's own name says more than the class."""
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "sqlite_errorname", None) or type(cause).__name__
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -110,8 +118,7 @@ def open_engine(url: str) -> AsyncEngine:
     if _is_file(url):
         address = make_url(url).set(drivername="sqlite+aiosqlite")
         engine = create_async_engine(address, pool_size=1, max_overflow=0)
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        _configure(engine.sync_engine)
         return engine
     return create_async_engine(
         "postgresql+asyncpg://",
@@ -125,6 +132,16 @@ def open_engine(url: str) -> AsyncEngine:
 
 def _is_file(url: str) -> bool:
     return url.startswith("sqlite:")
+
+
+def _file(url: str) -> Path | None:
+    name = make_url(url).database if _is_file(url) else None
+    return Path(name) if name else None
+
+
+def _configure(engine: Engine) -> None:
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
 
 
 async def connect(url: str) -> asyncpg.Connection:
@@ -154,9 +171,23 @@ def _begin_sqlite(connection: Any) -> None:
 async def migrate(url: str) -> None:
     """Bring the tables to this release's form. Runs in a thread with a loop of its own: to load the migrations takes
     longer than the event loop may be held."""
+    if _is_file(url):
+        _migrate_file(url)
+        return
     engine = open_engine(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+def _migrate_file(url: str) -> None:
+    """Without aiosqlite: if the file cannot be opened, its thread finds the loop closed, and writes a traceback."""
+    engine = create_engine(make_url(url).set(drivername="sqlite"))
+    _configure(engine)
+    try:
+        with engine.begin() as connection:
+            upgrade(connection)
+    finally:
+        engine.dispose()

@@ -177,6 +177,10 @@ async def test_an_unknown_url_is_named_as_such(connect: Connect, dovecot: Doveco
         ):
             answer = await client.get(url)
             assert (answer.status_code, answer.json()["what"]) == (404, "route"), url
+            is_api = url.startswith("/v")
+            assert answer.json()["detail"].startswith(
+                "There is nothing at this URL." if is_api else "There is no such"
+            ), url
 
 
 async def test_a_login_by_a_form_is_415(connect: Connect) -> None:

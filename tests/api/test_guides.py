@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -144,10 +145,13 @@ def test_every_setting_has_its_variable_and_its_default() -> None:
             assert default == str(value).lower() or default == value
 
 
-def test_lists_are_json_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    [(name, value)] = re.findall(r"`(CASELLA_\w+)='(.*?)'`", (DOCS / "settings.md").read_text())
-    monkeypatch.setenv(name, value)
-    assert Settings(servers={}).allowed_origins == ("https://app.example.org",)
+def test_lists_are_separated_by_commas_or_json_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = re.findall(r"`(CASELLA_ALLOWED_ORIGINS=.*?)`", (DOCS / "settings.md").read_text())
+    assert len(shown) == 2
+    for each in shown:
+        [text] = shlex.split(each)
+        monkeypatch.setenv(*text.split("=", 1))
+        assert Settings(servers={}).allowed_origins == ("https://app.example.org", "https://beta.example.org")
 
 
 def test_every_field_of_the_search_box_is_named() -> None:

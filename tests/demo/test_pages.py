@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import typer
 from click import Command
@@ -36,6 +37,8 @@ EXECUTED_ELSEWHERE = {
     ("docs/operator.md", "console"),
 }
 """Executed by tests/sdks, tests/push/test_browser.py, tests/ops/test_phone.py, tests/oauth/test_guide.py and tests/deploy/test_compose.py; Dart is parsed."""
+ADDRESSES = {"docs/try"}
+"""Of the service, and no files."""
 KNOWN = ("doveadm pw", "make ", "casella ", "python3 -c ")
 
 
@@ -170,6 +173,33 @@ CHECKS = {
 }
 
 
+def test_the_first_answers_are_shown_as_they_are() -> None:
+    """Those of README and quick start: but for what a new demo makes anew, and what README leaves out."""
+    [account] = of("docs/quick-start.md", "json")
+    request, _, answer = of("README.md", "")[0].partition("200 OK\n")
+    shown = json.loads(re.sub(r",\s*…", "", answer))
+    fresh = Demo()
+    try:
+        with httpx.Client(base_url=fresh.url, auth=("demo@example.org", "demo")) as client:
+            assert client.get("/v1/accounts/me").json() == json.loads(account)
+            page = client.get(request.split()[1]).json()
+    finally:
+        fresh.end()
+    [row], [found] = shown.pop("items"), page["items"]
+    assert {name: found[name] for name in row} | {"id": row["id"]} == row
+    assert shown["total"] == page["total"]
+    assert shown.keys() <= page.keys()
+
+
+def test_what_a_page_names_in_this_repository_is_there() -> None:
+    """But for what commands make."""
+    for page in WRITTEN:
+        named = re.findall(
+            r"(?<![\w/])(?:tests|service|docs|helm|web)/[\w./-]*\w", " ".join(re.findall("`([^`]+)`", read(page)))
+        )
+        assert [each for each in named if not (ROOT / each).exists() and each not in ADDRESSES] == [], page
+
+
 def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
     """Those of the page "Quick start", in Python and in JavaScript, print the same rows."""
     [python] = of("docs/quick-start.md", "python")
@@ -180,6 +210,14 @@ def test_the_first_programs_work(demo: Demo, tmp_path: Path) -> None:
     from_javascript = output([node, "--input-type=module", "-"], javascript.replace(URL, demo.url), tmp_path)
     assert len(from_python.splitlines()) > 4
     assert from_python.split() == from_javascript.split()
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_CURL)
+def test_commands_can_be_pasted_into_any_shell(page: str) -> None:
+    """zsh takes a bare question mark for a pattern, and a comment behind a command for its arguments."""
+    for line in "".join(block for block in of(page, "sh") if "curl" in block).splitlines():
+        bare = re.sub(r'"(?:\\.|\$\([^)]*\)|[^"\\])*"|\'[^\']*\'', "", line)
+        assert line.startswith("#") or not re.search(r"\?|\s#", bare), line
 
 
 def test_no_block_of_code_is_untested() -> None:

@@ -49,6 +49,7 @@ NGINX = {
     "nginx.ingress.kubernetes.io/upstream-hash-by": "$http_authorization$arg_ticket",
 }
 SEVERAL: Object = {"replicaCount": 3, "config": {"servers": SERVERS}, "secretKeys": [KEY]}
+ANY_HOST: Object = {"host": "*.example.org", "paths": [{"path": "/", "pathType": "Prefix"}]}
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 
@@ -113,7 +114,7 @@ def test_pods_are_restricted(file: Path) -> None:
         }
     volumes = one(objects, "Deployment")["spec"]["template"]["spec"]["volumes"]
     assert [volume for volume in volumes if "emptyDir" in volume] == [
-        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
+        {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
     ]
 
 
@@ -307,6 +308,26 @@ def test_the_values_say_which_pods_may_scrape(full: list[Object]) -> None:
     assert only == {"ports": [{"port": "http"}]}
 
 
+@pytest.mark.parametrize("name", ["", "n" * 63], ids=["short", "long"])
+def test_the_policy_lets_the_test_of_the_release_in(name: str) -> None:
+    """Also if it names the clients."""
+    clients = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}]
+    objects = render({"nameOverride": name, "networkPolicy": {"clients": clients}})
+    tester, *others = one(objects, "NetworkPolicy")["spec"]["ingress"][0]["from"]
+    labels = one(objects, "Pod")["metadata"]["labels"]
+    assert others == clients
+    assert tester["podSelector"]["matchLabels"].items() <= labels.items()
+    assert all(len(value) <= 63 for value in labels.values())
+
+
+def test_labels_of_the_operator_hide_no_object() -> None:
+    """Services, policies and the deployment itself find pods by the labels of the chart."""
+    objects = render({"commonLabels": {"app.kubernetes.io/name": "ours", "team": "platform"}})
+    pods = one(objects, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert one(objects, "Deployment")["spec"]["selector"]["matchLabels"].items() <= pods.items()
+    assert pods["team"] == "platform"
+
+
 def test_names_of_services_are_short_enough() -> None:
     for each in render({"fullnameOverride": "x" * 63}):
         assert each["kind"] != "Service" or len(each["metadata"]["name"]) <= 63
@@ -390,9 +411,10 @@ def test_alerts_say_what_to_do(full: list[Object]) -> None:
     [
         ({}, f"http://{RELEASE}-casella.{NAMESPACE}:80/guides/alerts"),
         ({"ingress": {"enabled": True}}, "https://casella.example.org/guides/alerts"),
+        ({"ingress": {"enabled": True, "hosts": [ANY_HOST]}}, f"http://{RELEASE}-casella.{NAMESPACE}:80/guides/alerts"),
         ({"prometheusRule": {"enabled": True, "runbookUrl": "https://wiki.example.org/casella"}}, "https://wiki.example.org/casella"),
     ],
-    ids=["in the cluster", "public", "ours"],
+    ids=["in the cluster", "public", "any host", "ours"],
 )  # fmt: skip
 def test_each_alert_leads_to_its_runbook(values: Object, page: str) -> None:
     (group,) = one(render({"prometheusRule": {"enabled": True}} | values), "PrometheusRule")["spec"]["groups"]

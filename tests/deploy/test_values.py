@@ -215,11 +215,16 @@ def test_the_schema_refuses(values: Object) -> None:
     [
         (SEVERAL | {"existingSecret": {"name": "ours"}}, "set only one of them"),
         (SEVERAL | {"secretKeys": []}, "Several pods need secretKeys"),
+        (SEVERAL | {"secretKeys": [], "extraEnv": [{"name": "TZ", "value": "UTC"}]}, "Several pods need secretKeys"),
         ({"storeSecret": {"name": "database"}}, "A store needs secretKeys"),
         (SEVERAL | {"config": {"servers": SERVERS, "store": {"url": "sqlite:////data/x.db"}}}, "cannot share a file"),
+        ({"secretKeys": [KEY], "config": {"store": {"url": "sqlite:////data/x.db"}}}, "Set strategy.type to Recreate"),
         ({"secretKeys": [KEY], "config": {"store": {"url": "postgresql://u:p@h/d"}}}, "CASELLA_STORE__URL"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 6, "maxReplicas": 3}}, "at most autoscaling.maxReplicas"),
         ({"terminationGracePeriodSeconds": 30}, "at least 35"),
         ({"config": {"drain_seconds": 20}}, "at least 50"),
+        ({"lifecycle": {"preStop": {"sleep": {"seconds": 20}}}}, "at least 55"),
+        ({"config": {"drain_seconds": 15.5}}, "at least 46"),
         ({"config": {"rates": {"url": "redis://:secret@redis.example.org"}}}, "CASELLA_RATES__URL"),
         ({"config": {"metrics_port": 9000}}, "set metrics.port"),
         ({"serviceMonitor": {"enabled": True}}, "name the pods of your Prometheus"),
@@ -230,3 +235,9 @@ def test_the_schema_refuses(values: Object) -> None:
 def test_the_chart_refuses(values: Object, reason: str) -> None:
     with pytest.raises(Refused, match=reason):
         render(values)
+
+
+def test_one_pod_may_keep_its_store_in_a_file() -> None:
+    recreated = {"strategy": {"type": "Recreate", "rollingUpdate": None}}
+    store = {"config": {"servers": SERVERS, "store": {"url": "sqlite:////data/casella.db"}}, "secretKeys": [KEY]}
+    assert one(render(store | recreated), "Deployment")["spec"]["strategy"] == {"type": "Recreate"}

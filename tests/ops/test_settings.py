@@ -8,9 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from service.app import create_app
-from service.settings.errors import unknown
+from service.settings.errors import describe, unknown
 from service.settings.model import KEY_OCTETS, Settings, read_settings
 from tests.command import invoke
 from tests.deploy.replica import Replica
@@ -159,6 +160,53 @@ def test_a_wrong_variable_is_named(name: str, value: str, example: str) -> None:
         assert "TOML" not in said
 
 
+IMAP = '[servers.home]\nimap = {{ host = "{}", port = {} }}\n'
+HOST_ALONE = "servers.home.imap.host: it is the name of a host or its address alone: no scheme, port or path. Such as imap.example.org"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (IMAP.format("https://imap.example.org", 993), HOST_ALONE),
+        (IMAP.format("imap.example.org:993", 993), HOST_ALONE),
+        (IMAP.format("[2001:db8::1]", 993), HOST_ALONE),
+        (IMAP.format("x", '"993x"'), "servers.home.imap.port: it has to be a valid integer. Such as 993"),
+        (
+            '[servers.home]\nimap = "imap.example.org"\n',
+            "servers.home.imap: it is a table. Its settings are servers.home.imap.host, servers.home.imap.port, servers.home.imap.security",
+        ),
+        (
+            'log_level = "debug"\n',
+            "log_level: its form is wrong. The least severe lines that are logged: DEBUG, INFO, WARNING or ERROR. Such as INFO",
+        ),
+        (
+            'push.dovecot.secrets = ["short"]\n',
+            "push.dovecot.secrets, item 1: it has 24 to 200 letters, digits, - and _",
+        ),
+        ("push.dovecot.secrets = []\n", "push.dovecot.secrets: it needs at least one value"),
+        ('push.fcm.service_account = "/nosuch.json"\n', "push.fcm.service_account: there is no such file"),
+    ],
+)
+def test_a_wrong_value_of_the_file_is_one_line_in_plain_words(tmp_path: Path, text: str, said: str) -> None:
+    """R-HTTP-36: it names the setting as the file does, and no pattern or class of a library."""
+    file = tmp_path / "casella.toml"
+    file.write_text(text)
+    with pytest.raises(ValidationError) as wrong:
+        read_settings(file)
+    assert describe(wrong.value, file) == [f"{file}: {said}"]
+
+
+@pytest.mark.parametrize(
+    "host", ["imap.example.org", "imap", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "bücher.example"]
+)
+def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
+    file = tmp_path / "casella.toml"
+    file.write_text(IMAP.format(host, 993))
+    home = read_settings(file).servers["home"]
+    assert home.imap is not None
+    assert home.imap.host == host
+
+
 def test_a_variable_that_is_missing_is_named(tmp_path: Path) -> None:
     """R-HTTP-36: with and without a file beside it."""
     file = tmp_path / "casella.toml"
@@ -223,7 +271,8 @@ UNKNOWN = {
     "CASELLA_PORT": "",
 }
 KNOWN = {
-    "CASELLA_CONFIG": "", "CASELLA_SERVERS__HOME__IMAP__HOST": "", "CASELLA_RATES__URL": "", "casella_log_level": "INFO",
+    "CASELLA_CONFIG": "", "CASELLA_CHECK_PASSWORD": "", "CASELLA_FROM_PASSWORD": "", "CASELLA_TO_PASSWORD": "",
+    "CASELLA_SERVERS__HOME__IMAP__HOST": "", "CASELLA_RATES__URL": "", "casella_log_level": "INFO",
     "CASELLA_SERVICE_HOST": "10.0.0.1", "CASELLA_SERVICE_PORT_HTTP": "80", "CASELLA_PORT_80_TCP_ADDR": "10.0.0.1",
     "CASELLA_PORT_80_TCP": "tcp://10.0.0.1:80", "CASELLA_METRICS_PORT": "tcp://10.0.0.1:80",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.deploy.replica import Replica, environment
+from tests.deploy.replica import ENTRYPOINT, Replica, environment
 from tests.edge.raw import connected
 from tests.servers.dovecot import PASSWORD, Dovecot
 
@@ -92,3 +92,37 @@ async def test_a_process_killed_during_an_upload_leaves_nothing_behind(
     assert left_in(tmp_path) == []
     await replica.start()
     assert await subjects(replica, user) == []
+
+
+async def test_no_room_for_large_messages_is_busy_and_no_fault(dovecot: Dovecot, user: str) -> None:
+    """The folder for temporary files is full: large messages have to wait, small ones do not, and the log says why."""
+    small_files = ("prlimit", f"--fsize={2 << 20}", *ENTRYPOINT)
+    async with (
+        Replica(environment(dovecot), small_files) as replica,
+        httpx.AsyncClient(base_url=replica.url, auth=(user, PASSWORD)) as client,
+    ):
+        kind = {"Content-Type": "message/rfc822"}
+        full = await client.post(HERE, content=MAIL + b"x" * (3 << 20), headers=kind)
+        stored = await client.post(HERE, content=MAIL, headers=kind)
+        listed = await subjects(replica, user)
+        assert "no room for large messages" in replica.log
+    assert (full.status_code, full.json()["type"], full.json()["retryable"]) == (503, "/problems/busy", True)
+    assert full.headers["Retry-After"]
+    assert (stored.status_code, listed) == (201, ["whole"])
+
+
+async def test_no_room_for_a_message_of_a_maildrop_is_busy_and_no_fault(dovecot: Dovecot, user: str) -> None:
+    """POP3 has no ranges, so messages on their way out are kept too. The next one can be read."""
+    dovecot.seed(user, [(MAIL, (), None), (MAIL + b"x\r\n" * (1 << 20), (), None)])
+    small_files = ("prlimit", f"--fsize={2 << 20}", *ENTRYPOINT)
+    async with (
+        Replica(environment(dovecot), small_files) as replica,
+        httpx.AsyncClient(
+            base_url=replica.url, auth=(user, PASSWORD), headers={"Casella-Protocol": "pop3"}, timeout=30
+        ) as client,
+    ):
+        rows = sorted((await client.get(HERE)).json()["items"], key=lambda row: row["size"])
+        small, large = [await client.get(f"/v1/accounts/me/messages/{row['id']}/source") for row in rows]
+        again = await client.get(f"/v1/accounts/me/messages/{rows[0]['id']}/source")
+    assert (large.status_code, large.json()["type"]) == (503, "/problems/busy")
+    assert (small.status_code, again.status_code) == (200, 200)

@@ -118,6 +118,14 @@ def test_a_database_that_does_not_answer_fails(dovecot: Dovecot, file: Path, tmp
     code, output = checked(file)
     assert code == 0, output
     assert "✓ mailboxes are watched for sleeping phones; the store is a SQLite file" in output
+    assert not place.exists(), "it would belong to whoever checks"
+    file.write_text(f'{key}[store]\nurl = "sqlite:///{tmp_path}/missing/casella.db"\n' + home(dovecot))
+    code, output = checked(file)
+    assert code == 1
+    assert "cannot be used: the folder is missing, or cannot be written to\n  do: Check the path" in output
+    place.mkdir()
+    file.write_text(f'{key}[store]\nurl = "sqlite:///{place}"\n' + home(dovecot))
+    assert "cannot be used: SQLITE_CANTOPEN\n  do: Check the path" in checked(file)[1]
 
 
 async def test_the_settings_in_force_are_logged_without_secrets(dovecot: Dovecot, redis: Redis) -> None:

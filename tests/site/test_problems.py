@@ -3,13 +3,16 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
+import service
 from service.api.openapi.problem_examples import PROBLEM_EXAMPLES
 from service.api.problems import BY_NAME, Problem
 from service.site.causes import CAUSES
 from service.site.problems import problem
+from tests.markdown import read
 from tests.site.test_pages import Html
 
 OF_A_TYPE = {
@@ -53,6 +56,15 @@ def test_an_example_is_such_a_problem(name: str) -> None:
     assert [member for member in OF_A_TYPE.values() if member in json.loads(body)] == [
         member for each, member in OF_A_TYPE.items() if each == name
     ]
+
+
+def test_all_that_may_not_be_found_is_named() -> None:
+    """By the guide."""
+    sources = [file.read_text() for file in Path(service.__file__).parent.rglob("*.py")]
+    kinds = {kind for text in sources for kind in re.findall(r'raise (?:errors\.)?NotFound\(\s*"(\w+)"', text)}
+    assert len(kinds) > 8
+    [row] = [line for line in read("docs/errors.md").splitlines() if "| `not-found` |" in line]
+    assert kinds <= set(re.findall(r"\w+", row.rpartition("says what:")[2]))
 
 
 def test_the_page_is_one_of_the_site() -> None:

@@ -1,11 +1,19 @@
 """Settings of the store that cannot work end the start, and show no password."""
 
+import asyncio
+import json
+import signal
+from pathlib import Path
+from secrets import token_urlsafe
+
 import pytest
 from pydantic import ValidationError
 
 from service.settings.model import Settings
 from service.store.database import Database
+from tests.deploy.replica import Replica
 from tests.push.watch.site import KEYS
+from tests.servers.process import HOST
 
 PASSWORD = "canary-of-the-settings"
 POSTGRESQL = f"postgresql://casella:{PASSWORD}@db.example.org/casella"
@@ -59,3 +67,17 @@ def test_a_store_without_keys_is_refused() -> None:
     with pytest.raises(ValidationError, match="needs secret_keys"):
         Settings(store={"url": POSTGRESQL})
     assert Settings().store.url is None
+
+
+async def test_a_file_that_cannot_be_opened_is_one_line_of_the_log(tmp_path: Path) -> None:
+    """The service starts, tries again, and writes nothing but lines of its log."""
+    server = {"CASELLA_SERVERS__HOME__IMAP__HOST": HOST, "CASELLA_SERVERS__HOME__IMAP__PORT": "1"}
+    store = {"CASELLA_STORE__URL": f"sqlite:///{tmp_path}/missing/casella.db", "CASELLA_SECRET_KEYS": token_urlsafe(32)}
+    async with Replica(server | store | {"CASELLA_STORE__HEARTBEAT_SECONDS": "0.1"}) as replica:
+        async with asyncio.timeout(30):
+            while "the store fails" not in replica.log:
+                await asyncio.sleep(0.05)
+        replica.send(signal.SIGINT)
+        await replica.ended(30)
+        lines = [json.loads(line) for line in replica.log.splitlines()]
+    assert [line["kind"] for line in lines if line["event"] == "the store fails"] == ["SQLITE_CANTOPEN"]

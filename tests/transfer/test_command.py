@@ -83,3 +83,30 @@ def test_a_mailbox_is_not_moved_into_itself(config: Path, dovecot: Dovecot) -> N
     done = invoke(["import", user, user, "--config", str(config), *more], env=SECRETS)
     assert done.exit_code == 1
     assert "the same mailbox" in done.output
+
+
+@pytest.mark.parametrize(
+    "command", [["check", "--login", "ann@example.com"], ["import", "ann@example.com", "ben@example.com"]]
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_server_that_is_not_there_is_said_for_a_terminal(tmp_path: Path, command: list[str], *, named: bool) -> None:
+    """Without the calls of the API: which servers there are, and the option that names one."""
+    rows = {
+        name: f'[servers.{name}]\ndomains = ["{name}.example"]\nimap = {{host = "x", port = 993}}\n' for name in "ab"
+    }
+    config = tmp_path / "casella.toml"
+    config.write_text("".join(rows.values()))
+    option = {"check": "--server", "import": "--from-server"}[command[0]]
+    done = invoke([*command, "--config", str(config), *([option, "nix"] if named else [])], env=SECRETS)
+    assert done.exit_code == 2
+    assert done.output.startswith(
+        "There is no such server. " if named else "No server here serves this username's domain. "
+    )
+    assert f"The configuration has a, b: name one with {option}" in done.output
+    assert "GET" not in done.output
+
+
+def test_without_a_configuration_a_host_has_to_be_named() -> None:
+    done = invoke(["import", "ann@example.com", "ben@example.com"], env=SECRETS)
+    assert done.exit_code == 2
+    assert "There is no configuration: name a host with --from-server and --to-server." in done.output

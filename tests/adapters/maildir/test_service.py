@@ -124,7 +124,7 @@ def test_without_a_file_of_passwords_the_service_does_not_start(post: Post, envi
     for command in (["serve"], ["check"]):
         ended = invoke(command)
         assert ended.exit_code == 2
-        assert "CASELLA_SERVERS__HOME__MAILDIR__PASSWORDS: Path does not point to a file" in ended.output
+        assert "CASELLA_SERVERS__HOME__MAILDIR__PASSWORDS: there is no such file" in ended.output
 
 
 def test_a_check_names_the_server_and_its_users(post: Post, environment: None) -> None:
