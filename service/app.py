@@ -29,6 +29,7 @@ from service.api.downloads import respond
 from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware.compression import Compression
+from service.api.middleware.errors import ErrorMiddleware
 from service.api.middleware.requests import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import (
@@ -155,6 +156,7 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     app.add_middleware(Compression)
+    app.add_middleware(ErrorMiddleware, rates=rates)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -164,7 +166,8 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
             expose_headers=EXPOSED,
             max_age=3600,
         )
-    app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
+        app.add_middleware(ErrorMiddleware)
+    app.add_middleware(RequestMiddleware, access_log=settings.access_log)
     app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 

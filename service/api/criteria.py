@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from service.api.parameters import encodable
+from service.api.parameters import encodable, in_any_zone
 from service.mail.errors import InvalidField, InvalidRequest
 from service.mail.model import MessageSummary, Value
 from service.mail.search.filter import (
@@ -49,10 +49,11 @@ def read_moment(text: str) -> date:
     """A date, or a time with an offset (RFC 3339). Raises InvalidField for anything else."""
     if len(text) == 10:
         return read_day(text)
+    moment = None
     with suppress(ValueError):
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment
+    if moment is not None and moment.tzinfo is not None:
+        return in_any_zone(moment)
     raise InvalidField("Send a date, or a time with an offset, such as 2026-01-31T08:00:00Z.")
 
 
@@ -238,7 +239,7 @@ def list_query(request: Criteria | SearchRequest, tree: Filter | None) -> ListQu
     """The port's query for a list or a search. Raises InvalidRequest for an unknown field or sort key."""
     if tree is not None:
         check_filter(tree)
-    more = included(request.fields, request.include)
+    more = included(request.fields, request.include, "body" if isinstance(request, SearchRequest) else "query")
     return ListQuery(
         request.limit,
         request.cursor,
@@ -249,21 +250,22 @@ def list_query(request: Criteria | SearchRequest, tree: Filter | None) -> ListQu
     )
 
 
-def included(fields: str | None, include: str | None) -> frozenset[str]:
-    """Which of ``preview`` and ``thread_id`` are asked for. Raises InvalidRequest for an unknown name."""
+def included(fields: str | None, include: str | None, place: str = "query") -> frozenset[str]:
+    """Which of ``preview`` and ``thread_id`` are asked for, in the ``query`` or the ``body``. Raises InvalidRequest for
+    an unknown name."""
     names = {name.strip() for name in (include or "").split(",") if name.strip()}
     if names - _INCLUDABLE.keys():
-        raise InvalidRequest(f"Send names of these: {', '.join(_INCLUDABLE)}.", location="query.include")
-    return frozenset(_INCLUDABLE[name] for name in names) | (_MORE & field_names(fields))
+        raise InvalidRequest(f"Send names of these: {', '.join(_INCLUDABLE)}.", location=f"{place}.include")
+    return frozenset(_INCLUDABLE[name] for name in names) | (_MORE & field_names(fields, place))
 
 
-def field_names(fields: str | None) -> set[str]:
+def field_names(fields: str | None, place: str = "query") -> set[str]:
     """The requested attributes of MessageSummary; empty means all. Raises InvalidRequest for an unknown name."""
     if fields is None:
         return set()
     names = {name.strip() for name in fields.split(",") if name.strip()}
     if not names <= _FIELDS.keys():
-        raise InvalidRequest(f"Send names of these fields: {', '.join(_FIELDS)}.", location="query.fields")
+        raise InvalidRequest(f"Send names of these fields: {', '.join(_FIELDS)}.", location=f"{place}.fields")
     return {_FIELDS[name] for name in names} | _ALWAYS
 
 

@@ -1,8 +1,10 @@
 """Parameters that several routes share, and header fields that the contract declares for them."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from service.mail.errors import InvalidField
 
@@ -29,6 +31,27 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         raise InvalidField("Send a text that UTF-8 can encode: this has half a character.") from None
     return text
+
+
+def in_any_zone(moment: datetime) -> datetime:
+    """The moment itself. Raises InvalidField if it is before the year 1 or after the year 9999 in UTC: mail servers get
+    it in UTC."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidField("Send a time of the years 1 to 9999, in UTC too.") from None
+    return moment
+
+
+def _written(value: object) -> object:
+    """Pydantic reads a number as seconds since 1970, so a day without dashes would be a day of that year."""
+    if not isinstance(value, str) or "-" not in value[1:]:
+        raise InvalidField("Send a time with an offset, such as 2026-01-31T08:00:00Z.")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(in_any_zone)]
+"""A time of a request."""
 
 
 def request_headers(*names: str) -> dict[str, Any]:

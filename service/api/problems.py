@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 
 from service.api.openapi.problem_examples import PROBLEM_EXAMPLES
 from service.api.parameters import response_headers
@@ -216,6 +216,7 @@ _WHOLE = "request"
 
 
 def _problem(request: Request, problem_type: ProblemType, detail: str, **more: Any) -> Problem:
+    detail = _shown(detail)  # it may repeat a name that the client sent
     if problem_type.status == HTTPStatus.UNPROCESSABLE_ENTITY and "errors" not in more:
         more["errors"] = (InvalidValue(location=_WHOLE, message=detail),)
     return Problem(
@@ -242,9 +243,9 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
     return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
-def _shown(path: str) -> str:
-    """Any path that a client can send, as text that JSON can carry, at most 1,000 characters."""
-    return path.encode(errors="replace").decode()[:1000]
+def _shown(text: str) -> str:
+    """Any text that a client can send, as one that JSON can carry, at most 1,000 characters."""
+    return text.encode(errors="replace").decode()[:1000]
 
 
 def problem_type_of(error: errors.MailError) -> ProblemType:
@@ -275,9 +276,9 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
         case errors.NotSupported():
             more["capability"] = error.capability
         case errors.InvalidRequest(location=str(location)):
-            more["errors"] = (InvalidValue(location=location, message=error.detail),)
+            more["errors"] = (InvalidValue(location=location, message=_shown(error.detail)),)
         case errors.InvalidQuery():
-            more["errors"] = (InvalidValue(location="q", message=error.detail, column=error.column),)
+            more["errors"] = (InvalidValue(location="q", message=_shown(error.detail), column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
             more["upstream"] = UpstreamCause(protocol=error.protocol, code=error.code)
     return _problem(request, problem_type_of(error), error.detail, **more)
@@ -352,7 +353,12 @@ def _allowed(request: Request) -> list[str]:
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
     matching = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
     closest = min(matching, key=lambda path: path.count("{"), default=None)
-    return sorted(method.upper() for method in paths[closest]) if closest else []
+    if closest is None:
+        return []
+    unlisted = [
+        route.methods or () for route in request.app.routes if isinstance(route, Route) and route.path == closest
+    ]
+    return sorted({method.upper() for method in paths[closest]}.union(*unlisted))
 
 
 def internal_error(request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,7 @@
 """Routers, and query parameters that are read at once."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -9,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
+
+from service.mail.errors import InvalidRequest
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -31,15 +34,26 @@ def invalid(where: str, error: ValidationError) -> RequestValidationError:
 
 def query_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     """A dependency: the query string as this model, validated once. FastAPI's own way inspects the annotations of each
-    field for each request, which takes longer than to read a page of known rows. Declare ``query_parameters`` too."""
+    field for each request, which takes longer than to read a page of known rows. Declare ``query_parameters`` too.
+
+    Raises InvalidRequest for a parameter that is sent twice: one of two conditions would be ignored."""
 
     async def read(request: Request) -> M:  # a plain function would be called in a thread
+        values = dict(request.query_params)
+        _require_each_once(request, values)
         try:
-            return model.model_validate(dict(request.query_params))
+            return model.model_validate(values)
         except ValidationError as error:
             raise invalid("query", error) from None
 
     return read
+
+
+def _require_each_once(request: Request, values: Mapping[str, str]) -> None:
+    pairs = request.query_params.multi_items()
+    if len(pairs) > len(values):
+        often = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidRequest("Send this once.", location=f"query.{often[:200]}")
 
 
 def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:

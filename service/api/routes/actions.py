@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from service.accounts.credentials import Credentials
 from service.api.criteria import SearchFilter
 from service.api.deps import Caller, Mailbox, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
-from service.api.parameters import FolderId, MessageId, response_headers
+from service.api.parameters import FolderId, MessageId, Moment, response_headers
 from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
 from service.api.responses import array_json, json_octets
 from service.api.routes.transfers.other import OtherFolder, opened_other, other_of
@@ -164,7 +164,7 @@ async def append_message(
         ),
     ] = None,
     received_at: Annotated[
-        AwareDatetime | None,
+        Moment | None,
         Query(
             alias="receivedAt",
             description="The time at which the message was received. Default: now.",

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from service.accounts.credentials import Credentials
 from service.api.deps import Caller, ConfirmedMailbox, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
-from service.api.parameters import response_headers
+from service.api.parameters import Moment, response_headers
 from service.api.problems import SIGNED_IN, problem_responses, problem_type_named
 from service.api.routes.transfers.imports import MAX_FOLDERS, FolderName
 from service.api.routes.transfers.other import OtherMailbox, opened_other, other_of
@@ -66,7 +66,7 @@ class NewFetch(Value):
         description="The id or role of the folder of this mailbox that gets all messages. Default: the folder with the"
         " same role, else that with the same name; it is made if there is none.",
     )
-    since: AwareDatetime | None = Field(
+    since: Moment | None = Field(
         None,
         description="Also fetches the mail that is there and was received then or later. Default: mail that arrives"
         " from now on.",
