@@ -61,7 +61,15 @@ async def respond(
     request: Request, open_span: Callable[[Span | None], Awaitable[Download]], *, inline: bool = False
 ) -> Response:
     """304, 206, 200 or 416. The octets of a message never change, so neither does its ETag."""
-    download, span = await _opened(request, open_span)
+    span, beyond = span_of(request), None
+    try:
+        download = await open_span(span)
+    except RangeNotSatisfiable as error:
+        if _BEFORE_RANGE.isdisjoint(request.headers.keys()):
+            raise
+        download, beyond = await open_span(None), error
+    if span is not None:
+        download, span = await _chosen(request, open_span, download, span, beyond)
     headers = _headers(download, inline)
     if "ticket" in request.query_params:  # for an image tag in a page of any origin
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
@@ -79,19 +87,16 @@ async def respond(
     return StreamingResponse(_octets(download), status, headers)
 
 
-async def _opened(
-    request: Request, open_span: Callable[[Span | None], Awaitable[Download]]
+async def _chosen(
+    request: Request,
+    open_span: Callable[[Span | None], Awaitable[Download]],
+    download: Download,
+    span: Span,
+    beyond: RangeNotSatisfiable | None,
 ) -> tuple[Download, Span | None]:
     """The content to send, and the range that it is; None: the whole. If-None-Match comes before If-Range, and both
-    before Range (RFC 9110, 13.2.2). Raises RangeNotSatisfiable."""
-    span, beyond = span_of(request), None
-    try:
-        download = await open_span(span)
-    except RangeNotSatisfiable as error:
-        if _BEFORE_RANGE.isdisjoint(request.headers.keys()):
-            raise
-        download, beyond = await open_span(None), error
-    if span is None or _is_known(request, download):
+    before Range (RFC 9110, 13.2.2). Raises ``beyond``: the range is not in the content."""
+    if _is_known(request, download):
         return download, span
     etag = strong_etag(download.etag)
     is_wanted = request.headers.get("if-range", etag) == etag

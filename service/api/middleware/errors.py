@@ -1,5 +1,5 @@
-"""The middleware that makes every error a problem: those of libraries and unexpected ones. It also refuses requests that
-no route may get."""
+"""The middleware that makes every error a problem: those of libraries and unexpected ones. It also refuses requests
+that no route may get."""
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response

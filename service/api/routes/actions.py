@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field, model_validator
 
 from service.accounts.credentials import Credentials
-from service.api.criteria import SearchFilter
+from service.api.criteria import FilterTree
 from service.api.deps import Caller, Mailbox, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, MessageId, Moment, response_headers
@@ -76,14 +76,22 @@ class BulkRequest(Value):
     that match a filter."""
 
     ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] | None = Field(
-        None, min_length=1, max_length=MAX_BULK, description="The ids of the messages. Send either this or `filter`."
+        None,
+        min_length=1,
+        max_length=MAX_BULK,
+        fail_fast=True,
+        description="The ids of the messages. Send either this or `filter`.",
     )
-    filter: SearchFilter | None = Field(
+    filter: FilterTree | None = Field(
         None, description="In place of `ids`: the messages in `folderId` that match. An empty filter matches all."
     )
     action: BulkAction = Field(description="The action to apply to each message.")
-    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to set.")
-    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to clear.")
+    add: tuple[str, ...] = Field(
+        (), max_length=MAX_FLAGS, fail_fast=True, description="With `flags`: the flags to set."
+    )
+    remove: tuple[str, ...] = Field(
+        (), max_length=MAX_FLAGS, fail_fast=True, description="With `flags`: the flags to clear."
+    )
     folder_id: str | None = Field(
         None,
         min_length=1,

@@ -31,7 +31,7 @@ class NewEventTicket(Value):
     """The accounts of a stream, by the tokens of their sessions."""
 
     tokens: tuple[SessionToken, ...] = Field(
-        min_length=1, max_length=MAX_ACCOUNTS, description="The token of each account's session."
+        min_length=1, max_length=MAX_ACCOUNTS, fail_fast=True, description="The token of each account's session."
     )
 
 

@@ -58,6 +58,7 @@ class NewFetch(Value):
         None,
         min_length=1,
         max_length=MAX_FOLDERS,
+        fail_fast=True,
         description="Ids or roles of folders of the other mailbox. Default: all that are the user's own, without"
         " drafts, trash and junk.",
     )

@@ -51,6 +51,7 @@ class NewImport(Value):
         None,
         min_length=1,
         max_length=MAX_FOLDERS,
+        fail_fast=True,
         description="Ids or roles of folders of the other mailbox. Default: all that are the user's own.",
     )
     into: FolderName | None = Field(

@@ -80,10 +80,10 @@ class SubscriptionRequest(Value):
     device: str = Field(
         min_length=1, max_length=200, description="What the app calls the device. It replaces an earlier subscription."
     )
-    folders: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20)] = Field(
-        (), description="Only changes of these folders, by id or role. Default: all."
+    folders: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20, fail_fast=True)] = (
+        Field((), description="Only changes of these folders, by id or role. Default: all.")
     )
-    events: Annotated[tuple[PushEvent, ...], Field(min_length=1, max_length=3)] = Field(
+    events: Annotated[tuple[PushEvent, ...], Field(min_length=1, max_length=3, fail_fast=True)] = Field(
         (PushEvent.CREATED,),
         description="What to wake for. A mail server that reports by itself reports new mail alone.",
     )
