@@ -1,13 +1,14 @@
 """Standing fetches: new mail of another mailbox into this one, every few minutes."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
 from service.accounts.credentials import Credentials
-from service.api.deps import Caller, ConfirmedMailbox, service_of, until_sent
+from service.api.deps import Caller, ConfirmedMailbox, confirmed, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import Moment, response_headers
 from service.api.problems import SIGNED_IN, problem_responses, problem_type_named
@@ -157,7 +158,8 @@ async def create_fetch(
 
     body = await request.body() if idempotency_key is not None else b""
     once = service_of(request).idempotency.once
-    created = await once(caller.account, idempotency_key, fingerprint(request, body), create)
+    confirm = partial(confirmed, request, mailbox)
+    created = await once(caller.account, idempotency_key, fingerprint(request, body), create, confirm)
     response.headers["Location"] = f"/v1/accounts/me/fetches/{created.id}"
     return created
 
