@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, compile_path
 
@@ -343,14 +344,16 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == HTTPStatus.BAD_REQUEST:
         return error_response(request, errors.InvalidRequest("This is not valid JSON.", location="body"))
     headers = dict(error.headers or {})
-    if problem_type is _METHOD_NOT_ALLOWED and (methods := _allowed(request)):
-        headers = {"Allow": ", ".join(methods)}
+    if problem_type is _METHOD_NOT_ALLOWED:
+        contract = request.app.openapi_schema or await run_in_threadpool(request.app.openapi)
+        if methods := _allowed(request, contract):
+            headers = {"Allow": ", ".join(methods)}
     return problem_response(request, problem_type, problem_type.advice, headers, **more)
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed(request: Request, contract: Mapping[str, Any]) -> list[str]:
     """The methods of this path, for Allow (RFC 9110, 10.2.1). Starlette names those of the first route that matches."""
-    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    paths: Mapping[str, Mapping[str, Any]] = contract["paths"]
     matching = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
     closest = min(matching, key=lambda path: path.count("{"), default=None)
     if closest is None:

@@ -6,6 +6,7 @@ Every error is a Problem, declared once for each status.
 """
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -78,38 +79,43 @@ _SIGNED_IN = ("/v1/accounts/", "/v1/sessions/current")
 _FIRST_ERROR = 400
 _INT64_MAX = (1 << 63) - 1
 _SCHEMA = "#/components/schemas/"
+_BUILDING = Lock()
 _PARTIAL = frozenset({"MessageSummary"})
 """Schemas from which the parameter ``fields`` removes fields."""
 
 
 def build(app: FastAPI) -> dict[str, Any]:
-    """The contract of ``app``. It is built on the first call."""
-    if app.openapi_schema is None:
-        contract = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description.strip(),
-            routes=app.routes,
-            tags=TAGS,
-            servers=_SERVERS,
-            license_info=app.license_info,
-            separate_input_output_schemas=False,
-        )
-        paths, components = _plain(contract["paths"]), _plain(contract["components"])
-        schemas = components["schemas"]
-        for path, operations in paths.items():
-            for method, operation in operations.items():
-                _finish(path, operation, schemas)
-                operation["x-codeSamples"] = samples(method, path, operation, schemas)
-        problems = response_components()
-        _open_answers(paths, problems, schemas)
-        components |= {
-            "schemas": {name: schemas[name] for name in sorted(_reachable([paths, problems], schemas))},
-            "responses": problems,
-            "securitySchemes": _SCHEMES,
-        }
-        app.openapi_schema = contract | {"paths": paths, "components": components}
+    """The contract of ``app``. It is built on the first call, which takes so long that it belongs in a thread."""
+    with _BUILDING:
+        return app.openapi_schema or _build(app)
+
+
+def _build(app: FastAPI) -> dict[str, Any]:
+    contract = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description.strip(),
+        routes=app.routes,
+        tags=TAGS,
+        servers=_SERVERS,
+        license_info=app.license_info,
+        separate_input_output_schemas=False,
+    )
+    paths, components = _plain(contract["paths"]), _plain(contract["components"])
+    schemas = components["schemas"]
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            _finish(path, operation, schemas)
+            operation["x-codeSamples"] = samples(method, path, operation, schemas)
+    problems = response_components()
+    _open_answers(paths, problems, schemas)
+    components |= {
+        "schemas": {name: schemas[name] for name in sorted(_reachable([paths, problems], schemas))},
+        "responses": problems,
+        "securitySchemes": _SCHEMES,
+    }
+    app.openapi_schema = contract | {"paths": paths, "components": components}
     return app.openapi_schema
 
 
