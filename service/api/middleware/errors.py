@@ -9,7 +9,7 @@ from service.accounts.rates import Rates
 from service.api.deps import address_of
 from service.api.middleware.requests import is_probe
 from service.api.problems import error_response, foreign_error, internal_error
-from service.mail.errors import MailError, UnsupportedMedia
+from service.mail.errors import TooManyRequests, UnsupportedMedia
 
 _PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 _FIRST_ERROR = 400
@@ -34,20 +34,15 @@ class ErrorMiddleware:
             if is_replaced:
                 return
             if message["type"] == "http.response.start":
-                is_replaced = _is_foreign_refusal(message)
+                has_begun, is_replaced = True, _is_foreign_refusal(message)
                 if is_replaced:
                     await foreign_error(Request(scope), message["status"])(scope, receive, send)
                     return
-                has_begun = True
             await send(message)
 
         try:
-            await self._admit(scope)
-        except MailError as error:
-            await _refusal(scope, error)(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, answer)
+            app = await self._refusal(scope) or self._app
+            await app(scope, receive, answer)
         except ClientDisconnect:
             raise
         except Exception as error:
@@ -55,15 +50,21 @@ class ErrorMiddleware:
             if not has_begun:  # else the server aborts the response
                 await problem(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> None:
-        """Raises TooManyRequests if this client address has sent too many requests, UnsupportedMedia for content in a
-        coding (RFC 9110, 8.4): it would be stored as it came."""
+    async def _refusal(self, scope: Scope) -> Response | None:
+        """The response to a client address that has sent too many requests, and to content in a coding (RFC 9110, 8.4):
+        it would be stored as it came."""
         if self._rates is None:
-            return
+            return None
         if self._rates.counts_addresses and not is_probe(scope["path"]):
-            await self._rates.address(address_of(scope))
-        if _has_coded_content(scope):
-            raise UnsupportedMedia("Send the content as it is, without Content-Encoding.")
+            try:
+                await self._rates.address(address_of(scope))
+            except TooManyRequests as error:
+                return error_response(Request(scope), error)
+        if not _has_coded_content(scope):
+            return None
+        response = error_response(Request(scope), UnsupportedMedia("Send the content without Content-Encoding."))
+        response.headers["Accept-Encoding"] = "identity"
+        return response
 
 
 def _has_coded_content(scope: Scope) -> bool:
@@ -72,13 +73,6 @@ def _has_coded_content(scope: Scope) -> bool:
     if not codings or set(codings) <= {b"identity", b""}:
         return False
     return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in fields)
-
-
-def _refusal(scope: Scope, error: MailError) -> Response:
-    response = error_response(Request(scope), error)
-    if isinstance(error, UnsupportedMedia):
-        response.headers["Accept-Encoding"] = "identity"
-    return response
 
 
 def _is_foreign_refusal(message: Message) -> bool:
