@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -22,6 +20,7 @@ from service.api.wording import explain
 from service.mail import errors
 from service.mail.model import PROTOCOLS, Number, Value
 from service.mail.submission.model import Rejected
+from service.telemetry.logs import frames_of
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger("service.api")
@@ -371,8 +370,8 @@ def internal_error(request: Request, error: Exception) -> JSONResponse:
 
 def fault_of(request: Request, error: Exception) -> Problem:
     """An unexpected exception as a problem. The log has its type and stack, not its message: that may contain mail."""
-    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
-    _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__, frames=frames)
+    request_id, frames = request.scope.get("request_id"), frames_of(error)
+    _log.error("fault", request_id=request_id, kind=type(error).__name__, frames=frames)
     return _problem(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
 
 
