@@ -16,7 +16,7 @@ from starlette.routing import Route, compile_path
 
 from service.api.openapi.problem_examples import PROBLEM_EXAMPLES
 from service.api.parameters import response_headers
-from service.api.wording import explain
+from service.api.wording import NAME_TWICE, explain
 from service.mail import errors
 from service.mail.model import PROTOCOLS, Number, Value
 from service.mail.submission.model import Rejected
@@ -341,7 +341,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     problem_type = _BY_STATUS.get(error.status_code, PROBLEM_TYPES[errors.InvalidRequest])
     more = {"what": "route"} if problem_type.status == HTTPStatus.NOT_FOUND else {}
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        return error_response(request, errors.InvalidRequest("This is not valid JSON.", location="body"))
+        why = NAME_TWICE if error.detail == NAME_TWICE else "This is not valid JSON."
+        return error_response(request, errors.InvalidRequest(why, location="body"))
     headers = dict(error.headers or {})
     if problem_type is _METHOD_NOT_ALLOWED:
         contract = request.app.openapi_schema or await run_in_threadpool(request.app.openapi)

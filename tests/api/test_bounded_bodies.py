@@ -94,3 +94,21 @@ async def test_members_and_objects_are_bounded(body: object, status: int) -> Non
     async with httpx.AsyncClient(transport=transport, base_url="http://casella.example.org") as client:
         answer = await client.post("/v1/sessions", json=body)
     assert (answer.status_code, answer.json()["status"]) == (status, status)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"username":"ann","username":"ben","password":"x"}',
+        b'{"username":"ann","password":"x","\\u0075sername":"ben"}',
+        b'{"username":"ann","password":{"a":1,"a":2}}',
+    ],
+)
+async def test_no_name_is_in_an_object_twice(body: bytes) -> None:
+    """R-HTTP-06: which of the two counts differs from reader to reader."""
+    transport = httpx.ASGITransport(create_app(Settings(servers={})))
+    async with httpx.AsyncClient(transport=transport, base_url="http://casella.example.org") as client:
+        answer = await client.post("/v1/sessions", content=body, headers={"Content-Type": JSON})
+    assert answer.status_code == 422
+    assert [each["location"] for each in answer.json()["errors"]] == ["body"]
+    assert "same name" in answer.json()["detail"]
