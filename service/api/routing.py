@@ -57,8 +57,8 @@ request."""
 
 
 def read_json(body: bytes) -> Any:
-    """The body. Raises ValueError if it is no JSON, and HTTPException: 413 if it has more objects or members than any
-    request needs, 400 if a name is there twice, of which a proxy may have seen the other one (RFC 8259, 4)."""
+    """The body. Raises ValueError if it is not JSON, and HTTPException: 413 if it has more objects or members than any
+    request needs, 400 if an object has two members of one name, because readers differ in which counts (RFC 8259, 4)."""
     objects = 0
 
     def bound(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

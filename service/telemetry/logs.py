@@ -28,7 +28,7 @@ def _without_secrets(fields: structlog.typing.EventDict) -> structlog.typing.Eve
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """Where an exception was raised. Its words are not logged: they may repeat mail, or a secret."""
+    """The files and lines that an exception passed. Its words are not logged: they may repeat mail, or a secret."""
     return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
 
 

@@ -19,6 +19,7 @@ from service.api.problems import response_components
 from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
+_BUILDING = Lock()
 TAGS = [
     {
         "name": "sessions",
@@ -79,43 +80,38 @@ _SIGNED_IN = ("/v1/accounts/", "/v1/sessions/current")
 _FIRST_ERROR = 400
 _INT64_MAX = (1 << 63) - 1
 _SCHEMA = "#/components/schemas/"
-_BUILDING = Lock()
 _PARTIAL = frozenset({"MessageSummary"})
 """Schemas from which the parameter ``fields`` removes fields."""
 
 
 def build(app: FastAPI) -> dict[str, Any]:
-    """The contract of ``app``. It is built on the first call, which takes so long that it belongs in a thread."""
-    with _BUILDING:
-        return app.openapi_schema or _build(app)
-
-
-def _build(app: FastAPI) -> dict[str, Any]:
-    contract = get_openapi(
-        title=app.title,
-        version=app.version,
-        summary=app.summary,
-        description=app.description.strip(),
-        routes=app.routes,
-        tags=TAGS,
-        servers=_SERVERS,
-        license_info=app.license_info,
-        separate_input_output_schemas=False,
-    )
-    paths, components = _plain(contract["paths"]), _plain(contract["components"])
-    schemas = components["schemas"]
-    for path, operations in paths.items():
-        for method, operation in operations.items():
-            _finish(path, operation, schemas)
-            operation["x-codeSamples"] = samples(method, path, operation, schemas)
-    problems = response_components()
-    _open_answers(paths, problems, schemas)
-    components |= {
-        "schemas": {name: schemas[name] for name in sorted(_reachable([paths, problems], schemas))},
-        "responses": problems,
-        "securitySchemes": _SCHEMES,
-    }
-    app.openapi_schema = contract | {"paths": paths, "components": components}
+    """The contract of ``app``. It is built on the first call."""
+    if app.openapi_schema is None:
+        contract = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            description=app.description.strip(),
+            routes=app.routes,
+            tags=TAGS,
+            servers=_SERVERS,
+            license_info=app.license_info,
+            separate_input_output_schemas=False,
+        )
+        paths, components = _plain(contract["paths"]), _plain(contract["components"])
+        schemas = components["schemas"]
+        for path, operations in paths.items():
+            for method, operation in operations.items():
+                _finish(path, operation, schemas)
+                operation["x-codeSamples"] = samples(method, path, operation, schemas)
+        problems = response_components()
+        _open_answers(paths, problems, schemas)
+        components |= {
+            "schemas": {name: schemas[name] for name in sorted(_reachable([paths, problems], schemas))},
+            "responses": problems,
+            "securitySchemes": _SCHEMES,
+        }
+        app.openapi_schema = contract | {"paths": paths, "components": components}
     return app.openapi_schema
 
 
@@ -186,6 +182,12 @@ def _plain(node: Any) -> Any:
 
 def _is_noise(key: str, value: Any) -> bool:
     return (key == "default" and value is None) or (key == "title" and isinstance(value, str))
+
+
+def build_once(app: FastAPI) -> dict[str, Any]:
+    """As ``build``, for several threads at a time: it takes so long that it belongs in one."""
+    with _BUILDING:
+        return build(app)
 
 
 def _open_answers(paths: Node, problems: Node, schemas: Node) -> None:
