@@ -58,7 +58,7 @@ request."""
 
 def read_json(body: bytes) -> Any:
     """The body. Raises ValueError if it is not JSON, and HTTPException: 413 if it has more objects or members than any
-    request needs, 400 if an object has two members of one name, because readers differ in which counts (RFC 8259, 4)."""
+    request needs, 400 if an object has two members of one name, as readers differ in which counts (RFC 8259, 4)."""
     objects = 0
 
     def bound(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
