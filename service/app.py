@@ -29,6 +29,7 @@ from service.api.downloads import respond
 from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
 from service.api.middleware.compression import Compression
+from service.api.middleware.errors import ErrorMiddleware
 from service.api.middleware.requests import EXPOSED, RequestMiddleware, is_watched
 from service.api.openapi import build as contract
 from service.api.routes import (
@@ -136,7 +137,8 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         description=_DESCRIPTION,
         lifespan=_lifespan,
         license_info={"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
-        docs_url=None,  # the site has pages of its own
+        openapi_url=None,  # the site has it, and pages of its own
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_TELEMETRY,
@@ -155,6 +157,7 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         app.include_router(health.metrics)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_octets)
     app.add_middleware(Compression)
+    app.add_middleware(ErrorMiddleware, rates=rates)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -164,8 +167,9 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
             expose_headers=EXPOSED,
             max_age=3600,
         )
-    app.add_middleware(RequestMiddleware, rates=rates, access_log=settings.access_log)
-    app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
+        app.add_middleware(ErrorMiddleware)
+    app.add_middleware(RequestMiddleware, access_log=settings.access_log)
+    app.openapi = lambda: contract.build_once(app)  # type: ignore[method-assign]
     return app
 
 

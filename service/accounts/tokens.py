@@ -54,6 +54,8 @@ class Listener(NamedTuple):
 
     credentials: Credentials
     session: TokenId
+    sealed: SealedGrant | None = None
+    """The grant of a ticket that was opened, if it has one."""
 
     def require_unexpired(self) -> None:
         """Raises Unauthenticated if the session's time is over."""
@@ -96,24 +98,27 @@ class Sessions:
         the session that asked for it, ``of``, if there is one. All replicas return the same one on the same day, so
         that clients find in their caches what they loaded by it, as long as a grant has the same access token."""
         session: dict[str, Any] = {"sid": of.value} if of else {}
-        if credentials.grant is not None:
-            session["g"] = credentials.grant.sealed._replace(refresh="")
+        session |= _access(credentials)
         claims = _claims(credentials, part_link_end(now, of))
         return self._encrypt_alike(json.dumps({**claims, "for": _purpose(message, part), **session}).encode())
 
     def seal_event_ticket(self, listeners: Sequence[Listener], now: float | None = None) -> tuple[str, int]:
         """Returns a token that may open a stream of the events of these accounts for ``EVENT_TICKET_SECONDS``, and
-        nothing else, and when it expires. Each account's part also ends with its session."""
+        nothing else, and when it expires. Each account's part also ends with its session. Of a grant it holds the
+        access token alone."""
         expires = int(time.time() if now is None else now) + EVENT_TICKET_SECONDS
         accounts = [
-            {**_claims(credentials, session.expires), "jti": session.value} for credentials, session in listeners
+            {**_claims(credentials, session.expires), **_access(credentials), "jti": session.value}
+            for credentials, session, _ in listeners
         ]
         return self._seal({"for": _EVENTS, "exp": expires, "accounts": accounts}), expires
 
     def open_event_ticket(self, token: str, now: float | None = None) -> tuple[Listener, ...]:
         """Returns the accounts. Raises Unauthenticated unless this is an unexpired ticket for a stream of events."""
         accounts = self._valid_claims(token, _EVENTS, now)["accounts"]
-        return tuple(Listener(_credentials(each), TokenId(each["jti"], each["exp"])) for each in accounts)
+        return tuple(
+            Listener(_credentials(each), TokenId(each["jti"], each["exp"]), _sealed_grant(each)) for each in accounts
+        )
 
     def seal_import(self, account: str, source: str, job: Mapping[str, Any], *, is_own: bool) -> str:
         """Returns a token by which this account, and no other, goes on with an import. ``source`` is a session token of
@@ -182,8 +187,7 @@ class Sessions:
 
     def grant_of(self, token: str) -> SealedGrant | None:
         """The grant in an opened token, if it has one."""
-        grant = self._claims_of(token).get("g")
-        return SealedGrant(*grant) if grant else None
+        return _sealed_grant(self._claims_of(token))
 
     def _open(self, token: str, purpose: str | None, now: float | None) -> Credentials:
         try:
@@ -221,6 +225,16 @@ class Sessions:
         if key is None or headers.get("alg") != "dir":
             raise ValueError("sealed by an unknown key")
         return key
+
+
+def _access(credentials: Credentials) -> dict[str, Any]:
+    """The claim of a grant in a ticket, if there is one. Without the refresh token: see ``SealedGrant``."""
+    return {"g": credentials.grant.sealed._replace(refresh="")} if credentials.grant is not None else {}
+
+
+def _sealed_grant(claims: Mapping[str, Any]) -> SealedGrant | None:
+    grant = claims.get("g")
+    return SealedGrant(*grant) if grant else None
 
 
 def _short(grant: SealedGrant) -> SealedGrant:

@@ -6,12 +6,13 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from service.api.parameters import encodable
+from service.api.parameters import encodable, in_any_zone
 from service.mail.errors import InvalidField, InvalidRequest
 from service.mail.model import MessageSummary, Value
 from service.mail.search.filter import (
+    MAX_CONDITIONS,
     Condition,
     Criterion,
     Filter,
@@ -28,6 +29,8 @@ from service.mail.search.grammar.parser import parse_query
 MAX_TEXT = 1000
 MAX_CURSOR = 2000
 MAX_FOLDERS = 1000
+MAX_FILTERS = 1000
+"""Filters in all, operators too."""
 _FIELDS = {field.alias or name: name for name, field in MessageSummary.model_fields.items()}
 _ALWAYS = frozenset({"id", "folder_id"})
 _OPERATOR = "body.filter.operator"
@@ -49,10 +52,11 @@ def read_moment(text: str) -> date:
     """A date, or a time with an offset (RFC 3339). Raises InvalidField for anything else."""
     if len(text) == 10:
         return read_day(text)
+    moment = None
     with suppress(ValueError):
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment
+    if moment is not None and moment.tzinfo is not None:
+        return in_any_zone(moment)
     raise InvalidField("Send a date, or a time with an offset, such as 2026-01-31T08:00:00Z.")
 
 
@@ -159,15 +163,25 @@ class SearchFilter(Conditions):
         None, description="How `conditions` are combined: `AND`, `OR`, or `NOT` (no condition matches)."
     )
     conditions_: tuple["SearchFilter", ...] | None = Field(
-        None, alias="conditions", max_length=256, description="The filters that the operator combines."
+        None,
+        alias="conditions",
+        max_length=MAX_CONDITIONS,
+        fail_fast=True,
+        description="The filters that the operator combines.",
     )
     header: tuple[Text, ...] | None = Field(
-        None, max_length=2, description="The name of a header field, and optionally a text that it contains."
+        None,
+        max_length=2,
+        fail_fast=True,
+        description="The name of a header field, and optionally a text that it contains.",
     )
     after: Moment | None = Field(None, description="Same as `since`.")
     in_mailbox: str | None = Field(None, max_length=MAX_TEXT, description="The message is in this folder (id or role).")
     in_mailbox_other_than: tuple[str, ...] | None = Field(
-        None, max_length=MAX_FOLDERS, description="The message is in none of these folders (ids or roles)."
+        None,
+        max_length=MAX_FOLDERS,
+        fail_fast=True,
+        description="The message is in none of these folders (ids or roles).",
     )
     all_in_thread_have_keyword: str | None = Field(
         None, max_length=250, description="All messages of its conversation in the same folder have this keyword."
@@ -209,13 +223,33 @@ _IN_SEARCH = {
 }
 
 
+def _with_few_conditions(given: object) -> object:
+    """A filter that is not made yet: to make a quarter of a million of them takes seconds."""
+    count, pending = 0, [given]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, dict):
+            count += 1
+            for below in (each.get("conditions"), each.get("conditions_")):
+                pending += below[:MAX_CONDITIONS] if isinstance(below, list) else ()
+        if count > MAX_FILTERS:
+            raise InvalidField(f"A search has at most {MAX_CONDITIONS} conditions.")
+    return given
+
+
+FilterTree = Annotated[SearchFilter, BeforeValidator(_with_few_conditions)]
+
+
 class SearchRequest(Value):
     """A search in one folder, several or all."""
 
-    filter: SearchFilter | None = Field(None, description="The filter. Default: every message matches.")
+    filter: FilterTree | None = Field(None, description="The filter. Default: every message matches.")
     q: Text | None = Field(None, description="A search text. With `filter` too, messages must match both.")
     folders: tuple[str, ...] | None = Field(
-        None, max_length=MAX_FOLDERS, description="The folders to search (ids or roles). Absent or empty: all folders."
+        None,
+        max_length=MAX_FOLDERS,
+        fail_fast=True,
+        description="The folders to search (ids or roles). Absent or empty: all folders.",
     )
     limit: Limit = Field(50, description="The maximum number of messages on a page.")
     cursor: str | None = Field(
@@ -238,7 +272,7 @@ def list_query(request: Criteria | SearchRequest, tree: Filter | None) -> ListQu
     """The port's query for a list or a search. Raises InvalidRequest for an unknown field or sort key."""
     if tree is not None:
         check_filter(tree)
-    more = included(request.fields, request.include)
+    more = included(request.fields, request.include, "body" if isinstance(request, SearchRequest) else "query")
     return ListQuery(
         request.limit,
         request.cursor,
@@ -249,21 +283,22 @@ def list_query(request: Criteria | SearchRequest, tree: Filter | None) -> ListQu
     )
 
 
-def included(fields: str | None, include: str | None) -> frozenset[str]:
-    """Which of ``preview`` and ``thread_id`` are asked for. Raises InvalidRequest for an unknown name."""
+def included(fields: str | None, include: str | None, place: str = "query") -> frozenset[str]:
+    """Which of ``preview`` and ``thread_id`` are asked for, in the ``query`` or the ``body``. Raises InvalidRequest for
+    an unknown name."""
     names = {name.strip() for name in (include or "").split(",") if name.strip()}
     if names - _INCLUDABLE.keys():
-        raise InvalidRequest(f"Send names of these: {', '.join(_INCLUDABLE)}.", location="query.include")
-    return frozenset(_INCLUDABLE[name] for name in names) | (_MORE & field_names(fields))
+        raise InvalidRequest(f"Send names of these: {', '.join(_INCLUDABLE)}.", location=f"{place}.include")
+    return frozenset(_INCLUDABLE[name] for name in names) | (_MORE & field_names(fields, place))
 
 
-def field_names(fields: str | None) -> set[str]:
+def field_names(fields: str | None, place: str = "query") -> set[str]:
     """The requested attributes of MessageSummary; empty means all. Raises InvalidRequest for an unknown name."""
     if fields is None:
         return set()
     names = {name.strip() for name in fields.split(",") if name.strip()}
     if not names <= _FIELDS.keys():
-        raise InvalidRequest(f"Send names of these fields: {', '.join(_FIELDS)}.", location="query.fields")
+        raise InvalidRequest(f"Send names of these fields: {', '.join(_FIELDS)}.", location=f"{place}.fields")
     return {_FIELDS[name] for name in names} | _ALWAYS
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query, Request
 
-from service.accounts.credentials import Credentials, SecretKind
+from service.accounts.credentials import Credentials, SealedGrant, SecretKind
 from service.accounts.live import Accounts
 from service.accounts.rates import Rates
 from service.accounts.revocation import Revocations, TokenId
@@ -19,11 +19,11 @@ from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api.events.streams import EventStreams
 from service.api.idempotency import IdempotencyStore
-from service.api.parameters import AccountId, MessageId, PartId
+from service.api.parameters import AccountId, MessageId, PartId, encodable
 from service.discovery.finding import Discovery
 from service.fetches.model import Desk
 from service.mail.backend import Backend
-from service.mail.errors import InvalidRequest, NotFound, Unauthenticated
+from service.mail.errors import InvalidField, InvalidRequest, NotFound, Unauthenticated
 from service.mail.model import PROTOCOLS, Protocol
 from service.oauth.grants import Grants, SessionGrant
 from service.personal.identities import Identities
@@ -93,6 +93,10 @@ def sign_in(
         raise InvalidRequest(
             f"A username has 1 to {MAX_USERNAME} characters, a password or token at most {MAX_SECRET}."
         )
+    try:
+        encodable(secret)
+    except InvalidField as error:
+        raise InvalidRequest(f"A password or token: {error}") from None
     mail_server = service.servers.pick(username, server)
     try:
         chosen = Protocol(protocol.lower()) if protocol else mail_server.protocol
@@ -120,6 +124,12 @@ def credentials_of(request: Request) -> Credentials:
 def with_grant(service: Service, credentials: Credentials, token: str) -> Credentials:
     """The credentials of a token that was opened, with the grant that is in it, if there is one."""
     sealed = service.sessions.grant_of(token) if credentials.kind is SecretKind.GRANT else None
+    return granted(service, credentials, sealed)
+
+
+def granted(service: Service, credentials: Credentials, sealed: SealedGrant | None) -> Credentials:
+    """The credentials with their grant, in the newest state that is known. Raises Unauthenticated if its issuer is no
+    longer in the configuration."""
     return replace(credentials, grant=service.grants.of(credentials.secret, sealed)) if sealed else credentials
 
 
@@ -190,13 +200,13 @@ async def opened(request: Request, credentials: Credentials, *, is_sealed: bool 
     """The account's mailbox, within the rate limits. Raises LoginRefused or TooManyRequests. ``is_sealed``: the
     credentials come from a session token or a ticket, so the limit on login attempts does not apply."""
     service = service_of(request)
-    await service.rates.account(credentials)
     admission = (
         partial(service.rates.sealed, credentials)
         if is_sealed
         else partial(service.rates.login, address_of(request.scope), credentials)
     )
     async with service.accounts.mailbox(credentials, admission) as backend:
+        await service.rates.account(credentials)  # not before: others could use it up without the password
         service.push.clean_soon(credentials.account, lambda: service.accounts.mailbox(credentials))
         yield backend
 

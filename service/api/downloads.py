@@ -13,10 +13,11 @@ from starlette.responses import StreamingResponse
 from service.api.parameters import response_headers
 from service.api.responses import etag_matches, not_modified, strong_etag
 from service.mail.cleaning import CONTROLS, INVISIBLE
+from service.mail.errors import RangeNotSatisfiable
 from service.mail.exchange import Download, Span
 
 PIECE = 64 << 10
-_RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z")
+_RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z", re.IGNORECASE)
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\Z")
 # Types that a browser only shows and never runs.
 _INERT = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|audio/[a-z0-9.+-]+|video/[a-z0-9.+-]+|text/plain)\Z")
@@ -24,6 +25,7 @@ _INERT = re.compile(r"(image/(png|jpeg|gif|webp|avif|bmp)|audio/[a-z0-9.+-]+|vid
 _ACTIVE = re.compile(
     r"(text/(?!plain\Z|csv\Z|calendar\Z|vcard\Z).*|.*(xml|html|javascript|ecmascript|svg|xslt|flash|multipart).*)\Z"
 )
+_BEFORE_RANGE = frozenset({"if-none-match", "if-range"})
 _SAFE_NAME = re.compile(r"[^A-Za-z0-9 ._()+,=@~-]")
 _NO_ATTR = re.compile(rf'[{CONTROLS}{INVISIBLE}/\\"]')
 
@@ -44,10 +46,10 @@ BINARY: dict[int | str, dict[str, Any]] = {
 
 
 def span_of(request: Request) -> Span | None:
-    """The requested range. None, for the whole content, if there is none, more than one or a malformed one (RFC 9110,
-    14.2)."""
+    """The requested range of a GET. None, for the whole content, if there is none, more than one or a malformed one.
+    HEAD has none (RFC 9110, 14.2)."""
     match = _RANGE.match(request.headers.get("range", ""))
-    if match is None or not (match[1] or match[2]):
+    if match is None or not (match[1] or match[2]) or request.method == "HEAD":
         return None
     first, last = (int(digits) if digits else None for digits in match.groups())
     if first is not None and last is not None and last < first:
@@ -58,17 +60,20 @@ def span_of(request: Request) -> Span | None:
 async def respond(
     request: Request, open_span: Callable[[Span | None], Awaitable[Download]], *, inline: bool = False
 ) -> Response:
-    """200, 206 or 304. A stale If-Range means 200. The octets of a message never change, so neither does its ETag."""
-    span = span_of(request)
-    download = await open_span(span)
-    etag = strong_etag(download.etag)
-    if span and request.headers.get("if-range", etag) != etag:
-        await download.chunks.aclose()
-        span, download = None, await open_span(None)
+    """304, 206, 200 or 416. The octets of a message never change, so neither does its ETag."""
+    span, beyond = span_of(request), None
+    try:
+        download = await open_span(span)
+    except RangeNotSatisfiable as error:
+        if _BEFORE_RANGE.isdisjoint(request.headers.keys()):
+            raise
+        download, beyond = await open_span(None), error
+    if span is not None:
+        download, span = await _chosen(request, open_span, download, span, beyond)
     headers = _headers(download, inline)
     if "ticket" in request.query_params:  # for an image tag in a page of any origin
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    if etag_matches(request.headers.get("if-none-match", ""), headers["ETag"]):
+    if _is_known(request, download):
         await download.chunks.aclose()
         return not_modified({name: headers[name] for name in ("ETag", "Cache-Control")})
     if span:
@@ -80,6 +85,31 @@ async def respond(
         await download.chunks.aclose()
         return _Head(status, headers)
     return StreamingResponse(_octets(download), status, headers)
+
+
+async def _chosen(
+    request: Request,
+    open_span: Callable[[Span | None], Awaitable[Download]],
+    download: Download,
+    span: Span,
+    beyond: RangeNotSatisfiable | None,
+) -> tuple[Download, Span | None]:
+    """The content to send, and the range that it is; None: the whole. If-None-Match comes before If-Range, and both
+    before Range (RFC 9110, 13.2.2). Raises ``beyond``: the range is not in the content."""
+    if _is_known(request, download):
+        return download, span
+    etag = strong_etag(download.etag)
+    is_wanted = request.headers.get("if-range", etag) == etag
+    if is_wanted and beyond is None:
+        return download, span
+    await download.chunks.aclose()
+    if is_wanted and beyond is not None:
+        raise beyond
+    return await open_span(None), None
+
+
+def _is_known(request: Request, download: Download) -> bool:
+    return etag_matches(request.headers.get("if-none-match", ""), strong_etag(download.etag))
 
 
 class _Head(Response):

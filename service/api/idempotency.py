@@ -50,10 +50,19 @@ class IdempotencyStore:
         self._records = Records() if records is None else records
         self._begun: dict[tuple[str, str], bytes] = {}  # the requests in progress
 
-    async def once(self, account: str, key: str | None, request: bytes, work: Callable[[], Awaitable[T]]) -> T:
+    async def once(
+        self,
+        account: str,
+        key: str | None,
+        request: bytes,
+        work: Callable[[], Awaitable[T]],
+        confirm: Callable[[], Awaitable[None]],
+    ) -> T:
         """The result of ``work``, or the stored result if the key was used before. Raises InUse while the first request
         is in progress, AlreadyDone if it was done and its result is no longer stored, InvalidRequest if the key was
-        used for another request. A failed request is done again, unless its outcome is unknown."""
+        used for another request. A failed request is done again, unless its outcome is unknown.
+
+        ``confirm`` raises what keeps the caller from the stored result: ``work``, which would, is not done."""
         if key is None:
             return await work()
         begun = self._begun.get((account, key))
@@ -62,6 +71,7 @@ class IdempotencyStore:
             raise InUse("The first request with this Idempotency-Key is still in progress.", retry_after=1)
         now = asyncio.get_running_loop().time()
         if (known := self._records.get(account, key, now)) is not None:
+            await confirm()
             _require_same(known.request, request)
             return cast("T", _again(known))
         self._begun[account, key] = request

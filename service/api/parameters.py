@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from service.mail.errors import InvalidField
 
@@ -32,10 +32,6 @@ def in_utc(moment: datetime) -> datetime:
         raise InvalidField("Send a time of the years 1 to 9999, also in UTC.") from None
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
-"""A date and time with an offset, in UTC."""
-
-
 def encodable(text: str) -> str:
     """The text itself. Raises InvalidField for a lone surrogate, which UTF-8 cannot encode."""
     try:
@@ -43,6 +39,23 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         raise InvalidField("Send a text that UTF-8 can encode: this has half a character.") from None
     return text
+
+
+def in_any_zone(moment: datetime) -> datetime:
+    """The moment itself. Raises InvalidField as ``in_utc``: mail servers get it in UTC."""
+    in_utc(moment)
+    return moment
+
+
+def _written(value: object) -> object:
+    """Pydantic reads a number as seconds since 1970, so a day without dashes would be a day of that year."""
+    if not isinstance(value, str) or "-" not in value[1:]:
+        raise InvalidField("Send a time with an offset, such as 2026-01-31T08:00:00Z.")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(in_utc)]
+"""A time of a request, in UTC."""
 
 
 def request_headers(*names: str) -> dict[str, Any]:

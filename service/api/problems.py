@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
-from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -12,15 +10,17 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Route, compile_path
 
 from service.api.openapi.problem_examples import PROBLEM_EXAMPLES
 from service.api.parameters import response_headers
-from service.api.wording import explain
+from service.api.wording import NAME_TWICE, explain
 from service.mail import errors
 from service.mail.model import PROTOCOLS, Number, Value
 from service.mail.submission.model import Rejected
+from service.telemetry.logs import frames_of
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger("service.api")
@@ -225,6 +225,7 @@ _WHOLE = "request"
 
 
 def _problem(request: Request, problem_type: ProblemType, detail: str, **more: Any) -> Problem:
+    detail = _shown(detail)  # it may repeat a name that the client sent
     if problem_type.status == HTTPStatus.UNPROCESSABLE_ENTITY and "errors" not in more:
         more["errors"] = (InvalidValue(location=_WHOLE, message=detail),)
     return Problem(
@@ -251,9 +252,9 @@ def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSO
     return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 
-def _shown(path: str) -> str:
-    """Any path that a client can send, as text that JSON can carry, at most 1,000 characters."""
-    return path.encode(errors="replace").decode()[:1000]
+def _shown(text: str) -> str:
+    """Any text that a client can send, as one that JSON can carry, at most 1,000 characters."""
+    return text.encode(errors="replace").decode()[:1000]
 
 
 def problem_type_of(error: errors.MailError) -> ProblemType:
@@ -284,9 +285,9 @@ def problem_of(request: Request, error: errors.MailError) -> Problem:
         case errors.NotSupported():
             more["capability"] = error.capability
         case errors.InvalidRequest(location=str(location)):
-            more["errors"] = (InvalidValue(location=location, message=error.detail),)
+            more["errors"] = (InvalidValue(location=location, message=_shown(error.detail)),)
         case errors.InvalidQuery():
-            more["errors"] = (InvalidValue(location="q", message=error.detail, column=error.column),)
+            more["errors"] = (InvalidValue(location="q", message=_shown(error.detail), column=error.column),)
         case errors.UpstreamFailure() if error.protocol:
             more["upstream"] = UpstreamCause(protocol=error.protocol, code=error.code)
     return _problem(request, problem_type_of(error), error.detail, **more)
@@ -349,20 +350,28 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     problem_type = _BY_STATUS.get(error.status_code, PROBLEM_TYPES[errors.InvalidRequest])
     more = {"what": "route"} if problem_type.status == HTTPStatus.NOT_FOUND else {}
     if error.status_code == HTTPStatus.BAD_REQUEST:
-        return error_response(request, errors.InvalidRequest("This is not valid JSON.", location="body"))
+        why = NAME_TWICE if error.detail == NAME_TWICE else "This is not valid JSON."
+        return error_response(request, errors.InvalidRequest(why, location="body"))
     headers = dict(error.headers or {})
-    if problem_type is _METHOD_NOT_ALLOWED and (methods := _allowed(request)):
-        headers = {"Allow": ", ".join(methods)}
+    if problem_type is _METHOD_NOT_ALLOWED:
+        contract = request.app.openapi_schema or await run_in_threadpool(request.app.openapi)
+        if methods := _allowed(request, contract):
+            headers = {"Allow": ", ".join(methods)}
     detail = _NO_ROUTE if more else problem_type.advice
     return problem_response(request, problem_type, detail, headers, **more)
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed(request: Request, contract: Mapping[str, Any]) -> list[str]:
     """The methods of this path, for Allow (RFC 9110, 10.2.1). Starlette names those of the first route that matches."""
-    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    paths: Mapping[str, Mapping[str, Any]] = contract["paths"]
     matching = [path for path in paths if compile_path(path)[0].match(request.scope["path"])]
     closest = min(matching, key=lambda path: path.count("{"), default=None)
-    return sorted(method.upper() for method in paths[closest]) if closest else []
+    if closest is None:
+        return []
+    unlisted = [
+        route.methods or () for route in request.app.routes if isinstance(route, Route) and route.path == closest
+    ]
+    return sorted({method.upper() for method in paths[closest]}.union(*unlisted))
 
 
 def internal_error(request: Request, error: Exception) -> JSONResponse:
@@ -372,8 +381,8 @@ def internal_error(request: Request, error: Exception) -> JSONResponse:
 
 def fault_of(request: Request, error: Exception) -> Problem:
     """An unexpected exception as a problem. The log has its type and stack, not its message: that may contain mail."""
-    frames = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
-    _log.error("fault", request_id=request.scope.get("request_id"), kind=type(error).__name__, frames=frames)
+    request_id, frames = request.scope.get("request_id"), frames_of(error)
+    _log.error("fault", request_id=request_id, kind=type(error).__name__, frames=frames)
     return _problem(request, _INTERNAL_ERROR, _INTERNAL_ERROR.advice)
 
 

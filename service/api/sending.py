@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from service.accounts.credentials import Credentials, SecretKind
-from service.api.deps import Caller, Mailbox, service_of
+from service.api.deps import Caller, Mailbox, confirmed, service_of
 from service.api.idempotency import fingerprint
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotSupported
@@ -83,8 +84,8 @@ class Sender:
         """See ``IdempotencyStore.once``."""
         if body is None:
             body = await self.request.body() if key is not None else b""
-        store = service_of(self.request).idempotency
-        return await store.once(self.credentials.account, key, fingerprint(self.request, body), work)
+        store, confirm = service_of(self.request).idempotency, partial(confirmed, self.request, self.mailbox)
+        return await store.once(self.credentials.account, key, fingerprint(self.request, body), work, confirm)
 
 
 async def sender(request: Request, caller: Caller, mailbox: Mailbox) -> Sender:

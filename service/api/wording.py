@@ -6,6 +6,7 @@ from typing import Any
 
 from service.mail.errors import InvalidField
 
+NAME_TWICE = "An object of the body has two members of the same name."
 _UNKNOWN = "This value is not valid here."
 _WORDS: Mapping[str, str] = {
     "missing": "This is required.",

@@ -208,7 +208,7 @@ class MessageSummary(Value):
 class Flags(Value):
     """The flags of a message: $seen, $answered, $flagged, $draft, $deleted, and keywords, all in lower case."""
 
-    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS, description="All flags of the message.")
+    flags: tuple[str, ...] = Field(max_length=MAX_FLAGS, fail_fast=True, description="All flags of the message.")
     version: SkipJsonSchema[str | None] = Field(None, exclude=True)
     """Changes whenever the message does (its MODSEQ, RFC 7162). None if the server has no MODSEQ. Sent as ETag."""
 

@@ -35,7 +35,7 @@ class StoredIdentity(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     name: Annotated[str, Field(max_length=500)] | None = None
     email: Annotated[str, Field(max_length=320, pattern=r'^[^\s<>,;:"@\x00-\x1f\x7f]+@[^\s<>,;:"@\x00-\x1f\x7f]+$')]
-    reply_to: Annotated[tuple[Address, ...], Field(max_length=20)] | None = None
+    reply_to: Annotated[tuple[Address, ...], Field(max_length=20, fail_fast=True)] | None = None
     signature: Signature | None = None
 
     @field_validator("name")
@@ -52,7 +52,7 @@ class StoredIdentity(BaseModel):
         return addresses
 
 
-_IDENTITIES = TypeAdapter(Annotated[tuple[StoredIdentity, ...], Field(max_length=MAX_IDENTITIES)])
+_IDENTITIES = TypeAdapter(Annotated[tuple[StoredIdentity, ...], Field(max_length=MAX_IDENTITIES, fail_fast=True)])
 
 
 def write_settings(settings: dict[str, Any]) -> bytes:

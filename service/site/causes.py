@@ -33,7 +33,7 @@ CAUSES: Mapping[str, str] = {
     "store-unavailable": "The store that replicas share is unavailable. Requests that only read still work.",
     "upstream-timeout": "The mail server did not respond in time. Searches of large folders take longest.",
     "over-quota": "The mailbox has used up its quota, so the mail server takes no more messages.",
-    "unsupported-media-type": "The body has the wrong type.",
+    "unsupported-media-type": "The body has the wrong type, or is compressed (`Content-Encoding`).",
     "malformed-request": "This is not a valid HTTP request.",
     "request-timeout": "The request did not arrive completely in time.",
     "head-too-large": "The target, the header fields or chunk lines are too large.",

@@ -1,4 +1,4 @@
-"""``/``, ``/guides``, ``/problems`` and ``/docs``. They are for people and no part of the contract."""
+"""``/``, ``/guides``, ``/problems`` and ``/docs``, which are for people, and the contract."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -47,6 +47,12 @@ def show_problem(request: Request, name: str) -> Response:
 def show_reference(request: Request) -> Response:
     """The API reference."""
     return shown(request, reference())
+
+
+@router.api_route("/openapi.json", methods=_METHODS)
+def show_contract(request: Request) -> Response:
+    """The contract. To build it takes a third of a second, once."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.api_route("/docs/try", methods=_METHODS)

@@ -3,6 +3,8 @@
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import structlog
@@ -23,6 +25,23 @@ def _without_secrets(fields: structlog.typing.EventDict) -> structlog.typing.Eve
         elif isinstance(value, dict):
             fields[key] = _without_secrets(dict(value))
     return fields
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """The files and lines that an exception passed. Its words are not logged: they may repeat mail, or a secret."""
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-8:]]
+
+
+def _without_words(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """An exception that a library logs, as its type and its frames. asyncio writes it into its text as well, below the
+    first line."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["kind"], event["frames"] = type(error).__name__, frames_of(error)
+    if event.get("logger") == "asyncio":
+        event["event"] = str(event["event"]).partition("\n")[0]
+    return event
 
 
 def _json(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> bytes:
@@ -51,7 +70,7 @@ def configure(level: str) -> None:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _without_words,
                 structlog.processors.JSONRenderer(),
             ],
         )

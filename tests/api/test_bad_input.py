@@ -28,6 +28,8 @@ PATH = {
     "subscription": "p_none",
     "fetch": "j_none",
 }
+OUT_OF_TIME = ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59")
+"""Times that no year of UTC has."""
 JSON = "application/json"
 _SCHEMA = "#/components/schemas/"
 _NOT_OURS = re.compile(
@@ -79,7 +81,7 @@ def bad_values(schema: Mapping[str, Any]) -> Iterator[str]:
             if "enum" in schema or schema.get("format") in {"date", "date-time"}:
                 yield CANARY
             if schema.get("format") == "date-time":
-                yield "2026-01-31T08:00:00"
+                yield from ("2026-01-31T08:00:00", "20260131", "99999999999999", *OUT_OF_TIME)
 
 
 def bad_parameters(path: str, method: str, operation: dict[str, Any]) -> Iterator[Bad]:
@@ -105,6 +107,8 @@ def wrong_members(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         ["x"] * 2000,
         -1,
         "\ud800",
+        ["\ud800"],
+        *OUT_OF_TIME,
     )
     for name in schema_of(schema).get("properties", {}):
         yield from ({name: value} for value in wrong)
@@ -164,6 +168,25 @@ async def test_every_refusal_names_the_value_and_says_what_to_send(connect: Conn
     }
     assert len(with_json) > 10
     assert all({415, 422} <= walked[operation] for operation in with_json)
+
+
+async def test_a_parameter_sent_twice_is_refused_and_not_half_obeyed(connect: Connect, dovecot: Dovecot) -> None:
+    """R-HTTP-06: of two conditions the first would be ignored, and the list would have messages nobody asked for."""
+    async with connect(dovecot.user()) as client:
+        for query in ("hasKeyword=a&hasKeyword=b", "limit=1&limit=1", "unread=true&q=x&unread=false"):
+            answer = await client.get(f"/v1/accounts/me/folders/inbox/messages?{query}")
+            assert answer.status_code == 422, query
+            assert [error["location"] for error in answer.json()["errors"]] == [f"query.{query.partition('=')[0]}"]
+
+
+async def test_a_refusal_says_where_the_value_is(connect: Connect, dovecot: Dovecot) -> None:
+    """R-HTTP-06: in the query of a list, in the body of a search."""
+    async with connect(dovecot.user()) as client:
+        for name in ("fields", "include"):
+            listed = await client.get("/v1/accounts/me/folders/inbox/messages", params={name: "nothing"})
+            found = await client.post("/v1/accounts/me/search", json={name: "nothing"})
+            places = [answer.json()["errors"][0]["location"] for answer in (listed, found)]
+            assert places == [f"query.{name}", f"body.{name}"]
 
 
 async def test_an_unknown_url_is_named_as_such(connect: Connect, dovecot: Dovecot) -> None:

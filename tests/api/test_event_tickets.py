@@ -8,6 +8,7 @@ import pytest
 from service.accounts.credentials import Credentials, SecretKind
 from service.accounts.tokens import EVENT_TICKET_SECONDS, Listener, Sessions
 from service.api.events.position import LOST, open_position, seal_position
+from service.api.events.response import names_of
 from service.app import create_app
 from service.mail.errors import StaleToken, Unauthenticated
 from service.mail.model import Protocol
@@ -65,3 +66,10 @@ async def test_sessions_that_do_not_fit_into_one_ticket_are_413() -> None:
             answer = await client.post("/v1/events/tickets", json={"tokens": tokens})
             assert answer.status_code == status, answer.text
             assert secret not in answer.text
+
+
+@pytest.mark.parametrize("given", [None, "", ",", " , "])
+def test_no_names_of_folders_are_all_folders(given: str | None) -> None:
+    """R-OPS-19: as in a search; a stream that never says anything helps nobody."""
+    assert names_of(given) is None
+    assert names_of(f"{given or ''},inbox") == frozenset({"inbox"})

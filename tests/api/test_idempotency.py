@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from tracemalloc import get_traced_memory, start, stop
+from typing import Any
 
 import httpx
 import pytest
@@ -11,8 +13,11 @@ from service.api.idempotency import UNKNOWN, IdempotencyStore
 from service.api.idempotency_records import LARGEST_ANSWER, OF_ACCOUNT, OF_ALL, SECONDS, Record, Records
 from service.mail.errors import AlreadyDone, InvalidRequest, LoginRefused, UpstreamError
 from service.mail.model import Value
+from tests.api.served import CANARY, served
+from tests.api.served import USER as ME_USER
 from tests.api.test_brake import ME, PASSWORD, USER, sluggish
 from tests.api.test_problems import is_problem
+from tests.servers.scripted import Imap, ScriptedServer
 
 BULK = f"{ME}/messages/bulk"
 
@@ -34,10 +39,14 @@ class Work:
         return Answer(text="x" * self.size)
 
 
+async def nobody_asks() -> None:
+    """Who it is that asks."""
+
+
 async def once(
     store: IdempotencyStore, work: Callable[[], Awaitable[Answer]], key: str = "k", account: str = "a"
 ) -> Answer:
-    return await store.once(account, key, b"request", work)
+    return await store.once(account, key, b"request", work, nobody_asks)
 
 
 def record_of(records: Records, account: str, key: str) -> Record | None:
@@ -72,7 +81,7 @@ async def test_answers_are_evicted_before_records() -> None:
     with pytest.raises(AlreadyDone):
         await once(store, work, "k0")
     with pytest.raises(InvalidRequest):
-        await store.once("a", "k0", b"another request", work)
+        await store.once("a", "k0", b"another request", work, nobody_asks)
     assert work.done == 100
 
 
@@ -190,3 +199,22 @@ async def test_bulk_answers_under_new_keys_do_not_fill_the_memory() -> None:
         again = await client.post(BULK, json=body, headers={"Idempotency-Key": "k59"})
         assert again.json() == answers[-1].json()
         is_problem(await client.post(BULK, json=body, headers={"Idempotency-Key": "k0"}), 409, "already-done")
+
+
+async def test_a_stored_response_is_for_those_with_the_password_only() -> None:
+    """R-HTTP-12: also while the mail server cannot say whether a password is right. A session token was made with it."""
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(ScriptedServer([Imap()]))
+        service = await stack.enter_async_context(served(server))
+        made = await service.client.post("/v1/sessions", json={"username": ME_USER.username, "password": CANARY})
+        bearer = {"Authorization": f"Bearer {made.json()['token']}"}
+
+        async def again(**more: Any) -> httpx.Response:
+            body = {"ids": ["m_none"], "action": "delete"}
+            return await service.client.post(BULK, json=body, **{"headers": {"Idempotency-Key": "k"}, **more})
+
+        assert (await again()).status_code == 200
+        await server.__aexit__(None, None, None)
+        is_problem(await again(auth=(ME_USER.username, "wrong")), 503, "upstream-unavailable")
+        kept = await again(auth=None, headers={"Idempotency-Key": "k", **bearer})
+        assert (kept.status_code, kept.json()["results"][0]["status"]) == (200, 404)

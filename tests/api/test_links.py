@@ -56,6 +56,24 @@ async def test_an_image_of_the_mail_opens_by_its_link_alone(connect: Connect, do
             assert answer.status_code == 401
 
 
+async def test_a_message_with_links_is_sent_again_because_links_end(connect: Connect, dovecot: Dovecot) -> None:
+    """R-HTTP-37: 304 would leave a client with images that no longer open, until somebody changes a flag."""
+    user = dovecot.user()
+    for letter in (MAIL, b"Subject: plain\r\n\r\nx\r\n"):
+        dovecot.append(user, letter)
+    async with connect(user) as client:
+        plain, linked = (await client.get(f"{ME}/folders/inbox/messages")).json()["items"]
+        for row, query, status in ((plain, "", 304), (linked, "", 200), (linked, "?html=none", 304)):
+            first = await client.get(f"{ME}/messages/{row['id']}{query}")
+            again = await client.get(
+                f"{ME}/messages/{row['id']}{query}", headers={"If-None-Match": first.headers["etag"]}
+            )
+            assert (again.status_code, again.headers["etag"]) == (status, first.headers["etag"]), row
+            assert again.content == (first.content if status == 200 else b"")
+        flags = await client.get(f"{ME}/messages/{linked['id']}/flags")
+        assert flags.headers["etag"] == first.headers["etag"]
+
+
 async def test_links_stay_the_same_and_open_what_they_name(connect: Connect, dovecot: Dovecot) -> None:
     """So that a client's cache holds; a message that is opened again shows the same links, from any replica."""
     user = dovecot.user()

@@ -81,6 +81,31 @@ async def test_a_message_is_read_whole_and_in_parts(connect: Connect, large_inbo
         assert (head.content, head.headers["content-length"]) == (b"", str(len(PARTS)))
 
 
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+async def test_conditions_come_before_the_range(connect: Connect, large_inbox: str, protocol: str) -> None:
+    """R-HTTP-09: in the order of RFC 9110, 13.2.2, also if the range is beyond the end. HEAD has no ranges (14.2)."""
+    async with connect(large_inbox, Casella_Protocol=protocol) as client:
+        [newest] = (await client.get(f"{ME}/folders/inbox/messages?limit=1")).json()["items"]
+        source = f"{ME}/messages/{newest['id']}/source"
+        etag = (await client.head(source)).headers["etag"]
+        for span, fields, status in (
+            ("bytes=0-3", {"If-None-Match": etag}, 304), ("bytes=99999999-", {"If-None-Match": etag}, 304),
+            ("bytes=0-3", {"If-Range": '"other"'}, 200), ("bytes=99999999-", {"If-Range": '"other"'}, 200),
+            ("bytes=0-3", {"If-Range": etag}, 206), ("bytes=99999999-", {"If-Range": etag}, 416),
+            ("bytes=0-3", {"If-Range": f"W/{etag}"}, 200), ("bytes=99999999-", {"If-None-Match": '"other"'}, 416),
+            ("bytes=0-3", {"If-None-Match": '"other"', "If-Range": etag}, 206), ("Bytes=0-3", {}, 206),
+            ("bytes=99999999-", {"If-None-Match": '"other"', "If-Range": '"other"'}, 200),
+        ):  # fmt: skip
+            answer = await client.get(source, headers={"Range": span, **fields})
+            assert answer.status_code == status, (span, fields)
+            if status < 300:
+                assert answer.content == (PARTS if status == 200 else PARTS[:4])
+        for span in ("bytes=0-3", "bytes=99999999-"):
+            head = await client.head(source, headers={"Range": span})
+            assert (head.status_code, head.headers["content-length"]) == (200, str(len(PARTS)))
+            assert "content-range" not in head.headers
+
+
 async def test_a_flag_is_set_and_seen_by_another_client(connect: Connect, dovecot: Dovecot) -> None:
     user = dovecot.user()
     uid = dovecot.append(user, mail())

@@ -130,6 +130,10 @@ async def test_a_password_no_server_could_be_sent_is_422(connect: Connect) -> No
     for secret in ("a\r\nb", "a\0b", "a\nQUIT"):
         async with connect("user@example.org", secret) as client:
             is_problem(await client.get(ME), 422, "invalid-request")
+    async with connect() as client:
+        body = '{"username":"user@example.org","password":"half a character: \\ud800"}'
+        answer = await client.post("/v1/sessions", content=body, headers={"Content-Type": "application/json"})
+        is_problem(answer, 422, "invalid-request")
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,13 @@ async def test_one_wrong_password_of_many_requests_is_tried_once(connect: Connec
         answers = await asyncio.gather(*(client.get(ME) for _ in range(50)))
         assert {answer.status_code for answer in answers} == {401}
         assert (await client.get(ME, auth=(user, PASSWORD))).status_code == 200
+
+
+async def test_strangers_do_not_use_up_what_an_account_may_ask(connect: Connect, dovecot: Dovecot) -> None:
+    """R-HTTP-04: a request with a wrong password is none of the account's; its own are still bounded."""
+    user = dovecot.user()
+    rates = settings_for(dovecot).rates.model_copy(update={"account": f"{BOUND}/hour"})
+    async with connect(user, settings=settings_for(dovecot, rates=rates)) as client:
+        for number in range(BOUND + 1):
+            is_problem(await client.get(ME, auth=(user, f"wrong {number}")), 401, "login-refused")
+        assert [(await client.get(ME)).status_code for _ in range(BOUND + 1)] == [200] * BOUND + [429]

@@ -266,6 +266,9 @@ async def test_while_the_store_is_down_reads_go_on(start: Start, redis: Redis, m
     assert [await one.reads(bearer) for bearer in (seen, unseen, ended)] == [200] * 3
     found = await one.client.post(search, json={"filter": {"folder": "inbox"}}, headers=unseen)
     assert found.status_code in {200, 422, 501}, found.text
+    tokens = [bearer["Authorization"].split()[1] for bearer in (seen, unseen)]
+    ticket = await one.client.post("/v1/events/tickets", json={"tokens": tokens})
+    assert [each.get("problem") for each in ticket.json()["accounts"]] == [None, None], ticket.text
     assert (await one.writes(seen), await one.writes(unseen)) == (404, 503)
     refused = await one.client.delete(f"{ME}/messages/m_none", headers=unseen)
     assert is_problem(refused, 503, "store-unavailable")["retryable"] is True

@@ -351,6 +351,13 @@ async def test_lists_answer_conditions(client: httpx.AsyncClient) -> None:
     if "etag" in folders.headers:
         answer = await client.get(f"{ME}/folders", headers={"If-None-Match": folders.headers["etag"]})
         assert answer.status_code == 304
+    several = await client.get(f"{ME}/messages", params={"id": message})
+    kept = await client.get(
+        f"{ME}/messages", params={"id": message}, headers={"If-None-Match": several.headers["etag"]}
+    )
+    assert (kept.status_code, kept.content) == (304, b"")
+    found = await client.post(f"{ME}/search", json={}, headers={"If-None-Match": "*"})
+    assert (found.status_code, "etag" in found.headers) == (200, False)  # only GET can be not modified
 
 
 async def test_fields_and_several_ids(client: httpx.AsyncClient) -> None:

@@ -26,6 +26,27 @@ logging.getLogger("aioimaplib").info("what is in mail")
 structlog.get_logger("own").debug("too much")
 """
 
+_FAIL = f"""
+import asyncio, gc, logging
+from service.telemetry import logs
+logs.configure("INFO")
+
+async def fails():
+    raise ValueError("{CANARY}")
+
+async def main():
+    task = asyncio.create_task(fails())
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    try:
+        await fails()
+    except ValueError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+
+asyncio.run(main())
+"""
+
 
 def lines(log: str) -> list[dict[str, Any]]:
     """All of it is JSON."""
@@ -43,6 +64,18 @@ def test_lines_of_casella_and_of_libraries_have_one_form() -> None:
     assert own["request_id"] == library["request_id"] == "r1"
     assert own["timestamp"].endswith("Z")
     assert library["timestamp"].endswith("Z")
+
+
+def test_exceptions_of_libraries_are_logged_without_their_words() -> None:
+    """R-HTTP-14: those that nobody waited for too: asyncio has them in its text, and their words may repeat a letter."""
+    done = subprocess.run([sys.executable, "-c", _FAIL], capture_output=True, text=True, check=True)
+    assert CANARY not in done.stderr
+    lost, caught = lines(done.stderr)
+    assert (lost["event"], lost["logger"]) == ("Task exception was never retrieved", "asyncio")
+    assert caught["event"] == "Exception in ASGI application"
+    for line in (lost, caught):
+        assert (line["kind"], line["level"]) == ("ValueError", "error")
+        assert [frame.partition(":")[0] for frame in line["frames"]][-1] == "<string>"
 
 
 @pytest.mark.dovecot

@@ -38,8 +38,8 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 def names_of(folders: str | None) -> frozenset[str] | None:
-    """The ids and roles in the parameter ``folders``; None if it is not given."""
-    return None if folders is None else frozenset(name.strip() for name in folders.split(",") if name.strip())
+    """The ids and roles in the parameter ``folders``; None, for all, if it is not given or has none."""
+    return frozenset(name.strip() for name in (folders or "").split(",") if name.strip()) or None
 
 
 def event_stream(events: AsyncIterator[bytes]) -> StreamingResponse:

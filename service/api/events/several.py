@@ -11,7 +11,7 @@ from fastapi.sse import format_sse_event
 from pydantic_core import to_json
 
 from service.accounts.tokens import Listener
-from service.api.deps import opened, require_live, service_of
+from service.api.deps import granted, opened, require_live, service_of
 from service.api.events.account import PING_SECONDS, AccountEvents, Event
 from service.api.events.polling import PollingWatch
 from service.api.events.position import LOST, seal_position
@@ -98,8 +98,9 @@ class SharedStream:
 
     async def _watch(self, listener: Listener) -> None:
         """Raises what ends the account's part, or interrupts it. Returns when the service closes its streams."""
-        account, credentials = listener.credentials.account, listener.credentials
         await self._require_live(listener)
+        credentials = granted(self._service, listener.credentials, listener.sealed)
+        account = credentials.account
         async with opened(self._request, credentials, is_sealed=True) as mailbox:
             if Capability.PUSH not in mailbox.capabilities:
                 raise mailbox.not_supported(Capability.PUSH)

@@ -1,4 +1,4 @@
-"""The middleware of every request: request id, security headers, unexpected errors, the access log."""
+"""The outermost middleware: request id, security headers, the access log."""
 
 import re
 import time
@@ -6,14 +6,11 @@ from secrets import token_hex
 
 import structlog
 from opentelemetry import trace
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from service.accounts.rates import Rates
-from service.api.deps import RENEWED, address_of
-from service.api.problems import error_response, foreign_error, internal_error
-from service.mail.errors import TooManyRequests
+from service.api.deps import RENEWED
 from service.telemetry import metrics
 from service.telemetry.upstream import RequestCosts, request_costs
 
@@ -35,19 +32,12 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}\Z")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CLIENT_GONE = 499
 """The status in log and metrics if the client disconnected before the response; nginx uses the same number."""
-_PLAIN = (b"content-type", b"text/plain; charset=utf-8")
-_FIRST_ERROR = 400
 _log = structlog.get_logger("service.access")
 
 
 def is_probe(path: str) -> bool:
     """Whether the request is a health check. Those are never delayed or limited."""
     return path in _PROBES
-
-
-def _is_foreign_refusal(message: Message) -> bool:
-    """Whether a library made this error response, in plain text: Starlette's body limit does."""
-    return message["status"] >= _FIRST_ERROR and _PLAIN in message["headers"]
 
 
 def is_watched(path: str) -> bool:
@@ -81,16 +71,14 @@ def _renewed(scope: Scope) -> list[tuple[bytes, bytes]]:
 
 
 class RequestMiddleware:
-    """The outermost middleware. Handles ``X-Request-Id``, adds ``SAFE_HEADERS``, and ``Server-Timing`` with the time
-    spent upstream before the response began, turns every unexpected error into a problem, and writes one log line per
-    request.
+    """Handles ``X-Request-Id``, adds ``SAFE_HEADERS``, and ``Server-Timing`` with the time spent upstream before the
+    response began, and writes one log line per request.
 
     The log line has the route's template, not the path, and nothing of query, headers or body: those may contain mail.
     """
 
-    def __init__(self, app: ASGIApp, rates: Rates, access_log: bool = True) -> None:
+    def __init__(self, app: ASGIApp, access_log: bool = True) -> None:
         self._app = app
-        self._rates = rates
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,19 +91,12 @@ class RequestMiddleware:
             await self._answer(scope, receive, send, request_id, costs)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, costs: RequestCosts) -> None:
-        began, status, is_replaced = time.perf_counter(), 0, False
+        began, status = time.perf_counter(), 0
         _conceal(request_id)
 
         async def answer(message: Message) -> None:
-            nonlocal status, is_replaced
-            if is_replaced:
-                return
+            nonlocal status
             if message["type"] == "http.response.start":
-                if _is_foreign_refusal(message):
-                    response = foreign_error(Request(scope), message["status"])
-                    await response(scope, receive, answer)
-                    is_replaced = True
-                    return
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
                 added = [(name, value) for name, value in SAFE_HEADERS.items() if name not in present]
@@ -126,13 +107,9 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self._pass(scope, receive, answer)
+            await self._app(scope, receive, answer)
         except ClientDisconnect:
             pass  # during the upload: there is no client to respond to
-        except Exception as error:
-            problem = internal_error(Request(scope), error)
-            if not status:  # else the response has begun, and the server aborts it
-                await problem(scope, receive, answer)
         finally:
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", None)
@@ -147,13 +124,3 @@ class RequestMiddleware:
                     upstream_ms=round(costs.upstream * 1000, 1),
                     **_trace_id(),
                 )
-
-    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application, or respond 429 if this client address has sent too many requests."""
-        if self._rates.counts_addresses and not is_probe(scope["path"]):
-            try:
-                await self._rates.address(address_of(scope))
-            except TooManyRequests as error:
-                await error_response(Request(scope), error)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)

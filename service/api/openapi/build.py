@@ -6,6 +6,7 @@ Every error is a Problem, declared once for each status.
 """
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from service.api.problems import MEDIA_TYPE, Problem, response_components
 from service.mail.model import PROTOCOLS
 
 Node = dict[str, Any]
+_BUILDING = Lock()
 TAGS = [
     {
         "name": "sessions",
@@ -185,6 +187,12 @@ def _plain(node: Any) -> Any:
 
 def _is_noise(key: str, value: Any) -> bool:
     return (key == "default" and value is None) or (key == "title" and isinstance(value, str))
+
+
+def build_once(app: FastAPI) -> dict[str, Any]:
+    """As ``build``, for several threads at a time: it takes so long that it belongs in one."""
+    with _BUILDING:
+        return build(app)
 
 
 def _open_answers(paths: Node, problems: Node, schemas: Node) -> None:

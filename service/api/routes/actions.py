@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, Self, TypeVar
 
 from fastapi import Query, Request, Response
 from pydantic import Field, model_validator
 
 from service.accounts.credentials import Credentials
-from service.api.criteria import SearchFilter
-from service.api.deps import Caller, Mailbox, service_of, until_sent
+from service.api.criteria import FilterTree
+from service.api.deps import Caller, Mailbox, confirmed, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
-from service.api.parameters import FolderId, Instant, MessageId, response_headers
+from service.api.parameters import FolderId, MessageId, Moment, response_headers
 from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
 from service.api.responses import array_json, json_octets
 from service.api.routes.transfers.other import OtherFolder, opened_other, other_of
@@ -76,14 +77,22 @@ class BulkRequest(Value):
     that match a filter."""
 
     ids: tuple[Annotated[str, Field(max_length=MAX_ID)], ...] | None = Field(
-        None, min_length=1, max_length=MAX_BULK, description="The ids of the messages. Send either this or `filter`."
+        None,
+        min_length=1,
+        max_length=MAX_BULK,
+        fail_fast=True,
+        description="The ids of the messages. Send either this or `filter`.",
     )
-    filter: SearchFilter | None = Field(
+    filter: FilterTree | None = Field(
         None, description="In place of `ids`: the messages in `folderId` that match. An empty filter matches all."
     )
     action: BulkAction = Field(description="The action to apply to each message.")
-    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to set.")
-    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="With `flags`: the flags to clear.")
+    add: tuple[str, ...] = Field(
+        (), max_length=MAX_FLAGS, fail_fast=True, description="With `flags`: the flags to set."
+    )
+    remove: tuple[str, ...] = Field(
+        (), max_length=MAX_FLAGS, fail_fast=True, description="With `flags`: the flags to clear."
+    )
     folder_id: str | None = Field(
         None,
         min_length=1,
@@ -164,7 +173,7 @@ async def append_message(
         ),
     ] = None,
     received_at: Annotated[
-        Instant | None,
+        Moment | None,
         Query(
             alias="receivedAt",
             description="The time at which the message was received. Default: now.",
@@ -188,7 +197,11 @@ async def append_message(
             return MessageRef(id=await append(folder, source, names, received_at))
 
         appended = await service_of(request).idempotency.once(
-            caller.account, idempotency_key, fingerprint(request, source.digest), work
+            caller.account,
+            idempotency_key,
+            fingerprint(request, source.digest),
+            work,
+            partial(confirmed, request, mailbox),
         )
     if appended.id is not None:
         response.headers["Location"] = f"/v1/accounts/me/messages/{appended.id}"
@@ -208,6 +221,7 @@ async def move_message(
     return await _idempotent(
         request,
         caller.account,
+        mailbox,
         idempotency_key,
         lambda: _only(mailbox.move_messages([message], target.folder_id, once=idempotency_key is not None)),
     )
@@ -224,7 +238,11 @@ async def copy_message(
 ) -> MessageRef:
     """Copy a message to another folder, or to its own."""
     return await _idempotent(
-        request, caller.account, idempotency_key, lambda: _only(mailbox.copy_messages([message], target.folder_id))
+        request,
+        caller.account,
+        mailbox,
+        idempotency_key,
+        lambda: _only(mailbox.copy_messages([message], target.folder_id)),
     )
 
 
@@ -253,7 +271,7 @@ async def change_messages(
         results = tuple([_result(request, outcome) async for outcome in _paced(outcomes)])
         return BulkResponse(results=results, has_more=found.has_more or None)
 
-    done = await _idempotent(request, caller.account, idempotency_key, work)
+    done = await _idempotent(request, caller.account, mailbox, idempotency_key, work)
     more = b',"hasMore":true' if done.has_more else b""
     return json_octets(b'{"results":%b%b}' % (await array_json(done.results), more))
 
@@ -318,9 +336,12 @@ async def _only(work: Awaitable[Sequence[Outcome]]) -> MessageRef:
     return MessageRef(id=outcome.new_id)
 
 
-async def _idempotent(request: Request, account: str, key: str | None, work: Callable[[], Awaitable[T]]) -> T:
+async def _idempotent(
+    request: Request, account: str, mailbox: Backend, key: str | None, work: Callable[[], Awaitable[T]]
+) -> T:
     body = await request.body() if key is not None else b""
-    return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work)
+    confirm = partial(confirmed, request, mailbox)
+    return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work, confirm)
 
 
 def _result(request: Request, outcome: Outcome) -> BulkResult:

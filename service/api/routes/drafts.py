@@ -110,6 +110,7 @@ async def change_draft(sending: Sending, message: DraftId, draft: NewDraft, idem
     "/drafts/{message}/attachments",
     status_code=201,
     response_model_exclude_none=True,
+    responses=problem_responses("unsupported-media-type"),
     openapi_extra=_CONTENT,
 )
 async def attach_file(

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from starlette.responses import StreamingResponse
 
 from service.accounts.tokens import MAX_TOKEN, Listener
-from service.api.deps import MAX_TICKET, require_live, service_of
+from service.api.deps import MAX_TICKET, require_live, service_of, with_grant
 from service.api.events.position import LOST, open_position
 from service.api.events.response import STREAM, Folders, LastEventId, Since, event_stream, names_of
 from service.api.events.several import SharedStream
@@ -31,7 +31,7 @@ class NewEventTicket(Value):
     """The accounts of a stream, by the tokens of their sessions."""
 
     tokens: tuple[SessionToken, ...] = Field(
-        min_length=1, max_length=MAX_ACCOUNTS, description="The token of each account's session."
+        min_length=1, max_length=MAX_ACCOUNTS, fail_fast=True, description="The token of each account's session."
     )
 
 
@@ -84,10 +84,11 @@ async def create_event_ticket(request: Request, new: NewEventTicket) -> EventTic
 
 
 async def _listener(request: Request, token: str) -> Listener:
-    sessions = service_of(request).sessions
-    credentials, session = sessions.open(token), sessions.session_of(token)
+    service = service_of(request)
+    credentials = with_grant(service, service.sessions.open(token), token)
+    session = service.sessions.session_of(token)
     assert session is not None  # only the ticket of a request without a session has none
-    await require_live(request, session)
+    await service.revocations.require_live(session, is_read=True)  # a ticket changes nothing
     return Listener(credentials, session)
 
 

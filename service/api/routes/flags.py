@@ -32,8 +32,8 @@ IfMatch = Annotated[
 class FlagPatch(Value):
     """Flags to set and flags to clear. All other flags stay as they are."""
 
-    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="The flags to set.")
-    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, description="The flags to clear.")
+    add: tuple[str, ...] = Field((), max_length=MAX_FLAGS, fail_fast=True, description="The flags to set.")
+    remove: tuple[str, ...] = Field((), max_length=MAX_FLAGS, fail_fast=True, description="The flags to clear.")
 
 
 @router.get("", response_model_exclude_none=True)

@@ -1,11 +1,12 @@
 """Folders, their access control lists, and the quota."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from service.api.deps import Caller, Mailbox, service_of
+from service.api.deps import Caller, Mailbox, confirmed, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import FolderId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
@@ -95,6 +96,7 @@ async def create_folder(
         idempotency_key,
         fingerprint(request, body),
         lambda: mailbox.create_folder(new.name, new.parent_id),
+        partial(confirmed, request, mailbox),
     )
     response.headers["Location"] = f"/v1/accounts/me/folders/{folder.id}"
     return folder

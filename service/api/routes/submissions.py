@@ -10,10 +10,10 @@ from service.api.deps import service_of
 from service.api.idempotency import Key
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routes.drafts import DraftId
-from service.api.routing import api_router, invalid
+from service.api.routing import api_router, invalid, read_json
 from service.api.sending import Sender, Sending
 from service.api.uploads import spooled
-from service.mail.errors import TooLarge, UnsupportedMedia
+from service.mail.errors import InvalidRequest, TooLarge, UnsupportedMedia
 from service.mail.submission.model import NewDraft, Submission
 from service.submission.outbox import Options
 
@@ -106,6 +106,8 @@ async def _draft(sending: Sender) -> NewDraft:
     if len(body) > largest:
         raise TooLarge(f"A draft as JSON has at most {largest} octets. Attach files to a draft, or by reference.")
     try:
-        return NewDraft.model_validate_json(body)
+        return NewDraft.model_validate(read_json(body))
     except ValidationError as error:
         raise invalid("body", error) from None
+    except (ValueError, RecursionError):
+        raise InvalidRequest("This is not valid JSON.", location="body") from None

@@ -64,7 +64,7 @@ class NewHeader(Value):
     value: str = Field(max_length=10_000, description="The value, in Unicode.")
 
 
-Addresses = Annotated[tuple[Address, ...], Field(max_length=MAX_RECIPIENTS)]
+Addresses = Annotated[tuple[Address, ...], Field(max_length=MAX_RECIPIENTS, fail_fast=True)]
 
 
 class NewDraft(Value):
@@ -83,9 +83,14 @@ class NewDraft(Value):
     )
     html: Annotated[str, Field(max_length=MAX_TEXT)] | None = Field(None, description="The text as HTML.")
     in_reply_to: MessageId | None = Field(None, description="The id of the message that this one replies to.")
-    attachments: tuple[Attachment, ...] = Field((), max_length=MAX_ATTACHMENTS, description="The attachments.")
+    attachments: tuple[Attachment, ...] = Field(
+        (), max_length=MAX_ATTACHMENTS, fail_fast=True, description="The attachments."
+    )
     headers: tuple[NewHeader, ...] = Field(
-        (), max_length=MAX_HEADERS, description="Further header fields. Those that the service sets are refused."
+        (),
+        max_length=MAX_HEADERS,
+        fail_fast=True,
+        description="Further header fields. Those that the service sets are refused.",
     )
 
     @property

@@ -215,7 +215,11 @@ async def delete_session(request: Request) -> None:
     await service.accounts.close(credentials)
 
 
-@router.get("/servers", response_model_exclude_none=True, responses=problem_responses("internal-error"))
+@router.get(
+    "/servers",
+    response_model_exclude_none=True,
+    responses=problem_responses("too-many-requests", "internal-error"),
+)
 async def list_servers(request: Request) -> ServerList:
     """The names of the mail servers, with their domains. Host names are not shown."""
     rows = service_of(request).servers

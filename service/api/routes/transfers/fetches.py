@@ -1,15 +1,16 @@
 """Standing fetches: new mail of another mailbox into this one, every few minutes."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
 from service.accounts.credentials import Credentials
-from service.api.deps import Caller, ConfirmedMailbox, service_of, until_sent
+from service.api.deps import Caller, ConfirmedMailbox, confirmed, service_of, until_sent
 from service.api.idempotency import Key, fingerprint
-from service.api.parameters import Instant, response_headers
+from service.api.parameters import Moment, response_headers
 from service.api.problems import SIGNED_IN, problem_responses, problem_type_named
 from service.api.routes.transfers.imports import MAX_FOLDERS, FolderName
 from service.api.routes.transfers.other import OtherMailbox, opened_other, other_of
@@ -58,6 +59,7 @@ class NewFetch(Value):
         None,
         min_length=1,
         max_length=MAX_FOLDERS,
+        fail_fast=True,
         description="Ids or roles of folders of the other mailbox. Default: all that are the user's own, without"
         " drafts, trash and junk.",
     )
@@ -66,7 +68,7 @@ class NewFetch(Value):
         description="The id or role of the folder of this mailbox that gets all messages. Default: the folder with the"
         " same role, else that with the same name; it is made if there is none.",
     )
-    since: Instant | None = Field(
+    since: Moment | None = Field(
         None,
         description="Also fetches the mail that is there and was received then or later. Default: mail that arrives"
         " from now on.",
@@ -155,7 +157,8 @@ async def create_fetch(
 
     body = await request.body() if idempotency_key is not None else b""
     once = service_of(request).idempotency.once
-    created = await once(caller.account, idempotency_key, fingerprint(request, body), create)
+    confirm = partial(confirmed, request, mailbox)
+    created = await once(caller.account, idempotency_key, fingerprint(request, body), create, confirm)
     response.headers["Location"] = f"/v1/accounts/me/fetches/{created.id}"
     return created
 

@@ -12,7 +12,7 @@ from service.accounts.credentials import Credentials
 from service.accounts.tokens import MAX_IMPORT, Sessions
 from service.api.deps import Caller, Mailbox, service_of, until_sent
 from service.api.events.response import event_stream
-from service.api.parameters import Instant
+from service.api.parameters import Moment
 from service.api.problems import SIGNED_IN, fault_of, problem_of, problem_responses
 from service.api.routes.transfers.other import Other, OtherMailbox, by_token, opened_other, other_of
 from service.api.routing import api_router
@@ -50,6 +50,7 @@ class NewImport(Value):
         None,
         min_length=1,
         max_length=MAX_FOLDERS,
+        fail_fast=True,
         description="Ids or roles of folders of the other mailbox. Default: all that are the user's own.",
     )
     into: FolderName | None = Field(
@@ -57,7 +58,7 @@ class NewImport(Value):
         description="The id or role of the folder of this mailbox that gets all messages. Default: the folder with the"
         " same role, else that with the same name; it is made if there is none.",
     )
-    since: Instant | None = Field(None, description="Only messages that were received then or later.")
+    since: Moment | None = Field(None, description="Only messages that were received then or later.")
     dry_run: bool = Field(False, description="Copies nothing, and counts what would be copied.")
     delete_source: bool = Field(
         False,

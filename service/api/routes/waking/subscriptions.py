@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from service.api.deps import Caller, ConfirmedMailbox, service_of
+from service.api.deps import Caller, ConfirmedMailbox, confirmed, service_of
 from service.api.idempotency import Key, fingerprint
 from service.api.parameters import response_headers
 from service.api.problems import SIGNED_IN, problem_responses
@@ -80,10 +81,10 @@ class SubscriptionRequest(Value):
     device: str = Field(
         min_length=1, max_length=200, description="What the app calls the device. It replaces an earlier subscription."
     )
-    folders: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20)] = Field(
-        (), description="Only changes of these folders, by id or role. Default: all."
+    folders: Annotated[tuple[Annotated[str, Field(max_length=2000)], ...], Field(max_length=20, fail_fast=True)] = (
+        Field((), description="Only changes of these folders, by id or role. Default: all.")
     )
-    events: Annotated[tuple[PushEvent, ...], Field(min_length=1, max_length=3)] = Field(
+    events: Annotated[tuple[PushEvent, ...], Field(min_length=1, max_length=3, fail_fast=True)] = Field(
         (PushEvent.CREATED,),
         description="What to wake for. A mail server that reports by itself reports new mail alone.",
     )
@@ -171,7 +172,9 @@ async def create_subscription(
         return _created(await service.push.subscribe(caller, mailbox, _wanted(new)))
 
     body = await request.body() if idempotency_key is not None else b""
-    created = await service.idempotency.once(caller.account, idempotency_key, fingerprint(request, body), subscribe)
+    confirm = partial(confirmed, request, mailbox)
+    once = service.idempotency.once
+    created = await once(caller.account, idempotency_key, fingerprint(request, body), subscribe, confirm)
     response.headers["Location"] = f"/v1/accounts/me/subscriptions/{created.id}"
     return created
 
