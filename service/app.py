@@ -169,7 +169,7 @@ def create_app(settings: Settings, table: ServerTable | None = None, pusher: Pus
         )
         app.add_middleware(ErrorMiddleware)
     app.add_middleware(RequestMiddleware, access_log=settings.access_log)
-    app.openapi = lambda: contract.build_once(app)  # type: ignore[method-assign]
+    app.openapi = lambda: contract.build(app)  # type: ignore[method-assign]
     return app
 
 

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from binascii import Error
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,13 +18,13 @@ from service.accounts.revocation import Revocations, TokenId
 from service.accounts.servers import ServerTable
 from service.accounts.tokens import Sessions
 from service.api.events.streams import EventStreams
-from service.api.idempotency import IdempotencyStore
+from service.api.idempotency import IdempotencyStore, fingerprint
 from service.api.parameters import AccountId, MessageId, PartId, encodable
 from service.discovery.finding import Discovery
 from service.fetches.model import Desk
 from service.mail.backend import Backend
 from service.mail.errors import InvalidField, InvalidRequest, NotFound, Unauthenticated
-from service.mail.model import PROTOCOLS, Protocol
+from service.mail.model import PROTOCOLS, Protocol, Value
 from service.oauth.grants import Grants, SessionGrant
 from service.personal.identities import Identities
 from service.personal.people import People
@@ -35,6 +35,7 @@ from service.submission.copies import Filing
 from service.transfer.turns import ImportTurns
 
 T = TypeVar("T")
+V = TypeVar("V", bound=Value)
 MAX_USERNAME = 1000
 MAX_SECRET = 8192
 MAX_TICKET = 16 << 10
@@ -230,6 +231,16 @@ async def confirmed_mailbox(request: Request, account: AccountId) -> Backend:
     backend = await mailbox(request, account)
     await confirmed(request, backend)
     return backend
+
+
+async def done_once(
+    request: Request, backend: Backend, key: str | None, work: Callable[[], Awaitable[V]], body: bytes | None = None
+) -> V:
+    """See ``IdempotencyStore.once``. ``body``, or a digest of it, if it is not the request's as it came."""
+    if body is None:
+        body = await request.body() if key is not None else b""
+    store, confirm = service_of(request).idempotency, partial(confirmed, request, backend)
+    return await store.once(backend.account, key, fingerprint(request, body), work, confirm)
 
 
 async def until_sent(request: Request, context: AbstractAsyncContextManager[T]) -> T:

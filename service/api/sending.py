@@ -2,15 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from service.accounts.credentials import Credentials, SecretKind
-from service.api.deps import Caller, Mailbox, confirmed, service_of
-from service.api.idempotency import fingerprint
+from service.api.deps import Caller, Mailbox, done_once, service_of
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotSupported
 from service.mail.model import Address, Capability, Message, Value
@@ -81,11 +79,8 @@ class Sender:
         return f"{digest.hexdigest()}@{id_domain(self.author)}"
 
     async def once(self, key: str | None, work: Callable[[], Awaitable[T]], body: bytes | None = None) -> T:
-        """See ``IdempotencyStore.once``."""
-        if body is None:
-            body = await self.request.body() if key is not None else b""
-        store, confirm = service_of(self.request).idempotency, partial(confirmed, self.request, self.mailbox)
-        return await store.once(self.credentials.account, key, fingerprint(self.request, body), work, confirm)
+        """See ``deps.done_once``."""
+        return await done_once(self.request, self.mailbox, key, work, body)
 
 
 async def sender(request: Request, caller: Caller, mailbox: Mailbox) -> Sender:

@@ -61,24 +61,25 @@ async def file_copy(
 
 async def _filed(mailbox: Backend, draft: str, message_id: str, earlier: Container[str]) -> str | None:
     """The id of the provider's copy, which may take a moment to appear."""
+    sent: Sequence[MessageSummary] = ()
     for pause in (0.0, WAIT):
         await asyncio.sleep(pause)
         copies = await find(mailbox, SENT, message_id)
         if new := [copy.id for copy in copies if copy.id not in earlier]:
             return new[0]
-        if (renamed := await _renamed(mailbox, draft, earlier)) is not None:
+        sent = sent or await mailbox.get_messages([draft])
+        if sent and (renamed := await _renamed(mailbox, sent[0], earlier)) is not None:
             return renamed
     return None
 
 
-async def _renamed(mailbox: Backend, draft: str, earlier: Container[str]) -> str | None:
+async def _renamed(mailbox: Backend, sent: MessageSummary, earlier: Container[str]) -> str | None:
     """The id of a copy that the provider gave another Message-ID (Outlook.com): among the newest in Sent, the one with
-    the same Date, subject and recipients. Two round trips."""
-    sent = await mailbox.get_messages([draft])
-    if not sent or sent[0].sent_at is None:
+    the same Date, subject and recipients. One round trip."""
+    if sent.sent_at is None:
         return None
     new = [row for row in await newest(mailbox) if row.id not in earlier]
-    return next((row.id for row in new if _likeness(row) == _likeness(sent[0])), None)
+    return next((row.id for row in new if _likeness(row) == _likeness(sent)), None)
 
 
 async def newest(mailbox: Backend) -> Sequence[MessageSummary]:

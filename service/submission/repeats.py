@@ -12,7 +12,7 @@ from hashlib import blake2b
 from service.mail.backend import Backend
 from service.mail.errors import InvalidRequest, NotFound
 from service.mail.mime.headers.dates import parse_date
-from service.mail.mime.headers.fields import list_headers, split_headers
+from service.mail.mime.headers.fields import first_value, list_headers, split_headers
 from service.mail.model import Header, MessageSummary
 from service.mail.submission.model import NewDraft
 from service.spooled import Spooled
@@ -80,7 +80,7 @@ class Repeat:
             fields = await mailbox.list_headers(row.id, (REQUEST, *_COMPARED))
         except NotFound:
             return False
-        mark = _value(fields, REQUEST)
+        mark = first_value(fields, REQUEST)
         if mark is None:
             return self.message_id == self.key_id or (may_be_filed and self._is_like(fields))
         key_id, _, digest = "".join(mark.split()).partition("/")
@@ -94,14 +94,10 @@ class Repeat:
     def _is_like(self, fields: tuple[Header, ...]) -> bool:
         """Whether a copy without a mark is this message: by its Date, or by the subject of one that came without."""
         given = list_headers(self.header, _COMPARED)
-        date, other = (_value(each, "Date") for each in (given, fields))
+        date, other = (first_value(each, "Date") for each in (given, fields))
         if date is not None and (moment := parse_date(date)) is not None:
             return moment == parse_date(other)
-        return _words(_value(given, "Subject")) == _words(_value(fields, "Subject"))
-
-
-def _value(fields: tuple[Header, ...], name: str) -> str | None:
-    return next((field.value for field in fields if field.name.lower() == name.lower()), None)
+        return _words(first_value(given, "Subject")) == _words(first_value(fields, "Subject"))
 
 
 def _words(text: str | None) -> list[str]:

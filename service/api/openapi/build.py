@@ -84,34 +84,39 @@ _PARTIAL = frozenset({"MessageSummary"})
 
 
 def build(app: FastAPI) -> dict[str, Any]:
-    """The contract of ``app``. It is built on the first call."""
-    if app.openapi_schema is None:
-        contract = get_openapi(
-            title=app.title,
-            version=app.version,
-            summary=app.summary,
-            description=app.description.strip(),
-            routes=app.routes,
-            tags=TAGS,
-            servers=_SERVERS,
-            license_info=app.license_info,
-            separate_input_output_schemas=False,
-        )
-        paths, components = _plain(contract["paths"]), _plain(contract["components"])
-        schemas = components["schemas"] = _plain(_problem_schemas()) | components["schemas"]
-        for path, operations in paths.items():
-            for method, operation in operations.items():
-                _finish(path, operation, schemas)
-                operation["x-codeSamples"] = samples(method, path, operation, schemas)
-        problems = response_components()
-        _open_answers(paths, problems, schemas)
-        components |= {
-            "schemas": {name: schemas[name] for name in sorted(_reachable([paths, problems], schemas))},
-            "responses": problems,
-            "securitySchemes": _SCHEMES,
-        }
-        app.openapi_schema = contract | {"paths": paths, "components": components}
-    return app.openapi_schema
+    """The contract of ``app``. It is built on the first call, by one of the threads that call: it takes long."""
+    with _BUILDING:
+        if app.openapi_schema is None:
+            app.openapi_schema = _built(app)
+        return app.openapi_schema
+
+
+def _built(app: FastAPI) -> dict[str, Any]:
+    contract = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description.strip(),
+        routes=app.routes,
+        tags=TAGS,
+        servers=_SERVERS,
+        license_info=app.license_info,
+        separate_input_output_schemas=False,
+    )
+    paths, components = _plain(contract["paths"]), _plain(contract["components"])
+    schemas = components["schemas"] = _plain(_problem_schemas()) | components["schemas"]
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            _finish(path, operation, schemas)
+            operation["x-codeSamples"] = samples(method, path, operation, schemas)
+    problems = response_components()
+    _open_answers(paths, problems, schemas)
+    components |= {
+        "schemas": {name: schemas[name] for name in sorted(_reachable([paths, problems], schemas))},
+        "responses": problems,
+        "securitySchemes": _SCHEMES,
+    }
+    return contract | {"paths": paths, "components": components}
 
 
 def _problem_schemas() -> Node:
@@ -187,12 +192,6 @@ def _plain(node: Any) -> Any:
 
 def _is_noise(key: str, value: Any) -> bool:
     return (key == "default" and value is None) or (key == "title" and isinstance(value, str))
-
-
-def build_once(app: FastAPI) -> dict[str, Any]:
-    """As ``build``, for several threads at a time: it takes so long that it belongs in one."""
-    with _BUILDING:
-        return build(app)
 
 
 def _open_answers(paths: Node, problems: Node, schemas: Node) -> None:

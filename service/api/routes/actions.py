@@ -1,18 +1,17 @@
 """Append, copy and move messages, bulk actions, and emptying a folder."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from enum import StrEnum
-from functools import partial
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 from fastapi import Query, Request, Response
 from pydantic import Field, model_validator
 
 from service.accounts.credentials import Credentials
 from service.api.criteria import FilterTree
-from service.api.deps import Caller, Mailbox, confirmed, service_of, until_sent
-from service.api.idempotency import Key, fingerprint
+from service.api.deps import Caller, Mailbox, done_once, until_sent
+from service.api.idempotency import Key
 from service.api.parameters import FolderId, MessageId, Moment, response_headers
 from service.api.problems import SIGNED_IN, Problem, problem_of, problem_responses
 from service.api.responses import array_json, json_octets
@@ -41,7 +40,6 @@ MAX_FOUND = 10_000
 """Messages that a filter may match in one request."""
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global"})
 MAX_ID = 3000
-T = TypeVar("T", bound=Value)
 _MESSAGE = "From: Ann <ann@example.org>\r\nTo: ben@example.org\r\nSubject: Lunch\r\n\r\nAt noon?\r\n"
 _MESSAGE_BODY: dict[str, Any] = {
     "requestBody": {
@@ -161,7 +159,6 @@ class BulkResponse(Value):
 async def append_message(
     request: Request,
     response: Response,
-    caller: Caller,
     mailbox: Mailbox,
     folder: FolderId,
     flags: Annotated[
@@ -196,13 +193,7 @@ async def append_message(
         async def work() -> MessageRef:
             return MessageRef(id=await append(folder, source, names, received_at))
 
-        appended = await service_of(request).idempotency.once(
-            caller.account,
-            idempotency_key,
-            fingerprint(request, source.digest),
-            work,
-            partial(confirmed, request, mailbox),
-        )
+        appended = await done_once(request, mailbox, idempotency_key, work, source.digest)
     if appended.id is not None:
         response.headers["Location"] = f"/v1/accounts/me/messages/{appended.id}"
     return appended
@@ -211,16 +202,14 @@ async def append_message(
 @router.post("/messages/{message}/move", response_model_exclude_none=True)
 async def move_message(
     request: Request,
-    caller: Caller,
     mailbox: Mailbox,
     message: MessageId,
     target: TargetFolder,
     idempotency_key: Key = None,
 ) -> MessageRef:
     """Move a message to another folder. At every moment it is in at least one of the two folders."""
-    return await _idempotent(
+    return await done_once(
         request,
-        caller.account,
         mailbox,
         idempotency_key,
         lambda: _only(mailbox.move_messages([message], target.folder_id, once=idempotency_key is not None)),
@@ -230,19 +219,14 @@ async def move_message(
 @router.post("/messages/{message}/copy", response_model_exclude_none=True)
 async def copy_message(
     request: Request,
-    caller: Caller,
     mailbox: Mailbox,
     message: MessageId,
     target: TargetFolder,
     idempotency_key: Key = None,
 ) -> MessageRef:
     """Copy a message to another folder, or to its own."""
-    return await _idempotent(
-        request,
-        caller.account,
-        mailbox,
-        idempotency_key,
-        lambda: _only(mailbox.copy_messages([message], target.folder_id)),
+    return await done_once(
+        request, mailbox, idempotency_key, lambda: _only(mailbox.copy_messages([message], target.folder_id))
     )
 
 
@@ -271,7 +255,7 @@ async def change_messages(
         results = tuple([_result(request, outcome) async for outcome in _paced(outcomes)])
         return BulkResponse(results=results, has_more=found.has_more or None)
 
-    done = await _idempotent(request, caller.account, mailbox, idempotency_key, work)
+    done = await done_once(request, mailbox, idempotency_key, work)
     more = b',"hasMore":true' if done.has_more else b""
     return json_octets(b'{"results":%b%b}' % (await array_json(done.results), more))
 
@@ -334,14 +318,6 @@ async def _only(work: Awaitable[Sequence[Outcome]]) -> MessageRef:
     if outcome.error:
         raise outcome.error
     return MessageRef(id=outcome.new_id)
-
-
-async def _idempotent(
-    request: Request, account: str, mailbox: Backend, key: str | None, work: Callable[[], Awaitable[T]]
-) -> T:
-    body = await request.body() if key is not None else b""
-    confirm = partial(confirmed, request, mailbox)
-    return await service_of(request).idempotency.once(account, key, fingerprint(request, body), work, confirm)
 
 
 def _result(request: Request, outcome: Outcome) -> BulkResult:

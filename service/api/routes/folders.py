@@ -1,13 +1,12 @@
 """Folders, their access control lists, and the quota."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from service.api.deps import Caller, Mailbox, confirmed, service_of
-from service.api.idempotency import Key, fingerprint
+from service.api.deps import Mailbox, done_once
+from service.api.idempotency import Key
 from service.api.parameters import FolderId, response_headers
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.responses import CACHEABLE, IF_NONE_MATCH, items_response
@@ -87,17 +86,10 @@ async def list_folders(request: Request, mailbox: Mailbox) -> Response:
     responses={201: {"headers": response_headers("Location")}},
 )
 async def create_folder(
-    request: Request, response: Response, caller: Caller, mailbox: Mailbox, new: NewFolder, idempotency_key: Key = None
+    request: Request, response: Response, mailbox: Mailbox, new: NewFolder, idempotency_key: Key = None
 ) -> Folder:
     """Create a folder and subscribe to it."""
-    body = await request.body() if idempotency_key is not None else b""
-    folder = await service_of(request).idempotency.once(
-        caller.account,
-        idempotency_key,
-        fingerprint(request, body),
-        lambda: mailbox.create_folder(new.name, new.parent_id),
-        partial(confirmed, request, mailbox),
-    )
+    folder = await done_once(request, mailbox, idempotency_key, lambda: mailbox.create_folder(new.name, new.parent_id))
     response.headers["Location"] = f"/v1/accounts/me/folders/{folder.id}"
     return folder
 

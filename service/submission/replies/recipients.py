@@ -18,6 +18,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from service.mail.mime.headers.addresses import parse_addresses
+from service.mail.mime.headers.fields import first_value
 from service.mail.model import Address, Header, Message
 from service.mail.submission.model import MAX_RECIPIENTS
 from service.submission.replies.addresses import OwnAddresses, address_key, usable
@@ -104,7 +105,7 @@ def _field(headers: Sequence[Header], name: str) -> Addresses:
 
 def _list_posts(headers: Sequence[Header]) -> Addresses:
     """The address of the list: none if it says ``NO``."""
-    value = next((header.value for header in headers if header.name.lower() == "list-post"), "")
+    value = first_value(headers, "List-Post") or ""
     emails = (unquote(match[1]) for match in _LIST_POST.finditer(value[:10_000]))
     return usable(Address(email=email) for email in emails)[:1]
 

@@ -232,17 +232,16 @@ def _next(uid: int, sequence: int) -> Sequence[int]:
 async def _fetch_page(messages: FolderMessages, low: int, high: int, below: int) -> dict[int, FetchResponse]:
     """Everything of messages that were never read, else their flags. Flags too if the server refuses to describe one of
     them: ``FolderMessages.get`` finds out which. Without responses about others that come in between."""
-    numbers, run = b"%d:%d" % (low, high), messages.connection.run
-    answer = None
     if messages.is_unread(below):
         try:
-            answer = await run([b"FETCH", numbers, messages.items.row])
+            answer = await messages.connection.run([b"FETCH", b"%d:%d" % (low, high), messages.items.row])
         except UpstreamFailure as error:
             if not is_about_content(error) or not messages.connection.is_open:
                 raise
             await messages.has_false_labels()
-    answer = answer or await run([b"FETCH", numbers, messages.items.changing])
-    return await _rows_between(answer.untagged, low, high)
+        else:
+            return await _rows_between(answer.untagged, low, high)
+    return await _flags_between(messages, low, high)
 
 
 async def _flags_between(messages: FolderMessages, low: int, high: int) -> dict[int, FetchResponse]:

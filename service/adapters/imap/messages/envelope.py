@@ -37,12 +37,15 @@ def read_summary(
     """The row of a list. A field that cannot be read is absent; the message is listed all the same. ``in_doubt``: there
     may be other parts than those of the structure."""
     date, subject, from_, _, _, to, _, _, in_reply_to, own_id = envelope_of(row)
+    shown = Shown(octets(date), octets(subject), people_of(from_), people_of(to), octets(in_reply_to), octets(own_id))
+    block = header_fields(row)
+    has_to_be_read = has_more(block, shown.date, shown.subject, shown.from_, shown.to)
     return summary_of(
         row,
         message_id,
         folder_id,
-        Shown(octets(date), octets(subject), people_of(from_), people_of(to), octets(in_reply_to), octets(own_id)),
-        body_charset=lambda: body_charset(structure) if structure else None,
+        shown,
+        values_of(block, lambda: body_charset(structure) if structure else None) if has_to_be_read else {},
         has_attachment=has_attachment(structure) if structure and not in_doubt else None,
     )
 
@@ -83,12 +86,11 @@ def summary_of(
     message_id: str,
     folder_id: str,
     shown: Shown,
+    values: Mapping[str, Any],
     *,
-    body_charset: Callable[[], str | None],
     has_attachment: bool | None,
 ) -> MessageSummary:
-    """As ``read_summary``, of an envelope that is read."""
-    values = _header_values(row, shown, body_charset)
+    """As ``read_summary``, of an envelope that is read. ``values`` are those of the header, which count more."""
     return MessageSummary(
         id=message_id,
         folder_id=folder_id,
@@ -105,11 +107,8 @@ def summary_of(
     )
 
 
-def _header_values(row: FetchResponse, shown: Shown, body_charset: Callable[[], str | None]) -> Mapping[str, Any]:
-    """What the header fields say that came with the row, if they have to be read."""
-    block = header_fields(row)
-    if not has_more(block, shown.date, shown.subject, shown.from_, shown.to):
-        return {}
+def values_of(block: bytes, body_charset: Callable[[], str | None]) -> Mapping[str, Any]:
+    """What the header fields say that came with a row."""
     return header_values(block, body_charset() if is_foreign(block) else None)
 
 

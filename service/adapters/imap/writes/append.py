@@ -14,8 +14,9 @@ from service.adapters.imap.wire.status import Status, error_from
 from service.adapters.imap.wire.values.dates import write_date_time
 from service.adapters.imap.wire.values.flags import is_system, to_wire
 from service.adapters.imap.wire.values.numbers import MAX_UID
+from service.adapters.imap.writes.store import not_kept_error
 from service.mail.cleaning import server_text
-from service.mail.errors import NotPermitted, TooLarge
+from service.mail.errors import TooLarge
 from service.mail.exchange import Source
 from service.mail.mime.digest import Digest
 from service.mail.numbers import read_number
@@ -44,7 +45,7 @@ def message_arguments(flags: Sequence[str], received_at: datetime | None) -> lis
     words = [to_wire(flag) for flag in flags]
     for word in words:
         if word.startswith("\\") and not is_system(word):
-            raise NotPermitted(f"This folder does not keep the flag {server_text(word.encode())}.")
+            raise not_kept_error(server_text(word.encode()))
     written = [flag_list(words)] if words else []
     return [*written, write_date_time(received_at)] if received_at else written
 

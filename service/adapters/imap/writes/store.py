@@ -155,7 +155,7 @@ async def _change_many(selection: Selection, wanted: set[int], change: FlagChang
     added = {flag.lower() for flag in add} - removed
     for uid, row in reported.items():
         if uid in wanted and b"FLAGS" in row and (dropped := added.difference(from_wire(row[b"FLAGS"]))):
-            errors[uid] = _not_kept(min(dropped))
+            errors[uid] = not_kept_error(min(dropped))
     return errors | await _stuck(selection, {uid: reported[uid] for uid in wanted & reported.keys()}, removed)
 
 
@@ -212,10 +212,11 @@ def _require_keepable(selection: Selection, words: Sequence[str], item: bytes) -
         return
     not_kept = [word for word in words if not selection.keeps(word)]
     if not_kept:
-        raise _not_kept(not_kept[0])
+        raise not_kept_error(not_kept[0])
 
 
-def _not_kept(flag: str) -> NotPermitted:
+def not_kept_error(flag: str) -> NotPermitted:
+    """The folder does not keep this flag."""
     return NotPermitted(f"This folder does not keep the flag {flag}.")
 
 

@@ -1,15 +1,14 @@
 """Standing fetches: new mail of another mailbox into this one, every few minutes."""
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
 from service.accounts.credentials import Credentials
-from service.api.deps import Caller, ConfirmedMailbox, confirmed, service_of, until_sent
-from service.api.idempotency import Key, fingerprint
+from service.api.deps import Caller, ConfirmedMailbox, done_once, service_of, until_sent
+from service.api.idempotency import Key
 from service.api.parameters import Moment, response_headers
 from service.api.problems import SIGNED_IN, problem_responses, problem_type_named
 from service.api.routes.transfers.imports import MAX_FOLDERS, FolderName
@@ -155,10 +154,7 @@ async def create_fetch(
     async def create() -> Fetch:
         return _shown(await _create(request, caller, mailbox, new))
 
-    body = await request.body() if idempotency_key is not None else b""
-    once = service_of(request).idempotency.once
-    confirm = partial(confirmed, request, mailbox)
-    created = await once(caller.account, idempotency_key, fingerprint(request, body), create, confirm)
+    created = await done_once(request, mailbox, idempotency_key, create)
     response.headers["Location"] = f"/v1/accounts/me/fetches/{created.id}"
     return created
 

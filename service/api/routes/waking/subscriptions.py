@@ -2,14 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Annotated
 
 from fastapi import Path, Request, Response
 from pydantic import Field
 
-from service.api.deps import Caller, ConfirmedMailbox, confirmed, service_of
-from service.api.idempotency import Key, fingerprint
+from service.api.deps import Caller, ConfirmedMailbox, done_once, service_of
+from service.api.idempotency import Key
 from service.api.parameters import response_headers
 from service.api.problems import SIGNED_IN, problem_responses
 from service.api.routing import api_router
@@ -171,10 +170,7 @@ async def create_subscription(
         await service.rates.subscribing(caller)
         return _created(await service.push.subscribe(caller, mailbox, _wanted(new)))
 
-    body = await request.body() if idempotency_key is not None else b""
-    confirm = partial(confirmed, request, mailbox)
-    once = service.idempotency.once
-    created = await once(caller.account, idempotency_key, fingerprint(request, body), subscribe, confirm)
+    created = await done_once(request, mailbox, idempotency_key, subscribe)
     response.headers["Location"] = f"/v1/accounts/me/subscriptions/{created.id}"
     return created
 

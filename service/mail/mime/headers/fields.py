@@ -93,6 +93,12 @@ def first(headers: Iterable[RawHeader], name: str) -> bytes | None:
     return next((raw for field, raw in headers if field.lower() == lowered), None)
 
 
+def first_value(headers: Iterable[Header], name: str) -> str | None:
+    """As ``first``, of fields that are read."""
+    lowered = name.lower()
+    return next((header.value for header in headers if header.name.lower() == lowered), None)
+
+
 def parse_message_ids(raw: bytes | str | None) -> tuple[str, ...]:
     """Ids without their angle brackets (RFC 5322, 3.6.4); without brackets, its words with an at sign."""
     if not raw:

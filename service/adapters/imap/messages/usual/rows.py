@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from service.adapters.imap.messages.doubts import has_doubtful_parts, is_small
-from service.adapters.imap.messages.envelope import Shown, has_more, people_of, summary_of, text, tree_of
+from service.adapters.imap.messages.envelope import (
+    Shown,
+    has_more,
+    people_of,
+    summary_of,
+    text,
+    tree_of,
+    values_of,
+)
 from service.adapters.imap.messages.usual.people import people
 from service.adapters.imap.wire.responses import FetchResponse, header_fields
 from service.adapters.imap.wire.tokens import parse
@@ -51,8 +59,9 @@ def read_usual(row: FetchResponse, usual: Described, message_id: str, folder_id:
     in_doubt = parts.is_doubtful and is_small(row)
     attached = None if in_doubt else parts.has_attachment
     from_, to = people(usual.from_), people(usual.to)
-    if has_more(header_fields(row), usual.date, usual.subject, from_, to):
-        return _by_header(row, usual, message_id, folder_id, attached), in_doubt
+    block = header_fields(row)
+    if has_more(block, usual.date, usual.subject, from_, to):
+        return _by_header(row, block, usual, message_id, folder_id, attached), in_doubt
     ids = parse_message_ids(string(usual.message_id))
     first = _members(id=message_id, folderId=folder_id, subject=text(usual.subject))
     last = _members(
@@ -71,7 +80,9 @@ def _members(**values: Any) -> bytes:
     return to_json({name: value for name, value in values.items() if value is not None})[1:-1]
 
 
-def _by_header(row: FetchResponse, usual: Described, message_id: str, folder_id: str, attached: bool | None) -> bytes:
+def _by_header(
+    row: FetchResponse, block: bytes, usual: Described, message_id: str, folder_id: str, attached: bool | None
+) -> bytes:
     """The same by way of the model, because the header has to be read."""
     shown = Shown(
         usual.date,
@@ -81,16 +92,8 @@ def _by_header(row: FetchResponse, usual: Described, message_id: str, folder_id:
         string(usual.in_reply_to),
         string(usual.message_id),
     )
-    return row_json(
-        summary_of(
-            row,
-            message_id,
-            folder_id,
-            shown,
-            body_charset=lambda: _charset(usual.structure),
-            has_attachment=attached,
-        )
-    )
+    values = values_of(block, lambda: _charset(usual.structure))
+    return row_json(summary_of(row, message_id, folder_id, shown, values, has_attachment=attached))
 
 
 def _parts(structure: bytes) -> _Parts:
